@@ -1,0 +1,182 @@
+//! The operations: shape rule, plain evaluation and gradient of each, side by side, a file a family.
+
+mod conv;
+mod index;
+mod matmul;
+mod movement;
+mod pointwise;
+mod pool;
+mod quantize;
+mod recurrence;
+mod reduce;
+mod source;
+
+use crate::dtype::Type;
+use crate::error::{Error, Result};
+use crate::op::Op;
+use crate::tensor::Tensor;
+use crate::value::Value;
+
+pub use pointwise::{binary as eval_binary, unary as eval_unary};
+pub use recurrence::result_types as scan_result_types;
+pub use source::random_bits;
+
+/// The type that `op` gives on operands of these types; of a scan, the type of its first result.
+///
+/// # Errors
+/// The shape rule that does not hold.
+pub fn infer(op: &Op, operands: &[Type]) -> Result<Type> {
+    rule(op, operands).map_err(|reason| Error::new(op.name(), operands.to_vec(), reason))
+}
+
+/// A type, or what is wrong with the operands.
+type Rule = std::result::Result<Type, String>;
+
+fn rule(op: &Op, operands: &[Type]) -> Rule {
+    let arity = arity(op);
+    if arity.is_some_and(|n| n != operands.len()) {
+        return Err(format!("takes {} operands, not {}", arity.unwrap_or(0), operands.len()));
+    }
+    let ty = match op {
+        Op::Input { ty, .. } => Ok(ty.clone()),
+        Op::Constant(v) => Ok(v.ty()),
+        Op::Param(p) => Ok(p.ty().clone()),
+        Op::Iota { ty, axis } => source::iota_rule(ty, *axis),
+        Op::Random { shape } => source::random_rule(shape, operands),
+        Op::Unary(u) => pointwise::unary_rule(*u, operands),
+        Op::Binary(b) => pointwise::binary_rule(*b, operands),
+        Op::Select => pointwise::select_rule(operands),
+        Op::Cast(dtype) => Ok(Type::new(*dtype, operands[0].shape.clone())),
+        Op::Reshape(shape) => movement::reshape_rule(shape, operands),
+        Op::Permute(perm) => movement::permute_rule(perm, operands),
+        Op::Broadcast(shape) => movement::broadcast_rule(shape, operands),
+        Op::Slice(axes) => movement::slice_rule(axes, operands),
+        Op::Pad(axes) => movement::pad_rule(axes, operands),
+        Op::Concat { axis } => movement::concat_rule(*axis, operands),
+        Op::Reduce { kind, axes } => reduce::reduce_rule(*kind, axes, operands),
+        Op::ArgReduce { axis, .. } => reduce::arg_rule(*axis, operands),
+        Op::MatMul => matmul::rule(operands),
+        Op::Conv(g) => conv::conv_rule(g, operands),
+        Op::ConvTranspose { geometry, spatial } => conv::transpose_rule(geometry, spatial, operands),
+        Op::ConvWeightGrad { geometry, kernel } => conv::weight_grad_rule(geometry, kernel, operands),
+        Op::Pool { kind, window } => pool::pool_rule(*kind, window, operands),
+        Op::SumPoolGrad { window, spatial } => pool::sum_grad_rule(window, spatial, operands),
+        Op::MaxPoolGrad { window } => pool::max_grad_rule(window, operands),
+        Op::Gather { axis } => index::gather_rule(*axis, operands),
+        Op::Scatter { axis, .. } => index::scatter_rule(*axis, operands),
+        Op::ArgSort { axis, .. } => index::argsort_rule(*axis, operands),
+        Op::Quantize { dtype, low, high } => quantize::quantize_rule(*dtype, *low, *high, operands),
+        Op::Dequantize => quantize::dequantize_rule(operands),
+        Op::Scan(scan) => recurrence::rule(scan, operands),
+        Op::Project(_) => Ok(operands[0].clone()),
+    }?;
+    let bytes = ty.shape.iter().try_fold(ty.dtype.size(), |n, &d| n.checked_mul(d));
+    if bytes.is_none_or(|b| b > isize::MAX as usize) {
+        return Err(format!("a result of shape {:?} does not fit into memory", ty.shape));
+    }
+    Ok(ty)
+}
+
+/// How many operands `op` takes; `None` where the number is free.
+fn arity(op: &Op) -> Option<usize> {
+    match op {
+        Op::Input { .. } | Op::Constant(_) | Op::Param(_) | Op::Iota { .. } => Some(0),
+        Op::Random { .. } | Op::Unary(_) | Op::Cast(_) => Some(1),
+        Op::Reshape(_) | Op::Permute(_) | Op::Broadcast(_) | Op::Slice(_) => Some(1),
+        Op::Reduce { .. } | Op::ArgReduce { .. } | Op::ArgSort { .. } | Op::Project(_) => Some(1),
+        Op::Pool { .. } | Op::SumPoolGrad { .. } => Some(1),
+        Op::Binary(_) | Op::Pad(_) | Op::MatMul | Op::Gather { .. } | Op::MaxPoolGrad { .. } => Some(2),
+        Op::Conv(_) | Op::ConvTranspose { .. } | Op::ConvWeightGrad { .. } => Some(2),
+        Op::Select | Op::Scatter { .. } | Op::Quantize { .. } | Op::Dequantize => Some(3),
+        Op::Concat { .. } | Op::Scan(_) => None,
+    }
+}
+
+/// What `op` gives on these operands, whose types its shape rule accepts. Slow and plain: the reference for all else.
+///
+/// # Panics
+/// On [`Op::Input`], whose value only the caller of the graph knows, and on [`Op::Scan`] and [`Op::Project`], whose several
+/// results [`crate::evaluate`] handles.
+pub fn evaluate(op: &Op, operands: &[&Value]) -> Value {
+    match op {
+        Op::Input { name, .. } => panic!("input {name} is given, not evaluated"),
+        Op::Scan(_) | Op::Project(_) => panic!("a scan is evaluated by the graph it is in"),
+        Op::Constant(v) => v.as_ref().clone(),
+        Op::Param(p) => p.value().clone(),
+        Op::Iota { ty, axis } => source::iota(ty, *axis),
+        Op::Random { shape } => source::random(shape, operands[0]),
+        Op::Unary(u) => pointwise::eval_unary(*u, operands[0]),
+        Op::Binary(b) => pointwise::eval_binary(*b, operands[0], operands[1]),
+        Op::Select => pointwise::eval_select(operands[0], operands[1], operands[2]),
+        Op::Cast(dtype) => pointwise::eval_cast(*dtype, operands[0]),
+        Op::Reshape(shape) => operands[0].clone().reshape(shape.clone()),
+        Op::Permute(perm) => movement::permute(perm, operands[0]),
+        Op::Broadcast(shape) => movement::broadcast(shape, operands[0]),
+        Op::Slice(axes) => movement::slice(axes, operands[0]),
+        Op::Pad(axes) => movement::pad(axes, operands[0], operands[1]),
+        Op::Concat { axis } => movement::concat(*axis, operands),
+        Op::Reduce { kind, axes } => reduce::reduce(*kind, axes, operands[0]),
+        Op::ArgReduce { min, axis, last } => reduce::arg_reduce(*min, *axis, *last, operands[0]),
+        Op::MatMul => matmul::matmul(operands[0], operands[1]),
+        Op::Conv(g) => conv::conv(g, operands[0], operands[1]),
+        Op::ConvTranspose { geometry, spatial } => {
+            conv::transpose(geometry, spatial, operands[0], operands[1])
+        }
+        Op::ConvWeightGrad { geometry, kernel } => {
+            conv::weight_grad(geometry, kernel, operands[0], operands[1])
+        }
+        Op::Pool { kind, window } => pool::pool(*kind, window, operands[0]),
+        Op::SumPoolGrad { window, spatial } => pool::sum_grad(window, spatial, operands[0]),
+        Op::MaxPoolGrad { window } => pool::max_grad(window, operands[0], operands[1]),
+        Op::Gather { axis } => index::gather(*axis, operands[0], operands[1]),
+        Op::Scatter { axis, kind } => index::scatter(*axis, *kind, operands[0], operands[1], operands[2]),
+        Op::ArgSort { axis, descending } => index::argsort(*axis, *descending, operands[0]),
+        Op::Quantize { dtype, low, high } => {
+            quantize::quantize(*dtype, *low, *high, operands[0], operands[1], operands[2])
+        }
+        Op::Dequantize => quantize::dequantize(operands[0], operands[1], operands[2]),
+    }
+}
+
+pub(crate) use recurrence::run as run_scan;
+
+/// Gradients in each operand of `op`, given `g`, the gradient in its result `out`. `None` where it is zero for certain.
+///
+/// `out` and `g` are those of one result; a scan has several and goes through [`scan_gradient`] instead.
+pub(crate) fn gradient(op: &Op, operands: &[Tensor], out: &Tensor, g: &Tensor) -> Vec<Option<Tensor>> {
+    match op {
+        Op::Input { .. } | Op::Constant(_) | Op::Param(_) | Op::Iota { .. } => vec![],
+        Op::Random { .. } | Op::ArgReduce { .. } | Op::ArgSort { .. } => vec![None],
+        Op::Unary(u) => vec![pointwise::unary_gradient(*u, &operands[0], out, g)],
+        Op::Binary(b) => pointwise::binary_gradient(*b, &operands[0], &operands[1], out, g),
+        Op::Select => pointwise::select_gradient(&operands[0], g),
+        Op::Cast(_) => vec![pointwise::cast_gradient(&operands[0], g)],
+        Op::Reshape(_) => vec![Some(g.reshape(operands[0].shape()))],
+        Op::Permute(perm) => vec![Some(movement::permute_gradient(perm, g))],
+        Op::Broadcast(_) => vec![Some(g.sum_to(operands[0].shape()))],
+        Op::Slice(axes) => vec![Some(movement::slice_gradient(axes, &operands[0], g))],
+        Op::Pad(axes) => movement::pad_gradient(axes, &operands[0], g),
+        Op::Concat { axis } => movement::concat_gradient(*axis, operands, g),
+        Op::Reduce { kind, axes } => vec![Some(reduce::reduce_gradient(*kind, axes, &operands[0], out, g))],
+        Op::MatMul => matmul::gradient(&operands[0], &operands[1], g),
+        Op::Conv(geometry) => conv::conv_gradient(geometry, &operands[0], &operands[1], g),
+        Op::ConvTranspose { geometry, .. } => {
+            conv::transpose_gradient(geometry, &operands[0], &operands[1], g)
+        }
+        Op::ConvWeightGrad { geometry, .. } => {
+            conv::weight_grad_gradient(geometry, &operands[0], &operands[1], g)
+        }
+        Op::Pool { kind, window } => vec![pool::pool_gradient(*kind, window, &operands[0], g)],
+        Op::SumPoolGrad { window, .. } => vec![Some(g.pool(crate::PoolKind::Sum, window.clone()))],
+        Op::MaxPoolGrad { window } => pool::max_grad_gradient(window, &operands[1], g),
+        Op::Gather { axis } => index::gather_gradient(*axis, &operands[0], &operands[1], g),
+        Op::Scatter { axis, kind } => index::scatter_gradient(*axis, *kind, operands, out, g),
+        Op::Quantize { .. } => vec![None, None, None],
+        Op::Dequantize => quantize::dequantize_gradient(&operands[0], &operands[1], &operands[2], g),
+        Op::Scan(_) | Op::Project(_) => {
+            unreachable!("the gradient of a scan is taken over all its results at once")
+        }
+    }
+}
+
+pub(crate) use recurrence::gradient as scan_gradient;

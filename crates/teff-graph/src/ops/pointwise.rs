@@ -1,0 +1,298 @@
+//! Functions of each element.
+
+use super::Rule;
+use crate::dtype::{DType, Type};
+use crate::op::{Binary, Unary};
+use crate::tensor::Tensor;
+use crate::value::{Num, Value};
+
+pub(super) fn unary_rule(u: Unary, operands: &[Type]) -> Rule {
+    let x = &operands[0];
+    let (ok, takes) = match u {
+        Unary::StopGradient => (true, ""),
+        Unary::Neg | Unary::Abs | Unary::Sign => (x.dtype != DType::Bool, "numbers"),
+        Unary::Not => (!x.dtype.is_float(), "integers or booleans"),
+        Unary::Floor | Unary::Ceil | Unary::Round | Unary::Sqrt | Unary::Exp | Unary::Log => {
+            (x.dtype.is_float(), "floats")
+        }
+        Unary::Sin | Unary::Cos | Unary::Tan | Unary::Asin | Unary::Acos | Unary::Atan => {
+            (x.dtype.is_float(), "floats")
+        }
+        Unary::Sinh | Unary::Cosh | Unary::Tanh | Unary::Asinh | Unary::Acosh => {
+            (x.dtype.is_float(), "floats")
+        }
+        Unary::Atanh | Unary::Erf | Unary::Sigmoid | Unary::IsNan | Unary::IsInf => {
+            (x.dtype.is_float(), "floats")
+        }
+    };
+    if !ok {
+        return Err(format!("takes {takes}, not {}", x.dtype));
+    }
+    let dtype = if matches!(u, Unary::IsNan | Unary::IsInf) { DType::Bool } else { x.dtype };
+    Ok(Type::new(dtype, x.shape.clone()))
+}
+
+/// One element of [`Unary`], widened; the caller narrows it to the dtype of the result.
+pub fn unary(u: Unary, x: Num, dtype: DType) -> Num {
+    match x {
+        Num::Int(i) => Num::Int(match u {
+            Unary::Neg => -i,
+            Unary::Abs => i.abs(),
+            Unary::Sign => i.signum(),
+            Unary::Not if dtype == DType::Bool => 1 - i,
+            Unary::Not => !i,
+            Unary::StopGradient => i,
+            Unary::Floor
+            | Unary::Ceil
+            | Unary::Round
+            | Unary::Sqrt
+            | Unary::Exp
+            | Unary::Log
+            | Unary::Sin => unreachable!(),
+            Unary::Cos | Unary::Tan | Unary::Asin | Unary::Acos | Unary::Atan | Unary::Sinh | Unary::Cosh => {
+                unreachable!()
+            }
+            Unary::Tanh | Unary::Asinh | Unary::Acosh | Unary::Atanh | Unary::Erf | Unary::Sigmoid => {
+                unreachable!()
+            }
+            Unary::IsNan | Unary::IsInf => unreachable!(),
+        }),
+        Num::Float(x) => Num::Float(match u {
+            Unary::Neg => -x,
+            Unary::Abs => x.abs(),
+            Unary::Sign if x == 0.0 || x.is_nan() => x,
+            Unary::Sign => x.signum(),
+            Unary::Floor => x.floor(),
+            Unary::Ceil => x.ceil(),
+            Unary::Round => x.round_ties_even(),
+            Unary::Sqrt => x.sqrt(),
+            Unary::Exp => x.exp(),
+            Unary::Log => x.ln(),
+            Unary::Sin => x.sin(),
+            Unary::Cos => x.cos(),
+            Unary::Tan => x.tan(),
+            Unary::Asin => x.asin(),
+            Unary::Acos => x.acos(),
+            Unary::Atan => x.atan(),
+            Unary::Sinh => x.sinh(),
+            Unary::Cosh => x.cosh(),
+            Unary::Tanh => x.tanh(),
+            Unary::Asinh => libm::asinh(x),
+            Unary::Acosh => libm::acosh(x),
+            Unary::Atanh => x.atanh(),
+            Unary::Erf => libm::erf(x),
+            Unary::Sigmoid => 1.0 / (1.0 + (-x).exp()),
+            Unary::IsNan => return Num::Int(x.is_nan() as i128),
+            Unary::IsInf => return Num::Int(x.is_infinite() as i128),
+            Unary::StopGradient => x,
+            Unary::Not => unreachable!(),
+        }),
+    }
+}
+
+pub(super) fn eval_unary(u: Unary, x: &Value) -> Value {
+    let ty =
+        Type::new(if matches!(u, Unary::IsNan | Unary::IsInf) { DType::Bool } else { x.dtype() }, x.shape());
+    Value::from_fn(&ty, |i| unary(u, x.get(i), x.dtype()))
+}
+
+pub(super) fn unary_gradient(u: Unary, x: &Tensor, y: &Tensor, g: &Tensor) -> Option<Tensor> {
+    let one = || y.full_like(1.0);
+    Some(match u {
+        Unary::Neg => -g,
+        Unary::Abs => g * x.sign(),
+        Unary::Sqrt => g / (y * 2.0),
+        Unary::Exp => g * y,
+        Unary::Log => g / x,
+        Unary::Sin => g * x.cos(),
+        Unary::Cos => -(g * x.sin()),
+        Unary::Tan => g * (y * y + 1.0),
+        Unary::Asin => g / (one() - x * x).sqrt(),
+        Unary::Acos => -(g / (one() - x * x).sqrt()),
+        Unary::Atan => g / (x * x + 1.0),
+        Unary::Sinh => g * x.cosh(),
+        Unary::Cosh => g * x.sinh(),
+        Unary::Tanh => g * (one() - y * y),
+        Unary::Asinh => g / (x * x + 1.0).sqrt(),
+        Unary::Acosh => g / (x * x - 1.0).sqrt(),
+        Unary::Atanh => g / (one() - x * x),
+        Unary::Erf => g * (-(x * x)).exp() * std::f64::consts::FRAC_2_SQRT_PI,
+        Unary::Sigmoid => g * y * (one() - y),
+        Unary::Sign | Unary::Floor | Unary::Ceil | Unary::Round => return None,
+        Unary::Not | Unary::IsNan | Unary::IsInf | Unary::StopGradient => return None,
+    })
+}
+
+pub(super) fn binary_rule(b: Binary, operands: &[Type]) -> Rule {
+    let (x, y) = (&operands[0], &operands[1]);
+    if x != y {
+        return Err("both operands must have one dtype and shape".into());
+    }
+    let (ok, takes) = match b {
+        Binary::Add | Binary::Sub | Binary::Mul | Binary::Div | Binary::Rem | Binary::Pow => {
+            (x.dtype != DType::Bool, "numbers")
+        }
+        Binary::Max | Binary::Min | Binary::Eq | Binary::Lt | Binary::Le => (true, ""),
+        Binary::And | Binary::Or | Binary::Xor => (!x.dtype.is_float(), "integers or booleans"),
+        Binary::Shl | Binary::Shr => (x.dtype.is_int(), "integers"),
+    };
+    if !ok {
+        return Err(format!("takes {takes}, not {}", x.dtype));
+    }
+    let dtype = if b.is_comparison() { DType::Bool } else { x.dtype };
+    Ok(Type::new(dtype, x.shape.clone()))
+}
+
+/// One element of [`Binary`], widened; the caller narrows it to the dtype of the result. `dtype` is that of the operands.
+pub fn binary(b: Binary, x: Num, y: Num, dtype: DType) -> Num {
+    match (x, y) {
+        (Num::Int(x), Num::Int(y)) => Num::Int(int_binary(b, x, y, dtype)),
+        _ => float_binary(b, x.as_f64(), y.as_f64()),
+    }
+}
+
+fn int_binary(b: Binary, x: i128, y: i128, dtype: DType) -> i128 {
+    let bits = 8 * dtype.size() as i128;
+    match b {
+        Binary::Add => x + y,
+        Binary::Sub => x - y,
+        Binary::Mul => x.wrapping_mul(y),
+        Binary::Div => x.checked_div(y).unwrap_or(0),
+        Binary::Rem => x.checked_rem(y).unwrap_or(0),
+        Binary::Pow => int_power(x, y),
+        Binary::Max => x.max(y),
+        Binary::Min => x.min(y),
+        Binary::And => x & y,
+        Binary::Or => x | y,
+        Binary::Xor => x ^ y,
+        Binary::Shl if (0..bits).contains(&y) => x.wrapping_shl(y as u32),
+        Binary::Shl => 0,
+        Binary::Shr if (0..bits).contains(&y) => x >> y,
+        Binary::Shr => -((x < 0) as i128),
+        Binary::Eq => (x == y) as i128,
+        Binary::Lt => (x < y) as i128,
+        Binary::Le => (x <= y) as i128,
+    }
+}
+
+fn int_power(x: i128, y: i128) -> i128 {
+    match (x, y) {
+        (1, _) => 1,
+        (-1, y) => 1 - 2 * (y & 1),
+        (_, y) if y < 0 => 0,
+        (mut base, mut y) => {
+            let mut power = 1i128;
+            while y > 0 {
+                if y & 1 == 1 {
+                    power = power.wrapping_mul(base);
+                }
+                base = base.wrapping_mul(base);
+                y >>= 1;
+            }
+            power
+        }
+    }
+}
+
+fn float_binary(b: Binary, x: f64, y: f64) -> Num {
+    let nan = x.is_nan() || y.is_nan();
+    Num::Float(match b {
+        Binary::Add => x + y,
+        Binary::Sub => x - y,
+        Binary::Mul => x * y,
+        Binary::Div => x / y,
+        Binary::Rem => x % y,
+        Binary::Pow => x.powf(y),
+        Binary::Max | Binary::Min if nan => f64::NAN,
+        Binary::Max => {
+            if y > x {
+                y
+            } else {
+                x
+            }
+        }
+        Binary::Min => {
+            if y < x {
+                y
+            } else {
+                x
+            }
+        }
+        Binary::Eq => return Num::Int((x == y) as i128),
+        Binary::Lt => return Num::Int((x < y) as i128),
+        Binary::Le => return Num::Int((x <= y) as i128),
+        Binary::And | Binary::Or | Binary::Xor | Binary::Shl | Binary::Shr => unreachable!(),
+    })
+}
+
+pub(super) fn eval_binary(b: Binary, x: &Value, y: &Value) -> Value {
+    let ty = Type::new(if b.is_comparison() { DType::Bool } else { x.dtype() }, x.shape());
+    Value::from_fn(&ty, |i| binary(b, x.get(i), y.get(i), x.dtype()))
+}
+
+pub(super) fn binary_gradient(
+    b: Binary,
+    x: &Tensor,
+    y: &Tensor,
+    out: &Tensor,
+    g: &Tensor,
+) -> Vec<Option<Tensor>> {
+    let zero = || g.full_like(0.0);
+    match b {
+        Binary::Add => vec![Some(g.clone()), Some(g.clone())],
+        Binary::Sub => vec![Some(g.clone()), Some(-g)],
+        Binary::Mul => vec![Some(g * y), Some(g * x)],
+        Binary::Div => vec![Some(g / y), Some(-(g * out / y))],
+        // x rem y = x - y * trunc(x / y), and trunc is flat.
+        Binary::Rem => vec![Some(g.clone()), Some(-(g * ((x - out) / y).round()))],
+        Binary::Pow => {
+            // d/dx = y x^(y-1), with 0 where y = 0; d/dy = x^y ln x, with 0 where x = 0.
+            let dx = y.equal(&zero()).select(&zero(), &(y * x.pow(&(y - 1.0))));
+            let dy = x.equal(&zero()).select(&zero(), &(out * x.log()));
+            vec![Some(g * dx), Some(g * dy)]
+        }
+        // Of equal operands the second takes the gradient, so that relu = max(x, 0) has gradient 0 at 0.
+        Binary::Max => {
+            let first = y.less(x);
+            vec![Some(first.select(g, &zero())), Some(first.select(&zero(), g))]
+        }
+        Binary::Min => {
+            let first = x.less(y);
+            vec![Some(first.select(g, &zero())), Some(first.select(&zero(), g))]
+        }
+        Binary::And | Binary::Or | Binary::Xor | Binary::Shl | Binary::Shr => vec![None, None],
+        Binary::Eq | Binary::Lt | Binary::Le => vec![None, None],
+    }
+}
+
+pub(super) fn select_rule(operands: &[Type]) -> Rule {
+    if operands[0].dtype != DType::Bool {
+        return Err("the condition must be boolean".into());
+    }
+    if operands[1] != operands[2] || operands[0].shape != operands[1].shape {
+        return Err("both values must have one dtype and all operands one shape".into());
+    }
+    Ok(operands[1].clone())
+}
+
+pub(super) fn eval_select(c: &Value, a: &Value, b: &Value) -> Value {
+    Value::from_fn(&a.ty(), |i| if c.get(i) == Num::Int(1) { a.get(i) } else { b.get(i) })
+}
+
+pub(super) fn select_gradient(c: &Tensor, g: &Tensor) -> Vec<Option<Tensor>> {
+    let zero = g.full_like(0.0);
+    vec![None, Some(c.select(g, &zero)), Some(c.select(&zero, g))]
+}
+
+pub(super) fn eval_cast(dtype: DType, x: &Value) -> Value {
+    Value::from_fn(&Type::new(dtype, x.shape()), |i| x.get(i))
+}
+
+pub(super) fn cast_gradient(x: &Tensor, g: &Tensor) -> Option<Tensor> {
+    (x.dtype().is_float() && g.dtype().is_float()).then(|| g.cast(x.dtype()))
+}
+
+/// Sum of two widened numbers.
+pub(super) fn add(x: Num, y: Num) -> Num {
+    binary(Binary::Add, x, y, DType::I64)
+}

@@ -1,0 +1,136 @@
+//! Sliding windows without weights, and their adjoints.
+
+use super::Rule;
+use crate::dtype::{DType, Type, for_each_index, offset, strides};
+use crate::op::{PoolKind, Window};
+use crate::tensor::Tensor;
+use crate::value::{Num, Value};
+
+pub(super) fn pool_rule(kind: PoolKind, window: &Window, operands: &[Type]) -> Rule {
+    let x = &operands[0];
+    if x.dtype == DType::Bool || x.rank() < 2 {
+        return Err("takes numbers of shape [N, C, D..]".into());
+    }
+    // Every window must see an element: a maximum of padding alone means nothing.
+    let full = (0..window.size.len()).all(|i| {
+        let span = (window.size[i].max(1) - 1).saturating_mul(window.dilation[i]);
+        window.pad_low[i] <= span && window.pad_high[i] <= span
+    });
+    let mut shape = x.shape[..2].to_vec();
+    shape.extend(window.output(&x.shape[2..])?);
+    if kind != PoolKind::Sum && !full {
+        return Err("padding as wide as the window leaves windows that see nothing".into());
+    }
+    Ok(Type::new(if kind == PoolKind::ArgMax { DType::I64 } else { x.dtype }, shape))
+}
+
+pub(super) fn sum_grad_rule(window: &Window, spatial: &[usize], operands: &[Type]) -> Rule {
+    let y = &operands[0];
+    if y.dtype == DType::Bool || y.rank() < 2 || y.shape[2..] != window.output(spatial)?[..] {
+        return Err(format!("the operand must be [N, C] followed by {:?}", window.output(spatial)?));
+    }
+    let mut shape = y.shape[..2].to_vec();
+    shape.extend(spatial);
+    Ok(Type::new(y.dtype, shape))
+}
+
+pub(super) fn max_grad_rule(window: &Window, operands: &[Type]) -> Rule {
+    let (y, x) = (&operands[0], &operands[1]);
+    let pooled = pool_rule(PoolKind::Max, window, std::slice::from_ref(x))?;
+    if *y != pooled {
+        return Err(format!("the gradient must be {pooled}, as the pool of the input is"));
+    }
+    Ok(x.clone())
+}
+
+/// Calls `f(y, plane, i)` for every element `i` of input plane `plane` that the window of output `y` sees, window by window in
+/// row-major order.
+fn for_each_tap(window: &Window, x: &[usize], y: &[usize], mut f: impl FnMut(usize, usize, usize)) {
+    let (ys, spatial) = (strides(y), strides(&x[2..]));
+    for_each_index(y, |out| {
+        for_each_index(&window.size, |tap| {
+            let mut at = 0;
+            for axis in 0..window.size.len() {
+                match window.tap(axis, out[axis + 2], tap[axis], x[axis + 2]) {
+                    Some(i) => at += i * spatial[axis],
+                    None => return,
+                }
+            }
+            f(offset(out, &ys), out[0] * x[1] + out[1], at);
+        });
+    });
+}
+
+pub(super) fn pool(kind: PoolKind, window: &Window, x: &Value) -> Value {
+    let ty = pool_rule(kind, window, &[x.ty()]).expect("checked by the shape rule");
+    let plane: usize = x.shape()[2..].iter().product();
+    if kind == PoolKind::Sum {
+        let zero = if ty.dtype.is_float() { Num::Float(0.0) } else { Num::Int(0) };
+        let mut sums = vec![zero; ty.len()];
+        for_each_tap(window, x.shape(), &ty.shape, |y, p, i| {
+            sums[y] = super::pointwise::add(sums[y], x.get(p * plane + i));
+        });
+        return Value::from_fn(&ty, |i| sums[i]);
+    }
+    let winners = winners(window, x, &ty.shape);
+    Value::from_fn(&ty, |i| {
+        let (p, at) = winners[i];
+        if kind == PoolKind::ArgMax { Num::Int(at as i128) } else { x.get(p * plane + at) }
+    })
+}
+
+/// For each window the plane and position of its first largest element; NaN is largest.
+fn winners(window: &Window, x: &Value, y: &[usize]) -> Vec<(usize, usize)> {
+    let plane: usize = x.shape()[2..].iter().product();
+    let mut best: Vec<Option<(usize, usize)>> = vec![None; y.iter().product()];
+    for_each_tap(window, x.shape(), y, |y, p, i| {
+        let beats = best[y].is_none_or(|(_, b)| match (x.get(p * plane + i), x.get(p * plane + b)) {
+            (Num::Int(new), Num::Int(old)) => new > old,
+            (new, old) => !old.as_f64().is_nan() && (new.as_f64().is_nan() || new.as_f64() > old.as_f64()),
+        });
+        if beats {
+            best[y] = Some((p, i));
+        }
+    });
+    best.into_iter().map(|b| b.expect("the shape rule lets no window see nothing")).collect()
+}
+
+pub(super) fn sum_grad(window: &Window, spatial: &[usize], y: &Value) -> Value {
+    let ty = sum_grad_rule(window, spatial, &[y.ty()]).expect("checked by the shape rule");
+    let plane: usize = spatial.iter().product();
+    let zero = if ty.dtype.is_float() { Num::Float(0.0) } else { Num::Int(0) };
+    let mut sums = vec![zero; ty.len()];
+    for_each_tap(window, &ty.shape, y.shape(), |out, p, i| {
+        sums[p * plane + i] = super::pointwise::add(sums[p * plane + i], y.get(out));
+    });
+    Value::from_fn(&ty, |i| sums[i])
+}
+
+pub(super) fn max_grad(window: &Window, y: &Value, x: &Value) -> Value {
+    let plane: usize = x.shape()[2..].iter().product();
+    let zero = if x.dtype().is_float() { Num::Float(0.0) } else { Num::Int(0) };
+    let mut sums = vec![zero; x.len()];
+    for (out, (p, i)) in winners(window, x, y.shape()).into_iter().enumerate() {
+        sums[p * plane + i] = super::pointwise::add(sums[p * plane + i], y.get(out));
+    }
+    Value::from_fn(&x.ty(), |i| sums[i])
+}
+
+pub(super) fn pool_gradient(kind: PoolKind, window: &Window, x: &Tensor, g: &Tensor) -> Option<Tensor> {
+    match kind {
+        PoolKind::Sum => Some(g.sum_pool_grad(window.clone(), x.shape().get(2..).unwrap_or_default())),
+        PoolKind::Max => Some(g.max_pool_grad(x, window.clone())),
+        PoolKind::ArgMax => None,
+    }
+}
+
+/// The winners do not move, so the gradient picks them out of `g`.
+pub(super) fn max_grad_gradient(window: &Window, x: &Tensor, g: &Tensor) -> Vec<Option<Tensor>> {
+    let winners = x.pool(PoolKind::ArgMax, window.clone());
+    let planes: usize = x.shape()[..2].iter().product();
+    let plane: usize = x.shape()[2..].iter().product();
+    let windows: usize = winners.shape()[2..].iter().product();
+    let base = Tensor::iota(Type::new(DType::I64, [planes, windows]), 0) * plane as f64;
+    let at = (base + winners.reshape(&[planes, windows])).flatten_all();
+    vec![Some(g.flatten_all().gather(&at, 0).reshape(winners.shape())), None]
+}

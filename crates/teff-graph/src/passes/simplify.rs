@@ -1,0 +1,227 @@
+//! Smaller graphs that compute the same: constants folded, equal nodes merged, moves that cancel removed, what no output needs
+//! dropped.
+
+use crate::graph::{Graph, NodeId};
+use crate::op::{Binary, Op, Unary};
+use crate::ops;
+use crate::scan::Scan;
+use crate::text::attributes;
+use crate::value::{Num, Value};
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// Constants are folded when the result is not larger than this, in bytes, or than what it is computed from.
+const SMALL: usize = 256;
+
+/// Simplifies until nothing changes. Inputs stay, used or not, in their order.
+pub fn simplify(graph: &Graph) -> Graph {
+    let mut now = once(graph);
+    // Each round removes nodes or moves a broadcast towards the outputs, so it ends by itself; the bound is for safety.
+    for _ in 0..16 {
+        let next = once(&now);
+        if next.nodes().len() == now.nodes().len()
+            && next.nodes().iter().zip(now.nodes()).all(|(a, b)| a.op == b.op)
+        {
+            break;
+        }
+        now = next;
+    }
+    now
+}
+
+fn once(graph: &Graph) -> Graph {
+    let mut to = Rewriter { graph: Graph::new(&graph.name), known: HashMap::new() };
+    let mut needed = vec![false; graph.nodes().len()];
+    graph.outputs().iter().for_each(|o| needed[o.node.index()] = true);
+    for id in graph.ids().rev() {
+        needed[id.index()] |= matches!(graph[id].op, Op::Input { .. });
+        if needed[id.index()] {
+            graph[id].operands.iter().for_each(|o| needed[o.index()] = true);
+        }
+    }
+    let mut new_ids: Vec<Option<NodeId>> = vec![None; graph.nodes().len()];
+    for id in graph.ids().filter(|id| needed[id.index()]) {
+        let node = &graph[id];
+        let operands: Vec<NodeId> =
+            node.operands.iter().map(|o| new_ids[o.index()].expect("operands come first")).collect();
+        let op = match &node.op {
+            Op::Scan(s) => Op::Scan(Scan { body: simplified_body(&s.body), ..s.clone() }),
+            op => op.clone(),
+        };
+        new_ids[id.index()] = Some(to.add(op, &operands, &node.label));
+    }
+    for o in graph.outputs() {
+        to.graph.add_output(&o.name, new_ids[o.node.index()].expect("outputs are needed"));
+    }
+    to.graph
+}
+
+/// The same body when there is nothing to simplify, so that rounds come to an end and equal scans stay equal.
+fn simplified_body(body: &Arc<Graph>) -> Arc<Graph> {
+    let simple = simplify(body);
+    if simple.nodes().len() == body.nodes().len() { body.clone() } else { Arc::new(simple) }
+}
+
+struct Rewriter {
+    graph: Graph,
+    /// Nodes by what they compute.
+    known: HashMap<String, NodeId>,
+}
+
+impl Rewriter {
+    /// A node that computes `op` of `operands`: an old one, a simpler one, or a new one.
+    fn add(&mut self, op: Op, operands: &[NodeId], label: &Option<Arc<str>>) -> NodeId {
+        if let Some(id) = self.shortcut(&op, operands) {
+            return id;
+        }
+        if let Some((op, operands)) = self.rewrite(&op, operands, label) {
+            return self.add(op, &operands, label);
+        }
+        if let Some(value) = self.fold(&op, operands) {
+            return self.add(Op::Constant(Arc::new(value)), &[], label);
+        }
+        let key = self.key(&op, operands);
+        if let Some(&id) = key.as_ref().and_then(|k| self.known.get(k)) {
+            return id;
+        }
+        let id = self.graph.push(op, operands, label.clone()).expect("a rewrite keeps types valid");
+        if let Some(key) = key {
+            self.known.insert(key, id);
+        }
+        id
+    }
+
+    fn op(&self, id: NodeId) -> &Op {
+        &self.graph[id].op
+    }
+
+    fn shape(&self, id: NodeId) -> &[usize] {
+        &self.graph[id].ty.shape
+    }
+
+    /// Equal keys compute equal values; `None` for what must stay apart.
+    fn key(&self, op: &Op, operands: &[NodeId]) -> Option<String> {
+        let detail = match op {
+            Op::Input { .. } => return None,
+            Op::Constant(v) if v.len() <= 16 => format!("{} {:?}", v.ty(), v.to_le_bytes()),
+            Op::Constant(v) => format!("{:p}", Arc::as_ptr(v)),
+            Op::Param(p) => format!("{}", p.id()),
+            Op::Scan(s) => format!("{:p}", Arc::as_ptr(&s.body)),
+            Op::Iota { ty, .. } => ty.to_string(),
+            Op::Cast(d) | Op::Quantize { dtype: d, .. } => d.to_string(),
+            Op::Reshape(s) | Op::Broadcast(s) | Op::Random { shape: s } => format!("{s:?}"),
+            Op::Slice(axes) => format!("{axes:?}"),
+            Op::ConvTranspose { spatial: s, .. } | Op::SumPoolGrad { spatial: s, .. } => format!("{s:?}"),
+            Op::ConvWeightGrad { kernel, .. } => format!("{kernel:?}"),
+            Op::Unary(_) | Op::Binary(_) | Op::Select | Op::Permute(_) | Op::Pad(_) | Op::Concat { .. } => {
+                String::new()
+            }
+            Op::Reduce { .. } | Op::ArgReduce { .. } | Op::MatMul | Op::Conv(_) | Op::Pool { .. } => {
+                String::new()
+            }
+            Op::MaxPoolGrad { .. } | Op::Gather { .. } | Op::Scatter { .. } | Op::ArgSort { .. } => {
+                String::new()
+            }
+            Op::Dequantize | Op::Project(_) => String::new(),
+        };
+        Some(format!("{} {detail} {:?} {operands:?}", op.name(), attributes(op)))
+    }
+
+    /// An operand, or another node, that already is the result.
+    fn shortcut(&self, op: &Op, operands: &[NodeId]) -> Option<NodeId> {
+        let &x = operands.first()?;
+        let same = match op {
+            Op::Unary(Unary::StopGradient) => true,
+            Op::Cast(dtype) => self.graph[x].ty.dtype == *dtype,
+            Op::Reshape(shape) | Op::Broadcast(shape) => self.shape(x) == shape,
+            Op::Permute(perm) => perm.is_sorted(),
+            Op::Slice(axes) => {
+                axes.iter().zip(self.shape(x)).all(|(a, &n)| a.start == 0 && a.step == 1 && a.len == n)
+            }
+            Op::Pad(axes) => axes.iter().all(|a| (a.low, a.high, a.interior) == (0, 0, 0)),
+            Op::Concat { .. } => operands.len() == 1,
+            Op::Reduce { axes, .. } => axes.iter().all(|&a| self.shape(x)[a] == 1),
+            Op::Binary(Binary::Add) if self.is_full(x, 0) => return Some(operands[1]),
+            Op::Binary(Binary::Mul) if self.is_full(x, 1) => return Some(operands[1]),
+            Op::Binary(Binary::Add | Binary::Sub) => self.is_full(operands[1], 0),
+            Op::Binary(Binary::Mul | Binary::Div) => self.is_full(operands[1], 1),
+            Op::Select if self.is_full(x, 1) => return Some(operands[1]),
+            Op::Select if self.is_full(x, 0) => return Some(operands[2]),
+            _ => false,
+        };
+        same.then_some(x)
+    }
+
+    /// True when every element of a node is known to be `n`.
+    fn is_full(&self, id: NodeId, n: i128) -> bool {
+        match self.op(id) {
+            Op::Constant(v) if v.len() == 1 => v.get(0) == Num::Int(n) || v.get(0) == Num::Float(n as f64),
+            Op::Broadcast(_) | Op::Reshape(_) => self.is_full(self.graph[id].operands[0], n),
+            _ => false,
+        }
+    }
+
+    /// The same as one operation on other operands.
+    fn rewrite(
+        &mut self,
+        op: &Op,
+        operands: &[NodeId],
+        label: &Option<Arc<str>>,
+    ) -> Option<(Op, Vec<NodeId>)> {
+        let &x = operands.first()?;
+        let inner = self.graph[x].operands.clone();
+        match (op, self.op(x).clone()) {
+            (Op::Reshape(shape), Op::Reshape(_)) => Some((Op::Reshape(shape.clone()), inner)),
+            (Op::Broadcast(shape), Op::Broadcast(_)) => Some((Op::Broadcast(shape.clone()), inner)),
+            (Op::Permute(outer), Op::Permute(first)) => {
+                Some((Op::Permute(outer.iter().map(|&a| first[a]).collect()), inner))
+            }
+            // Only axes of size 1 change their place.
+            (Op::Permute(perm), _) => {
+                let moved: Vec<usize> = perm.iter().copied().filter(|&a| self.shape(x)[a] != 1).collect();
+                let shape = perm.iter().map(|&a| self.shape(x)[a]).collect();
+                moved.is_sorted().then(|| (Op::Reshape(shape), vec![x]))
+            }
+            // A function of repeated elements is computed once and repeated. A broadcast scalar needs no place of its own.
+            (Op::Unary(_) | Op::Cast(_), Op::Broadcast(shape)) => {
+                let inside = self.add(op.clone(), &inner, label);
+                Some((Op::Broadcast(shape), vec![inside]))
+            }
+            (Op::Binary(b), Op::Broadcast(shape)) => {
+                let Op::Broadcast(_) = self.op(operands[1]) else { return None };
+                let other = self.graph[operands[1]].operands[0];
+                let both = crate::broadcast_shape(self.shape(inner[0]), self.shape(other))?;
+                if both.iter().product::<usize>() == shape.iter().product::<usize>() {
+                    return None;
+                }
+                let left = self.add(Op::Broadcast(both.clone()), &inner, label);
+                let right = self.add(Op::Broadcast(both), &[other], label);
+                let inside = self.add(Op::Binary(*b), &[left, right], label);
+                Some((Op::Broadcast(shape), vec![inside]))
+            }
+            (Op::Reduce { kind: k, axes }, Op::Reduce { kind, axes: first }) if *k == kind => {
+                let mut all: Vec<usize> = axes.iter().copied().chain(first).collect();
+                all.sort_unstable();
+                all.dedup();
+                Some((Op::Reduce { kind, axes: all }, inner))
+            }
+            _ => None,
+        }
+    }
+
+    /// The value of an operation on constants, unless it would be larger than they are.
+    fn fold(&self, op: &Op, operands: &[NodeId]) -> Option<Value> {
+        if operands.is_empty() || matches!(op, Op::Scan(_) | Op::Project(_)) {
+            return None;
+        }
+        let values = operands.iter().map(|&o| match self.op(o) {
+            Op::Constant(v) => Some(v.as_ref()),
+            _ => None,
+        });
+        let values: Vec<&Value> = values.collect::<Option<_>>()?;
+        let types: Vec<_> = values.iter().map(|v| v.ty()).collect();
+        let ty = ops::infer(op, &types).ok()?;
+        let given: usize = types.iter().map(|t| t.bytes()).sum();
+        (ty.bytes() <= SMALL.max(given)).then(|| ops::evaluate(op, &values))
+    }
+}

@@ -1,0 +1,283 @@
+//! Functions of each element, and operators.
+
+use super::Tensor;
+use crate::dtype::{DType, broadcast_shape};
+use crate::op::{Binary, Op, Unary};
+use std::ops::{Add, Div, Mul, Neg, Sub};
+
+/// What can stand beside a tensor in a formula: a tensor, or a number, which takes the tensor's dtype.
+pub trait Operand {
+    /// The operand as a tensor that broadcasts against `other`.
+    fn beside(self, other: &Tensor) -> Tensor;
+}
+
+impl Operand for &Tensor {
+    fn beside(self, _: &Tensor) -> Tensor {
+        self.clone()
+    }
+}
+
+impl Operand for &&Tensor {
+    fn beside(self, _: &Tensor) -> Tensor {
+        (*self).clone()
+    }
+}
+
+impl Operand for Tensor {
+    fn beside(self, _: &Tensor) -> Tensor {
+        self
+    }
+}
+
+impl Operand for f64 {
+    fn beside(self, other: &Tensor) -> Tensor {
+        other.full_like(self)
+    }
+}
+
+impl Operand for f32 {
+    fn beside(self, other: &Tensor) -> Tensor {
+        other.full_like(self.into())
+    }
+}
+
+impl Operand for i32 {
+    fn beside(self, other: &Tensor) -> Tensor {
+        other.full_like(self.into())
+    }
+}
+
+/// Applies `b` after broadcasting both operands to their common shape.
+#[track_caller]
+fn binary(b: Binary, x: &Tensor, y: impl Operand) -> Tensor {
+    let y = y.beside(x);
+    if y.check().is_ok() && x.check().is_ok() && x.shape() != y.shape() {
+        return match broadcast_shape(x.shape(), y.shape()) {
+            Some(shape) => Tensor::apply(Op::Binary(b), &[x.broadcast_to(&shape), y.broadcast_to(&shape)]),
+            None => Tensor::invalid(b.name(), &[x, &y], "the shapes do not broadcast to a common one"),
+        };
+    }
+    Tensor::apply(Op::Binary(b), &[x.clone(), y])
+}
+
+macro_rules! unary_methods {
+    ($($(#[$doc:meta])* $method:ident = $op:ident,)*) => {
+        impl Tensor {
+            $($(#[$doc])* #[track_caller] pub fn $method(&self) -> Tensor {
+                Tensor::apply(Op::Unary(Unary::$op), std::slice::from_ref(self))
+            })*
+        }
+    };
+}
+
+unary_methods! {
+    /// Absolute value.
+    abs = Abs,
+    /// -1, 0 or 1.
+    sign = Sign,
+    /// Towards minus infinity.
+    floor = Floor,
+    /// Towards plus infinity.
+    ceil = Ceil,
+    /// To nearest, halves to even.
+    round = Round,
+    /// Square root.
+    sqrt = Sqrt,
+    /// e to the power of each element.
+    exp = Exp,
+    /// Natural logarithm.
+    log = Log,
+    /// Sine of radians.
+    sin = Sin,
+    /// Cosine of radians.
+    cos = Cos,
+    /// Tangent of radians.
+    tan = Tan,
+    /// Inverse sine, in radians.
+    asin = Asin,
+    /// Inverse cosine, in radians.
+    acos = Acos,
+    /// Inverse tangent, in radians.
+    atan = Atan,
+    /// Hyperbolic sine.
+    sinh = Sinh,
+    /// Hyperbolic cosine.
+    cosh = Cosh,
+    /// Hyperbolic tangent.
+    tanh = Tanh,
+    /// Inverse hyperbolic sine.
+    asinh = Asinh,
+    /// Inverse hyperbolic cosine.
+    acosh = Acosh,
+    /// Inverse hyperbolic tangent.
+    atanh = Atanh,
+    /// The error function.
+    erf = Erf,
+    /// 1 / (1 + exp(-x)).
+    sigmoid = Sigmoid,
+    /// Complement of every bit, or of a truth value.
+    not = Not,
+    /// True where not a number.
+    is_nan = IsNan,
+    /// True where infinite.
+    is_inf = IsInf,
+    /// The same values, taken as constant by gradients.
+    stop_gradient = StopGradient,
+}
+
+macro_rules! binary_methods {
+    ($($(#[$doc:meta])* $method:ident = $op:ident,)*) => {
+        impl Tensor {
+            $($(#[$doc])* #[track_caller] pub fn $method(&self, other: &Tensor) -> Tensor {
+                binary(Binary::$op, self, other)
+            })*
+        }
+    };
+}
+
+binary_methods! {
+    /// The larger of each pair; NaN if either is.
+    maximum = Max,
+    /// The smaller of each pair; NaN if either is.
+    minimum = Min,
+    /// Remainder with the sign of the dividend.
+    rem = Rem,
+    /// And of truth values or bits.
+    and = And,
+    /// Or of truth values or bits.
+    or = Or,
+    /// Exclusive or of truth values or bits.
+    xor = Xor,
+    /// Shifted left.
+    shl = Shl,
+    /// Shifted right, with the sign.
+    shr = Shr,
+    /// True where equal.
+    equal = Eq,
+    /// True where less.
+    less = Lt,
+    /// True where less or equal.
+    less_equal = Le,
+}
+
+impl Tensor {
+    /// Each element to the power of `exponent`.
+    #[track_caller]
+    pub fn pow(&self, exponent: impl Operand) -> Tensor {
+        binary(Binary::Pow, self, exponent)
+    }
+
+    /// The square of each element.
+    #[track_caller]
+    pub fn square(&self) -> Tensor {
+        self * self
+    }
+
+    /// 1 / x.
+    #[track_caller]
+    pub fn recip(&self) -> Tensor {
+        self.full_like(1.0) / self
+    }
+
+    /// Not below `low` and not above `high`.
+    #[track_caller]
+    pub fn clip(&self, low: f64, high: f64) -> Tensor {
+        self.maximum(&self.full_like(low)).minimum(&self.full_like(high))
+    }
+
+    /// Where this condition holds `a`, elsewhere `b`; all three broadcast.
+    #[track_caller]
+    pub fn select(&self, a: &Tensor, b: &Tensor) -> Tensor {
+        let common = broadcast_shape(a.shape(), b.shape()).and_then(|s| broadcast_shape(&s, self.shape()));
+        match common {
+            Some(s) => {
+                Tensor::apply(Op::Select, &[self.broadcast_to(&s), a.broadcast_to(&s), b.broadcast_to(&s)])
+            }
+            None => Tensor::invalid("select", &[self, a, b], "the shapes do not broadcast to a common one"),
+        }
+    }
+
+    /// Each element converted to `dtype`; see [`Op::Cast`].
+    #[track_caller]
+    pub fn cast(&self, dtype: DType) -> Tensor {
+        if self.dtype() == dtype {
+            self.clone()
+        } else {
+            Tensor::apply(Op::Cast(dtype), std::slice::from_ref(self))
+        }
+    }
+
+    /// Integers for these floats; see [`Op::Quantize`]. The range of results is that of `zero`'s dtype.
+    #[track_caller]
+    pub fn quantize(&self, scale: &Tensor, zero: &Tensor) -> Tensor {
+        let (low, high) = zero.dtype().int_range().unwrap_or((0, 0));
+        let clamp = |x: i128| x.clamp(i32::MIN as i128, i32::MAX as i128) as i32;
+        let op = Op::Quantize { dtype: zero.dtype(), low: clamp(low), high: clamp(high) };
+        Tensor::apply(op, &[self.clone(), scale.clone(), zero.clone()])
+    }
+
+    /// Floats for these integers; see [`Op::Dequantize`].
+    #[track_caller]
+    pub fn dequantize(&self, scale: &Tensor, zero: &Tensor) -> Tensor {
+        Tensor::apply(Op::Dequantize, &[self.clone(), scale.clone(), zero.clone()])
+    }
+}
+
+macro_rules! operators {
+    ($($trait:ident $method:ident $op:ident;)*) => { $(
+        impl<R: Operand> $trait<R> for &Tensor {
+            type Output = Tensor;
+            #[track_caller]
+            fn $method(self, other: R) -> Tensor {
+                binary(Binary::$op, self, other)
+            }
+        }
+
+        impl<R: Operand> $trait<R> for Tensor {
+            type Output = Tensor;
+            #[track_caller]
+            fn $method(self, other: R) -> Tensor {
+                binary(Binary::$op, &self, other)
+            }
+        }
+
+        impl $trait<&Tensor> for f64 {
+            type Output = Tensor;
+            #[track_caller]
+            fn $method(self, other: &Tensor) -> Tensor {
+                binary(Binary::$op, &self.beside(other), other)
+            }
+        }
+
+        impl $trait<Tensor> for f64 {
+            type Output = Tensor;
+            #[track_caller]
+            fn $method(self, other: Tensor) -> Tensor {
+                binary(Binary::$op, &self.beside(&other), other)
+            }
+        }
+    )* };
+}
+
+operators! {
+    Add add Add;
+    Sub sub Sub;
+    Mul mul Mul;
+    Div div Div;
+}
+
+impl Neg for &Tensor {
+    type Output = Tensor;
+    #[track_caller]
+    fn neg(self) -> Tensor {
+        Tensor::apply(Op::Unary(Unary::Neg), std::slice::from_ref(self))
+    }
+}
+
+impl Neg for Tensor {
+    type Output = Tensor;
+    #[track_caller]
+    fn neg(self) -> Tensor {
+        -&self
+    }
+}

@@ -1,0 +1,256 @@
+//! Moving elements: shapes, axes, parts.
+
+use super::Tensor;
+use crate::op::{Op, PadAxis, SliceAxis};
+
+impl Tensor {
+    /// The same elements under another shape.
+    #[track_caller]
+    pub fn reshape(&self, shape: &[usize]) -> Tensor {
+        if self.shape() == shape {
+            self.clone()
+        } else {
+            Tensor::apply(Op::Reshape(shape.into()), std::slice::from_ref(self))
+        }
+    }
+
+    /// All axes from `start` on as one.
+    #[track_caller]
+    pub fn flatten(&self, start: isize) -> Tensor {
+        match self.axis("flatten", start) {
+            Ok(start) => {
+                let (front, back) = self.shape().split_at(start);
+                self.reshape(&[front, &[back.iter().product()]].concat())
+            }
+            Err(invalid) => invalid,
+        }
+    }
+
+    /// One axis with all elements.
+    #[track_caller]
+    pub fn flatten_all(&self) -> Tensor {
+        self.reshape(&[self.len()])
+    }
+
+    /// Axis i of the result is axis `perm[i]`.
+    #[track_caller]
+    pub fn permute(&self, perm: &[usize]) -> Tensor {
+        if perm.len() == self.rank() && perm.is_sorted() {
+            return self.clone();
+        }
+        Tensor::apply(Op::Permute(perm.into()), std::slice::from_ref(self))
+    }
+
+    /// The last two axes exchanged.
+    #[track_caller]
+    pub fn transpose(&self) -> Tensor {
+        self.swap_axes(-2, -1)
+    }
+
+    /// Two axes exchanged.
+    #[track_caller]
+    pub fn swap_axes(&self, a: isize, b: isize) -> Tensor {
+        match (self.axis("swap_axes", a), self.axis("swap_axes", b)) {
+            (Ok(a), Ok(b)) => {
+                let mut perm: Vec<usize> = (0..self.rank()).collect();
+                perm.swap(a, b);
+                self.permute(&perm)
+            }
+            (Err(invalid), _) | (_, Err(invalid)) => invalid,
+        }
+    }
+
+    /// A new axis of size 1 that becomes axis `axis` of the result.
+    #[track_caller]
+    pub fn unsqueeze(&self, axis: isize) -> Tensor {
+        let rank = self.rank() as isize + 1;
+        let axis = if axis < 0 { axis + rank } else { axis };
+        if !(0..rank).contains(&axis) {
+            return Tensor::invalid(
+                "unsqueeze",
+                &[self],
+                format!("axis {axis} of a result with {rank} axes"),
+            );
+        }
+        let mut shape = self.shape().to_vec();
+        shape.insert(axis as usize, 1);
+        self.reshape(&shape)
+    }
+
+    /// Without axis `axis`, which has size 1.
+    #[track_caller]
+    pub fn squeeze(&self, axis: isize) -> Tensor {
+        match self.axis("squeeze", axis) {
+            Ok(axis) if self.shape()[axis] == 1 => {
+                let mut shape = self.shape().to_vec();
+                shape.remove(axis);
+                self.reshape(&shape)
+            }
+            Ok(axis) => Tensor::invalid(
+                "squeeze",
+                &[self],
+                format!("axis {axis} has {} elements", self.shape()[axis]),
+            ),
+            Err(invalid) => invalid,
+        }
+    }
+
+    /// Axes of size 1 repeated, axes added in front.
+    #[track_caller]
+    pub fn broadcast_to(&self, shape: &[usize]) -> Tensor {
+        if self.shape() == shape {
+            self.clone()
+        } else {
+            Tensor::apply(Op::Broadcast(shape.into()), std::slice::from_ref(self))
+        }
+    }
+
+    /// Elements `start .. start + len` of axis `axis`.
+    #[track_caller]
+    pub fn narrow(&self, axis: usize, start: usize, len: usize) -> Tensor {
+        let mut axes = self.whole();
+        match axes.get_mut(axis) {
+            Some(a) => *a = SliceAxis { start, step: 1, len },
+            None => {
+                return Tensor::invalid(
+                    "slice",
+                    &[self],
+                    format!("axis {axis} of a tensor with {} axes", self.rank()),
+                );
+            }
+        }
+        self.slice_axes(axes)
+    }
+
+    /// Element `index` of axis `axis`, which is dropped.
+    #[track_caller]
+    pub fn pick(&self, axis: usize, index: usize) -> Tensor {
+        self.narrow(axis, index, 1).squeeze(axis as isize)
+    }
+
+    /// Elements `start, start + step, ...` before `end` of axis `axis`, by Python's rules: negative positions count from the
+    /// end, positions outside are clamped, `step` may be negative.
+    #[track_caller]
+    pub fn slice(&self, axis: usize, start: isize, end: isize, step: isize) -> Tensor {
+        let mut axes = self.whole();
+        match axes.get_mut(axis) {
+            Some(a) if step != 0 => *a = SliceAxis::clamped(self.shape()[axis], start, end, step),
+            Some(_) => return Tensor::invalid("slice", &[self], "the step is 0"),
+            None => {
+                return Tensor::invalid(
+                    "slice",
+                    &[self],
+                    format!("axis {axis} of a tensor with {} axes", self.rank()),
+                );
+            }
+        }
+        self.slice_axes(axes)
+    }
+
+    /// Some elements along every axis.
+    #[track_caller]
+    pub fn slice_axes(&self, axes: Vec<SliceAxis>) -> Tensor {
+        if axes == self.whole() {
+            self.clone()
+        } else {
+            Tensor::apply(Op::Slice(axes), std::slice::from_ref(self))
+        }
+    }
+
+    fn whole(&self) -> Vec<SliceAxis> {
+        self.shape().iter().map(|&len| SliceAxis { start: 0, step: 1, len }).collect()
+    }
+
+    /// The order of axis `axis` reversed.
+    #[track_caller]
+    pub fn flip(&self, axis: usize) -> Tensor {
+        let mut axes = self.whole();
+        if let Some(a) = axes.get_mut(axis).filter(|a| a.len > 0) {
+            *a = SliceAxis { start: a.len - 1, step: -1, len: a.len };
+        }
+        self.slice_axes(axes)
+    }
+
+    /// `(before, after)` copies of `fill` around each axis.
+    #[track_caller]
+    pub fn pad(&self, widths: &[(usize, usize)], fill: f64) -> Tensor {
+        self.pad_axes(widths.iter().map(|&(low, high)| PadAxis { low, high, interior: 0 }).collect(), fill)
+    }
+
+    /// Copies of `fill` around and between the elements of each axis.
+    #[track_caller]
+    pub fn pad_axes(&self, axes: Vec<PadAxis>, fill: f64) -> Tensor {
+        if axes.len() == self.rank() && axes.iter().all(|a| *a == PadAxis::default()) {
+            return self.clone();
+        }
+        let fill = Tensor::full(crate::Type::new(self.dtype(), []), fill);
+        Tensor::apply(Op::Pad(axes), &[self.clone(), fill])
+    }
+
+    /// Tensors one after another along axis `axis`.
+    #[track_caller]
+    pub fn concat(tensors: &[Tensor], axis: usize) -> Tensor {
+        match tensors {
+            [one] => one.clone(),
+            _ => Tensor::apply(Op::Concat { axis }, tensors),
+        }
+    }
+
+    /// Tensors of one shape along a new axis.
+    #[track_caller]
+    pub fn stack(tensors: &[Tensor], axis: usize) -> Tensor {
+        let parts: Vec<Tensor> = tensors.iter().map(|t| t.unsqueeze(axis as isize)).collect();
+        Tensor::concat(&parts, axis)
+    }
+
+    /// Parts of these sizes along axis `axis`.
+    #[track_caller]
+    pub fn split(&self, axis: usize, sizes: &[usize]) -> Vec<Tensor> {
+        let mut start = 0;
+        let mut part = |&len: &usize| {
+            start += len;
+            self.narrow(axis, start - len, len)
+        };
+        sizes.iter().map(&mut part).collect()
+    }
+
+    /// The tensor repeated `counts[i]` times along each axis i.
+    #[track_caller]
+    pub fn repeat(&self, counts: &[usize]) -> Tensor {
+        if counts.len() != self.rank() {
+            return Tensor::invalid(
+                "repeat",
+                &[self],
+                format!("{} counts for {} axes", counts.len(), self.rank()),
+            );
+        }
+        let with_ones: Vec<usize> = self.shape().iter().flat_map(|&n| [1, n]).collect();
+        let repeated: Vec<usize> = self.shape().iter().zip(counts).flat_map(|(&n, &c)| [c, n]).collect();
+        let shape: Vec<usize> = self.shape().iter().zip(counts).map(|(n, c)| n * c).collect();
+        self.reshape(&with_ones).broadcast_to(&repeated).reshape(&shape)
+    }
+
+    /// Elements moved `by` places towards the end of axis `axis`, those that leave it entering at the front.
+    #[track_caller]
+    pub fn roll(&self, axis: usize, by: usize) -> Tensor {
+        let n = self.shape().get(axis).copied().unwrap_or(0);
+        if n == 0 || by % n == 0 {
+            return self.clone();
+        }
+        let by = by % n;
+        Tensor::concat(&[self.narrow(axis, n - by, by), self.narrow(axis, 0, n - by)], axis)
+    }
+}
+
+impl SliceAxis {
+    /// The elements that Python's `[start:end:step]` takes of `n`; `step` is not 0.
+    pub fn clamped(n: usize, start: isize, end: isize, step: isize) -> SliceAxis {
+        let n = n as isize;
+        let from_end = |i: isize| if i < 0 { i.saturating_add(n) } else { i };
+        let (low, high) = if step > 0 { (0, n) } else { (-1, n - 1) };
+        let (start, end) = (from_end(start).clamp(low, high), from_end(end).clamp(low, high));
+        let distance = if step > 0 { end - start } else { start - end };
+        let len = if distance > 0 { (distance as usize).div_ceil(step.unsigned_abs()) } else { 0 };
+        SliceAxis { start: start.max(0) as usize, step, len }
+    }
+}

@@ -1,0 +1,70 @@
+//! Normalisation layers as formulas.
+
+use super::Tensor;
+
+impl Tensor {
+    /// (x - mean) / sqrt(variance + epsilon) over `axes`.
+    #[track_caller]
+    pub fn standardize(&self, axes: &[isize], epsilon: f64) -> Tensor {
+        let centred = self - self.mean_keep(axes);
+        let variance = centred.square().mean_keep(axes);
+        centred / (variance + epsilon).sqrt()
+    }
+
+    /// x / sqrt(mean of squares + epsilon) over `axes`.
+    #[track_caller]
+    pub fn rms_normalize(&self, axes: &[isize], epsilon: f64) -> Tensor {
+        self / (self.square().mean_keep(axes) + epsilon).sqrt()
+    }
+
+    /// [`Tensor::standardize`] over the last `axes` axes.
+    #[track_caller]
+    pub fn layer_norm(&self, axes: usize, epsilon: f64) -> Tensor {
+        let last: Vec<isize> = (1..=axes as isize).map(|a| -a).collect();
+        self.standardize(&last, epsilon)
+    }
+
+    /// [`Tensor::standardize`] of each of `groups` groups of channels of `[N, C, D..]`.
+    #[track_caller]
+    pub fn group_norm(&self, groups: usize, epsilon: f64) -> Tensor {
+        if self.rank() < 2 || groups == 0 || !self.shape()[1].is_multiple_of(groups) {
+            return Tensor::invalid(
+                "group_norm",
+                &[self],
+                format!("the channels do not divide into {groups} groups"),
+            );
+        }
+        let per_group = self.shape()[1..].iter().product::<usize>() / groups;
+        self.reshape(&[self.shape()[0], groups, per_group]).standardize(&[-1], epsilon).reshape(self.shape())
+    }
+
+    /// (x - mean) / sqrt(variance + epsilon) * scale + shift, each given per channel of `[N, C, D..]`.
+    #[track_caller]
+    pub fn batch_norm(
+        &self,
+        mean: &Tensor,
+        variance: &Tensor,
+        scale: &Tensor,
+        shift: &Tensor,
+        epsilon: f64,
+    ) -> Tensor {
+        let factor = (variance + epsilon).sqrt().recip() * scale;
+        let offset = shift - mean * &factor;
+        self * factor.per_channel(self.rank()) + offset.per_channel(self.rank())
+    }
+
+    /// `[C]` as `[1, C, 1..]` with `rank` axes, to broadcast over channels.
+    #[track_caller]
+    pub fn per_channel(&self, rank: usize) -> Tensor {
+        let mut shape = vec![1; rank.max(2)];
+        shape[1] = self.len();
+        self.reshape(&shape)
+    }
+
+    /// x / max(p-norm along `axis`, 1e-12), for p = 1 or 2.
+    #[track_caller]
+    pub fn lp_normalize(&self, axis: isize, p: usize) -> Tensor {
+        let norm = if p == 1 { self.abs().sum_keep(&[axis]) } else { self.square().sum_keep(&[axis]).sqrt() };
+        self / norm.maximum(&norm.full_like(1e-12))
+    }
+}

@@ -1,0 +1,166 @@
+//! Sums, extremes and statistics along axes.
+
+use super::Tensor;
+use crate::dtype::DType;
+use crate::op::{Op, ReduceKind};
+
+impl Tensor {
+    /// All elements along `axes` (ascending) combined; the axes stay with size 1.
+    #[track_caller]
+    pub fn reduce(&self, kind: ReduceKind, axes: &[usize]) -> Tensor {
+        Tensor::apply(Op::Reduce { kind, axes: axes.into() }, std::slice::from_ref(self))
+    }
+
+    /// Axes counted from the front, sorted, each once; all of them when none is given.
+    #[track_caller]
+    fn axes(&self, op: &'static str, axes: &[isize]) -> Result<Vec<usize>, Tensor> {
+        if axes.is_empty() {
+            return Ok((0..self.rank()).collect());
+        }
+        let mut out = axes.iter().map(|&a| self.axis(op, a)).collect::<Result<Vec<_>, _>>()?;
+        out.sort_unstable();
+        out.dedup();
+        Ok(out)
+    }
+
+    #[track_caller]
+    fn reduced(&self, kind: ReduceKind, axes: &[isize], keep: bool) -> Tensor {
+        let axes = match self.axes(kind.name(), axes) {
+            Ok(axes) => axes,
+            Err(invalid) => return invalid,
+        };
+        let out = self.reduce(kind, &axes);
+        if keep { out } else { out.without(&axes) }
+    }
+
+    /// Without these axes, each of size 1.
+    #[track_caller]
+    fn without(&self, axes: &[usize]) -> Tensor {
+        let kept: Vec<usize> =
+            (0..self.rank()).filter(|a| !axes.contains(a)).map(|a| self.shape()[a]).collect();
+        self.reshape(&kept)
+    }
+
+    /// Sum along `axes` (negative ones count from the end; none means all), which are dropped.
+    #[track_caller]
+    pub fn sum(&self, axes: &[isize]) -> Tensor {
+        self.reduced(ReduceKind::Sum, axes, false)
+    }
+
+    /// As [`Tensor::sum`], the axes staying with size 1.
+    #[track_caller]
+    pub fn sum_keep(&self, axes: &[isize]) -> Tensor {
+        self.reduced(ReduceKind::Sum, axes, true)
+    }
+
+    /// Largest along `axes`, which are dropped.
+    #[track_caller]
+    pub fn max(&self, axes: &[isize]) -> Tensor {
+        self.reduced(ReduceKind::Max, axes, false)
+    }
+
+    /// Largest along `axes`, which stay with size 1.
+    #[track_caller]
+    pub fn max_keep(&self, axes: &[isize]) -> Tensor {
+        self.reduced(ReduceKind::Max, axes, true)
+    }
+
+    /// Smallest along `axes`, which are dropped.
+    #[track_caller]
+    pub fn min(&self, axes: &[isize]) -> Tensor {
+        self.reduced(ReduceKind::Min, axes, false)
+    }
+
+    /// Product along `axes`, which are dropped.
+    #[track_caller]
+    pub fn prod(&self, axes: &[isize]) -> Tensor {
+        self.reduced(ReduceKind::Prod, axes, false)
+    }
+
+    /// Mean along `axes`, which are dropped.
+    #[track_caller]
+    pub fn mean(&self, axes: &[isize]) -> Tensor {
+        let sum = self.sum(axes);
+        let n = self.len() as f64 / sum.len().max(1) as f64;
+        sum / n
+    }
+
+    /// Mean along `axes`, which stay with size 1.
+    #[track_caller]
+    pub fn mean_keep(&self, axes: &[isize]) -> Tensor {
+        let sum = self.sum_keep(axes);
+        let n = self.len() as f64 / sum.len().max(1) as f64;
+        sum / n
+    }
+
+    /// Variance (dividing by n) along `axes`, which stay with size 1.
+    #[track_caller]
+    pub fn variance_keep(&self, axes: &[isize]) -> Tensor {
+        (self - self.mean_keep(axes)).square().mean_keep(axes)
+    }
+
+    /// Index (i64) of the first largest along `axis`, which is dropped.
+    #[track_caller]
+    pub fn argmax(&self, axis: isize) -> Tensor {
+        self.arg_reduced(false, axis)
+    }
+
+    /// Index (i64) of the first smallest along `axis`, which is dropped.
+    #[track_caller]
+    pub fn argmin(&self, axis: isize) -> Tensor {
+        self.arg_reduced(true, axis)
+    }
+
+    #[track_caller]
+    fn arg_reduced(&self, min: bool, axis: isize) -> Tensor {
+        match self.axis("argmax", axis) {
+            Ok(axis) => self.arg_reduce(min, axis, false).without(&[axis]),
+            Err(invalid) => invalid,
+        }
+    }
+
+    /// Index (i64) of an extreme along `axis`, which stays with size 1; see [`Op::ArgReduce`].
+    #[track_caller]
+    pub fn arg_reduce(&self, min: bool, axis: usize, last: bool) -> Tensor {
+        Tensor::apply(Op::ArgReduce { min, axis, last }, std::slice::from_ref(self))
+    }
+
+    /// Log of the sum of exponentials along `axis`, which stays with size 1; no overflow.
+    #[track_caller]
+    pub fn log_sum_exp_keep(&self, axis: isize) -> Tensor {
+        let top = self.max_keep(&[axis]).stop_gradient();
+        (self - &top).exp().sum_keep(&[axis]).log() + top
+    }
+
+    /// Sums over what [`Tensor::broadcast_to`] from `shape` would repeat: its adjoint.
+    #[track_caller]
+    pub fn sum_to(&self, shape: &[usize]) -> Tensor {
+        let lead = match self.rank().checked_sub(shape.len()) {
+            Some(lead) => lead,
+            None => return Tensor::invalid("sum_to", &[self], format!("has fewer axes than {shape:?}")),
+        };
+        let repeated = |&a: &usize| a < lead || shape[a - lead] == 1 && self.shape()[a] != 1;
+        let axes: Vec<usize> = (0..self.rank()).filter(repeated).collect();
+        let sum = if axes.is_empty() { self.clone() } else { self.reduce(ReduceKind::Sum, &axes) };
+        sum.reshape(shape)
+    }
+
+    /// Sum of the elements up to each along `axis`; without the element itself when `exclusive`, from the end when `reverse`.
+    ///
+    /// Written as a product with a triangle of ones: n^2 work, which for the lengths met in small networks is less than a loop.
+    #[track_caller]
+    pub fn cumsum(&self, axis: isize, exclusive: bool, reverse: bool) -> Tensor {
+        let axis = match self.axis("cumsum", axis) {
+            Ok(axis) => axis,
+            Err(invalid) => return invalid,
+        };
+        let n = self.shape()[axis];
+        let moved = self.swap_axes(axis as isize, -1);
+        let ty = crate::Type::new(DType::I64, [n, n]);
+        let (from, to) = (Tensor::iota(ty.clone(), 0), Tensor::iota(ty, 1));
+        let (before, after) = if reverse { (&to, &from) } else { (&from, &to) };
+        let counts = if exclusive { before.less(after) } else { before.less_equal(after) };
+        let rows = moved.reshape(&[self.len() / n.max(1), n]);
+        rows.matmul(&counts.cast(self.dtype())).reshape(moved.shape()).swap_axes(axis as isize, -1)
+    }
+}
