@@ -78,7 +78,9 @@ impl Rewriter {
             return self.add(op, &operands, label);
         }
         if let Some(value) = self.fold(&op, operands) {
-            return self.add(Op::Constant(Arc::new(value)), &[], label);
+            // What is made of a layer's weight is still that layer's weight.
+            let label = label.clone().or_else(|| operands.iter().find_map(|&o| self.graph[o].label.clone()));
+            return self.add(Op::Constant(Arc::new(value)), &[], &label);
         }
         let key = self.key(&op, operands);
         if let Some(&id) = key.as_ref().and_then(|k| self.known.get(k)) {
