@@ -1,0 +1,89 @@
+//! Constants in C: literals and tables.
+
+use super::expr::c_type;
+use crate::program::{Place, Program};
+use std::fmt::Write;
+use teff_graph::{DType, Element, Value, with_data};
+
+/// Columns of a table's lines.
+const WIDTH: usize = 118;
+
+/// The shortest literal that reads back as the same float.
+pub(super) fn float_literal(dtype: DType, x: f64) -> String {
+    let mut out = String::new();
+    push_float(&mut out, dtype, x);
+    out
+}
+
+fn push_float(out: &mut String, dtype: DType, x: f64) {
+    if x.is_nan() {
+        out.push_str("NAN");
+    } else if x.is_infinite() {
+        out.push_str(if x < 0.0 { "-INFINITY" } else { "INFINITY" });
+    } else if dtype == DType::F32 {
+        let _ = write!(out, "{:?}f", x as f32);
+    } else {
+        let _ = write!(out, "{x:?}");
+    }
+}
+
+/// A literal whose type holds the value without a warning.
+pub(super) fn int_literal(dtype: DType, i: i128) -> String {
+    let mut out = String::new();
+    push_int(&mut out, dtype, i);
+    out
+}
+
+fn push_int(out: &mut String, dtype: DType, i: i128) {
+    let _ = match dtype {
+        DType::Bool => write!(out, "{}", i != 0),
+        DType::I8 | DType::U8 | DType::I16 | DType::U16 => write!(out, "{i}"),
+        // The literal of the smallest int is one too large before its sign is applied.
+        DType::I32 if i == i32::MIN as i128 => write!(out, "INT32_MIN"),
+        DType::I64 if i == i64::MIN as i128 => write!(out, "INT64_MIN"),
+        DType::I32 => write!(out, "{i}"),
+        DType::U32 => write!(out, "{i}u"),
+        DType::I64 => write!(out, "INT64_C({i})"),
+        DType::U64 => write!(out, "UINT64_C({i})"),
+        DType::F32 | DType::F64 => unreachable!("a float is printed as one"),
+    };
+}
+
+/// The tables of all constants that kernels read.
+pub(super) fn tables(out: &mut String, program: &Program) {
+    for b in &program.buffers {
+        let Place::Constant(value) = &b.place else { continue };
+        let shape = if b.ty.rank() > 1 { format!("  /* {} */", b.ty) } else { String::new() };
+        let _ = writeln!(out, "static const {} {}[{}] = {{{shape}", c_type(b.ty.dtype), b.name, b.len());
+        elements(out, value, "    ");
+        out.push_str("};\n\n");
+    }
+}
+
+/// All elements, separated by commas, in lines of at most [`WIDTH`] columns.
+pub(super) fn elements(out: &mut String, value: &Value, indent: &str) {
+    let dtype = value.dtype();
+    let mut line = out.len();
+    let mut literal = String::new();
+    let mut push = |literal: &str, first: bool| {
+        if first {
+            out.push_str(indent);
+        } else if out.len() - line + literal.len() + 2 > WIDTH {
+            out.push_str(",\n");
+            line = out.len();
+            out.push_str(indent);
+        } else {
+            out.push_str(", ");
+        }
+        out.push_str(literal);
+    };
+    with_data!(value.data(), v => for (i, x) in v.iter().enumerate() {
+        literal.clear();
+        match x.to_num() {
+            teff_graph::Num::Int(n) => push_int(&mut literal, dtype, n),
+            teff_graph::Num::Float(f) => push_float(&mut literal, dtype, f),
+        }
+        push(&literal, i == 0);
+    });
+    out.push('\n');
+}

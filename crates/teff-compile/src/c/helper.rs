@@ -1,0 +1,179 @@
+//! Small functions for arithmetic that C's operators do not do, or leave undefined. Only those used are printed.
+
+use super::expr::c_type;
+use std::collections::BTreeSet;
+use teff_graph::{Binary, DType};
+
+/// A function that generated code may need.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Helper {
+    /// Integer arithmetic that wraps, divides by zero, or shifts out.
+    Int(Binary, DType),
+    Neg(DType),
+    Abs(DType),
+    Sign(DType),
+    Max(DType),
+    Min(DType),
+    Sigmoid(DType),
+    /// Truncates and saturates.
+    FromFloat(DType, DType),
+}
+
+/// The functions needed so far.
+#[derive(Default)]
+pub(super) struct Helpers {
+    needed: BTreeSet<Helper>,
+    math: bool,
+}
+
+impl Helpers {
+    /// Notes that `helper` is called; its name.
+    pub(super) fn need(&mut self, helper: Helper) -> String {
+        match helper {
+            Helper::Int(Binary::Pow, d) => {
+                self.need(Helper::Int(Binary::Mul, d));
+            }
+            Helper::Abs(d) if d.is_signed_int() => {
+                self.need(Helper::Neg(d));
+            }
+            Helper::Sigmoid(_) => self.math = true,
+            _ => {}
+        }
+        self.needed.insert(helper);
+        name(helper)
+    }
+
+    pub(super) fn need_math(&mut self) {
+        self.math = true;
+    }
+
+    pub(super) fn needs_math(&self) -> bool {
+        self.math
+    }
+
+    /// All of them, each before its users.
+    pub(super) fn definitions(&self) -> String {
+        let mut out = String::new();
+        let late = |h: &&Helper| matches!(h, Helper::Int(Binary::Pow, _) | Helper::Abs(_));
+        for h in self.needed.iter().filter(|h| !late(h)).chain(self.needed.iter().filter(late)) {
+            out += &definition(*h);
+            out.push('\n');
+        }
+        out
+    }
+}
+
+fn name(helper: Helper) -> String {
+    match helper {
+        Helper::Int(op @ (Binary::Add | Binary::Sub | Binary::Mul), d) => format!("wrap_{}_{}", op.name(), d.name()),
+        Helper::Int(op, d) => format!("{}_{}", op.name(), d.name()),
+        Helper::Neg(d) => format!("wrap_neg_{}", d.name()),
+        Helper::Abs(d) => format!("abs_{}", d.name()),
+        Helper::Sign(d) => format!("sign_{}", d.name()),
+        Helper::Max(d) => format!("max_{}", d.name()),
+        Helper::Min(d) => format!("min_{}", d.name()),
+        Helper::Sigmoid(d) => format!("sigmoid_{}", d.name()),
+        Helper::FromFloat(from, to) => format!("{}_from_{}", to.name(), from.name()),
+    }
+}
+
+/// The type that arithmetic of `d` is done in without undefined behaviour.
+fn unsigned(d: DType) -> &'static str {
+    match d.size() {
+        8 => "uint64_t",
+        _ => "uint32_t",
+    }
+}
+
+fn definition(helper: Helper) -> String {
+    let n = name(helper);
+    let one = |d: DType, note: &str, body: &str| {
+        let t = c_type(d);
+        format!("{note}static inline {t} {n}({t} x)\n{{\n{body}}}\n")
+    };
+    let two = |d: DType, note: &str, body: &str| {
+        let t = c_type(d);
+        format!("{note}static inline {t} {n}({t} a, {t} b)\n{{\n{body}}}\n")
+    };
+    match helper {
+        Helper::Int(op, d) => {
+            let (note, body) = int_body(op, d);
+            two(d, note, &body)
+        }
+        Helper::Neg(d) => one(d, "", &format!("    return ({})(0u - ({})x);\n", c_type(d), unsigned(d))),
+        Helper::Abs(d) if !d.is_signed_int() => one(d, "", "    return x;\n"),
+        Helper::Abs(d) => one(d, "", &format!("    return x < 0 ? wrap_neg_{}(x) : x;\n", d.name())),
+        Helper::Sign(d) if d.is_float() => {
+            let zero = super::data::float_literal(d, 0.0);
+            let unit = super::data::float_literal(d, 1.0);
+            one(d, "/* A zero keeps its sign, NaN stays. */\n", &format!("    return x > {zero} ? {unit} : x < {zero} ? -{unit} : x;\n"))
+        }
+        Helper::Sign(d) if d.is_signed_int() => one(d, "", &format!("    return ({})((x > 0) - (x < 0));\n", c_type(d))),
+        Helper::Sign(d) => one(d, "", "    return x > 0 ? 1 : 0;\n"),
+        Helper::Max(d) if d.is_float() => two(d, "/* NaN if either is. */\n", "    return b > a || b != b ? b : a;\n"),
+        Helper::Min(d) if d.is_float() => two(d, "/* NaN if either is. */\n", "    return b < a || b != b ? b : a;\n"),
+        Helper::Max(d) => two(d, "", "    return b > a ? b : a;\n"),
+        Helper::Min(d) => two(d, "", "    return b < a ? b : a;\n"),
+        Helper::Sigmoid(d) => {
+            let (unit, exp) = if d == DType::F32 { ("1.0f", "expf") } else { ("1.0", "exp") };
+            one(d, "", &format!("    return {unit} / ({unit} + {exp}(-x));\n"))
+        }
+        Helper::FromFloat(from, to) => from_float(from, to, &n),
+    }
+}
+
+fn int_body(op: Binary, d: DType) -> (&'static str, String) {
+    let (t, u) = (c_type(d), unsigned(d));
+    let bits = 8 * d.size();
+    let arithmetic = |sign: &str| format!("    return ({t})(({u})a {sign} ({u})b);\n");
+    let in_range = if d.is_signed_int() { format!("b >= 0 && b < {bits}") } else { format!("b < {bits}") };
+    match op {
+        Binary::Add => ("", arithmetic("+")),
+        Binary::Sub => ("", arithmetic("-")),
+        Binary::Mul => ("", arithmetic("*")),
+        Binary::Div if d.is_signed_int() => (
+            "/* x / 0 is 0; the smallest number divided by -1 wraps. */\n",
+            format!("    return b == 0 ? 0 : b == -1 ? ({t})(0u - ({u})a) : ({t})(a / b);\n"),
+        ),
+        Binary::Div => ("/* x / 0 is 0. */\n", format!("    return b == 0 ? 0 : ({t})(a / b);\n")),
+        Binary::Rem if d.is_signed_int() => {
+            ("/* x % 0 is 0. */\n", format!("    return b == 0 || b == -1 ? 0 : ({t})(a % b);\n"))
+        }
+        Binary::Rem => ("/* x % 0 is 0. */\n", format!("    return b == 0 ? 0 : ({t})(a % b);\n")),
+        Binary::Shl => ("/* 0 when nothing stays. */\n", format!("    return {in_range} ? ({t})(({u})a << b) : 0;\n")),
+        Binary::Shr if d.is_signed_int() => {
+            ("/* All sign when nothing stays. */\n", format!("    return {in_range} ? ({t})(a >> b) : ({t})(a < 0 ? -1 : 0);\n"))
+        }
+        Binary::Shr => ("/* 0 when nothing stays. */\n", format!("    return {in_range} ? ({t})(a >> b) : 0;\n")),
+        Binary::Pow => ("/* Wraps; 1 / a^-b truncated when b is negative. */\n", power(d)),
+        Binary::Max | Binary::Min | Binary::And | Binary::Or | Binary::Xor => unreachable!("printed as operators"),
+        Binary::Eq | Binary::Lt | Binary::Le => unreachable!("printed as operators"),
+    }
+}
+
+fn power(d: DType) -> String {
+    let t = c_type(d);
+    let mul = format!("wrap_mul_{}", d.name());
+    let negative = if d.is_signed_int() {
+        "    if (a == -1) {\n        return b % 2 == 0 ? 1 : -1;\n    }\n    if (b < 0) {\n        return a == 1 ? 1 : 0;\n    }\n"
+    } else {
+        ""
+    };
+    format!(
+        "{negative}    {t} power = 1;\n    while (b > 0) {{\n        if (b % 2 == 1) {{\n            power = {mul}(power, a);\n        }}\n        a = {mul}(a, a);\n        b = ({t})(b / 2);\n    }}\n    return power;\n"
+    )
+}
+
+fn from_float(from: DType, to: DType, name: &str) -> String {
+    let (low, high) = to.int_range().expect("an integer type");
+    // Bounds that a float holds exactly, or, for the upper one, the power of two above.
+    let upper = if from == DType::F32 && to.size() > 2 || to.size() > 4 { high + 1 } else { high };
+    let literal = |i: i128| super::data::float_literal(from, i as f64);
+    let (f, t) = (c_type(from), c_type(to));
+    let (least, most) = (super::data::int_literal(to, low), super::data::int_literal(to, high));
+    format!(
+        "/* Truncates and saturates; NaN is 0. */\nstatic inline {t} {name}({f} x)\n{{\n    if (x != x) {{\n        return 0;\n    }}\n    return x <= {} ? {least} : x >= {} ? {most} : ({t})x;\n}}\n",
+        literal(low),
+        literal(upper)
+    )
+}

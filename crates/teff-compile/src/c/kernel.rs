@@ -1,0 +1,167 @@
+//! Statements and functions in C.
+
+use super::expr::{Binds, Printer, at_least, c_type};
+use crate::program::{BufferId, Expr, Index, Kernel, Place, Program, Stmt, Var};
+use std::collections::HashSet;
+use std::fmt::Write;
+use teff_graph::{Binary, DType};
+
+/// A buffer that a kernel's function takes as a parameter.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Argument {
+    pub(super) buffer: BufferId,
+    written: bool,
+}
+
+/// What a kernel's function takes: what it reads, then what it writes, constants left out.
+pub(super) fn arguments(program: &Program, kernel: &Kernel) -> Vec<Argument> {
+    let (reads, writes) = kernel.accesses();
+    let is_given = |id: &&BufferId| !matches!(program.buffer(**id).place, Place::Constant(_));
+    let only_read = reads.iter().filter(is_given).filter(|r| !writes.contains(r));
+    let read = only_read.map(|&buffer| Argument { buffer, written: false });
+    read.chain(writes.iter().map(|&buffer| Argument { buffer, written: true })).collect()
+}
+
+/// The function of one kernel, with a comment that says what it is.
+pub(super) fn function<'a>(p: &mut Printer<'a>, kernel: &'a Kernel) -> String {
+    let arguments = arguments(p.program, kernel);
+    let count = |written: bool| arguments.iter().filter(|a| a.written == written).count();
+    let (one_in, one_out) = (count(false) == 1, count(true) == 1);
+    p.buffer_names.clear();
+    let mut parameters = Vec::new();
+    for a in &arguments {
+        let b = p.program.buffer(a.buffer);
+        let name = match a.written {
+            false if one_in => "in",
+            true if one_out => "out",
+            _ => b.name.as_str(),
+        };
+        p.buffer_names.insert(a.buffer, name.into());
+        let constant = if a.written { "" } else { "const " };
+        let restrict = if shares(p.program, a.buffer, &arguments) { "" } else { "restrict " };
+        parameters.push(format!("{constant}{} *{restrict}{name}", c_type(b.ty.dtype)));
+    }
+    let mut taken: HashSet<String> = p.buffer_names.values().cloned().collect();
+    taken.extend(p.program.buffers.iter().filter(|b| matches!(b.place, Place::Constant(_))).map(|b| b.name.clone()));
+    taken.extend(p.program.kernels.iter().map(|k| k.name.clone()));
+    p.vars = &kernel.vars;
+    p.var_names = vec![String::new(); kernel.vars.len()];
+    p.array_names = vec![String::new(); kernel.arrays.len()];
+    let list = if parameters.is_empty() { "void".into() } else { parameters.join(", ") };
+    let mut out = format!("/* {} */\nstatic void {}({list})\n{{\n", super::about(kernel), kernel.name);
+    body(p, kernel, &kernel.body, &taken, 1, &mut out);
+    out + "}\n"
+}
+
+/// True when another argument lies in the same bytes: a kernel that works in place.
+fn shares(program: &Program, id: BufferId, arguments: &[Argument]) -> bool {
+    let range = |id: BufferId| match program.buffer(id).place {
+        Place::Arena(offset) => Some(offset..offset + program.buffer(id).ty.bytes()),
+        Place::Input(_) | Place::Output(_) | Place::Constant(_) => None,
+    };
+    let Some(own) = range(id) else { return false };
+    arguments.iter().filter(|a| a.buffer != id).filter_map(|a| range(a.buffer)).any(|o| o.start < own.end && own.start < o.end)
+}
+
+fn indent(out: &mut String, depth: usize) {
+    (0..depth).for_each(|_| out.push_str("    "));
+}
+
+/// `hint`, or with a number behind it when a name around it is the same.
+fn fresh(hint: &str, taken: &mut HashSet<String>) -> String {
+    let free = std::iter::once(hint.to_string()).chain((2..).map(|i| format!("{hint}{i}"))).find(|n| !taken.contains(n));
+    let name = free.expect("numbers do not end");
+    taken.insert(name.clone());
+    name
+}
+
+fn body(p: &mut Printer, kernel: &Kernel, stmts: &[Stmt], around: &HashSet<String>, depth: usize, out: &mut String) {
+    let mut taken = around.clone();
+    let name_of = |v: &Var| kernel.vars[v.0 as usize].name.as_str();
+    for stmt in stmts {
+        if let Stmt::For { var, count, body: inner } = stmt {
+            let mut inside = taken.clone();
+            let name = fresh(name_of(var), &mut inside);
+            p.var_names[var.0 as usize] = name.clone();
+            indent(out, depth);
+            let _ = writeln!(out, "for (int {name} = 0; {name} < {count}; {name}++) {{");
+            body(p, kernel, inner, &inside, depth + 1, out);
+            indent(out, depth);
+            out.push_str("}\n");
+            continue;
+        }
+        if let Stmt::If { condition, then, otherwise } = stmt {
+            let condition = p.value(condition);
+            indent(out, depth);
+            let _ = writeln!(out, "if ({condition}) {{");
+            body(p, kernel, then, &taken, depth + 1, out);
+            if !otherwise.is_empty() {
+                indent(out, depth);
+                out.push_str("} else {\n");
+                body(p, kernel, otherwise, &taken, depth + 1, out);
+            }
+            indent(out, depth);
+            out.push_str("}\n");
+            continue;
+        }
+        let line = match stmt {
+            Stmt::Let(var, e) | Stmt::Mutable(var, e) => {
+                let value = p.value(e);
+                let name = fresh(name_of(var), &mut taken);
+                p.var_names[var.0 as usize] = name.clone();
+                let fixed = if matches!(stmt, Stmt::Let(..)) { "const " } else { "" };
+                format!("{fixed}{} {name} = {value}", c_type(e.dtype()))
+            }
+            Stmt::LetIndex(var, index) => {
+                let value = p.index(index).0;
+                let name = fresh(name_of(var), &mut taken);
+                p.var_names[var.0 as usize] = name.clone();
+                format!("const int {name} = {value}")
+            }
+            Stmt::Array(id) => {
+                let array = &kernel.arrays[id.0 as usize];
+                let name = fresh(&array.name, &mut taken);
+                p.array_names[id.0 as usize] = name.clone();
+                format!("{} {name}[{}]", c_type(array.dtype), array.len)
+            }
+            Stmt::Set(var, e) => {
+                let place = p.var_names[var.0 as usize].clone();
+                assignment(p, &place, &Expr::Var(*var, e.dtype()), e)
+            }
+            Stmt::StoreLocal(id, index, e) => {
+                let index_text = p.index(index).0;
+                let place = format!("{}[{index_text}]", p.array_names[id.0 as usize]);
+                assignment(p, &place, &Expr::LoadLocal(*id, e.dtype(), index.clone()), e)
+            }
+            Stmt::Store(id, index, e) => {
+                let place = store_place(p, *id, index);
+                assignment(p, &place, &Expr::Load(*id, e.dtype(), index.clone()), e)
+            }
+            Stmt::For { .. } | Stmt::If { .. } => unreachable!("printed above"),
+        };
+        indent(out, depth);
+        let _ = writeln!(out, "{line};");
+    }
+}
+
+fn store_place(p: &mut Printer, id: BufferId, index: &Index) -> String {
+    let index = p.index(index).0;
+    format!("{}[{index}]", p.buffer(id))
+}
+
+/// `place = value`, or `place += rest` when the value begins with what is there.
+fn assignment(p: &mut Printer, place: &str, there: &Expr, value: &Expr) -> String {
+    if let Expr::Binary(op, a, b) = value {
+        let sign = match op {
+            Binary::Add => "+=",
+            Binary::Sub => "-=",
+            Binary::Mul => "*=",
+            _ => "",
+        };
+        let computes_in_type = matches!(value.dtype(), DType::F32 | DType::F64 | DType::U32 | DType::U64);
+        if !sign.is_empty() && computes_in_type && a.as_ref() == there {
+            return format!("{place} {sign} {}", p.value(b));
+        }
+    }
+    format!("{place} = {}", at_least(p.expr(value), Binds::Choice))
+}

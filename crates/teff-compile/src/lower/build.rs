@@ -1,0 +1,157 @@
+//! Writing statements: a cursor into nested bodies.
+
+use super::Lowering;
+use crate::error::Error;
+use crate::program::{ArrayId, ArrayInfo, Expr, Index, Stmt, Var, VarInfo, VarKind};
+use std::collections::HashMap;
+use teff_graph::{DType, NodeId};
+
+/// The kernel being written.
+#[derive(Default)]
+pub(super) struct Builder {
+    pub(super) vars: Vec<VarInfo>,
+    pub(super) arrays: Vec<ArrayInfo>,
+    /// The body statements are appended to.
+    pub(super) body: Vec<Stmt>,
+    /// Values already named in the bodies around the cursor: of a node at an index.
+    pub(super) named: HashMap<(NodeId, Vec<Index>), Expr>,
+}
+
+impl<'a> Lowering<'a> {
+    pub(super) fn new_var(&mut self, name: &str, kind: VarKind) -> Var {
+        self.builder.vars.push(VarInfo { name: name.into(), kind });
+        Var(self.builder.vars.len() as u32 - 1)
+    }
+
+    /// A loop over `0..count`; none when it would run once. What would never run is not written.
+    pub(super) fn repeat(
+        &mut self,
+        name: &str,
+        count: usize,
+        write: impl FnOnce(&mut Self, Index) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        match count {
+            0 => Ok(()),
+            1 => write(self, Index::zero()),
+            _ => {
+                let var = self.new_var(name, VarKind::Index { low: 0, high: count as i64 - 1 });
+                let body = self.nested(|l| write(l, var.into()))?;
+                if !body.is_empty() {
+                    self.push(Stmt::For { var, count, body });
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// Loops over all indices of `shape`, the last axis innermost.
+    pub(super) fn repeat_all(
+        &mut self,
+        names: &[&str],
+        shape: &[usize],
+        write: &mut dyn FnMut(&mut Self, &[Index]) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        self.repeat_from(names, shape, &mut Vec::new(), write)
+    }
+
+    fn repeat_from(
+        &mut self,
+        names: &[&str],
+        shape: &[usize],
+        index: &mut Vec<Index>,
+        write: &mut dyn FnMut(&mut Self, &[Index]) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        let axis = index.len();
+        if axis == shape.len() {
+            return write(self, index);
+        }
+        let name = names.get(axis).copied().unwrap_or("i");
+        self.repeat(name, shape[axis], |l, i| {
+            index.push(i);
+            let done = l.repeat_from(names, shape, index, write);
+            index.pop();
+            done
+        })
+    }
+
+    /// The statements that `write` appends, as a body of its own.
+    pub(super) fn nested(&mut self, write: impl FnOnce(&mut Self) -> Result<(), Error>) -> Result<Vec<Stmt>, Error> {
+        let outside = std::mem::take(&mut self.builder.body);
+        let named = self.builder.named.clone();
+        let done = write(self);
+        self.builder.named = named;
+        let body = std::mem::replace(&mut self.builder.body, outside);
+        done.map(|()| body)
+    }
+
+    /// `write` where the condition holds; always, when there is none.
+    pub(super) fn when(
+        &mut self,
+        condition: Option<Expr>,
+        write: impl FnOnce(&mut Self) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        let Some(condition) = condition else { return write(self) };
+        let then = self.nested(write)?;
+        self.push(Stmt::If { condition, then, otherwise: Vec::new() });
+        Ok(())
+    }
+
+    /// The condition, and that `index` is inside an axis of `size` elements, unless that is certain.
+    pub(super) fn also_inside(&self, condition: Option<Expr>, index: &Index, size: usize) -> Option<Expr> {
+        match index.interval(self.vars()) {
+            Some((low, high)) if low >= 0 && high < size as i64 => condition,
+            _ => Expr::and(condition, Expr::InRange { index: index.clone(), low: 0, high: size as i64 }),
+        }
+    }
+
+    /// A name for a value that is used several times.
+    pub(super) fn name_value(&mut self, name: &str, value: Expr) -> Expr {
+        match value {
+            Expr::Const(_) | Expr::Var(..) => value,
+            value => {
+                let dtype = value.dtype();
+                let var = self.new_var(name, VarKind::Scalar(dtype));
+                self.push(Stmt::Let(var, value));
+                Expr::Var(var, dtype)
+            }
+        }
+    }
+
+    /// A name for an index that is used several times.
+    pub(super) fn name_index(&mut self, name: &str, index: Index) -> Index {
+        let plain = index.as_constant().is_some()
+            || index.constant() == 0 && matches!(index.terms(), [(crate::program::Atom::Var(_), 1)]);
+        match index.interval(self.vars()) {
+            Some((low, high)) if !plain => {
+                let var = self.new_var(name, VarKind::Index { low, high });
+                self.push(Stmt::LetIndex(var, index));
+                var.into()
+            }
+            _ => index,
+        }
+    }
+
+    /// A variable that [`Lowering::set`] changes.
+    pub(super) fn mutable(&mut self, name: &str, first: Expr) -> (Var, DType) {
+        let dtype = first.dtype();
+        let var = self.new_var(name, VarKind::Scalar(dtype));
+        self.push(Stmt::Mutable(var, first));
+        (var, dtype)
+    }
+
+    pub(super) fn set(&mut self, (var, _): (Var, DType), value: Expr) {
+        self.push(Stmt::Set(var, value));
+    }
+
+    pub(super) fn array(&mut self, name: &str, dtype: DType, len: usize) -> ArrayId {
+        let id = ArrayId(self.builder.arrays.len() as u32);
+        self.builder.arrays.push(ArrayInfo { name: name.into(), dtype, len });
+        self.push(Stmt::Array(id));
+        id
+    }
+}
+
+/// The value of a variable.
+pub(super) fn value((var, dtype): (Var, DType)) -> Expr {
+    Expr::Var(var, dtype)
+}

@@ -1,0 +1,212 @@
+//! The value of a node at an index, as an expression.
+
+use super::Lowering;
+use crate::error::Error;
+use crate::program::{Expr, Index, ravel, unravel};
+use teff_graph::{Binary, DType, Node, NodeId, Num, Op, PadAxis, Type, Unary};
+
+impl<'a> Lowering<'a> {
+    /// Element `index` of `node`. Values used more than once get a name in the current body.
+    pub(super) fn element(&mut self, node: NodeId, index: &[Index]) -> Result<Expr, Error> {
+        self.element_of(node, index, true)
+    }
+
+    /// As [`Lowering::element`]; without names where the value may not be computed unless a condition holds.
+    fn element_of(&mut self, id: NodeId, index: &[Index], name: bool) -> Result<Expr, Error> {
+        if let Some((hero, value)) = &self.hero {
+            if *hero == id {
+                return Ok(value.clone());
+            }
+        }
+        let node = self.node(id);
+        if let Some(known) = self.builder.named.get(&(id, index.to_vec())) {
+            return Ok(known.clone());
+        }
+        let in_memory = self.storage.get(&id).filter(|_| self.computing != Some(id)).cloned();
+        let value = match in_memory {
+            Some(s) => Expr::Load(s.buffer, node.ty.dtype, s.base.plus(&ravel(index, &node.ty.shape))),
+            None => self.computed(node, id, index, name)?,
+        };
+        let is_leaf = matches!(value, Expr::Const(_) | Expr::Var(..) | Expr::Index(..));
+        if name && self.groups.uses[id.index()] > 1 && !is_leaf && self.computing != Some(id) {
+            let hint = self.names.of_value(self.graph, id);
+            let value = self.name_value(&hint, value);
+            self.builder.named.insert((id, index.to_vec()), value.clone());
+            return Ok(value);
+        }
+        Ok(value)
+    }
+
+    fn computed(&mut self, node: &'a Node, id: NodeId, index: &[Index], name: bool) -> Result<Expr, Error> {
+        let operand = |l: &mut Self, i: usize, at: &[Index]| l.element_of(node.operands[i], at, name);
+        let operand_type = |i: usize| &self.graph[node.operands[i]].ty;
+        match &node.op {
+            Op::Constant(v) if v.len() == 1 => Ok(Expr::constant(v.dtype(), v.get(0))),
+            Op::Constant(v) => {
+                let buffer = self.constant_buffer(id, v);
+                Ok(Expr::Load(buffer, v.dtype(), ravel(index, v.shape())))
+            }
+            Op::Iota { ty, axis } => Ok(count(ty.dtype, index[*axis].clone())),
+            Op::Unary(Unary::StopGradient) => operand(self, 0, index),
+            Op::Unary(u) => Ok(Expr::unary(*u, operand(self, 0, index)?)),
+            Op::Binary(b) => Ok(Expr::binary(*b, operand(self, 0, index)?, operand(self, 1, index)?)),
+            Op::Select => {
+                let condition = operand(self, 0, index)?;
+                // Both values may be computed: a select in a graph has no effects to guard.
+                Ok(Expr::select(condition, operand(self, 1, index)?, operand(self, 2, index)?))
+            }
+            Op::Cast(dtype) => Ok(operand(self, 0, index)?.cast(*dtype)),
+            Op::Reshape(_) => {
+                let at = ravel(index, &node.ty.shape);
+                let at = unravel(&at, &operand_type(0).shape, self.vars());
+                operand(self, 0, &at)
+            }
+            Op::Permute(perm) => {
+                let mut at = vec![Index::zero(); perm.len()];
+                perm.iter().zip(index).for_each(|(&axis, i)| at[axis] = i.clone());
+                operand(self, 0, &at)
+            }
+            Op::Broadcast(shape) => {
+                let from = &operand_type(0).shape;
+                let lead = shape.len() - from.len();
+                let pick = |(axis, &n): (usize, &usize)| if n == 1 { Index::zero() } else { index[axis + lead].clone() };
+                let at: Vec<Index> = from.iter().enumerate().map(pick).collect();
+                operand(self, 0, &at)
+            }
+            Op::Slice(axes) => {
+                let at: Vec<Index> =
+                    axes.iter().zip(index).map(|(s, i)| i.times(s.step as i64).offset(s.start as i64)).collect();
+                operand(self, 0, &at)
+            }
+            Op::Pad(axes) => self.padded(node, axes, index, name),
+            Op::Concat { axis } => self.joined(node, *axis, index),
+            Op::Gather { axis } => {
+                let size = operand_type(0).shape[*axis];
+                let at = operand(self, 1, &index[*axis..=*axis])?;
+                let mut from = index.to_vec();
+                from[*axis] = clamped(at, size);
+                operand(self, 0, &from)
+            }
+            Op::Quantize { dtype, low, high } => {
+                let block = scale_index(index, operand_type(0), operand_type(1));
+                let x = operand(self, 0, index)?;
+                let scale = operand(self, 1, &block)?;
+                let zero = operand(self, 2, &block)?;
+                Ok(quantized(x, scale, zero, *dtype, *low, *high))
+            }
+            Op::Dequantize => {
+                let block = scale_index(index, operand_type(0), operand_type(1));
+                let q = operand(self, 0, index)?.cast(DType::I32);
+                let scale = operand(self, 1, &block)?;
+                let zero = operand(self, 2, &block)?.cast(DType::I32);
+                let is_zero = matches!(&zero, Expr::Const(s) if s.get() == Num::Int(0));
+                let steps = if is_zero { q } else { Expr::binary(Binary::Sub, q, zero) };
+                Ok(Expr::binary(Binary::Mul, steps.cast(scale.dtype()), scale))
+            }
+            Op::Random { .. } => {
+                Err(self.unsupported(id, "random numbers belong to training; a compiled network gives the same result every time"))
+            }
+            Op::Input { .. } | Op::Param(_) | Op::Project(_) | Op::Scan(_) => unreachable!("{} %{} has memory", node.op, id.index()),
+            Op::Reduce { .. } | Op::ArgReduce { .. } | Op::MatMul | Op::Conv(_) | Op::ConvTranspose { .. } => {
+                unreachable!("{} %{} has memory", node.op, id.index())
+            }
+            Op::ConvWeightGrad { .. } | Op::Pool { .. } | Op::SumPoolGrad { .. } | Op::MaxPoolGrad { .. } => {
+                unreachable!("{} %{} has memory", node.op, id.index())
+            }
+            Op::Scatter { .. } | Op::ArgSort { .. } => unreachable!("{} %{} has memory", node.op, id.index()),
+        }
+    }
+
+    /// Inside the operand, or the fill. Nothing in it is named: it may not be computed outside.
+    fn padded(&mut self, node: &Node, axes: &[PadAxis], index: &[Index], name: bool) -> Result<Expr, Error> {
+        let shape = self.graph[node.operands[0]].ty.shape.clone();
+        let mut inside = None;
+        let mut at = Vec::new();
+        for ((p, i), &n) in axes.iter().zip(index).zip(&shape) {
+            debug_assert_eq!(p.interior, 0, "padding between elements gets memory");
+            let i = i.offset(-(p.low as i64));
+            inside = self.also_inside(inside, &i, n);
+            at.push(i);
+        }
+        match inside {
+            None => self.element_of(node.operands[0], &at, name),
+            Some(inside) => {
+                let fill = self.element_of(node.operands[1], &[], name)?;
+                Ok(Expr::select(inside, self.element_of(node.operands[0], &at, false)?, fill))
+            }
+        }
+    }
+
+    /// The operand that holds the index along `axis`.
+    fn joined(&mut self, node: &Node, axis: usize, index: &[Index]) -> Result<Expr, Error> {
+        let mut start = 0;
+        let mut parts = Vec::new();
+        for &o in &node.operands {
+            let n = self.graph[o].ty.shape[axis] as i64;
+            let along = index[axis].offset(-start);
+            start += n;
+            let inside = along.interval(self.vars()).is_none_or(|(low, high)| low < n && high >= 0);
+            if n == 0 || !inside {
+                continue;
+            }
+            let mut at = index.to_vec();
+            at[axis] = along.clone();
+            parts.push((Expr::InRange { index: along, low: 0, high: n }, self.element_of(o, &at, false)?));
+        }
+        let (_, last) = parts.pop().expect("an index inside the result is inside an operand");
+        // The tests run from the front, so the last operand needs none; but bounds are proved from what is tested.
+        Ok(parts.into_iter().rev().fold(last, |rest, (inside, value)| Expr::select(inside, value, rest)))
+    }
+}
+
+/// An index as a number of the network.
+pub(super) fn count(dtype: DType, index: Index) -> Expr {
+    if dtype.is_int() { Expr::Index(dtype, index) } else { Expr::Index(DType::I32, index).cast(dtype) }
+}
+
+/// An integer of the network as an index of an axis with `n` elements: outside is clamped to the nearest inside.
+pub(super) fn clamped(at: Expr, n: usize) -> Index {
+    let dtype = at.dtype();
+    let last = (n as i128 - 1).min(dtype.int_range().map_or(0, |r| r.1)) as i64;
+    match at {
+        Expr::Const(s) => match s.get() {
+            Num::Int(i) => Index::from(i.clamp(0, n as i128 - 1) as i64),
+            Num::Float(_) => unreachable!("indices are integers"),
+        },
+        Expr::Index(_, i) => Index::value(clamp_expr(Expr::Index(dtype, i), last)),
+        at => Index::value(clamp_expr(at, last)),
+    }
+}
+
+fn clamp_expr(at: Expr, last: i64) -> Expr {
+    let dtype = at.dtype();
+    let above = if dtype.is_signed_int() { Expr::binary(Binary::Max, at, Expr::int(dtype, 0)) } else { at };
+    Expr::binary(Binary::Min, above, Expr::int(dtype, last))
+}
+
+/// The block of a scale that serves an element.
+fn scale_index(index: &[Index], x: &Type, scale: &Type) -> Vec<Index> {
+    let block = |((i, &n), &blocks): ((&Index, &usize), &usize)| match blocks {
+        1 => Index::zero(),
+        b if b == n => i.clone(),
+        b => Index::atom(crate::program::Atom::Div(Box::new(i.clone()), (n / b) as i64)),
+    };
+    index.iter().zip(&x.shape).zip(&scale.shape).map(block).collect()
+}
+
+/// `clamp(round_half_even(x / scale) + zero, low, high)`: the quotient is held to a range where the sum is exact.
+fn quantized(x: Expr, scale: Expr, zero: Expr, dtype: DType, low: i32, high: i32) -> Expr {
+    let float = x.dtype();
+    // Beyond these the result is clamped whatever the zero point is; both are exact in f32.
+    let (wide, limit) = if dtype.size() <= 2 { (DType::I32, 1i64 << 20) } else { (DType::I64, 1i64 << 40) };
+    let rounded = Expr::unary(Unary::Round, Expr::binary(Binary::Div, x, scale));
+    let held = Expr::binary(Binary::Max, rounded, Expr::constant(float, Num::Float(-limit as f64)));
+    let held = Expr::binary(Binary::Min, held, Expr::constant(float, Num::Float(limit as f64)));
+    let is_zero = matches!(&zero, Expr::Const(s) if s.get() == Num::Int(0));
+    let mut q = held.cast(wide);
+    if !is_zero {
+        q = Expr::binary(Binary::Add, q, zero.cast(wide));
+    }
+    let q = Expr::binary(Binary::Max, q, Expr::int(wide, low as i64));
+    Expr::binary(Binary::Min, q, Expr::int(wide, high as i64)).cast(dtype)
+}

@@ -1,0 +1,236 @@
+//! Lowering: a Graph becomes the kernels of a Program.
+//!
+//! `fuse` decides which nodes get memory of their own; each of those becomes one kernel, and all others are computed where they are
+//! read. `element` gives the value of any node at any index as an expression, so that a move of elements costs index arithmetic
+//! alone and a chain of functions costs no memory. The other files write the loops around it, one family of operations each.
+
+mod adjoint;
+mod build;
+
+mod conv;
+mod epilogue;
+mod element;
+mod fuse;
+mod index;
+mod map;
+mod matmul;
+mod name;
+mod pack;
+mod pool;
+mod reduce;
+mod scan;
+
+use crate::error::Error;
+use crate::program::{Buffer, BufferId, Expr, Index, Place, Port, Program, Stmt, VarInfo};
+use crate::target::Target;
+use build::Builder;
+use fuse::{Group, Groups};
+use std::collections::HashMap;
+use std::sync::Arc;
+use teff_graph::{Graph, Node, NodeId, Op, Type, Value};
+
+/// Where the elements of a node are: in a buffer, from an index on.
+#[derive(Clone, Debug)]
+struct Storage {
+    buffer: BufferId,
+    base: Index,
+}
+
+/// The state of lowering one graph: the network, or the body of a scan inside it.
+struct Lowering<'a> {
+    graph: &'a Graph,
+    groups: Groups,
+    target: &'a Target,
+    reassociate: bool,
+    /// Memory of the nodes computed so far.
+    storage: HashMap<NodeId, Storage>,
+    /// The value of the node a kernel is built around, while its last steps are written.
+    hero: Option<(NodeId, Expr)>,
+    buffers: Vec<Buffer>,
+    /// Buffers of constants already there, by the address of their value.
+    constants: HashMap<*const Value, BufferId>,
+    /// Buffers of constants in another order.
+    packs: HashMap<(*const Value, Vec<usize>), BufferId>,
+    names: name::Names,
+    /// The node whose elements are being computed, though it has memory.
+    computing: Option<NodeId>,
+    builder: Builder,
+}
+
+/// Lowers a graph without parameters. Buffers in the arena have no addresses yet.
+pub(crate) fn lower(graph: &Graph, name: &str, target: &Target, reassociate: bool) -> Result<Program, Error> {
+    let mut to = Lowering {
+        graph,
+        groups: fuse::groups(graph),
+        target,
+        reassociate,
+        storage: HashMap::new(),
+        hero: None,
+        buffers: Vec::new(),
+        constants: HashMap::new(),
+        packs: HashMap::new(),
+        names: name::Names::new(),
+        computing: None,
+        builder: Builder::default(),
+    };
+    let inputs = to.inputs();
+    let (outputs, copies) = to.outputs();
+    let mut kernels = Vec::new();
+    for group in to.groups.list.clone() {
+        to.group(&group)?;
+        kernels.extend(to.take_kernel(&group));
+    }
+    for (node, buffer) in copies {
+        let ty = graph[node].ty.clone();
+        to.store_all(&ty, |l, index| Ok((buffer, Index::zero(), l.element(node, index)?)))?;
+        kernels.extend(to.take_kernel(&Group::of(node)));
+    }
+    let arena = crate::program::Arena { bytes: 0, align: 1, lower_bound: 0 };
+    Ok(Program { name: name.into(), buffers: to.buffers, kernels, inputs, outputs, arena })
+}
+
+impl<'a> Lowering<'a> {
+    fn node(&self, id: NodeId) -> &'a Node {
+        &self.graph[id]
+    }
+
+    fn inputs(&mut self) -> Vec<Port> {
+        let ids = self.graph.inputs().to_vec();
+        let mut ports = Vec::new();
+        for (i, id) in ids.into_iter().enumerate() {
+            let ty = self.node(id).ty.clone();
+            let buffer = self.add_buffer(format!("input{i}"), ty.clone(), Place::Input(i));
+            self.storage.insert(id, Storage { buffer, base: Index::zero() });
+            ports.push(Port { name: self.graph.input_name(id).into(), ty, buffer });
+        }
+        ports
+    }
+
+    /// The output ports; and the outputs that no kernel computes in place, because they are inputs, constants, or given twice.
+    fn outputs(&mut self) -> (Vec<Port>, Vec<(NodeId, BufferId)>) {
+        let (mut ports, mut copies) = (Vec::new(), Vec::new());
+        let mut taken: Vec<NodeId> = Vec::new();
+        for (i, output) in self.graph.outputs().to_vec().into_iter().enumerate() {
+            let ty = self.node(output.node).ty.clone();
+            let buffer = self.add_buffer(format!("output{i}"), ty.clone(), Place::Output(i));
+            let computed = self.groups.list.iter().any(|g| g.root == output.node);
+            if computed && !taken.contains(&output.node) {
+                taken.push(output.node);
+                self.storage.insert(output.node, Storage { buffer, base: Index::zero() });
+            } else {
+                copies.push((output.node, buffer));
+            }
+            ports.push(Port { name: output.name.clone(), ty, buffer });
+        }
+        (ports, copies)
+    }
+
+    fn add_buffer(&mut self, name: String, ty: Type, place: Place) -> BufferId {
+        let id = BufferId(self.buffers.len() as u32);
+        let name = self.names.unique(&name);
+        self.buffers.push(Buffer { name, align: ty.dtype.size(), ty, place });
+        id
+    }
+
+    /// The memory `node` is computed into; makes it when no output has given it.
+    fn storage_of(&mut self, node: NodeId) -> Storage {
+        if let Some(s) = self.storage.get(&node) {
+            return s.clone();
+        }
+        let name = self.names.of_node(self.graph, node);
+        let buffer = self.add_buffer(name, self.node(node).ty.clone(), Place::Arena(0));
+        let storage = Storage { buffer, base: Index::zero() };
+        self.storage.insert(node, storage.clone());
+        storage
+    }
+
+    /// The buffer of a constant, in the order its value has.
+    fn constant_buffer(&mut self, node: NodeId, value: &Arc<Value>) -> BufferId {
+        if let Some(&id) = self.constants.get(&Arc::as_ptr(value)) {
+            return id;
+        }
+        let name = self.names.of_node(self.graph, node);
+        let id = self.add_buffer(name, value.ty(), Place::Constant(value.clone()));
+        self.constants.insert(Arc::as_ptr(value), id);
+        id
+    }
+
+    /// The value of `node` when it is known now, seen through moves that keep the order of the elements.
+    fn known(&self, node: NodeId) -> Option<&'a Arc<Value>> {
+        match &self.graph[node].op {
+            Op::Constant(v) => Some(v),
+            Op::Reshape(_) => self.known(self.graph[node].operands[0]),
+            _ => None,
+        }
+    }
+
+    /// Writes the statements of one group into the current body.
+    fn group(&mut self, group: &Group) -> Result<(), Error> {
+        let hero = group.hero.unwrap_or(group.root);
+        let node = self.node(hero);
+        match &node.op {
+            Op::MatMul => self.matmul(group, hero),
+            Op::Conv(g) => self.conv(group, hero, g, None),
+            Op::ConvTranspose { geometry, .. } => self.conv_transpose(group, hero, geometry),
+            Op::ConvWeightGrad { geometry, .. } => self.conv_weight_grad(group, hero, geometry),
+            Op::Pool { kind, window } => match group.inner {
+                Some(inner) => {
+                    let Op::Conv(g) = &self.node(inner).op else { unreachable!("only convolutions are pooled in place") };
+                    self.conv(group, inner, g, Some((hero, *kind, window)))
+                }
+                None => self.pool(group, hero, *kind, window),
+            },
+            Op::SumPoolGrad { window, .. } => self.sum_pool_grad(group, hero, window),
+            Op::MaxPoolGrad { window } => self.max_pool_grad(group, hero, window),
+            Op::Reduce { kind, axes } => self.reduce(group, hero, *kind, axes),
+            Op::ArgReduce { min, axis, last } => self.arg_reduce(group, hero, *min, *axis, *last),
+            Op::Scatter { axis, kind } => self.scatter(hero, *axis, *kind),
+            Op::ArgSort { axis, descending } => self.argsort(hero, *axis, *descending),
+            Op::Scan(scan) => self.scan(hero, scan),
+            Op::Concat { axis } => self.concat(hero, *axis),
+            Op::Pad(axes) => self.pad(hero, axes),
+            Op::Random { .. } => Err(self.unsupported(hero, "random numbers belong to training; a compiled network gives the same result every time")),
+            Op::Input { .. } | Op::Constant(_) | Op::Param(_) | Op::Iota { .. } => self.map(hero),
+            Op::Unary(_) | Op::Binary(_) | Op::Select | Op::Cast(_) => self.map(hero),
+            Op::Reshape(_) | Op::Permute(_) | Op::Broadcast(_) | Op::Slice(_) => self.map(hero),
+            Op::Gather { .. } | Op::Quantize { .. } | Op::Dequantize | Op::Project(_) => self.map(hero),
+        }
+    }
+
+    fn unsupported(&self, node: NodeId, reason: &str) -> Error {
+        let n = self.node(node);
+        Error::Unsupported {
+            op: n.op.name(),
+            node: node.index(),
+            label: n.label.as_deref().map(String::from),
+            reason: reason.into(),
+        }
+    }
+
+    /// The statements written since the last call, as a kernel; `None` when there are none.
+    fn take_kernel(&mut self, group: &Group) -> Option<crate::program::Kernel> {
+        let Builder { vars, arrays, body, .. } = std::mem::take(&mut self.builder);
+        if body.is_empty() {
+            return None;
+        }
+        let (label, name) = self.names.of_kernel(self.graph, group);
+        Some(crate::program::Kernel {
+            name,
+            label,
+            ops: fuse::operations(self.graph, &self.groups, group),
+            result: self.node(group.root).ty.clone(),
+            macs: fuse::macs(self.graph, group),
+            vars,
+            arrays,
+            body,
+        })
+    }
+
+    fn vars(&self) -> &[VarInfo] {
+        &self.builder.vars
+    }
+
+    fn push(&mut self, stmt: Stmt) {
+        self.builder.body.push(stmt);
+    }
+}

@@ -1,0 +1,90 @@
+//! What bounds an index: intervals of its variables, sharpened by the conditions it stands under.
+
+use super::index::Interval;
+use super::{Expr, Index, VarInfo};
+use teff_graph::{Binary, Num};
+
+/// Conditions that hold: each index lies in its interval, both ends included.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Facts(Vec<(Index, i64, i64)>);
+
+impl Facts {
+    /// These facts and those that follow from `condition` being true.
+    pub(crate) fn under(&self, condition: &Expr) -> Facts {
+        let mut facts = self.clone();
+        facts.learn(condition);
+        facts
+    }
+
+    /// These facts and those that follow from `condition` being false: an index that can only be above the range is.
+    pub(crate) fn outside(&self, condition: &Expr, vars: &[VarInfo]) -> Facts {
+        let mut facts = self.clone();
+        if let Expr::InRange { index, low, high } = condition {
+            if let Some((least, most)) = self.bounds(index, vars) {
+                if least >= *low {
+                    facts.0.push((index.clone(), *high, most));
+                }
+            }
+        }
+        facts
+    }
+
+    fn learn(&mut self, condition: &Expr) {
+        match condition {
+            Expr::InRange { index, low, high } => self.0.push((index.clone(), *low, high - 1)),
+            Expr::Binary(Binary::And, a, b) => {
+                self.learn(a);
+                self.learn(b);
+            }
+            _ => {}
+        }
+    }
+
+    /// Bounds of `index`: the tightest that subtracting multiples of known forms gives.
+    pub(crate) fn bounds(&self, index: &Index, vars: &[VarInfo]) -> Option<Interval> {
+        let mut rest = index.clone();
+        let mut known = (0i64, 0i64);
+        let width = |r: Option<Interval>| r.map_or(i64::MAX, |(a, b)| b.saturating_sub(a));
+        for (form, low, high) in &self.0 {
+            let Some((atom, c)) = form.terms().first() else { continue };
+            let Some((_, d)) = rest.terms().iter().find(|(a, _)| a == atom) else { continue };
+            let m = d / c;
+            if m == 0 {
+                continue;
+            }
+            let without = rest.minus(&form.times(m));
+            let span = m.abs().saturating_mul(high - low);
+            if width(without.interval(vars)).saturating_add(span) <= width(rest.interval(vars)) {
+                rest = without;
+                let (a, b) = if m > 0 { (low * m, high * m) } else { (high * m, low * m) };
+                known = (known.0 + a, known.1 + b);
+            }
+        }
+        let (low, high) = rest.interval(vars)?;
+        Some((low.checked_add(known.0)?, high.checked_add(known.1)?))
+    }
+}
+
+/// Bounds of an integer expression that can be seen in its form: constants, indices, narrow types, and what is clamped.
+pub(crate) fn integer_bounds(e: &Expr, vars: &[VarInfo]) -> Option<Interval> {
+    let of_type = e.dtype().int_range().and_then(|(a, b)| Some((a.try_into().ok()?, b.try_into().ok()?)));
+    let from_form = match e {
+        Expr::Const(s) => match s.get() {
+            Num::Int(i) => i.try_into().ok().map(|i| (i, i)),
+            Num::Float(_) => None,
+        },
+        Expr::Index(_, index) => index.interval(vars),
+        Expr::Binary(op, a, b) => match (op, integer_bounds(a, vars), integer_bounds(b, vars)) {
+            (Binary::Min, Some((a, b)), Some((c, d))) => Some((a.min(c), b.min(d))),
+            (Binary::Max, Some((a, b)), Some((c, d))) => Some((a.max(c), b.max(d))),
+            _ => None,
+        },
+        Expr::Cast(_, x) if x.dtype().int_range().is_some() => integer_bounds(x, vars),
+        _ => None,
+    };
+    match (from_form, of_type) {
+        // A form outside its type wraps, and then says nothing.
+        (Some((a, b)), Some((low, high))) if low <= a && b <= high => Some((a, b)),
+        (_, of_type) => of_type,
+    }
+}

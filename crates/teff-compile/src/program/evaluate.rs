@@ -1,0 +1,236 @@
+//! Running a Program on the host, slowly, as a test double of the target: its arena fails on whatever a memory plan can do wrong.
+
+use super::{Atom, BufferId, Expr, Index, Kernel, Place, Program, Stmt, VarKind};
+use std::fmt;
+use teff_graph::{DType, Element, Num, Type, Value, eval_binary, eval_unary, with_dtype};
+
+/// What went wrong while a Program ran.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Fault {
+    /// The inputs are not those of the program.
+    Inputs {
+        /// Types the program takes.
+        expected: Vec<Type>,
+        /// Types given.
+        given: Vec<Type>,
+    },
+    /// An index outside a buffer or local array.
+    Overrun {
+        /// The kernel that ran.
+        kernel: String,
+        /// The buffer or array.
+        buffer: String,
+        /// The index.
+        index: i64,
+    },
+    /// An element that is read before it is written.
+    Unwritten {
+        /// The kernel that ran.
+        kernel: String,
+        /// The buffer or array.
+        buffer: String,
+        /// The index.
+        index: i64,
+    },
+    /// An element that is read after another buffer was written over it.
+    Overwritten {
+        /// The kernel that ran.
+        kernel: String,
+        /// The buffer.
+        buffer: String,
+        /// The index.
+        index: i64,
+        /// The buffer written over it.
+        by: String,
+    },
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        match self {
+            Fault::Inputs { expected, given } => write!(f, "the program takes {expected:?}, given {given:?}"),
+            Fault::Overrun { kernel, buffer, index } => write!(f, "{kernel}: {buffer}[{index}] is outside"),
+            Fault::Unwritten { kernel, buffer, index } => write!(f, "{kernel}: {buffer}[{index}] is read before it is written"),
+            Fault::Overwritten { kernel, buffer, index, by } => {
+                write!(f, "{kernel}: {buffer}[{index}] is read after {by} was written over it")
+            }
+        }
+    }
+}
+
+impl std::error::Error for Fault {}
+
+/// The outputs on these inputs.
+///
+/// # Errors
+/// The first fault.
+pub fn evaluate(program: &Program, inputs: &[Value]) -> Result<Vec<Value>, Fault> {
+    let expected: Vec<Type> = program.inputs.iter().map(|p| p.ty.clone()).collect();
+    let given: Vec<Type> = inputs.iter().map(Value::ty).collect();
+    if expected != given {
+        return Err(Fault::Inputs { expected, given });
+    }
+    let mut memory = Memory::new(program, inputs);
+    for kernel in &program.kernels {
+        let locals = kernel.arrays.iter().map(|a| vec![None; a.len]).collect();
+        let mut run = Run { program, kernel, memory: &mut memory, scalars: vec![Num::Int(0); kernel.vars.len()], indices: vec![0; kernel.vars.len()], locals };
+        run.body(&kernel.body)?;
+    }
+    program.outputs.iter().map(|p| memory.output(program, p.buffer)).collect()
+}
+
+/// Every element of every buffer, and for every byte of the arena the buffer that wrote it last.
+struct Memory {
+    elements: Vec<Vec<Option<Num>>>,
+    owner: Vec<Option<BufferId>>,
+}
+
+impl Memory {
+    fn new(program: &Program, inputs: &[Value]) -> Memory {
+        let content = |b: &super::Buffer| match &b.place {
+            Place::Input(i) => (0..b.len()).map(|k| Some(inputs[*i].get(k))).collect(),
+            Place::Constant(v) => (0..b.len()).map(|k| Some(v.get(k))).collect(),
+            Place::Output(_) | Place::Arena(_) => vec![None; b.len()],
+        };
+        Memory { elements: program.buffers.iter().map(content).collect(), owner: vec![None; program.arena.bytes] }
+    }
+
+    fn output(&self, program: &Program, id: BufferId) -> Result<Value, Fault> {
+        let b = program.buffer(id);
+        let elements = &self.elements[id.index()];
+        if let Some(i) = elements.iter().position(Option::is_none) {
+            return Err(Fault::Unwritten { kernel: program.name.clone(), buffer: b.name.clone(), index: i as i64 });
+        }
+        Ok(Value::from_fn(&b.ty, |i| elements[i].expect("just checked")))
+    }
+}
+
+struct Run<'a> {
+    program: &'a Program,
+    kernel: &'a Kernel,
+    memory: &'a mut Memory,
+    scalars: Vec<Num>,
+    indices: Vec<i64>,
+    locals: Vec<Vec<Option<Num>>>,
+}
+
+fn narrow(n: Num, dtype: DType) -> Num {
+    with_dtype!(dtype, T => T::from_num(n).to_num())
+}
+
+impl Run<'_> {
+    fn body(&mut self, body: &[Stmt]) -> Result<(), Fault> {
+        body.iter().try_for_each(|s| self.stmt(s))
+    }
+
+    fn stmt(&mut self, stmt: &Stmt) -> Result<(), Fault> {
+        match stmt {
+            Stmt::For { var, count, body } => {
+                for i in 0..*count {
+                    self.indices[var.0 as usize] = i as i64;
+                    self.body(body)?;
+                }
+            }
+            Stmt::Let(var, e) | Stmt::Mutable(var, e) | Stmt::Set(var, e) => {
+                self.scalars[var.0 as usize] = self.expr(e)?;
+            }
+            Stmt::LetIndex(var, index) => {
+                let i = self.index(index)?;
+                if let VarKind::Index { low, high } = self.kernel.vars[var.0 as usize].kind {
+                    assert!((low..=high).contains(&i), "a validated index stays in its bounds");
+                }
+                self.indices[var.0 as usize] = i;
+            }
+            Stmt::Array(id) => self.locals[id.0 as usize].fill(None),
+            Stmt::StoreLocal(id, index, e) => {
+                let (i, value) = (self.index(index)?, self.expr(e)?);
+                let len = self.kernel.arrays[id.0 as usize].len;
+                let at = self.inside(i, len, &self.kernel.arrays[id.0 as usize].name)?;
+                self.locals[id.0 as usize][at] = Some(value);
+            }
+            Stmt::Store(id, index, e) => {
+                let (i, value) = (self.index(index)?, self.expr(e)?);
+                let b = self.program.buffer(*id);
+                let at = self.inside(i, b.len(), &b.name)?;
+                self.memory.elements[id.index()][at] = Some(value);
+                if let Place::Arena(offset) = b.place {
+                    let size = b.ty.dtype.size();
+                    self.memory.owner[offset + at * size..][..size].fill(Some(*id));
+                }
+            }
+            Stmt::If { condition, then, otherwise } => {
+                let holds = self.expr(condition)? == Num::Int(1);
+                self.body(if holds { then } else { otherwise })?;
+            }
+        }
+        Ok(())
+    }
+
+    fn inside(&self, i: i64, len: usize, name: &str) -> Result<usize, Fault> {
+        usize::try_from(i).ok().filter(|&at| at < len).ok_or_else(|| Fault::Overrun {
+            kernel: self.kernel.name.clone(),
+            buffer: name.into(),
+            index: i,
+        })
+    }
+
+    fn load(&self, id: BufferId, i: i64) -> Result<Num, Fault> {
+        let b = self.program.buffer(id);
+        let at = self.inside(i, b.len(), &b.name)?;
+        let (kernel, buffer) = (|| self.kernel.name.clone(), || b.name.clone());
+        let value = self.memory.elements[id.index()][at];
+        let value = value.ok_or_else(|| Fault::Unwritten { kernel: kernel(), buffer: buffer(), index: i })?;
+        if let Place::Arena(offset) = b.place {
+            let size = b.ty.dtype.size();
+            let bytes = &self.memory.owner[offset + at * size..][..size];
+            if let Some(other) = bytes.iter().flatten().find(|o| **o != id) {
+                let by = self.program.buffer(*other).name.clone();
+                return Err(Fault::Overwritten { kernel: kernel(), buffer: buffer(), index: i, by });
+            }
+        }
+        Ok(value)
+    }
+
+    fn index(&self, index: &Index) -> Result<i64, Fault> {
+        let mut sum = index.constant();
+        for (atom, coefficient) in index.terms() {
+            let value = match atom {
+                Atom::Var(v) => self.indices[v.0 as usize],
+                Atom::Div(i, n) => self.index(i)? / n,
+                Atom::Mod(i, n) => self.index(i)? % n,
+                Atom::Value(e) => self.expr(e)?.as_int().clamp(i64::MIN as i128 / 2, i64::MAX as i128 / 2) as i64,
+            };
+            sum = sum.saturating_add(value.saturating_mul(*coefficient));
+        }
+        Ok(sum)
+    }
+
+    fn expr(&self, e: &Expr) -> Result<Num, Fault> {
+        Ok(match e {
+            Expr::Const(s) => s.get(),
+            Expr::Var(v, _) => self.scalars[v.0 as usize],
+            Expr::Index(dtype, index) => narrow(Num::Int(self.index(index)? as i128), *dtype),
+            Expr::InRange { index, low, high } => Num::Int((*low..*high).contains(&self.index(index)?) as i128),
+            Expr::Load(id, _, index) => self.load(*id, self.index(index)?)?,
+            Expr::LoadLocal(id, _, index) => {
+                let array = &self.kernel.arrays[id.0 as usize];
+                let i = self.index(index)?;
+                let at = self.inside(i, array.len, &array.name)?;
+                self.locals[id.0 as usize][at].ok_or_else(|| Fault::Unwritten {
+                    kernel: self.kernel.name.clone(),
+                    buffer: array.name.clone(),
+                    index: i,
+                })?
+            }
+            Expr::Unary(op, x) => narrow(eval_unary(*op, self.expr(x)?, x.dtype()), e.dtype()),
+            Expr::Binary(op, a, b) => {
+                narrow(eval_binary(*op, self.expr(a)?, self.expr(b)?, a.dtype()), e.dtype())
+            }
+            Expr::Select(operands) => {
+                let [condition, a, b] = operands.as_ref();
+                if self.expr(condition)? == Num::Int(1) { self.expr(a)? } else { self.expr(b)? }
+            }
+            Expr::Cast(dtype, x) => narrow(self.expr(x)?, *dtype),
+        })
+    }
+}

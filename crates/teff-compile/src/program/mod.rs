@@ -1,0 +1,385 @@
+//! The Program: *how* a network is computed on its target.
+//!
+//! # Contract
+//!
+//! - A [`Program`] is a list of [`Buffer`]s and a list of [`Kernel`]s that run once each, in order. A kernel is statements over
+//!   buffers: loops, named scalars, small local arrays, loads and stores. It is data: printers, evaluator, validator and cost counter
+//!   all read the same statements, and none of them knows a kernel by name.
+//! - Two kinds of number are kept apart. An [`Index`] counts elements and loops: a signed whole number that never overflows and is
+//!   proved to stay inside the buffer it addresses. An [`Expr`] is a value of the network with a dtype.
+//! - Values mean what they mean in the graph: integers wrap, integer `x / 0` is 0, float to integer truncates and saturates (NaN is
+//!   0), maximum and minimum are NaN if an operand is, rounding is half to even. [`Expr::Select`] evaluates only the operand chosen;
+//!   `&`, `|` on booleans evaluate both.
+//! - Float arithmetic is done as written, in the written order. A printer may not reassociate; reordering is the lowering's choice.
+//! - Names of variables are hints. A variable is defined once, by a loop or a `let`, before its uses and in scope of them; only
+//!   [`Stmt::Mutable`] makes one that [`Stmt::Set`] may change. Local arrays hold nothing until written.
+//! - Every buffer is written before it is read, and two buffers share bytes of the arena only when one is dead. Buffers with element
+//!   types that C's aliasing rule keeps apart (6.5p7) share no bytes at all, dead or not.
+//! - [`validate`] checks all of this but liveness, which [`evaluate`](evaluate()) checks byte by byte while it runs.
+
+mod bounds;
+mod evaluate;
+mod index;
+mod validate;
+mod walk;
+
+pub use evaluate::{Fault, evaluate};
+pub use index::{Atom, Index};
+pub(crate) use index::{ravel, unravel};
+pub use validate::{Invalid, validate};
+pub(crate) use walk::{divisions, each_expr, each_expr_in};
+
+use std::fmt;
+use std::sync::Arc;
+use teff_graph::{Binary, DType, Element, Num, Shape, Type, Unary, Value, with_dtype};
+
+/// A network ready to be printed for a target. See the contract of this module.
+#[derive(Clone, Debug)]
+pub struct Program {
+    /// Name of the function, and prefix of all that is visible outside.
+    pub name: String,
+    /// All buffers; a [`BufferId`] is a position here.
+    pub buffers: Vec<Buffer>,
+    /// What runs, in order.
+    pub kernels: Vec<Kernel>,
+    /// What the caller gives.
+    pub inputs: Vec<Port>,
+    /// What the caller gets.
+    pub outputs: Vec<Port>,
+    /// The memory that intermediate values share.
+    pub arena: Arena,
+}
+
+/// An input or output of the network.
+#[derive(Clone, Debug)]
+pub struct Port {
+    /// Its name in the model.
+    pub name: Arc<str>,
+    /// Its type.
+    pub ty: Type,
+    /// Its buffer.
+    pub buffer: BufferId,
+}
+
+/// Size of the memory that intermediate values share.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Arena {
+    /// Bytes.
+    pub bytes: usize,
+    /// Alignment, in bytes, of its start.
+    pub align: usize,
+    /// The largest sum of bytes that are live at once: no plan needs less.
+    pub lower_bound: usize,
+}
+
+/// Position of a buffer in its program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct BufferId(pub u32);
+
+impl BufferId {
+    /// The position as a number.
+    pub fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
+/// Consecutive elements of one type.
+#[derive(Clone, Debug)]
+pub struct Buffer {
+    /// A name that no other buffer of the program has, made of letters, digits and underscores.
+    pub name: String,
+    /// Element type, and the shape the elements have in the graph, row-major.
+    pub ty: Type,
+    /// Alignment of the first element, in bytes; at least the element size.
+    pub align: usize,
+    /// Where it lives.
+    pub place: Place,
+}
+
+impl Buffer {
+    /// Number of elements.
+    pub fn len(&self) -> usize {
+        self.ty.len()
+    }
+
+    /// True when there are no elements.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// Where a buffer lives.
+#[derive(Clone, Debug)]
+pub enum Place {
+    /// The caller's input of this number; read only.
+    Input(usize),
+    /// The caller's output of this number.
+    Output(usize),
+    /// The arena, from this byte on.
+    Arena(usize),
+    /// Read-only memory with this content.
+    Constant(Arc<Value>),
+}
+
+/// One function of the generated code.
+#[derive(Clone, Debug)]
+pub struct Kernel {
+    /// A name that no other kernel has, made of letters, digits and underscores.
+    pub name: String,
+    /// The layer or node of the model it came from.
+    pub label: Option<Arc<str>>,
+    /// The operations it computes, from first to last.
+    pub ops: Vec<&'static str>,
+    /// Type of what it computes.
+    pub result: Type,
+    /// Multiply-accumulates of its matrix product or convolution, those with padding counted.
+    pub macs: u64,
+    /// All variables; a [`Var`] is a position here.
+    pub vars: Vec<VarInfo>,
+    /// All local arrays; an [`ArrayId`] is a position here.
+    pub arrays: Vec<ArrayInfo>,
+    /// What it does.
+    pub body: Vec<Stmt>,
+}
+
+/// Position of a variable in its kernel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Var(pub u32);
+
+/// What is known of a variable.
+#[derive(Clone, Debug, PartialEq)]
+pub struct VarInfo {
+    /// What to call it; need not be unique.
+    pub name: String,
+    /// What it holds.
+    pub kind: VarKind,
+}
+
+/// What a variable holds.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum VarKind {
+    /// An index between `low` and `high`, both included.
+    Index {
+        /// Smallest.
+        low: i64,
+        /// Largest.
+        high: i64,
+    },
+    /// A value.
+    Scalar(DType),
+}
+
+/// Position of a local array in its kernel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ArrayId(pub u32);
+
+/// A local array: partial sums, a register tile.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ArrayInfo {
+    /// What to call it; need not be unique.
+    pub name: String,
+    /// Element type.
+    pub dtype: DType,
+    /// Number of elements.
+    pub len: usize,
+}
+
+/// A constant of some dtype.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Scalar {
+    dtype: DType,
+    /// The value's bytes, little-endian, in the lower bytes; so that equality is equality of bits.
+    bits: u64,
+}
+
+impl Scalar {
+    /// `n` narrowed to `dtype`.
+    pub fn new(dtype: DType, n: Num) -> Scalar {
+        let bits = match (dtype, with_dtype!(dtype, T => T::from_num(n).to_num())) {
+            (DType::F32, f) => (f.as_f64() as f32).to_bits() as u64,
+            (DType::F64, f) => f.as_f64().to_bits(),
+            (_, i) => i.as_int() as u64,
+        };
+        Scalar { dtype, bits }
+    }
+
+    /// Element type.
+    pub fn dtype(self) -> DType {
+        self.dtype
+    }
+
+    /// The value, widened.
+    pub fn get(self) -> Num {
+        match self.dtype {
+            DType::F32 => Num::Float(f32::from_bits(self.bits as u32) as f64),
+            DType::F64 => Num::Float(f64::from_bits(self.bits)),
+            dtype => with_dtype!(dtype, T => T::from_num(Num::Int(self.bits as i128)).to_num()),
+        }
+    }
+}
+
+impl fmt::Debug for Scalar {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        match self.get() {
+            Num::Int(i) => write!(f, "{}({i})", self.dtype),
+            Num::Float(x) => write!(f, "{}({x:?})", self.dtype),
+        }
+    }
+}
+
+/// A value computed from others.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Expr {
+    /// A constant.
+    Const(Scalar),
+    /// A variable, with its dtype.
+    Var(Var, DType),
+    /// An index as a value of this integer type, wrapped.
+    Index(DType, Index),
+    /// True when `low <= index < high`.
+    InRange {
+        /// What is tested.
+        index: Index,
+        /// Smallest inside.
+        low: i64,
+        /// Smallest above.
+        high: i64,
+    },
+    /// An element of a buffer, with its dtype.
+    Load(BufferId, DType, Index),
+    /// An element of a local array, with its dtype.
+    LoadLocal(ArrayId, DType, Index),
+    /// A function of one value.
+    Unary(Unary, Box<Expr>),
+    /// A function of two values of one dtype.
+    Binary(Binary, Box<Expr>, Box<Expr>),
+    /// Condition, value where it holds, value where it does not. Only the chosen value is evaluated.
+    Select(Box<[Expr; 3]>),
+    /// Conversion, as the graph's cast.
+    Cast(DType, Box<Expr>),
+}
+
+impl Expr {
+    /// `n` as a constant of `dtype`.
+    pub fn constant(dtype: DType, n: Num) -> Expr {
+        Expr::Const(Scalar::new(dtype, n))
+    }
+
+    /// A whole number as a constant of `dtype`.
+    pub fn int(dtype: DType, n: i64) -> Expr {
+        Expr::constant(dtype, Num::Int(n as i128))
+    }
+
+    /// A function of one value.
+    pub fn unary(op: Unary, x: Expr) -> Expr {
+        Expr::Unary(op, Box::new(x))
+    }
+
+    /// A function of two values.
+    pub fn binary(op: Binary, a: Expr, b: Expr) -> Expr {
+        Expr::Binary(op, Box::new(a), Box::new(b))
+    }
+
+    /// `a` where `condition` holds, else `b`.
+    pub fn select(condition: Expr, a: Expr, b: Expr) -> Expr {
+        Expr::Select(Box::new([condition, a, b]))
+    }
+
+    /// The value as `dtype`.
+    pub fn cast(self, dtype: DType) -> Expr {
+        if self.dtype() == dtype { self } else { Expr::Cast(dtype, Box::new(self)) }
+    }
+
+    /// Both conditions; `None` stands for one that always holds.
+    pub fn and(a: Option<Expr>, b: Expr) -> Option<Expr> {
+        Some(match a {
+            None => b,
+            Some(a) => Expr::binary(Binary::And, a, b),
+        })
+    }
+
+    /// Type of the value.
+    pub fn dtype(&self) -> DType {
+        match self {
+            Expr::Const(s) => s.dtype(),
+            Expr::Var(_, d) | Expr::Index(d, _) | Expr::Load(_, d, _) | Expr::LoadLocal(_, d, _) => *d,
+            Expr::InRange { .. } => DType::Bool,
+            Expr::Unary(Unary::IsNan | Unary::IsInf, _) => DType::Bool,
+            Expr::Unary(_, x) => x.dtype(),
+            Expr::Binary(op, a, _) => {
+                if op.is_comparison() {
+                    DType::Bool
+                } else {
+                    a.dtype()
+                }
+            }
+            Expr::Select(operands) => operands[1].dtype(),
+            Expr::Cast(d, _) => *d,
+        }
+    }
+}
+
+/// A step of a kernel.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Stmt {
+    /// The body for each value of `var` from 0 up to, not including, `count`.
+    For {
+        /// The index that counts.
+        var: Var,
+        /// How often, at least 1.
+        count: usize,
+        /// What is repeated.
+        body: Vec<Stmt>,
+    },
+    /// Names a value.
+    Let(Var, Expr),
+    /// Names an index.
+    LetIndex(Var, Index),
+    /// A variable that may change, and what it holds first.
+    Mutable(Var, Expr),
+    /// Changes a variable.
+    Set(Var, Expr),
+    /// Makes a local array, its elements not set.
+    Array(ArrayId),
+    /// Writes an element of a local array.
+    StoreLocal(ArrayId, Index, Expr),
+    /// Writes an element of a buffer.
+    Store(BufferId, Index, Expr),
+    /// One of two bodies.
+    If {
+        /// Which.
+        condition: Expr,
+        /// Where it holds.
+        then: Vec<Stmt>,
+        /// Where it does not.
+        otherwise: Vec<Stmt>,
+    },
+}
+
+impl Kernel {
+    /// Buffers it reads and buffers it writes, each in the order of first use.
+    pub fn accesses(&self) -> (Vec<BufferId>, Vec<BufferId>) {
+        walk::accesses(&self.body)
+    }
+}
+
+impl Program {
+    /// The buffer `id` names.
+    pub fn buffer(&self, id: BufferId) -> &Buffer {
+        &self.buffers[id.index()]
+    }
+
+    /// Bytes of all constants.
+    pub fn constant_bytes(&self) -> usize {
+        let bytes = |b: &Buffer| if matches!(b.place, Place::Constant(_)) { b.ty.bytes() } else { 0 };
+        self.buffers.iter().map(bytes).sum()
+    }
+}
+
+/// A name for humans of a shape: `8x13x13`, or `scalar`.
+pub(crate) fn shape_text(shape: &Shape) -> String {
+    if shape.is_empty() {
+        return "scalar".into();
+    }
+    shape.iter().map(|d| d.to_string()).collect::<Vec<_>>().join("x")
+}
