@@ -72,7 +72,7 @@ fn reads_back_every_operation() {
     let one = Tensor::constant(Value::new([1, 1, 1, 1], vec![0.5f32]));
     let zero = Tensor::constant(Value::new([1, 1, 1, 1], vec![3i8]));
     let q = x.quantize(&one, &zero);
-    let (states, steps) = Tensor::scan(&[x.sum(&[0])], &[x.clone()], true, |s, x| {
+    let (states, steps) = Tensor::scan(&[x.sum(&[0])], std::slice::from_ref(&x), true, |s, x| {
         let next = (&s[0] + &x[0]).tanh();
         (vec![next.clone()], vec![next])
     });
