@@ -1,0 +1,180 @@
+//! The one sampling pass: an affine map plus displacements, laid out per pixel, then applied to each channel.
+
+use super::Outside;
+
+/// A place in the original for each pixel `(x, y)` of the result: `x' = xx x + xy y + x0`, `y' = yx x + yy y + y0`, in
+/// pixels, x to the right and y downwards.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Affine {
+    xx: f32,
+    xy: f32,
+    x0: f32,
+    yx: f32,
+    yy: f32,
+    y0: f32,
+}
+
+impl Affine {
+    /// The inverse of: scale about the centre, turn by `angle` radians (clockwise as seen), shift by `(dx, dy)` pixels.
+    pub(super) fn about_centre(size: (usize, usize), shift: (f32, f32), angle: f32, scale: f32) -> Self {
+        let (centre_x, centre_y) = ((size.1 - 1) as f32 / 2.0, (size.0 - 1) as f32 / 2.0);
+        let (sin, cos) = angle.sin_cos();
+        let (a, b) = (cos / scale, sin / scale);
+        // From the result back: take the shift off, then turn and scale back about the centre.
+        let (x, y) = (centre_x + shift.0, centre_y + shift.1);
+        Self { xx: a, xy: b, x0: centre_x - a * x - b * y, yx: -b, yy: a, y0: centre_y + b * x - a * y }
+    }
+}
+
+/// Columns and rows added before an image, so that a place just outside needs no test.
+const MARGIN: usize = 1;
+
+/// One channel as floats, with a margin of one pixel before and two after: the far corner of a place on the outermost
+/// clamped coordinate is still inside.
+#[derive(Clone, Debug)]
+pub(super) struct Padded {
+    values: Vec<f32>,
+    width: usize,
+}
+
+impl Padded {
+    pub(super) fn new(height: usize, width: usize) -> Self {
+        let stride = stride(width);
+        Self { values: vec![0.0; (height + 3) * stride], width }
+    }
+
+    /// Loads pixels as `pixel / 255`.
+    pub(super) fn load_u8(&mut self, pixels: &[u8]) {
+        let width = self.width;
+        for (row, pixels) in self.rows().zip(pixels.chunks_exact(width)) {
+            for (value, &pixel) in row.iter_mut().zip(pixels) {
+                *value = f32::from(pixel) / 255.0;
+            }
+        }
+    }
+
+    /// Loads floats as they are.
+    pub(super) fn load_f32(&mut self, values: &[f32]) {
+        let width = self.width;
+        for (row, values) in self.rows().zip(values.chunks_exact(width)) {
+            row.copy_from_slice(values);
+        }
+    }
+
+    /// The rows inside the margin. The margin itself stays zero, and is weighed with zero where the edge counts.
+    fn rows(&mut self) -> impl Iterator<Item = &mut [f32]> {
+        let width = self.width;
+        let rows = self.values.chunks_exact_mut(stride(width)).skip(MARGIN);
+        rows.map(move |row| &mut row[MARGIN..MARGIN + width])
+    }
+}
+
+fn stride(width: usize) -> usize {
+    width + 3
+}
+
+/// For each pixel of the result, where in a [`Padded`] it comes from.
+#[derive(Clone, Debug)]
+pub(super) struct Plan {
+    /// The upper left of the four pixels that are blended.
+    corner: Vec<u32>,
+    /// The weights of the right and of the lower ones.
+    right: Vec<f32>,
+    lower: Vec<f32>,
+}
+
+/// The coordinates a place is kept within, in those of a [`Padded`].
+struct Limits {
+    least: f32,
+    most_x: f32,
+    most_y: f32,
+    stride: f32,
+}
+
+impl Limits {
+    fn new((height, width): (usize, usize), outside: Outside) -> Self {
+        // One pixel beyond the edge everything is zero already, so going further changes nothing.
+        let (least, beyond) = match outside {
+            Outside::Zero => (0, MARGIN),
+            Outside::Edge => (MARGIN, 0),
+        };
+        let most = |len: usize| (MARGIN + len - 1 + beyond) as f32;
+        Self { least: least as f32, most_x: most(width), most_y: most(height), stride: stride(width) as f32 }
+    }
+}
+
+impl Plan {
+    pub(super) fn new(pixels: usize) -> Self {
+        Self { corner: vec![0; pixels], right: vec![0.0; pixels], lower: vec![0.0; pixels] }
+    }
+
+    /// Lays out the affine map alone.
+    pub(super) fn lay(&mut self, affine: &Affine, size: (usize, usize), outside: Outside) {
+        let limits = Limits::new(size, outside);
+        for y in 0..size.0 {
+            let row = y * size.1..(y + 1) * size.1;
+            self.lay_row(affine, &limits, y, row, |_| (0.0, 0.0));
+        }
+    }
+
+    /// Lays out the affine map with a displacement, in pixels, for each pixel of the result.
+    pub(super) fn lay_bent(
+        &mut self,
+        affine: &Affine,
+        size: (usize, usize),
+        outside: Outside,
+        dx: &[f32],
+        dy: &[f32],
+    ) {
+        let limits = Limits::new(size, outside);
+        let field_stride = dx.len() / size.0;
+        for y in 0..size.0 {
+            let row = y * size.1..(y + 1) * size.1;
+            let field = y * field_stride..y * field_stride + size.1;
+            let (dx, dy) = (&dx[field.clone()], &dy[field]);
+            self.lay_row(affine, &limits, y, row, |x| (dx[x], dy[x]));
+        }
+    }
+
+    #[inline(always)]
+    fn lay_row(
+        &mut self,
+        affine: &Affine,
+        limits: &Limits,
+        y: usize,
+        row: std::ops::Range<usize>,
+        displacement: impl Fn(usize) -> (f32, f32),
+    ) {
+        let width = row.len();
+        let (corner, right) = (&mut self.corner[row.clone()], &mut self.right[row.clone()]);
+        let lower = &mut self.lower[row];
+        let y = y as f32;
+        let start_x = affine.xy * y + affine.x0 + MARGIN as f32;
+        let start_y = affine.yy * y + affine.y0 + MARGIN as f32;
+        for i in 0..width {
+            let (dx, dy) = displacement(i);
+            let x = i as f32;
+            let from_x = (affine.xx * x + start_x + dx).max(limits.least).min(limits.most_x);
+            let from_y = (affine.yx * x + start_y + dy).max(limits.least).min(limits.most_y);
+            // Not negative, so cutting the fraction off rounds down. The indices stay below 2^24 (sides are at most
+            // 4000), so they are exact as floats.
+            let (left, top) = (from_x as i32 as f32, from_y as i32 as f32);
+            corner[i] = (top * limits.stride + left) as i32 as u32;
+            right[i] = from_x - left;
+            lower[i] = from_y - top;
+        }
+    }
+
+    /// Blends one channel.
+    pub(super) fn sample(&self, from: &Padded, out: &mut [f32]) {
+        let stride = stride(from.width);
+        let places = self.corner.iter().zip(&self.right).zip(&self.lower);
+        for (out, ((&corner, &right), &lower)) in out.iter_mut().zip(places) {
+            let corner = corner as usize;
+            let four = &from.values[corner..corner + stride + 2];
+            let above = four[0] + right * (four[1] - four[0]);
+            let below = four[stride] + right * (four[stride + 1] - four[stride]);
+            *out = above + lower * (below - above);
+        }
+    }
+}
