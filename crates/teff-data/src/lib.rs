@@ -1,9 +1,11 @@
 //! scratch
 mod array;
 mod augment;
+mod canvas;
 mod dataset;
 mod error;
 mod folder;
+mod font;
 mod idx;
 mod image;
 mod npy;
@@ -11,6 +13,7 @@ mod npz;
 mod open;
 mod pnm;
 mod rng;
+mod sheet;
 mod stream;
 mod zip;
 
@@ -19,3 +22,4 @@ pub use dataset::{Dataset, Sample, Samples, Split};
 pub use error::{Error, Result};
 pub use open::{Options, mnist, open, open_with};
 pub use rng::{Order, Rng};
+pub use sheet::{Mark, Tile, contact_sheet};
