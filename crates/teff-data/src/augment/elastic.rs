@@ -109,3 +109,69 @@ impl Elastic {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn draw(elastic: &Elastic, seed: u64) -> (Vec<f32>, Vec<f32>) {
+        let mut fields = Fields::new(Some(elastic));
+        let (dx, dy) = elastic.draw(&mut Rng::new(seed), &mut fields);
+        (dx.to_vec(), dy.to_vec())
+    }
+
+    #[test]
+    fn smoothing_agrees_with_the_plain_double_sum() {
+        let (height, width, sigma) = (9, 21, 1.5);
+        let elastic = Elastic::new(height, width, 10.0, sigma);
+        // The same noise, row by row, from a generator of the same seed.
+        let mut rng = Rng::new(4);
+        let mut row = vec![0.0; elastic.padded_width()];
+        let mut noise = Vec::new();
+        for _ in 0..height {
+            elastic.draw_noise(&mut rng, &mut row);
+            noise.push(row[elastic.reach()..elastic.reach() + width].to_vec());
+        }
+        let reach = (3.0f32 * sigma).ceil() as i32;
+        let bell = |d: i32| (-(d as f32).powi(2) / (2.0 * sigma * sigma)).exp();
+        let sum: f32 = (-reach..=reach).map(bell).sum();
+        let (dx, _) = draw(&elastic, 4);
+        for y in 0..height as i32 {
+            for x in 0..width as i32 {
+                let mut expected = 0.0;
+                for v in 0..height as i32 {
+                    for u in 0..width as i32 {
+                        if (u - x).abs() <= reach && (v - y).abs() <= reach {
+                            expected +=
+                                noise[v as usize][u as usize] * bell(u - x) * bell(v - y) / (sum * sum);
+                        }
+                    }
+                }
+                let value = dx[y as usize * elastic.stride + x as usize];
+                assert!((value - expected).abs() < 1e-4, "({x}, {y}): {value}, expected {expected}");
+            }
+        }
+    }
+
+    #[test]
+    fn displacements_have_the_documented_size_and_no_bias() {
+        let elastic = Elastic::new(64, 64, 30.0, 4.0);
+        let (mut squares, mut sum, mut mixed, mut count) = (0.0f64, 0.0f64, 0.0f64, 0u32);
+        for seed in 0..60 {
+            let (dx, dy) = draw(&elastic, seed);
+            for y in 16..48 {
+                for x in 16..48 {
+                    let (a, b) = (f64::from(dx[y * 64 + x]), f64::from(dy[y * 64 + x]));
+                    squares += a * a + b * b;
+                    sum += a + b;
+                    mixed += a * b;
+                    count += 1;
+                }
+            }
+        }
+        let rms = (squares / f64::from(2 * count)).sqrt();
+        let documented = 0.163 * 30.0 / 4.0;
+        assert!((rms / documented - 1.0).abs() < 0.05, "{rms}, documented {documented}");
+        assert!((sum / f64::from(2 * count)).abs() < 0.1 && (mixed / f64::from(count)).abs() < 0.1);
+    }
+}

@@ -178,3 +178,79 @@ impl Plan {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rng::Rng;
+
+    /// Bilinear sampling as the formula says, one pixel at a time.
+    fn plain(image: &[f32], (height, width): (usize, usize), x: f32, y: f32, outside: Outside) -> f32 {
+        let (mut x, mut y) = (x, y);
+        if outside == Outside::Edge {
+            x = x.clamp(0.0, (width - 1) as f32);
+            y = y.clamp(0.0, (height - 1) as f32);
+        }
+        let at = |row: f32, column: f32| {
+            let inside = row >= 0.0 && column >= 0.0 && row < height as f32 && column < width as f32;
+            if inside { image[row as usize * width + column as usize] } else { 0.0 }
+        };
+        let (left, top) = (x.floor(), y.floor());
+        let (right, lower) = (x - left, y - top);
+        at(top, left) * (1.0 - right) * (1.0 - lower)
+            + at(top, left + 1.0) * right * (1.0 - lower)
+            + at(top + 1.0, left) * (1.0 - right) * lower
+            + at(top + 1.0, left + 1.0) * right * lower
+    }
+
+    #[test]
+    fn sampling_agrees_with_the_formula() {
+        let mut rng = Rng::new(3);
+        for size in [(28, 28), (1, 1), (5, 17), (16, 3)] {
+            let (height, width) = size;
+            let image: Vec<f32> = (0..height * width).map(|_| rng.unit()).collect();
+            let mut padded = Padded::new(height, width);
+            padded.load_f32(&image);
+            let mut plan = Plan::new(height * width);
+            let mut out = vec![0.0; height * width];
+            for round in 0..50 {
+                let outside = if round % 2 == 0 { Outside::Zero } else { Outside::Edge };
+                let shift = (rng.within(9.0), rng.within(9.0));
+                let affine = Affine::about_centre(size, shift, rng.within(3.2), 1.0 + rng.within(0.9));
+                let field =
+                    |rng: &mut Rng| (0..height * width).map(|_| rng.within(4.0)).collect::<Vec<f32>>();
+                let (dx, dy) = (field(&mut rng), field(&mut rng));
+                plan.lay_bent(&affine, size, outside, &dx, &dy);
+                plan.sample(&padded, &mut out);
+                for (i, &value) in out.iter().enumerate() {
+                    let (px, py) = ((i % width) as f32, (i / width) as f32);
+                    let x = affine.xx * px + affine.xy * py + affine.x0 + dx[i];
+                    let y = affine.yx * px + affine.yy * py + affine.y0 + dy[i];
+                    let expected = plain(&image, size, x, y, outside);
+                    assert!((value - expected).abs() < 1e-4, "{size:?} {i}: {value}, expected {expected}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_map_undoes_scale_turn_and_shift_in_that_order() {
+        // The point (20, 10) of an image of 21 x 31 (centre 15, 10), doubled about the centre, turned a quarter
+        // clockwise (right becomes down), shifted by (3, -1), is found at (18, 19).
+        let affine = Affine::about_centre((21, 31), (3.0, -1.0), std::f32::consts::FRAC_PI_2, 2.0);
+        let (x, y) = (18.0, 19.0);
+        assert!((affine.xx * x + affine.xy * y + affine.x0 - 20.0).abs() < 1e-5);
+        assert!((affine.yx * x + affine.yy * y + affine.y0 - 10.0).abs() < 1e-5);
+    }
+
+    #[test]
+    fn the_largest_image_is_addressed_exactly() {
+        let size = (4000, 4000);
+        let mut plan = Plan::new(4000 * 4000);
+        let nothing = Affine::about_centre(size, (0.0, 0.0), 0.0, 1.0);
+        plan.lay(&nothing, size, Outside::Zero);
+        for (x, y) in [(0, 0), (3999, 0), (0, 3999), (3998, 3999), (3999, 3999)] {
+            assert_eq!(plan.corner[y * 4000 + x] as usize, (y + MARGIN) * stride(4000) + x + MARGIN);
+        }
+    }
+}
