@@ -112,12 +112,12 @@ impl Augmenter {
     /// For samples of `shape`, `[channels, height, width]`.
     ///
     /// # Errors
-    /// When a parameter is out of its range, or the shape is not that of an image with sides of 1 to 4000.
+    /// When a parameter is out of its range, or the shape is not that of an image with sides of 1 to 2048.
     pub fn new(parameters: Augment, shape: &[usize]) -> Result<Self> {
         parameters.check()?;
-        let &[channels, height @ 1..=4000, width @ 1..=4000] = shape else {
+        let &[channels, height @ 1..=2048, width @ 1..=2048] = shape else {
             let what = format!(
-                "{} is not channels x height x width with sides of 1 to 4000, and must be",
+                "{} is not channels x height x width with sides of 1 to 2048, and must be",
                 dimensions(shape)
             );
             return Err(Error::Parameter { name: "shape", what });

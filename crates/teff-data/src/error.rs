@@ -14,11 +14,11 @@ pub type Result<T> = std::result::Result<T, Error>;
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Error {
-    /// None of the files that would make a data set is there.
+    /// A file or array that a data set needs is not there.
     NotFound {
-        /// Where they were looked for.
+        /// Where it was looked for.
         path: PathBuf,
-        /// The names that would have done.
+        /// The names that would have done, and what was found instead.
         looked_for: String,
     },
     /// The operating system refused to read or write.
@@ -137,13 +137,11 @@ impl Error {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NotFound { path, looked_for } => {
-                write!(
-                    f,
-                    "{}: no data set here; looked for {looked_for}. Give the path of the folder or .npz file that holds it.",
-                    path.display()
-                )
-            }
+            Self::NotFound { path, looked_for } => write!(
+                f,
+                "{}: does not hold {looked_for}. Give the path of the folder or .npz file that does.",
+                path.display()
+            ),
             Self::Io { file, source } => {
                 write!(
                     f,

@@ -123,8 +123,8 @@ fn find(folder: &Path, parts: &[&str], what: &str, dimensions: u8) -> Option<Pat
 fn find_or_explain(folder: &Path, parts: &[&str], what: &str, dimensions: u8) -> Result<PathBuf> {
     find(folder, parts, what, dimensions).ok_or_else(|| {
         let names: Vec<String> =
-            parts.iter().map(|p| format!("{p}-{what}-idx{dimensions}-ubyte or the same with .gz")).collect();
-        Error::NotFound { path: folder.to_owned(), looked_for: names.join(", or ") }
+            parts.iter().map(|p| format!("{p}-{what}-idx{dimensions}-ubyte (or .gz)")).collect();
+        Error::NotFound { path: folder.to_owned(), looked_for: names.join(" or ") }
     })
 }
 

@@ -31,8 +31,8 @@ fn missing_path_and_empty_folder() {
     assert!(message.ends_with("Check that the path is right and that you may use it."), "{message}");
     assert_eq!(
         folder.fault(),
-        "DIR: no data set here; looked for train-images-idx3-ubyte(.gz) and its companions, or a folder of .png, .pgm \
-         or .ppm pictures for each class. Give the path of the folder or .npz file that holds it."
+        "DIR: does not hold train-images-idx3-ubyte(.gz) and its companions, or a folder of .png, .pgm or .ppm pictures \
+         for each class. Give the path of the folder or .npz file that does."
     );
     folder.write("a.csv", b"1,2");
     assert_eq!(
@@ -49,8 +49,8 @@ fn missing_companion() {
     folder.remove("t10k-labels-idx1-ubyte");
     assert_eq!(
         folder.fault(),
-        "DIR: no data set here; looked for t10k-labels-idx1-ubyte or the same with .gz, or test-labels-idx1-ubyte or \
-         the same with .gz. Give the path of the folder or .npz file that holds it."
+        "DIR: does not hold t10k-labels-idx1-ubyte (or .gz) or test-labels-idx1-ubyte (or .gz). Give the path of the folder \
+         or .npz file that does."
     );
     let error = mnist(folder.path().join("sub")).unwrap_err();
     assert!(matches!(error, Error::NotFound { .. }), "{error:?}");
@@ -201,8 +201,8 @@ fn parts_of_different_shape() {
 fn npz_without_x_or_y() {
     assert_eq!(
         fault_of_npz(&[("images.npy", npy("|u1", "(1,)", &[0])), ("y.npy", npy("|u1", "(1,)", &[0]))]),
-        "DIR/set.npz: no data set here; looked for arrays x and y, or x_train, y_train, x_test and y_test; the file \
-         holds images, y. Give the path of the folder or .npz file that holds it."
+        "DIR/set.npz: does not hold arrays x and y, or x_train, y_train, x_test and y_test; the file holds images, y. Give \
+         the path of the folder or .npz file that does."
     );
     let message = fault_of_npz(&[("x.npy", npy("|u1", "(1, 4)", &[0; 4]))]);
     assert!(message.contains("the file holds x."), "{message}");
