@@ -10,20 +10,22 @@
 //!   [`Augmenter`] does to sample `i` in epoch `e`, whichever thread does it.
 //! - Gathering and augmenting write into the caller's buffer and allocate nothing.
 //!
-//! ```no_run
+//! ```
 //! use teff_data::{Augment, Augmenter, Order};
 //!
-//! let data = teff_data::open("data/mnist")?;
-//! let augmenter = Augmenter::new(Augment::default(), data.train.shape())?;
+//! let data = teff_data::open("../../data/mnist")?;
+//! // A hundredth of every digit, to be quick.
+//! let train = data.train.split(0.01, 0)?.test;
+//! let augmenter = Augmenter::new(Augment::default(), train.shape())?;
 //! let mut scratch = augmenter.scratch();
-//! let mut images = vec![0.0; 128 * data.train.sample_len()];
+//! let mut images = vec![0.0; 128 * train.sample_len()];
 //! let mut labels = vec![0i32; 128];
-//! let mut order = Order::new(data.train.len());
-//! for epoch in 0..10 {
+//! let mut order = Order::new(train.len());
+//! for epoch in 0..3 {
 //!     for batch in order.shuffle(42, epoch).chunks_exact(128) {
-//!         augmenter.gather(&data.train, batch, epoch, &mut images, &mut scratch);
-//!         data.train.gather_labels(batch, &mut labels);
-//!         // train on images and labels
+//!         augmenter.gather(&train, batch, epoch, &mut images, &mut scratch);
+//!         train.gather_labels(batch, &mut labels);
+//!         // Train on images and labels.
 //!     }
 //! }
 //! # Ok::<(), teff_data::Error>(())

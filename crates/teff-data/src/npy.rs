@@ -81,7 +81,11 @@ fn element(name: &str, header: &str) -> Result<(Element, bool)> {
         "f8" => Element::F64,
         _ => {
             let what = format!("the element type '{descr}'");
-            return Err(Error::unsupported(name, what, "convert it, for instance array.astype(\"float32\")"));
+            return Err(Error::unsupported(
+                name,
+                what,
+                "store samples as uint8 or float32, and labels as whole numbers",
+            ));
         }
     };
     match order {
