@@ -1,7 +1,7 @@
 //! The plan: a graph made ready to run many times.
 
-use crate::error::Error;
 use crate::Options;
+use crate::error::Error;
 use teff_graph::{Element, Graph, Param, Value};
 
 /// A graph made ready to run many times.

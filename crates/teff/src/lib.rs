@@ -24,6 +24,7 @@
 
 pub mod checkpoint;
 mod error;
+mod evaluate;
 pub mod metrics;
 pub mod model;
 pub mod nn;
@@ -33,6 +34,7 @@ mod step;
 pub mod train;
 
 pub use error::{Error, Result};
+pub use evaluate::{Predictions, predict};
 pub use optim::{Optimizer, Schedule};
 pub use run::Run;
 pub use step::{Step, Updates};

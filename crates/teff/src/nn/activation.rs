@@ -72,3 +72,16 @@ impl Layer for Flatten {
         x.flatten(1)
     }
 }
+
+/// Each sample under another shape.
+pub struct Reshape {
+    /// Its sizes, without the batch.
+    pub shape: Vec<usize>,
+}
+
+impl Layer for Reshape {
+    fn forward(&self, x: &Tensor, _: &Pass) -> Tensor {
+        let batch = x.shape().first().copied().unwrap_or(1);
+        x.reshape(&[&[batch], &self.shape[..]].concat())
+    }
+}

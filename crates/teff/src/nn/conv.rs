@@ -90,7 +90,14 @@ pub struct ConvTranspose2d {
 
 impl ConvTranspose2d {
     /// With a bias, no padding.
-    pub fn new(name: &str, inputs: usize, outputs: usize, kernel: usize, stride: usize, rng: &mut Rng) -> Self {
+    pub fn new(
+        name: &str,
+        inputs: usize,
+        outputs: usize,
+        kernel: usize,
+        stride: usize,
+        rng: &mut Rng,
+    ) -> Self {
         // PyTorch takes the fan from the second axis of the weights here as well.
         let fan_in = outputs * kernel * kernel;
         let weight = uniform(format!("{name}.weight"), &[inputs, outputs, kernel, kernel], fan_in, rng);

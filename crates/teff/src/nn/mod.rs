@@ -10,7 +10,7 @@ mod norm;
 mod pass;
 mod recurrent;
 
-pub use activation::{Activation, Dropout, Flatten};
+pub use activation::{Activation, Dropout, Flatten, Reshape};
 pub use conv::{AvgPool, Conv1d, Conv2d, ConvTranspose2d, GlobalAvgPool, MaxPool};
 pub use linear::{Embedding, Linear};
 pub use norm::{BatchNorm, GroupNorm, LayerNorm};

@@ -76,7 +76,12 @@ impl LayerNorm {
     /// Over the last axes, of these sizes.
     pub fn new(name: &str, shape: &[usize]) -> LayerNorm {
         let scale = filled(format!("{name}.weight"), shape, 1.0);
-        LayerNorm { scale, shift: filled(format!("{name}.bias"), shape, 0.0), epsilon: 1e-5, name: name.into() }
+        LayerNorm {
+            scale,
+            shift: filled(format!("{name}.bias"), shape, 0.0),
+            epsilon: 1e-5,
+            name: name.into(),
+        }
     }
 }
 

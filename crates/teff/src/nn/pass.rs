@@ -50,7 +50,10 @@ impl Pass {
     pub fn updates(&self) -> Updates {
         let mut all = self.updates.borrow().clone();
         if let Some(key) = self.key.as_ref().filter(|_| self.draws.get() > 0) {
-            all.push((key.clone(), Tensor::param(key) + Tensor::full(teff_graph::Type::new(DType::I64, []), 1.0)));
+            all.push((
+                key.clone(),
+                Tensor::param(key) + Tensor::full(teff_graph::Type::new(DType::I64, []), 1.0),
+            ));
         }
         all
     }

@@ -81,8 +81,12 @@ impl Layer for Gru {
     fn forward(&self, x: &Tensor, _: &Pass) -> Tensor {
         let (w_input, w_hidden) = (Tensor::param(&self.w_input), Tensor::param(&self.w_hidden));
         let (bias_input, bias_hidden) = (Tensor::param(&self.bias_input), Tensor::param(&self.bias_hidden));
-        let cell =
-            GruStep { w_input: &w_input, w_hidden: &w_hidden, bias_input: &bias_input, bias_hidden: &bias_hidden };
+        let cell = GruStep {
+            w_input: &w_input,
+            w_hidden: &w_hidden,
+            bias_input: &bias_input,
+            bias_hidden: &bias_hidden,
+        };
         over_time(x, &[initial_state(x, self.hidden)], |s, x| vec![cell.apply(x, &s[0])]).named(&self.name)
     }
 
