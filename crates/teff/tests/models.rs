@@ -96,7 +96,8 @@ fn faults_name_the_layer_and_the_remedy() {
         .assert_eq(&layer("kind = \"linear\""));
     expect![[r#"model m.toml, layer 1 (linear): out is -3, and must be a whole number from 1 or "classes""#]]
         .assert_eq(&layer("kind = \"linear\"\nout = -3"));
-    expect![[r#"model m.toml, layer 1 (relu): unknown setting "slope""#]].assert_eq(&layer("kind = \"relu\"\nslope = 1"));
+    expect![[r#"model m.toml, layer 1 (relu): unknown setting "slope""#]]
+        .assert_eq(&layer("kind = \"relu\"\nslope = 1"));
     expect!["model m.toml, layer 1 (linear): takes a list of features (put a flatten layer before it), but what reaches it has shape [1, 28, 28] for each sample"]
         .assert_eq(&layer("kind = \"linear\"\nout = 10"));
     expect!["model m.toml, layer 1 (conv): does not fit its input of shape [1, 1, 28, 28]: a window of 31 (dilation 1) does not fit into 28 elements padded by 0 and 0 on spatial axis 0"]

@@ -147,7 +147,9 @@ fn settings_that_cannot_work_are_refused() {
     };
     assert_eq!(refused(|s| s.batch = 97), "96 samples do not fill a batch of 97; choose a smaller one");
     assert_eq!(refused(|s| s.rate = f64::NAN), "the learning rate is NaN, and must be above 0");
-    assert!(refused(|s| s.rule = Rule::Sgd { momentum: 1.5, nesterov: false }).starts_with("the momentum is 1.5"));
+    assert!(
+        refused(|s| s.rule = Rule::Sgd { momentum: 1.5, nesterov: false }).starts_with("the momentum is 1.5")
+    );
     assert!(refused(|s| s.label_smoothing = -0.1).starts_with("label smoothing is -0.1"));
     assert_eq!(refused(|s| s.epochs = 0), "epochs, batch and threads must be at least 1");
     let mlp = ModelSpec::preset("mlp").unwrap().build(&[1, 28, 28], 10, 1).unwrap();
@@ -161,7 +163,10 @@ fn a_training_that_diverges_says_so() {
     let model = ModelSpec::preset("mlp").unwrap().build(data.shape(), 2, 1).unwrap();
     let wild = Settings { rate: 1e30, rule: Rule::Sgd { momentum: 0.0, nesterov: false }, ..settings(1) };
     let mut trainer = Trainer::new(&model, &data, wild).unwrap();
-    let e = (0..6).find_map(|_| trainer.epoch(|_| ControlFlow::Continue(())).err()).expect("diverges").to_string();
+    let e = (0..6)
+        .find_map(|_| trainer.epoch(|_| ControlFlow::Continue(())).err())
+        .expect("diverges")
+        .to_string();
     assert!(e.contains("the training diverged; lower the learning rate"), "{e}");
 }
 
