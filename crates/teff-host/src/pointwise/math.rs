@@ -74,7 +74,8 @@ pub(crate) fn tanh(x: f32) -> f32 {
     let p = p * z - 3.333_328_2e-1;
     let near = p * z * x + x;
     let far = (1.0 - 2.0 / (exp(2.0 * x.abs()) + 1.0)).copysign(x);
-    if x.abs() < 0.625 { near } else { far }
+    // The sum above loses the sign of -0.
+    if x.abs() < 0.625 { near.copysign(x) } else { far }
 }
 
 /// 1 / (1 + exp(-x)).
