@@ -44,6 +44,11 @@ impl Error {
         &self.0.reason
     }
 
+    /// Types of the operands it was applied to.
+    pub fn operands(&self) -> &[Type] {
+        &self.0.operands
+    }
+
     /// The operation at fault.
     pub fn op(&self) -> &'static str {
         self.0.op

@@ -73,3 +73,12 @@ fn add(found: &mut HashMap<u64, Tensor>, t: &Tensor, g: Tensor) {
     };
     found.insert(t.id(), sum);
 }
+
+/// The [`Op::Param`] leaves that `roots` are computed from, in the order in which they were made. One parameter read twice is two
+/// leaves.
+///
+/// # Errors
+/// The first invalid operation among the tensors.
+pub fn parameter_leaves(roots: &[Tensor]) -> Result<Vec<Tensor>> {
+    Ok(reachable(roots)?.into_iter().filter(|t| matches!(t.op(), Op::Param(_))).collect())
+}

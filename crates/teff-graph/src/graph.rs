@@ -18,6 +18,14 @@ impl NodeId {
     pub fn index(self) -> usize {
         self.0 as usize
     }
+
+    /// The node at position `index` of some graph.
+    ///
+    /// # Panics
+    /// When the position does not fit into 32 bits, which no graph reaches.
+    pub fn from_index(index: usize) -> NodeId {
+        NodeId(u32::try_from(index).expect("graphs have fewer than 2^32 nodes"))
+    }
 }
 
 /// One operation applied to the results of earlier nodes.

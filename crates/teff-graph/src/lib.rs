@@ -50,7 +50,7 @@ mod value;
 pub use dtype::{DType, Shape, Type, broadcast_shape, strides};
 pub use error::{Error, Result};
 pub use evaluate::{evaluate, evaluate_all};
-pub use grad::gradients;
+pub use grad::{gradients, parameter_leaves};
 pub use graph::{Graph, Node, NodeId, Output};
 pub use op::{
     Binary, ConvGeometry, Op, PadAxis, PoolKind, ReduceKind, ScatterKind, SliceAxis, Unary, Window,

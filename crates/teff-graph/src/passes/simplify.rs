@@ -78,8 +78,7 @@ impl Rewriter {
             return self.add(op, &operands, label);
         }
         if let Some(value) = self.fold(&op, operands) {
-            // What is made of a layer's weight is still that layer's weight.
-            let label = label.clone().or_else(|| operands.iter().find_map(|&o| self.graph[o].label.clone()));
+            let label = label.clone().or_else(|| self.graph[operands[0]].label.clone());
             return self.add(Op::Constant(Arc::new(value)), &[], &label);
         }
         let key = self.key(&op, operands);
@@ -157,7 +156,9 @@ impl Rewriter {
     /// True when every element of a node is known to be `n`.
     fn is_full(&self, id: NodeId, n: i128) -> bool {
         match self.op(id) {
-            Op::Constant(v) if v.len() == 1 => v.get(0) == Num::Int(n) || v.get(0) == Num::Float(n as f64),
+            Op::Constant(v) => {
+                (0..v.len()).all(|i| v.get(i) == Num::Int(n) || v.get(i) == Num::Float(n as f64))
+            }
             Op::Broadcast(_) | Op::Reshape(_) => self.is_full(self.graph[id].operands[0], n),
             _ => false,
         }
@@ -213,7 +214,8 @@ impl Rewriter {
 
     /// The value of an operation on constants, unless it would be larger than they are.
     fn fold(&self, op: &Op, operands: &[NodeId]) -> Option<Value> {
-        if operands.is_empty() || matches!(op, Op::Scan(_) | Op::Project(_)) {
+        // A broadcast of a scalar says more than its elements do.
+        if operands.is_empty() || matches!(op, Op::Scan(_) | Op::Project(_) | Op::Broadcast(_)) {
             return None;
         }
         let values = operands.iter().map(|&o| match self.op(o) {

@@ -234,7 +234,7 @@ impl Tensor {
     #[track_caller]
     pub fn roll(&self, axis: usize, by: usize) -> Tensor {
         let n = self.shape().get(axis).copied().unwrap_or(0);
-        if n == 0 || by % n == 0 {
+        if n == 0 || by.is_multiple_of(n) {
             return self.clone();
         }
         let by = by % n;

@@ -39,7 +39,7 @@ impl Tensor {
         let n_states = states.len();
         let outputs: Vec<Tensor> = next.into_iter().chain(given).collect();
         match close_over(&outputs, first_inside) {
-            Ok((outside, replaced)) => {
+            Ok(Closed { outside, outputs: replaced }) => {
                 let body_inputs: Vec<Tensor> = state_inputs
                     .iter()
                     .chain(&slices)
@@ -72,9 +72,16 @@ impl Tensor {
     }
 }
 
-/// Replaces every tensor made before `first_inside` that `outputs` use by an input of the loop. Gives (tensor, input) pairs and the
-/// outputs rewritten. Scalar constants stay inside.
-fn close_over(outputs: &[Tensor], first_inside: u64) -> crate::Result<(Vec<(Tensor, Tensor)>, Vec<Tensor>)> {
+/// The body of a loop that uses nothing from outside but its inputs.
+struct Closed {
+    /// Tensors from outside, each with the input that stands for it.
+    outside: Vec<(Tensor, Tensor)>,
+    /// The outputs rewritten.
+    outputs: Vec<Tensor>,
+}
+
+/// Replaces every tensor made before `first_inside` that `outputs` use by an input of the loop. Scalar constants stay inside.
+fn close_over(outputs: &[Tensor], first_inside: u64) -> crate::Result<Closed> {
     let all = reachable(outputs)?;
     // What is used from inside: operands, made outside, of tensors made inside, and outputs made outside.
     let mut seen = HashSet::new();
@@ -100,8 +107,8 @@ fn close_over(outputs: &[Tensor], first_inside: u64) -> crate::Result<(Vec<(Tens
         let same = operands.iter().zip(t.operands()).all(|(a, b)| a.id() == b.id());
         made.insert(t.id(), if same { t.clone() } else { Tensor::apply(t.op().clone(), &operands) });
     }
-    let rewritten = outputs.iter().map(|t| made[&t.id()].clone()).collect();
-    Ok((pairs, rewritten))
+    let outputs = outputs.iter().map(|t| made[&t.id()].clone()).collect();
+    Ok(Closed { outside: pairs, outputs })
 }
 
 /// Weights of an LSTM (Hochreiter and Schmidhuber, 1997) in PyTorch's order of gates: input, forget, cell, output.

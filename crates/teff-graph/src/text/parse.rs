@@ -58,6 +58,7 @@ fn parse_graph(lines: &mut Lines) -> Parsed<Graph> {
         let mut c = Cursor(line);
         if c.take("return ") {
             let name = c.string()?;
+            c.expect(" ")?;
             let id = c.node(&graph)?;
             graph.add_output(&name, id);
             c.end()?;

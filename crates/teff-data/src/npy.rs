@@ -1,0 +1,110 @@
+//! NPY, one array of NumPy: versions 1 to 3, numbers of either byte order, C order.
+//!
+//! Format: numpy.org/doc/stable/reference/generated/numpy.lib.format.html. The header is a Python dictionary literal
+//! with the keys `descr`, `fortran_order` and `shape`.
+
+use crate::array::{Array, Element};
+use crate::error::{Error, Result};
+use crate::stream::Stream;
+
+/// Reads one array.
+pub(crate) fn read(mut stream: Stream) -> Result<Array> {
+    let name = stream.name().to_owned();
+    let magic: [u8; 8] = stream.array()?;
+    if !magic.starts_with(b"\x93NUMPY") {
+        return Err(Error::wrong_format(&name, "not a NumPy array: it does not begin with \\x93NUMPY"));
+    }
+    let len = match magic[6] {
+        1 => u32::from(u16::from_le_bytes(stream.array()?)),
+        2 | 3 => u32::from_le_bytes(stream.array()?),
+        version => {
+            let what = format!("version {version} of the NPY format");
+            return Err(Error::unsupported(
+                &name,
+                what,
+                "save it with a NumPy that writes version 1, 2 or 3",
+            ));
+        }
+    };
+    let header = stream.take(u64::from(len))?;
+    let header = String::from_utf8_lossy(&header);
+    let (element, big_endian) = element(&name, &header)?;
+    match value(&header, "fortran_order") {
+        Some(v) if v.starts_with("False") => {}
+        Some(v) if v.starts_with("True") => {
+            let remedy = "save numpy.ascontiguousarray(array) instead";
+            return Err(Error::unsupported(&name, "an array in Fortran order", remedy));
+        }
+        _ => return Err(Error::damaged(&name, "its header does not say fortran_order")),
+    }
+    let Some(shape) = value(&header, "shape").and_then(tuple) else {
+        return Err(Error::damaged(&name, "its header does not give a shape"));
+    };
+    Array::read(stream, element, big_endian, shape)
+}
+
+/// What follows `'key':` in the header.
+fn value<'a>(header: &'a str, key: &str) -> Option<&'a str> {
+    let quoted = [format!("'{key}'"), format!("\"{key}\"")];
+    let after = quoted.iter().find_map(|q| header.find(q.as_str()).map(|at| &header[at + q.len()..]))?;
+    Some(after.trim_start().strip_prefix(':')?.trim_start())
+}
+
+/// The whole numbers of a Python tuple: `(60000, 28, 28)`, `(5,)`, `()`.
+fn tuple(text: &str) -> Option<Vec<usize>> {
+    let inside = text.strip_prefix('(')?;
+    let inside = &inside[..inside.find(')')?];
+    let parts = inside.split(',').map(str::trim);
+    parts.filter(|p| !p.is_empty()).map(|p| p.trim_end_matches('L').parse().ok()).collect()
+}
+
+/// The element type and whether it is big-endian, from `descr`.
+fn element(name: &str, header: &str) -> Result<(Element, bool)> {
+    let Some(text) = value(header, "descr") else {
+        return Err(Error::damaged(name, "its header does not give a descr"));
+    };
+    let Some(quote @ ('\'' | '"')) = text.chars().next() else {
+        return Err(Error::unsupported(name, "a record array", "save each field as an array of numbers"));
+    };
+    let descr = text[1..].split(quote).next().unwrap_or("");
+    let (order, kind) = descr.split_at_checked(1).unwrap_or(("", ""));
+    let element = match kind {
+        "u1" => Element::U8,
+        "i1" => Element::I8,
+        "u2" => Element::U16,
+        "i2" => Element::I16,
+        "u4" => Element::U32,
+        "i4" => Element::I32,
+        "u8" => Element::U64,
+        "i8" => Element::I64,
+        "f4" => Element::F32,
+        "f8" => Element::F64,
+        _ => {
+            let what = format!("the element type '{descr}'");
+            return Err(Error::unsupported(
+                name,
+                what,
+                "store samples as uint8 or float32, and labels as whole numbers",
+            ));
+        }
+    };
+    match order {
+        "<" | "|" | "=" => Ok((element, false)),
+        ">" => Ok((element, true)),
+        _ => Err(Error::damaged(name, format!("its header gives the byte order of '{descr}' as '{order}'"))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tuples_of_python_are_read() {
+        assert_eq!(tuple("(60000, 28, 28), }"), Some(vec![60000, 28, 28]));
+        assert_eq!(tuple("(5,), }"), Some(vec![5]));
+        assert_eq!(tuple("(), }"), Some(vec![]));
+        assert_eq!(tuple("(-1,)"), None);
+        assert_eq!(tuple("(3, 4"), None);
+    }
+}

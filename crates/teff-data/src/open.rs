@@ -1,0 +1,162 @@
+//! Finding out what kind of data set a path holds, and opening it.
+
+use std::path::{Path, PathBuf};
+use std::thread;
+
+use crate::array::{Array, Classes, pair};
+use crate::dataset::{Dataset, Split};
+use crate::error::{Error, Result};
+use crate::npz::joined;
+use crate::{folder, idx, npz};
+
+/// How to open a data set that comes in one part.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The share of each class set aside for testing, between 0 and 1; 0.2 unless told.
+    pub test_fraction: f32,
+    /// Chooses which samples those are; 0 unless told.
+    pub split_seed: u64,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { test_fraction: 0.2, split_seed: 0 }
+    }
+}
+
+/// The classes of Fashion-MNIST (github.com/zalandoresearch/fashion-mnist, "Labels").
+const FASHION: [&str; 10] = [
+    "T-shirt/top",
+    "Trouser",
+    "Pullover",
+    "Dress",
+    "Coat",
+    "Sandal",
+    "Shirt",
+    "Sneaker",
+    "Bag",
+    "Ankle boot",
+];
+
+/// Opens the data set at `path`, whatever it is:
+///
+/// - a folder with IDX files named as MNIST's are (see [`mnist`]; the test part may also be called `test-...`);
+/// - an `.npz` file with the arrays `x` and `y`, or `x_train`, `y_train`, `x_test` and `y_test`;
+/// - a folder of `.png`, `.pgm` or `.ppm` pictures for each class, which may lie under `train/` and `test/`.
+///
+/// Where there is no test part, a fifth of every class is set aside (see [`open_with`]).
+///
+/// Classes are named by their folder or number. A file `classes.txt` beside IDX files, with one name on each line,
+/// names them instead; a folder whose name contains "fashion" gets the names of Fashion-MNIST.
+///
+/// # Errors
+/// Says which file is at fault, what is wrong with it and what to do.
+pub fn open(path: impl AsRef<Path>) -> Result<Split> {
+    open_with(path, &Options::default())
+}
+
+/// [`open`] with a choice of how a data set that comes in one part is split.
+///
+/// # Errors
+/// As [`open`]; also when `options.test_fraction` is out of range.
+pub fn open_with(path: impl AsRef<Path>, options: &Options) -> Result<Split> {
+    let path = path.as_ref();
+    let metadata = std::fs::metadata(path).map_err(|e| Error::io(path, e))?;
+    if metadata.is_file() {
+        let is_npz = path.extension().is_some_and(|e| e.eq_ignore_ascii_case("npz"));
+        if is_npz {
+            return npz::read(path, options);
+        }
+        let remedy = "give an .npz file, or the folder that the files of the data set are in";
+        return Err(Error::unsupported(&path.display().to_string(), "a single file of this kind", remedy));
+    }
+    if find(path, &["train"], "images", 3).is_some() {
+        return read_idx_folder(path, class_names(path)?);
+    }
+    if folder::is_one(path)? {
+        return folder::read(path, options);
+    }
+    let looked_for = "train-images-idx3-ubyte(.gz) and its companions, or a folder of .png, .pgm or .ppm pictures for each class";
+    Err(Error::NotFound { path: path.to_owned(), looked_for: looked_for.into() })
+}
+
+/// Opens MNIST, or a data set with the same ten classes, from the folder that holds `train-images-idx3-ubyte`,
+/// `train-labels-idx1-ubyte`, `t10k-images-idx3-ubyte` and `t10k-labels-idx1-ubyte`, each plain or with `.gz`
+/// (`train-images.idx3-ubyte` is the same).
+///
+/// # Errors
+/// Says which file is at fault, what is wrong with it and what to do.
+pub fn mnist(path: impl AsRef<Path>) -> Result<Split> {
+    read_idx_folder(path.as_ref(), Some(digits()))
+}
+
+fn digits() -> Vec<String> {
+    (0..10).map(|digit| digit.to_string()).collect()
+}
+
+/// The class names that a folder of IDX files settles, if it does.
+fn class_names(path: &Path) -> Result<Option<Vec<String>>> {
+    let list = path.join("classes.txt");
+    if list.is_file() {
+        let text = std::fs::read_to_string(&list).map_err(|e| Error::io(&list, e))?;
+        return Ok(Some(text.lines().map(|l| l.trim().to_owned()).filter(|l| !l.is_empty()).collect()));
+    }
+    let name = path.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
+    if name.contains("fashion") {
+        return Ok(Some(FASHION.map(str::to_owned).to_vec()));
+    }
+    // All sets that call their test part t10k (MNIST, Fashion-MNIST, Kuzushiji-MNIST) have ten classes.
+    Ok(find(path, &["t10k"], "images", 3).is_some().then(digits))
+}
+
+/// A file such as `train-images-idx3-ubyte.gz`, under any of its usual names.
+fn find(folder: &Path, parts: &[&str], what: &str, dimensions: u8) -> Option<PathBuf> {
+    let names = parts.iter().flat_map(|part| {
+        ["-", "."].into_iter().flat_map(move |separator| {
+            let stem = format!("{part}-{what}{separator}idx{dimensions}-ubyte");
+            [stem.clone(), stem + ".gz"]
+        })
+    });
+    names.map(|name| folder.join(name)).find(|path| path.is_file())
+}
+
+fn find_or_explain(folder: &Path, parts: &[&str], what: &str, dimensions: u8) -> Result<PathBuf> {
+    find(folder, parts, what, dimensions).ok_or_else(|| {
+        let names: Vec<String> =
+            parts.iter().map(|p| format!("{p}-{what}-idx{dimensions}-ubyte (or .gz)")).collect();
+        Error::NotFound { path: folder.to_owned(), looked_for: names.join(" or ") }
+    })
+}
+
+/// The four files of a data set laid out as MNIST is.
+struct Files {
+    train: (PathBuf, PathBuf),
+    test: (PathBuf, PathBuf),
+}
+
+fn read_idx_folder(path: &Path, names: Option<Vec<String>>) -> Result<Split> {
+    const TEST: [&str; 2] = ["t10k", "test"];
+    let files = Files {
+        train: (
+            find_or_explain(path, &["train"], "images", 3)?,
+            find_or_explain(path, &["train"], "labels", 1)?,
+        ),
+        test: (find_or_explain(path, &TEST, "images", 3)?, find_or_explain(path, &TEST, "labels", 1)?),
+    };
+    let read_both = |(images, labels): &(PathBuf, PathBuf)| -> Result<(Array, Array)> {
+        // The labels first: they are small, and a fault in them is found at once.
+        let labels = idx::read(labels)?;
+        Ok((idx::read(images)?, labels))
+    };
+    // Unzipping the training images takes most of the time; the rest is read beside it.
+    let (train, test) = thread::scope(|scope| {
+        let test = scope.spawn(|| read_both(&files.test));
+        (read_both(&files.train), test.join())
+    });
+    let (train_images, train_labels) = train?;
+    let (test_images, test_labels) = test.unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
+    let classes = names.map_or(Classes::Found, Classes::Named);
+    let train: Dataset = pair(train_images, &train_labels, classes)?;
+    let test = pair(test_images, &test_labels, Classes::Named(train.classes().to_vec()))?;
+    joined(path, train, test)
+}

@@ -1,0 +1,336 @@
+//! From a graph to a program.
+
+mod arena;
+mod fused;
+mod layout;
+mod rewrite;
+mod single;
+mod units;
+
+pub(crate) use units::Class;
+
+use crate::copy::Copy;
+use crate::cpu::Level;
+use crate::memory::{Buffer, BufferId, Place};
+use crate::program::Program;
+use crate::step::{Entry, Step};
+use crate::view::{View, identity};
+use arena::Region;
+use std::collections::HashMap;
+use teff_graph::{DType, Graph, NodeId, Op, Param};
+use units::Units;
+
+/// What a program is made for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Target {
+    pub(crate) level: Level,
+    pub(crate) threads: usize,
+}
+
+/// Parameters of a graph, those in the bodies of scans included.
+pub(crate) fn params_of(graph: &Graph) -> Vec<Param> {
+    let mut out: Vec<Param> = Vec::new();
+    for node in graph.nodes() {
+        match &node.op {
+            Op::Param(p) => out.push(p.clone()),
+            Op::Scan(s) => out.extend(params_of(&s.body)),
+            _ => {}
+        }
+    }
+    out.sort_by_key(Param::id);
+    out.dedup_by_key(|p| p.id());
+    out
+}
+
+/// The program of a verified graph. Slots of memory from outside are the inputs, the outputs, then `params`, which are at least
+/// the parameters of the graph. `updates` are pairs of an output and the parameter, by its place in `params`, that it replaces;
+/// the slot of such an output stays unused.
+pub(crate) fn lower(graph: &Graph, params: &[Param], updates: &[(usize, usize)], target: Target) -> Program {
+    let graph = rewrite::prepare(graph);
+    let mut lower = Lower::new(&graph, params, target);
+    lower.claim_outputs(updates);
+    let schedule = lower.units.schedule(&graph);
+    for unit in schedule {
+        let members = lower.units.members[unit].clone();
+        match lower.units.class[members[0].index()] {
+            Class::Pointwise | Class::Reduce => lower.fused(&members),
+            Class::Single => lower.single(members[0]),
+            Class::Source | Class::Move | Class::Inline => unreachable!("these are part of no unit"),
+        }
+    }
+    for (source, slot) in std::mem::take(&mut lower.late) {
+        let view = match source {
+            Late::Node(id) => lower.view(id),
+            Late::View(view) => view,
+        };
+        lower.copy_to_slot(view, slot);
+    }
+    lower.finish()
+}
+
+/// What is copied to memory outside after all else.
+enum Late {
+    Node(NodeId),
+    View(View),
+}
+
+/// A buffer whose place may not be known yet.
+struct Pending {
+    dtype: DType,
+    len: usize,
+    place: Option<Place>,
+}
+
+struct Lower<'g> {
+    graph: &'g Graph,
+    params: &'g [Param],
+    target: Target,
+    units: Units,
+    wishes: Vec<Option<Vec<usize>>>,
+    buffers: Vec<Pending>,
+    views: Vec<Option<View>>,
+    /// Results of each scan.
+    scan_results: HashMap<NodeId, Vec<View>>,
+    /// Copies made of views in other orders.
+    copies: Vec<(View, View)>,
+    entries: Vec<Entry>,
+    /// Nodes computed straight into memory outside.
+    direct: HashMap<NodeId, usize>,
+    late: Vec<(Late, usize)>,
+    /// Nodes whose result is read by anything but their own unit.
+    used_outside: Vec<bool>,
+    label: String,
+}
+
+impl<'g> Lower<'g> {
+    fn new(graph: &'g Graph, params: &'g [Param], target: Target) -> Lower<'g> {
+        let units = Units::new(graph);
+        let wishes = layout::wishes(graph, &units.class);
+        let used_outside = units.used_outside(graph);
+        Lower {
+            graph,
+            params,
+            target,
+            units,
+            wishes,
+            buffers: Vec::new(),
+            views: vec![None; graph.nodes().len()],
+            scan_results: HashMap::new(),
+            copies: Vec::new(),
+            entries: Vec::new(),
+            direct: HashMap::new(),
+            late: Vec::new(),
+            used_outside,
+            label: String::new(),
+        }
+    }
+
+    fn output_slot(&self, i: usize) -> usize {
+        self.graph.inputs().len() + i
+    }
+
+    fn param_slot(&self, p: usize) -> usize {
+        self.graph.inputs().len() + self.graph.outputs().len() + p
+    }
+
+    /// Decides how each output reaches its memory: computed there, copied there first of all (what is there before the program
+    /// runs, and may be overwritten by it), or copied there last.
+    fn claim_outputs(&mut self, updates: &[(usize, usize)]) {
+        for &(i, p) in updates {
+            let (node, slot) = (self.graph.outputs()[i].node, self.param_slot(p));
+            if self.is_given(node) {
+                // Another update may overwrite what this one reads, so it is taken aside first.
+                let view = self.view(node);
+                let aside = self.copy(&view, &identity(view.shape.len()));
+                self.late.push((Late::View(aside), slot));
+            } else if self.may_update_directly(node, p) {
+                self.direct.insert(node, slot);
+            } else {
+                self.late.push((Late::Node(node), slot));
+            }
+        }
+        for i in 0..self.graph.outputs().len() {
+            let (node, slot) = (self.graph.outputs()[i].node, self.output_slot(i));
+            if updates.iter().any(|&(u, _)| u == i) {
+                continue;
+            }
+            if self.is_given(node) {
+                let view = self.view(node);
+                self.copy_to_slot(view, slot);
+            } else if self.units.unit_of[node.index()] != usize::MAX && !self.direct.contains_key(&node) {
+                self.direct.insert(node, slot);
+            } else {
+                self.late.push((Late::Node(node), slot));
+            }
+        }
+    }
+
+    /// True for a source, moved or not.
+    fn is_given(&self, id: NodeId) -> bool {
+        match self.units.class[id.index()] {
+            Class::Source => true,
+            Class::Move => self.is_given(self.graph[id].operands[0]),
+            Class::Inline | Class::Pointwise | Class::Reduce | Class::Single => false,
+        }
+    }
+
+    /// True when `node` can be computed straight into parameter `p`: everything else that reads the old value then comes before.
+    fn may_update_directly(&mut self, node: NodeId, p: usize) -> bool {
+        let unit = self.units.unit_of[node.index()];
+        if unit == usize::MAX || self.direct.contains_key(&node) {
+            return false;
+        }
+        let reads = |n: &NodeId| matches!(&self.graph[*n].op, Op::Param(q) if *q == self.params[p]);
+        let sources: Vec<NodeId> = self.graph.ids().filter(reads).collect();
+        // A result that is not computed element by element overwrites what its own unit still reads.
+        let alone = self.units.class[node.index()] != Class::Pointwise;
+        sources.into_iter().flat_map(|s| self.units.readers(self.graph, s)).collect::<Vec<_>>().into_iter().all(
+            |reader| (reader != unit || !alone) && self.units.order(self.graph, reader, unit),
+        )
+    }
+
+    fn buffer(&mut self, dtype: DType, len: usize, place: Option<Place>) -> BufferId {
+        self.buffers.push(Pending { dtype, len, place });
+        BufferId(self.buffers.len() as u32 - 1)
+    }
+
+    /// Memory for the result of `id`, its axes in `order`: outside if the node was claimed for that and the order is right.
+    fn result(&mut self, id: NodeId, order: &[usize]) -> View {
+        let ty = &self.graph[id].ty;
+        let buffer = self.buffer(ty.dtype, ty.len(), None);
+        let view = View::dense(buffer, ty.dtype, &ty.shape, order);
+        if let Some(slot) = self.direct.remove(&id) {
+            if view.is_row_major() {
+                self.buffers[buffer.index()].place = Some(Place::External(slot));
+            } else {
+                self.late.push((Late::Node(id), slot));
+            }
+        }
+        self.views[id.index()] = Some(view.clone());
+        view
+    }
+
+    /// Where the value of `id` lies.
+    fn view(&mut self, id: NodeId) -> View {
+        if let Some(view) = &self.views[id.index()] {
+            return view.clone();
+        }
+        let node = &self.graph[id];
+        let ty = node.ty.clone();
+        let view = match &node.op {
+            Op::Input { .. } => {
+                let slot = self.graph.inputs().iter().position(|&i| i == id).expect("an input is listed");
+                View::row_major(self.buffer(ty.dtype, ty.len(), Some(Place::External(slot))), ty.dtype, &ty.shape)
+            }
+            Op::Param(p) => {
+                let p = self.params.iter().position(|q| q == p).expect("all parameters are given");
+                let place = Some(Place::External(self.param_slot(p)));
+                View::row_major(self.buffer(ty.dtype, ty.len(), place), ty.dtype, &ty.shape)
+            }
+            Op::Constant(v) => {
+                let place = Some(Place::Constant(v.clone()));
+                View::row_major(self.buffer(ty.dtype, ty.len(), place), ty.dtype, &ty.shape)
+            }
+            Op::Project(i) => self.scan_results[&node.operands[0]][*i].clone(),
+            Op::Permute(perm) => self.view(node.operands[0]).permute(perm),
+            Op::Broadcast(shape) => self.view(node.operands[0]).broadcast(shape),
+            Op::Slice(axes) => self.view(node.operands[0]).slice(axes),
+            Op::Reshape(shape) => {
+                let from = self.view(node.operands[0]);
+                from.reshape(shape).unwrap_or_else(|| {
+                    let copy = self.copy(&from, &identity(from.shape.len()));
+                    copy.reshape(shape).expect("row-major elements take any shape")
+                })
+            }
+            op => unreachable!("{op} is computed by its unit, which comes before its users"),
+        };
+        self.views[id.index()] = Some(view.clone());
+        view
+    }
+
+    /// The elements of `view`, stored densely with the axes in `order`.
+    fn dense(&mut self, view: &View, order: &[usize]) -> View {
+        if view.is_dense_in(order) { view.clone() } else { self.copy(view, order) }
+    }
+
+    /// The elements of `view`, stored row-major.
+    fn row_major(&mut self, id: NodeId) -> View {
+        let view = self.view(id);
+        self.dense(&view, &identity(view.shape.len()))
+    }
+
+    fn copy(&mut self, view: &View, order: &[usize]) -> View {
+        if let Some((_, to)) = self.copies.iter().find(|(from, to)| from == view && to.is_dense_in(order)) {
+            return to.clone();
+        }
+        let buffer = self.buffer(view.dtype, view.len(), None);
+        let to = View::dense(buffer, view.dtype, &view.shape, order);
+        self.push_copy(view.clone(), to.clone());
+        self.copies.push((view.clone(), to.clone()));
+        to
+    }
+
+    fn copy_to_slot(&mut self, view: View, slot: usize) {
+        let buffer = self.buffer(view.dtype, view.len(), Some(Place::External(slot)));
+        let to = View::row_major(buffer, view.dtype, &view.shape);
+        self.push_copy(view, to);
+    }
+
+    fn push_copy(&mut self, from: View, to: View) {
+        let (reads, writes) = (vec![from.buffer], vec![to.buffer]);
+        self.push(Step::Copy(Copy::new(from, to)), reads, writes);
+    }
+
+    fn push(&mut self, step: Step, reads: Vec<BufferId>, writes: Vec<BufferId>) {
+        let entry = Entry { step, reads, writes, overwrites: Vec::new(), label: self.label.clone() };
+        self.entries.push(entry);
+    }
+
+    /// Plans the arena.
+    fn finish(self) -> Program {
+        const NEVER: usize = usize::MAX;
+        let mut regions: Vec<Region> = self
+            .buffers
+            .iter()
+            .map(|b| Region { bytes: b.len * b.dtype.size(), from: NEVER, to: 0 })
+            .collect();
+        for (i, e) in self.entries.iter().enumerate() {
+            for b in e.reads.iter().chain(&e.writes) {
+                let r = &mut regions[b.index()];
+                (r.from, r.to) = (r.from.min(i), i);
+            }
+        }
+        // A result that overwrites an operand lives where that does.
+        let in_arena = |b: BufferId| self.buffers[b.index()].place.is_none();
+        let mut host: Vec<usize> = (0..regions.len()).collect();
+        for (i, e) in self.entries.iter().enumerate() {
+            for &(new, old) in &e.overwrites {
+                let (n, o) = (new.index(), host[old.index()]);
+                let fits = in_arena(new) && in_arena(old) && regions[n].bytes == regions[o].bytes;
+                if fits && host[n] == n && regions[o].to == i && regions[n].from == i {
+                    host[n] = o;
+                    regions[o].to = regions[n].to;
+                }
+            }
+        }
+        let planned: Vec<usize> = (0..regions.len())
+            .filter(|&b| host[b] == b && self.buffers[b].place.is_none() && regions[b].from != NEVER)
+            .collect();
+        let chosen: Vec<Region> = planned.iter().map(|&b| regions[b].clone()).collect();
+        let (offsets, arena_bytes) = arena::place(&chosen);
+        let mut at = vec![0; regions.len()];
+        planned.iter().zip(offsets).for_each(|(&b, o)| at[b] = o);
+
+        let slots = self.graph.inputs().len() + self.graph.outputs().len() + self.params.len();
+        let mut externals = vec![Vec::new(); slots];
+        let mut buffers = Vec::with_capacity(self.buffers.len());
+        for (i, b) in self.buffers.into_iter().enumerate() {
+            let place = b.place.unwrap_or(Place::Arena(at[host[i]]));
+            if let Place::External(slot) = place {
+                externals[slot].push(BufferId(i as u32));
+            }
+            buffers.push(Buffer { dtype: b.dtype, len: b.len, place });
+        }
+        Program { entries: self.entries, buffers, externals, arena_bytes }
+    }
+}

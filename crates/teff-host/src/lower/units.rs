@@ -1,0 +1,257 @@
+//! What is computed together: pointwise operations and the reductions behind them become units, every other operation is one by
+//! itself.
+
+use std::collections::BinaryHeap;
+use teff_graph::{Binary, Graph, NodeId, Op, Unary};
+
+/// How a node is computed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Class {
+    /// There before the program runs.
+    Source,
+    /// A view of its operand.
+    Move,
+    /// Computed again by every unit that needs it, because that costs less than a pass over memory.
+    Inline,
+    /// Element by element, in a unit with others of its shape.
+    Pointwise,
+    /// At the end of a unit of its operand's shape.
+    Reduce,
+    /// By itself.
+    Single,
+}
+
+/// A graph divided into units.
+pub(crate) struct Units {
+    pub(crate) class: Vec<Class>,
+    /// The unit of each node that has one, else `usize::MAX`.
+    pub(crate) unit_of: Vec<usize>,
+    /// Nodes of each unit in order; empty where a unit became part of another.
+    pub(crate) members: Vec<Vec<NodeId>>,
+    /// For each unit those that must come before it although it needs nothing of them.
+    before: Vec<Vec<usize>>,
+}
+
+const NONE: usize = usize::MAX;
+
+impl Units {
+    pub(crate) fn new(graph: &Graph) -> Units {
+        let class = classes(graph);
+        let n = graph.nodes().len();
+        let mut units =
+            Units { class, unit_of: vec![NONE; n], members: Vec::new(), before: Vec::new() };
+        for id in graph.ids() {
+            match units.class[id.index()] {
+                Class::Source | Class::Move | Class::Inline => continue,
+                Class::Pointwise | Class::Reduce | Class::Single => {}
+            }
+            units.unit_of[id.index()] = units.members.len();
+            units.members.push(vec![id]);
+            units.before.push(Vec::new());
+            if units.class[id.index()] != Class::Single {
+                units.join(graph, id);
+            }
+        }
+        units
+    }
+
+    /// Merges the unit of `id` with those of its operands, as far as the same elements are walked and no unit would need itself.
+    fn join(&mut self, graph: &Graph, id: NodeId) {
+        let shape = walked(graph, id, self.class[id.index()]);
+        for o in self.direct_operands(graph, id) {
+            if self.class[o.index()] != Class::Pointwise || graph[o].ty.shape != shape {
+                continue;
+            }
+            let (mine, theirs) = (self.unit_of[id.index()], self.unit_of[o.index()]);
+            if mine == theirs || self.needs_itself(graph, &[mine, theirs]) {
+                continue;
+            }
+            let moved = std::mem::take(&mut self.members[mine]);
+            moved.iter().for_each(|m| self.unit_of[m.index()] = theirs);
+            self.members[theirs].extend(moved);
+            self.members[theirs].sort_unstable();
+        }
+    }
+
+    /// Operands of a node, with inline nodes replaced by theirs.
+    fn direct_operands(&self, graph: &Graph, id: NodeId) -> Vec<NodeId> {
+        let mut out = Vec::new();
+        let mut open: Vec<NodeId> = graph[id].operands.clone();
+        while let Some(o) = open.pop() {
+            if self.class[o.index()] == Class::Inline {
+                open.extend(&graph[o].operands);
+            } else if !out.contains(&o) {
+                out.push(o);
+            }
+        }
+        out
+    }
+
+    /// For each node whether anything but its own unit reads its result: another unit, a move, or who takes the outputs.
+    pub(crate) fn used_outside(&self, graph: &Graph) -> Vec<bool> {
+        let mut used = vec![false; graph.nodes().len()];
+        graph.outputs().iter().for_each(|o| used[o.node.index()] = true);
+        for id in graph.ids() {
+            match self.class[id.index()] {
+                Class::Source | Class::Inline => {}
+                Class::Move => graph[id].operands.iter().for_each(|o| used[o.index()] = true),
+                Class::Pointwise | Class::Reduce | Class::Single => {
+                    for o in self.direct_operands(graph, id) {
+                        used[o.index()] |= self.unit_of[o.index()] != self.unit_of[id.index()];
+                    }
+                }
+            }
+        }
+        used
+    }
+
+    /// The units that the result of `id` comes from at once, through moves and inline nodes.
+    fn units_behind(&self, graph: &Graph, id: NodeId, found: &mut impl FnMut(usize)) {
+        let mut open = vec![id];
+        while let Some(o) = open.pop() {
+            match self.class[o.index()] {
+                Class::Source => {}
+                Class::Move | Class::Inline => open.extend(&graph[o].operands),
+                Class::Pointwise | Class::Reduce | Class::Single => found(self.unit_of[o.index()]),
+            }
+        }
+    }
+
+    /// Units that `unit` needs or must wait for.
+    fn needs(&self, graph: &Graph, unit: usize) -> Vec<usize> {
+        let mut out = self.before[unit].clone();
+        for m in &self.members[unit] {
+            for &o in &graph[*m].operands {
+                self.units_behind(graph, o, &mut |u| out.push(u));
+            }
+        }
+        out.sort_unstable();
+        out.dedup();
+        out.retain(|&u| u != unit);
+        out
+    }
+
+    /// True when, taken as one, `together` would need itself through some other unit.
+    fn needs_itself(&self, graph: &Graph, together: &[usize]) -> bool {
+        let mut seen = vec![false; self.members.len()];
+        let mut open: Vec<usize> = Vec::new();
+        for &t in together {
+            open.extend(self.needs(graph, t).into_iter().filter(|u| !together.contains(u)));
+        }
+        while let Some(u) = open.pop() {
+            if together.contains(&u) {
+                return true;
+            }
+            if !std::mem::replace(&mut seen[u], true) {
+                open.extend(self.needs(graph, u));
+            }
+        }
+        false
+    }
+
+    /// Makes `first` come before `second`; false, and nothing done, when that cannot be.
+    pub(crate) fn order(&mut self, graph: &Graph, first: usize, second: usize) -> bool {
+        if first == second {
+            return true;
+        }
+        self.before[second].push(first);
+        let possible = !self.needs_itself(graph, &[second]);
+        if !possible {
+            self.before[second].pop();
+        }
+        possible
+    }
+
+    /// Units whose members read source `id`, through moves and inline nodes.
+    pub(crate) fn readers(&self, graph: &Graph, id: NodeId) -> Vec<usize> {
+        let mut reached = vec![false; graph.nodes().len()];
+        reached[id.index()] = true;
+        let mut out = Vec::new();
+        for n in graph.ids().filter(|n| n.index() > id.index()) {
+            if !graph[n].operands.iter().any(|o| reached[o.index()]) {
+                continue;
+            }
+            match self.class[n.index()] {
+                Class::Move | Class::Inline => reached[n.index()] = true,
+                Class::Source => {}
+                Class::Pointwise | Class::Reduce | Class::Single => out.push(self.unit_of[n.index()]),
+            }
+        }
+        out.sort_unstable();
+        out.dedup();
+        out
+    }
+
+    /// All units, each after those it needs, otherwise in the order of the graph.
+    pub(crate) fn schedule(&self, graph: &Graph) -> Vec<usize> {
+        let needs: Vec<Vec<usize>> = (0..self.members.len()).map(|u| self.needs(graph, u)).collect();
+        let mut waiting: Vec<usize> = needs.iter().map(Vec::len).collect();
+        let mut users = vec![Vec::new(); needs.len()];
+        for (u, list) in needs.iter().enumerate() {
+            list.iter().for_each(|&n| users[n].push(u));
+        }
+        let key = |u: usize| self.members[u].last().map(|m| std::cmp::Reverse((*m, u)));
+        let mut ready: BinaryHeap<_> =
+            (0..needs.len()).filter(|&u| waiting[u] == 0).filter_map(key).collect();
+        let mut out = Vec::new();
+        while let Some(std::cmp::Reverse((_, unit))) = ready.pop() {
+            out.push(unit);
+            for &u in &users[unit] {
+                waiting[u] -= 1;
+                if waiting[u] == 0 {
+                    ready.extend(key(u));
+                }
+            }
+        }
+        debug_assert_eq!(out.len(), self.members.iter().filter(|m| !m.is_empty()).count());
+        out
+    }
+}
+
+/// The shape of the elements a pointwise node or a reduction walks.
+pub(crate) fn walked(graph: &Graph, id: NodeId, class: Class) -> Vec<usize> {
+    match class {
+        Class::Reduce => graph[graph[id].operands[0]].ty.shape.clone(),
+        _ => graph[id].ty.shape.clone(),
+    }
+}
+
+fn classes(graph: &Graph) -> Vec<Class> {
+    let mut class: Vec<Class> = graph.ids().map(|id| class_alone(graph, id)).collect();
+    let users = graph.users();
+    let mut is_output = vec![false; graph.nodes().len()];
+    graph.outputs().iter().for_each(|o| is_output[o.node.index()] = true);
+    for id in graph.ids().filter(|&id| class[id.index()] == Class::Inline).collect::<Vec<_>>() {
+        let fused = users[id.index()].iter().all(|u| match class[u.index()] {
+            Class::Inline | Class::Pointwise | Class::Reduce => true,
+            Class::Source | Class::Move | Class::Single => false,
+        });
+        if is_output[id.index()] || !fused {
+            class[id.index()] = Class::Pointwise;
+        }
+    }
+    class
+}
+
+fn class_alone(graph: &Graph, id: NodeId) -> Class {
+    match &graph[id].op {
+        Op::Input { .. } | Op::Constant(_) | Op::Param(_) => Class::Source,
+        Op::Reshape(_) | Op::Permute(_) | Op::Broadcast(_) | Op::Slice(_) | Op::Project(_) => Class::Move,
+        Op::Iota { .. } => Class::Inline,
+        Op::Unary(u) => match u {
+            Unary::IsNan | Unary::IsInf => Class::Inline,
+            Unary::Not if graph[id].ty.dtype == teff_graph::DType::Bool => Class::Inline,
+            _ => Class::Pointwise,
+        },
+        Op::Binary(b) if b.is_comparison() => Class::Inline,
+        Op::Binary(Binary::And | Binary::Or | Binary::Xor) => Class::Inline,
+        Op::Cast(_) if !graph[graph[id].operands[0]].ty.dtype.is_float() => Class::Inline,
+        Op::Binary(_) | Op::Select | Op::Cast(_) => Class::Pointwise,
+        Op::Reduce { .. } => Class::Reduce,
+        Op::Random { .. } | Op::Pad(_) | Op::Concat { .. } | Op::ArgReduce { .. } | Op::MatMul => Class::Single,
+        Op::Conv(_) | Op::ConvTranspose { .. } | Op::ConvWeightGrad { .. } => Class::Single,
+        Op::Pool { .. } | Op::SumPoolGrad { .. } | Op::MaxPoolGrad { .. } => Class::Single,
+        Op::Gather { .. } | Op::Scatter { .. } | Op::ArgSort { .. } => Class::Single,
+        Op::Quantize { .. } | Op::Dequantize | Op::Scan(_) => Class::Single,
+    }
+}

@@ -1,0 +1,310 @@
+//! Making a pointwise group: values first, then slots.
+
+use super::fold::Fold;
+use super::kernels::{self, Kernel};
+use super::run::{Group, Instr, Slot};
+use crate::cpu::Level;
+use crate::memory::BufferId;
+use crate::view::{View, Walk};
+use std::fmt::Write;
+use teff_graph::{Binary, DType, ReduceKind, Unary};
+
+/// A value of a group that is being made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Val(usize);
+
+#[derive(Clone, Debug)]
+enum Def {
+    /// Read where it lies.
+    Memory(Slot),
+    /// One element for all.
+    Uniform(Slot),
+    /// Computed: the operands are other values, one for each of the last three places.
+    Apply { kernel: Kernel, operands: Vec<Val> },
+    Gather { buffer: BufferId, offset: usize, walk: Walk },
+    Iota { stride: usize, size: usize },
+    Splat(Val),
+}
+
+struct Value {
+    def: Def,
+    dtype: DType,
+    /// Where it is to lie, if others need it.
+    stored: Option<Slot>,
+}
+
+/// Collects the values of a group in the order in which they are computed.
+pub(crate) struct Builder {
+    level: Level,
+    shape: Vec<usize>,
+    order: Vec<usize>,
+    values: Vec<Value>,
+    folds: Vec<(Val, Fold)>,
+    /// Values copied to where they are to lie after all else is done.
+    late: Vec<(Val, Slot)>,
+    text: String,
+}
+
+/// Bytes of the first-level cache that registers may fill.
+const REGISTER_BYTES: usize = 16 << 10;
+/// Elements computed at a time: at most, and the unit they come in.
+const LONGEST: usize = 1024;
+const UNIT: usize = 64;
+
+impl Builder {
+    /// A group over elements of `shape`, walked with the axes in `order`, outermost first.
+    pub(crate) fn new(level: Level, shape: &[usize], order: &[usize]) -> Builder {
+        let (values, folds, late) = (Vec::new(), Vec::new(), Vec::new());
+        Builder { level, shape: shape.to_vec(), order: order.to_vec(), values, folds, late, text: String::new() }
+    }
+
+    pub(crate) fn order(&self) -> &[usize] {
+        &self.order
+    }
+
+    fn push(&mut self, def: Def, dtype: DType) -> Val {
+        self.values.push(Value { def, dtype, stored: None });
+        Val(self.values.len() - 1)
+    }
+
+    fn note(&mut self, name: &str) {
+        let separator = if self.text.is_empty() { "" } else { ", " };
+        let _ = write!(self.text, "{separator}{name}");
+    }
+
+    /// The elements of a view of the group's shape.
+    pub(crate) fn load(&mut self, view: &View) -> Val {
+        let (buffer, offset, dtype) = (view.buffer, view.offset, view.dtype);
+        if view.is_dense_in(&self.order) && view.len() > 1 {
+            return self.push(Def::Memory(Slot::Memory { buffer, offset, dtype }), dtype);
+        }
+        if view.shape.iter().zip(&view.strides).all(|(&n, &s)| s == 0 || n == 1) {
+            return self.push(Def::Uniform(Slot::Uniform { buffer, offset, dtype }), dtype);
+        }
+        let walk = Walk::new(&self.shape, &self.order, &[&view.strides]);
+        self.push(Def::Gather { buffer, offset, walk }, dtype)
+    }
+
+    pub(crate) fn iota(&mut self, axis: usize, dtype: DType) -> Val {
+        self.note("iota");
+        let behind = self.order.iter().skip_while(|&&a| a != axis).skip(1);
+        let stride = behind.map(|&a| self.shape[a]).product::<usize>().max(1);
+        self.push(Def::Iota { stride, size: self.shape[axis].max(1) }, dtype)
+    }
+
+    /// The value as one that is there for every element.
+    fn spread(&mut self, v: Val) -> Val {
+        match self.values[v.0].def {
+            Def::Uniform(_) => self.push(Def::Splat(v), self.values[v.0].dtype),
+            _ => v,
+        }
+    }
+
+    fn is_uniform(&self, v: Val) -> bool {
+        matches!(self.values[v.0].def, Def::Uniform(_))
+    }
+
+    /// Makes one of two uniforms a value for every element, and both where kernels take no scalars.
+    fn spread_pair(&mut self, a: Val, b: Val, both_may: bool) -> (Val, Val, [bool; 2]) {
+        let dtype = self.values[a.0].dtype;
+        let (mut a, mut b) = (a, b);
+        if !kernels::takes_scalars(dtype) {
+            (a, b) = (self.spread(a), self.spread(b));
+        } else if !both_may && self.is_uniform(a) {
+            b = self.spread(b);
+        }
+        (a, b, [self.is_uniform(a), self.is_uniform(b)])
+    }
+
+    pub(crate) fn unary(&mut self, u: Unary, a: Val) -> Val {
+        self.note(u.name());
+        let a = self.spread(a);
+        let dtype = self.values[a.0].dtype;
+        let result = if matches!(u, Unary::IsNan | Unary::IsInf) { DType::Bool } else { dtype };
+        self.push(Def::Apply { kernel: kernels::unary(self.level, u, dtype), operands: vec![a] }, result)
+    }
+
+    pub(crate) fn binary(&mut self, op: Binary, a: Val, b: Val) -> Val {
+        self.note(op.name());
+        let dtype = self.values[a.0].dtype;
+        let (a, b, scalars) = self.spread_pair(a, b, false);
+        let result = if op.is_comparison() { DType::Bool } else { dtype };
+        let kernel = kernels::binary(self.level, op, dtype, scalars);
+        self.push(Def::Apply { kernel, operands: vec![a, b] }, result)
+    }
+
+    pub(crate) fn select(&mut self, c: Val, a: Val, b: Val) -> Val {
+        self.note("select");
+        let dtype = self.values[a.0].dtype;
+        let c = self.spread(c);
+        let (a, b, scalars) = self.spread_pair(a, b, true);
+        let kernel = kernels::select(self.level, dtype, scalars);
+        self.push(Def::Apply { kernel, operands: vec![c, a, b] }, dtype)
+    }
+
+    pub(crate) fn cast(&mut self, to: DType, a: Val) -> Val {
+        self.note(to.name());
+        let a = self.spread(a);
+        let kernel = kernels::cast(self.level, self.values[a.0].dtype, to);
+        self.push(Def::Apply { kernel, operands: vec![a] }, to)
+    }
+
+    /// Says that `v` is to lie in `view`, which is dense in the order of the group.
+    pub(crate) fn store(&mut self, v: Val, view: &View) {
+        debug_assert!(view.is_dense_in(&self.order));
+        let slot = Slot::Memory { buffer: view.buffer, offset: view.offset, dtype: view.dtype };
+        let value = &mut self.values[v.0];
+        match value.def {
+            Def::Memory(_) | Def::Uniform(_) => self.late.push((v, slot)),
+            _ if value.stored.is_some() => self.late.push((v, slot)),
+            Def::Apply { .. } | Def::Gather { .. } | Def::Iota { .. } | Def::Splat(_) => value.stored = Some(slot),
+        }
+    }
+
+    /// Makes the store of `v` the last thing done: what it overwrites is read until then.
+    pub(crate) fn store_late(&mut self, v: Val) {
+        if let Some(slot) = self.values[v.0].stored.take() {
+            self.late.push((v, slot));
+        }
+    }
+
+    /// True when nothing reads `buffer` after `v` is computed, and before that only in place.
+    pub(crate) fn may_overwrite(&self, v: Val, buffer: BufferId) -> bool {
+        let of = |def: &Def| match def {
+            Def::Memory(Slot::Memory { buffer, .. }) => Some((*buffer, true)),
+            Def::Uniform(Slot::Uniform { buffer, .. }) | Def::Gather { buffer, .. } => Some((*buffer, false)),
+            _ => None,
+        };
+        let reads = |i: usize| match &self.values[i].def {
+            Def::Apply { operands, .. } => operands.iter().any(|o| {
+                of(&self.values[o.0].def).is_some_and(|(b, _)| b == buffer)
+            }),
+            Def::Splat(o) => of(&self.values[o.0].def).is_some_and(|(b, _)| b == buffer),
+            _ => false,
+        };
+        let in_place = self.values.iter().filter_map(|v| of(&v.def)).all(|(b, in_place)| b != buffer || in_place);
+        let late = self.late.iter().map(|(v, _)| v).chain(self.folds.iter().map(|(v, _)| v));
+        let read_late = late.filter_map(|v| of(&self.values[v.0].def)).any(|(b, _)| b == buffer);
+        in_place && !read_late && !(v.0 + 1..self.values.len()).any(reads)
+    }
+
+    /// True when `buffer` is only read in place.
+    pub(crate) fn reads_in_place(&self, buffer: BufferId) -> bool {
+        self.values.iter().all(|v| match &v.def {
+            Def::Uniform(Slot::Uniform { buffer: b, .. }) | Def::Gather { buffer: b, .. } => *b != buffer,
+            _ => true,
+        })
+    }
+
+    /// Buffers read in place.
+    pub(crate) fn read_in_place(&self) -> Vec<BufferId> {
+        let of = |v: &Value| match &v.def {
+            Def::Memory(Slot::Memory { buffer, .. }) => Some(*buffer),
+            _ => None,
+        };
+        self.values.iter().filter_map(of).collect()
+    }
+
+    /// Says that `v` is to be reduced into the whole of `view`, whose shape is the group's with reduced axes of size 1.
+    pub(crate) fn fold(&mut self, v: Val, kind: ReduceKind, view: &View) {
+        self.note(match kind {
+            ReduceKind::Sum => "sum",
+            ReduceKind::Prod => "prod",
+            ReduceKind::Max => "max",
+            ReduceKind::Min => "min",
+        });
+        let v = self.spread(v);
+        let walk = Walk::new(&self.shape, &self.order, &[&view.broadcast(&self.shape).strides]);
+        let fold = Fold::new(self.level, kind, view.dtype, view.buffer, view.len(), walk);
+        self.folds.push((v, fold));
+    }
+
+    /// Gives every value a slot and the program its order.
+    pub(crate) fn finish(mut self) -> Group {
+        for (v, slot) in std::mem::take(&mut self.late) {
+            let v = self.spread(v);
+            let dtype = self.values[v.0].dtype;
+            let copy = self.push(Def::Apply { kernel: kernels::copy(dtype), operands: vec![v] }, dtype);
+            self.values[copy.0].stored = Some(slot);
+        }
+        let total = self.shape.iter().product::<usize>();
+        let last_use = self.last_uses();
+        let mut slots: Vec<Slot> = Vec::with_capacity(self.values.len());
+        let mut instrs = Vec::new();
+        // Registers in units of bytes an element, with those free to be used again.
+        let mut free: [Vec<usize>; 9] = Default::default();
+        let mut used = 0;
+        for (i, value) in self.values.iter().enumerate() {
+            let size = value.dtype.size();
+            slots.push(match (&value.def, &value.stored) {
+                (Def::Memory(slot) | Def::Uniform(slot), _) => slot.clone(),
+                (_, Some(slot)) => slot.clone(),
+                (_, None) => Slot::Register(free[size].pop().unwrap_or_else(|| {
+                    used += size;
+                    used - size
+                })),
+            });
+            instrs.extend(instr(i, value));
+            for (v, fold) in self.folds.iter().filter(|(v, _)| v.0 == i) {
+                instrs.push(Instr::Fold { from: v.0, fold: fold.clone() });
+            }
+            for (j, slot) in slots.iter().enumerate() {
+                if let (true, Slot::Register(at)) = (last_use[j] == i, slot) {
+                    free[self.values[j].dtype.size()].push(*at);
+                }
+            }
+        }
+        let chunk = (REGISTER_BYTES / used.max(1) / UNIT * UNIT).clamp(UNIT * 2, LONGEST);
+        for slot in &mut slots {
+            if let Slot::Register(at) = slot {
+                *at *= chunk;
+            }
+        }
+        let grain = self.grain();
+        let scratch = (used * chunk).next_multiple_of(64);
+        Group { shape: self.shape, total, chunk, slots, instrs, scratch, text: self.text, grain }
+    }
+
+    /// For each value the last that uses it: itself, when none does.
+    fn last_uses(&self) -> Vec<usize> {
+        let mut last: Vec<usize> = (0..self.values.len()).collect();
+        for (i, value) in self.values.iter().enumerate() {
+            match &value.def {
+                Def::Apply { operands, .. } => operands.iter().for_each(|o| last[o.0] = i),
+                Def::Splat(o) => last[o.0] = i,
+                Def::Memory(_) | Def::Uniform(_) | Def::Gather { .. } | Def::Iota { .. } => {}
+            }
+        }
+        last
+    }
+
+    /// Splits between threads must not share a result of a fold: they lie between elements of the outermost axes that all folds
+    /// keep.
+    fn grain(&self) -> usize {
+        let mut grain = 1;
+        for (_, fold) in &self.folds {
+            let inner = |w: &Walk| w.sizes.iter().skip(1).product::<usize>();
+            match fold.walk.strides[0].first() {
+                Some(&s) if s != 0 && (grain == 1 || grain == inner(&fold.walk)) => grain = inner(&fold.walk),
+                _ => return 0,
+            }
+        }
+        grain
+    }
+}
+
+fn instr(i: usize, value: &Value) -> Option<Instr> {
+    let dtype = value.dtype;
+    Some(match &value.def {
+        Def::Memory(_) | Def::Uniform(_) => return None,
+        Def::Apply { kernel, operands } => {
+            let at = |k: usize| operands.get(k).map_or(i, |o| o.0);
+            Instr::Apply { kernel: *kernel, slots: [i, at(0), at(1), at(2)] }
+        }
+        Def::Gather { buffer, offset, walk } => {
+            Instr::Gather { to: i, buffer: *buffer, offset: *offset, dtype, walk: walk.clone() }
+        }
+        Def::Iota { stride, size } => Instr::Iota { to: i, dtype, stride: *stride, size: *size },
+        Def::Splat(from) => Instr::Splat { to: i, from: from.0, dtype },
+    })
+}

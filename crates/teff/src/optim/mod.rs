@@ -1,0 +1,155 @@
+//! Optimisers: from a loss to the new values of its parameters.
+
+mod schedule;
+
+pub use schedule::Schedule;
+
+use crate::error::Result;
+use crate::step::Updates;
+use teff_graph::{DType, Param, Tensor, Type, Value, gradients, parameter_leaves};
+
+/// How a gradient changes a parameter.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Rule {
+    /// `v = momentum v + g; p -= lr v`, or with Nesterov's look-ahead `p -= lr (g + momentum v)`.
+    Sgd { momentum: f64, nesterov: bool },
+    /// Kingma and Ba, "Adam: a method for stochastic optimization", 2015, with bias correction.
+    Adam { beta1: f64, beta2: f64, epsilon: f64 },
+}
+
+/// An optimiser: a rule, its settings, and its state for each parameter.
+///
+/// SGD and Adam add weight decay to the gradient; AdamW takes it from the weights themselves (Loshchilov and Hutter, 2019).
+pub struct Optimizer {
+    rule: Rule,
+    /// Learning rate, an f32 scalar that may be set between steps.
+    rate: Param,
+    weight_decay: f64,
+    decoupled: bool,
+    clip_norm: Option<f64>,
+    state: Vec<Param>,
+}
+
+impl Optimizer {
+    fn new(rule: Rule, rate: f64) -> Optimizer {
+        let rate = Param::new("optimizer.rate", Value::scalar(rate as f32));
+        Optimizer { rule, rate, weight_decay: 0.0, decoupled: false, clip_norm: None, state: Vec::new() }
+    }
+
+    /// Stochastic gradient descent.
+    pub fn sgd(rate: f64) -> Optimizer {
+        Optimizer::new(Rule::Sgd { momentum: 0.0, nesterov: false }, rate)
+    }
+
+    /// Stochastic gradient descent with momentum, Nesterov's if asked for.
+    pub fn momentum(rate: f64, momentum: f64, nesterov: bool) -> Optimizer {
+        Optimizer::new(Rule::Sgd { momentum, nesterov }, rate)
+    }
+
+    /// Adam with betas 0.9 and 0.999 and epsilon 1e-8.
+    pub fn adam(rate: f64) -> Optimizer {
+        Optimizer::new(Rule::Adam { beta1: 0.9, beta2: 0.999, epsilon: 1e-8 }, rate)
+    }
+
+    /// Adam with decoupled weight decay.
+    pub fn adamw(rate: f64, weight_decay: f64) -> Optimizer {
+        Optimizer { decoupled: true, weight_decay, ..Optimizer::adam(rate) }
+    }
+
+    /// Draws weights towards 0: of tensors with two axes or more, as biases and scales are better left alone.
+    pub fn weight_decay(self, weight_decay: f64) -> Optimizer {
+        Optimizer { weight_decay, ..self }
+    }
+
+    /// Scales the gradients of all parameters together so that their norm is at most `norm`.
+    pub fn clip_norm(self, norm: f64) -> Optimizer {
+        Optimizer { clip_norm: Some(norm), ..self }
+    }
+
+    /// Sets the learning rate of the steps to come.
+    pub fn set_rate(&self, rate: f64) {
+        self.rate.set(Value::scalar(rate as f32)).expect("an f32 scalar");
+    }
+
+    /// What the optimiser remembers, for checkpoints: known once [`Optimizer::minimize`] has been called.
+    pub fn state(&self) -> &[Param] {
+        &self.state
+    }
+
+    /// The updates of one step that make `loss`, an f32 scalar, smaller. Every f32 parameter that the loss depends on is trained.
+    ///
+    /// # Errors
+    /// An invalid operation in the loss.
+    pub fn minimize(&mut self, loss: &Tensor) -> Result<Updates> {
+        let leaves = parameter_leaves(std::slice::from_ref(loss))?;
+        let grads = gradients(&[(loss.clone(), loss.full_like(1.0))], &leaves)?;
+        // A parameter read in several places gets the sum of their gradients.
+        let mut found: Vec<(Param, Tensor, Tensor)> = Vec::new();
+        for (leaf, grad) in leaves.iter().zip(grads) {
+            let teff_graph::Op::Param(param) = leaf.op() else { unreachable!("leaves are parameters") };
+            let Some(grad) = grad.filter(|_| leaf.dtype() == DType::F32) else { continue };
+            match found.iter_mut().find(|(p, ..)| p == param) {
+                Some((_, _, sum)) => *sum = &*sum + grad,
+                None => found.push((param.clone(), leaf.clone(), grad)),
+            }
+        }
+        if let Some(most) = self.clip_norm {
+            let squares = found.iter().map(|(_, _, g)| g.square().sum(&[]));
+            let norm = squares.reduce(|a, b| a + b).map(|sum| sum.sqrt());
+            let factor = norm.map(|n| (n.full_like(most) / (n + 1e-6)).minimum(&Tensor::scalar(1.0f32)));
+            found.iter_mut().for_each(|(_, _, g)| *g = &*g * factor.as_ref().expect("there is a gradient"));
+        }
+        Ok(self.updates(&found))
+    }
+
+    fn updates(&mut self, found: &[(Param, Tensor, Tensor)]) -> Updates {
+        let mut updates = Updates::new();
+        let rate = Tensor::param(&self.rate);
+        let shared = match self.rule {
+            Rule::Sgd { .. } => None,
+            Rule::Adam { beta1, beta2, .. } => {
+                let steps = self.remember("optimizer.steps", &Type::new(DType::F32, []));
+                let next = Tensor::param(&steps) + 1.0;
+                updates.push((steps, next.clone()));
+                // 1 / (1 - beta^t): how much the running means are too small at step t.
+                let correction = |beta: f64| (next.full_like(1.0) - next.full_like(beta).pow(&next)).recip();
+                Some((correction(beta1), correction(beta2)))
+            }
+        };
+        for (param, value, grad) in found {
+            let decay = if param.ty().rank() >= 2 { self.weight_decay } else { 0.0 };
+            let coupled = decay != 0.0 && !self.decoupled;
+            let grad = if coupled { grad + value * decay } else { grad.clone() };
+            let change = match (self.rule, &shared) {
+                (Rule::Adam { beta1, beta2, epsilon }, Some((correct1, correct2))) => {
+                    let first = self.remember(&format!("{}.adam_m", param.name()), param.ty());
+                    let second = self.remember(&format!("{}.adam_v", param.name()), param.ty());
+                    let m = Tensor::param(&first) * beta1 + &grad * (1.0 - beta1);
+                    let v = Tensor::param(&second) * beta2 + grad.square() * (1.0 - beta2);
+                    updates.push((first, m.clone()));
+                    updates.push((second, v.clone()));
+                    m * (&rate * correct1) / ((v * correct2).sqrt() + epsilon)
+                }
+                (Rule::Sgd { momentum, nesterov }, _) if momentum != 0.0 => {
+                    let velocity = self.remember(&format!("{}.velocity", param.name()), param.ty());
+                    let v = Tensor::param(&velocity) * momentum + &grad;
+                    updates.push((velocity, v.clone()));
+                    &rate * if nesterov { grad + v * momentum } else { v }
+                }
+                (Rule::Sgd { .. }, _) => &rate * &grad,
+                (Rule::Adam { .. }, None) => unreachable!("Adam shares its corrections"),
+            };
+            let kept =
+                if self.decoupled && decay != 0.0 { value - value * (&rate * decay) } else { value.clone() };
+            updates.push((param.clone(), kept - change));
+        }
+        updates
+    }
+
+    /// A parameter of zeros that the optimiser keeps between steps.
+    fn remember(&mut self, name: &str, ty: &Type) -> Param {
+        let param = Param::new(name, Value::zeros(ty));
+        self.state.push(param.clone());
+        param
+    }
+}

@@ -1,0 +1,443 @@
+//! The training loop: batches in a seeded order, a captured step, a schedule, checkpoints.
+
+use crate::checkpoint::Checkpoint;
+use crate::error::{Error, Result};
+use crate::metrics::argmax;
+use crate::model::Model;
+use crate::nn::Pass;
+use crate::optim::{Optimizer, Schedule};
+use crate::step::Step;
+use std::ops::ControlFlow;
+use std::path::Path;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use teff_data::{Augment, Augmenter, Dataset, Order};
+use teff_graph::{DType, Param, Reduction, Tensor};
+
+/// Which rule changes the weights.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Rule {
+    /// Stochastic gradient descent with this momentum, Nesterov's if asked for.
+    Sgd {
+        /// From 0 to below 1.
+        momentum: f64,
+        /// Looks one step ahead.
+        nesterov: bool,
+    },
+    /// Adam.
+    Adam,
+    /// Adam with decoupled weight decay.
+    AdamW,
+}
+
+/// How to train.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Settings {
+    /// How often every sample is seen.
+    pub epochs: usize,
+    /// Samples in a step. What is left over of an epoch is not used in it; the order changes with each epoch.
+    pub batch: usize,
+    /// Highest learning rate.
+    pub rate: f64,
+    /// How the rate changes over the whole training.
+    pub schedule: Schedule,
+    /// What changes the weights.
+    pub rule: Rule,
+    /// Share of each label spread over all classes, 0 to below 1.
+    pub label_smoothing: f64,
+    /// Strength of weight decay.
+    pub weight_decay: f64,
+    /// Largest norm of all gradients together.
+    pub clip_norm: Option<f64>,
+    /// Changes to the images, if any.
+    pub augment: Option<Augment>,
+    /// Determines order, augmentation and dropout.
+    pub seed: u64,
+    /// Threads that share the work.
+    pub threads: usize,
+}
+
+impl Default for Settings {
+    fn default() -> Settings {
+        Settings {
+            epochs: 5,
+            batch: 128,
+            rate: 1e-3,
+            schedule: Schedule::Constant,
+            rule: Rule::Adam,
+            label_smoothing: 0.0,
+            weight_decay: 0.0,
+            clip_norm: None,
+            augment: None,
+            seed: 42,
+            threads: teff_host::Options::default().threads,
+        }
+    }
+}
+
+impl Settings {
+    fn check(&self) -> Result<()> {
+        let fail = |reason: String| Err(Error::Setting(reason));
+        let momentum = match self.rule {
+            Rule::Sgd { momentum, .. } => momentum,
+            Rule::Adam | Rule::AdamW => 0.0,
+        };
+        // Written so that NaN is refused too.
+        if !(self.rate > 0.0 && self.rate.is_finite()) {
+            fail(format!("the learning rate is {}, and must be above 0", self.rate))
+        } else if !(0.0..1.0).contains(&momentum) {
+            fail(format!("the momentum is {momentum}, and must be from 0 to below 1"))
+        } else if !(0.0..1.0).contains(&self.label_smoothing) {
+            fail(format!("label smoothing is {}, and must be from 0 to below 1", self.label_smoothing))
+        } else if !(self.weight_decay >= 0.0 && self.weight_decay.is_finite()) {
+            fail(format!("weight decay is {}, and must be from 0", self.weight_decay))
+        } else if self.clip_norm.is_some_and(|n| n.is_nan() || n <= 0.0) {
+            fail("the norm to clip gradients to must be above 0".into())
+        } else if self.batch == 0 || self.epochs == 0 || self.threads == 0 {
+            fail("epochs, batch and threads must be at least 1".into())
+        } else {
+            Ok(())
+        }
+    }
+
+    fn optimizer(&self) -> Optimizer {
+        let optimizer = match self.rule {
+            Rule::Sgd { momentum, nesterov } => Optimizer::momentum(self.rate, momentum, nesterov),
+            Rule::Adam => Optimizer::adam(self.rate),
+            Rule::AdamW => Optimizer::adamw(self.rate, self.weight_decay),
+        };
+        let optimizer = optimizer.weight_decay(self.weight_decay);
+        match self.clip_norm {
+            Some(norm) => optimizer.clip_norm(norm),
+            None => optimizer,
+        }
+    }
+}
+
+/// Where training stands.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Progress {
+    /// Epochs done.
+    pub epoch: usize,
+    /// Steps done of this epoch.
+    pub step: usize,
+    /// Steps in an epoch.
+    pub steps: usize,
+    /// Mean loss of this epoch so far.
+    pub loss: f64,
+    /// Share of this epoch's samples that were right when they were seen.
+    pub accuracy: f64,
+    /// Learning rate of the last step.
+    pub rate: f64,
+}
+
+/// A model being trained.
+pub struct Trainer<'a> {
+    model: &'a Model,
+    data: &'a Dataset,
+    settings: Settings,
+    optimizer: Optimizer,
+    /// What the pass keeps between steps.
+    pass_state: Vec<Param>,
+    step: Step,
+    augmenter: Option<Augmenter>,
+    epoch: usize,
+    step_in_epoch: usize,
+    sums: Sums,
+}
+
+/// What has been summed up in an epoch.
+#[derive(Clone, Copy, Debug, Default)]
+struct Sums {
+    loss: f64,
+    steps: usize,
+    right: usize,
+}
+
+impl<'a> Trainer<'a> {
+    /// Captures the training step of `model` on `data`.
+    ///
+    /// # Errors
+    /// Settings out of range, samples of another shape than the model's, fewer samples than a batch.
+    pub fn new(model: &'a Model, data: &'a Dataset, settings: Settings) -> Result<Trainer<'a>> {
+        settings.check()?;
+        let setting = |reason: String| Err(Error::Setting(reason));
+        if data.shape() != model.input {
+            return setting(format!(
+                "the model takes samples of shape {:?}, the data has {:?}",
+                model.input,
+                data.shape()
+            ));
+        }
+        if data.len() < settings.batch {
+            return setting(format!(
+                "{} samples do not fill a batch of {}; choose a smaller one",
+                data.len(),
+                settings.batch
+            ));
+        }
+        let classes = data.classes().len();
+        if model.output != [classes] {
+            return setting(format!(
+                "the model gives {:?} numbers a sample, the data has {classes} classes; end the model with a linear layer of \
+                 out = \"classes\"",
+                model.output
+            ));
+        }
+        let x = Tensor::input("x", DType::F32, &[&[settings.batch], data.shape()].concat());
+        let y = Tensor::input("y", DType::I32, &[settings.batch]);
+        let pass = Pass::training(settings.seed);
+        let logits = model.forward(&x, &pass);
+        let loss = logits.cross_entropy_smoothed(&y, settings.label_smoothing, Reduction::Mean);
+        let mut optimizer = settings.optimizer();
+        let mut updates = optimizer.minimize(&loss)?;
+        updates.extend(pass.updates());
+        let step = Step::new(&[&x, &y], &[&loss, &logits], &updates, settings.threads)?;
+        let augmenter = settings.augment.clone().map(|a| Augmenter::new(a, data.shape())).transpose()?;
+        let pass_state = pass.state();
+        let sums = Sums::default();
+        Ok(Trainer {
+            model,
+            data,
+            settings,
+            optimizer,
+            pass_state,
+            step,
+            augmenter,
+            epoch: 0,
+            step_in_epoch: 0,
+            sums,
+        })
+    }
+
+    /// Steps in an epoch.
+    pub fn steps(&self) -> usize {
+        self.data.len() / self.settings.batch
+    }
+
+    /// Where training stands.
+    pub fn progress(&self) -> Progress {
+        let samples = (self.sums.steps * self.settings.batch).max(1);
+        Progress {
+            epoch: self.epoch,
+            step: self.step_in_epoch,
+            steps: self.steps(),
+            loss: self.sums.loss / self.sums.steps.max(1) as f64,
+            accuracy: self.sums.right as f64 / samples as f64,
+            rate: self.rate(),
+        }
+    }
+
+    /// True when all epochs are done.
+    pub fn is_done(&self) -> bool {
+        self.epoch >= self.settings.epochs
+    }
+
+    fn rate(&self) -> f64 {
+        let done = (self.epoch * self.steps() + self.step_in_epoch) as f64;
+        let all = (self.settings.epochs * self.steps()) as f64;
+        self.settings.rate * self.settings.schedule.at((done / all).min(1.0))
+    }
+
+    /// Trains to the end of the epoch, calling `observe` after each step; it may stop the training there.
+    ///
+    /// # Errors
+    /// A loss that is no longer a number.
+    pub fn epoch(&mut self, mut observe: impl FnMut(Progress) -> ControlFlow<()>) -> Result<Progress> {
+        if self.step_in_epoch == 0 {
+            self.sums = Sums::default();
+        }
+        let mut order = Order::new(self.data.len());
+        let order = order.shuffle(self.settings.seed, self.epoch as u64);
+        let batches = order.chunks_exact(self.settings.batch).skip(self.step_in_epoch);
+        let gather = Gather { data: self.data, augmenter: self.augmenter.clone(), epoch: self.epoch as u64 };
+        if self.settings.threads == 1 {
+            let mut gather = gather.ready(self.settings.batch);
+            for batch in batches {
+                gather.fill(batch);
+                if self.one(&gather.buffer, &mut observe)?.is_break() {
+                    break;
+                }
+            }
+        } else {
+            self.overlapped(gather, batches, &mut observe)?;
+        }
+        let progress = self.progress();
+        if self.step_in_epoch == self.steps() {
+            (self.epoch, self.step_in_epoch) = (self.epoch + 1, 0);
+        }
+        Ok(progress)
+    }
+
+    /// Batches are put together on a thread of their own, one ahead.
+    fn overlapped<'b>(
+        &mut self,
+        gather: Gather<'b>,
+        batches: impl Iterator<Item = &'b [usize]> + Send,
+        observe: &mut impl FnMut(Progress) -> ControlFlow<()>,
+    ) -> Result<()> {
+        let size = self.settings.batch;
+        let (to_fill, empty): (SyncSender<Batch>, Receiver<Batch>) = sync_channel(2);
+        let (filled, ready): (SyncSender<Batch>, Receiver<Batch>) = sync_channel(2);
+        std::thread::scope(|scope| {
+            // Moved in, so that every way out of this closure hangs up and lets the thread end.
+            let (to_fill, ready) = (to_fill, ready);
+            let buffers = [0, 1].map(|_| Batch::new(size, self.data.sample_len()));
+            buffers.into_iter().for_each(|b| to_fill.send(b).expect("the channel holds two"));
+            scope.spawn(move || {
+                let mut gather = gather.ready(size);
+                for batch in batches {
+                    let Ok(buffer) = empty.recv() else { return };
+                    gather.buffer = buffer;
+                    gather.fill(batch);
+                    if filled.send(std::mem::take(&mut gather.buffer)).is_err() {
+                        return;
+                    }
+                }
+            });
+            while let Ok(buffer) = ready.recv() {
+                if self.one(&buffer, observe)?.is_break() {
+                    break;
+                }
+                // The thread has ended when it had no more batches.
+                let _ = to_fill.send(buffer);
+            }
+            Ok(())
+        })
+    }
+
+    /// One step.
+    fn one(
+        &mut self,
+        batch: &Batch,
+        observe: &mut impl FnMut(Progress) -> ControlFlow<()>,
+    ) -> Result<ControlFlow<()>> {
+        self.optimizer.set_rate(self.rate());
+        self.step.input_mut::<f32>(0).copy_from_slice(&batch.images);
+        self.step.input_mut::<i32>(1).copy_from_slice(&batch.labels);
+        self.step.run()?;
+        let loss = self.step.item(0);
+        if !loss.is_finite() {
+            return Err(Error::Setting(format!(
+                "the loss became {loss} in epoch {}, step {}: the training diverged; lower the learning rate or clip gradients",
+                self.epoch + 1,
+                self.step_in_epoch + 1
+            )));
+        }
+        let classes = self.data.classes().len();
+        let said = self.step.output::<f32>(1).chunks_exact(classes).map(argmax);
+        self.sums.right += said.zip(&batch.labels).filter(|&(p, &l)| p == l as usize).count();
+        self.sums.loss += f64::from(loss);
+        self.sums.steps += 1;
+        self.step_in_epoch += 1;
+        Ok(observe(self.progress()))
+    }
+
+    /// Everything that training needs to go on from here, bit for bit.
+    pub fn checkpoint(&self) -> Checkpoint {
+        let mut out = Checkpoint::default();
+        for p in self.state() {
+            out.tensors.insert(p.name().to_string(), p.value().clone());
+        }
+        let text = [
+            ("model", self.model.name.clone()),
+            ("epoch", self.epoch.to_string()),
+            ("step", self.step_in_epoch.to_string()),
+            ("sums", format!("{:?} {} {}", self.sums.loss, self.sums.steps, self.sums.right)),
+            ("settings", format!("{:?}", Settings { epochs: 0, threads: 0, ..self.settings.clone() })),
+        ];
+        out.metadata.extend(text.map(|(k, v)| (k.to_string(), v)));
+        out
+    }
+
+    fn state(&self) -> Vec<Param> {
+        self.model
+            .params()
+            .into_iter()
+            .chain(self.optimizer.state().iter().chain(&self.pass_state).cloned())
+            .collect()
+    }
+
+    /// Goes on from a checkpoint of `path`.
+    ///
+    /// # Errors
+    /// A checkpoint of another model or other settings. Nothing is changed then.
+    pub fn resume(&mut self, checkpoint: &Checkpoint, path: &Path) -> Result<()> {
+        let fail = |reason: String| Err(Error::Checkpoint { path: path.into(), reason });
+        let text = |key: &str| checkpoint.metadata.get(key).map(String::as_str).unwrap_or_default();
+        let ours = self.checkpoint();
+        for key in ["model", "settings"] {
+            if text(key) != ours.metadata[key] {
+                return fail(format!(
+                    "was made with {key} {:?}, not {:?}; train with the same, or start anew without it",
+                    text(key),
+                    ours.metadata[key]
+                ));
+            }
+        }
+        let types =
+            |c: &Checkpoint| -> Vec<_> { c.tensors.iter().map(|(n, v)| (n.clone(), v.ty())).collect() };
+        if types(checkpoint) != types(&ours) {
+            return fail("holds other tensors than this training needs; start anew without it".into());
+        }
+        let sums: Vec<&str> = text("sums").split(' ').collect();
+        let (Ok(epoch), Ok(step), &[loss, steps, right]) =
+            (text("epoch").parse(), text("step").parse(), &sums[..])
+        else {
+            return fail("does not say where training stood; start anew without it".into());
+        };
+        let (Ok(loss), Ok(steps), Ok(right)) = (loss.parse(), steps.parse(), right.parse()) else {
+            return fail("does not say where training stood; start anew without it".into());
+        };
+        for p in self.state() {
+            p.set(checkpoint.tensors[&*p.name()].clone()).expect("types were compared");
+        }
+        (self.epoch, self.step_in_epoch, self.sums) = (epoch, step, Sums { loss, steps, right });
+        Ok(())
+    }
+}
+
+/// One batch.
+#[derive(Default)]
+struct Batch {
+    images: Vec<f32>,
+    labels: Vec<i32>,
+}
+
+impl Batch {
+    fn new(size: usize, sample_len: usize) -> Batch {
+        Batch { images: vec![0.0; size * sample_len], labels: vec![0; size] }
+    }
+}
+
+/// Puts batches together.
+struct Gather<'a> {
+    data: &'a Dataset,
+    augmenter: Option<Augmenter>,
+    epoch: u64,
+}
+
+/// A [`Gather`] with the memory it works in.
+struct Ready<'a> {
+    gather: Gather<'a>,
+    scratch: Option<teff_data::Scratch>,
+    buffer: Batch,
+}
+
+impl<'a> Gather<'a> {
+    fn ready(self, batch: usize) -> Ready<'a> {
+        let scratch = self.augmenter.as_ref().map(Augmenter::scratch);
+        let buffer = Batch::new(batch, self.data.sample_len());
+        Ready { gather: self, scratch, buffer }
+    }
+}
+
+impl Ready<'_> {
+    fn fill(&mut self, batch: &[usize]) {
+        let Gather { data, augmenter, epoch } = &self.gather;
+        match (augmenter, &mut self.scratch) {
+            (Some(a), Some(scratch)) => a.gather(data, batch, *epoch, &mut self.buffer.images, scratch),
+            _ => data.gather(batch, &mut self.buffer.images),
+        }
+        data.gather_labels(batch, &mut self.buffer.labels);
+    }
+}
