@@ -75,7 +75,7 @@ pub(crate) fn onnxruntime(jobs: &[Job]) -> Option<Vec<Result<Vec<Value>, String>
             std::fs::write(at.join(format!("input_{k}.bin")), x.to_le_bytes()).unwrap();
         }
     }
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/common/oracle.py");
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../teff-onnx/tests/common/oracle.py");
     let run = Command::new(python).arg(script).arg(&dir).arg(jobs.len().to_string()).output().unwrap();
     assert!(run.status.success(), "oracle.py: {}", String::from_utf8_lossy(&run.stderr));
     let results = (0..jobs.len()).map(|i| outputs(&dir.join(i.to_string()))).collect();
