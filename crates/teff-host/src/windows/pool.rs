@@ -2,11 +2,12 @@
 
 #![allow(unsafe_code)]
 
-use super::taps::{Images, Taps};
+use super::taps::{Images, Run, Taps};
 use crate::cpu::{Level, leveled};
 use crate::pointwise::math;
 use crate::view::View;
 use std::fmt;
+use std::sync::atomic::{Ordering, compiler_fence};
 
 /// What is done with windows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,7 +48,10 @@ pub(crate) fn plane_kernel(level: Level, work: PoolWork, n: usize) -> PlaneKerne
         (PoolWork::Max, false) => pool_plane::<8, true>(level),
         (PoolWork::Sum, true) => pool_plane::<16, false>(level),
         (PoolWork::Sum, false) => pool_plane::<8, false>(level),
-        (PoolWork::MaxGrad { .. }, _) => grad_plane(level),
+        (PoolWork::MaxGrad { rectified: true, tiled: true }, _) => grad_plane::<true, true>(level),
+        (PoolWork::MaxGrad { rectified: true, tiled: false }, _) => grad_plane::<true, false>(level),
+        (PoolWork::MaxGrad { rectified: false, tiled: true }, _) => grad_plane::<false, true>(level),
+        (PoolWork::MaxGrad { rectified: false, tiled: false }, _) => grad_plane::<false, false>(level),
     }
 }
 
@@ -113,95 +117,91 @@ unsafe fn pool_body<const FMA: bool, const LANES: usize, const MAX: bool>(
 }
 leveled! { fn pool_plane [const LANES: usize, const MAX: bool] [LANES, MAX] (p: &Pool, from: *const f32, input: *const f32, to: *mut f32) = pool_body; }
 
-/// Samples of a max pool's adjoint computed at a time.
-const GRAD_LANES: usize = 8;
-
 #[inline(always)]
-unsafe fn grad_body<const FMA: bool>(p: &Pool, from: *const f32, input: *const f32, to: *mut f32) {
-    let PoolWork::MaxGrad { rectified, tiled } = p.work else { return };
+unsafe fn grad_body<const FMA: bool, const RECTIFIED: bool, const TILED: bool>(
+    p: &Pool,
+    from: *const f32,
+    input: *const f32,
+    to: *mut f32,
+) {
+    const LANES: usize = 8;
     let (windows, images) = (Images::of(&p.from.shape), Images::of(&p.to.shape));
     let n = images.n;
-    if !tiled {
+    if !TILED {
         // SAFETY: the result has this plane.
         unsafe { std::slice::from_raw_parts_mut(to, images.plane()).fill(0.0) };
     }
     for row in 0..windows.h {
         for column in 0..windows.w {
-            let (rows, columns) = (&p.taps.rows[row], &p.taps.columns[column]);
-            for first in (0..n).step_by(GRAD_LANES) {
-                let len = GRAD_LANES.min(n - first);
-                let place = |r: usize, c: usize| (rows.get(r).1 * images.w + columns.get(c).1) * n + first;
-                let mut best = [f32::NEG_INFINITY; GRAD_LANES];
-                let mut winner = [0u32; GRAD_LANES];
-                for r in 0..rows.count {
-                    for c in 0..columns.count {
-                        // SAFETY: taps stay inside the plane, `len` samples inside the batch.
-                        let x = unsafe { load(input.add(place(r, c)), len) };
-                        let tap = (r * columns.count + c) as u32;
-                        for l in 0..GRAD_LANES {
-                            // The first largest wins, and NaN over all else.
-                            let wins = x[l] > best[l] || (x[l].is_nan() && !best[l].is_nan());
-                            best[l] = if wins { x[l] } else { best[l] };
-                            winner[l] = if wins { tap } else { winner[l] };
-                        }
-                    }
+            let sees = (&p.taps.rows[row], &p.taps.columns[column]);
+            // SAFETY: the planes have these windows, and taps stay inside them.
+            unsafe {
+                let from = from.add((row * windows.w + column) * n);
+                let mut first = 0;
+                while first + LANES <= n {
+                    one_window::<LANES, RECTIFIED, TILED>(sees, images, from.add(first), input.add(first), to.add(first));
+                    first += LANES;
                 }
-                let at = (row * windows.w + column) * n + first;
-                // SAFETY: as above.
-                let mut g = unsafe { load(from.add(at), len) };
-                for l in 0..GRAD_LANES {
-                    g[l] = if !rectified || best[l] > 0.0 { g[l] } else { 0.0 };
-                }
-                for r in 0..rows.count {
-                    for c in 0..columns.count {
-                        let tap = (r * columns.count + c) as u32;
-                        let mut dx = [0.0f32; GRAD_LANES];
-                        for l in 0..GRAD_LANES {
-                            dx[l] = if winner[l] == tap { g[l] } else { 0.0 };
-                        }
-                        // SAFETY: as above.
-                        unsafe {
-                            let to = to.add(place(r, c));
-                            if !tiled {
-                                let before = load(to, len);
-                                for l in 0..GRAD_LANES {
-                                    dx[l] += before[l];
-                                }
-                            }
-                            store(to, dx, len);
-                        }
-                    }
+                while first < n {
+                    one_window::<1, RECTIFIED, TILED>(sees, images, from.add(first), input.add(first), to.add(first));
+                    first += 1;
                 }
             }
         }
     }
 }
-leveled! { fn grad_plane [] [] (p: &Pool, from: *const f32, input: *const f32, to: *mut f32) = grad_body; }
+leveled! { fn grad_plane [const RECTIFIED: bool, const TILED: bool] [RECTIFIED, TILED] (p: &Pool, from: *const f32, input: *const f32, to: *mut f32) = grad_body; }
 
+/// Gives the gradient of one window, for `LANES` samples, to its first largest element.
 #[inline(always)]
-unsafe fn load(from: *const f32, len: usize) -> [f32; GRAD_LANES] {
-    // SAFETY: the caller has `len` elements.
+unsafe fn one_window<const LANES: usize, const RECTIFIED: bool, const TILED: bool>(
+    (rows, columns): (&Run, &Run),
+    images: Images,
+    from: *const f32,
+    input: *const f32,
+    to: *mut f32,
+) {
+    let down = rows.by * (images.w * images.n) as isize;
+    let right = columns.by * images.n as isize;
+    let start = (rows.at * images.w + columns.at) * images.n;
+    // Conditions are kept as masks of all bits: with branches the compiler takes vectors apart again.
+    let mask = |condition: bool| (condition as u32).wrapping_neg();
+    let mut best = [f32::NEG_INFINITY; LANES];
+    // SAFETY: the caller has the planes at these addresses; taps stay inside them.
     unsafe {
-        if len == GRAD_LANES {
-            return from.cast::<[f32; GRAD_LANES]>().read_unaligned();
+        for r in 0..rows.count {
+            for c in 0..columns.count {
+                let at = input.add(start).offset(r as isize * down + c as isize * right);
+                let x = at.cast::<[f32; LANES]>().read_unaligned();
+                for l in 0..LANES {
+                    best[l] = math::max(best[l], x[l]);
+                }
+            }
         }
-        let mut out = [0.0; GRAD_LANES];
-        for l in 0..len {
-            out[l] = *from.add(l);
+        let mut g = from.cast::<[u32; LANES]>().read_unaligned();
+        if RECTIFIED {
+            for l in 0..LANES {
+                g[l] &= mask(best[l] > 0.0);
+            }
         }
-        out
-    }
-}
-
-#[inline(always)]
-unsafe fn store(to: *mut f32, x: [f32; GRAD_LANES], len: usize) {
-    // SAFETY: the caller has room for `len` elements.
-    unsafe {
-        if len == GRAD_LANES {
-            return to.cast::<[f32; GRAD_LANES]>().write_unaligned(x);
-        }
-        for l in 0..len {
-            *to.add(l) = x[l];
+        for r in 0..rows.count {
+            for c in 0..columns.count {
+                let place = (start as isize + r as isize * down + c as isize * right) as usize;
+                let x = input.add(place).cast::<[f32; LANES]>().read_unaligned();
+                let at = to.add(place).cast::<[f32; LANES]>();
+                let mut dx = if TILED { [0.0f32; LANES] } else { at.read_unaligned() };
+                for l in 0..LANES {
+                    // A NaN is the largest; if the largest is none, there is none.
+                    let largest = mask(x[l] == best[l]) | mask(x[l].is_nan());
+                    let mine = f32::from_bits(g[l] & largest);
+                    // The first has it all.
+                    g[l] &= !largest;
+                    dx[l] = if TILED { mine } else { dx[l] + mine };
+                }
+                at.write_unaligned(dx);
+                // The samples are a vector already: the compiler shall not try to make one of the taps.
+                compiler_fence(Ordering::SeqCst);
+            }
         }
     }
 }
