@@ -27,7 +27,7 @@
 //!
 //! `lower/` turns a graph into a program: `units` says what is computed together, `layout` in which order axes are stored,
 //! `fused` and `single` make the steps, `arena` plans the memory. `program` runs the steps, each of which is a file or folder of
-//! its own: `pointwise/` (fused chains and the reductions behind them), `matmul`, `copy`, `scan`, `reference`. A `view` is where a
+//! its own: `pointwise/` (fused chains and the reductions behind them), `windows/` (convolution and pooling), `matmul`, `copy`, `scan`, `reference`. A `view` is where a
 //! value lies in a buffer of `memory`; `cpu` chooses among the versions of inner loops.
 
 mod copy;
@@ -43,6 +43,7 @@ mod reference;
 mod scan;
 mod step;
 mod view;
+mod windows;
 
 pub use error::Error;
 pub use plan::Plan;

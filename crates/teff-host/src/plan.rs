@@ -177,10 +177,10 @@ impl Plan {
 
     /// Makes further runs measure the time of each step, which [`Plan::times`] gives.
     pub fn measure(&mut self) {
-        self.frame.times = Some(vec![Duration::ZERO; self.program.entries.len()]);
+        self.frame.times = Some(vec![Duration::MAX; self.program.entries.len()]);
     }
 
-    /// For each step its kind, what it does and the time spent in it since [`Plan::measure`]; empty without that.
+    /// For each step its kind, what it does and the shortest time it took in a run since [`Plan::measure`]; empty without that.
     pub fn times(&self) -> Vec<(&'static str, String, Duration)> {
         let times = self.frame.times.iter().flatten();
         self.program.entries.iter().zip(times).map(|(e, &t)| (e.step.kind(), e.step.detail(), t)).collect()

@@ -24,7 +24,7 @@ pub(crate) struct Frame {
     scratch: Block,
     /// For each step that has one the frame of its body.
     children: Vec<Option<Frame>>,
-    /// Time spent in each step, when asked for.
+    /// The shortest time spent in each step, when asked for.
     pub(crate) times: Option<Vec<Duration>>,
 }
 
@@ -45,11 +45,13 @@ impl Frame {
         });
         let scratch = |e: &Entry| match &e.step {
             Step::Pointwise(g) => g.scratch_bytes(),
-            Step::Copy(_) | Step::MatMul(_) | Step::Reference(_) | Step::Scan(_) => 0,
+            Step::Copy(_) | Step::MatMul(_) | Step::Conv(_) | Step::WeightGrad(_) | Step::Pool(_) => 0,
+            Step::Reference(_) | Step::Scan(_) => 0,
         };
         let child = |e: &Entry| match &e.step {
             Step::Scan(s) => Some(Frame::new(&s.body)),
             Step::Pointwise(_) | Step::Copy(_) | Step::MatMul(_) | Step::Reference(_) => None,
+            Step::Conv(_) | Step::WeightGrad(_) | Step::Pool(_) => None,
         };
         Frame {
             addresses: addresses.collect(),
@@ -79,7 +81,7 @@ impl Program {
             // SAFETY: steps stay inside the buffers of the program, and the plan keeps apart what must be.
             unsafe { self.step(i, entry, frame) };
             if let (Some(times), Some(started)) = (&mut frame.times, started) {
-                times[i] += started.elapsed();
+                times[i] = times[i].min(started.elapsed());
             }
         }
     }
@@ -95,6 +97,12 @@ impl Program {
                 }
                 Step::Copy(c) => c.run(addresses),
                 Step::MatMul(m) => m.run(addresses),
+                Step::Conv(c) => {
+                    c.pack(addresses);
+                    c.run(addresses, 0, c.rows());
+                }
+                Step::WeightGrad(g) => g.run(addresses, 0, g.tiles()),
+                Step::Pool(p) => p.run(addresses, 0, p.planes()),
                 Step::Reference(r) => r.run(addresses),
                 Step::Scan(s) => {
                     let child = frame.children[i].as_mut().expect("made with the frame");

@@ -3,9 +3,11 @@
 mod arena;
 mod fused;
 mod layout;
+mod patterns;
 mod rewrite;
 mod single;
 mod units;
+mod windowed;
 
 pub(crate) use units::Class;
 
@@ -55,7 +57,9 @@ pub(crate) fn lower(graph: &Graph, params: &[Param], updates: &[(usize, usize)],
         match lower.units.class[members[0].index()] {
             Class::Pointwise | Class::Reduce => lower.fused(&members),
             Class::Single => lower.single(members[0]),
-            Class::Source | Class::Move | Class::Inline => unreachable!("these are part of no unit"),
+            Class::Source | Class::Move | Class::Inline | Class::Absorbed => {
+                unreachable!("these are part of no unit")
+            },
         }
     }
     for (source, slot) in std::mem::take(&mut lower.late) {
@@ -170,7 +174,7 @@ impl<'g> Lower<'g> {
         match self.units.class[id.index()] {
             Class::Source => true,
             Class::Move => self.is_given(self.graph[id].operands[0]),
-            Class::Inline | Class::Pointwise | Class::Reduce | Class::Single => false,
+            Class::Inline | Class::Absorbed | Class::Pointwise | Class::Reduce | Class::Single => false,
         }
     }
 

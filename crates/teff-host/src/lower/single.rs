@@ -15,6 +15,9 @@ impl Lower<'_> {
         let graph = self.graph;
         let node = &graph[id];
         self.label = node.label.as_deref().unwrap_or_default().into();
+        if self.windowed(id) {
+            return;
+        }
         match &node.op {
             Op::MatMul => self.matmul(id),
             Op::Concat { axis } => self.concat(id, *axis),

@@ -48,7 +48,7 @@ pub(crate) struct Builder {
 /// Bytes of the first-level cache that registers may fill.
 const REGISTER_BYTES: usize = 16 << 10;
 /// Elements computed at a time: at most, and the unit they come in.
-const LONGEST: usize = 1024;
+const LONGEST: usize = 256;
 const UNIT: usize = 64;
 
 impl Builder {

@@ -6,6 +6,7 @@
 
 use super::math;
 use crate::cpu::{Level, leveled};
+use std::sync::atomic::{Ordering, compiler_fence};
 use teff_graph::{Binary, DType, Element, Num, Unary, eval_binary, eval_unary, with_dtype};
 
 /// A loop over `n` elements: addresses of the result and of up to three operands.
@@ -49,14 +50,22 @@ unsafe fn write<T: Copy>(to: *mut T, block: [T; BLOCK], n: usize) {
     }
 }
 
-#[inline(always)]
-fn in_blocks(n: usize, mut f: impl FnMut(usize, usize)) {
-    for i in 0..n / BLOCK {
-        f(i * BLOCK, BLOCK);
-    }
-    if !n.is_multiple_of(BLOCK) {
-        f(n / BLOCK * BLOCK, n % BLOCK);
-    }
+/// Runs `$body` for each whole block, then for the elements left, written out twice: a closure called from two places would not
+/// be inlined, and so would not be compiled for the processor its caller is compiled for.
+macro_rules! in_blocks {
+    ($n:expr, |$at:ident, $len:ident| $body:block) => {
+        for i in 0..$n / BLOCK {
+            let ($at, $len) = (i * BLOCK, BLOCK);
+            $body
+            // A block is vector code already. Without this the compiler makes vectors of elements of different blocks as well,
+            // which takes more shuffling than computing.
+            compiler_fence(Ordering::SeqCst);
+        }
+        if !$n.is_multiple_of(BLOCK) {
+            let ($at, $len) = ($n / BLOCK * BLOCK, $n % BLOCK);
+            $body
+        }
+    };
 }
 
 /// A function of one element, known at compile time.
@@ -71,15 +80,15 @@ pub(super) trait Map2<A, R>: 'static {
 
 #[inline(always)]
 unsafe fn map1_body<const FMA: bool, A: Copy, R: Copy + Default, F: Map1<A, R>>(p: &[*mut u8; 4], n: usize) {
-    in_blocks(n, |at, n| {
+    in_blocks!(n, |at, len| {
         // SAFETY: the contract of `Kernel`.
         unsafe {
-            let a = read::<A, false>(p[1].cast::<A>().add(at), n);
+            let a = read::<A, false>(p[1].cast::<A>().add(at), len);
             let mut r = [R::default(); BLOCK];
             for i in 0..BLOCK {
                 r[i] = F::apply(a[i]);
             }
-            write(p[0].cast::<R>().add(at), r, n);
+            write(p[0].cast::<R>().add(at), r, len);
         }
     });
 }
@@ -90,16 +99,16 @@ unsafe fn map2_body<const FMA: bool, A: Copy, R: Copy + Default, F: Map2<A, R>, 
     p: &[*mut u8; 4],
     n: usize,
 ) {
-    in_blocks(n, |at, n| {
+    in_blocks!(n, |at, len| {
         // SAFETY: the contract of `Kernel`.
         unsafe {
-            let a = read::<A, SA>(p[1].cast::<A>().add(if SA { 0 } else { at }), n);
-            let b = read::<A, SB>(p[2].cast::<A>().add(if SB { 0 } else { at }), n);
+            let a = read::<A, SA>(p[1].cast::<A>().add(if SA { 0 } else { at }), len);
+            let b = read::<A, SB>(p[2].cast::<A>().add(if SB { 0 } else { at }), len);
             let mut r = [R::default(); BLOCK];
             for i in 0..BLOCK {
                 r[i] = F::apply(a[i], b[i]);
             }
-            write(p[0].cast::<R>().add(at), r, n);
+            write(p[0].cast::<R>().add(at), r, len);
         }
     });
 }
@@ -110,17 +119,17 @@ unsafe fn select_body<const FMA: bool, A: Copy + Default, const SA: bool, const 
     p: &[*mut u8; 4],
     n: usize,
 ) {
-    in_blocks(n, |at, n| {
+    in_blocks!(n, |at, len| {
         // SAFETY: the contract of `Kernel`.
         unsafe {
-            let c = read::<u8, false>(p[1].add(at), n);
-            let a = read::<A, SA>(p[2].cast::<A>().add(if SA { 0 } else { at }), n);
-            let b = read::<A, SB>(p[3].cast::<A>().add(if SB { 0 } else { at }), n);
+            let c = read::<u8, false>(p[1].add(at), len);
+            let a = read::<A, SA>(p[2].cast::<A>().add(if SA { 0 } else { at }), len);
+            let b = read::<A, SB>(p[3].cast::<A>().add(if SB { 0 } else { at }), len);
             let mut r = [A::default(); BLOCK];
             for i in 0..BLOCK {
                 r[i] = if c[i] != 0 { a[i] } else { b[i] };
             }
-            write(p[0].cast::<A>().add(at), r, n);
+            write(p[0].cast::<A>().add(at), r, len);
         }
     });
 }

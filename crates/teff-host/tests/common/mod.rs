@@ -114,7 +114,7 @@ fn apply(rng: &mut Rng, pool: &[Tensor], x: &Tensor) -> Option<Tensor> {
     let bool = x.dtype() == DType::Bool;
     let rank = x.rank();
     let empty = x.is_empty();
-    Some(match rng.below(26) {
+    Some(match rng.below(27) {
         0 => {
             let all = [Unary::Neg, Unary::Abs, Unary::Sign, Unary::StopGradient];
             let floats = [Unary::Floor, Unary::Ceil, Unary::Round, Unary::IsNan, Unary::IsInf];
@@ -175,6 +175,12 @@ fn apply(rng: &mut Rng, pool: &[Tensor], x: &Tensor) -> Option<Tensor> {
             let kind = if kind == ReduceKind::Prod && float { ReduceKind::Sum } else { kind };
             let axes: Vec<usize> = (0..rank).filter(|_| rng.below(2) == 0).collect();
             x.reduce(kind, &axes).clip_infinite()
+        }
+        26 if rank > 0 && !bool => {
+            let axis = rng.below(rank);
+            let kept = x.reduce(rng.pick(&[ReduceKind::Max, ReduceKind::Sum]), &[axis]).clip_infinite();
+            let kept = if rng.below(2) == 0 { tame(&kept) } else { kept };
+            tame(&(x - kept)).maximum(&x.full_like(0.0))
         }
         16 if rank > 0 => {
             let axis = rng.below(rank);
