@@ -120,6 +120,9 @@ impl<'a> Lowering<'a> {
     /// Inside the operand, or the fill. Nothing in it is named: it may not be computed outside.
     fn padded(&mut self, node: &Node, axes: &[PadAxis], index: &[Index], name: bool) -> Result<Expr, Error> {
         let shape = self.graph[node.operands[0]].ty.shape.clone();
+        if shape.contains(&0) {
+            return self.element_of(node.operands[1], &[], name);
+        }
         let mut inside = None;
         let mut at = Vec::new();
         for ((p, i), &n) in axes.iter().zip(index).zip(&shape) {
@@ -130,6 +133,7 @@ impl<'a> Lowering<'a> {
         }
         match inside {
             None => self.element_of(node.operands[0], &at, name),
+            Some(never) if self.is_never(&never) => self.element_of(node.operands[1], &[], name),
             Some(inside) => {
                 let fill = self.element_of(node.operands[1], &[], name)?;
                 Ok(Expr::select(inside, self.element_of(node.operands[0], &at, false)?, fill))

@@ -168,6 +168,10 @@ impl<'a> Lowering<'a> {
     fn group(&mut self, group: &Group) -> Result<(), Error> {
         let hero = group.hero.unwrap_or(group.root);
         let node = self.node(hero);
+        if self.node(group.root).ty.is_empty() && !matches!(node.op, Op::Scan(_)) {
+            self.storage_of(group.root);
+            return Ok(());
+        }
         match &node.op {
             Op::MatMul => self.matmul(group, hero),
             Op::Conv(g) => self.conv(group, hero, g, None),
