@@ -49,7 +49,7 @@ impl<'a> Lowering<'a> {
             Op::Iota { ty, axis } => Ok(count(ty.dtype, index[*axis].clone())),
             Op::Unary(Unary::StopGradient) => operand(self, 0, index),
             Op::Unary(u) => Ok(Expr::unary(*u, operand(self, 0, index)?)),
-            Op::Binary(b) => Ok(Expr::binary(*b, operand(self, 0, index)?, operand(self, 1, index)?)),
+            Op::Binary(b) => Ok(binary(*b, operand(self, 0, index)?, operand(self, 1, index)?)),
             Op::Select => {
                 let condition = operand(self, 0, index)?;
                 // Both values may be computed: a select in a graph has no effects to guard.
@@ -160,6 +160,16 @@ impl<'a> Lowering<'a> {
         let (_, last) = parts.pop().expect("an index inside the result is inside an operand");
         // The tests run from the front, so the last operand needs none; but bounds are proved from what is tested.
         Ok(parts.into_iter().rev().fold(last, |rest, (inside, value)| Expr::select(inside, value, rest)))
+    }
+}
+
+/// A function of two values; a comparison of a value with itself is what it always is.
+fn binary(op: Binary, a: Expr, b: Expr) -> Expr {
+    match op {
+        Binary::Lt if a == b => Expr::int(DType::Bool, 0),
+        Binary::Eq | Binary::Le if a == b && a.dtype().is_float() => Expr::unary(Unary::Not, Expr::unary(Unary::IsNan, a)),
+        Binary::Eq | Binary::Le if a == b => Expr::int(DType::Bool, 1),
+        _ => Expr::binary(op, a, b),
     }
 }
 

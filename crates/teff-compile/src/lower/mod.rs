@@ -19,6 +19,7 @@ mod pack;
 mod pool;
 mod reduce;
 mod scan;
+mod tidy;
 
 use crate::error::Error;
 use crate::program::{Buffer, BufferId, Expr, Index, Place, Port, Program, Stmt, VarInfo};
@@ -218,7 +219,7 @@ impl<'a> Lowering<'a> {
             return None;
         }
         let (label, name) = self.names.of_kernel(self.graph, group);
-        Some(crate::program::Kernel {
+        let mut kernel = crate::program::Kernel {
             name,
             label,
             ops: fuse::operations(self.graph, &self.groups, group),
@@ -227,7 +228,9 @@ impl<'a> Lowering<'a> {
             vars,
             arrays,
             body,
-        })
+        };
+        tidy::tidy(&mut kernel);
+        Some(kernel)
     }
 
     fn vars(&self) -> &[VarInfo] {

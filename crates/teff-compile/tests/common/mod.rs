@@ -3,7 +3,9 @@
 //! Every value is kept a small integer (floats too), so that sums in any order are exact and a program must give the same bits as
 //! the evaluator.
 
-#![allow(missing_docs, unreachable_pub)]
+#![allow(missing_docs, unreachable_pub, dead_code)]
+
+pub mod c;
 
 use teff_graph::{
     Binary, ConvGeometry, DType, Graph, Op, PadAxis, Param, PoolKind, ReduceKind, ScatterKind, SliceAxis, Tensor,
