@@ -131,20 +131,22 @@ fn int_body(op: Binary, d: DType) -> (&'static str, String) {
         Binary::Add => ("", arithmetic("+")),
         Binary::Sub => ("", arithmetic("-")),
         Binary::Mul => ("", arithmetic("*")),
+        Binary::Div if d.size() < 4 => ("/* x / 0 is 0. */\n", format!("    return ({t})(b == 0 ? 0 : a / b);\n")),
+        Binary::Rem if d.size() < 4 => ("/* x % 0 is 0. */\n", format!("    return ({t})(b == 0 ? 0 : a % b);\n")),
         Binary::Div if d.is_signed_int() => (
             "/* x / 0 is 0; the smallest number divided by -1 wraps. */\n",
-            format!("    return b == 0 ? 0 : b == -1 ? ({t})(0u - ({u})a) : ({t})(a / b);\n"),
+            format!("    return b == 0 ? 0 : b == -1 ? ({t})(0u - ({u})a) : a / b;\n"),
         ),
-        Binary::Div => ("/* x / 0 is 0. */\n", format!("    return b == 0 ? 0 : ({t})(a / b);\n")),
+        Binary::Div => ("/* x / 0 is 0. */\n", format!("    return b == 0 ? 0 : a / b;\n")),
         Binary::Rem if d.is_signed_int() => {
-            ("/* x % 0 is 0. */\n", format!("    return b == 0 || b == -1 ? 0 : ({t})(a % b);\n"))
+            ("/* x % 0 is 0. */\n", format!("    return b == 0 || b == -1 ? 0 : a % b;\n"))
         }
-        Binary::Rem => ("/* x % 0 is 0. */\n", format!("    return b == 0 ? 0 : ({t})(a % b);\n")),
-        Binary::Shl => ("/* 0 when nothing stays. */\n", format!("    return {in_range} ? ({t})(({u})a << b) : 0;\n")),
+        Binary::Rem => ("/* x % 0 is 0. */\n", format!("    return b == 0 ? 0 : a % b;\n")),
+        Binary::Shl => ("/* 0 when nothing stays. */\n", format!("    return ({t})({in_range} ? ({u})a << b : 0);\n")),
         Binary::Shr if d.is_signed_int() => {
-            ("/* All sign when nothing stays. */\n", format!("    return {in_range} ? ({t})(a >> b) : ({t})(a < 0 ? -1 : 0);\n"))
+            ("/* All sign when nothing stays. */\n", format!("    return ({t})({in_range} ? a >> b : a < 0 ? -1 : 0);\n"))
         }
-        Binary::Shr => ("/* 0 when nothing stays. */\n", format!("    return {in_range} ? ({t})(a >> b) : 0;\n")),
+        Binary::Shr => ("/* 0 when nothing stays. */\n", format!("    return ({t})({in_range} ? a >> b : 0);\n")),
         Binary::Pow => ("/* Wraps; 1 / a^-b truncated when b is negative. */\n", power(d)),
         Binary::Max | Binary::Min | Binary::And | Binary::Or | Binary::Xor => unreachable!("printed as operators"),
         Binary::Eq | Binary::Lt | Binary::Le => unreachable!("printed as operators"),

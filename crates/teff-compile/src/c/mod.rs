@@ -96,11 +96,17 @@ fn arena(program: &Program) -> String {
         _ => {
             let mut out = "static union {\n".to_string();
             for t in types {
-                let _ = writeln!(out, "    {} {}[{}];", expr::c_type(t), t.name(), bytes.div_ceil(t.size()));
+                let _ = writeln!(out, "    {} {}[{}];", expr::c_type(t), member(t), bytes.div_ceil(t.size()));
             }
             out + "} arena;\n\n"
         }
     }
+}
+
+/// The member of the arena's union for a type.
+fn member(dtype: teff_graph::DType) -> &'static str {
+    // `bool` is a macro in C99.
+    if dtype == teff_graph::DType::Bool { "boolean" } else { dtype.name() }
 }
 
 /// The parameters of the network's function.
@@ -132,7 +138,7 @@ fn entry(program: &Program, options: &Options) -> String {
         let (t, at) = (expr::c_type(b.ty.dtype), offset / b.ty.dtype.size());
         let base = match (options.arena, &types[..]) {
             (ArenaOwner::Static, [_]) => "arena".into(),
-            (ArenaOwner::Static, _) => format!("arena.{}", b.ty.dtype.name()),
+            (ArenaOwner::Static, _) => format!("arena.{}", member(b.ty.dtype)),
             (ArenaOwner::Caller, _) => format!("({t} *)arena"),
         };
         let shift = if at == 0 { String::new() } else { format!(" + {at}") };

@@ -55,6 +55,7 @@ impl<'a> Lowering<'a> {
                 for (axis, &size) in spatial.iter().enumerate() {
                     let seen = place[axis + 1].times(geometry.stride[axis] as i64);
                     let seen = seen.plus(&tap[axis].times(geometry.dilation[axis] as i64)).offset(-(geometry.pad_low[axis] as i64));
+                    let seen = l.name_if_tested(super::pool::input_axis(axis, spatial.len()), seen, size);
                     inside = l.also_inside(inside, &seen, size);
                     from.push(seen);
                 }

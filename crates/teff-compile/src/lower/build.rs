@@ -2,9 +2,9 @@
 
 use super::Lowering;
 use crate::error::Error;
-use crate::program::{ArrayId, ArrayInfo, Expr, Index, Stmt, Var, VarInfo, VarKind};
+use crate::program::{ArrayId, ArrayInfo, Atom, Expr, Index, Stmt, Var, VarInfo, VarKind};
 use std::collections::HashMap;
-use teff_graph::{DType, NodeId};
+use teff_graph::{Binary, DType, NodeId};
 
 /// The kernel being written.
 #[derive(Default)]
@@ -84,13 +84,27 @@ impl<'a> Lowering<'a> {
         done.map(|()| body)
     }
 
-    /// `write` where the condition holds; always, when there is none.
+    /// True when a condition made by [`Lowering::also_inside`] cannot hold.
+    pub(super) fn is_never(&self, condition: &Expr) -> bool {
+        match condition {
+            Expr::InRange { index, low, high } => {
+                index.interval(self.vars()).is_some_and(|(least, most)| most < *low || least >= *high)
+            }
+            Expr::Binary(Binary::And, a, b) => self.is_never(a) || self.is_never(b),
+            _ => false,
+        }
+    }
+
+    /// `write` where the condition holds; always, when there is none; not at all, when it cannot.
     pub(super) fn when(
         &mut self,
         condition: Option<Expr>,
         write: impl FnOnce(&mut Self) -> Result<(), Error>,
     ) -> Result<(), Error> {
         let Some(condition) = condition else { return write(self) };
+        if self.is_never(&condition) {
+            return Ok(());
+        }
         let then = self.nested(write)?;
         self.push(Stmt::If { condition, then, otherwise: Vec::new() });
         Ok(())
@@ -117,18 +131,23 @@ impl<'a> Lowering<'a> {
         }
     }
 
-    /// A name for an index that is used several times.
-    pub(super) fn name_index(&mut self, name: &str, index: Index) -> Index {
-        let plain = index.as_constant().is_some()
-            || index.constant() == 0 && matches!(index.terms(), [(crate::program::Atom::Var(_), 1)]);
+    /// The index, under a name when it may leave an axis of `size` elements and so is tested before it is used.
+    pub(super) fn name_if_tested(&mut self, name: &str, index: Index, size: usize) -> Index {
         match index.interval(self.vars()) {
-            Some((low, high)) if !plain => {
-                let var = self.new_var(name, VarKind::Index { low, high });
-                self.push(Stmt::LetIndex(var, index));
-                var.into()
-            }
+            Some((low, high)) if low < 0 || high >= size as i64 => self.name_index(name, index, (low, high)),
             _ => index,
         }
+    }
+
+    /// A name for an index that is known to lie within `bounds` here.
+    pub(super) fn name_index(&mut self, name: &str, index: Index, bounds: (i64, i64)) -> Index {
+        let is_name = index.constant() == 0 && matches!(index.terms(), [(Atom::Var(_), 1)]);
+        if is_name || index.as_constant().is_some() {
+            return index;
+        }
+        let var = self.new_var(name, VarKind::Index { low: bounds.0, high: bounds.1 });
+        self.push(Stmt::LetIndex(var, index));
+        var.into()
     }
 
     /// A variable that [`Lowering::set`] changes.

@@ -146,6 +146,7 @@ impl<'a> Lowering<'a> {
                     let out = origin[axis].offset(place[axis] as i64);
                     let at = out.times(c.geometry.stride[axis] as i64).plus(&tap[axis + 1].times(c.geometry.dilation[axis] as i64));
                     let at = at.offset(-(c.geometry.pad_low[axis] as i64));
+                    let at = l.name_if_tested(super::pool::input_axis(axis, spatial.len()), at, size);
                     inside = l.also_inside(inside, &at, size);
                     from.push(at);
                 }

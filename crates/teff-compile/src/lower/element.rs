@@ -49,7 +49,7 @@ impl<'a> Lowering<'a> {
             Op::Iota { ty, axis } => Ok(count(ty.dtype, index[*axis].clone())),
             Op::Unary(Unary::StopGradient) => operand(self, 0, index),
             Op::Unary(u) => Ok(Expr::unary(*u, operand(self, 0, index)?)),
-            Op::Binary(b) => Ok(Expr::binary(*b, operand(self, 0, index)?, operand(self, 1, index)?)),
+            Op::Binary(b) => Ok(binary(*b, operand(self, 0, index)?, operand(self, 1, index)?)),
             Op::Select => {
                 let condition = operand(self, 0, index)?;
                 // Both values may be computed: a select in a graph has no effects to guard.
@@ -120,6 +120,9 @@ impl<'a> Lowering<'a> {
     /// Inside the operand, or the fill. Nothing in it is named: it may not be computed outside.
     fn padded(&mut self, node: &Node, axes: &[PadAxis], index: &[Index], name: bool) -> Result<Expr, Error> {
         let shape = self.graph[node.operands[0]].ty.shape.clone();
+        if shape.contains(&0) {
+            return self.element_of(node.operands[1], &[], name);
+        }
         let mut inside = None;
         let mut at = Vec::new();
         for ((p, i), &n) in axes.iter().zip(index).zip(&shape) {
@@ -130,6 +133,7 @@ impl<'a> Lowering<'a> {
         }
         match inside {
             None => self.element_of(node.operands[0], &at, name),
+            Some(never) if self.is_never(&never) => self.element_of(node.operands[1], &[], name),
             Some(inside) => {
                 let fill = self.element_of(node.operands[1], &[], name)?;
                 Ok(Expr::select(inside, self.element_of(node.operands[0], &at, false)?, fill))
@@ -156,6 +160,16 @@ impl<'a> Lowering<'a> {
         let (_, last) = parts.pop().expect("an index inside the result is inside an operand");
         // The tests run from the front, so the last operand needs none; but bounds are proved from what is tested.
         Ok(parts.into_iter().rev().fold(last, |rest, (inside, value)| Expr::select(inside, value, rest)))
+    }
+}
+
+/// A function of two values; a comparison of a value with itself is what it always is.
+fn binary(op: Binary, a: Expr, b: Expr) -> Expr {
+    match op {
+        Binary::Lt if a == b => Expr::int(DType::Bool, 0),
+        Binary::Eq | Binary::Le if a == b && a.dtype().is_float() => Expr::unary(Unary::Not, Expr::unary(Unary::IsNan, a)),
+        Binary::Eq | Binary::Le if a == b => Expr::int(DType::Bool, 1),
+        _ => Expr::binary(op, a, b),
     }
 }
 

@@ -19,6 +19,7 @@ mod pack;
 mod pool;
 mod reduce;
 mod scan;
+mod tidy;
 
 use crate::error::Error;
 use crate::program::{Buffer, BufferId, Expr, Index, Place, Port, Program, Stmt, VarInfo};
@@ -168,6 +169,10 @@ impl<'a> Lowering<'a> {
     fn group(&mut self, group: &Group) -> Result<(), Error> {
         let hero = group.hero.unwrap_or(group.root);
         let node = self.node(hero);
+        if self.node(group.root).ty.is_empty() && !matches!(node.op, Op::Scan(_)) {
+            self.storage_of(group.root);
+            return Ok(());
+        }
         match &node.op {
             Op::MatMul => self.matmul(group, hero),
             Op::Conv(g) => self.conv(group, hero, g, None),
@@ -214,7 +219,7 @@ impl<'a> Lowering<'a> {
             return None;
         }
         let (label, name) = self.names.of_kernel(self.graph, group);
-        Some(crate::program::Kernel {
+        let mut kernel = crate::program::Kernel {
             name,
             label,
             ops: fuse::operations(self.graph, &self.groups, group),
@@ -223,7 +228,9 @@ impl<'a> Lowering<'a> {
             vars,
             arrays,
             body,
-        })
+        };
+        tidy::tidy(&mut kernel);
+        Some(kernel)
     }
 
     fn vars(&self) -> &[VarInfo] {

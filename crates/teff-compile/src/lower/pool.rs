@@ -49,7 +49,7 @@ impl<'a> Lowering<'a> {
             let mut from = at[..2].to_vec();
             for (axis, &size) in spatial.iter().enumerate() {
                 let seen = at[axis + 2].times(window.stride[axis] as i64).plus(&tap[axis].times(window.dilation[axis] as i64));
-                let seen = seen.offset(-(window.pad_low[axis] as i64));
+                let seen = l.name_if_tested(input_axis(axis, spatial.len()), seen.offset(-(window.pad_low[axis] as i64)), size);
                 inside = l.also_inside(inside, &seen, size);
                 from.push(seen);
             }
@@ -145,9 +145,25 @@ impl<'a> Lowering<'a> {
                 inside = l.also_inside(inside, &place, count);
                 from.push(place);
             }
-            l.when(inside, |l| write(l, &from, tap))
+            l.when(inside, |l| {
+                for (axis, &count) in places.iter().enumerate() {
+                    let place = std::mem::take(&mut from[axis + 2]);
+                    from[axis + 2] = l.name_index(output_axis(axis, places.len()), place, (0, count as i64 - 1));
+                }
+                write(l, &from, tap)
+            })
         })
     }
+}
+
+/// What hand-written code calls the place in the input along a spatial axis.
+pub(super) fn input_axis(axis: usize, axes: usize) -> &'static str {
+    if axes == 1 { "ix" } else { ["iy", "ix", "iz"].get(axis).copied().unwrap_or("i") }
+}
+
+/// The same of the output.
+pub(super) fn output_axis(axis: usize, axes: usize) -> &'static str {
+    if axes == 1 { "ox" } else { ["oy", "ox", "oz"].get(axis).copied().unwrap_or("o") }
 }
 
 /// True when `x` replaces `best` as the largest: the first of equals stays, NaN is largest.

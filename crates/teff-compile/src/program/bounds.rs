@@ -1,10 +1,10 @@
 //! What bounds an index: intervals of its variables, sharpened by the conditions it stands under.
 
 use super::index::Interval;
-use super::{Expr, Index, VarInfo};
+use super::{Atom, Expr, Index, VarInfo};
 use teff_graph::{Binary, Num};
 
-/// Conditions that hold: each index lies in its interval, both ends included.
+/// Conditions that hold: each index, its constant taken off, lies in its interval, both ends included.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Facts(Vec<(Index, i64, i64)>);
 
@@ -22,7 +22,7 @@ impl Facts {
         if let Expr::InRange { index, low, high } = condition {
             if let Some((least, most)) = self.bounds(index, vars) {
                 if least >= *low {
-                    facts.0.push((index.clone(), *high, most));
+                    facts.add(index, *high, most);
                 }
             }
         }
@@ -31,12 +31,25 @@ impl Facts {
 
     fn learn(&mut self, condition: &Expr) {
         match condition {
-            Expr::InRange { index, low, high } => self.0.push((index.clone(), *low, high - 1)),
+            Expr::InRange { index, low, high } => self.add(index, *low, high - 1),
             Expr::Binary(Binary::And, a, b) => {
                 self.learn(a);
                 self.learn(b);
             }
             _ => {}
+        }
+    }
+
+    fn add(&mut self, index: &Index, low: i64, high: i64) {
+        let (low, high) = (low - index.constant(), high - index.constant());
+        let form = index.offset(-index.constant());
+        if let [(Atom::Div(inner, n), 1)] = form.terms() {
+            // low <= e / n <= high is low * n <= e < (high + 1) * n.
+            self.add(inner, low * n, (high + 1) * n - 1);
+        }
+        match self.0.iter_mut().find(|(f, ..)| *f == form) {
+            Some((_, a, b)) => (*a, *b) = (low.max(*a), high.min(*b)),
+            None => self.0.push((form, low, high)),
         }
     }
 
@@ -52,6 +65,10 @@ impl Facts {
             if m == 0 {
                 continue;
             }
+            let (low, high) = match form.interval(vars) {
+                Some((a, b)) => (*low.max(&a), *high.min(&b)),
+                None => (*low, *high),
+            };
             let without = rest.minus(&form.times(m));
             let span = m.abs().saturating_mul(high - low);
             if width(without.interval(vars)).saturating_add(span) <= width(rest.interval(vars)) {

@@ -100,6 +100,25 @@ impl Index {
         self.plus(&other.times(-1))
     }
 
+    /// The same index with every integer of the network in it changed.
+    pub(crate) fn map_values(&self, f: &mut impl FnMut(&mut Expr)) -> Index {
+        let mut index = Index::from(self.constant);
+        for (atom, c) in &self.terms {
+            let atom = match atom {
+                Atom::Var(v) => Atom::Var(*v),
+                Atom::Div(i, n) => Atom::Div(Box::new(i.map_values(f)), *n),
+                Atom::Mod(i, n) => Atom::Mod(Box::new(i.map_values(f)), *n),
+                Atom::Value(e) => {
+                    let mut e = e.clone();
+                    f(&mut e);
+                    Atom::Value(e)
+                }
+            };
+            index.add_term(atom, *c);
+        }
+        index
+    }
+
     fn add_term(&mut self, atom: Atom, coefficient: i64) {
         match self.terms.binary_search_by(|(a, _)| a.cmp(&atom)) {
             Ok(at) => {

@@ -20,6 +20,7 @@
 mod bounds;
 mod evaluate;
 mod index;
+mod text;
 mod validate;
 mod walk;
 

@@ -49,6 +49,7 @@ fn buffers(program: &Program) -> Check {
             return Err(format!("buffer {name} is aligned to {}", b.align));
         }
         match &b.place {
+            Place::Arena(_) if b.is_empty() => {}
             Place::Arena(offset) => {
                 let end = offset.checked_add(b.ty.bytes());
                 if offset % b.align != 0 || b.align > program.arena.align || end.is_none_or(|e| e > program.arena.bytes) {
