@@ -21,6 +21,9 @@ pub use operators::supported_operators;
 pub struct ReadOptions<'a> {
     /// Shapes of inputs, by name, for those that the model leaves open or whose open sizes should not be 1.
     pub input_shapes: Vec<(String, Vec<usize>)>,
+    /// Values of inputs, by name, that are the same in every run. They become constants and are no inputs of the graph any more, so
+    /// that shapes may depend on them.
+    pub fixed_inputs: Vec<(String, Value)>,
     /// Gives the bytes of tensors that are stored outside the model file, or says why not.
     pub external: Option<&'a Fetch>,
 }

@@ -7,11 +7,13 @@ mod contrib;
 mod control;
 mod convolution;
 mod indexing;
+mod loss;
 mod matrix;
 mod movement;
 mod normalize;
 mod pooling;
 mod quantize;
+mod recurrent;
 mod reduction;
 mod source;
 
@@ -42,11 +44,14 @@ const FAMILIES: &[(&str, Table)] = &[
     ("", control::TABLE),
     ("", convolution::TABLE),
     ("", indexing::TABLE),
+    ("", loss::TABLE),
+    ("ai.onnx.preview.training", loss::TRAINING),
     ("", matrix::TABLE),
     ("", movement::TABLE),
     ("", normalize::TABLE),
     ("", pooling::TABLE),
     ("", quantize::TABLE),
+    ("", recurrent::TABLE),
     ("", reduction::TABLE),
     ("", source::TABLE),
 ];
