@@ -2,6 +2,7 @@
 
 mod activation;
 mod arithmetic;
+mod attention;
 mod cast;
 mod contrib;
 mod control;
@@ -38,6 +39,8 @@ type Table = &'static [(&'static str, Lower)];
 const FAMILIES: &[(&str, Table)] = &[
     ("", activation::TABLE),
     ("", arithmetic::TABLE),
+    ("", attention::TABLE),
+    ("ai.onnx.preview", attention::PREVIEW),
     ("", cast::TABLE),
     ("", contrib::IN_DEFAULT_DOMAIN),
     ("com.microsoft", contrib::TABLE),
