@@ -16,7 +16,10 @@ mod pooling;
 mod quantize;
 mod recurrent;
 mod reduction;
+mod resize;
+mod sampling;
 mod source;
+mod spectral;
 
 use super::item::Item;
 use super::node::{Lowered, Node};
@@ -56,7 +59,10 @@ const FAMILIES: &[(&str, Table)] = &[
     ("", quantize::TABLE),
     ("", recurrent::TABLE),
     ("", reduction::TABLE),
+    ("", resize::TABLE),
+    ("", sampling::TABLE),
     ("", source::TABLE),
+    ("", spectral::TABLE),
 ];
 
 /// The lowering of an operator.
