@@ -57,11 +57,53 @@ impl Archive {
 
     /// Inputs or outputs of a data set, as they are numbered.
     fn values(&self, set: &str, what: &str) -> Result<Vec<(String, Value)>, String> {
+        let one = |bytes| read_tensor(bytes).map_err(|e| format!("{what}: {e}"));
         (0..)
             .map_while(|k| self.get(&format!("{set}/{what}_{k}.pb")))
-            .map(|bytes| read_tensor(bytes).map_err(|e| format!("{what}: {e}")))
-            .collect()
+            .map(|bytes| match sequence(bytes) {
+                Some(elements) => elements.into_iter().map(one).collect(),
+                None => one(bytes).map(|v| vec![v]),
+            })
+            .collect::<Result<Vec<_>, _>>()
+            .map(|lists| lists.concat())
     }
+}
+
+/// The tensors of a `SequenceProto` (field 1 a name, 2 the kind, 3 each tensor), which also tells it from a `TensorProto`.
+fn sequence(mut bytes: &[u8]) -> Option<Vec<&[u8]>> {
+    let mut elements = Vec::new();
+    let mut is_sequence = false;
+    while let Some((&key, rest)) = bytes.split_first() {
+        bytes = rest;
+        match key {
+            // A name, or a tensor: a length follows. A TensorProto begins with dims (1, as numbers) or its type (2).
+            0x0a | 0x1a => {
+                let (mut length, mut shift) = (0usize, 0);
+                loop {
+                    let (&byte, rest) = bytes.split_first()?;
+                    bytes = rest;
+                    length |= usize::from(byte & 0x7f) << shift;
+                    shift += 7;
+                    if byte < 0x80 {
+                        break;
+                    }
+                }
+                let (element, rest) = bytes.split_at_checked(length)?;
+                bytes = rest;
+                if key == 0x1a {
+                    elements.push(element);
+                }
+            }
+            // The kind: 1 is tensors.
+            0x10 => {
+                let (&kind, rest) = bytes.split_first()?;
+                bytes = rest;
+                is_sequence = kind == 1;
+            }
+            _ => return None,
+        }
+    }
+    is_sequence.then_some(elements)
 }
 
 /// Which inputs are given as constants: what a shape depends on must be known.

@@ -143,21 +143,26 @@ fn example(dims: &[Dim]) -> String {
 }
 
 /// The tensors that the graph's outputs are.
-pub(crate) fn graph_outputs<'m>(
-    scope: &Scope<'_, 'm>,
-    graph: &GraphProto<'m>,
-) -> Result<Vec<(&'m str, Tensor)>> {
+pub(crate) fn graph_outputs(scope: &Scope, graph: &GraphProto) -> Result<Vec<(String, Tensor)>> {
     if graph.outputs.is_empty() {
         return Err(Error::InvalidModel { reason: "the graph has no outputs".into() });
     }
-    let output = |info: &ValueInfo<'m>| {
+    let mut outputs = Vec::new();
+    for info in &graph.outputs {
         let wrong = |reason: &str| Error::Interface { name: info.name.into(), reason: reason.into() };
         match scope.get(info.name) {
-            Some(Item::Tensor(t)) => Ok((info.name, t.tensor.clone())),
-            Some(Item::Sequence(_)) => Err(wrong("is a sequence; only tensors can leave a graph")),
-            Some(Item::Absent) => Err(wrong("is an optional without value; only tensors can leave a graph")),
-            None => Err(wrong("is computed by no node")),
+            Some(Item::Tensor(t)) => outputs.push((info.name.to_string(), t.tensor.clone())),
+            // A sequence leaves as its elements.
+            Some(Item::Sequence(list)) => {
+                outputs.extend(
+                    list.iter().enumerate().map(|(i, t)| (format!("{}.{i}", info.name), t.tensor.clone())),
+                );
+            }
+            Some(Item::Absent) => {
+                return Err(wrong("is an optional without value; only tensors can leave a graph"));
+            }
+            None => return Err(wrong("is computed by no node")),
         }
-    };
-    graph.outputs.iter().map(output).collect()
+    }
+    Ok(outputs)
 }

@@ -70,7 +70,7 @@ pub fn read(bytes: &[u8], options: &ReadOptions) -> Result<Model> {
     reader.initializers(&mut scope, proto)?;
     reader.nodes(&mut scope, &proto.nodes)?;
     let outputs = graph_outputs(&scope, proto)?;
-    let named: Vec<(&str, Tensor)> = outputs.iter().map(|(n, t)| (*n, t.clone())).collect();
+    let named: Vec<(&str, Tensor)> = outputs.iter().map(|(n, t)| (&**n, t.clone())).collect();
     let name = if proto.name.is_empty() { "model" } else { proto.name };
     let graph = Graph::from_tensors(name, &inputs, &named)
         .map_err(|e| Error::InvalidModel { reason: e.to_string() })?;

@@ -14,8 +14,12 @@ pub(super) const TABLE: Table = &[
 ];
 
 /// Operators of `ai.onnx.preview.training`.
-pub(super) const TRAINING: Table =
-    &[("Adagrad", Many(adagrad)), ("Adam", Many(adam)), ("Momentum", Many(momentum))];
+pub(super) const TRAINING: Table = &[
+    ("Adagrad", Many(adagrad)),
+    ("Adam", Many(adam)),
+    ("Gradient", Many(gradient)),
+    ("Momentum", Many(momentum)),
+];
 
 fn softmax_cross_entropy(n: &mut Node) -> Lowered<Vec<Item>> {
     let (loss, log_probabilities) = picked_loss(n, 0, |x| x.log_softmax(1))?;
@@ -141,4 +145,21 @@ fn momentum(n: &mut Node) -> Lowered<Vec<Item>> {
         vs.push(v);
     }
     Ok(in_order(vec![xs, vs]))
+}
+
+/// The gradient of the value called `y` in the values called `xs`, with what this node's inputs are in their place.
+fn gradient(n: &mut Node) -> Lowered<Vec<Item>> {
+    n.ignore(&["zs"]);
+    let count = n.attribute("xs").map_or(0, |a| a.strings.len());
+    let name = n.text("y", "")?;
+    let xs = n.tensors(0)?;
+    let Some(Item::Tensor(y)) = n.scope.get(name) else {
+        return invalid(format!("there is no tensor {name:?}"));
+    };
+    let y = y.tensor.clone();
+    if count != xs.len() {
+        return unsupported("inputs that the gradient is not taken in", "give only those in xs");
+    }
+    let found = teff_graph::gradients(&[(y.clone(), y.full_like(1.0))], &xs)?;
+    Ok(found.into_iter().zip(&xs).map(|(g, x)| g.unwrap_or_else(|| x.full_like(0.0)).into()).collect())
 }

@@ -7,6 +7,7 @@ mod cast;
 mod contrib;
 mod control;
 mod convolution;
+mod detection;
 mod indexing;
 mod loss;
 mod matrix;
@@ -18,6 +19,7 @@ mod recurrent;
 mod reduction;
 mod resize;
 mod sampling;
+mod sequence;
 mod source;
 mod spectral;
 
@@ -49,6 +51,7 @@ const FAMILIES: &[(&str, Table)] = &[
     ("com.microsoft", contrib::TABLE),
     ("", control::TABLE),
     ("", convolution::TABLE),
+    ("", detection::TABLE),
     ("", indexing::TABLE),
     ("", loss::TABLE),
     ("ai.onnx.preview.training", loss::TRAINING),
@@ -61,6 +64,7 @@ const FAMILIES: &[(&str, Table)] = &[
     ("", reduction::TABLE),
     ("", resize::TABLE),
     ("", sampling::TABLE),
+    ("", sequence::TABLE),
     ("", source::TABLE),
     ("", spectral::TABLE),
 ];
