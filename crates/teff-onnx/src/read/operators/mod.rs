@@ -9,6 +9,7 @@ mod control;
 mod convolution;
 mod detection;
 mod indexing;
+mod linear_models;
 mod loss;
 mod matrix;
 mod movement;
@@ -22,6 +23,8 @@ mod sampling;
 mod sequence;
 mod source;
 mod spectral;
+mod text;
+mod trees;
 
 use super::item::Item;
 use super::node::{Lowered, Node};
@@ -53,6 +56,7 @@ const FAMILIES: &[(&str, Table)] = &[
     ("", convolution::TABLE),
     ("", detection::TABLE),
     ("", indexing::TABLE),
+    ("ai.onnx.ml", linear_models::TABLE),
     ("", loss::TABLE),
     ("ai.onnx.preview.training", loss::TRAINING),
     ("", matrix::TABLE),
@@ -67,6 +71,8 @@ const FAMILIES: &[(&str, Table)] = &[
     ("", sequence::TABLE),
     ("", source::TABLE),
     ("", spectral::TABLE),
+    ("", text::TABLE),
+    ("ai.onnx.ml", trees::TABLE),
 ];
 
 /// The lowering of an operator.
