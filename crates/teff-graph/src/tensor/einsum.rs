@@ -14,7 +14,7 @@ impl Tensor {
         }
         if self.rank() == 1 {
             let out = self.unsqueeze(0).matmul(other);
-            return if other.rank() == 1 { out } else { out.squeeze(-2) };
+            return if other.rank() == 1 { out.squeeze(0) } else { out.squeeze(-2) };
         }
         if other.rank() == 1 {
             return self.matmul(&other.unsqueeze(1)).squeeze(-1);

@@ -334,7 +334,7 @@ fn value_kind(bytes: &[u8]) -> Result<ValueKind<'_>> {
             4 => kind = ValueKind::Other("sequence"),
             5 => kind = ValueKind::Other("map"),
             8 => kind = ValueKind::Other("sparse tensor"),
-            9 => kind = ValueKind::Other("optional"),
+            9 => kind = ValueKind::Other("optional value"),
             _ => {}
         }
         Ok(())

@@ -18,20 +18,32 @@ pub(crate) fn graph_inputs<'m>(
         graph.initializers.iter().any(|t| t.name == name)
             || graph.sparse.iter().any(|s| s.values.name == name)
     };
-    if let Some((name, _)) =
-        options.input_shapes.iter().find(|(name, _)| !graph.inputs.iter().any(|i| i.name == name))
-    {
-        let names: Vec<&str> = graph.inputs.iter().map(|i| i.name).collect();
-        return Err(Error::Interface {
-            name: name.clone(),
-            reason: format!("a shape was given for it, but the model's inputs are {names:?}"),
-        });
+    let asked =
+        options.input_shapes.iter().map(|(n, _)| n).chain(options.fixed_inputs.iter().map(|(n, _)| n));
+    for name in asked {
+        if !graph.inputs.iter().any(|i| i.name == name) {
+            let names: Vec<&str> = graph.inputs.iter().map(|i| i.name).collect();
+            let reason = format!("a shape or value was given for it, but the model's inputs are {names:?}");
+            return Err(Error::Interface { name: name.clone(), reason });
+        }
     }
     let mut inputs = Vec::new();
     for info in graph.inputs.iter().filter(|i| !given(i.name)) {
-        let fixed = options.input_shapes.iter().find(|(name, _)| name == info.name).map(|(_, s)| &s[..]);
+        let shapes = options.input_shapes.iter().map(|(name, s)| (name, &s[..]));
+        let shapes = shapes.chain(options.fixed_inputs.iter().map(|(name, v)| (name, v.shape())));
+        let fixed = shapes.into_iter().find(|(name, _)| *name == info.name).map(|(_, s)| s);
         let (element, shape) = input_type(reader, info, fixed)?;
         let dtype = element.dtype().expect("strings are refused above");
+        if let Some((_, value)) = options.fixed_inputs.iter().find(|(name, _)| name == info.name) {
+            if value.dtype() != dtype || value.shape() != shape {
+                let wanted = teff_graph::Type::new(dtype, shape);
+                let reason = format!("the value given for it is {}, it takes {wanted}", value.ty());
+                return Err(Error::Interface { name: info.name.into(), reason });
+            }
+            let tensor = Tensor::constant(value.clone()).named(info.name);
+            scope.set(info.name, Item::Tensor(Typed { tensor, element }));
+            continue;
+        }
         let tensor = Tensor::input(info.name, dtype, &shape);
         tensor.check().map_err(|e| Error::Interface { name: info.name.into(), reason: e.to_string() })?;
         inputs.push(tensor.clone());
@@ -131,21 +143,26 @@ fn example(dims: &[Dim]) -> String {
 }
 
 /// The tensors that the graph's outputs are.
-pub(crate) fn graph_outputs<'m>(
-    scope: &Scope<'_, 'm>,
-    graph: &GraphProto<'m>,
-) -> Result<Vec<(&'m str, Tensor)>> {
+pub(crate) fn graph_outputs(scope: &Scope, graph: &GraphProto) -> Result<Vec<(String, Tensor)>> {
     if graph.outputs.is_empty() {
         return Err(Error::InvalidModel { reason: "the graph has no outputs".into() });
     }
-    let output = |info: &ValueInfo<'m>| {
+    let mut outputs = Vec::new();
+    for info in &graph.outputs {
         let wrong = |reason: &str| Error::Interface { name: info.name.into(), reason: reason.into() };
         match scope.get(info.name) {
-            Some(Item::Tensor(t)) => Ok((info.name, t.tensor.clone())),
-            Some(Item::Sequence(_)) => Err(wrong("is a sequence; only tensors can leave a graph")),
-            Some(Item::Absent) => Err(wrong("is an optional without value; only tensors can leave a graph")),
-            None => Err(wrong("is computed by no node")),
+            Some(Item::Tensor(t)) => outputs.push((info.name.to_string(), t.tensor.clone())),
+            // A sequence leaves as its elements.
+            Some(Item::Sequence(list)) => {
+                outputs.extend(
+                    list.iter().enumerate().map(|(i, t)| (format!("{}.{i}", info.name), t.tensor.clone())),
+                );
+            }
+            Some(Item::Absent) => {
+                return Err(wrong("is an optional without value; only tensors can leave a graph"));
+            }
+            None => return Err(wrong("is computed by no node")),
         }
-    };
-    graph.outputs.iter().map(output).collect()
+    }
+    Ok(outputs)
 }

@@ -21,6 +21,9 @@ pub use operators::supported_operators;
 pub struct ReadOptions<'a> {
     /// Shapes of inputs, by name, for those that the model leaves open or whose open sizes should not be 1.
     pub input_shapes: Vec<(String, Vec<usize>)>,
+    /// Values of inputs, by name, that are the same in every run. They become constants and are no inputs of the graph any more, so
+    /// that shapes may depend on them.
+    pub fixed_inputs: Vec<(String, Value)>,
     /// Gives the bytes of tensors that are stored outside the model file, or says why not.
     pub external: Option<&'a Fetch>,
 }
@@ -67,7 +70,7 @@ pub fn read(bytes: &[u8], options: &ReadOptions) -> Result<Model> {
     reader.initializers(&mut scope, proto)?;
     reader.nodes(&mut scope, &proto.nodes)?;
     let outputs = graph_outputs(&scope, proto)?;
-    let named: Vec<(&str, Tensor)> = outputs.iter().map(|(n, t)| (*n, t.clone())).collect();
+    let named: Vec<(&str, Tensor)> = outputs.iter().map(|(n, t)| (&**n, t.clone())).collect();
     let name = if proto.name.is_empty() { "model" } else { proto.name };
     let graph = Graph::from_tensors(name, &inputs, &named)
         .map_err(|e| Error::InvalidModel { reason: e.to_string() })?;

@@ -4,7 +4,7 @@ use super::{Lower::Many, Table};
 use crate::proto::ElementType;
 use crate::read::item::{Item, Typed};
 use crate::read::node::{Lowered, Node, holder, invalid, unsupported};
-use teff_graph::{Op, Tensor, Type, Value};
+use teff_graph::{DType, Op, Tensor, Type, Value};
 
 pub(super) const TABLE: Table =
     &[("BitCast", Many(bit_cast)), ("Cast", Many(cast)), ("CastLike", Many(cast_like))];
@@ -26,8 +26,14 @@ fn cast_like(n: &mut Node) -> Lowered<Vec<Item>> {
 }
 
 /// `x` as elements of type `to`, in the wider type that holds them.
-fn converted(x: &Typed, to: ElementType, saturate: bool, _mode: &str) -> Lowered {
-    let wide = x.tensor.cast(holder(to));
+pub(super) fn converted(x: &Typed, to: ElementType, saturate: bool, mode: &str) -> Lowered {
+    let wide = match to {
+        // The low bits of the number, not of what the wider unsigned type saturates it to.
+        ElementType::I4 | ElementType::U4 | ElementType::I2 | ElementType::U2 => {
+            x.tensor.cast(DType::I32).cast(holder(to))
+        }
+        _ => x.tensor.cast(holder(to)),
+    };
     match to {
         ElementType::Plain(_) => Ok(wide),
         ElementType::I4 | ElementType::U4 | ElementType::I2 | ElementType::U2 => wrapped(&wide, to),
@@ -36,11 +42,29 @@ fn converted(x: &Typed, to: ElementType, saturate: bool, _mode: &str) -> Lowered
         ElementType::F8E4M3FN | ElementType::F8E4M3FNUZ | ElementType::F8E5M2 | ElementType::F8E5M2FNUZ => {
             Ok(clamped(&rounded(&wide, to), to, saturate))
         }
-        ElementType::F4E2M1 => Ok(clamped(&rounded(&wide, to), to, true)),
-        ElementType::F8E8M0 => unsupported("a conversion to float8e8m0", "keep scales in a wider float type"),
+        ElementType::F4E2M1 => {
+            // It has no NaN; 0 stands in.
+            let y = clamped(&rounded(&wide, to), to, true);
+            Ok(y.is_nan().select(&y.full_like(0.0), &y))
+        }
+        ElementType::F8E8M0 => power_of_two(&wide, mode),
         ElementType::String => {
             unsupported("a conversion to strings", "keep text processing outside the model")
         }
+    }
+}
+
+/// The power of two next to a positive number: above it, below it, or nearest.
+fn power_of_two(x: &Tensor, mode: &str) -> Lowered {
+    // One bit of mantissa kept: a power of two, rounded to nearest.
+    let c = x * (2f64.powi(23) + 1.0);
+    let nearest = &c - (&c - x);
+    let smallest = x.full_like(2f64.powi(-127));
+    match mode {
+        "nearest" => Ok(nearest.maximum(&smallest)),
+        "up" => Ok(nearest.less(x).select(&(&nearest * 2.0), &nearest).maximum(&smallest)),
+        "down" => Ok(x.less(&nearest).select(&(&nearest * 0.5), &nearest).maximum(&smallest)),
+        other => unsupported(format!("round_mode={other:?}"), "use up, down or nearest"),
     }
 }
 

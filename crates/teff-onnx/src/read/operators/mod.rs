@@ -2,18 +2,29 @@
 
 mod activation;
 mod arithmetic;
+mod attention;
 mod cast;
 mod contrib;
 mod control;
 mod convolution;
+mod detection;
 mod indexing;
+mod linear_models;
+mod loss;
 mod matrix;
 mod movement;
 mod normalize;
 mod pooling;
 mod quantize;
+mod recurrent;
 mod reduction;
+mod resize;
+mod sampling;
+mod sequence;
 mod source;
+mod spectral;
+mod text;
+mod trees;
 
 use super::item::Item;
 use super::node::{Lowered, Node};
@@ -36,19 +47,32 @@ type Table = &'static [(&'static str, Lower)];
 const FAMILIES: &[(&str, Table)] = &[
     ("", activation::TABLE),
     ("", arithmetic::TABLE),
+    ("", attention::TABLE),
+    ("ai.onnx.preview", attention::PREVIEW),
     ("", cast::TABLE),
     ("", contrib::IN_DEFAULT_DOMAIN),
     ("com.microsoft", contrib::TABLE),
     ("", control::TABLE),
     ("", convolution::TABLE),
+    ("", detection::TABLE),
     ("", indexing::TABLE),
+    ("ai.onnx.ml", linear_models::TABLE),
+    ("", loss::TABLE),
+    ("ai.onnx.preview.training", loss::TRAINING),
     ("", matrix::TABLE),
     ("", movement::TABLE),
     ("", normalize::TABLE),
     ("", pooling::TABLE),
     ("", quantize::TABLE),
+    ("", recurrent::TABLE),
     ("", reduction::TABLE),
+    ("", resize::TABLE),
+    ("", sampling::TABLE),
+    ("", sequence::TABLE),
     ("", source::TABLE),
+    ("", spectral::TABLE),
+    ("", text::TABLE),
+    ("ai.onnx.ml", trees::TABLE),
 ];
 
 /// The lowering of an operator.

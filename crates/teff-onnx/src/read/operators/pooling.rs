@@ -174,9 +174,12 @@ fn max_unpool(n: &mut Node) -> Lowered {
     }
     let wanted = n.optional_ints_of(2, "output_shape")?;
     let wanted = wanted.map(|w| crate::read::node::sizes(&w, "output_shape")).transpose()?;
-    // Indices count within the result's own shape.
-    let shape = wanted.unwrap_or(shape);
     let zeros = Tensor::full(Type::new(x.dtype(), [shape.iter().product::<usize>()]), 0.0);
-    let out = zeros.scatter(&indices.flatten_all(), &x.flatten_all(), 0, ScatterKind::Set);
-    Ok(out.reshape(&shape))
+    let out = zeros.scatter(&indices.flatten_all(), &x.flatten_all(), 0, ScatterKind::Set).reshape(&shape);
+    let Some(wanted) = wanted else { return Ok(out) };
+    if wanted.len() != shape.len() || wanted.iter().zip(&shape).any(|(w, s)| w < s) {
+        return invalid(format!("output_shape {wanted:?} is smaller than {shape:?}"));
+    }
+    let widths: Vec<(usize, usize)> = wanted.iter().zip(&shape).map(|(w, s)| (0, w - s)).collect();
+    Ok(out.pad(&widths, 0.0))
 }

@@ -7,6 +7,7 @@
 use super::{
     Lower::{Many, One},
     Table,
+    cast::converted,
     convolution::geometry,
 };
 use crate::proto::ElementType;
@@ -59,6 +60,18 @@ pub(super) fn beside(x: &Tensor, p: &Tensor, axis: i64, block: i64) -> Lowered {
     Ok(p.gather(&Tensor::from_slice(&indices), axis))
 }
 
+/// Scales of blocks as one for each element, to broadcast against `x`.
+fn spread(x: &Tensor, scale: &Tensor) -> Tensor {
+    let broadcasts = scale.shape().iter().zip(x.shape()).all(|(&s, &n)| s == 1 || s == n);
+    if broadcasts {
+        return scale.clone();
+    }
+    let with_ones: Vec<usize> = scale.shape().iter().flat_map(|&s| [s, 1]).collect();
+    let repeated: Vec<usize> =
+        scale.shape().iter().zip(x.shape()).flat_map(|(&s, &n)| [s, n / s.max(1)]).collect();
+    scale.reshape(&with_ones).broadcast_to(&repeated).reshape(x.shape())
+}
+
 /// The zero point given as input `i`, or zero of this type.
 fn zero_point(n: &Node, i: usize, default: ElementType) -> Lowered<Typed> {
     match n.item(i) {
@@ -97,6 +110,13 @@ fn quantize_linear(n: &mut Node) -> Lowered<Vec<Item>> {
     let asked = n.element("output_dtype")?;
     let zero = zero_point(n, 2, asked.unwrap_or(ElementType::Plain(DType::U8)))?;
     let axis = if scale.len() == 1 { 0 } else { axis };
+    if zero.element.float_layout().is_some() {
+        // To narrow floats: scaled and rounded; their zero point is 0.
+        let ratio =
+            &x.tensor / spread(&x.tensor, &beside(&x.tensor, &scale.cast(x.tensor.dtype()), axis, block)?);
+        let y = converted(&ratio.into(), zero.element, n.flag("saturate", true), "up")?;
+        return Ok(vec![Item::narrow(y, zero.element)]);
+    }
     // Integers are quantised as the floats they are.
     let float = if x.tensor.dtype().is_float() { x.tensor } else { x.tensor.cast(scale.dtype()) };
     let q = quantized(&float, &scale, &zero, axis, block)?;
@@ -110,7 +130,8 @@ fn dequantize_linear(n: &mut Node) -> Lowered<Vec<Item>> {
     let to = n.element("output_dtype")?.unwrap_or(scale.element);
     if !q.tensor.dtype().is_int() {
         // Narrow floats: only scaled.
-        let y = q.tensor.cast(scale.tensor.dtype()) * beside(&q.tensor, &scale.tensor, axis, block)?;
+        let scale = spread(&q.tensor, &beside(&q.tensor, &scale.tensor, axis, block)?);
+        let y = q.tensor.cast(scale.dtype()) * scale;
         return Ok(vec![Item::narrow(y, to)]);
     }
     let y = dequantized(&q.tensor, &scale.tensor, &zero, axis, block)?.cast(holder(to));

@@ -1,0 +1,225 @@
+//! The ONNX backend test suite, read, evaluated by the plain evaluator and compared.
+//!
+//! `data/onnx-backend-tests.tar.gz` is the test data of onnx/onnx at 2bb5046 (1.22 series, Apache-2.0) without the `light` and `real`
+//! folders, whose models it does not hold; files of equal content are hard links. Floats agree within 1e-3 of the expected number
+//! plus 1e-5, integers exactly. `data/conformance.txt` lists every test that does not pass, with its reason; the test fails when
+//! that list is not right. `TEFF_BLESS=1` rewrites it.
+
+mod common;
+
+use common::difference;
+use flate2::read::GzDecoder;
+use std::collections::BTreeMap;
+use std::io::Read;
+use std::ops::Range;
+use std::path::Path;
+use teff_graph::{Num, Value, evaluate};
+use teff_onnx::{ReadOptions, read, read_tensor};
+
+/// The files of a tar archive, by name.
+struct Archive {
+    bytes: Vec<u8>,
+    files: BTreeMap<String, Range<usize>>,
+}
+
+impl Archive {
+    fn open(path: &Path) -> Archive {
+        let mut bytes = Vec::new();
+        GzDecoder::new(std::fs::File::open(path).unwrap()).read_to_end(&mut bytes).unwrap();
+        let mut files: BTreeMap<String, Range<usize>> = BTreeMap::new();
+        let text = |b: &[u8]| {
+            let end = b.iter().position(|&c| c == 0).unwrap_or(b.len());
+            String::from_utf8(b[..end].to_vec()).unwrap()
+        };
+        let mut at = 0;
+        while bytes.get(at).is_some_and(|&b| b != 0) {
+            let header = &bytes[at..at + 512];
+            let (prefix, name) = (text(&header[345..500]), text(&header[..100]));
+            let name = if prefix.is_empty() { name } else { format!("{prefix}/{name}") };
+            let size = usize::from_str_radix(text(&header[124..136]).trim(), 8).unwrap();
+            let range = match header[156] {
+                b'1' => files[&text(&header[157..257])].clone(),
+                _ => at + 512..at + 512 + size,
+            };
+            files.insert(name, range);
+            at += 512 + size.div_ceil(512) * 512;
+        }
+        Archive { bytes, files }
+    }
+
+    fn get(&self, name: &str) -> Option<&[u8]> {
+        self.files.get(name).map(|r| &self.bytes[r.clone()])
+    }
+
+    fn tests(&self) -> Vec<String> {
+        self.files.keys().filter_map(|f| f.strip_suffix("/model.onnx")).map(String::from).collect()
+    }
+
+    /// Inputs or outputs of a data set, as they are numbered.
+    fn values(&self, set: &str, what: &str) -> Result<Vec<(String, Value)>, String> {
+        let one = |bytes| read_tensor(bytes).map_err(|e| format!("{what}: {e}"));
+        (0..)
+            .map_while(|k| self.get(&format!("{set}/{what}_{k}.pb")))
+            .map(|bytes| match sequence(bytes) {
+                Some(elements) => elements.into_iter().map(one).collect(),
+                None => one(bytes).map(|v| vec![v]),
+            })
+            .collect::<Result<Vec<_>, _>>()
+            .map(|lists| lists.concat())
+    }
+}
+
+/// The tensors of a `SequenceProto` (field 1 a name, 2 the kind, 3 each tensor), which also tells it from a `TensorProto`.
+fn sequence(mut bytes: &[u8]) -> Option<Vec<&[u8]>> {
+    let mut elements = Vec::new();
+    let mut is_sequence = false;
+    while let Some((&key, rest)) = bytes.split_first() {
+        bytes = rest;
+        match key {
+            // A name, or a tensor: a length follows. A TensorProto begins with dims (1, as numbers) or its type (2).
+            0x0a | 0x1a => {
+                let (mut length, mut shift) = (0usize, 0);
+                loop {
+                    let (&byte, rest) = bytes.split_first()?;
+                    bytes = rest;
+                    length |= usize::from(byte & 0x7f) << shift;
+                    shift += 7;
+                    if byte < 0x80 {
+                        break;
+                    }
+                }
+                let (element, rest) = bytes.split_at_checked(length)?;
+                bytes = rest;
+                if key == 0x1a {
+                    elements.push(element);
+                }
+            }
+            // The kind: 1 is tensors.
+            0x10 => {
+                let (&kind, rest) = bytes.split_first()?;
+                bytes = rest;
+                is_sequence = kind == 1;
+            }
+            _ => return None,
+        }
+    }
+    is_sequence.then_some(elements)
+}
+
+/// Which inputs are given as constants: what a shape depends on must be known.
+#[derive(Clone, Copy, PartialEq)]
+enum Fixed {
+    None,
+    /// Scalars and lists.
+    Lists,
+    All,
+}
+
+/// Runs all data sets of a test, with as few inputs fixed as it takes.
+fn run(archive: &Archive, test: &str) -> Result<(), String> {
+    let first = run_with(archive, test, Fixed::None);
+    let Err(reason) = &first else { return first };
+    if !reason.contains("depends on the values of the model's inputs") {
+        return first;
+    }
+    run_with(archive, test, Fixed::Lists).or_else(|_| run_with(archive, test, Fixed::All))
+}
+
+fn run_with(archive: &Archive, test: &str, fixed: Fixed) -> Result<(), String> {
+    let bytes = archive.get(&format!("{test}/model.onnx")).unwrap();
+    for set in 0.. {
+        let set = format!("{test}/test_data_set_{set}");
+        if archive.get(&format!("{set}/output_0.pb")).is_none() {
+            break;
+        }
+        let files = archive.values(&set, "input").and_then(|i| Ok((i, archive.values(&set, "output")?)));
+        let (inputs, wanted) = match files {
+            Ok(files) => files,
+            // What keeps the model from being read says more than what keeps the data from it.
+            Err(e) => return Err(read(bytes, &ReadOptions::default()).map_or_else(|e| e.to_string(), |_| e)),
+        };
+        let is_fixed = |v: &Value| match fixed {
+            Fixed::None => false,
+            Fixed::Lists => v.shape().len() <= 1,
+            Fixed::All => true,
+        };
+        let named = || inputs.iter().filter(|(n, _)| !n.is_empty());
+        let options = ReadOptions {
+            // Sizes left open are those of the given inputs.
+            input_shapes: named().map(|(n, v)| (n.clone(), v.shape().to_vec())).collect(),
+            fixed_inputs: named().filter(|(_, v)| is_fixed(v)).cloned().collect(),
+            ..ReadOptions::default()
+        };
+        let model = read(bytes, &options).map_err(|e| e.to_string())?;
+        model.graph.verify().map_err(|e| format!("verifier: {e}"))?;
+        let values: Vec<Value> = inputs.into_iter().map(|(_, v)| v).filter(|v| !is_fixed(v)).collect();
+        let got = evaluate(&model.graph, &values).map_err(|e| e.to_string())?;
+        if got.len() != wanted.len() {
+            return Err(format!("{} outputs, should be {}", got.len(), wanted.len()));
+        }
+        for (k, (g, (_, w))) in got.iter().zip(&wanted).enumerate() {
+            if let Some(d) = difference(g, w, 1e-3, 1e-5) {
+                return Err(format!("output {k}: {d}"));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn outcomes(archive: &Archive) -> BTreeMap<String, Result<(), String>> {
+    let tests = archive.tests();
+    let only = std::env::var("TEFF_ONLY").unwrap_or_default();
+    let run_one = |test: &String| {
+        let caught = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| run(archive, test)));
+        (test.clone(), caught.unwrap_or_else(|_| Err("PANIC".into())))
+    };
+    let chosen: Vec<&String> = tests.iter().filter(|t| t.contains(&only)).collect();
+    std::thread::scope(|scope| {
+        let halves: Vec<_> = (0..2)
+            .map(|h| {
+                let part: Vec<&String> = chosen.iter().copied().skip(h).step_by(2).collect();
+                scope.spawn(move || part.into_iter().map(run_one).collect::<Vec<_>>())
+            })
+            .collect();
+        halves.into_iter().flat_map(|h| h.join().unwrap()).collect()
+    })
+}
+
+#[test]
+fn the_backend_suite_passes_but_for_the_listed_tests() {
+    let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data");
+    let archive = Archive::open(&data.join("onnx-backend-tests.tar.gz"));
+    let outcomes = outcomes(&archive);
+    let passed = outcomes.values().filter(|o| o.is_ok()).count();
+    println!("{passed} of {} tests pass", outcomes.len());
+    let failures: Vec<String> = outcomes
+        .iter()
+        .filter_map(|(test, outcome)| outcome.as_ref().err().map(|reason| format!("{test}: {reason}\n")))
+        .collect();
+    let list = failures.concat();
+    assert!(!list.contains("PANIC"), "a test panicked:\n{list}");
+    if std::env::var_os("TEFF_ONLY").is_some() {
+        return println!("{list}");
+    }
+    let path = data.join("conformance.txt");
+    if std::env::var_os("TEFF_BLESS").is_some() {
+        std::fs::write(&path, &list).unwrap();
+    }
+    let kept = std::fs::read_to_string(&path).unwrap_or_default();
+    let (new, old): (Vec<&str>, Vec<&str>) = (list.lines().collect(), kept.lines().collect());
+    let added: Vec<&&str> = new.iter().filter(|l| !old.contains(l)).collect();
+    let gone: Vec<&&str> = old.iter().filter(|l| !new.contains(l)).collect();
+    assert!(added.is_empty() && gone.is_empty(), "now failing: {added:#?}\nno longer failing so: {gone:#?}");
+}
+
+/// A number is what the file says, whatever the platform.
+#[test]
+fn the_archive_is_whole() {
+    let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data");
+    let archive = Archive::open(&data.join("onnx-backend-tests.tar.gz"));
+    assert_eq!(archive.tests().len(), 1905);
+    let inputs = archive.values("node/test_abs/test_data_set_0", "input").unwrap();
+    assert_eq!(inputs[0].0, "x");
+    assert_eq!(inputs[0].1.shape(), [3, 4, 5]);
+    assert!(matches!(inputs[0].1.get(0), Num::Float(_)));
+}
