@@ -5,9 +5,13 @@
 pub struct Target {
     /// Name used on the command line.
     pub name: &'static str,
-    /// f32 sums kept in registers at once by the kernels of dense layers and convolutions. 1 on machines without vector registers
-    /// or float unit, where the order of the loops does not matter to float arithmetic and small code does.
+    /// Neighbouring outputs that the kernels of dense layers and convolutions compute side by side, at most: some vector
+    /// registers' worth. 1 on machines without them, where small code matters and the order of the loops does not.
     pub lanes: usize,
+    /// Sums kept in registers at once, at most.
+    pub sums: usize,
+    /// Inputs multiplied in one turn of a loop.
+    pub steps: usize,
     /// Cycles of single operations.
     pub cycles: Cycles,
 }
@@ -39,7 +43,9 @@ impl Target {
     /// A machine with a float unit and 128-bit vectors: the host, a Cortex-A.
     pub const GENERIC: Target = Target {
         name: "generic",
-        lanes: 32,
+        lanes: 16,
+        sums: 32,
+        steps: 4,
         cycles: Cycles {
             load: 0.5,
             store: 1.0,
@@ -58,6 +64,8 @@ impl Target {
     pub const CORTEX_M0PLUS: Target = Target {
         name: "cortex-m0plus",
         lanes: 1,
+        sums: 1,
+        steps: 1,
         cycles: Cycles {
             load: 2.0,
             store: 2.0,

@@ -4,6 +4,15 @@ use super::expr::c_type;
 use std::collections::BTreeSet;
 use teff_graph::{Binary, DType};
 
+const ROLLED: &str = "/* Keeps gcc from unrolling a short loop before it has vectorised the loops beside it. */
+#if defined(__GNUC__) && !defined(__clang__)
+#define KEEP_ROLLED _Pragma(\"GCC unroll 1\")
+#else
+#define KEEP_ROLLED
+#endif
+
+";
+
 /// A function that generated code may need.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Helper {
@@ -24,6 +33,7 @@ pub(super) enum Helper {
 pub(super) struct Helpers {
     needed: BTreeSet<Helper>,
     math: bool,
+    rolled: bool,
 }
 
 impl Helpers {
@@ -47,6 +57,10 @@ impl Helpers {
         self.math = true;
     }
 
+    pub(super) fn need_rolled(&mut self) {
+        self.rolled = true;
+    }
+
     pub(super) fn needs_math(&self) -> bool {
         self.math
     }
@@ -54,6 +68,9 @@ impl Helpers {
     /// All of them, each before its users.
     pub(super) fn definitions(&self) -> String {
         let mut out = String::new();
+        if self.rolled {
+            out += ROLLED;
+        }
         let late = |h: &&Helper| matches!(h, Helper::Int(Binary::Pow, _) | Helper::Abs(_));
         for h in self.needed.iter().filter(|h| !late(h)).chain(self.needed.iter().filter(late)) {
             out += &definition(*h);

@@ -79,10 +79,15 @@ fn body(p: &mut Printer, kernel: &Kernel, stmts: &[Stmt], around: &HashSet<Strin
     let mut taken = around.clone();
     let name_of = |v: &Var| kernel.vars[v.0 as usize].name.as_str();
     for stmt in stmts {
-        if let Stmt::For { var, count, body: inner } = stmt {
+        if let Stmt::For { var, count, rolled, body: inner } = stmt {
             let mut inside = taken.clone();
             let name = fresh(name_of(var), &mut inside);
             p.var_names[var.0 as usize] = name.clone();
+            if *rolled {
+                p.helpers.need_rolled();
+                indent(out, depth);
+                out.push_str("KEEP_ROLLED\n");
+            }
             indent(out, depth);
             let _ = writeln!(out, "for (int {name} = 0; {name} < {count}; {name}++) {{");
             body(p, kernel, inner, &inside, depth + 1, out);

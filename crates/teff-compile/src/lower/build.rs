@@ -37,11 +37,24 @@ impl<'a> Lowering<'a> {
                 let var = self.new_var(name, VarKind::Index { low: 0, high: count as i64 - 1 });
                 let body = self.nested(|l| write(l, var.into()))?;
                 if !body.is_empty() {
-                    self.push(Stmt::For { var, count, body });
+                    self.push(Stmt::For { var, count, rolled: false, body });
                 }
                 Ok(())
             }
         }
+    }
+
+    /// A loop over the lanes of a tile that takes its sums to where they go.
+    pub(super) fn repeat_rolled(
+        &mut self,
+        count: usize,
+        write: impl FnOnce(&mut Self, Index) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        self.repeat("j", count, write)?;
+        if let Some(Stmt::For { rolled, .. }) = self.builder.body.last_mut() {
+            *rolled = count > 1;
+        }
+        Ok(())
     }
 
     /// Loops over all indices of `shape`, the last axis innermost.

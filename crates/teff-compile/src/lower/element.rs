@@ -11,6 +11,11 @@ impl<'a> Lowering<'a> {
         self.element_of(node, index, true)
     }
 
+    /// As [`Lowering::element`], for a value that may only be computed where a condition holds: nothing in it is named outside.
+    pub(super) fn guarded_element(&mut self, node: NodeId, index: &[Index]) -> Result<Expr, Error> {
+        self.element_of(node, index, false)
+    }
+
     /// As [`Lowering::element`]; without names where the value may not be computed unless a condition holds.
     fn element_of(&mut self, id: NodeId, index: &[Index], name: bool) -> Result<Expr, Error> {
         if let Some((hero, value)) = &self.hero {

@@ -1,42 +1,50 @@
 //! Matrix products and dense layers.
 //!
-//! The sums of a tile of neighbouring results are built side by side, so that the weights are read in the order they are stored and
-//! a compiler can put the tile into vector registers without changing the order of any sum. Constant weights are packed in that
-//! order: tile by tile, for each input the weights of the tile.
+//! Constant weights are packed in the order in which the tiles read them: tile by tile, for each input the weights of the tile.
 
 use super::Lowering;
-use super::build::value;
 use super::fuse::Group;
+use super::tile::{Tiles, tiles};
 use crate::error::Error;
-use crate::program::{BufferId, Expr, Index, Stmt};
-use teff_graph::{Binary, NodeId, Num, Op};
+use crate::program::{BufferId, Expr, Index};
+use teff_graph::{DType, NodeId, Op};
 
-/// Neighbouring results computed side by side: `count` tiles of `width`, the first at `start`.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Tiles {
-    pub(super) start: usize,
-    pub(super) count: usize,
-    pub(super) width: usize,
-}
-
-/// Tiles that cover `n` results, of at most `lanes`: of one width if some width that divides `n` is nearly as good.
-pub(super) fn tiles(n: usize, lanes: usize) -> Vec<Tiles> {
-    if n <= lanes {
-        return vec![Tiles { start: 0, count: 1, width: n }];
-    }
-    let even = (lanes.div_ceil(2)..=lanes).rev().find(|w| n.is_multiple_of(*w) && (w % 4 == 0 || lanes < 4));
-    let width = even.unwrap_or(lanes);
-    let count = n / width;
-    let whole = Tiles { start: 0, count, width };
-    let rest = Tiles { start: count * width, count: 1, width: n - count * width };
-    if rest.width == 0 { vec![whole] } else { vec![whole, rest] }
-}
-
-/// Which operand the tile runs over.
+/// Which operand the lanes of a tile run over.
 #[derive(Clone, Copy, PartialEq)]
 enum Along {
     Columns,
     Rows,
+}
+
+/// What the loops of one product share. The lanes run `across` one axis of the result, the places of a tile along the other.
+struct Product {
+    hero: NodeId,
+    dtype: DType,
+    along: Along,
+    a: NodeId,
+    b: NodeId,
+    inner: usize,
+    packed: Option<BufferId>,
+}
+
+/// Where one tile lies.
+struct At<'b> {
+    batch: &'b [Index],
+    /// Row of the first place.
+    row: Index,
+    places: usize,
+    /// Column of the first lane.
+    column: Index,
+    width: usize,
+    /// Position of the tile's weights in the packed order.
+    packed: Index,
+}
+
+impl Product {
+    fn index(&self, batch: &[Index], row: &Index, column: &Index) -> Vec<Index> {
+        let pair = if self.along == Along::Columns { [row, column] } else { [column, row] };
+        batch.iter().chain(pair).cloned().collect()
+    }
 }
 
 impl<'a> Lowering<'a> {
@@ -48,86 +56,84 @@ impl<'a> Lowering<'a> {
         let batch = ty.shape[..ty.rank() - 2].to_vec();
         let along = if n == 1 && m > 1 { Along::Rows } else { Along::Columns };
         let (outer, across) = if along == Along::Columns { (m, n) } else { (n, m) };
+        let lanes = if outer > 1 { self.target.lanes.div_ceil(2) } else { self.target.lanes };
+        let plan = tiles(across, lanes);
         let weights = if along == Along::Columns { b } else { a };
-        let plan = tiles(across, self.target.lanes);
         let packed = self.packed_matrix(weights, along, inner, across, &plan, &batch);
-        let mut packed_at = 0;
+        let product = Product { hero, dtype: ty.dtype, along, a, b, inner, packed };
+        let mut first = 0;
         for tile in plan {
-            let (first, tile_at) = (packed_at, tile.width * inner);
-            packed_at += tile.count * tile_at;
-            let shape: Vec<usize> = batch.iter().copied().chain([outer, tile.count]).collect();
-            let names: Vec<&str> = batch.iter().map(|_| "batch").chain(["row", "tile"]).collect();
-            self.repeat_all(&names, &shape, &mut |l, at| {
-                let (at, t) = (&at[..at.len() - 1], &at[at.len() - 1]);
-                let (outer_at, batch_at) = at.split_last().expect("batch axes and one more");
-                let index = |row: &Index, column: &Index| -> Vec<Index> {
-                    let pair = if along == Along::Columns { [row, column] } else { [column, row] };
-                    batch_at.iter().chain(pair).cloned().collect()
-                };
-                let base = t.times(tile.width as i64).offset(tile.start as i64);
-                let weight = |l: &mut Self, k: &Index, lane: &Index| match packed {
-                    Some(buffer) => {
-                        let at = t.times(tile_at as i64).plus(&k.times(tile.width as i64)).plus(lane).offset(first as i64);
-                        Ok(Expr::Load(buffer, ty.dtype, at))
-                    }
-                    // A product's right operand is indexed [.., k, column], its left [.., row, k].
-                    None if along == Along::Columns => l.element(b, &index(k, &base.plus(lane))),
-                    None => {
-                        let at: Vec<Index> = batch_at.iter().chain([&base.plus(lane), k]).cloned().collect();
-                        l.element(a, &at)
-                    }
-                };
-                let x = |l: &mut Self, k: &Index| match along {
-                    Along::Columns => {
-                        let at: Vec<Index> = batch_at.iter().chain([outer_at, k]).cloned().collect();
-                        l.element(a, &at)
-                    }
-                    Along::Rows => l.element(b, &batch_at.iter().chain([k, outer_at]).cloned().collect::<Vec<_>>()),
-                };
-                l.tile_of_sums(ty.dtype, inner, tile.width, &x, &weight, &mut |l, lane, sum| {
-                    l.finish(group, hero, &index(outer_at, &base.plus(lane)), sum)
-                })
+            let places = (self.target.sums / tile.width.max(1)).clamp(1, 4);
+            for rows in tiles(outer, places) {
+                let shape: Vec<usize> = batch.iter().copied().chain([tile.count, rows.count]).collect();
+                let names: Vec<&str> = batch.iter().map(|_| "batch").chain(["tile", "row"]).collect();
+                self.repeat_all(&names, &shape, &mut |l, at| {
+                    let [batch @ .., t, r] = at else { unreachable!("tile and row come last") };
+                    let at = At {
+                        batch,
+                        row: r.times(rows.width as i64).offset(rows.start as i64),
+                        places: rows.width,
+                        column: t.times(tile.width as i64).offset(tile.start as i64),
+                        width: tile.width,
+                        packed: t.times((tile.width * inner) as i64).offset(first as i64),
+                    };
+                    l.matmul_tile(group, &product, &at)
+                })?;
+            }
+            first += tile.count * tile.width * inner;
+        }
+        Ok(())
+    }
+
+    fn matmul_tile(&mut self, group: &Group, p: &Product, at: &At) -> Result<(), Error> {
+        let sums = self.sums(p.dtype, at.places, at.width)?;
+        let steps = self.target.steps;
+        self.repeat("i", p.inner / steps, |l, i| l.matmul_step(p, at, &sums, &i.times(steps as i64), steps))?;
+        let rest = p.inner % steps;
+        if rest > 0 {
+            self.matmul_step(p, at, &sums, &Index::from((p.inner - rest) as i64), rest)?;
+        }
+        for place in 0..at.places {
+            self.repeat_rolled(at.width, |l, lane| {
+                let to = p.index(at.batch, &at.row.offset(place as i64), &at.column.plus(&lane));
+                l.finish(group, p.hero, &to, sums.get(place, &lane))
             })?;
         }
         Ok(())
     }
 
-    /// The sums over `k` of `x(k) * weight(k, lane)` for each lane, each handed to `done`.
-    fn tile_of_sums(
-        &mut self,
-        dtype: teff_graph::DType,
-        inner: usize,
-        width: usize,
-        x: &dyn Fn(&mut Self, &Index) -> Result<Expr, Error>,
-        weight: &dyn Fn(&mut Self, &Index, &Index) -> Result<Expr, Error>,
-        done: &mut dyn FnMut(&mut Self, &Index, Expr) -> Result<(), Error>,
-    ) -> Result<(), Error> {
-        let zero = Expr::constant(dtype, Num::Int(0));
-        if width == 1 {
-            let sum = self.mutable("sum", zero);
-            self.repeat("i", inner, |l, k| {
-                let product = Expr::binary(Binary::Mul, x(l, &k)?, weight(l, &k, &Index::zero())?);
-                l.set(sum, Expr::binary(Binary::Add, value(sum), product));
-                Ok(())
-            })?;
-            return done(self, &Index::zero(), value(sum));
+    /// The products of inputs `k .. k + taps`.
+    fn matmul_step(&mut self, p: &Product, at: &At, sums: &super::tile::Sums, k: &Index, taps: usize) -> Result<(), Error> {
+        let mut inputs = Vec::new();
+        for place in 0..at.places {
+            let row = at.row.offset(place as i64);
+            let mut of_place = Vec::new();
+            for tap in 0..taps {
+                let k = k.offset(tap as i64);
+                let x = match p.along {
+                    Along::Columns => self.element(p.a, &at.batch.iter().chain([&row, &k]).cloned().collect::<Vec<_>>())?,
+                    Along::Rows => self.element(p.b, &at.batch.iter().chain([&k, &row]).cloned().collect::<Vec<_>>())?,
+                };
+                of_place.push(if at.width > 1 { self.name_value("x", x) } else { x });
+            }
+            inputs.push(of_place);
         }
-        let sums = self.array("sum", dtype, width);
-        self.repeat("j", width, |l, j| {
-            l.push(Stmt::StoreLocal(sums, j, zero));
-            Ok(())
-        })?;
-        self.repeat("i", inner, |l, k| {
-            let x = x(l, &k)?;
-            let x = l.name_value("x", x);
-            l.repeat("j", width, |l, j| {
-                let product = Expr::binary(Binary::Mul, x, weight(l, &k, &j)?);
-                let sum = Expr::LoadLocal(sums, dtype, j.clone());
-                l.push(Stmt::StoreLocal(sums, j, Expr::binary(Binary::Add, sum, product)));
-                Ok(())
-            })
-        })?;
-        self.repeat("j", width, |l, j| done(l, &j, Expr::LoadLocal(sums, dtype, j.clone())))
+        self.add_products(sums, &inputs, &|l, tap, lane| {
+            let k = k.offset(tap as i64);
+            let column = at.column.plus(lane);
+            match (p.packed, p.along) {
+                (Some(buffer), _) => {
+                    let position = at.packed.plus(&k.times(at.width as i64)).plus(lane);
+                    Ok(Expr::Load(buffer, p.dtype, position))
+                }
+                (None, Along::Columns) => {
+                    l.element(p.b, &at.batch.iter().chain([&k, &column]).cloned().collect::<Vec<_>>())
+                }
+                (None, Along::Rows) => {
+                    l.element(p.a, &at.batch.iter().chain([&column, &k]).cloned().collect::<Vec<_>>())
+                }
+            }
+        })
     }
 
     /// Constant weights in the order the tiles read them.

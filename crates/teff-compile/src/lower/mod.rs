@@ -8,8 +8,10 @@ mod adjoint;
 mod build;
 
 mod conv;
+mod conv_pool;
 mod epilogue;
 mod element;
+mod fold;
 mod fuse;
 mod index;
 mod map;
@@ -17,9 +19,13 @@ mod matmul;
 mod name;
 mod pack;
 mod pool;
+mod prune;
 mod reduce;
 mod scan;
 mod tidy;
+mod tile;
+
+pub(crate) use name::is_reserved;
 
 use crate::error::Error;
 use crate::program::{Buffer, BufferId, Expr, Index, Place, Port, Program, Stmt, VarInfo};
@@ -28,7 +34,7 @@ use build::Builder;
 use fuse::{Group, Groups};
 use std::collections::HashMap;
 use std::sync::Arc;
-use teff_graph::{Graph, Node, NodeId, Op, Type, Value};
+use teff_graph::{Graph, Node, NodeId, Op, Type, Value, passes};
 
 /// Where the elements of a node are: in a buffer, from an index on.
 #[derive(Clone, Debug)]
@@ -58,7 +64,13 @@ struct Lowering<'a> {
     builder: Builder,
 }
 
-/// Lowers a graph without parameters. Buffers in the arena have no addresses yet.
+/// The graph as it is lowered: parameters are constants, what can be computed now is, scales are part of weights.
+pub(crate) fn prepare(graph: &Graph) -> Graph {
+    let graph = passes::simplify(&passes::freeze(graph));
+    passes::simplify(&fold::fold_channels(&graph))
+}
+
+/// Lowers a prepared graph. Buffers in the arena have no addresses yet.
 pub(crate) fn lower(graph: &Graph, name: &str, target: &Target, reassociate: bool) -> Result<Program, Error> {
     let mut to = Lowering {
         graph,
@@ -70,7 +82,7 @@ pub(crate) fn lower(graph: &Graph, name: &str, target: &Target, reassociate: boo
         buffers: Vec::new(),
         constants: HashMap::new(),
         packs: HashMap::new(),
-        names: name::Names::new(),
+        names: name::Names::new(name),
         computing: None,
         builder: Builder::default(),
     };
@@ -87,7 +99,9 @@ pub(crate) fn lower(graph: &Graph, name: &str, target: &Target, reassociate: boo
         kernels.extend(to.take_kernel(&Group::of(node)));
     }
     let arena = crate::program::Arena { bytes: 0, align: 1, lower_bound: 0 };
-    Ok(Program { name: name.into(), buffers: to.buffers, kernels, inputs, outputs, arena })
+    let mut program = Program { name: name.into(), buffers: to.buffers, kernels, inputs, outputs, arena };
+    prune::prune(&mut program);
+    Ok(program)
 }
 
 impl<'a> Lowering<'a> {

@@ -19,16 +19,22 @@ const RESERVED: &str = "auto break case char const continue default do double el
     gamma index arena as become box crate dyn fn impl in let loop match mod move mut pub ref self super trait type unsafe use \
     where yield async await try";
 
+/// True for names that mean something in C, in Rust or in the libraries that generated code includes.
+pub(crate) fn is_reserved(name: &str) -> bool {
+    RESERVED.split_whitespace().any(|r| r == name || r.len() + 1 == name.len() && name.strip_prefix(r) == Some("f"))
+}
+
 impl Names {
-    pub(super) fn new() -> Names {
-        Names { used: RESERVED.split_whitespace().map(String::from).collect() }
+    /// `function` is taken by the network itself.
+    pub(super) fn new(function: &str) -> Names {
+        Names { used: HashSet::from([function.to_string()]) }
     }
 
     /// `wish`, or with a number behind it when that is taken.
     pub(super) fn unique(&mut self, wish: &str) -> String {
         let free = std::iter::once(wish.to_string())
             .chain((2..).map(|i| format!("{wish}_{i}")))
-            .find(|n| !self.used.contains(n))
+            .find(|n| !self.used.contains(n) && !is_reserved(n))
             .expect("numbers do not end");
         self.used.insert(free.clone());
         free

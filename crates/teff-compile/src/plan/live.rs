@@ -108,7 +108,7 @@ fn find_stores<'a>(body: &'a [Stmt], to: BufferId, loops: &mut Vec<(Var, usize)>
     for stmt in body {
         match stmt {
             Stmt::Store(id, index, _) if *id == to => found.push((index, loops.clone(), body)),
-            Stmt::For { var, count, body } => {
+            Stmt::For { var, count, body, .. } => {
                 loops.push((*var, *count));
                 find_stores(body, to, loops, found);
                 loops.pop();

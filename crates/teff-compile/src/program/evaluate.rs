@@ -125,7 +125,7 @@ impl Run<'_> {
 
     fn stmt(&mut self, stmt: &Stmt) -> Result<(), Fault> {
         match stmt {
-            Stmt::For { var, count, body } => {
+            Stmt::For { var, count, body, .. } => {
                 for i in 0..*count {
                     self.indices[var.0 as usize] = i as i64;
                     self.body(body)?;

@@ -18,17 +18,19 @@
 //! - [`validate`] checks all of this but liveness, which [`evaluate`](evaluate()) checks byte by byte while it runs.
 
 mod bounds;
+mod cost;
 mod evaluate;
 mod index;
 mod text;
 mod validate;
 mod walk;
 
+pub use cost::{Cost, cost, kernel_cost};
 pub use evaluate::{Fault, evaluate};
 pub use index::{Atom, Index};
 pub(crate) use index::{ravel, unravel};
 pub use validate::{Invalid, validate};
-pub(crate) use walk::{divisions, each_expr, each_expr_in};
+pub(crate) use walk::{divisions, each_expr, each_expr_in, each_stmt_mut, map_exprs};
 
 use std::fmt;
 use std::sync::Arc;
@@ -329,6 +331,8 @@ pub enum Stmt {
         var: Var,
         /// How often, at least 1.
         count: usize,
+        /// The loop is short and must stay one: unrolled before the loops beside it are vectorised, it spoils them.
+        rolled: bool,
         /// What is repeated.
         body: Vec<Stmt>,
     },

@@ -49,8 +49,8 @@ impl Text<'_> {
     fn stmt(&self, f: &mut Formatter, stmt: &Stmt, depth: usize) -> fmt::Result {
         write!(f, "{:1$}", "", 2 * depth)?;
         match stmt {
-            Stmt::For { var, count, body } => {
-                writeln!(f, "for {} in 0..{count}", self.var(*var))?;
+            Stmt::For { var, count, rolled, body } => {
+                writeln!(f, "for {} in 0..{count}{}", self.var(*var), if *rolled { " rolled" } else { "" })?;
                 body.iter().try_for_each(|s| self.stmt(f, s, depth + 1))
             }
             Stmt::Let(v, e) => writeln!(f, "let {}: {} = {}", self.var(*v), e.dtype(), self.expr(e)),

@@ -100,7 +100,7 @@ impl Checker<'_> {
 
     fn stmt(&mut self, stmt: &Stmt, facts: &Facts) -> Check {
         match stmt {
-            Stmt::For { var, count, body } => {
+            Stmt::For { var, count, body, .. } => {
                 if *count == 0 {
                     return Err("a loop that never runs".into());
                 }

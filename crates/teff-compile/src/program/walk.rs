@@ -118,3 +118,55 @@ pub(crate) fn divisions(body: &[Stmt]) -> usize {
     each_expr_in(body, &mut |e| count += expr_indices(e).is_some_and(Index::divides) as usize);
     count
 }
+
+/// Calls `f` on every statement, outermost first, to change it.
+pub(crate) fn each_stmt_mut(body: &mut [Stmt], f: &mut impl FnMut(&mut Stmt)) {
+    for stmt in body {
+        f(stmt);
+        match stmt {
+            Stmt::For { body, .. } => each_stmt_mut(body, f),
+            Stmt::If { then, otherwise, .. } => {
+                each_stmt_mut(then, f);
+                each_stmt_mut(otherwise, f);
+            }
+            Stmt::Let(..) | Stmt::LetIndex(..) | Stmt::Mutable(..) | Stmt::Set(..) => {}
+            Stmt::Array(_) | Stmt::StoreLocal(..) | Stmt::Store(..) => {}
+        }
+    }
+}
+
+/// Calls `f` on every expression of every statement, innermost first, to change it.
+pub(crate) fn map_exprs(body: &mut [Stmt], f: &mut impl FnMut(&mut Expr)) {
+    each_stmt_mut(body, &mut |stmt| match stmt {
+        Stmt::Let(_, e) | Stmt::Mutable(_, e) | Stmt::Set(_, e) | Stmt::If { condition: e, .. } => map_expr(e, f),
+        Stmt::StoreLocal(_, i, e) | Stmt::Store(_, i, e) => {
+            map_index(i, f);
+            map_expr(e, f);
+        }
+        Stmt::LetIndex(_, i) => map_index(i, f),
+        Stmt::For { .. } | Stmt::Array(_) => {}
+    });
+}
+
+fn map_expr(e: &mut Expr, f: &mut impl FnMut(&mut Expr)) {
+    match e {
+        Expr::Const(_) | Expr::Var(..) => {}
+        Expr::Index(_, i) | Expr::InRange { index: i, .. } => map_index(i, f),
+        Expr::Load(_, _, i) | Expr::LoadLocal(_, _, i) => map_index(i, f),
+        Expr::Unary(_, x) | Expr::Cast(_, x) => map_expr(x, f),
+        Expr::Binary(_, a, b) => {
+            map_expr(a, f);
+            map_expr(b, f);
+        }
+        Expr::Select(operands) => operands.iter_mut().for_each(|x| map_expr(x, f)),
+    }
+    f(e);
+}
+
+fn map_index(index: &mut Index, f: &mut impl FnMut(&mut Expr)) {
+    let mut found = false;
+    each_in_index(index, &mut |_| found = true);
+    if found {
+        *index = index.map_values(&mut |e| map_expr(e, f));
+    }
+}

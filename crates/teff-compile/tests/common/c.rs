@@ -83,7 +83,7 @@ pub fn check(cases: &[Case], compiler: &str, flags: &[&str]) {
         calls += &call(case, i, arena);
     }
     main += &calls;
-    main += "int main(void)\n{\n";
+    main += "int main(void)\n{\n    (void)compare_bytes;\n    (void)compare_f32;\n    (void)compare_f64;\n";
     (0..cases.len()).for_each(|i| main += &format!("    case{i}();\n"));
     main += "    return failures != 0;\n}\n";
     scratch.write("main.c", &main);
@@ -205,7 +205,7 @@ static void differs(const char *what, int i, double got, double expected)
     }
 }
 
-static inline void compare_bytes(const char *what, const void *got, const void *expected, int size, double bound)
+static void compare_bytes(const char *what, const void *got, const void *expected, int size, double bound)
 {
     (void)bound;
     if (memcmp(got, expected, (size_t)size) != 0) {
@@ -217,7 +217,7 @@ static inline void compare_bytes(const char *what, const void *got, const void *
     }
 }
 
-static inline void compare_f32(const char *what, const float *got, const void *expected, int size, double bound)
+static void compare_f32(const char *what, const float *got, const void *expected, int size, double bound)
 {
     for (int i = 0; i < size / 4; i++) {
         float e;
@@ -228,7 +228,7 @@ static inline void compare_f32(const char *what, const float *got, const void *e
     }
 }
 
-static inline void compare_f64(const char *what, const double *got, const void *expected, int size, double bound)
+static void compare_f64(const char *what, const double *got, const void *expected, int size, double bound)
 {
     for (int i = 0; i < size / 8; i++) {
         double e;

@@ -6,6 +6,7 @@
 #![allow(missing_docs, unreachable_pub, dead_code)]
 
 pub mod c;
+pub mod nets;
 
 use teff_graph::{
     Binary, ConvGeometry, DType, Graph, Op, PadAxis, Param, PoolKind, ReduceKind, ScatterKind, SliceAxis, Tensor,

@@ -7,6 +7,7 @@ use crate::ops;
 use crate::scan::Scan;
 use crate::text::attributes;
 use crate::value::{Num, Value};
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -218,11 +219,20 @@ impl Rewriter {
         if operands.is_empty() || matches!(op, Op::Scan(_) | Op::Project(_) | Op::Broadcast(_)) {
             return None;
         }
+        // Beside a constant of full size, a repeated one is taken as its elements.
+        let repeated = |o: NodeId| match (self.op(o), self.op(*self.graph[o].operands.first()?)) {
+            (Op::Broadcast(_), Op::Constant(v)) => Some(Cow::Owned(ops::evaluate(self.op(o), &[v]))),
+            _ => None,
+        };
+        let is_full = |&o: &NodeId| matches!(self.op(o), Op::Constant(_));
+        let mixes = matches!(op, Op::Binary(_) | Op::Select) && operands.iter().any(is_full);
         let values = operands.iter().map(|&o| match self.op(o) {
-            Op::Constant(v) => Some(v.as_ref()),
+            Op::Constant(v) => Some(Cow::Borrowed(v.as_ref())),
+            _ if mixes => repeated(o),
             _ => None,
         });
-        let values: Vec<&Value> = values.collect::<Option<_>>()?;
+        let values: Vec<Cow<Value>> = values.collect::<Option<_>>()?;
+        let values: Vec<&Value> = values.iter().map(AsRef::as_ref).collect();
         let types: Vec<_> = values.iter().map(|v| v.ty()).collect();
         let ty = ops::infer(op, &types).ok()?;
         let given: usize = types.iter().map(|t| t.bytes()).sum();

@@ -1,0 +1,136 @@
+//! What a Program takes of its target: exact bytes, counted operations, estimated cycles.
+
+use crate::program::{BufferId, Cost, Place, Program, kernel_cost, shape_text};
+use crate::target::Target;
+use std::collections::HashSet;
+use std::fmt::{self, Write};
+use teff_graph::Type;
+
+/// What a Program takes.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Budget {
+    /// Bytes of all constants, as the linker counts them.
+    pub flash_weights: usize,
+    /// Bytes of the arena, as the linker counts them.
+    pub ram_arena: usize,
+    /// Bytes that any memory plan needs at least.
+    pub ram_lower_bound: usize,
+    /// Multiply-accumulates of matrix products and convolutions.
+    pub macs: u64,
+    /// Estimated cycles of one run.
+    pub cycles: f64,
+    /// The kernels, in order.
+    pub kernels: Vec<KernelBudget>,
+}
+
+/// What one kernel takes.
+#[derive(Clone, Debug, PartialEq)]
+pub struct KernelBudget {
+    /// Name of its function.
+    pub name: String,
+    /// The layer it came from.
+    pub label: Option<String>,
+    /// Its operations, from first to last.
+    pub ops: Vec<&'static str>,
+    /// Type of its result.
+    pub result: Type,
+    /// Bytes of the constants it is the first to read.
+    pub weight_bytes: usize,
+    /// Bytes of its results in the arena.
+    pub arena_bytes: usize,
+    /// Multiply-accumulates.
+    pub macs: u64,
+    /// Loads, stores, operations, estimated cycles.
+    pub cost: Cost,
+}
+
+impl Budget {
+    /// The budget of `program` on `target`.
+    pub fn new(program: &Program, target: &Target) -> Budget {
+        let mut counted: HashSet<BufferId> = HashSet::new();
+        let mut kernels = Vec::new();
+        for k in &program.kernels {
+            let (reads, writes) = k.accesses();
+            let mut bytes = |ids: &[BufferId], wanted: fn(&Place) -> bool| -> usize {
+                let new = ids.iter().filter(|id| wanted(&program.buffer(**id).place) && counted.insert(**id));
+                new.map(|id| program.buffer(*id).ty.bytes()).sum()
+            };
+            kernels.push(KernelBudget {
+                name: k.name.clone(),
+                label: k.label.as_deref().map(String::from),
+                ops: k.ops.clone(),
+                result: k.result.clone(),
+                weight_bytes: bytes(&reads, |p| matches!(p, Place::Constant(_))),
+                arena_bytes: bytes(&writes, |p| matches!(p, Place::Arena(_))),
+                macs: k.macs,
+                cost: kernel_cost(k, target),
+            });
+        }
+        Budget {
+            flash_weights: program.constant_bytes(),
+            ram_arena: program.arena.bytes,
+            ram_lower_bound: program.arena.lower_bound,
+            macs: kernels.iter().map(|k| k.macs).sum(),
+            cycles: kernels.iter().map(|k| k.cost.cycles).sum(),
+            kernels,
+        }
+    }
+
+    /// The budget as one JSON object.
+    pub fn to_json(&self) -> String {
+        let mut out = format!(
+            "{{\"flash_weights\":{},\"ram_arena\":{},\"ram_lower_bound\":{},\"macs\":{},\"cycles\":{:.0},\"kernels\":[",
+            self.flash_weights, self.ram_arena, self.ram_lower_bound, self.macs, self.cycles
+        );
+        for (i, k) in self.kernels.iter().enumerate() {
+            let ops: Vec<String> = k.ops.iter().map(|o| quoted(o)).collect();
+            let shape: Vec<String> = k.result.shape.iter().map(|n| n.to_string()).collect();
+            let _ = write!(
+                out,
+                "{}{{\"name\":{},\"label\":{},\"ops\":[{}],\"dtype\":{},\"shape\":[{}],\"weight_bytes\":{},\"arena_bytes\":{},\"macs\":{},\"loads\":{},\"stores\":{},\"cycles\":{:.0}}}",
+                if i == 0 { "" } else { "," },
+                quoted(&k.name),
+                k.label.as_deref().map_or("null".into(), quoted),
+                ops.join(","),
+                quoted(k.result.dtype.name()),
+                shape.join(","),
+                k.weight_bytes,
+                k.arena_bytes,
+                k.macs,
+                k.cost.loads,
+                k.cost.stores,
+                k.cost.cycles,
+            );
+        }
+        out + "]}"
+    }
+}
+
+fn quoted(s: &str) -> String {
+    let mut out = String::from("\"");
+    for c in s.chars() {
+        match c {
+            '"' | '\\' => out.extend(['\\', c]),
+            c if (c as u32) < 0x20 => _ = write!(out, "\\u{:04x}", c as u32),
+            c => out.push(c),
+        }
+    }
+    out + "\""
+}
+
+/// A table for people.
+impl fmt::Display for Budget {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        writeln!(f, "{:<20} {:<28} {:<14} {:>9} {:>9} {:>10} {:>12}", "kernel", "operations", "result", "weights", "arena", "MACs", "cycles")?;
+        for k in &self.kernels {
+            let ops = k.ops.join(" ");
+            let shape = shape_text(&k.result.shape);
+            writeln!(
+                f,
+                "{:<20} {:<28} {:<14} {:>9} {:>9} {:>10} {:>12.0}",
+                k.name, ops, shape, k.weight_bytes, k.arena_bytes, k.macs, k.cost.cycles
+            )?;
+        }
+        writeln!(f, "{:<64} {:>9} {:>9} {:>10} {:>12.0}", "total", self.flash_weights, self.ram_arena, self.macs, self.cycles)
+    }
+}

@@ -1,0 +1,181 @@
+//! What a kernel costs, counted from its statements.
+
+use super::{Atom, Expr, Index, Kernel, Program, Stmt};
+use crate::target::{Cycles, Target};
+use std::ops::AddAssign;
+use teff_graph::{Binary, DType, Unary};
+
+/// Counts of one run of a kernel; what stands under a condition is counted as if it held.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Cost {
+    /// Elements read from buffers.
+    pub loads: u64,
+    /// Elements written to buffers.
+    pub stores: u64,
+    /// Operations on floats.
+    pub float_ops: u64,
+    /// Operations on integers and booleans, index arithmetic left out.
+    pub int_ops: u64,
+    /// Estimated cycles on a target.
+    pub cycles: f64,
+}
+
+impl AddAssign for Cost {
+    fn add_assign(&mut self, o: Cost) {
+        self.loads += o.loads;
+        self.stores += o.stores;
+        self.float_ops += o.float_ops;
+        self.int_ops += o.int_ops;
+        self.cycles += o.cycles;
+    }
+}
+
+impl Cost {
+    fn times(self, n: u64) -> Cost {
+        Cost {
+            loads: self.loads * n,
+            stores: self.stores * n,
+            float_ops: self.float_ops * n,
+            int_ops: self.int_ops * n,
+            cycles: self.cycles * n as f64,
+        }
+    }
+}
+
+/// The cost of a whole program on `target`.
+pub fn cost(program: &Program, target: &Target) -> Cost {
+    let mut total = Cost::default();
+    program.kernels.iter().for_each(|k| total += kernel_cost(k, target));
+    total
+}
+
+/// The cost of one kernel on `target`.
+pub fn kernel_cost(kernel: &Kernel, target: &Target) -> Cost {
+    Counter { cycles: &target.cycles }.body(&kernel.body)
+}
+
+struct Counter<'a> {
+    cycles: &'a Cycles,
+}
+
+impl Counter<'_> {
+    fn body(&self, body: &[Stmt]) -> Cost {
+        let mut total = Cost::default();
+        body.iter().for_each(|s| total += self.stmt(s));
+        total
+    }
+
+    fn stmt(&self, stmt: &Stmt) -> Cost {
+        match stmt {
+            Stmt::For { count, body, .. } => {
+                let mut turn = self.body(body);
+                turn.cycles += self.cycles.turn;
+                turn.times(*count as u64)
+            }
+            Stmt::Let(_, e) | Stmt::Mutable(_, e) | Stmt::Set(_, e) => self.expr(e),
+            Stmt::LetIndex(_, i) => self.index(i),
+            Stmt::Array(_) => Cost::default(),
+            // A local array stands for registers.
+            Stmt::StoreLocal(_, _, e) => self.expr(e),
+            Stmt::Store(_, i, e) => {
+                let mut total = self.expr(e);
+                total += self.index(i);
+                total += Cost { stores: 1, cycles: self.cycles.store, ..Cost::default() };
+                total
+            }
+            Stmt::If { condition, then, otherwise } => {
+                let mut total = self.expr(condition);
+                let (then, otherwise) = (self.body(then), self.body(otherwise));
+                total += if then.cycles >= otherwise.cycles { then } else { otherwise };
+                total
+            }
+        }
+    }
+
+    /// Divisions, and what is computed from the network's integers; sums of strides are what compilers strength-reduce.
+    fn index(&self, index: &Index) -> Cost {
+        let mut total = Cost::default();
+        for (atom, _) in index.terms() {
+            match atom {
+                Atom::Var(_) => {}
+                Atom::Div(i, _) | Atom::Mod(i, _) => {
+                    total += self.index(i);
+                    total.cycles += self.cycles.int_divide;
+                }
+                Atom::Value(e) => total += self.expr(e),
+            }
+        }
+        total
+    }
+
+    fn expr(&self, e: &Expr) -> Cost {
+        let mut total = Cost::default();
+        let operation = |dtype: DType, cycles: f64| Cost {
+            float_ops: dtype.is_float() as u64,
+            int_ops: !dtype.is_float() as u64,
+            cycles,
+            ..Cost::default()
+        };
+        match e {
+            Expr::Const(_) | Expr::Var(..) | Expr::LoadLocal(..) => {}
+            Expr::Index(_, i) => total += self.index(i),
+            Expr::InRange { index, .. } => {
+                total += self.index(index);
+                total += operation(DType::I32, 2.0 * self.cycles.int);
+            }
+            Expr::Load(_, _, i) => {
+                total += self.index(i);
+                total += Cost { loads: 1, cycles: self.cycles.load, ..Cost::default() };
+            }
+            Expr::Unary(op, x) => {
+                total += self.expr(x);
+                total += operation(x.dtype(), self.unary(*op, x.dtype()));
+            }
+            Expr::Binary(op, a, b) => {
+                total += self.expr(a);
+                total += self.expr(b);
+                total += operation(a.dtype(), self.binary(*op, a.dtype()));
+            }
+            Expr::Select(operands) => {
+                let [condition, a, b] = operands.as_ref();
+                total += self.expr(condition);
+                let (a, b) = (self.expr(a), self.expr(b));
+                total += if a.cycles >= b.cycles { a } else { b };
+                total.cycles += self.cycles.int;
+            }
+            Expr::Cast(to, x) => {
+                total += self.expr(x);
+                let converts = to.is_float() || x.dtype().is_float();
+                total += operation(*to, if converts { self.cycles.float_add } else { self.cycles.int });
+            }
+        }
+        total
+    }
+
+    fn unary(&self, op: Unary, dtype: DType) -> f64 {
+        let c = self.cycles;
+        match op {
+            Unary::Neg | Unary::Abs | Unary::Sign | Unary::Not | Unary::IsNan | Unary::IsInf | Unary::StopGradient => c.int,
+            Unary::Floor | Unary::Ceil | Unary::Round => c.float_add,
+            Unary::Sqrt => c.float_divide,
+            Unary::Exp | Unary::Log | Unary::Sin | Unary::Cos | Unary::Tan | Unary::Asin | Unary::Acos => c.function,
+            Unary::Atan | Unary::Sinh | Unary::Cosh | Unary::Tanh | Unary::Asinh | Unary::Acosh => c.function,
+            Unary::Atanh | Unary::Erf => c.function,
+            Unary::Sigmoid => c.function + c.float_add + if dtype.is_float() { c.float_divide } else { 0.0 },
+        }
+    }
+
+    fn binary(&self, op: Binary, dtype: DType) -> f64 {
+        let c = self.cycles;
+        match (op, dtype.is_float()) {
+            (Binary::Mul, true) => c.float_multiply,
+            (Binary::Div | Binary::Rem, true) => c.float_divide,
+            (Binary::Pow, true) => 2.0 * c.function,
+            (_, true) => c.float_add,
+            (Binary::Div | Binary::Rem, false) => c.int_divide,
+            (Binary::Pow, false) => 32.0 * c.int,
+            // Twice as many registers.
+            (_, false) => c.int * if dtype.size() == 8 { 3.0 } else { 1.0 },
+        }
+    }
+}

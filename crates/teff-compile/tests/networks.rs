@@ -1,0 +1,178 @@
+//! Whole networks: what is fused and folded, what memory that takes, and that the C computes the same.
+
+mod common;
+
+use common::Rng;
+use common::c::{Case, check, has};
+use common::nets::{cnn, conv, dense, graph, mlp, uniform, weights};
+use teff_compile::{Budget, Options, Program, Target, compile, program};
+use teff_graph::{DType, Graph, PoolKind, Tensor, Value, Window, evaluate};
+
+fn compiled(name: &str, graph: &Graph, target: Target) -> Program {
+    compile(graph, &Options { name: name.into(), target, ..Options::default() }).unwrap()
+}
+
+/// The program on random inputs beside the reference; as a case for the C compilers.
+fn case(name: &str, graph: &Graph, target: Target, rng: &mut Rng) -> Case {
+    let program = compiled(name, graph, target);
+    let inputs: Vec<Value> = graph.inputs().iter().map(|&i| uniform(rng, &graph[i].ty.shape, 1.0)).collect();
+    let expected = evaluate(graph, &inputs).unwrap();
+    let found = program::evaluate(&program, &inputs).unwrap_or_else(|e| panic!("{name}: {e}\n{program}"));
+    for (e, f) in expected.iter().zip(&found) {
+        let difference = e.to_f64().iter().zip(f.to_f64()).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
+        let largest = e.to_f64().iter().fold(1.0, |m: f64, x| m.max(x.abs()));
+        assert!(difference < 1e-5 * largest, "{name}: differs by {difference}\n{program}");
+    }
+    Case { program, inputs, expected, tolerance: 1e-5, about: teff_graph::print_brief(graph) }
+}
+
+fn kernels(p: &Program) -> Vec<&str> {
+    p.kernels.iter().map(|k| k.name.as_str()).collect()
+}
+
+#[test]
+fn a_cnn_keeps_only_what_its_pools_keep() {
+    let (x, y) = cnn(&mut Rng(1));
+    let p = compiled("net", &graph(&x, &y), Target::GENERIC);
+    assert_eq!(kernels(&p), ["conv1", "conv2", "dense"]);
+    // 8x13x13 and 16x5x5 floats; the unpooled planes would take 21.6 kB and 7.7 kB.
+    assert_eq!((p.arena.bytes, p.arena.lower_bound), (4 * (8 * 169 + 16 * 25), 4 * (8 * 169 + 16 * 25)));
+    let budget = Budget::new(&p, &Target::GENERIC);
+    assert_eq!(budget.flash_weights, 4 * (72 + 8 + 1152 + 16 + 4000 + 10));
+    // Of conv2's 11x11 places the pool keeps 10x10.
+    assert_eq!(budget.macs, 8 * 26 * 26 * 9 + 16 * 10 * 10 * 72 + 4000);
+    assert_eq!(budget.kernels.iter().map(|k| k.weight_bytes).sum::<usize>(), budget.flash_weights);
+}
+
+#[test]
+fn a_batch_norm_becomes_part_of_the_convolution() {
+    let rng = &mut Rng(2);
+    let x = Tensor::input("x", DType::F32, &[1, 3, 8, 8]);
+    let positive = |rng: &mut Rng| Tensor::constant(uniform(rng, &[4], 0.4)) + 1.0;
+    let (mean, variance, scale) = (weights(rng, "mean", &[4]), positive(rng), positive(rng));
+    let shift = weights(rng, "shift", &[4]);
+    let y = conv(rng, &x, 4, 3, 1, "conv").batch_norm(&mean, &variance, &scale, &shift, 1e-5).relu();
+    let g = graph(&x, &y);
+    let made = case("net", &g, Target::GENERIC, rng);
+    assert_eq!(made.program.kernels.len(), 1);
+    assert_eq!(made.program.constant_bytes(), 4 * (4 * 27 + 4));
+    let budget = Budget::new(&made.program, &Target::CORTEX_M0PLUS);
+    assert_eq!(budget.ram_arena, 0);
+}
+
+#[test]
+fn a_residual_is_added_where_the_convolution_ends() {
+    let rng = &mut Rng(3);
+    let x = Tensor::input("x", DType::F32, &[1, 4, 6, 6]);
+    let h = conv(rng, &x, 4, 3, 1, "a").relu();
+    let y = (conv(rng, &h, 4, 3, 1, "b") + &h).relu();
+    let made = case("net", &graph(&x, &y), Target::GENERIC, rng);
+    assert_eq!(made.program.kernels.len(), 2);
+    assert_eq!(made.program.arena.bytes, 4 * 4 * 36);
+}
+
+#[test]
+fn a_chain_of_functions_works_in_place() {
+    let rng = &mut Rng(4);
+    let x = Tensor::input("x", DType::F32, &[64]);
+    // Read twice, so it gets memory; what is made of it takes the same place.
+    let a = x.exp();
+    let b = (&a * &a.sum(&[])).exp();
+    let y = &b + &b.sum(&[]);
+    let p = case("net", &graph(&x, &y), Target::GENERIC, rng).program;
+    assert_eq!(p.arena.bytes, 4 * 64 + 4, "{p}");
+}
+
+#[test]
+fn networks_compute_the_same_in_c() {
+    let rng = &mut Rng(5);
+    let mut cases = Vec::new();
+    for (i, target) in [Target::GENERIC, Target::CORTEX_M0PLUS].into_iter().enumerate() {
+        for (name, (x, y)) in [("mlp", mlp(rng)), ("cnn", cnn(rng)), ("padded", padded(rng)), ("grouped", grouped(rng)),
+            ("sequence", sequence(rng)), ("attention", attention(rng)), ("norms", norms(rng))]
+        {
+            cases.push(case(&format!("{name}{i}"), &graph(&x, &y), target, rng));
+        }
+    }
+    if has("gcc") {
+        check(&cases, "gcc", &["-O3"]);
+    }
+    // Tables of a megabyte take sanitizers long and show nothing new.
+    cases.retain(|c| c.program.constant_bytes() < 100_000);
+    if has("gcc") {
+        check(&cases, "gcc", &["-O1", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]);
+    }
+    if has("clang") {
+        check(&cases, "clang", &["-O2"]);
+    }
+}
+
+fn padded(rng: &mut Rng) -> (Tensor, Tensor) {
+    let x = Tensor::input("x", DType::F32, &[2, 3, 9, 11]);
+    let h = conv(rng, &x, 20, 3, 1, "same").relu().max_pool2d(2, 2);
+    let h = conv(rng, &h, 7, 5, 2, "wide").tanh();
+    let w = Window { pad_low: vec![1, 1], pad_high: vec![1, 1], ..Window::new([3, 3], [2, 2]) };
+    (x, h.avg_pool(w.clone(), false) + h.pool(PoolKind::Max, w))
+}
+
+fn grouped(rng: &mut Rng) -> (Tensor, Tensor) {
+    let x = Tensor::input("x", DType::F32, &[1, 6, 10, 10]);
+    let depthwise = weights(rng, "depthwise.weight", &[6, 1, 3, 3]);
+    let pointwise = weights(rng, "pointwise.weight", &[30, 6, 1, 1]);
+    let groups = weights(rng, "groups.weight", &[50, 15, 3, 3]);
+    let h = x.conv2d(&depthwise, 2, 1, 1, 6).relu6();
+    let h = h.conv2d(&pointwise, 1, 0, 1, 1).relu6();
+    let h = h.conv2d(&groups, 1, 1, 2, 2);
+    (x, h.conv_transpose2d(&weights(rng, "up.weight", &[50, 4, 2, 2]), 2, 0, 0).silu())
+}
+
+fn sequence(rng: &mut Rng) -> (Tensor, Tensor) {
+    let x = Tensor::input("x", DType::F32, &[5, 2, 3]);
+    let start = Tensor::zeros(&[2, 4]);
+    let (wx, wh) = (weights(rng, "wx", &[3, 4]), weights(rng, "wh", &[4, 4]));
+    let (last, all) = Tensor::scan(&[start], std::slice::from_ref(&x), true, |s, x| {
+        let h = (x[0].matmul(&wx) + s[0].matmul(&wh)).tanh();
+        (vec![h.clone()], vec![h])
+    });
+    let y = &all[0] + &last[0].unsqueeze(0);
+    (x, y)
+}
+
+fn attention(rng: &mut Rng) -> (Tensor, Tensor) {
+    let x = Tensor::input("x", DType::F32, &[6, 8]);
+    let (q, k, v) = (dense(rng, &x, 8, "q"), dense(rng, &x, 8, "k"), dense(rng, &x, 8, "v"));
+    let heads = |t: &Tensor| t.reshape(&[6, 2, 4]).permute(&[1, 0, 2]);
+    let scores = heads(&q).matmul(&heads(&k).transpose()) * 0.5;
+    let mixed = scores.softmax(-1).matmul(&heads(&v)).permute(&[1, 0, 2]).reshape(&[6, 8]);
+    let y = dense(rng, &mixed, 8, "out") + &x;
+    (x, y.layer_norm(1, 1e-5))
+}
+
+fn norms(rng: &mut Rng) -> (Tensor, Tensor) {
+    let x = Tensor::input("x", DType::F32, &[2, 6, 40]);
+    let h = x.group_norm(3, 1e-5).gelu();
+    let h = h.log_softmax(1) + weights(rng, "shift", &[40]);
+    (x, h.standardize(&[-1], 1e-5).cumsum(2, false, false))
+}
+
+#[test]
+fn the_function_cannot_be_called_what_c_cannot_call_it() {
+    let (x, y) = mlp(&mut Rng(6));
+    let g = graph(&x, &y);
+    for name in ["", "1st", "my-net", "_net", "double", "expf", "main"] {
+        let e = compile(&g, &Options { name: name.into(), ..Options::default() }).unwrap_err();
+        assert!(e.to_string().starts_with(&format!("{name:?} cannot name the function")), "{e}");
+    }
+}
+
+#[test]
+fn random_numbers_are_refused_by_name() {
+    let x = Tensor::input("x", DType::F32, &[3]);
+    let y = &x + Tensor::random(&Tensor::scalar(1i64), &[3]).named("noise");
+    // A constant key would be folded; a key that is an input cannot be.
+    let key = Tensor::input("key", DType::I64, &[]);
+    let z = &y + Tensor::random(&key, &[3]).named("dropout");
+    let g = Graph::from_tensors("net", &[x, key], &[("y", z)]).unwrap();
+    let e = compile(&g, &Options::default()).unwrap_err().to_string();
+    assert!(e.starts_with("dropout: random (node %") && e.contains("cannot be compiled"), "{e}");
+}
