@@ -42,6 +42,6 @@ mod write;
 
 pub use error::{Error, NodeAt, Result};
 pub use read::{
-    ExternalData, Fetch, Model, ReadOptions, read, read_tensor, supported_operators, unsupported,
+    ExternalData, Fetch, Model, ReadOptions, operators, read, read_tensor, supported_operators, unsupported,
 };
 pub use write::{WriteOptions, write};

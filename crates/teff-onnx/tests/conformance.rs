@@ -7,14 +7,14 @@
 
 mod common;
 
-use common::difference;
+use common::{Job, difference, onnxruntime};
 use flate2::read::GzDecoder;
 use std::collections::BTreeMap;
 use std::io::Read;
 use std::ops::Range;
 use std::path::Path;
-use teff_graph::{Num, Value, evaluate};
-use teff_onnx::{ReadOptions, read, read_tensor};
+use teff_graph::{Graph, Num, Value, evaluate};
+use teff_onnx::{ReadOptions, WriteOptions, read, read_tensor, write};
 
 /// The files of a tar archive, by name.
 struct Archive {
@@ -115,8 +115,16 @@ enum Fixed {
     All,
 }
 
+/// A data set of a test that passed: the graph, its inputs, what it gives.
+struct Passed {
+    graph: Graph,
+    inputs: Vec<Value>,
+    outputs: Vec<Value>,
+    fixed: Fixed,
+}
+
 /// Runs all data sets of a test, with as few inputs fixed as it takes.
-fn run(archive: &Archive, test: &str) -> Result<(), String> {
+fn run(archive: &Archive, test: &str) -> Result<Vec<Passed>, String> {
     let first = run_with(archive, test, Fixed::None);
     let Err(reason) = &first else { return first };
     if !reason.contains("depends on the values of the model's inputs") {
@@ -125,7 +133,8 @@ fn run(archive: &Archive, test: &str) -> Result<(), String> {
     run_with(archive, test, Fixed::Lists).or_else(|_| run_with(archive, test, Fixed::All))
 }
 
-fn run_with(archive: &Archive, test: &str, fixed: Fixed) -> Result<(), String> {
+fn run_with(archive: &Archive, test: &str, fixed: Fixed) -> Result<Vec<Passed>, String> {
+    let mut passed = Vec::new();
     let bytes = archive.get(&format!("{test}/model.onnx")).unwrap();
     for set in 0.. {
         let set = format!("{test}/test_data_set_{set}");
@@ -162,11 +171,12 @@ fn run_with(archive: &Archive, test: &str, fixed: Fixed) -> Result<(), String> {
                 return Err(format!("output {k}: {d}"));
             }
         }
+        passed.push(Passed { graph: model.graph, inputs: values, outputs: got, fixed });
     }
-    Ok(())
+    Ok(passed)
 }
 
-fn outcomes(archive: &Archive) -> BTreeMap<String, Result<(), String>> {
+fn outcomes(archive: &Archive) -> BTreeMap<String, Result<Vec<Passed>, String>> {
     let tests = archive.tests();
     let only = std::env::var("TEFF_ONLY").unwrap_or_default();
     let run_one = |test: &String| {
@@ -185,13 +195,38 @@ fn outcomes(archive: &Archive) -> BTreeMap<String, Result<(), String>> {
     })
 }
 
+/// Prints passes and tests of each operator, the operator being what a test is named after.
+fn by_operator(archive: &Archive, outcomes: &BTreeMap<String, Result<Vec<Passed>, String>>) {
+    let mut counts: BTreeMap<String, (usize, usize)> = BTreeMap::new();
+    for (test, outcome) in outcomes {
+        let model = archive.get(&format!("{test}/model.onnx")).unwrap();
+        for operator in teff_onnx::operators(model).unwrap_or_default() {
+            let count = counts.entry(operator).or_default();
+            count.0 += usize::from(outcome.is_ok());
+            count.1 += 1;
+        }
+    }
+    let line: Vec<String> =
+        counts.iter().map(|(operator, (passed, all))| format!("{operator} {passed}/{all}")).collect();
+    println!("{}", line.join(", "));
+}
+
 #[test]
 fn the_backend_suite_passes_but_for_the_listed_tests() {
     let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data");
     let archive = Archive::open(&data.join("onnx-backend-tests.tar.gz"));
     let outcomes = outcomes(&archive);
     let passed = outcomes.values().filter(|o| o.is_ok()).count();
-    println!("{passed} of {} tests pass", outcomes.len());
+    let with =
+        |f: Fixed| outcomes.values().flatten().filter(|p| p.first().is_some_and(|p| p.fixed == f)).count();
+    println!(
+        "{passed} of {} tests pass: {} as they are, {} with lists and scalars fixed, {} with all inputs fixed",
+        outcomes.len(),
+        with(Fixed::None),
+        with(Fixed::Lists),
+        with(Fixed::All)
+    );
+    by_operator(&archive, &outcomes);
     let failures: Vec<String> = outcomes
         .iter()
         .filter_map(|(test, outcome)| outcome.as_ref().err().map(|reason| format!("{test}: {reason}\n")))
@@ -210,6 +245,57 @@ fn the_backend_suite_passes_but_for_the_listed_tests() {
     let added: Vec<&&str> = new.iter().filter(|l| !old.contains(l)).collect();
     let gone: Vec<&&str> = old.iter().filter(|l| !new.contains(l)).collect();
     assert!(added.is_empty() && gone.is_empty(), "now failing: {added:#?}\nno longer failing so: {gone:#?}");
+}
+
+/// What was read can be written, and what was written means the same: read back, and run by onnxruntime where it is installed.
+#[test]
+fn what_is_read_can_be_written() {
+    let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data");
+    let archive = Archive::open(&data.join("onnx-backend-tests.tar.gz"));
+    let mut failures = Vec::new();
+    let mut jobs = Vec::new();
+    let mut wanted = Vec::new();
+    for (test, outcome) in outcomes(&archive) {
+        let Some(Passed { graph, inputs, outputs, .. }) = outcome.ok().and_then(|p| p.into_iter().next())
+        else {
+            continue;
+        };
+        let model = match write(&graph, &WriteOptions::default()) {
+            Ok(model) => model,
+            Err(e) => {
+                failures.push(format!("{test}: {e}"));
+                continue;
+            }
+        };
+        let again = read(&model, &ReadOptions::default()).and_then(|m| {
+            evaluate(&m.graph, &inputs).map_err(|e| teff_onnx::Error::InvalidModel { reason: e.to_string() })
+        });
+        match again {
+            Err(e) => failures.push(format!("{test}: read back: {e}")),
+            Ok(got) => {
+                let differ = got.iter().zip(&outputs).filter_map(|(g, w)| difference(g, w, 1e-4, 1e-5));
+                failures.extend(differ.map(|d| format!("{test}: read back: {d}")));
+            }
+        }
+        jobs.push(Job { name: test, model, inputs });
+        wanted.push(outputs);
+    }
+    for ((job, result), want) in jobs.iter().zip(onnxruntime(&jobs).unwrap_or_default()).zip(&wanted) {
+        match result {
+            Err(e) => failures.push(format!("{}: onnxruntime: {}", job.name, e.lines().next().unwrap_or(""))),
+            Ok(got) => {
+                let differ = got.iter().zip(want).filter_map(|(g, w)| difference(g, w, 1e-3, 1e-5));
+                failures.extend(differ.map(|d| format!("{}: onnxruntime: {d}", job.name)));
+            }
+        }
+    }
+    assert!(
+        failures.is_empty(),
+        "{} of {} models differ:\n{}",
+        failures.len(),
+        jobs.len(),
+        failures.join("\n")
+    );
 }
 
 /// A number is what the file says, whatever the platform.

@@ -5,7 +5,7 @@ use super::operators;
 use super::walk::{Reader, Scope, is_default, no_operator, node_at, qualified};
 use crate::error::{Error, Result};
 use crate::proto::{Attribute, FunctionProto, GraphProto, ModelProto, NodeProto};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What a call names: domain, name, overload.
 #[derive(PartialEq, Eq, Hash)]
@@ -64,27 +64,39 @@ fn bound_graph<'m>(graph: &GraphProto<'m>, f: &FunctionProto<'m>, given: &[Attri
     GraphProto { nodes: graph.nodes.iter().map(|n| bound(n, f, given)).collect(), ..graph.clone() }
 }
 
-/// The operators of `model`, its sub-graphs and functions, that nothing here lowers; each once, in order of name.
-pub(crate) fn unsupported_operators(model: &ModelProto) -> Vec<Error> {
-    let mut found = BTreeMap::new();
+/// Calls `f` for every node of `model`, its sub-graphs and functions.
+fn each_node(model: &ModelProto, f: &mut dyn FnMut(&Scope, &NodeProto)) {
+    fn look(scope: &Scope, nodes: &[NodeProto], f: &mut dyn FnMut(&Scope, &NodeProto)) {
+        for node in nodes {
+            f(scope, node);
+            node.attributes.iter().filter_map(|a| a.graph.as_deref()).for_each(|g| look(scope, &g.nodes, f));
+        }
+    }
     if let Some(graph) = &model.graph {
-        look(model, &Scope::new(&model.opsets), &graph.nodes, &mut found);
+        look(&Scope::new(&model.opsets), &graph.nodes, f);
     }
-    for f in &model.functions {
-        look(model, &Scope::new(&f.opsets), &f.nodes, &mut found);
-    }
-    found.into_values().collect()
+    model.functions.iter().for_each(|function| look(&Scope::new(&function.opsets), &function.nodes, f));
 }
 
-fn look(model: &ModelProto, scope: &Scope, nodes: &[NodeProto], found: &mut BTreeMap<String, Error>) {
-    for node in nodes {
+/// The operators of `model`, sorted, each once.
+pub(crate) fn operators_used(model: &ModelProto) -> Vec<String> {
+    let mut found = BTreeSet::new();
+    each_node(model, &mut |_, node| {
+        found.insert(qualified(node));
+    });
+    found.into_iter().collect()
+}
+
+/// The operators of `model` that nothing here lowers; each once, in order of name.
+pub(crate) fn unsupported_operators(model: &ModelProto) -> Vec<Error> {
+    let mut found = BTreeMap::new();
+    each_node(model, &mut |scope, node| {
         let is_function =
             || model.functions.iter().any(|f| f.domain == node.domain && f.name == node.op_type);
         if operators::find(node.domain, node.op_type).is_none() && (is_default(node.domain) || !is_function())
         {
             found.entry(qualified(node)).or_insert_with(|| no_operator(node_at(scope, node)));
         }
-        let graphs = node.attributes.iter().filter_map(|a| a.graph.as_deref());
-        graphs.for_each(|g| look(model, scope, &g.nodes, found));
-    }
+    });
+    found.into_values().collect()
 }

@@ -93,6 +93,14 @@ pub fn unsupported(bytes: &[u8]) -> Result<Vec<Error>> {
     Ok(function::unsupported_operators(&model))
 }
 
+/// The operators that the model in `bytes` uses, sub-graphs and functions included, sorted, each once.
+///
+/// # Errors
+/// When the bytes are no model.
+pub fn operators(bytes: &[u8]) -> Result<Vec<String>> {
+    Ok(function::operators_used(&decode(bytes)?))
+}
+
 /// A single tensor in a file of its own, as ONNX test data is: its name and value.
 ///
 /// # Errors

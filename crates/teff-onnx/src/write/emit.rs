@@ -101,7 +101,7 @@ impl<'g> Emitter<'g> {
         for (o, name) in graph.outputs().iter().zip(outputs) {
             let from = self.names[&o.node].clone();
             if from != *name {
-                self.node("Identity", &[from], &[name.clone()], name, &[]);
+                self.copy(from, name);
             }
         }
         Ok(())
@@ -222,11 +222,16 @@ impl<'g> Emitter<'g> {
     fn project(&mut self, id: NodeId, scan: NodeId, index: usize) {
         let from = self.scans[&scan][index].clone();
         match self.names.get(&id).cloned() {
-            Some(name) => self.node("Identity", &[from], std::slice::from_ref(&name), &name, &[]),
+            Some(name) => self.copy(from, &name),
             None => {
                 self.names.insert(id, from);
             }
         }
+    }
+
+    fn copy(&mut self, from: String, to: &str) {
+        let node = unique(&mut self.taken_nodes, to);
+        self.node("Identity", &[from], &[to.to_string()], &node, &[]);
     }
 
     fn argument(&mut self, arg: &Arg, node: &str, made: &[String]) -> String {

@@ -5,7 +5,7 @@
 
 use teff_graph::{
     Binary, ConvGeometry, DType, Graph, Op, PadAxis, PoolKind, ReduceKind, Result, ScatterKind, SliceAxis,
-    Tensor, Type, Window,
+    Tensor, Type, Window, infer,
 };
 
 /// `graph` with every operation rewritten that has no direct counterpart. Labels stay.
@@ -17,6 +17,7 @@ pub(crate) fn legalise(graph: &Graph) -> Result<Graph> {
             Some(t) => t,
             None => Tensor::apply(node.op.clone(), &operands),
         };
+        t.check()?;
         made.push(node.label.as_ref().map_or(t.clone(), |l| t.named(l)));
     }
     let inputs: Vec<Tensor> = graph.inputs().iter().map(|i| made[i.index()].clone()).collect();
@@ -47,17 +48,31 @@ fn rewritten(op: &Op, operands: &[Tensor]) -> Option<Tensor> {
         Op::Scatter { axis, kind } => scatter(*axis, *kind, operands),
         Op::Quantize { .. } | Op::Dequantize => one_blocked_axis(op, operands),
         Op::Input { .. } | Op::Constant(_) | Op::Param(_) | Op::Iota { .. } | Op::Random { .. } => None,
-        Op::Select | Op::Cast(_) | Op::Reshape(_) | Op::Permute(_) | Op::Broadcast(_) | Op::Slice(_) => None,
+        Op::Select => select(operands),
+        Op::Cast(_) | Op::Reshape(_) | Op::Permute(_) | Op::Broadcast(_) | Op::Slice(_) => None,
         Op::Pad(_) | Op::Concat { .. } | Op::Conv(_) | Op::ConvTranspose { .. } | Op::Pool { .. } => None,
         Op::Scan(_) | Op::Project(_) => None,
     }
 }
 
-/// `op` computed in another dtype, of which the result is taken back where it has the operands' dtype.
+/// `op` computed in another dtype, its result taken back to the dtype it has by itself.
 fn through(dtype: DType, op: &Op, operands: &[Tensor]) -> Option<Tensor> {
+    let types: Vec<Type> = operands.iter().map(Tensor::ty).collect();
+    let result = infer(op, &types).ok()?.dtype;
     let wide: Vec<Tensor> = operands.iter().map(|o| o.cast(dtype)).collect();
-    let out = Tensor::apply(op.clone(), &wide);
-    Some(if out.dtype() == dtype { out.cast(operands[0].dtype()) } else { out })
+    Some(Tensor::apply(op.clone(), &wide).cast(result))
+}
+
+/// Truth values are chosen by logic, and integers that onnxruntime has no `Where` for in a wider type.
+fn select(operands: &[Tensor]) -> Option<Tensor> {
+    let [c, a, b] = operands else { return None };
+    match a.dtype() {
+        DType::F32 | DType::F64 | DType::I32 | DType::I64 | DType::U8 => None,
+        DType::Bool => Some(c.and(a).or(&c.not().and(b))),
+        DType::I8 | DType::I16 | DType::U16 | DType::U32 | DType::U64 => {
+            Some(c.select(&a.cast(DType::I64), &b.cast(DType::I64)).cast(a.dtype()))
+        }
+    }
 }
 
 /// A dtype that onnxruntime reduces in, where it does not in this one.

@@ -70,7 +70,7 @@ impl Activation {
                 );
             }
         };
-        let mut take = |default: Option<f32>, list: &mut dyn Iterator<Item = f32>| {
+        let take = |default: Option<f32>, list: &mut dyn Iterator<Item = f32>| {
             f64::from(default.map_or(0.0, |d| list.next().unwrap_or(d)))
         };
         let (alpha, beta) = (take(alpha, alphas), take(beta, betas));
