@@ -1,5 +1,5 @@
 //! Runs an image and prints what it prints: `run FILE [--seconds S] [--cycles N] [--flash-miss N] [--marks]
-//! [--no-host]`.
+//! [--no-host] [--stop-at-fault] [--board bare|pico|pico4ml] [--camera PICTURE.png|.pgm] [--lcd OUT.png]`.
 //!
 //! `--marks` takes BKPT #7 as a call of the measuring harness: R0 = 1 starts the clock, 2 stops it, 3 prints R1
 //! as an integer, 4 as a float, 5 as a character, 9 ends.
@@ -7,7 +7,8 @@
 use std::io::Write;
 use std::path::Path;
 use std::time::Instant;
-use teff_rp2040::{Options, Simulator, Stop};
+use teff_rp2040::board::{Board, Description, GreyImage};
+use teff_rp2040::{Error, Options, Simulator, Stop};
 
 struct Args {
     file: String,
@@ -15,6 +16,9 @@ struct Args {
     cycles: u64,
     seconds: f64,
     marks: bool,
+    board: Description,
+    camera: Option<String>,
+    lcd: Option<String>,
 }
 
 fn parse() -> Result<Args, String> {
@@ -24,6 +28,9 @@ fn parse() -> Result<Args, String> {
         cycles: u64::MAX,
         seconds: f64::INFINITY,
         marks: false,
+        board: Description::pico(),
+        camera: None,
+        lcd: None,
     };
     let mut words = std::env::args().skip(1);
     while let Some(word) = words.next() {
@@ -38,6 +45,13 @@ fn parse() -> Result<Args, String> {
                 args.marks = true;
                 args.options.stop_at_bkpt = true;
             }
+            "--stop-at-fault" => args.options.stop_at_fault = true,
+            "--board" => {
+                let name = value()?;
+                args.board = Description::named(&name).ok_or(format!("no board {name}"))?;
+            }
+            "--camera" => args.camera = Some(value()?),
+            "--lcd" => args.lcd = Some(value()?),
             "--no-host" => args.options.usb_host = false,
             _ => args.file = word,
         }
@@ -61,6 +75,28 @@ fn mark(sim: &mut Simulator, core: usize, started: &mut u64) -> bool {
     false
 }
 
+/// Loads the image and puts the picture before the camera.
+fn prepare(sim: &mut Simulator, args: &Args) -> Result<(), Error> {
+    sim.load(&Simulator::read_image(Path::new(&args.file))?)?;
+    if let Some(path) = &args.camera {
+        let file = std::fs::File::open(path)
+            .map_err(|e| Error::Io { what: format!("open {path}"), why: e.to_string() })?;
+        let file = std::io::BufReader::new(file);
+        let picture =
+            if path.ends_with(".pgm") { GreyImage::read_pgm(file)? } else { GreyImage::read_png(file)? };
+        sim.board().show(&picture)?;
+    }
+    Ok(())
+}
+
+/// Writes what the display shows.
+fn save_screen(sim: &mut Simulator, path: &str) -> Result<(), Error> {
+    let screen = sim.board().screen()?;
+    let file = std::fs::File::create(path)
+        .map_err(|e| Error::Io { what: format!("create {path}"), why: e.to_string() })?;
+    screen.write_png(file)
+}
+
 fn drain(sim: &mut Simulator) {
     let mut out = std::io::stdout().lock();
     for bytes in [sim.take_uart(0), sim.take_uart(1), sim.take_usb(), sim.take_semihosting()] {
@@ -78,8 +114,8 @@ fn main() {
             std::process::exit(2);
         }
     };
-    let mut sim = Simulator::new(args.options);
-    if let Err(e) = Simulator::read_image(Path::new(&args.file)).and_then(|image| sim.load(&image)) {
+    let mut sim = Simulator::with_board(args.options.clone(), Board::new(args.board.clone()));
+    if let Err(e) = prepare(&mut sim, &args) {
         eprintln!("run: {}: {e}", args.file);
         std::process::exit(1);
     }
@@ -99,6 +135,11 @@ fn main() {
             other => break other,
         }
     };
+    if let Some(path) = &args.lcd
+        && let Err(e) = save_screen(&mut sim, path)
+    {
+        eprintln!("run: {path}: {e}");
+    }
     let spent = begin.elapsed().as_secs_f64();
     let cycles = sim.cycles();
     eprintln!(
@@ -106,6 +147,7 @@ fn main() {
         sim.nanoseconds() as f64 / 1e9,
         cycles as f64 / spent / 1e6
     );
+    eprintln!("camera frames and display pixels: {:?}", sim.board().traffic());
     for core in 0..2 {
         eprintln!(
             "core {core}: {:?}, pc {:#010x}, {} instructions, {:?}, fault {:?}",

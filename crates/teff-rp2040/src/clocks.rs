@@ -113,7 +113,7 @@ impl Clocks {
     /// Ticks since the last change, in 1/2^32, the old fraction included.
     fn scaled(&self, c: &Count, now: u64) -> u128 {
         let elapsed = u128::from(now.saturating_sub(self.since));
-        (elapsed * u128::from(c.num) << 32) / (u128::from(c.den) * u128::from(self.sys_hz))
+        ((elapsed * u128::from(c.num)) << 32) / (u128::from(c.den) * u128::from(self.sys_hz))
             + u128::from(c.fraction)
     }
 

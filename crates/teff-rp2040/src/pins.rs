@@ -6,6 +6,7 @@
 
 /// FUNCSEL values (2.19.2).
 pub(crate) mod func {
+    pub(crate) const I2C: usize = 3;
     pub(crate) const PWM: usize = 4;
     pub(crate) const SIO: usize = 5;
     pub(crate) const PIO0: usize = 6;
@@ -207,11 +208,8 @@ impl Pins {
     pub(crate) fn status(&self, pin: usize) -> u32 {
         let bit = |word: u32| word >> pin & 1;
         let function = (self.ctrl[pin] & 31) as usize;
-        let (out, enable) = if function < FUNCTIONS {
-            (bit(self.out[function]), bit(self.enable[function]))
-        } else {
-            (0, 0)
-        };
+        let (out, enable) =
+            if function < FUNCTIONS { (bit(self.out[function]), bit(self.enable[function])) } else { (0, 0) };
         out << 8
             | bit(self.pad_level) << 9
             | enable << 12

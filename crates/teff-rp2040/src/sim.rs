@@ -30,7 +30,13 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Options {
-        Options { flash_bytes: 2 << 20, flash_miss: 40, stop_at_bkpt: false, stop_at_fault: false, usb_host: true }
+        Options {
+            flash_bytes: 2 << 20,
+            flash_miss: 40,
+            stop_at_bkpt: false,
+            stop_at_fault: false,
+            usb_host: true,
+        }
     }
 }
 
@@ -152,9 +158,8 @@ impl Simulator {
 
     fn load_segment(&mut self, addr: u32, data: &[u8]) -> Result<(), Error> {
         let flash = self.options.flash_bytes;
-        let fits = |base: u32, size: usize| {
-            addr.checked_sub(base).is_some_and(|o| o as usize + data.len() <= size)
-        };
+        let fits =
+            |base: u32, size: usize| addr.checked_sub(base).is_some_and(|o| o as usize + data.len() <= size);
         let known = fits(map::FLASH, flash)
             || fits(map::SRAM, map::SRAM_SIZE as usize)
             || fits(map::XIP_SRAM, map::XIP_SRAM_SIZE as usize);
@@ -182,7 +187,9 @@ impl Simulator {
             }
         }
         match image.entry {
-            Some(entry) if !in_flash && in_sram(entry) => Ok((map::SRAM, [map::SRAM + map::SRAM_SIZE, entry | 1])),
+            Some(entry) if !in_flash && in_sram(entry) => {
+                Ok((map::SRAM, [map::SRAM + map::SRAM_SIZE, entry | 1]))
+            }
             _ => Err(Error::NoEntry { addr: candidates[0], words: words(candidates[0]) }),
         }
     }
@@ -369,6 +376,12 @@ impl Simulator {
     /// Takes what the program has written by semihosting since the last call.
     pub fn take_semihosting(&mut self) -> Vec<u8> {
         std::mem::take(&mut self.semihosting)
+    }
+
+    /// Stores to the boot ROM so far. They are ignored, as on the chip, but are seldom meant.
+    #[must_use]
+    pub fn rom_stores(&self) -> u64 {
+        self.bus.rom_stores
     }
 
     /// The XIP cache's hit and access counters, as the program would read them.

@@ -38,7 +38,10 @@ fn check(corpus: &[u8]) -> usize {
     assert_eq!(corpus.len(), 8 + count * size, "the corpus is whole");
     let mut sim = Simulator::new(Options { stop_at_bkpt: true, ..Options::default() });
     // A program that stops at once, so that the chip is out of reset.
-    let image = Image { segments: vec![(CODE, vec![0x00, 0x20, 0x04, 0x20, 9, 0, 0, 0x20, 0, 0xbe])], ..Image::default() };
+    let image = Image {
+        segments: vec![(CODE, vec![0x00, 0x20, 0x04, 0x20, 9, 0, 0, 0x20, 0, 0xbe])],
+        ..Image::default()
+    };
     sim.load(&image).expect("a small image");
     assert!(matches!(sim.run(10_000), Stop::Bkpt { core: 0, .. }));
     sim.write_bytes(CODE, &[0x00, 0xbf].repeat(600));
@@ -64,7 +67,13 @@ fn check(corpus: &[u8]) -> usize {
         assert_eq!(stop, Stop::Bkpt { core: 0, imm: 0, pc: end }, "case {case}: {}", listing.join(" "));
         for i in 0..15 {
             let got = sim.register(0, i);
-            assert_eq!(got, after[i], "case {case}: R{i} {got:#x} not {:#x}: {}", after[i], listing.join(" "));
+            assert_eq!(
+                got,
+                after[i],
+                "case {case}: R{i} {got:#x} not {:#x}: {}",
+                after[i],
+                listing.join(" ")
+            );
         }
         assert_eq!(sim.register(0, 16) & 0xf000_0000, after[15], "case {case}: flags: {}", listing.join(" "));
         let memory = sim.read_bytes(DATA, DATA_LEN).expect("SRAM");
@@ -87,7 +96,8 @@ fn a_fresh_corpus_agrees_where_unicorn_is_installed() {
         println!("skipped: {python} cannot import unicorn (pip install unicorn; TEFF_PYTHON=interpreter)");
         return;
     }
-    let wanted: usize = std::env::var("TEFF_ORACLE_INSTRUCTIONS").map_or(200_000, |v| v.parse().expect("a number"));
+    let wanted: usize =
+        std::env::var("TEFF_ORACLE_INSTRUCTIONS").map_or(200_000, |v| v.parse().expect("a number"));
     let dir = std::env::temp_dir().join(format!("teff-oracle-{}", std::process::id()));
     std::fs::create_dir_all(&dir).expect("a temporary directory");
     let mut done = 0;

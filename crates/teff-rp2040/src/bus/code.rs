@@ -136,7 +136,8 @@ impl Bus {
     /// The half-word at `pc` as instruction, if code can stand there.
     pub(crate) fn code_index(&self, pc: u32) -> Option<usize> {
         let window = self.fetch_window(pc);
-        (window.from != FetchFrom::Nothing).then(|| window.index + (pc.wrapping_sub(window.base) >> 1) as usize)
+        (window.from != FetchFrom::Nothing)
+            .then(|| window.index + (pc.wrapping_sub(window.base) >> 1) as usize)
     }
 
     /// Plants or removes a breakpoint; false where no code can be.

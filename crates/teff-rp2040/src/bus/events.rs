@@ -101,9 +101,8 @@ impl Bus {
     /// Tells the board how fast the pin that clocks its camera toggles, after PWM or pins were set.
     pub(crate) fn clock_outputs_changed(&mut self, now: u64) {
         let Some(pin) = self.board.clock_pin() else { return };
-        let period = (self.wires.pins.function(pin) == pins::func::PWM)
-            .then(|| self.pwm.period_of_pin(pin))
-            .flatten();
+        let period =
+            (self.wires.pins.function(pin) == pins::func::PWM).then(|| self.pwm.period_of_pin(pin)).flatten();
         self.board.set_clock(period, now, &mut self.wires);
     }
 

@@ -60,6 +60,8 @@ pub(crate) struct Bus {
     event: [bool; 2],
     /// Hard faults taken so far.
     pub(crate) faults: u64,
+    /// Stores to the ROM, which do nothing.
+    pub(crate) rom_stores: u64,
     pub(crate) reset_request: Option<Reset>,
     /// SysTick events that the cores have to handle, by core.
     pub(crate) systick_due: [bool; 2],
@@ -102,6 +104,7 @@ impl Bus {
             xip: Xip::new(miss),
             event: [false; 2],
             faults: 0,
+            rom_stores: 0,
             reset_request: None,
             systick_due: [false; 2],
             apb_free: 0,

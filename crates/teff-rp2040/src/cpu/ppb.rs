@@ -96,7 +96,8 @@ impl SysTick {
         // After zero the next clock loads RELOAD; a reload of zero stops the counter.
         let period = u64::from(self.reload) + 1;
         let past = elapsed - count;
-        self.count = if self.reload == 0 || past == 0 { 0 } else { ((period - past % period) % period) as u32 };
+        self.count =
+            if self.reload == 0 || past == 0 { 0 } else { ((period - past % period) % period) as u32 };
         let hit = reached || self.reload > 0 && past >= period;
         self.flag |= hit;
         hit
@@ -190,9 +191,7 @@ impl Core {
     }
 
     fn read_priorities(&self, first: u32) -> u32 {
-        (0..4).fold(0, |word, i| {
-            word | u32::from(self.nvic.priority[(first + i) as usize]) << (6 + 8 * i)
-        })
+        (0..4).fold(0, |word, i| word | u32::from(self.nvic.priority[(first + i) as usize]) << (6 + 8 * i))
     }
 
     fn write_priorities(&mut self, first: u32, value: u32) {

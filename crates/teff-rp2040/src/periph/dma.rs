@@ -162,7 +162,7 @@ impl Dma {
             0x434 => self.sniff_ctrl,
             0x438 => self.sniff_result(),
             0x448 => CHANNELS as u32,
-            0x800..0xb00 if reg & 0x3f == 4 => self.channels[(reg - 0x800 >> 6) as usize].reload,
+            0x800..0xb00 if reg & 0x3f == 4 => self.channels[((reg - 0x800) >> 6) as usize].reload,
             _ => 0,
         }
     }
@@ -212,17 +212,14 @@ impl Dma {
     }
 
     fn sniff_result(&self) -> u32 {
-        let data = if self.sniff_ctrl >> 10 & 1 != 0 { self.sniff_data.reverse_bits() } else { self.sniff_data };
+        let data =
+            if self.sniff_ctrl >> 10 & 1 != 0 { self.sniff_data.reverse_bits() } else { self.sniff_data };
         if self.sniff_ctrl >> 11 & 1 != 0 { !data } else { data }
     }
 
     /// Takes a transferred value into the checksum (2.5.5.2).
     fn sniff(&mut self, value: u32, size: u32) {
-        let value = if self.sniff_ctrl >> 9 & 1 != 0 {
-            value.swap_bytes() >> (32 - 8 * size)
-        } else {
-            value
-        };
+        let value = if self.sniff_ctrl >> 9 & 1 != 0 { value.swap_bytes() >> (32 - 8 * size) } else { value };
         for i in 0..size {
             let byte = value >> (8 * i) & 0xff;
             self.sniff_data = match self.sniff_ctrl >> 5 & 15 {
@@ -251,9 +248,8 @@ enum Field {
 /// Which register of a channel `reg` is: four aliases order them differently (2.5.2.1).
 fn field(reg: u32) -> Field {
     use Field::{Count, Ctrl, Read, Write};
-    [
-        Read, Write, Count, Ctrl, Ctrl, Read, Write, Count, Ctrl, Count, Read, Write, Ctrl, Write, Count, Read,
-    ][(reg >> 2 & 15) as usize]
+    [Read, Write, Count, Ctrl, Ctrl, Read, Write, Count, Ctrl, Count, Read, Write, Ctrl, Write, Count, Read]
+        [(reg >> 2 & 15) as usize]
 }
 
 fn crc32(mut crc: u32, byte: u32) -> u32 {

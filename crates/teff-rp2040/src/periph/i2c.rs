@@ -24,7 +24,10 @@ const START_DET: u32 = 0x400;
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Step {
     /// Start or repeated start, with the address byte.
-    Address { address: u8, read: bool },
+    Address {
+        address: u8,
+        read: bool,
+    },
     Write(u8),
     Read,
     Stop,
@@ -224,7 +227,7 @@ impl I2c {
             0x80 => self.abort,
             0xf8 => 0x3230_312a,
             0xfc => 0x4457_0140,
-            0..0x100 => self.regs[(reg / 4) as usize],
+            _ if reg < 0x100 => self.regs[(reg / 4) as usize],
             _ => 0,
         };
         self.start(now, wires);
@@ -234,8 +237,8 @@ impl I2c {
 
     fn status(&self) -> u32 {
         let active = self.step.is_some() || self.open.is_some();
-        u32::from(active) * 0x21
-            | u32::from(self.commands.len() < FIFO) << 1
+        (u32::from(active) * 0x21)
+            | (u32::from(self.commands.len() < FIFO) << 1)
             | u32::from(self.commands.is_empty()) << 2
             | u32::from(!self.rx.is_empty()) << 3
             | u32::from(self.rx.len() == FIFO) << 4
@@ -254,7 +257,7 @@ impl I2c {
             }
             0x30 => self.mask = value & 0x1fff,
             0x6c => self.enable(value, wires),
-            0..0x100 => self.regs[(reg / 4) as usize] = value,
+            _ if reg < 0x100 => self.regs[(reg / 4) as usize] = value,
             _ => {}
         }
         self.start(now, wires);

@@ -85,7 +85,7 @@ impl Interp {
             } else {
                 (i64::from(self.base[0]), i64::from(self.base[1]))
             };
-            results = [alpha as u32, (low + ((high - low) * alpha >> 8)) as u32];
+            results = [alpha as u32, (low + (((high - low) * alpha) >> 8)) as u32];
             full = masked[0].wrapping_add(self.base[2]);
         }
         if self.second && lanes[0].clamp() {

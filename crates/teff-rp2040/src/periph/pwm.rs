@@ -101,7 +101,7 @@ impl Pwm {
     /// The frequency that pin `pin` carries, as cycles of clk_sys in 1/16 for one period; `None` while it stands.
     pub(crate) fn period_of_pin(&self, pin: usize) -> Option<u64> {
         let slice = &self.slices[pin / 2 % SLICES];
-        let compare = if pin % 2 == 0 { slice.cc & 0xffff } else { slice.cc >> 16 };
+        let compare = if pin.is_multiple_of(2) { slice.cc & 0xffff } else { slice.cc >> 16 };
         let toggles = slice.running() && compare > 0 && u64::from(compare) < slice.steps();
         toggles.then(|| slice.steps() * slice.divider())
     }

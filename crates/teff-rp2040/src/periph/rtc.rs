@@ -21,7 +21,7 @@ impl Date {
         match self.month {
             4 | 6 | 9 | 11 => 30,
             // The hardware knows only the rule of four (4.8.1).
-            2 if self.year % 4 == 0 && !force_no_leap => 29,
+            2 if self.year.is_multiple_of(4) && !force_no_leap => 29,
             2 => 28,
             _ => 31,
         }

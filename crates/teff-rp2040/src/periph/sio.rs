@@ -33,9 +33,7 @@ impl Divider {
             (false, 0) => (u32::MAX, n),
             (true, 0) => (if n as i32 >= 0 { u32::MAX } else { 1 }, n),
             (false, _) => (n / d, n % d),
-            (true, _) => {
-                ((n as i32).wrapping_div(d as i32) as u32, (n as i32).wrapping_rem(d as i32) as u32)
-            }
+            (true, _) => ((n as i32).wrapping_div(d as i32) as u32, (n as i32).wrapping_rem(d as i32) as u32),
         };
         self.ready_at = now + DIVIDE;
         self.dirty = true;

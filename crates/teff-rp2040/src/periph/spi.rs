@@ -133,10 +133,8 @@ impl Spi {
         match reg {
             0x00 => self.cr0 = value & 0xffff,
             0x04 => self.cr1 = value & 15,
-            0x08 => {
-                if self.tx.len() < FIFO {
-                    self.tx.push_back((value & (0xffff >> (16 - self.bits()))) as u16);
-                }
+            0x08 if self.tx.len() < FIFO => {
+                self.tx.push_back((value & (0xffff >> (16 - self.bits()))) as u16);
             }
             0x10 => self.prescale = value & 0xfe,
             0x14 => self.mask = value & 15,

@@ -144,11 +144,7 @@ impl Ssi {
         let control = self.regs[DMACR];
         let room = self.enabled() && self.tx.len() as u32 <= self.regs[DMATDLR];
         wires.set_dreq(dreq::XIP_SSITX, control & 2 != 0 && room, now);
-        wires.set_dreq(
-            dreq::XIP_SSIRX,
-            control & 1 != 0 && self.rx.len() as u32 > self.regs[DMARDLR],
-            now,
-        );
+        wires.set_dreq(dreq::XIP_SSIRX, control & 1 != 0 && self.rx.len() as u32 > self.regs[DMARDLR], now);
         wires.set_dreq(dreq::XIP_STREAM, !self.stream.is_empty(), now);
     }
 

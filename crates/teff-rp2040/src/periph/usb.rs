@@ -92,7 +92,7 @@ impl Usb {
     pub(crate) fn event(&mut self, now: u64, wires: &mut Wires) {
         if self.attached() {
             self.micros += POLL_US;
-            self.regs[SOF_RD] = (self.micros / 1000 & 0x7ff) as u32;
+            self.regs[SOF_RD] = ((self.micros / 1000) & 0x7ff) as u32;
             self.regs[SIE_STATUS] |= CONNECTED | VBUS_DETECTED;
             let mut host = std::mem::take(&mut self.host);
             host.poll(self, POLL_US);
@@ -109,7 +109,7 @@ impl Usb {
             | u32::from(status & BUS_RESET != 0) << 12
             | u32::from(status & SETUP_REC != 0) << 16
             | u32::from(status & TRANS_COMPLETE != 0) << 3
-            | u32::from(self.attached() && self.micros % 1000 == 0) << 17
+            | u32::from(self.attached() && self.micros.is_multiple_of(1000)) << 17
     }
 
     fn update(&self, wires: &mut Wires) {

@@ -66,7 +66,8 @@ pub(super) fn copy(core: &mut Core, bus: &mut Bus) -> Result<(), Fault> {
     for (i, value) in (0..count).zip(&mut values) {
         at += 1;
         let addr = from.wrapping_add(i * size);
-        *value = if words { load::<4>(core, bus, addr, &mut at)? } else { load::<1>(core, bus, addr, &mut at)? };
+        *value =
+            if words { load::<4>(core, bus, addr, &mut at)? } else { load::<1>(core, bus, addr, &mut at)? };
     }
     at += 1;
     for (i, value) in (0..count).zip(values) {

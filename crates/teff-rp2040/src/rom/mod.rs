@@ -176,8 +176,7 @@ impl Builder {
 
     /// The functions of a floating-point table and the table itself, with its length in words before it.
     fn float_table(&mut self, at: &mut u32, first: u8) -> u32 {
-        let entries: Vec<u32> =
-            (0..TABLE_ENTRIES as u8).map(|i| self.function(at, &[first + i])).collect();
+        let entries: Vec<u32> = (0..TABLE_ENTRIES as u8).map(|i| self.function(at, &[first + i])).collect();
         *at = (*at + 7) & !3;
         self.bytes[*at as usize - 2] = TABLE_ENTRIES as u8;
         let start = *at;

@@ -181,7 +181,7 @@ impl Pio {
         let m = &mut self.sm[i];
         let pin = match instruction >> 5 & 3 {
             0 => index,
-            1 => (m.pin_ctrl >> 15 & 31) + index & 31,
+            1 => ((m.pin_ctrl >> 15 & 31) + index) & 31,
             _ => {
                 let flag = flag_index(index, i);
                 if u32::from(cycle.flags >> flag & 1) != polarity {
@@ -341,7 +341,7 @@ impl Pio {
 /// The next program address, around the wrap.
 fn advance(m: &mut Machine) {
     let (bottom, top) = (m.exec_ctrl >> 7 & 31, m.exec_ctrl >> 12 & 31);
-    m.pc = if u32::from(m.pc) == top { bottom as u8 } else { m.pc + 1 & 31 };
+    m.pc = if u32::from(m.pc) == top { bottom as u8 } else { (m.pc + 1) & 31 };
 }
 
 /// Bit 4 of an index adds the machine's number to the low two bits.
