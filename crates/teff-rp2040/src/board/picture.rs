@@ -75,7 +75,8 @@ impl GreyImage {
         if magic != "P5" || max != "255" {
             return Err(failed("not a P5 PGM file of 8 bits"));
         }
-        let pixels = bytes.get(at + 1..at + 1 + width * height).ok_or_else(|| failed("PGM file cut short"))?;
+        let pixels =
+            bytes.get(at + 1..at + 1 + width * height).ok_or_else(|| failed("PGM file cut short"))?;
         Ok(GreyImage { width, height, pixels: pixels.to_vec() })
     }
 

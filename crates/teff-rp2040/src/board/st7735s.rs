@@ -212,7 +212,8 @@ mod tests {
     fn lcd(commands: &[(u8, &[u8])]) -> Lcd {
         let pins = LcdPins { spi: 1, dc: 1, cs: 2, reset: 3, size: (80, 160), offset: (24, 0) };
         let mut lcd = Lcd::new(pins);
-        for (command, data) in [(0x11, &[][..]), (0x29, &[]), (0x36, &[BGR]), (0x3a, &[5])].iter().chain(commands)
+        for (command, data) in
+            [(0x11, &[][..]), (0x29, &[]), (0x36, &[BGR]), (0x3a, &[5])].iter().chain(commands)
         {
             lcd.frame(u16::from(*command), 8, 0);
             for byte in *data {
@@ -224,11 +225,8 @@ mod tests {
 
     #[test]
     fn pixels_fill_the_window_row_by_row() {
-        let lcd = lcd(&[
-            (0x2a, &[0, 24, 0, 25]),
-            (0x2b, &[0, 0, 0, 159]),
-            (0x2c, &[0xf8, 0, 0x07, 0xe0, 0, 0x1f]),
-        ]);
+        let lcd =
+            lcd(&[(0x2a, &[0, 24, 0, 25]), (0x2b, &[0, 0, 0, 159]), (0x2c, &[0xf8, 0, 0x07, 0xe0, 0, 0x1f])]);
         let screen = lcd.screen();
         assert_eq!((screen.width, screen.height), (80, 160));
         assert_eq!(screen.pixel(0, 0), [255, 0, 0]);

@@ -47,7 +47,9 @@ impl Pio {
                 machine.stall = stall;
                 machine.due = NOT_DUE;
                 // A change that is still in the synchroniser happened before the machine began to wait.
-                if let (Stall::Pin(_), Some(arrives)) = (stall, cycle.arrives) {
+                if let (Stall::Pin(pin), Some(arrives)) = (stall, cycle.arrives)
+                    && self.bypass >> pin & 1 == 0
+                {
                     machine.wake(arrives);
                 }
                 self.note_stall(i, stall);
@@ -96,7 +98,6 @@ impl Pio {
     /// Executes one instruction; returns how it ended and its delay in ticks.
     fn execute(&mut self, i: usize, instruction: u16, cycle: &mut Cycle) -> (Next, u32) {
         let opcode = instruction >> 13;
-        let delay = self.side_set(i, u32::from(instruction >> 8 & 31));
         // Autopull refills an exhausted OSR in every cycle that is not an OUT (3.5.4.2).
         if opcode != 3 {
             refill(&mut self.sm[i]);
@@ -117,6 +118,8 @@ impl Pio {
                 Next::Advance
             }
         };
+        // Side-set comes last: it wins where OUT or SET write the same pin (3.5.6).
+        let delay = self.side_set(i, u32::from(instruction >> 8 & 31));
         (next, delay)
     }
 

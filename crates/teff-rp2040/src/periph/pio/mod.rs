@@ -7,6 +7,8 @@
 
 mod execute;
 mod machine;
+#[cfg(test)]
+mod tests;
 
 use crate::pins::{self, func};
 use crate::sched::Event;
@@ -107,7 +109,7 @@ impl Pio {
         for machine in &mut self.sm {
             let Some(pin) = machine.waits_for_pin() else { continue };
             if machine.enabled && changed >> pin & 1 != 0 {
-                let delay = if self.bypass >> pin & 1 != 0 { 1 } else { 2 };
+                let delay = if self.bypass >> pin & 1 != 0 { 0 } else { 2 };
                 if machine.due == NOT_DUE {
                     machine.wake(now + delay);
                     woke = true;
