@@ -48,6 +48,7 @@ fn real(name: &'static str, default: &'static str, help: &'static str) -> Arg {
         .value_name("X")
         .help(help)
         .default_value(default)
+        .allow_negative_numbers(true)
         .value_parser(value_parser!(f64))
 }
 

@@ -92,8 +92,23 @@ fn ctrl_c_leaves_a_checkpoint_that_goes_on_and_no_model() {
     assert_eq!(folder.files(), ["bars", "m.checkpoint.safetensors", "small.toml"]);
 
     // It belongs to this training: other settings are refused, the same go on.
-    let wrong =
-        fail(&["train", &data, "-o", &out, "--model", &toml, "--rate", "0.5", "--resume", &checkpoint], 1);
+    let wrong = fail(
+        &[
+            "train",
+            &data,
+            "-o",
+            &out,
+            "--model",
+            &toml,
+            "--batch",
+            "16",
+            "--rate",
+            "0.5",
+            "--resume",
+            &checkpoint,
+        ],
+        1,
+    );
     assert!(wrong.starts_with("checkpoint ") && wrong.contains("was made with settings"), "{wrong}");
 }
 
@@ -111,4 +126,35 @@ fn a_checkpoint_an_epoch_can_be_gone_on_from() {
     let expected = train(&whole, &["--epochs", "4"]);
     train(&half, &["--epochs", "2", "--checkpoint", &c]);
     assert_eq!(train(&half, &["--epochs", "4", "--resume", &c]), expected);
+}
+
+#[test]
+fn a_trained_network_becomes_c_that_passes_its_self_test() {
+    let folder = Folder::new("compile");
+    let model = trained(&folder);
+    let (data, out) = (folder.text("bars"), folder.text("c"));
+    for (arena, name) in [("static", "net"), ("caller", "bars_net")] {
+        let args = ["compile", &model, "-o", &out, "--name", name, "--arena", arena, "--data", &data];
+        let text = succeed(&args);
+        // conv 4x1x3x3 and its bias, dense 2x36 and its bias.
+        assert!(text.contains("flash for weights 456 bytes"), "{text}");
+        let runs = |compiler: &str| {
+            let (source, test) = (format!("{name}.c"), format!("{name}_selftest.c"));
+            let flags = ["-std=c99", "-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Werror", "-O2"];
+            let built = std::process::Command::new(compiler)
+                .current_dir(&out)
+                .args(flags)
+                .args([&source, &test, "-o", "selftest", "-lm"])
+                .output()
+                .unwrap();
+            assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
+            let run = std::process::Command::new(folder.path("c").join("selftest")).output().unwrap();
+            assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stdout));
+        };
+        runs("cc");
+    }
+    let again = |name: &str| std::fs::read(folder.path("c").join(name)).unwrap();
+    let before = again("net.c");
+    succeed(&["compile", &model, "-o", &out, "-q"]);
+    assert_eq!(again("net.c"), before, "the text depends on something but the model");
 }

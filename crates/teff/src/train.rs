@@ -168,19 +168,19 @@ impl<'a> Trainer<'a> {
                 data.shape()
             ));
         }
-        if data.len() < settings.batch {
-            return setting(format!(
-                "{} samples do not fill a batch of {}; choose a smaller one",
-                data.len(),
-                settings.batch
-            ));
-        }
         let classes = data.classes().len();
         if model.output != [classes] {
             return setting(format!(
                 "the model gives {:?} numbers a sample, the data has {classes} classes; end the model with a linear layer of \
                  out = \"classes\"",
                 model.output
+            ));
+        }
+        if data.len() < settings.batch {
+            return setting(format!(
+                "{} samples do not fill a batch of {}; choose a smaller one",
+                data.len(),
+                settings.batch
             ));
         }
         let x = Tensor::input("x", DType::F32, &[&[settings.batch], data.shape()].concat());

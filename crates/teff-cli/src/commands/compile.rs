@@ -8,7 +8,7 @@ use clap::ArgMatches;
 use serde_json::json;
 use std::path::{Path, PathBuf};
 use teff::compile::c::{self, ArenaOwner, Sample};
-use teff::compile::{Options, Program};
+use teff::compile::{Budget, Options};
 use teff::data::Dataset;
 use teff::graph::{DType, Graph, Num, Value, evaluate, random_bits};
 
@@ -50,9 +50,9 @@ pub(crate) fn run(args: &ArgMatches, ui: &Ui) -> Result<()> {
         rows.push(vec![
             k.label.clone().unwrap_or_else(|| "-".into()),
             k.ops.join(" "),
-            k.shape.to_string(),
-            grouped(k.flash_weights),
-            grouped(k.macs),
+            k.result.to_string(),
+            grouped(k.weight_bytes),
+            grouped(k.macs as usize),
         ]);
     }
     let names: Vec<String> = generated.files.iter().map(|f| f.display().to_string()).collect();
@@ -61,7 +61,7 @@ pub(crate) fn run(args: &ArgMatches, ui: &Ui) -> Result<()> {
         table(&rows),
         grouped(b.flash_weights),
         grouped(b.ram_arena),
-        grouped(b.macs),
+        grouped(b.macs as usize),
         names.join(", ")
     );
     ui.result(
@@ -69,7 +69,7 @@ pub(crate) fn run(args: &ArgMatches, ui: &Ui) -> Result<()> {
         &json!({
             "flash_weights": b.flash_weights, "ram": b.ram_arena, "macs": b.macs, "files": names,
             "layers": b.kernels.iter().map(|k| json!({
-                "label": k.label, "ops": k.ops, "result": k.shape.to_string(), "flash_weights": k.flash_weights, "macs": k.macs,
+                "label": k.label, "ops": k.ops, "result": k.result.to_string(), "weight_bytes": k.weight_bytes, "macs": k.macs,
             })).collect::<Vec<_>>(),
         }),
     );
@@ -89,7 +89,10 @@ pub(crate) fn generate(model: &Path, request: &Request, folder: &Path, ui: &Ui) 
     for (path, text) in &all {
         write(path, text.as_bytes())?;
     }
-    Ok(Generated { budget: budget(&program), files: all.map(|(path, _)| path).to_vec() })
+    Ok(Generated {
+        budget: Budget::new(&program, &options.target),
+        files: all.map(|(path, _)| path).to_vec(),
+    })
 }
 
 /// Inputs for the self-test with the outputs that the reference evaluator gives.
@@ -135,42 +138,4 @@ fn invented(graph: &Graph, i: usize, n: usize) -> Value {
             Num::Int((bits % 8) as i128)
         }
     })
-}
-
-pub(crate) struct Row {
-    pub label: Option<String>,
-    pub ops: Vec<String>,
-    pub shape: String,
-    pub flash_weights: usize,
-    pub macs: usize,
-}
-pub(crate) struct Budget {
-    pub flash_weights: usize,
-    pub ram_arena: usize,
-    pub macs: usize,
-    pub kernels: Vec<Row>,
-}
-fn budget(p: &Program) -> Budget {
-    let mut weights = 0;
-    for b in &p.buffers {
-        if let teff::compile::program::Place::Constant(_) = b.place {
-            weights += b.ty.bytes();
-        }
-    }
-    Budget {
-        flash_weights: weights,
-        ram_arena: p.arena.bytes,
-        macs: p.kernels.iter().map(|k| k.macs as usize).sum(),
-        kernels: p
-            .kernels
-            .iter()
-            .map(|k| Row {
-                label: k.label.as_deref().map(String::from),
-                ops: k.ops.iter().map(|o| o.to_string()).collect(),
-                shape: k.result.to_string(),
-                flash_weights: 0,
-                macs: k.macs as usize,
-            })
-            .collect(),
-    }
 }

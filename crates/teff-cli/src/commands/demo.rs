@@ -95,7 +95,7 @@ pub(crate) fn run(args: &ArgMatches, ui: &Ui) -> Result<()> {
         ("flash for weights", format!("{} bytes", grouped(generated.budget.flash_weights))),
         ("code on this machine", code.map_or("unknown".into(), |n| format!("{} bytes", grouped(n)))),
         ("RAM", format!("{} bytes", grouped(generated.budget.ram_arena))),
-        ("multiply-accumulates", grouped(generated.budget.macs)),
+        ("multiply-accumulates", grouped(generated.budget.macs as usize)),
         ("one inference of the C on this machine", duration(inference)),
     ];
     let mut text: Vec<Vec<String>> =
