@@ -74,7 +74,7 @@ pub(crate) fn bars(folder: &Folder) -> String {
 }
 
 /// A network for it that learns it in a few epochs.
-pub(crate) const SMALL: &str = "name = \"small\"\n[[layer]]\nkind = \"conv\"\nout = 4\nkernel = 3\n[[layer]]\nkind = \"relu\"\n\
+pub(crate) const SMALL: &str = "name = \"small\"\n[[layer]]\nkind = \"conv\"\nout = 8\nkernel = 3\n[[layer]]\nkind = \"relu\"\n\
     [[layer]]\nkind = \"max_pool\"\nsize = 2\n[[layer]]\nkind = \"flatten\"\n[[layer]]\nkind = \"linear\"\nout = \"classes\"\n";
 
 /// The command with these arguments, not yet run.
