@@ -121,7 +121,11 @@ fn quoted(s: &str) -> String {
 /// A table for people.
 impl fmt::Display for Budget {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        writeln!(f, "{:<20} {:<28} {:<14} {:>9} {:>9} {:>10} {:>12}", "kernel", "operations", "result", "weights", "arena", "MACs", "cycles")?;
+        writeln!(
+            f,
+            "{:<20} {:<28} {:<14} {:>9} {:>9} {:>10} {:>12}",
+            "kernel", "operations", "result", "weights", "arena", "MACs", "cycles"
+        )?;
         for k in &self.kernels {
             let ops = k.ops.join(" ");
             let shape = shape_text(&k.result.shape);
@@ -131,6 +135,10 @@ impl fmt::Display for Budget {
                 k.name, ops, shape, k.weight_bytes, k.arena_bytes, k.macs, k.cost.cycles
             )?;
         }
-        writeln!(f, "{:<64} {:>9} {:>9} {:>10} {:>12.0}", "total", self.flash_weights, self.ram_arena, self.macs, self.cycles)
+        writeln!(
+            f,
+            "{:<64} {:>9} {:>9} {:>10} {:>12.0}",
+            "total", self.flash_weights, self.ram_arena, self.macs, self.cycles
+        )
     }
 }

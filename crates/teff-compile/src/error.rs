@@ -41,7 +41,9 @@ impl fmt::Display for Error {
                 write!(f, "{op} (node %{node}) cannot be compiled: {reason}")
             }
             Error::Name { name, reason } => write!(f, "{name:?} cannot name the function: {reason}"),
-            Error::Invalid(e) => write!(f, "the compiler made a wrong program, which is a defect of teff: {e}"),
+            Error::Invalid(e) => {
+                write!(f, "the compiler made a wrong program, which is a defect of teff: {e}")
+            }
         }
     }
 }

@@ -1,4 +1,39 @@
-//! Compiles graphs to C.
+//! Compiles the graph of a neural network to dependency-free C99 for small machines.
+//!
+//! # Contract
+//!
+//! - [`compile`] takes a checked [`teff_graph::Graph`] and gives a [`Program`]: buffers with planned addresses, and kernels as data.
+//!   Every operation of the graph's closed set is lowered but random numbers, which are refused by name.
+//! - Integer results of a Program, however it is run or printed, are the reference evaluator's bits. Float results agree within
+//!   rounding; with [`Options::reassociate`] off no float sum is split into parts.
+//! - Equal graphs and options give equal Programs and equal text.
+//! - Sizes are exact: [`Budget`] says what the linker will say for weights and arena.
+//!
+//! ```
+//! use teff_compile::{Budget, Options, Target, c, compile, program};
+//! use teff_graph::{DType, Graph, Tensor, Value};
+//!
+//! let x = Tensor::input("x", DType::F32, &[1, 2]);
+//! let w = Tensor::constant(Value::new([2, 1], vec![0.5f32, -1.0])).named("layer.weight");
+//! let y = x.matmul(&w).relu();
+//! let graph = Graph::from_tensors("example", &[x], &[("y", y)])?;
+//!
+//! let program = compile(&graph, &Options { target: Target::CORTEX_M0PLUS, ..Options::default() })?;
+//! let files = c::print(&program, &c::Options::default());
+//! assert!(files.header.contains("void net(const float *input0, float *output0);"));
+//! assert_eq!(Budget::new(&program, &Target::CORTEX_M0PLUS).flash_weights, 8);
+//! let out = program::evaluate(&program, &[Value::new([1, 2], vec![4.0f32, 1.0])])?;
+//! assert_eq!(out, [Value::new([1, 1], vec![1.0f32])]);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # Map
+//!
+//! `program/` is the Program: its form, validator, evaluator, cost counter, printed form. `lower/` makes it from a graph: `fuse`
+//! decides what is computed where, `element` computes any value at any index, the rest are loops for one family of operations each.
+//! `plan/` gives memory its addresses. `c/` prints C; a printer for another language is a folder beside it that reads the same
+//! Program. `target` is what is known of machines, `budget` what a Program takes of one.
+
 mod budget;
 pub mod c;
 mod error;
@@ -30,10 +65,10 @@ impl Default for Options {
     }
 }
 
-/// Compiles.
+/// The Program that computes `graph` on the target. Parameters become constants with the values they hold now.
 ///
 /// # Errors
-/// See [`Error`].
+/// A graph that breaks its contract, an operation that has no lowering, a name that C cannot use.
 pub fn compile(graph: &Graph, options: &Options) -> Result<Program, Error> {
     check_name(&options.name)?;
     graph.verify()?;

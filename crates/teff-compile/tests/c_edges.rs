@@ -17,8 +17,34 @@ fn edges(dtype: DType) -> Vec<Num> {
             all.into_iter().map(Num::Int).collect()
         }
         None => {
-            let near = [0.0, 0.25, 0.5, 1.0, 1.5, 2.5, 3.5, 126.6, 127.5, 128.6, 254.9, 255.5, 32767.5, 65535.9, 1e-40, 2147483520.0];
-            let far = [2147483648.0, 4294967040.0, 4294967296.0, 9.2e18, 9223372036854775808.0, 1.9e19, 1e30, f64::INFINITY];
+            let near = [
+                0.0,
+                0.25,
+                0.5,
+                1.0,
+                1.5,
+                2.5,
+                3.5,
+                126.6,
+                127.5,
+                128.6,
+                254.9,
+                255.5,
+                32767.5,
+                65535.9,
+                1e-40,
+                2147483520.0,
+            ];
+            let far = [
+                2147483648.0,
+                4294967040.0,
+                4294967296.0,
+                9.2e18,
+                9223372036854775808.0,
+                1.9e19,
+                1e30,
+                f64::INFINITY,
+            ];
             let all = near.into_iter().chain(far).flat_map(|x| [x, -x]).chain([f64::NAN]);
             all.map(Num::Float).collect()
         }
@@ -27,9 +53,18 @@ fn edges(dtype: DType) -> Vec<Num> {
 
 fn is_exact(u: Unary) -> bool {
     match u {
-        Unary::Neg | Unary::Abs | Unary::Sign | Unary::Floor | Unary::Ceil | Unary::Round | Unary::Sqrt => true,
+        Unary::Neg | Unary::Abs | Unary::Sign | Unary::Floor | Unary::Ceil | Unary::Round | Unary::Sqrt => {
+            true
+        }
         Unary::Not | Unary::IsNan | Unary::IsInf | Unary::StopGradient => true,
-        Unary::Exp | Unary::Log | Unary::Sin | Unary::Cos | Unary::Tan | Unary::Asin | Unary::Acos | Unary::Atan => false,
+        Unary::Exp
+        | Unary::Log
+        | Unary::Sin
+        | Unary::Cos
+        | Unary::Tan
+        | Unary::Asin
+        | Unary::Acos
+        | Unary::Atan => false,
         Unary::Sinh | Unary::Cosh | Unary::Tanh | Unary::Asinh | Unary::Acosh | Unary::Atanh => false,
         Unary::Erf | Unary::Sigmoid => false,
     }
@@ -44,7 +79,8 @@ fn case(name: &str, inputs: &[(Tensor, Value)], outputs: &[Tensor], tolerance: f
     let expected = evaluate(&graph, &values).unwrap();
     let found = program::evaluate(&compiled, &values).unwrap();
     for (i, (e, f)) in expected.iter().zip(&found).enumerate() {
-        let same = |k: usize| e.get(k) == f.get(k) || e.get(k).as_f64().is_nan() && f.get(k).as_f64().is_nan();
+        let same =
+            |k: usize| e.get(k) == f.get(k) || e.get(k).as_f64().is_nan() && f.get(k).as_f64().is_nan();
         assert!((0..e.len()).all(same), "{name}: output {i}: {f:?} instead of {e:?}");
     }
     Case { program: compiled, inputs: values, expected, tolerance, about: teff_graph::print_brief(&graph) }

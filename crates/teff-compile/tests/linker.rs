@@ -51,7 +51,13 @@ fn flash_and_ram_are_those_of_the_object_file() {
             assert_eq!(symbols(&scratch, &object, "bB"), budget.ram_arena, "{name} {}", target.name);
             assert_eq!(symbols(&scratch, &object, "dD"), 0, "initialised data would take both");
             let size = run(&scratch.0, Command::new("arm-none-eabi-size").arg(&object));
-            println!("{name} for {}: budget {} + {}\n{}", target.name, budget.flash_weights, budget.ram_arena, String::from_utf8_lossy(&size.stdout));
+            println!(
+                "{name} for {}: budget {} + {}\n{}",
+                target.name,
+                budget.flash_weights,
+                budget.ram_arena,
+                String::from_utf8_lossy(&size.stdout)
+            );
         }
     }
 }

@@ -88,9 +88,15 @@ fn networks_compute_the_same_in_c() {
     let rng = &mut Rng(5);
     let mut cases = Vec::new();
     for (i, target) in [Target::GENERIC, Target::CORTEX_M0PLUS].into_iter().enumerate() {
-        for (name, (x, y)) in [("mlp", mlp(rng)), ("cnn", cnn(rng)), ("padded", padded(rng)), ("grouped", grouped(rng)),
-            ("sequence", sequence(rng)), ("attention", attention(rng)), ("norms", norms(rng))]
-        {
+        for (name, (x, y)) in [
+            ("mlp", mlp(rng)),
+            ("cnn", cnn(rng)),
+            ("padded", padded(rng)),
+            ("grouped", grouped(rng)),
+            ("sequence", sequence(rng)),
+            ("attention", attention(rng)),
+            ("norms", norms(rng)),
+        ] {
             cases.push(case(&format!("{name}{i}"), &graph(&x, &y), target, rng));
         }
     }

@@ -159,7 +159,8 @@ impl<'a> Printer<'a> {
 
     fn unary(&mut self, op: Unary, x: &Expr) -> Text {
         let dtype = x.dtype();
-        let prefix = |p: &mut Self, sign: &str| (format!("{sign}{}", p.operand(x, Binds::Postfix)), Binds::Prefix);
+        let prefix =
+            |p: &mut Self, sign: &str| (format!("{sign}{}", p.operand(x, Binds::Postfix)), Binds::Prefix);
         match op {
             Unary::Neg if dtype.is_float() => prefix(self, "-"),
             Unary::Neg if is_narrow(dtype) => {
@@ -228,7 +229,9 @@ impl<'a> Printer<'a> {
                 let (a, b) = (self.operand(a, Binds::Postfix), self.operand(b, Binds::Bits));
                 (format!("!{a} {sign} {b}"), if op == Binary::Lt { Binds::And } else { Binds::Or })
             }
-            Binary::Add | Binary::Sub | Binary::Mul | Binary::Div | Binary::Rem | Binary::Pow => unreachable!("no numbers"),
+            Binary::Add | Binary::Sub | Binary::Mul | Binary::Div | Binary::Rem | Binary::Pow => {
+                unreachable!("no numbers")
+            }
             Binary::Shl | Binary::Shr => unreachable!("no integers"),
         }
     }
@@ -262,10 +265,14 @@ impl<'a> Printer<'a> {
             Binary::Xor => Some(("^", Binds::Bits)),
             _ => None,
         };
-        let wraps = matches!(op, Binary::Add | Binary::Sub | Binary::Mul) && matches!(dtype, DType::I32 | DType::I64);
+        let wraps =
+            matches!(op, Binary::Add | Binary::Sub | Binary::Mul) && matches!(dtype, DType::I32 | DType::I64);
         if let Some((sign, binds)) = plain.filter(|_| !wraps) {
             let text = if binds == Binds::Bits {
-                (format!("{} {sign} {}", self.operand(a, Binds::Prefix), self.operand(b, Binds::Prefix)), binds)
+                (
+                    format!("{} {sign} {}", self.operand(a, Binds::Prefix), self.operand(b, Binds::Prefix)),
+                    binds,
+                )
             } else {
                 self.infix(a, sign, b, binds)
             };
@@ -305,7 +312,9 @@ impl<'a> Printer<'a> {
         let bounds = index.interval(self.vars);
         let (text, unsigned) = match index.terms() {
             // An integer of the network is tested in its own type, before it becomes an int.
-            [(Atom::Value(e), 1)] if index.constant() == 0 => (self.operand(e, Binds::Sum), !e.dtype().is_signed_int()),
+            [(Atom::Value(e), 1)] if index.constant() == 0 => {
+                (self.operand(e, Binds::Sum), !e.dtype().is_signed_int())
+            }
             _ => (at_least(self.index(index), Binds::Sum), false),
         };
         let above = bounds.is_some_and(|(least, _)| least >= low) || unsigned && low <= 0;

@@ -4,7 +4,8 @@ use super::expr::c_type;
 use std::collections::BTreeSet;
 use teff_graph::{Binary, DType};
 
-const ROLLED: &str = "/* Keeps gcc from unrolling a short loop before it has vectorised the loops beside it. */
+const ROLLED: &str =
+    "/* Keeps gcc from unrolling a short loop before it has vectorised the loops beside it. */
 #if defined(__GNUC__) && !defined(__clang__)
 #define KEEP_ROLLED _Pragma(\"GCC unroll 1\")
 #else
@@ -82,7 +83,9 @@ impl Helpers {
 
 fn name(helper: Helper) -> String {
     match helper {
-        Helper::Int(op @ (Binary::Add | Binary::Sub | Binary::Mul), d) => format!("wrap_{}_{}", op.name(), d.name()),
+        Helper::Int(op @ (Binary::Add | Binary::Sub | Binary::Mul), d) => {
+            format!("wrap_{}_{}", op.name(), d.name())
+        }
         Helper::Int(op, d) => format!("{}_{}", op.name(), d.name()),
         Helper::Neg(d) => format!("wrap_neg_{}", d.name()),
         Helper::Abs(d) => format!("abs_{}", d.name()),
@@ -123,12 +126,22 @@ fn definition(helper: Helper) -> String {
         Helper::Sign(d) if d.is_float() => {
             let zero = super::data::float_literal(d, 0.0);
             let unit = super::data::float_literal(d, 1.0);
-            one(d, "/* A zero keeps its sign, NaN stays. */\n", &format!("    return x > {zero} ? {unit} : x < {zero} ? -{unit} : x;\n"))
+            one(
+                d,
+                "/* A zero keeps its sign, NaN stays. */\n",
+                &format!("    return x > {zero} ? {unit} : x < {zero} ? -{unit} : x;\n"),
+            )
         }
-        Helper::Sign(d) if d.is_signed_int() => one(d, "", &format!("    return ({})((x > 0) - (x < 0));\n", c_type(d))),
+        Helper::Sign(d) if d.is_signed_int() => {
+            one(d, "", &format!("    return ({})((x > 0) - (x < 0));\n", c_type(d)))
+        }
         Helper::Sign(d) => one(d, "", "    return x > 0 ? 1 : 0;\n"),
-        Helper::Max(d) if d.is_float() => two(d, "/* NaN if either is. */\n", "    return b > a || b != b ? b : a;\n"),
-        Helper::Min(d) if d.is_float() => two(d, "/* NaN if either is. */\n", "    return b < a || b != b ? b : a;\n"),
+        Helper::Max(d) if d.is_float() => {
+            two(d, "/* NaN if either is. */\n", "    return b > a || b != b ? b : a;\n")
+        }
+        Helper::Min(d) if d.is_float() => {
+            two(d, "/* NaN if either is. */\n", "    return b < a || b != b ? b : a;\n")
+        }
         Helper::Max(d) => two(d, "", "    return b > a ? b : a;\n"),
         Helper::Min(d) => two(d, "", "    return b < a ? b : a;\n"),
         Helper::Sigmoid(d) => {
@@ -148,24 +161,35 @@ fn int_body(op: Binary, d: DType) -> (&'static str, String) {
         Binary::Add => ("", arithmetic("+")),
         Binary::Sub => ("", arithmetic("-")),
         Binary::Mul => ("", arithmetic("*")),
-        Binary::Div if d.size() < 4 => ("/* x / 0 is 0. */\n", format!("    return ({t})(b == 0 ? 0 : a / b);\n")),
-        Binary::Rem if d.size() < 4 => ("/* x % 0 is 0. */\n", format!("    return ({t})(b == 0 ? 0 : a % b);\n")),
+        Binary::Div if d.size() < 4 => {
+            ("/* x / 0 is 0. */\n", format!("    return ({t})(b == 0 ? 0 : a / b);\n"))
+        }
+        Binary::Rem if d.size() < 4 => {
+            ("/* x % 0 is 0. */\n", format!("    return ({t})(b == 0 ? 0 : a % b);\n"))
+        }
         Binary::Div if d.is_signed_int() => (
             "/* x / 0 is 0; the smallest number divided by -1 wraps. */\n",
             format!("    return b == 0 ? 0 : b == -1 ? ({t})(0u - ({u})a) : a / b;\n"),
         ),
-        Binary::Div => ("/* x / 0 is 0. */\n", format!("    return b == 0 ? 0 : a / b;\n")),
+        Binary::Div => ("/* x / 0 is 0. */\n", "    return b == 0 ? 0 : a / b;\n".into()),
         Binary::Rem if d.is_signed_int() => {
-            ("/* x % 0 is 0. */\n", format!("    return b == 0 || b == -1 ? 0 : a % b;\n"))
+            ("/* x % 0 is 0. */\n", "    return b == 0 || b == -1 ? 0 : a % b;\n".into())
         }
-        Binary::Rem => ("/* x % 0 is 0. */\n", format!("    return b == 0 ? 0 : a % b;\n")),
-        Binary::Shl => ("/* 0 when nothing stays. */\n", format!("    return ({t})({in_range} ? ({u})a << b : 0);\n")),
-        Binary::Shr if d.is_signed_int() => {
-            ("/* All sign when nothing stays. */\n", format!("    return ({t})({in_range} ? a >> b : a < 0 ? -1 : 0);\n"))
+        Binary::Rem => ("/* x % 0 is 0. */\n", "    return b == 0 ? 0 : a % b;\n".into()),
+        Binary::Shl => {
+            ("/* 0 when nothing stays. */\n", format!("    return ({t})({in_range} ? ({u})a << b : 0);\n"))
         }
-        Binary::Shr => ("/* 0 when nothing stays. */\n", format!("    return ({t})({in_range} ? a >> b : 0);\n")),
+        Binary::Shr if d.is_signed_int() => (
+            "/* All sign when nothing stays. */\n",
+            format!("    return ({t})({in_range} ? a >> b : a < 0 ? -1 : 0);\n"),
+        ),
+        Binary::Shr => {
+            ("/* 0 when nothing stays. */\n", format!("    return ({t})({in_range} ? a >> b : 0);\n"))
+        }
         Binary::Pow => ("/* Wraps; 1 / a^-b truncated when b is negative. */\n", power(d)),
-        Binary::Max | Binary::Min | Binary::And | Binary::Or | Binary::Xor => unreachable!("printed as operators"),
+        Binary::Max | Binary::Min | Binary::And | Binary::Or | Binary::Xor => {
+            unreachable!("printed as operators")
+        }
         Binary::Eq | Binary::Lt | Binary::Le => unreachable!("printed as operators"),
     }
 }

@@ -42,7 +42,9 @@ pub(super) fn function<'a>(p: &mut Printer<'a>, kernel: &'a Kernel) -> String {
         parameters.push(format!("{constant}{} *{restrict}{name}", c_type(b.ty.dtype)));
     }
     let mut taken: HashSet<String> = p.buffer_names.values().cloned().collect();
-    taken.extend(p.program.buffers.iter().filter(|b| matches!(b.place, Place::Constant(_))).map(|b| b.name.clone()));
+    taken.extend(
+        p.program.buffers.iter().filter(|b| matches!(b.place, Place::Constant(_))).map(|b| b.name.clone()),
+    );
     taken.extend(p.program.kernels.iter().map(|k| k.name.clone()));
     p.vars = &kernel.vars;
     p.var_names = vec![String::new(); kernel.vars.len()];
@@ -60,7 +62,11 @@ fn shares(program: &Program, id: BufferId, arguments: &[Argument]) -> bool {
         Place::Input(_) | Place::Output(_) | Place::Constant(_) => None,
     };
     let Some(own) = range(id) else { return false };
-    arguments.iter().filter(|a| a.buffer != id).filter_map(|a| range(a.buffer)).any(|o| o.start < own.end && own.start < o.end)
+    arguments
+        .iter()
+        .filter(|a| a.buffer != id)
+        .filter_map(|a| range(a.buffer))
+        .any(|o| o.start < own.end && own.start < o.end)
 }
 
 fn indent(out: &mut String, depth: usize) {
@@ -69,13 +75,22 @@ fn indent(out: &mut String, depth: usize) {
 
 /// `hint`, or with a number behind it when a name around it is the same.
 fn fresh(hint: &str, taken: &mut HashSet<String>) -> String {
-    let free = std::iter::once(hint.to_string()).chain((2..).map(|i| format!("{hint}{i}"))).find(|n| !taken.contains(n));
+    let free = std::iter::once(hint.to_string())
+        .chain((2..).map(|i| format!("{hint}{i}")))
+        .find(|n| !taken.contains(n));
     let name = free.expect("numbers do not end");
     taken.insert(name.clone());
     name
 }
 
-fn body(p: &mut Printer, kernel: &Kernel, stmts: &[Stmt], around: &HashSet<String>, depth: usize, out: &mut String) {
+fn body(
+    p: &mut Printer,
+    kernel: &Kernel,
+    stmts: &[Stmt],
+    around: &HashSet<String>,
+    depth: usize,
+    out: &mut String,
+) {
     let mut taken = around.clone();
     let name_of = |v: &Var| kernel.vars[v.0 as usize].name.as_str();
     for stmt in stmts {

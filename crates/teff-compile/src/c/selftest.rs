@@ -23,19 +23,24 @@ pub struct Sample {
 /// When a sample's types are not those of the program.
 pub fn selftest(program: &Program, options: &Options, samples: &[Sample], tolerance: f64) -> String {
     let name = &program.name;
-    let mut out = format!("/* Runs {name} on {} samples and compares with the outputs expected. */\n", samples.len());
+    let mut out =
+        format!("/* Runs {name} on {} samples and compares with the outputs expected. */\n", samples.len());
     let _ = writeln!(out, "#include \"{name}.h\"\n\n#include <math.h>\n#include <stdio.h>\n");
     for (s, sample) in samples.iter().enumerate() {
-        for (kind, ports, values) in [("input", &program.inputs, &sample.inputs), ("output", &program.outputs, &sample.outputs)] {
+        for (kind, ports, values) in
+            [("input", &program.inputs, &sample.inputs), ("output", &program.outputs, &sample.outputs)]
+        {
             assert_eq!(ports.len(), values.len(), "a sample has a value for every {kind}");
             for (i, (p, v)) in ports.iter().zip(values).enumerate() {
                 assert_eq!(p.ty, v.ty(), "{kind} {i} of a sample");
                 let expected = if kind == "input" { "input" } else { "expected" };
                 if v.is_empty() {
-                    let _ = writeln!(out, "static const {} {expected}{i}_{s}[1] = {{0}};", c_type(p.ty.dtype));
+                    let _ =
+                        writeln!(out, "static const {} {expected}{i}_{s}[1] = {{0}};", c_type(p.ty.dtype));
                     continue;
                 }
-                let _ = writeln!(out, "static const {} {expected}{i}_{s}[{}] = {{", c_type(p.ty.dtype), v.len());
+                let _ =
+                    writeln!(out, "static const {} {expected}{i}_{s}[{}] = {{", c_type(p.ty.dtype), v.len());
                 elements(&mut out, v, "    ");
                 out.push_str("};\n");
             }
@@ -63,10 +68,19 @@ pub fn selftest(program: &Program, options: &Options, samples: &[Sample], tolera
         }
         let _ = writeln!(out, "    {name}({});", list.join(", "));
         for (i, p) in program.outputs.iter().enumerate() {
-            let _ = writeln!(out, "    compare_{}(\"sample {s}, output{i}\", output{i}, expected{i}_{s}, {});", p.ty.dtype, p.ty.len());
+            let _ = writeln!(
+                out,
+                "    compare_{}(\"sample {s}, output{i}\", output{i}, expected{i}_{s}, {});",
+                p.ty.dtype,
+                p.ty.len()
+            );
         }
     }
-    let _ = writeln!(out, "    printf(\"{name}: {} samples, largest difference %g, %d wrong\\n\", largest, failures);", samples.len());
+    let _ = writeln!(
+        out,
+        "    printf(\"{name}: {} samples, largest difference %g, %d wrong\\n\", largest, failures);",
+        samples.len()
+    );
     out += "    return failures == 0 ? 0 : 1;\n}\n";
     out
 }

@@ -9,7 +9,12 @@ use teff_graph::{Binary, ConvGeometry, NodeId, Num};
 
 impl<'a> Lowering<'a> {
     /// Each element of the result gathers from the windows that see it.
-    pub(super) fn conv_transpose(&mut self, group: &Group, hero: NodeId, geometry: &ConvGeometry) -> Result<(), Error> {
+    pub(super) fn conv_transpose(
+        &mut self,
+        group: &Group,
+        hero: NodeId,
+        geometry: &ConvGeometry,
+    ) -> Result<(), Error> {
         let ty = self.node(hero).ty.clone();
         let [y, w] = self.graph[hero].operands[..] else { unreachable!("takes two operands") };
         let kernel = self.node(w).ty.shape.clone();
@@ -24,7 +29,8 @@ impl<'a> Lowering<'a> {
             l.each_window(y, &window, &to, &mut |l, place, tap| {
                 l.repeat("o", outputs, |l, o| {
                     let output = at[1].times(outputs as i64).plus(&o);
-                    let from: Vec<Index> = [&at[0], &output].into_iter().chain(&place[2..]).cloned().collect();
+                    let from: Vec<Index> =
+                        [&at[0], &output].into_iter().chain(&place[2..]).cloned().collect();
                     let weight: Vec<Index> = [&output, &at[2]].into_iter().chain(tap).cloned().collect();
                     let product = Expr::binary(Binary::Mul, l.element(y, &from)?, l.element(w, &weight)?);
                     l.set(sum, Expr::binary(Binary::Add, value(sum), product));
@@ -36,7 +42,12 @@ impl<'a> Lowering<'a> {
     }
 
     /// Each weight sums over all places where its tap meets an input.
-    pub(super) fn conv_weight_grad(&mut self, group: &Group, hero: NodeId, geometry: &ConvGeometry) -> Result<(), Error> {
+    pub(super) fn conv_weight_grad(
+        &mut self,
+        group: &Group,
+        hero: NodeId,
+        geometry: &ConvGeometry,
+    ) -> Result<(), Error> {
         let ty = self.node(hero).ty.clone();
         let [x, y] = self.graph[hero].operands[..] else { unreachable!("takes two operands") };
         let places = self.node(y).ty.shape.clone();
@@ -54,13 +65,16 @@ impl<'a> Lowering<'a> {
                 let mut from = vec![place[0].clone(), g.times(ty.shape[1] as i64).plus(&at[2])];
                 for (axis, &size) in spatial.iter().enumerate() {
                     let seen = place[axis + 1].times(geometry.stride[axis] as i64);
-                    let seen = seen.plus(&tap[axis].times(geometry.dilation[axis] as i64)).offset(-(geometry.pad_low[axis] as i64));
+                    let seen = seen
+                        .plus(&tap[axis].times(geometry.dilation[axis] as i64))
+                        .offset(-(geometry.pad_low[axis] as i64));
                     let seen = l.name_if_tested(super::pool::input_axis(axis, spatial.len()), seen, size);
                     inside = l.also_inside(inside, &seen, size);
                     from.push(seen);
                 }
                 l.when(inside, |l| {
-                    let to: Vec<Index> = [&place[0], &output].into_iter().chain(&place[1..]).cloned().collect();
+                    let to: Vec<Index> =
+                        [&place[0], &output].into_iter().chain(&place[1..]).cloned().collect();
                     let product = Expr::binary(Binary::Mul, l.element(x, &from)?, l.element(y, &to)?);
                     l.set(sum, Expr::binary(Binary::Add, value(sum), product));
                     Ok(())

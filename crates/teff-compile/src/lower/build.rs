@@ -6,6 +6,9 @@ use crate::program::{ArrayId, ArrayInfo, Atom, Expr, Index, Stmt, Var, VarInfo, 
 use std::collections::HashMap;
 use teff_graph::{Binary, DType, NodeId};
 
+/// Writes what a body of loops repeats, given the indices of the loops.
+pub(super) type Write<'w, 'a> = &'w mut dyn FnMut(&mut Lowering<'a>, &[Index]) -> Result<(), Error>;
+
 /// The kernel being written.
 #[derive(Default)]
 pub(super) struct Builder {
@@ -52,7 +55,7 @@ impl<'a> Lowering<'a> {
     ) -> Result<(), Error> {
         self.repeat("j", count, write)?;
         if let Some(Stmt::For { rolled, .. }) = self.builder.body.last_mut() {
-            *rolled = count > 1;
+            *rolled = count > 3;
         }
         Ok(())
     }
@@ -62,7 +65,7 @@ impl<'a> Lowering<'a> {
         &mut self,
         names: &[&str],
         shape: &[usize],
-        write: &mut dyn FnMut(&mut Self, &[Index]) -> Result<(), Error>,
+        write: Write<'_, 'a>,
     ) -> Result<(), Error> {
         self.repeat_from(names, shape, &mut Vec::new(), write)
     }
@@ -72,7 +75,7 @@ impl<'a> Lowering<'a> {
         names: &[&str],
         shape: &[usize],
         index: &mut Vec<Index>,
-        write: &mut dyn FnMut(&mut Self, &[Index]) -> Result<(), Error>,
+        write: Write<'_, 'a>,
     ) -> Result<(), Error> {
         let axis = index.len();
         if axis == shape.len() {
@@ -88,7 +91,10 @@ impl<'a> Lowering<'a> {
     }
 
     /// The statements that `write` appends, as a body of its own.
-    pub(super) fn nested(&mut self, write: impl FnOnce(&mut Self) -> Result<(), Error>) -> Result<Vec<Stmt>, Error> {
+    pub(super) fn nested(
+        &mut self,
+        write: impl FnOnce(&mut Self) -> Result<(), Error>,
+    ) -> Result<Vec<Stmt>, Error> {
         let outside = std::mem::take(&mut self.builder.body);
         let named = self.builder.named.clone();
         let done = write(self);

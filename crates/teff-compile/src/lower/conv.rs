@@ -44,11 +44,21 @@ struct At<'b> {
 }
 
 pub(super) fn axis_names(names: [&'static str; 3], axes: usize) -> Vec<&'static str> {
-    if axes == 1 { vec![names[1]] } else { names.into_iter().chain(std::iter::repeat("k")).take(axes).collect() }
+    if axes == 1 {
+        vec![names[1]]
+    } else {
+        names.into_iter().chain(std::iter::repeat("k")).take(axes).collect()
+    }
 }
 
 impl<'a> Lowering<'a> {
-    pub(super) fn conv(&mut self, group: &Group, hero: NodeId, geometry: &ConvGeometry, pool: PoolAfter<'_>) -> Result<(), Error> {
+    pub(super) fn conv(
+        &mut self,
+        group: &Group,
+        hero: NodeId,
+        geometry: &ConvGeometry,
+        pool: PoolAfter<'_>,
+    ) -> Result<(), Error> {
         let ty = self.node(hero).ty.clone();
         let [x, w] = self.graph[hero].operands[..] else { unreachable!("a convolution has two operands") };
         let kernel = self.node(w).ty.shape.clone();
@@ -56,7 +66,8 @@ impl<'a> Lowering<'a> {
         let in_window = pool.map_or(4, |(_, _, w)| w.size.iter().product());
         let plan = tiles(outputs, (self.target.sums / in_window).clamp(1, self.target.lanes));
         let packed = self.packed_kernel(w, geometry.groups, &plan);
-        let conv = Conv { hero, dtype: ty.dtype, pool, geometry, x, w, packed, taps: kernel[1..].to_vec(), outputs };
+        let conv =
+            Conv { hero, dtype: ty.dtype, pool, geometry, x, w, packed, taps: kernel[1..].to_vec(), outputs };
         let taps: usize = conv.taps.iter().product();
         let result = self.node(pool.map_or(hero, |(p, ..)| p)).ty.shape.clone();
         let mut first = 0;
@@ -70,13 +81,16 @@ impl<'a> Lowering<'a> {
                 let mut names = vec!["n", "group", "tile"];
                 names.extend(axis_names(["oy", "ox", "oz"], result.len() - 2));
                 self.repeat_all(&names, &shape, &mut |l, at| {
-                    let [n, g, t, result_at @ ..] = at else { unreachable!("image, group and tile come first") };
+                    let [n, g, t, result_at @ ..] = at else {
+                        unreachable!("image, group and tile come first")
+                    };
                     let mut result_at = result_at.to_vec();
                     if let Some(last) = result_at.last_mut() {
                         *last = last.times(columns.width as i64).offset(columns.start as i64);
                     }
                     let stride = |axis: usize| pool.map_or(1, |(_, _, p)| p.stride[axis] as i64);
-                    let block = g.times((conv.outputs * taps) as i64).plus(&t.times((tile.width * taps) as i64));
+                    let block =
+                        g.times((conv.outputs * taps) as i64).plus(&t.times((tile.width * taps) as i64));
                     let at = At {
                         n,
                         group: g,
@@ -105,7 +119,9 @@ impl<'a> Lowering<'a> {
             return vec![(Tiles { start: 0, count: columns, width: 1 }, offsets)];
         }
         let most = if axes == 0 { 1 } else { (self.target.sums / width.max(1)).clamp(1, 4) };
-        let beside = |n: usize| (0..n).map(|i| (0..axes).map(|axis| if axis + 1 == axes { i } else { 0 }).collect()).collect();
+        let beside = |n: usize| {
+            (0..n).map(|i| (0..axes).map(|axis| if axis + 1 == axes { i } else { 0 }).collect()).collect()
+        };
         tiles(columns, most).into_iter().map(|t| (t, beside(t.width))).collect()
     }
 
@@ -121,13 +137,17 @@ impl<'a> Lowering<'a> {
         match c.pool {
             None => {
                 for (p, place) in at.places.iter().enumerate() {
-                    self.repeat_rolled(at.width, |l, j| l.finish(group, c.hero, &index(&channel.plus(&j), place), sums.get(p, &j)))?;
+                    self.repeat_rolled(at.width, |l, j| {
+                        l.finish(group, c.hero, &index(&channel.plus(&j), place), sums.get(p, &j))
+                    })?;
                 }
                 Ok(())
             }
             Some((pool, kind, _)) => self.repeat_rolled(at.width, |l, j| {
                 let channel = channel.plus(&j);
-                let pooled = l.pooled(c, pool, kind, at.places, &|place| index(&channel, place), &|p| sums.get(p, &j))?;
+                let pooled = l.pooled(c, pool, kind, at.places, &|place| index(&channel, place), &|p| {
+                    sums.get(p, &j)
+                })?;
                 let to: Vec<Index> = [at.n, &channel].into_iter().chain(result_at).cloned().collect();
                 l.finish(group, pool, &to, pooled)
             }),
@@ -139,7 +159,8 @@ impl<'a> Lowering<'a> {
     fn conv_taps(&mut self, c: &Conv, at: &At, sums: &Sums) -> Result<(), Error> {
         let axes = c.taps.len() - 1;
         let last = *c.taps.last().expect("taps include the channels");
-        let together = if axes > 0 && last <= 2 * self.target.steps && self.target.steps > 1 { last } else { 1 };
+        let together =
+            if axes > 0 && last <= 2 * self.target.steps && self.target.steps > 1 { last } else { 1 };
         let mut looped = c.taps.clone();
         looped[axes] /= together;
         let mut names = vec!["c"];
@@ -184,7 +205,8 @@ impl<'a> Lowering<'a> {
             let mut from = self.conv_input(c, at, place, tap);
             let mut inside = None;
             for (axis, &size) in spatial.iter().enumerate() {
-                from[axis + 2] = self.name_if_tested(input_axis(axis, spatial.len()), from[axis + 2].clone(), size);
+                from[axis + 2] =
+                    self.name_if_tested(input_axis(axis, spatial.len()), from[axis + 2].clone(), size);
                 inside = self.also_inside(inside, &from[axis + 2], size);
             }
             self.when(inside, |l| {
@@ -201,7 +223,8 @@ impl<'a> Lowering<'a> {
         let channel = at.group.times(c.taps[0] as i64).plus(&tap[0]);
         let seen = (0..place.len()).map(|axis| {
             let out = at.origin[axis].offset(place[axis] as i64).times(c.geometry.stride[axis] as i64);
-            out.plus(&tap[axis + 1].times(c.geometry.dilation[axis] as i64)).offset(-(c.geometry.pad_low[axis] as i64))
+            out.plus(&tap[axis + 1].times(c.geometry.dilation[axis] as i64))
+                .offset(-(c.geometry.pad_low[axis] as i64))
         });
         [at.n.clone(), channel].into_iter().chain(seen).collect()
     }
@@ -209,7 +232,8 @@ impl<'a> Lowering<'a> {
     /// The element of the input, or 0 in the padding.
     fn element_or_zero(&mut self, x: NodeId, from: &[Index], dtype: DType) -> Result<Expr, Error> {
         let spatial = self.node(x).ty.shape[2..].to_vec();
-        let inside = spatial.iter().zip(&from[2..]).fold(None, |all, (&size, i)| self.also_inside(all, i, size));
+        let inside =
+            spatial.iter().zip(&from[2..]).fold(None, |all, (&size, i)| self.also_inside(all, i, size));
         let zero = Expr::constant(dtype, Num::Int(0));
         match inside {
             None => self.element(x, from),
@@ -242,7 +266,8 @@ impl<'a> Lowering<'a> {
             for tile in plan {
                 for t in 0..tile.count {
                     for tap in 0..taps {
-                        let lanes = (0..tile.width).map(|lane| g * outputs + tile.start + t * tile.width + lane);
+                        let lanes =
+                            (0..tile.width).map(|lane| g * outputs + tile.start + t * tile.width + lane);
                         order.extend(lanes.map(|o| o * taps + tap));
                     }
                 }

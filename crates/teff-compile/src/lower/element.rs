@@ -18,10 +18,10 @@ impl<'a> Lowering<'a> {
 
     /// As [`Lowering::element`]; without names where the value may not be computed unless a condition holds.
     fn element_of(&mut self, id: NodeId, index: &[Index], name: bool) -> Result<Expr, Error> {
-        if let Some((hero, value)) = &self.hero {
-            if *hero == id {
-                return Ok(value.clone());
-            }
+        if let Some((hero, value)) = &self.hero
+            && *hero == id
+        {
+            return Ok(value.clone());
         }
         let node = self.node(id);
         if let Some(known) = self.builder.named.get(&(id, index.to_vec())) {
@@ -74,13 +74,18 @@ impl<'a> Lowering<'a> {
             Op::Broadcast(shape) => {
                 let from = &operand_type(0).shape;
                 let lead = shape.len() - from.len();
-                let pick = |(axis, &n): (usize, &usize)| if n == 1 { Index::zero() } else { index[axis + lead].clone() };
+                let pick = |(axis, &n): (usize, &usize)| {
+                    if n == 1 { Index::zero() } else { index[axis + lead].clone() }
+                };
                 let at: Vec<Index> = from.iter().enumerate().map(pick).collect();
                 operand(self, 0, &at)
             }
             Op::Slice(axes) => {
-                let at: Vec<Index> =
-                    axes.iter().zip(index).map(|(s, i)| i.times(s.step as i64).offset(s.start as i64)).collect();
+                let at: Vec<Index> = axes
+                    .iter()
+                    .zip(index)
+                    .map(|(s, i)| i.times(s.step as i64).offset(s.start as i64))
+                    .collect();
                 operand(self, 0, &at)
             }
             Op::Pad(axes) => self.padded(node, axes, index, name),
@@ -108,11 +113,18 @@ impl<'a> Lowering<'a> {
                 let steps = if is_zero { q } else { Expr::binary(Binary::Sub, q, zero) };
                 Ok(Expr::binary(Binary::Mul, steps.cast(scale.dtype()), scale))
             }
-            Op::Random { .. } => {
-                Err(self.unsupported(id, "random numbers belong to training; a compiled network gives the same result every time"))
+            Op::Random { .. } => Err(self.unsupported(
+                id,
+                "random numbers belong to training; a compiled network gives the same result every time",
+            )),
+            Op::Input { .. } | Op::Param(_) | Op::Project(_) | Op::Scan(_) => {
+                unreachable!("{} %{} has memory", node.op, id.index())
             }
-            Op::Input { .. } | Op::Param(_) | Op::Project(_) | Op::Scan(_) => unreachable!("{} %{} has memory", node.op, id.index()),
-            Op::Reduce { .. } | Op::ArgReduce { .. } | Op::MatMul | Op::Conv(_) | Op::ConvTranspose { .. } => {
+            Op::Reduce { .. }
+            | Op::ArgReduce { .. }
+            | Op::MatMul
+            | Op::Conv(_)
+            | Op::ConvTranspose { .. } => {
                 unreachable!("{} %{} has memory", node.op, id.index())
             }
             Op::ConvWeightGrad { .. } | Op::Pool { .. } | Op::SumPoolGrad { .. } | Op::MaxPoolGrad { .. } => {
@@ -172,7 +184,9 @@ impl<'a> Lowering<'a> {
 fn binary(op: Binary, a: Expr, b: Expr) -> Expr {
     match op {
         Binary::Lt if a == b => Expr::int(DType::Bool, 0),
-        Binary::Eq | Binary::Le if a == b && a.dtype().is_float() => Expr::unary(Unary::Not, Expr::unary(Unary::IsNan, a)),
+        Binary::Eq | Binary::Le if a == b && a.dtype().is_float() => {
+            Expr::unary(Unary::Not, Expr::unary(Unary::IsNan, a))
+        }
         Binary::Eq | Binary::Le if a == b => Expr::int(DType::Bool, 1),
         _ => Expr::binary(op, a, b),
     }

@@ -1,6 +1,7 @@
 //! What follows a kernel's sum, element by element, up to the store.
 
 use super::Lowering;
+use super::build::Write;
 use super::fuse::Group;
 use crate::error::Error;
 use crate::program::{BufferId, Expr, Index, Stmt, ravel, unravel};
@@ -8,7 +9,13 @@ use teff_graph::{NodeId, Type};
 
 impl<'a> Lowering<'a> {
     /// Stores what becomes of `value`, which is element `index` of `hero`, at its place in the result of the group.
-    pub(super) fn finish(&mut self, group: &Group, hero: NodeId, index: &[Index], value: Expr) -> Result<(), Error> {
+    pub(super) fn finish(
+        &mut self,
+        group: &Group,
+        hero: NodeId,
+        index: &[Index],
+        value: Expr,
+    ) -> Result<(), Error> {
         let position = ravel(index, &self.node(hero).ty.shape);
         let storage = self.storage_of(group.root);
         let value = if group.root == hero {
@@ -22,7 +29,13 @@ impl<'a> Lowering<'a> {
     }
 
     /// Element `index` of `node`, given that of `hero` it depends on is `value`.
-    pub(super) fn element_with(&mut self, hero: NodeId, value: Expr, node: NodeId, index: &[Index]) -> Result<Expr, Error> {
+    pub(super) fn element_with(
+        &mut self,
+        hero: NodeId,
+        value: Expr,
+        node: NodeId,
+        index: &[Index],
+    ) -> Result<Expr, Error> {
         let before = self.hero.replace((hero, value));
         let computing = self.computing.replace(node);
         let result = self.element(node, index);
@@ -51,7 +64,7 @@ impl<'a> Lowering<'a> {
         &mut self,
         names: &[&str],
         shape: &[usize],
-        write: &mut dyn FnMut(&mut Self, &[Index]) -> Result<(), Error>,
+        write: Write<'_, 'a>,
     ) -> Result<(), Error> {
         // Runs of axes that share a loop; axes of size 1 join any.
         let mut runs: Vec<usize> = vec![1; shape.len()];
@@ -79,11 +92,18 @@ impl<'a> Lowering<'a> {
         names: &[&str],
         shape: &[usize],
         runs: &[usize],
-        write: &mut dyn FnMut(&mut Self, &[Index]) -> Result<(), Error>,
+        write: Write<'_, 'a>,
     ) -> Result<Attempt, Error> {
         let (vars, arrays) = (self.builder.vars.clone(), self.builder.arrays.clone());
-        let starts: Vec<usize> = runs.iter().scan(0, |sum, n| { *sum += n; Some(*sum - n) }).collect();
-        let sizes: Vec<usize> = starts.iter().zip(runs).map(|(&s, n)| shape[s..s + n].iter().product()).collect();
+        let starts: Vec<usize> = runs
+            .iter()
+            .scan(0, |sum, n| {
+                *sum += n;
+                Some(*sum - n)
+            })
+            .collect();
+        let sizes: Vec<usize> =
+            starts.iter().zip(runs).map(|(&s, n)| shape[s..s + n].iter().product()).collect();
         let body = self.nested(|l| {
             l.repeat_all(names, &sizes, &mut |l, merged| {
                 let mut index = Vec::with_capacity(shape.len());

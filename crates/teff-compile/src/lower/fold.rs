@@ -13,10 +13,13 @@ pub(super) fn fold_channels(graph: &Graph) -> Graph {
     let mut ids: Vec<NodeId> = Vec::new();
     for id in graph.ids() {
         let node = &graph[id];
-        let folded = affine(graph, &uses, id).filter(|a| a.worthwhile(graph)).map(|a| a.build(graph, &mut to, &ids, node));
+        let folded = affine(graph, &uses, id)
+            .filter(|a| a.worthwhile(graph))
+            .map(|a| a.build(graph, &mut to, &ids, node));
         let new = folded.unwrap_or_else(|| {
             let operands: Vec<NodeId> = node.operands.iter().map(|o| ids[o.index()]).collect();
-            to.push(node.op.clone(), &operands, node.label.clone()).expect("types are those of a checked graph")
+            to.push(node.op.clone(), &operands, node.label.clone())
+                .expect("types are those of a checked graph")
         });
         ids.push(new);
     }
@@ -46,17 +49,24 @@ impl Affine {
         let [x, w] = source.operands[..] else { unreachable!("a convolution or product has two operands") };
         let Op::Constant(old) = &graph[w].op else { unreachable!("the weights are constant") };
         let per_channel = old.len() / self.scale.len().max(1);
-        let channel = |i: usize| if matches!(source.op, Op::MatMul) { i % self.scale.len() } else { i / per_channel };
+        let channel =
+            |i: usize| if matches!(source.op, Op::MatMul) { i % self.scale.len() } else { i / per_channel };
         let scaled = Value::from_fn(&old.ty(), |i| Num::Float(old.get(i).as_f64() * self.scale[channel(i)]));
-        let mut constant = |value: Value, label| to.push(Op::Constant(Arc::new(value)), &[], label).expect("a constant is valid");
+        let mut constant = |value: Value, label| {
+            to.push(Op::Constant(Arc::new(value)), &[], label).expect("a constant is valid")
+        };
         let weights = constant(scaled, graph[w].label.clone());
         let offset = self.offset.map(|offset| {
             let mut shape = vec![1; source.ty.rank()];
             shape[axis] = offset.len();
-            let label = graph[w].label.as_ref().and_then(|l| l.strip_suffix("weight").map(|l| format!("{l}bias").into()));
+            let label = graph[w]
+                .label
+                .as_ref()
+                .and_then(|l| l.strip_suffix("weight").map(|l| format!("{l}bias").into()));
             constant(Value::from_fn(&Type::new(source.ty.dtype, shape), |i| Num::Float(offset[i])), label)
         });
-        let mut push = |op: Op, operands: &[NodeId]| to.push(op, operands, last.label.clone()).expect("the types stay");
+        let mut push =
+            |op: Op, operands: &[NodeId]| to.push(op, operands, last.label.clone()).expect("the types stay");
         let result = push(source.op.clone(), &[ids[x.index()], weights]);
         match offset {
             None => result,
@@ -89,7 +99,12 @@ fn affine(graph: &Graph, uses: &[usize], id: NodeId) -> Option<Affine> {
                 }
                 let inner = affine(graph, uses, x)?;
                 let source = &graph[inner.source];
-                let c = by_channel(graph, constant, channel_axis(&source.op, source.ty.rank()), inner.scale.len())?;
+                let c = by_channel(
+                    graph,
+                    constant,
+                    channel_axis(&source.op, source.ty.rank()),
+                    inner.scale.len(),
+                )?;
                 Some(inner.then(*op, &c))
             })
         }

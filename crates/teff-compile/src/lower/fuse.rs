@@ -69,7 +69,10 @@ pub(super) fn groups(graph: &Graph) -> Groups {
                 vec![Read { by: id, in_step, times }]
             } else {
                 let of_users = &reads[id.index()];
-                of_users.iter().map(|r| Read { by: r.by, in_step: r.in_step && in_step, times: r.times * times }).collect()
+                of_users
+                    .iter()
+                    .map(|r| Read { by: r.by, in_step: r.in_step && in_step, times: r.times * times })
+                    .collect()
             };
             reads[o.index()].extend(through);
         }
@@ -94,20 +97,58 @@ fn recomputed(reads: &[Read], weight: f64) -> bool {
     (times - 1.0) * weight > 2.0
 }
 
+/// The last of the functions that a loop's results go through one by one before anything else sees them: storing that instead
+/// takes no more memory, and computes it once.
+fn end_of_chain(
+    graph: &Graph,
+    users: &[Vec<NodeId>],
+    is_output: &HashSet<NodeId>,
+    apart: &[bool],
+    from: NodeId,
+) -> NodeId {
+    let mut end = from;
+    loop {
+        let [user] = users[end.index()][..] else { return end };
+        let node = &graph[user];
+        let operand = node.operands.iter().position(|o| *o == end).expect("a user has it as operand");
+        let smaller = node.ty.bytes() <= graph[from].ty.bytes();
+        if is_output.contains(&end) || apart[user.index()] || !is_function(&node.op, operand) || !smaller {
+            return end;
+        }
+        end = user;
+    }
+}
+
 /// Builds kernels around loops whose results are used in step, and pools convolutions in place.
 fn absorb(graph: &Graph, reads: &[Vec<Read>], is_output: &HashSet<NodeId>, found: &mut Groups) {
     let mut hero = vec![None; graph.nodes().len()];
     let mut gone = vec![false; graph.nodes().len()];
-    let mut candidates: Vec<NodeId> = graph.ids().filter(|&id| finishes(&graph[id].op) && !is_output.contains(&id)).collect();
+    let users = graph.users();
+    let pools = graph.ids().filter_map(|id| pooled_convolution(graph, id, &found.apart, is_output));
+    let pooled: HashSet<NodeId> = pools.collect();
+    let mut candidates: Vec<NodeId> =
+        graph.ids().filter(|&id| finishes(&graph[id].op) && !is_output.contains(&id)).collect();
     // Of two that meet in one kernel, the larger becomes its loop.
     candidates.sort_by_key(|&id| std::cmp::Reverse(work(graph, id)));
     for id in candidates {
         let Some(first) = reads[id.index()].first() else { continue };
         let root = first.by;
         let together = reads[id.index()].iter().all(|r| r.by == root && r.in_step);
-        if together && kind(&graph[root].op) == Kind::Element && !by_parts(&graph[root].op) && hero[root.index()].is_none() {
+        let is_pooled = pooled.contains(&id);
+        if together
+            && kind(&graph[root].op) == Kind::Element
+            && !by_parts(&graph[root].op)
+            && hero[root.index()].is_none()
+        {
             hero[root.index()] = Some(id);
             gone[id.index()] = true;
+        } else if !is_pooled {
+            let end = end_of_chain(graph, &users, is_output, &found.apart, id);
+            if end != id && hero[end.index()].is_none() {
+                found.apart[end.index()] = true;
+                hero[end.index()] = Some(id);
+                gone[id.index()] = true;
+            }
         }
     }
     let mut inner = vec![None; graph.nodes().len()];
@@ -125,11 +166,17 @@ fn absorb(graph: &Graph, reads: &[Vec<Read>], is_output: &HashSet<NodeId>, found
         }
     }
     let roots = graph.ids().filter(|id| found.apart[id.index()] && !gone[id.index()]);
-    found.list = roots.map(|root| Group { root, hero: hero[root.index()], inner: inner[root.index()] }).collect();
+    found.list =
+        roots.map(|root| Group { root, hero: hero[root.index()], inner: inner[root.index()] }).collect();
 }
 
 /// The convolution whose results only `pool` reads, each once, through functions of single elements.
-fn pooled_convolution(graph: &Graph, pool: NodeId, apart: &[bool], is_output: &HashSet<NodeId>) -> Option<NodeId> {
+fn pooled_convolution(
+    graph: &Graph,
+    pool: NodeId,
+    apart: &[bool],
+    is_output: &HashSet<NodeId>,
+) -> Option<NodeId> {
     let Op::Pool { kind, window } = &graph[pool].op else { return None };
     if *kind == PoolKind::ArgMax || !apart_windows(window) {
         return None;
@@ -144,7 +191,8 @@ fn pooled_convolution(graph: &Graph, pool: NodeId, apart: &[bool], is_output: &H
         if matches!(graph[id].op, Op::Conv(_)) && conv.is_none() && !is_output.contains(&id) {
             conv = Some(id);
         } else if !apart[id.index()] && graph[id].ty.shape == graph[chain[0]].ty.shape {
-            let in_step = graph[id].operands.iter().enumerate().filter(|&(i, _)| is_function(&graph[id].op, i));
+            let in_step =
+                graph[id].operands.iter().enumerate().filter(|&(i, _)| is_function(&graph[id].op, i));
             chain.extend(in_step.map(|(_, &o)| o));
         }
     }
@@ -173,13 +221,22 @@ enum Kind {
 fn kind(op: &Op) -> Kind {
     match op {
         Op::Input { .. } | Op::Constant(_) | Op::Param(_) | Op::Iota { .. } => Kind::Source,
-        Op::Unary(_) | Op::Binary(_) | Op::Select | Op::Cast(_) | Op::Quantize { .. } | Op::Dequantize => Kind::Element,
-        Op::Reshape(_) | Op::Permute(_) | Op::Broadcast(_) | Op::Slice(_) | Op::Pad(_) | Op::Concat { .. } => Kind::Element,
+        Op::Unary(_) | Op::Binary(_) | Op::Select | Op::Cast(_) | Op::Quantize { .. } | Op::Dequantize => {
+            Kind::Element
+        }
+        Op::Reshape(_)
+        | Op::Permute(_)
+        | Op::Broadcast(_)
+        | Op::Slice(_)
+        | Op::Pad(_)
+        | Op::Concat { .. } => Kind::Element,
         Op::Gather { .. } => Kind::Element,
         // Its scan has written its memory.
         Op::Project(_) => Kind::Source,
         Op::Random { .. } | Op::Reduce { .. } | Op::ArgReduce { .. } | Op::MatMul | Op::Conv(_) => Kind::Loop,
-        Op::ConvTranspose { .. } | Op::ConvWeightGrad { .. } | Op::Pool { .. } | Op::SumPoolGrad { .. } => Kind::Loop,
+        Op::ConvTranspose { .. } | Op::ConvWeightGrad { .. } | Op::Pool { .. } | Op::SumPoolGrad { .. } => {
+            Kind::Loop
+        }
         Op::MaxPoolGrad { .. } | Op::Scatter { .. } | Op::ArgSort { .. } | Op::Scan(_) => Kind::Loop,
     }
 }
@@ -189,9 +246,15 @@ fn finishes(op: &Op) -> bool {
     match op {
         Op::Reduce { .. } | Op::ArgReduce { .. } | Op::MatMul | Op::Conv(_) | Op::Pool { .. } => true,
         Op::ConvTranspose { .. } | Op::ConvWeightGrad { .. } | Op::SumPoolGrad { .. } => true,
-        Op::MaxPoolGrad { .. } | Op::Scatter { .. } | Op::ArgSort { .. } | Op::Scan(_) | Op::Random { .. } => false,
+        Op::MaxPoolGrad { .. }
+        | Op::Scatter { .. }
+        | Op::ArgSort { .. }
+        | Op::Scan(_)
+        | Op::Random { .. } => false,
         Op::Input { .. } | Op::Constant(_) | Op::Param(_) | Op::Iota { .. } | Op::Project(_) => false,
-        Op::Unary(_) | Op::Binary(_) | Op::Select | Op::Cast(_) | Op::Quantize { .. } | Op::Dequantize => false,
+        Op::Unary(_) | Op::Binary(_) | Op::Select | Op::Cast(_) | Op::Quantize { .. } | Op::Dequantize => {
+            false
+        }
         Op::Reshape(_) | Op::Permute(_) | Op::Broadcast(_) | Op::Slice(_) | Op::Pad(_) => false,
         Op::Concat { .. } | Op::Gather { .. } => false,
     }
@@ -229,15 +292,20 @@ fn reading(graph: &Graph, id: NodeId, i: usize) -> (bool, f64) {
         Op::MatMul => (false, size(node.ty.shape[node.ty.rank() - 2 + (1 - i)])),
         Op::Pool { window, .. } => {
             let pairs = window.size.iter().zip(&window.stride);
-            (false, if apart_windows(window) { 1.0 } else { pairs.map(|(s, t)| s.div_ceil(*t) as f64).product() })
+            (
+                false,
+                if apart_windows(window) { 1.0 } else { pairs.map(|(s, t)| s.div_ceil(*t) as f64).product() },
+            )
         }
         Op::Conv(_) | Op::ConvTranspose { .. } | Op::ConvWeightGrad { .. } => (false, f64::INFINITY),
-        Op::SumPoolGrad { .. } | Op::MaxPoolGrad { .. } | Op::ArgSort { .. } | Op::Scan(_) => (false, f64::INFINITY),
-        Op::Scatter { .. } if i == 1 => {
-            (false, size(graph[node.operands[2]].ty.len()) / size(operand.len()))
+        Op::SumPoolGrad { .. } | Op::MaxPoolGrad { .. } | Op::ArgSort { .. } | Op::Scan(_) => {
+            (false, f64::INFINITY)
         }
+        Op::Scatter { .. } if i == 1 => (false, size(graph[node.operands[2]].ty.len()) / size(operand.len())),
         Op::Scatter { .. } => (false, 1.0),
-        Op::Input { .. } | Op::Constant(_) | Op::Param(_) | Op::Iota { .. } | Op::Random { .. } => (false, 1.0),
+        Op::Input { .. } | Op::Constant(_) | Op::Param(_) | Op::Iota { .. } | Op::Random { .. } => {
+            (false, 1.0)
+        }
         Op::Unary(_) | Op::Binary(_) | Op::Select | Op::Cast(_) => (true, 1.0),
     }
 }

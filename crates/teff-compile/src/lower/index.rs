@@ -12,7 +12,9 @@ impl<'a> Lowering<'a> {
     pub(super) fn scatter(&mut self, node: NodeId, axis: usize, kind: ScatterKind) -> Result<(), Error> {
         let ty = self.node(node).ty.clone();
         let storage = self.storage_of(node);
-        let [x, indices, updates] = self.graph[node].operands[..] else { unreachable!("a scatter has three operands") };
+        let [x, indices, updates] = self.graph[node].operands[..] else {
+            unreachable!("a scatter has three operands")
+        };
         self.store_all(&ty, |l, index| Ok((storage.buffer, storage.base.clone(), l.element(x, index)?)))?;
         let shape = self.node(updates).ty.shape.clone();
         let size = ty.shape[axis] as i64;
@@ -62,7 +64,11 @@ impl<'a> Lowering<'a> {
                     let other = l.element(x, &at(&j))?;
                     let other = l.name_value("other", other);
                     let less = |a: &Expr, b: &Expr| if descending { less(b, a) } else { less(a, b) };
-                    let earlier = Expr::binary(Binary::Lt, Expr::Index(DType::I32, j), Expr::Index(DType::I32, i.clone()));
+                    let earlier = Expr::binary(
+                        Binary::Lt,
+                        Expr::Index(DType::I32, j),
+                        Expr::Index(DType::I32, i.clone()),
+                    );
                     let not_after = Expr::unary(Unary::Not, less(&one, &other));
                     let tie = Expr::binary(Binary::And, earlier, not_after);
                     l.when(Some(Expr::binary(Binary::Or, less(&other, &one), tie)), |l| {

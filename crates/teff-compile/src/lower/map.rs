@@ -11,7 +11,8 @@ impl<'a> Lowering<'a> {
         let ty = self.node(node).ty.clone();
         let storage = self.storage_of(node);
         let before = self.computing.replace(node);
-        let done = self.store_all(&ty, |l, index| Ok((storage.buffer, storage.base.clone(), l.element(node, index)?)));
+        let done = self
+            .store_all(&ty, |l, index| Ok((storage.buffer, storage.base.clone(), l.element(node, index)?)));
         self.computing = before;
         done
     }

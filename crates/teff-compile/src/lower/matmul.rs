@@ -103,17 +103,27 @@ impl<'a> Lowering<'a> {
     }
 
     /// The products of inputs `k .. k + taps`.
-    fn matmul_step(&mut self, p: &Product, at: &At, sums: &super::tile::Sums, k: &Index, taps: usize) -> Result<(), Error> {
+    fn matmul_step(
+        &mut self,
+        p: &Product,
+        at: &At,
+        sums: &super::tile::Sums,
+        k: &Index,
+        taps: usize,
+    ) -> Result<(), Error> {
         let mut inputs = Vec::new();
         for place in 0..at.places {
             let row = at.row.offset(place as i64);
             let mut of_place = Vec::new();
             for tap in 0..taps {
                 let k = k.offset(tap as i64);
-                let x = match p.along {
-                    Along::Columns => self.element(p.a, &at.batch.iter().chain([&row, &k]).cloned().collect::<Vec<_>>())?,
-                    Along::Rows => self.element(p.b, &at.batch.iter().chain([&k, &row]).cloned().collect::<Vec<_>>())?,
-                };
+                let x =
+                    match p.along {
+                        Along::Columns => self
+                            .element(p.a, &at.batch.iter().chain([&row, &k]).cloned().collect::<Vec<_>>())?,
+                        Along::Rows => self
+                            .element(p.b, &at.batch.iter().chain([&k, &row]).cloned().collect::<Vec<_>>())?,
+                    };
                 of_place.push(if at.width > 1 { self.name_value("x", x) } else { x });
             }
             inputs.push(of_place);

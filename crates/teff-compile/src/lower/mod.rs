@@ -9,8 +9,8 @@ mod build;
 
 mod conv;
 mod conv_pool;
-mod epilogue;
 mod element;
+mod epilogue;
 mod fold;
 mod fuse;
 mod index;
@@ -152,8 +152,10 @@ impl<'a> Lowering<'a> {
         if let Some(s) = self.storage.get(&node) {
             return s.clone();
         }
-        let name = self.names.of_node(self.graph, node);
-        let buffer = self.add_buffer(name, self.node(node).ty.clone(), Place::Arena(0));
+        let ty = self.node(node).ty.clone();
+        let buffer = BufferId(self.buffers.len() as u32);
+        // It is named when its kernel is.
+        self.buffers.push(Buffer { name: String::new(), align: ty.dtype.size(), ty, place: Place::Arena(0) });
         let storage = Storage { buffer, base: Index::zero() };
         self.storage.insert(node, storage.clone());
         storage
@@ -164,7 +166,7 @@ impl<'a> Lowering<'a> {
         if let Some(&id) = self.constants.get(&Arc::as_ptr(value)) {
             return id;
         }
-        let name = self.names.of_node(self.graph, node);
+        let name = self.names.of_constant(self.graph, node);
         let id = self.add_buffer(name, value.ty(), Place::Constant(value.clone()));
         self.constants.insert(Arc::as_ptr(value), id);
         id
@@ -194,7 +196,9 @@ impl<'a> Lowering<'a> {
             Op::ConvWeightGrad { geometry, .. } => self.conv_weight_grad(group, hero, geometry),
             Op::Pool { kind, window } => match group.inner {
                 Some(inner) => {
-                    let Op::Conv(g) = &self.node(inner).op else { unreachable!("only convolutions are pooled in place") };
+                    let Op::Conv(g) = &self.node(inner).op else {
+                        unreachable!("only convolutions are pooled in place")
+                    };
                     self.conv(group, inner, g, Some((hero, *kind, window)))
                 }
                 None => self.pool(group, hero, *kind, window),
@@ -208,7 +212,10 @@ impl<'a> Lowering<'a> {
             Op::Scan(scan) => self.scan(hero, scan),
             Op::Concat { axis } => self.concat(hero, *axis),
             Op::Pad(axes) => self.pad(hero, axes),
-            Op::Random { .. } => Err(self.unsupported(hero, "random numbers belong to training; a compiled network gives the same result every time")),
+            Op::Random { .. } => Err(self.unsupported(
+                hero,
+                "random numbers belong to training; a compiled network gives the same result every time",
+            )),
             Op::Input { .. } | Op::Constant(_) | Op::Param(_) | Op::Iota { .. } => self.map(hero),
             Op::Unary(_) | Op::Binary(_) | Op::Select | Op::Cast(_) => self.map(hero),
             Op::Reshape(_) | Op::Permute(_) | Op::Broadcast(_) | Op::Slice(_) => self.map(hero),
@@ -233,6 +240,11 @@ impl<'a> Lowering<'a> {
             return None;
         }
         let (label, name) = self.names.of_kernel(self.graph, group);
+        let root = self.storage.get(&group.root).map(|s| s.buffer.index());
+        for (i, b) in self.buffers.iter_mut().enumerate().filter(|(_, b)| b.name.is_empty()) {
+            b.name =
+                self.names.unique(&format!("{name}_{}", if root == Some(i) { "out" } else { "scratch" }));
+        }
         let mut kernel = crate::program::Kernel {
             name,
             label,

@@ -21,7 +21,9 @@ const RESERVED: &str = "auto break case char const continue default do double el
 
 /// True for names that mean something in C, in Rust or in the libraries that generated code includes.
 pub(crate) fn is_reserved(name: &str) -> bool {
-    RESERVED.split_whitespace().any(|r| r == name || r.len() + 1 == name.len() && name.strip_prefix(r) == Some("f"))
+    RESERVED
+        .split_whitespace()
+        .any(|r| r == name || r.len() + 1 == name.len() && name.strip_prefix(r) == Some("f"))
 }
 
 impl Names {
@@ -40,15 +42,9 @@ impl Names {
         free
     }
 
-    /// A wish for the name of the memory of a node: `l1_weight` of a labelled constant, `conv1_out` of what a layer computes.
-    pub(super) fn of_node(&self, graph: &Graph, node: NodeId) -> String {
-        let constant = matches!(graph[node].op, Op::Constant(_) | Op::Reshape(_)) && graph[node].label.is_some();
-        match (&graph[node].label, &graph[node].op) {
-            (Some(label), _) if constant => identifier(label),
-            (None, Op::Constant(_)) => "constant".into(),
-            (Some(label), _) => format!("{}_out", identifier(label)),
-            (None, op) => format!("{}_out", op.name()),
-        }
+    /// A wish for the name of a constant: `l1_weight` of the parameter `l1.weight`.
+    pub(super) fn of_constant(&self, graph: &Graph, node: NodeId) -> String {
+        graph[node].label.as_ref().map_or("constant".into(), |label| identifier(label))
     }
 
     /// A hint for a named value.

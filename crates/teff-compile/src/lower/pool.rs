@@ -1,14 +1,23 @@
 //! Pools, and their adjoints in the form that gathers: every element of the result is written once.
 
 use super::Lowering;
-use super::build::value;
+use super::build::{Write, value};
 use super::fuse::Group;
 use crate::error::Error;
 use crate::program::{Expr, Index, ravel};
 use teff_graph::{Binary, DType, NodeId, Num, PoolKind, Unary, Window};
 
+/// Writes what is done with an element and the tap it is seen through.
+type WriteAt<'w, 'a> = &'w mut dyn FnMut(&mut Lowering<'a>, &[Index], &[Index]) -> Result<(), Error>;
+
 impl<'a> Lowering<'a> {
-    pub(super) fn pool(&mut self, group: &Group, hero: NodeId, kind: PoolKind, window: &Window) -> Result<(), Error> {
+    pub(super) fn pool(
+        &mut self,
+        group: &Group,
+        hero: NodeId,
+        kind: PoolKind,
+        window: &Window,
+    ) -> Result<(), Error> {
         let shape = self.node(hero).ty.shape.clone();
         let x = self.graph[hero].operands[0];
         let dtype = self.node(x).ty.dtype;
@@ -40,7 +49,7 @@ impl<'a> Lowering<'a> {
         x: NodeId,
         window: &Window,
         at: &[Index],
-        write: &mut dyn FnMut(&mut Self, &[Index]) -> Result<(), Error>,
+        write: Write<'_, 'a>,
     ) -> Result<(), Error> {
         let spatial = self.node(x).ty.shape[2..].to_vec();
         let names: Vec<&str> = if spatial.len() == 1 { vec!["kx"] } else { vec!["ky", "kx", "kz"] };
@@ -48,8 +57,14 @@ impl<'a> Lowering<'a> {
             let mut inside = None;
             let mut from = at[..2].to_vec();
             for (axis, &size) in spatial.iter().enumerate() {
-                let seen = at[axis + 2].times(window.stride[axis] as i64).plus(&tap[axis].times(window.dilation[axis] as i64));
-                let seen = l.name_if_tested(input_axis(axis, spatial.len()), seen.offset(-(window.pad_low[axis] as i64)), size);
+                let seen = at[axis + 2]
+                    .times(window.stride[axis] as i64)
+                    .plus(&tap[axis].times(window.dilation[axis] as i64));
+                let seen = l.name_if_tested(
+                    input_axis(axis, spatial.len()),
+                    seen.offset(-(window.pad_low[axis] as i64)),
+                    size,
+                );
                 inside = l.also_inside(inside, &seen, size);
                 from.push(seen);
             }
@@ -78,7 +93,12 @@ impl<'a> Lowering<'a> {
     }
 
     /// Each element of x: the sum over the windows that see it.
-    pub(super) fn sum_pool_grad(&mut self, group: &Group, hero: NodeId, window: &Window) -> Result<(), Error> {
+    pub(super) fn sum_pool_grad(
+        &mut self,
+        group: &Group,
+        hero: NodeId,
+        window: &Window,
+    ) -> Result<(), Error> {
         let shape = self.node(hero).ty.shape.clone();
         let y = self.graph[hero].operands[0];
         let dtype = self.node(y).ty.dtype;
@@ -94,7 +114,12 @@ impl<'a> Lowering<'a> {
     }
 
     /// Each element of x: the sum over the windows that see it and that it wins.
-    pub(super) fn max_pool_grad(&mut self, group: &Group, hero: NodeId, window: &Window) -> Result<(), Error> {
+    pub(super) fn max_pool_grad(
+        &mut self,
+        group: &Group,
+        hero: NodeId,
+        window: &Window,
+    ) -> Result<(), Error> {
         let ty = self.node(hero).ty.clone();
         let [y, x] = self.graph[hero].operands[..] else { unreachable!("takes a gradient and an input") };
         self.repeat_all(&["n", "c", "iy", "ix"], &ty.shape, &mut |l, at| {
@@ -120,7 +145,7 @@ impl<'a> Lowering<'a> {
         y: NodeId,
         window: &Window,
         at: &[Index],
-        write: &mut dyn FnMut(&mut Self, &[Index], &[Index]) -> Result<(), Error>,
+        write: WriteAt<'_, 'a>,
     ) -> Result<(), Error> {
         let places = self.node(y).ty.shape[2..].to_vec();
         let names: Vec<&str> = if places.len() == 1 { vec!["kx"] } else { vec!["ky", "kx", "kz"] };
@@ -129,12 +154,15 @@ impl<'a> Lowering<'a> {
             let mut from = at[..2].to_vec();
             for (axis, &count) in places.iter().enumerate() {
                 let stride = window.stride[axis] as i64;
-                let distance = at[axis + 2].offset(window.pad_low[axis] as i64).minus(&tap[axis].times(window.dilation[axis] as i64));
+                let distance = at[axis + 2]
+                    .offset(window.pad_low[axis] as i64)
+                    .minus(&tap[axis].times(window.dilation[axis] as i64));
                 let place = if stride == 1 {
                     distance.clone()
                 } else {
                     // Shifted up by whole strides, so that what is divided is not negative.
-                    let shift = ((window.size[axis] - 1) * window.dilation[axis]).div_ceil(stride as usize) as i64;
+                    let shift =
+                        ((window.size[axis] - 1) * window.dilation[axis]).div_ceil(stride as usize) as i64;
                     let up = distance.offset(shift * stride);
                     let whole = up.remainder(stride, l.vars());
                     if whole.as_constant() != Some(0) {
@@ -148,7 +176,8 @@ impl<'a> Lowering<'a> {
             l.when(inside, |l| {
                 for (axis, &count) in places.iter().enumerate() {
                     let place = std::mem::take(&mut from[axis + 2]);
-                    from[axis + 2] = l.name_index(output_axis(axis, places.len()), place, (0, count as i64 - 1));
+                    from[axis + 2] =
+                        l.name_index(output_axis(axis, places.len()), place, (0, count as i64 - 1));
                 }
                 write(l, &from, tap)
             })

@@ -1,10 +1,11 @@
 //! Buffers that no kernel touches go: lowering tries several ways of writing a loop and may have made memory for one it dropped.
 
-use crate::program::{BufferId, Expr, Program, map_exprs, each_stmt_mut, Stmt};
+use crate::program::{BufferId, Expr, Program, Stmt, each_stmt_mut, map_exprs};
 use std::collections::HashSet;
 
 pub(super) fn prune(program: &mut Program) {
-    let mut used: HashSet<BufferId> = program.inputs.iter().chain(&program.outputs).map(|p| p.buffer).collect();
+    let mut used: HashSet<BufferId> =
+        program.inputs.iter().chain(&program.outputs).map(|p| p.buffer).collect();
     for k in &program.kernels {
         let (reads, writes) = k.accesses();
         used.extend(reads.into_iter().chain(writes));

@@ -27,7 +27,13 @@ fn highest(dtype: DType) -> Scalar {
 }
 
 impl<'a> Lowering<'a> {
-    pub(super) fn reduce(&mut self, group: &Group, hero: NodeId, kind: ReduceKind, axes: &[usize]) -> Result<(), Error> {
+    pub(super) fn reduce(
+        &mut self,
+        group: &Group,
+        hero: NodeId,
+        kind: ReduceKind,
+        axes: &[usize],
+    ) -> Result<(), Error> {
         let shape = self.node(hero).ty.shape.clone();
         let x = self.graph[hero].operands[0];
         let full = self.node(x).ty.clone();
@@ -39,7 +45,8 @@ impl<'a> Lowering<'a> {
         };
         let reduced: Vec<usize> = axes.iter().map(|&a| full.shape[a]).collect();
         let total: usize = reduced.iter().product();
-        let split = self.reassociate && full.dtype.is_float() && total >= 4 * PARTS && self.target.lanes >= PARTS;
+        let split =
+            self.reassociate && full.dtype.is_float() && total >= 4 * PARTS && self.target.lanes >= PARTS;
         self.merged_loops(&["i", "j", "k"], &shape, &mut |l, at| {
             let from = |inner: &[Index]| {
                 let mut index = at.to_vec();
@@ -100,7 +107,14 @@ impl<'a> Lowering<'a> {
         Ok(value(result))
     }
 
-    pub(super) fn arg_reduce(&mut self, group: &Group, hero: NodeId, min: bool, axis: usize, last: bool) -> Result<(), Error> {
+    pub(super) fn arg_reduce(
+        &mut self,
+        group: &Group,
+        hero: NodeId,
+        min: bool,
+        axis: usize,
+        last: bool,
+    ) -> Result<(), Error> {
         let shape = self.node(hero).ty.shape.clone();
         let x = self.graph[hero].operands[0];
         let n = self.node(x).ty.shape[axis];
@@ -140,6 +154,7 @@ fn replaces(x: &Expr, best: &Expr, min: bool, last: bool) -> Expr {
         return better;
     }
     let nan = |e: &Expr| Expr::unary(Unary::IsNan, e.clone());
-    let first_nan = if last { nan(x) } else { Expr::binary(Binary::And, nan(x), Expr::unary(Unary::Not, nan(best))) };
+    let first_nan =
+        if last { nan(x) } else { Expr::binary(Binary::And, nan(x), Expr::unary(Unary::Not, nan(best))) };
     Expr::binary(Binary::Or, better, first_nan)
 }

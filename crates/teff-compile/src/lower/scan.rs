@@ -13,7 +13,9 @@ impl<'a> Lowering<'a> {
         let operands = self.graph[node].operands.clone();
         for (&operand, state) in operands.iter().zip(&results[..scan.states]) {
             let ty = self.node(operand).ty.clone();
-            self.store_all(&ty, |l, index| Ok((state.buffer, state.base.clone(), l.element(operand, index)?)))?;
+            self.store_all(&ty, |l, index| {
+                Ok((state.buffer, state.base.clone(), l.element(operand, index)?))
+            })?;
         }
         let given: Vec<Storage> = operands[scan.states..].iter().map(|&o| self.in_memory(o)).collect();
         self.repeat("t", scan.length, |l, t| {
@@ -21,7 +23,8 @@ impl<'a> Lowering<'a> {
             let mut inputs: Vec<Storage> = results[..scan.states].to_vec();
             for (i, s) in given.iter().enumerate() {
                 let input = scan.body.inputs()[scan.states + i];
-                let step = if i < scan.scanned { t.times(scan.body[input].ty.len() as i64) } else { Index::zero() };
+                let step =
+                    if i < scan.scanned { t.times(scan.body[input].ty.len() as i64) } else { Index::zero() };
                 inputs.push(Storage { buffer: s.buffer, base: s.base.plus(&step) });
             }
             let mut outputs = Vec::new();
@@ -29,7 +32,10 @@ impl<'a> Lowering<'a> {
                 let ty = &scan.body[output.node].ty;
                 outputs.push(if i < scan.states {
                     // The next state, until every reader of this one is done.
-                    Storage { buffer: l.add_buffer(format!("next_{i}"), ty.clone(), Place::Arena(0)), base: Index::zero() }
+                    Storage {
+                        buffer: l.add_buffer(format!("next_{i}"), ty.clone(), Place::Arena(0)),
+                        base: Index::zero(),
+                    }
                 } else {
                     let step = t.times(ty.len() as i64);
                     Storage { buffer: results[i].buffer, base: results[i].base.plus(&step) }
@@ -58,7 +64,13 @@ impl<'a> Lowering<'a> {
             let storage = given.unwrap_or_else(|| {
                 let name = match &self.node(node).label {
                     Some(l) => format!("{}_out", super::name::identifier(l)),
-                    None => if i < scan.states { "state".into() } else { "steps".into() },
+                    None => {
+                        if i < scan.states {
+                            "state".into()
+                        } else {
+                            "steps".into()
+                        }
+                    }
                 };
                 Storage { buffer: self.add_buffer(name, ty, Place::Arena(0)), base: Index::zero() }
             });
@@ -91,14 +103,20 @@ impl<'a> Lowering<'a> {
                 copies.push((output.node, to.clone()));
             }
         }
-        let outside = (self.graph, std::mem::replace(&mut self.groups, groups), std::mem::replace(&mut self.storage, storage));
+        let outside = (
+            self.graph,
+            std::mem::replace(&mut self.groups, groups),
+            std::mem::replace(&mut self.storage, storage),
+        );
         let named = std::mem::take(&mut self.builder.named);
         self.graph = body;
         let list = self.groups.list.clone();
         let mut done = list.iter().try_for_each(|g| self.group(g));
         for (node, to) in copies {
             let ty = self.node(node).ty.clone();
-            done = done.and_then(|()| self.store_all(&ty, |l, i| Ok((to.buffer, to.base.clone(), l.element(node, i)?))));
+            done = done.and_then(|()| {
+                self.store_all(&ty, |l, i| Ok((to.buffer, to.base.clone(), l.element(node, i)?)))
+            });
         }
         (self.graph, self.groups, self.storage) = outside;
         self.builder.named = named;

@@ -79,7 +79,8 @@ fn substitute_below(body: &mut [Stmt], at: usize) -> bool {
             }
             Stmt::For { .. } | Stmt::Array(_) => {}
         }
-        let writes_nothing = matches!(stmt, Stmt::Let(..) | Stmt::LetIndex(..) | Stmt::Mutable(..) | Stmt::Array(_));
+        let writes_nothing =
+            matches!(stmt, Stmt::Let(..) | Stmt::LetIndex(..) | Stmt::Mutable(..) | Stmt::Array(_));
         if !writes_nothing {
             return false;
         }

@@ -88,7 +88,9 @@ impl<'a> Lowering<'a> {
     fn set_sum(&mut self, sums: &Sums, place: usize, lane: &Index, total: Expr) {
         match sums.held {
             Held::One(var) => self.set(var, total),
-            Held::Many(array) => self.push(Stmt::StoreLocal(array, lane.offset((place * sums.width) as i64), total)),
+            Held::Many(array) => {
+                self.push(Stmt::StoreLocal(array, lane.offset((place * sums.width) as i64), total))
+            }
         }
     }
 
@@ -107,7 +109,8 @@ impl<'a> Lowering<'a> {
                 weights.push(if sums.places > 1 { l.name_value("w", w) } else { w });
             }
             for (place, inputs) in inputs.iter().enumerate() {
-                let products = inputs.iter().zip(&weights).map(|(x, w)| Expr::binary(Binary::Mul, x.clone(), w.clone()));
+                let products =
+                    inputs.iter().zip(&weights).map(|(x, w)| Expr::binary(Binary::Mul, x.clone(), w.clone()));
                 let add = |a, b| Expr::binary(Binary::Add, a, b);
                 let sum = sums.get(place, &lane);
                 let total = if l.reassociate {

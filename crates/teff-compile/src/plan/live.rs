@@ -38,7 +38,8 @@ pub(super) fn slots(program: &Program) -> Vec<Slot> {
         if !matches!(b.place, Place::Arena(_)) || b.is_empty() {
             continue;
         }
-        let used = |(reads, writes): &(Vec<BufferId>, Vec<BufferId>)| reads.contains(&id) || writes.contains(&id);
+        let used =
+            |(reads, writes): &(Vec<BufferId>, Vec<BufferId>)| reads.contains(&id) || writes.contains(&id);
         let Some(first) = accesses.iter().position(used) else { continue };
         let last = accesses.iter().rposition(used).expect("it has a first use");
         let class = alias_class(b.ty.dtype);
@@ -104,7 +105,12 @@ fn in_place(program: &Program, kernel: &Kernel, from: BufferId, to: BufferId) ->
 type Found<'a> = (&'a Index, Vec<(Var, usize)>, &'a [Stmt]);
 
 /// Stores to a buffer, each with the loops around it and the body it stands in.
-fn find_stores<'a>(body: &'a [Stmt], to: BufferId, loops: &mut Vec<(Var, usize)>, found: &mut Vec<Found<'a>>) {
+fn find_stores<'a>(
+    body: &'a [Stmt],
+    to: BufferId,
+    loops: &mut Vec<(Var, usize)>,
+    found: &mut Vec<Found<'a>>,
+) {
     for stmt in body {
         match stmt {
             Stmt::Store(id, index, _) if *id == to => found.push((index, loops.clone(), body)),

@@ -26,5 +26,6 @@ pub(crate) fn assign(program: &mut Program) {
     }
     let align = slots.iter().map(|s| s.align).max().unwrap_or(1);
     // A C object's size is a multiple of its alignment.
-    program.arena = Arena { bytes: bytes.next_multiple_of(align), align, lower_bound: pack::lower_bound(&items) };
+    program.arena =
+        Arena { bytes: bytes.next_multiple_of(align), align, lower_bound: pack::lower_bound(&items) };
 }

@@ -30,7 +30,8 @@ pub(super) fn pack(items: &[Item]) -> (Vec<usize>, usize) {
     orders[2].sort_by_key(|&i| std::cmp::Reverse(items[i].bytes * (items[i].last - items[i].first + 1)));
     orders[3].sort_by_key(|&i| std::cmp::Reverse(items[i].last - items[i].first));
     let placed = orders.into_iter().map(|order| (place(items, &order), order));
-    let ((mut offsets, mut bytes), mut order) = placed.min_by_key(|((_, bytes), _)| *bytes).expect("four orders");
+    let ((mut offsets, mut bytes), mut order) =
+        placed.min_by_key(|((_, bytes), _)| *bytes).expect("four orders");
     // Moves one item of the order at a time; a fixed sequence of numbers, so that equal programs get equal plans.
     let mut state = 0x9e37_79b9_7f4a_7c15u64;
     for _ in 0..TRIES {
@@ -79,7 +80,9 @@ fn place(items: &[Item], order: &[usize]) -> (Vec<usize>, usize) {
 /// What no plan can be smaller than: the most that is live at once, and the sum of what the classes need at their peaks.
 pub(super) fn lower_bound(items: &[Item]) -> usize {
     let peak = |wanted: &dyn Fn(&Item) -> bool| {
-        let at = |t: usize| items.iter().filter(|i| wanted(i) && i.first <= t && t <= i.last).map(|i| i.bytes).sum();
+        let at = |t: usize| {
+            items.iter().filter(|i| wanted(i) && i.first <= t && t <= i.last).map(|i| i.bytes).sum()
+        };
         items.iter().map(|i| at(i.first)).max().unwrap_or(0usize)
     };
     let mut classes: Vec<u32> = items.iter().filter_map(|i| i.class).collect();
@@ -95,13 +98,9 @@ mod tests {
     use proptest::prelude::*;
 
     fn item() -> impl Strategy<Value = Item> {
-        (1usize..100, 0usize..10, 0usize..4, prop::option::of(1u32..3)).prop_map(|(n, first, lasts, class)| Item {
-            bytes: n * 4,
-            align: 4,
-            first,
-            last: first + lasts,
-            class,
-        })
+        (1usize..100, 0usize..10, 0usize..4, prop::option::of(1u32..3)).prop_map(
+            |(n, first, lasts, class)| Item { bytes: n * 4, align: 4, first, last: first + lasts, class },
+        )
     }
 
     proptest! {

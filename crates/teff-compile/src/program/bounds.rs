@@ -19,12 +19,11 @@ impl Facts {
     /// These facts and those that follow from `condition` being false: an index that can only be above the range is.
     pub(crate) fn outside(&self, condition: &Expr, vars: &[VarInfo]) -> Facts {
         let mut facts = self.clone();
-        if let Expr::InRange { index, low, high } = condition {
-            if let Some((least, most)) = self.bounds(index, vars) {
-                if least >= *low {
-                    facts.add(index, *high, most);
-                }
-            }
+        if let Expr::InRange { index, low, high } = condition
+            && let Some((least, most)) = self.bounds(index, vars)
+            && least >= *low
+        {
+            facts.add(index, *high, most);
         }
         facts
     }

@@ -155,10 +155,18 @@ impl Counter<'_> {
     fn unary(&self, op: Unary, dtype: DType) -> f64 {
         let c = self.cycles;
         match op {
-            Unary::Neg | Unary::Abs | Unary::Sign | Unary::Not | Unary::IsNan | Unary::IsInf | Unary::StopGradient => c.int,
+            Unary::Neg
+            | Unary::Abs
+            | Unary::Sign
+            | Unary::Not
+            | Unary::IsNan
+            | Unary::IsInf
+            | Unary::StopGradient => c.int,
             Unary::Floor | Unary::Ceil | Unary::Round => c.float_add,
             Unary::Sqrt => c.float_divide,
-            Unary::Exp | Unary::Log | Unary::Sin | Unary::Cos | Unary::Tan | Unary::Asin | Unary::Acos => c.function,
+            Unary::Exp | Unary::Log | Unary::Sin | Unary::Cos | Unary::Tan | Unary::Asin | Unary::Acos => {
+                c.function
+            }
             Unary::Atan | Unary::Sinh | Unary::Cosh | Unary::Tanh | Unary::Asinh | Unary::Acosh => c.function,
             Unary::Atanh | Unary::Erf => c.function,
             Unary::Sigmoid => c.function + c.float_add + if dtype.is_float() { c.float_divide } else { 0.0 },

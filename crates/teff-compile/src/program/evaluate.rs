@@ -50,7 +50,9 @@ impl fmt::Display for Fault {
         match self {
             Fault::Inputs { expected, given } => write!(f, "the program takes {expected:?}, given {given:?}"),
             Fault::Overrun { kernel, buffer, index } => write!(f, "{kernel}: {buffer}[{index}] is outside"),
-            Fault::Unwritten { kernel, buffer, index } => write!(f, "{kernel}: {buffer}[{index}] is read before it is written"),
+            Fault::Unwritten { kernel, buffer, index } => {
+                write!(f, "{kernel}: {buffer}[{index}] is read before it is written")
+            }
             Fault::Overwritten { kernel, buffer, index, by } => {
                 write!(f, "{kernel}: {buffer}[{index}] is read after {by} was written over it")
             }
@@ -73,7 +75,14 @@ pub fn evaluate(program: &Program, inputs: &[Value]) -> Result<Vec<Value>, Fault
     let mut memory = Memory::new(program, inputs);
     for kernel in &program.kernels {
         let locals = kernel.arrays.iter().map(|a| vec![None; a.len]).collect();
-        let mut run = Run { program, kernel, memory: &mut memory, scalars: vec![Num::Int(0); kernel.vars.len()], indices: vec![0; kernel.vars.len()], locals };
+        let mut run = Run {
+            program,
+            kernel,
+            memory: &mut memory,
+            scalars: vec![Num::Int(0); kernel.vars.len()],
+            indices: vec![0; kernel.vars.len()],
+            locals,
+        };
         run.body(&kernel.body)?;
     }
     program.outputs.iter().map(|p| memory.output(program, p.buffer)).collect()
@@ -92,14 +101,21 @@ impl Memory {
             Place::Constant(v) => (0..b.len()).map(|k| Some(v.get(k))).collect(),
             Place::Output(_) | Place::Arena(_) => vec![None; b.len()],
         };
-        Memory { elements: program.buffers.iter().map(content).collect(), owner: vec![None; program.arena.bytes] }
+        Memory {
+            elements: program.buffers.iter().map(content).collect(),
+            owner: vec![None; program.arena.bytes],
+        }
     }
 
     fn output(&self, program: &Program, id: BufferId) -> Result<Value, Fault> {
         let b = program.buffer(id);
         let elements = &self.elements[id.index()];
         if let Some(i) = elements.iter().position(Option::is_none) {
-            return Err(Fault::Unwritten { kernel: program.name.clone(), buffer: b.name.clone(), index: i as i64 });
+            return Err(Fault::Unwritten {
+                kernel: program.name.clone(),
+                buffer: b.name.clone(),
+                index: i as i64,
+            });
         }
         Ok(Value::from_fn(&b.ty, |i| elements[i].expect("just checked")))
     }
@@ -198,7 +214,9 @@ impl Run<'_> {
                 Atom::Var(v) => self.indices[v.0 as usize],
                 Atom::Div(i, n) => self.index(i)? / n,
                 Atom::Mod(i, n) => self.index(i)? % n,
-                Atom::Value(e) => self.expr(e)?.as_int().clamp(i64::MIN as i128 / 2, i64::MAX as i128 / 2) as i64,
+                Atom::Value(e) => {
+                    self.expr(e)?.as_int().clamp(i64::MIN as i128 / 2, i64::MAX as i128 / 2) as i64
+                }
             };
             sum = sum.saturating_add(value.saturating_mul(*coefficient));
         }
@@ -210,7 +228,9 @@ impl Run<'_> {
             Expr::Const(s) => s.get(),
             Expr::Var(v, _) => self.scalars[v.0 as usize],
             Expr::Index(dtype, index) => narrow(Num::Int(self.index(index)? as i128), *dtype),
-            Expr::InRange { index, low, high } => Num::Int((*low..*high).contains(&self.index(index)?) as i128),
+            Expr::InRange { index, low, high } => {
+                Num::Int((*low..*high).contains(&self.index(index)?) as i128)
+            }
             Expr::Load(id, _, index) => self.load(*id, self.index(index)?)?,
             Expr::LoadLocal(id, _, index) => {
                 let array = &self.kernel.arrays[id.0 as usize];

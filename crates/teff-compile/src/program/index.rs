@@ -180,7 +180,11 @@ impl Index {
     pub(crate) fn interval(&self, vars: &[VarInfo]) -> Option<Interval> {
         self.terms.iter().try_fold((self.constant, self.constant), |(low, high), (atom, c)| {
             let (a, b) = atom.interval(vars)?;
-            let (a, b) = if *c < 0 { (b.checked_mul(*c)?, a.checked_mul(*c)?) } else { (a.checked_mul(*c)?, b.checked_mul(*c)?) };
+            let (a, b) = if *c < 0 {
+                (b.checked_mul(*c)?, a.checked_mul(*c)?)
+            } else {
+                (a.checked_mul(*c)?, b.checked_mul(*c)?)
+            };
             Some((low.checked_add(a)?, high.checked_add(b)?))
         })
     }

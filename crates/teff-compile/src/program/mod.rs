@@ -21,6 +21,8 @@ mod bounds;
 mod cost;
 mod evaluate;
 mod index;
+#[cfg(test)]
+mod tests;
 mod text;
 mod validate;
 mod walk;

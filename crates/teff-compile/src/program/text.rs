@@ -17,7 +17,11 @@ impl Display for Program {
             writeln!(f, "  {}: {} = {place}", b.name, b.ty)?;
         }
         let Self { arena, .. } = self;
-        writeln!(f, "  arena of {} bytes, aligned to {}, at least {}", arena.bytes, arena.align, arena.lower_bound)?;
+        writeln!(
+            f,
+            "  arena of {} bytes, aligned to {}, at least {}",
+            arena.bytes, arena.align, arena.lower_bound
+        )?;
         self.kernels.iter().try_for_each(|k| write_kernel(f, self, k))
     }
 }

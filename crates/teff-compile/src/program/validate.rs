@@ -34,7 +34,12 @@ type Check<T = ()> = Result<T, String>;
 pub fn validate(program: &Program) -> Result<(), Invalid> {
     buffers(program).map_err(|reason| Invalid { kernel: None, reason })?;
     for kernel in &program.kernels {
-        let mut checker = Checker { program, kernel, scope: vec![Scope::Undefined; kernel.vars.len()], arrays: vec![false; kernel.arrays.len()] };
+        let mut checker = Checker {
+            program,
+            kernel,
+            scope: vec![Scope::Undefined; kernel.vars.len()],
+            arrays: vec![false; kernel.arrays.len()],
+        };
         checker
             .body(&kernel.body, &Facts::default())
             .map_err(|reason| Invalid { kernel: Some(kernel.name.clone()), reason })?;
@@ -52,7 +57,10 @@ fn buffers(program: &Program) -> Check {
             Place::Arena(_) if b.is_empty() => {}
             Place::Arena(offset) => {
                 let end = offset.checked_add(b.ty.bytes());
-                if offset % b.align != 0 || b.align > program.arena.align || end.is_none_or(|e| e > program.arena.bytes) {
+                if offset % b.align != 0
+                    || b.align > program.arena.align
+                    || end.is_none_or(|e| e > program.arena.bytes)
+                {
                     return Err(format!("buffer {name} does not fit into the arena at {offset}"));
                 }
             }
@@ -130,7 +138,8 @@ impl Checker<'_> {
                 self.is_scalar(*var, dtype)
             }
             Stmt::Array(id) => {
-                let defined = self.arrays.get_mut(id.0 as usize).ok_or("an array that the kernel does not have")?;
+                let defined =
+                    self.arrays.get_mut(id.0 as usize).ok_or("an array that the kernel does not have")?;
                 *defined = true;
                 Ok(())
             }
@@ -195,7 +204,10 @@ impl Checker<'_> {
     fn local(&self, id: u32, dtype: DType, index: &Index, facts: &Facts) -> Check {
         let array = self.kernel.arrays.get(id as usize).ok_or("an array that the kernel does not have")?;
         if !self.arrays[id as usize] || array.dtype != dtype {
-            return Err(format!("array {} of {} is out of scope or used as {dtype}", array.name, array.dtype));
+            return Err(format!(
+                "array {} of {} is out of scope or used as {dtype}",
+                array.name, array.dtype
+            ));
         }
         self.inside(index, array.len, &array.name, facts)
     }
@@ -223,7 +235,10 @@ impl Checker<'_> {
             match atom {
                 Atom::Var(v) => {
                     let known = self.scope.get(v.0 as usize).is_some_and(|s| *s == Scope::Fixed);
-                    let is_index = matches!(self.kernel.vars.get(v.0 as usize).map(|v| v.kind), Some(VarKind::Index { .. }));
+                    let is_index = matches!(
+                        self.kernel.vars.get(v.0 as usize).map(|v| v.kind),
+                        Some(VarKind::Index { .. })
+                    );
                     if !known || !is_index {
                         return Err(format!("index {} is not in scope", self.name(*v)));
                     }
@@ -273,15 +288,19 @@ impl Checker<'_> {
                 Ok(*dtype)
             }
             Expr::LoadLocal(id, dtype, index) => self.local(id.0, *dtype, index, facts).map(|()| *dtype),
-            Expr::Unary(op, x) => self.result(Op::Unary(*op), &[self.expr(x, facts)?]).and_then(|d| match op {
-                Unary::StopGradient => Err("stop_gradient has no place in a program".into()),
-                _ => Ok(d),
-            }),
+            Expr::Unary(op, x) => {
+                self.result(Op::Unary(*op), &[self.expr(x, facts)?]).and_then(|d| match op {
+                    Unary::StopGradient => Err("stop_gradient has no place in a program".into()),
+                    _ => Ok(d),
+                })
+            }
             Expr::Binary(Binary::And, a, b) if a.dtype() == DType::Bool => {
                 self.boolean(a, facts)?;
                 self.boolean(b, &facts.under(a)).map(|()| DType::Bool)
             }
-            Expr::Binary(op, a, b) => self.result(Op::Binary(*op), &[self.expr(a, facts)?, self.expr(b, facts)?]),
+            Expr::Binary(op, a, b) => {
+                self.result(Op::Binary(*op), &[self.expr(a, facts)?, self.expr(b, facts)?])
+            }
             Expr::Select(operands) => {
                 let [condition, a, b] = operands.as_ref();
                 self.boolean(condition, facts)?;

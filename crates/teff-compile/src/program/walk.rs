@@ -138,7 +138,9 @@ pub(crate) fn each_stmt_mut(body: &mut [Stmt], f: &mut impl FnMut(&mut Stmt)) {
 /// Calls `f` on every expression of every statement, innermost first, to change it.
 pub(crate) fn map_exprs(body: &mut [Stmt], f: &mut impl FnMut(&mut Expr)) {
     each_stmt_mut(body, &mut |stmt| match stmt {
-        Stmt::Let(_, e) | Stmt::Mutable(_, e) | Stmt::Set(_, e) | Stmt::If { condition: e, .. } => map_expr(e, f),
+        Stmt::Let(_, e) | Stmt::Mutable(_, e) | Stmt::Set(_, e) | Stmt::If { condition: e, .. } => {
+            map_expr(e, f)
+        }
         Stmt::StoreLocal(_, i, e) | Stmt::Store(_, i, e) => {
             map_index(i, f);
             map_expr(e, f);

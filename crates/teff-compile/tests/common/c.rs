@@ -92,8 +92,11 @@ pub fn check(cases: &[Case], compiler: &str, flags: &[&str]) {
     let ran = run(&scratch.0, &mut Command::new("./run"));
     if !ran.status.success() {
         let said = text(&ran);
-        let first = said.split_whitespace().next().and_then(|w| w.strip_prefix("case")?.parse::<usize>().ok());
-        let about = first.map(|i| format!("{}\n{}", cases[i].about, c::print(&cases[i].program, &c::Options::default()).source));
+        let first =
+            said.split_whitespace().next().and_then(|w| w.strip_prefix("case")?.parse::<usize>().ok());
+        let about = first.map(|i| {
+            format!("{}\n{}", cases[i].about, c::print(&cases[i].program, &c::Options::default()).source)
+        });
         panic!("{compiler} {flags:?}: {:?}\n{said}\n{}", ran.status, about.unwrap_or_default());
     }
 }
@@ -117,7 +120,10 @@ fn c_type(d: DType) -> &'static str {
 /// The bytes of a value as a C array, so that every bit arrives.
 fn bytes(name: &str, v: &Value) -> String {
     let list: Vec<String> = v.to_le_bytes().iter().map(u8::to_string).collect();
-    format!("static const unsigned char {name}[] = {{ {} }};\n", if list.is_empty() { "0".into() } else { list.join(",") })
+    format!(
+        "static const unsigned char {name}[] = {{ {} }};\n",
+        if list.is_empty() { "0".into() } else { list.join(",") }
+    )
 }
 
 fn call(case: &Case, i: usize, arena: c::ArenaOwner) -> String {
@@ -131,7 +137,8 @@ fn call(case: &Case, i: usize, arena: c::ArenaOwner) -> String {
     let _ = writeln!(out, "static void case{i}(void)\n{{");
     let mut arguments = Vec::new();
     for (k, v) in case.inputs.iter().enumerate() {
-        let _ = writeln!(out, "    {} *in{k} = guarded({}, given{i}_{k});", c_type(v.dtype()), v.ty().bytes());
+        let _ =
+            writeln!(out, "    {} *in{k} = guarded({}, given{i}_{k});", c_type(v.dtype()), v.ty().bytes());
         arguments.push(format!("in{k}"));
     }
     for (k, v) in case.expected.iter().enumerate() {
@@ -139,7 +146,11 @@ fn call(case: &Case, i: usize, arena: c::ArenaOwner) -> String {
         arguments.push(format!("out{k}"));
     }
     if arena == c::ArenaOwner::Caller {
-        let _ = writeln!(out, "    void *arena = guarded({}_ARENA_BYTES, NULL);", case.program.name.to_uppercase());
+        let _ = writeln!(
+            out,
+            "    void *arena = guarded({}_ARENA_BYTES, NULL);",
+            case.program.name.to_uppercase()
+        );
         arguments.push("arena".into());
     }
     let _ = writeln!(out, "    {}({});", case.program.name, arguments.join(", "));
@@ -148,7 +159,11 @@ fn call(case: &Case, i: usize, arena: c::ArenaOwner) -> String {
         let compare = if d.is_float() { d.name() } else { "bytes" };
         let largest = v.to_f64().iter().map(|x| x.abs()).filter(|x| x.is_finite()).fold(1.0, f64::max);
         let bound = case.tolerance * largest;
-        let _ = writeln!(out, "    compare_{compare}(\"case{i} output {k}\", out{k}, expected{i}_{k}, {}, {bound:?});", v.ty().bytes());
+        let _ = writeln!(
+            out,
+            "    compare_{compare}(\"case{i} output {k}\", out{k}, expected{i}_{k}, {}, {bound:?});",
+            v.ty().bytes()
+        );
     }
     for a in &arguments {
         let size = match a.split_at(a.find(|c: char| c.is_ascii_digit()).unwrap_or(a.len())) {

@@ -10,7 +10,9 @@ pub fn weights(rng: &mut Rng, name: &str, shape: &[usize]) -> Tensor {
 }
 
 pub fn uniform(rng: &mut Rng, shape: &[usize], scale: f64) -> Value {
-    Value::from_fn(&Type::new(DType::F32, shape), |_| Num::Float(((rng.next() >> 40) as f64 / 8_388_608.0 - 1.0) * scale))
+    Value::from_fn(&Type::new(DType::F32, shape), |_| {
+        Num::Float(((rng.next() >> 40) as f64 / 8_388_608.0 - 1.0) * scale)
+    })
 }
 
 pub fn dense(rng: &mut Rng, x: &Tensor, outputs: usize, name: &str) -> Tensor {
