@@ -25,6 +25,7 @@ mod bus;
 mod clocks;
 mod cpu;
 mod error;
+pub mod gdb;
 mod load;
 mod periph;
 mod pins;
