@@ -157,3 +157,20 @@ fn a_profile_books_every_cycle_to_a_function() {
     assert!(folded.contains("core 1;boot ROM") && folded.contains(";core1;count"), "{folded}");
     assert!(profile.flame_graph().contains("flash stall"));
 }
+
+#[test]
+fn flash_streams_slower_than_it_is_read_in_bulk_and_both_deliver() {
+    const WORDS: f64 = 256.0;
+    let mut sim = load("flash.elf", stopping());
+    let r = reports(&mut sim, 1_000_000);
+    let [misses, first, _, again, stream, stream_right, bulk, bulk_right] = r[..] else { panic!("{r:?}") };
+    assert!((256..270).contains(&misses), "each word misses once, and some code: {misses}");
+    assert_eq!(again, 2050, "8 cycles a turn of the loop from the cache");
+    assert!(first > again + 256 * 40 && first < again + 264 * 40 + 100, "{first}");
+    assert_eq!((stream_right, bulk_right), (1, 1));
+    // 20 SCK of two cycles a word against 8 (quad, continuous).
+    let (stream, bulk) = (f64::from(stream) / WORDS, f64::from(bulk) / WORDS);
+    assert!((40.0..43.5).contains(&stream), "{stream} cycles a word");
+    assert!((16.0..17.0).contains(&bulk), "{bulk} cycles a word");
+    assert!((2.3..2.7).contains(&(stream / bulk)));
+}
