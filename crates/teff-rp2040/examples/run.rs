@@ -1,5 +1,7 @@
 //! Runs an image and prints what it prints: `run FILE [--seconds S] [--cycles N] [--flash-miss N] [--marks]
-//! [--no-host] [--stop-at-fault] [--board bare|pico|pico4ml] [--camera PICTURE.png|.pgm] [--lcd OUT.png]`.
+//! [--no-host] [--stop-at-fault] [--board bare|pico|pico4ml] [--camera PICTURE.png|.pgm] [--lcd OUT.png] [--profile OUT]`
+//!
+//! `--profile OUT` writes OUT.txt, OUT.folded and OUT.svg..
 //!
 //! `--marks` takes BKPT #7 as a call of the measuring harness: R0 = 1 starts the clock, 2 stops it, 3 prints R1
 //! as an integer, 4 as a float, 5 as a character, 9 ends.
@@ -8,7 +10,7 @@ use std::io::Write;
 use std::path::Path;
 use std::time::Instant;
 use teff_rp2040::board::{Board, Description, GreyImage};
-use teff_rp2040::{Error, Options, Simulator, Stop};
+use teff_rp2040::{Error, Image, Options, Profile, Simulator, Stop};
 
 struct Args {
     file: String,
@@ -19,6 +21,7 @@ struct Args {
     board: Description,
     camera: Option<String>,
     lcd: Option<String>,
+    profile: Option<String>,
 }
 
 fn parse() -> Result<Args, String> {
@@ -31,6 +34,7 @@ fn parse() -> Result<Args, String> {
         board: Description::pico(),
         camera: None,
         lcd: None,
+        profile: None,
     };
     let mut words = std::env::args().skip(1);
     while let Some(word) = words.next() {
@@ -52,6 +56,7 @@ fn parse() -> Result<Args, String> {
             }
             "--camera" => args.camera = Some(value()?),
             "--lcd" => args.lcd = Some(value()?),
+            "--profile" => args.profile = Some(value()?),
             "--no-host" => args.options.usb_host = false,
             _ => args.file = word,
         }
@@ -76,8 +81,9 @@ fn mark(sim: &mut Simulator, core: usize, started: &mut u64) -> bool {
 }
 
 /// Loads the image and puts the picture before the camera.
-fn prepare(sim: &mut Simulator, args: &Args) -> Result<(), Error> {
-    sim.load(&Simulator::read_image(Path::new(&args.file))?)?;
+fn prepare(sim: &mut Simulator, args: &Args) -> Result<Image, Error> {
+    let image = Simulator::read_image(Path::new(&args.file))?;
+    sim.load(&image)?;
     if let Some(path) = &args.camera {
         let file = std::fs::File::open(path)
             .map_err(|e| Error::Io { what: format!("open {path}"), why: e.to_string() })?;
@@ -86,7 +92,7 @@ fn prepare(sim: &mut Simulator, args: &Args) -> Result<(), Error> {
             if path.ends_with(".pgm") { GreyImage::read_pgm(file)? } else { GreyImage::read_png(file)? };
         sim.board().show(&picture)?;
     }
-    Ok(())
+    Ok(image)
 }
 
 /// Writes what the display shows.
@@ -115,15 +121,22 @@ fn main() {
         }
     };
     let mut sim = Simulator::with_board(args.options.clone(), Board::new(args.board.clone()));
-    if let Err(e) = prepare(&mut sim, &args) {
-        eprintln!("run: {}: {e}", args.file);
-        std::process::exit(1);
-    }
+    let image = match prepare(&mut sim, &args) {
+        Ok(image) => image,
+        Err(e) => {
+            eprintln!("run: {}: {e}", args.file);
+            std::process::exit(1);
+        }
+    };
+    let mut profile = args.profile.as_ref().map(|_| Profile::new(&image));
     let begin = Instant::now();
     let mut started = 0;
     let stop = loop {
         let until = (sim.cycles() + 1_000_000).min(args.cycles);
-        let stop = sim.run(until);
+        let stop = match &mut profile {
+            Some(profile) => sim.run_profiled(until, profile),
+            None => sim.run(until),
+        };
         drain(&mut sim);
         match stop {
             Stop::Deadline if until < args.cycles && (sim.nanoseconds() as f64) < args.seconds * 1e9 => {}
@@ -139,6 +152,14 @@ fn main() {
         && let Err(e) = save_screen(&mut sim, path)
     {
         eprintln!("run: {path}: {e}");
+    }
+    if let (Some(path), Some(profile)) = (&args.profile, &profile) {
+        let parts = [("txt", profile.table()), ("folded", profile.folded()), ("svg", profile.flame_graph())];
+        for (extension, text) in parts {
+            if let Err(e) = std::fs::write(format!("{path}.{extension}"), text) {
+                eprintln!("run: {path}.{extension}: {e}");
+            }
+        }
     }
     let spent = begin.elapsed().as_secs_f64();
     let cycles = sim.cycles();

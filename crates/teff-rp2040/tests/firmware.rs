@@ -2,7 +2,7 @@
 
 mod common;
 use common::{FLASH, SRAM, chip, corpus, reports, stopping};
-use teff_rp2040::{CoreState, Error, Fault, Image, Options, Simulator, Stop};
+use teff_rp2040::{CoreState, Error, Fault, Image, Options, Profile, Simulator, Stop};
 
 fn load(name: &str, options: Options) -> Simulator {
     let mut sim = Simulator::new(options);
@@ -43,7 +43,9 @@ fn a_fault_is_reported_and_a_second_one_locks_up() {
     // UDF with no handler: the HardFault vector is not code.
     let mut sim = chip(FLASH, &[0xde00], Options::default());
     let Stop::Lockup { core: 0, record } = sim.run(100_000) else { panic!("no lock-up") };
-    assert_eq!(record.fault, Fault::Undefined);
+    // The HardFault vector is erased flash: the core goes to 0xfffffffe, and that fault locks it up.
+    assert_eq!(record.fault, Fault::Fetch { addr: 0xffff_fffe });
+    assert_eq!(sim.faults(0)[0].fault, Fault::Undefined);
     assert_eq!(sim.core_state(0), CoreState::Lockup);
 }
 
@@ -52,7 +54,7 @@ fn faults_name_what_went_wrong() {
     let fault = |code: &[u16]| {
         let mut sim = chip(SRAM, code, Options { stop_at_fault: true, ..Options::default() });
         match sim.run(100_000) {
-            Stop::Fault { core: 0, record } | Stop::Lockup { core: 0, record } => record.fault,
+            Stop::Fault { core: 0, .. } | Stop::Lockup { core: 0, .. } => sim.faults(0)[0].fault,
             other => panic!("{other:?}"),
         }
     };
@@ -134,4 +136,41 @@ fn hex_files_load() {
     let hex = b":020000041000EA\n:0400000001020304F2\n:0400040005060708DE\n:00000001FF\n";
     let image = Image::parse(hex).expect("a small file");
     assert_eq!(image.segments, [(FLASH, vec![1, 2, 3, 4, 5, 6, 7, 8])]);
+}
+
+#[test]
+fn a_profile_books_every_cycle_to_a_function() {
+    let image = Image::parse(&corpus("two_cores.elf")).expect("an ELF file");
+    let mut sim = Simulator::new(stopping());
+    sim.load(&image).expect("it fits");
+    let mut profile = Profile::new(&image);
+    for _ in 0..3 {
+        match sim.run_profiled(20_000, &mut profile) {
+            Stop::Bkpt { core, .. } => sim.skip_bkpt(core),
+            Stop::Deadline => break,
+            other => panic!("{other:?}"),
+        }
+    }
+    let total: u64 = profile.by_function(0).iter().map(|(_, cost)| cost.cycles).sum();
+    assert!(total <= sim.core_cycles(0) && total > 5_000, "{total} of {}", sim.core_cycles(0));
+    let folded = profile.folded();
+    assert!(folded.contains("core 1;boot ROM") && folded.contains(";core1;count"), "{folded}");
+    assert!(profile.flame_graph().contains("flash stall"));
+}
+
+#[test]
+fn flash_streams_slower_than_it_is_read_in_bulk_and_both_deliver() {
+    const WORDS: f64 = 256.0;
+    let mut sim = load("flash.elf", stopping());
+    let r = reports(&mut sim, 1_000_000);
+    let [misses, first, _, again, stream, stream_right, bulk, bulk_right] = r[..] else { panic!("{r:?}") };
+    assert!((256..270).contains(&misses), "each word misses once, and some code: {misses}");
+    assert_eq!(again, 2050, "8 cycles a turn of the loop from the cache");
+    assert!(first > again + 256 * 40 && first < again + 264 * 40 + 100, "{first}");
+    assert_eq!((stream_right, bulk_right), (1, 1));
+    // 20 SCK of two cycles a word against 8 (quad, continuous).
+    let (stream, bulk) = (f64::from(stream) / WORDS, f64::from(bulk) / WORDS);
+    assert!((40.0..43.5).contains(&stream), "{stream} cycles a word");
+    assert!((16.0..17.0).contains(&bulk), "{bulk} cycles a word");
+    assert!((2.3..2.7).contains(&(stream / bulk)));
 }

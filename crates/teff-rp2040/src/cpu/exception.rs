@@ -2,7 +2,7 @@
 
 use super::access::{load, store};
 use super::ppb::NUM_PRIORITIES;
-use super::{Core, FaultRecord, NOT_FETCHED, State};
+use super::{Core, NOT_FETCHED, State};
 use crate::bus::Bus;
 use crate::error::Fault;
 
@@ -99,7 +99,8 @@ impl Core {
     /// Stacks the frame and starts the handler of `number`. A second fault on the way locks the core up.
     fn enter(&mut self, bus: &mut Bus, number: u32, return_to: u32) {
         if let Err(fault) = self.try_enter(bus, number, return_to) {
-            self.lock_up(bus, fault, return_to);
+            self.note_fault(fault, return_to);
+            self.lock_up(bus, return_to);
         }
     }
 
@@ -238,10 +239,10 @@ impl Core {
     /// Records `fault` of the instruction at `pc` and enters HardFault, or locks up when it cannot.
     #[inline(never)]
     pub(crate) fn take_fault(&mut self, bus: &mut Bus, fault: Fault, pc: u32) {
-        self.last_fault = Some(FaultRecord { fault, pc, cycle: self.cycle });
+        self.note_fault(fault, pc);
         bus.faults += 1;
         if self.running_priority() < 0 {
-            self.lock_up(bus, fault, pc);
+            self.lock_up(bus, pc);
             return;
         }
         // The frame holds the faulting instruction; after a bad branch, its target (DDI 0419 B1.5.6).
@@ -253,10 +254,7 @@ impl Core {
         bus.wires.sched.interrupt_run();
     }
 
-    fn lock_up(&mut self, bus: &mut Bus, fault: Fault, pc: u32) {
-        if self.last_fault.is_none() {
-            self.last_fault = Some(FaultRecord { fault, pc, cycle: self.cycle });
-        }
+    fn lock_up(&mut self, bus: &mut Bus, pc: u32) {
         self.pc = pc;
         self.fetched = NOT_FETCHED;
         self.state = State::Lockup;

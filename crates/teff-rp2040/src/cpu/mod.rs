@@ -98,8 +98,12 @@ pub(crate) struct Core {
     pub(crate) systick: SysTick,
     pub(crate) stalls: Stalls,
     pub(crate) instructions: u64,
-    pub(crate) last_fault: Option<FaultRecord>,
+    /// The latest hard faults, oldest first, at most [`FAULTS_KEPT`].
+    pub(crate) faults: Vec<FaultRecord>,
 }
+
+/// How many faults a core remembers.
+const FAULTS_KEPT: usize = 8;
 
 /// No word is in the fetch buffer.
 pub(crate) const NOT_FETCHED: u32 = 1;
@@ -130,17 +134,26 @@ impl Core {
             systick: SysTick::default(),
             stalls: Stalls::default(),
             instructions: 0,
-            last_fault: None,
+            faults: Vec::new(),
         }
     }
 
     /// Puts the core where reset leaves it, at cycle `now`, to run from `pc` with stack pointer `sp`.
     pub(crate) fn reset(&mut self, now: u64, pc: u32, sp: u32) {
         let (stalls, instructions) = (self.stalls, self.instructions);
-        *self = Core { cycle: now, stalls, instructions, ..Core::new(self.id) };
+        let faults = std::mem::take(&mut self.faults);
+        *self = Core { cycle: now, stalls, instructions, faults, ..Core::new(self.id) };
         self.pc = pc & !1;
         self.regs[13] = sp & !3;
         self.regs[14] = 0xffff_ffff;
+    }
+
+    /// Remembers a fault of the instruction at `pc`.
+    pub(crate) fn note_fault(&mut self, fault: Fault, pc: u32) {
+        if self.faults.len() == FAULTS_KEPT {
+            self.faults.remove(0);
+        }
+        self.faults.push(FaultRecord { fault, pc, cycle: self.cycle });
     }
 
     /// Continues at `target`, with nothing left in the fetch buffer.

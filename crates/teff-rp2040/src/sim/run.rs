@@ -6,12 +6,18 @@ use crate::cpu::execute::{run, run_both};
 use crate::cpu::{FaultRecord, State};
 use crate::error::Fault;
 use crate::probe::{NoProbe, Probe};
+use crate::profile::Profile;
 use crate::sched::NEVER;
 
 impl Simulator {
     /// Runs until cycle `until`, or until something stops it earlier.
     pub fn run(&mut self, until: u64) -> Stop {
         self.run_with(until, &mut NoProbe)
+    }
+
+    /// Runs like [`Simulator::run`] and books every cycle in `profile`; somewhat slower.
+    pub fn run_profiled(&mut self, until: u64, profile: &mut Profile) -> Stop {
+        self.run_with(until, profile)
     }
 
     /// Runs with a watcher of every instruction.
@@ -114,7 +120,7 @@ impl Simulator {
         if self.bus.faults != self.faults_seen {
             self.faults_seen = self.bus.faults;
             if self.options.stop_at_fault {
-                let latest = |c: &usize| self.cores[*c].last_fault.map(|f| f.cycle);
+                let latest = |c: &usize| self.cores[*c].faults.last().map(|f| f.cycle);
                 let core = (0..2).max_by_key(latest).unwrap_or(0);
                 return Some(Stop::Fault { core, record: self.fault_record(core) });
             }
@@ -124,7 +130,7 @@ impl Simulator {
 
     fn fault_record(&self, core: usize) -> FaultRecord {
         let c = &self.cores[core];
-        c.last_fault.unwrap_or(FaultRecord { fault: Fault::Undefined, pc: c.pc, cycle: c.cycle })
+        c.faults.last().copied().unwrap_or(FaultRecord { fault: Fault::Undefined, pc: c.pc, cycle: c.cycle })
     }
 
     fn carry_out(&mut self, reset: Reset) -> Option<Stop> {

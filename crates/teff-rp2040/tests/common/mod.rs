@@ -4,30 +4,30 @@
 
 use teff_rp2040::{Image, Options, Simulator, Stop};
 
-pub const FLASH: u32 = 0x1000_0000;
-pub const SRAM: u32 = 0x2000_0000;
+pub(crate) const FLASH: u32 = 0x1000_0000;
+pub(crate) const SRAM: u32 = 0x2000_0000;
 
 /// A vector table at `base` and `code` after it, entered at its first half-word.
-pub fn image(base: u32, code: &[u16]) -> Image {
+pub(crate) fn image(base: u32, code: &[u16]) -> Image {
     let mut bytes = [0x2004_0000u32, base + 9].map(u32::to_le_bytes).concat();
     bytes.extend(code.iter().flat_map(|h| h.to_le_bytes()));
     Image { segments: vec![(base, bytes)], ..Image::default() }
 }
 
 /// A chip with `code` at `base`, about to run it.
-pub fn chip(base: u32, code: &[u16], options: Options) -> Simulator {
+pub(crate) fn chip(base: u32, code: &[u16], options: Options) -> Simulator {
     let mut sim = Simulator::new(options);
     sim.load(&image(base, code)).expect("a small image loads");
     sim
 }
 
 /// Options that stop at BKPT.
-pub fn stopping() -> Options {
+pub(crate) fn stopping() -> Options {
     Options { stop_at_bkpt: true, ..Options::default() }
 }
 
 /// Runs to the next BKPT of core 0 and goes past it; returns the cycle it stands at.
-pub fn to_bkpt(sim: &mut Simulator) -> u64 {
+pub(crate) fn to_bkpt(sim: &mut Simulator) -> u64 {
     match sim.run(sim.cycles() + 10_000_000) {
         Stop::Bkpt { core: 0, .. } => {}
         other => panic!("no BKPT: {other:?}, fault {:?}", sim.last_fault(0)),
@@ -38,13 +38,13 @@ pub fn to_bkpt(sim: &mut Simulator) -> u64 {
 }
 
 /// A program of the corpus.
-pub fn corpus(name: &str) -> Vec<u8> {
+pub(crate) fn corpus(name: &str) -> Vec<u8> {
     let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/corpus").join(name);
     std::fs::read(path).expect("the corpus is checked in")
 }
 
 /// Runs a program that reports numbers by BKPT #7 with R0 = 3; returns them when it ends with R0 = 9.
-pub fn reports(sim: &mut Simulator, limit: u64) -> Vec<u32> {
+pub(crate) fn reports(sim: &mut Simulator, limit: u64) -> Vec<u32> {
     let mut numbers = Vec::new();
     loop {
         match sim.run(limit) {
