@@ -60,7 +60,6 @@ fn training_step(name: &str) -> (Graph, Vec<(usize, Param)>) {
     let logits = if name == "cnn" { model.cnn(&x) } else { model.mlp(&x) };
     let loss = logits.cross_entropy(&labels);
     let weights: Vec<Tensor> = model.params.iter().map(Tensor::param).collect();
-    // The parameters as the model used them are found by their cells, which merge when the graph is simplified.
     let used = used_params(&loss, &model.params);
     let grads = gradients(&[(loss.clone(), loss.full_like(1.0))], &used).unwrap();
 
@@ -119,7 +118,6 @@ fn main() {
         plan.input_mut::<i64>(1).iter_mut().enumerate().for_each(|(i, l)| *l = (i * 7 % 10) as i64);
         time(&mut plan);
         breakdown(&mut plan);
-        for (i, _) in &updates { let v = plan.output_value(*i).to_f64(); println!("{} of {} denormal", v.iter().filter(|x| x.abs() > 0.0 && x.abs() < 1.2e-38).count(), v.len()); }
     }
 }
 
@@ -157,6 +155,10 @@ fn breakdown(plan: &mut Plan) {
     let mut steps: Vec<_> = times.iter().collect();
     steps.sort_by_key(|(_, _, t)| std::cmp::Reverse(*t));
     for (kind, detail, t) in steps.iter().take(14) {
-        println!("    {:8.1} us  {kind} {}", t.as_secs_f64() * 1e6, detail.chars().take(150).collect::<String>());
+        println!(
+            "    {:8.1} us  {kind} {}",
+            t.as_secs_f64() * 1e6,
+            detail.chars().take(150).collect::<String>()
+        );
     }
 }

@@ -39,7 +39,9 @@ impl Patterns {
                 Op::Conv(_) if suits_batch_layout(graph, id) => {
                     let mut chain = ConvChain { conv: id, bias: None, relu: false };
                     let mut last = id;
-                    if let Some((user, bias)) = only_user(last).and_then(|u| Some((u, added_bias(graph, u, last)?))) {
+                    if let Some((user, bias)) =
+                        only_user(last).and_then(|u| Some((u, added_bias(graph, u, last)?)))
+                    {
                         patterns.absorbed[last.index()] = true;
                         chain.bias = Some(bias);
                         last = user;

@@ -144,7 +144,8 @@ impl Units {
             open.extend(self.needs(graph, t).into_iter().filter(|u| !together.contains(u)));
             // Inside a unit only values of single elements are handed on, not whole ones to be moved, and not sums.
             let members = self.members[t].iter();
-            if members.flat_map(|&m| &graph[m].operands).any(|&o| self.takes_whole(graph, o, false, together)) {
+            if members.flat_map(|&m| &graph[m].operands).any(|&o| self.takes_whole(graph, o, false, together))
+            {
                 return true;
             }
         }
@@ -161,7 +162,8 @@ impl Units {
 
     /// True when `id` needs the whole result of a node of the units `together`.
     fn takes_whole(&self, graph: &Graph, id: NodeId, moved: bool, together: &[usize]) -> bool {
-        let deeper = |moved: bool| graph[id].operands.iter().any(|&o| self.takes_whole(graph, o, moved, together));
+        let deeper =
+            |moved: bool| graph[id].operands.iter().any(|&o| self.takes_whole(graph, o, moved, together));
         let inside = together.contains(&self.unit_of[id.index()]);
         match self.class[id.index()] {
             Class::Source => false,
@@ -279,7 +281,9 @@ fn class_alone(graph: &Graph, id: NodeId) -> Class {
         Op::Cast(_) if !graph[graph[id].operands[0]].ty.dtype.is_float() => Class::Inline,
         Op::Binary(_) | Op::Select | Op::Cast(_) => Class::Pointwise,
         Op::Reduce { .. } => Class::Reduce,
-        Op::Random { .. } | Op::Pad(_) | Op::Concat { .. } | Op::ArgReduce { .. } | Op::MatMul => Class::Single,
+        Op::Random { .. } | Op::Pad(_) | Op::Concat { .. } | Op::ArgReduce { .. } | Op::MatMul => {
+            Class::Single
+        }
         Op::Conv(_) | Op::ConvTranspose { .. } | Op::ConvWeightGrad { .. } => Class::Single,
         Op::Pool { .. } | Op::SumPoolGrad { .. } | Op::MaxPoolGrad { .. } => Class::Single,
         Op::Gather { .. } | Op::Scatter { .. } | Op::ArgSort { .. } => Class::Single,

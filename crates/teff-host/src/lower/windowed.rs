@@ -106,7 +106,11 @@ impl Lower<'_> {
         let sums = self.buffer(DType::F32, result.len() * WEIGHT_LANES, None);
         let (reads, writes) = (vec![x.buffer, y.buffer], vec![result.buffer, sums]);
         let kernel = weight_kernel(self.target.level);
-        self.push(Step::WeightGrad(Box::new(WeightGrad { x, y, result, groups, taps, sums, kernel })), reads, writes);
+        self.push(
+            Step::WeightGrad(Box::new(WeightGrad { x, y, result, groups, taps, sums, kernel })),
+            reads,
+            writes,
+        );
     }
 
     fn pool(&mut self, id: NodeId, work: PoolWork, window: &Window) {
@@ -133,7 +137,9 @@ impl Lower<'_> {
         let windows = &self.graph[y].ty.shape[2..];
         let tiled = (0..spatial.len()).all(|i| {
             let side_by_side = window.size[i] == window.stride[i] && window.dilation[i] == 1;
-            side_by_side && window.pad_low[i] + window.pad_high[i] == 0 && windows[i] * window.size[i] == spatial[i]
+            side_by_side
+                && window.pad_low[i] + window.pad_high[i] == 0
+                && windows[i] * window.size[i] == spatial[i]
         });
         self.push_pool(id, PoolWork::MaxGrad { rectified, tiled }, y, Some(x), taps);
     }

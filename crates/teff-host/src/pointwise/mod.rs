@@ -6,6 +6,7 @@
 
 mod build;
 mod fold;
+mod joined;
 mod kernels;
 pub(crate) mod math;
 mod run;

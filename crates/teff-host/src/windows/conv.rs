@@ -183,7 +183,11 @@ unsafe fn pixel<const FMA: bool, const LANES: usize>(
                 }
             }
         }
-        for t in 0..TILE.min(outputs - tile * TILE) {
+        // With a bound known only at run time the sums would lie in memory, also while they are computed.
+        for t in 0..TILE {
+            if t >= outputs - tile * TILE {
+                break;
+            }
             let channel = args.group * outputs + tile * TILE + t;
             let bias = if args.bias.is_null() { 0.0 } else { *args.bias.add(channel) };
             let mut sum = sums[t];

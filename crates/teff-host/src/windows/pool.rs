@@ -61,6 +61,11 @@ impl Pool {
         self.to.shape[1]
     }
 
+    /// Multiplications that take about as long.
+    pub(crate) fn work(&self) -> usize {
+        4 * self.from.len().max(self.to.len())
+    }
+
     /// Computes channels `first .. last`.
     ///
     /// # Safety
@@ -139,11 +144,23 @@ unsafe fn grad_body<const FMA: bool, const RECTIFIED: bool, const TILED: bool>(
                 let from = from.add((row * windows.w + column) * n);
                 let mut first = 0;
                 while first + LANES <= n {
-                    one_window::<LANES, RECTIFIED, TILED>(sees, images, from.add(first), input.add(first), to.add(first));
+                    one_window::<LANES, RECTIFIED, TILED>(
+                        sees,
+                        images,
+                        from.add(first),
+                        input.add(first),
+                        to.add(first),
+                    );
                     first += LANES;
                 }
                 while first < n {
-                    one_window::<1, RECTIFIED, TILED>(sees, images, from.add(first), input.add(first), to.add(first));
+                    one_window::<1, RECTIFIED, TILED>(
+                        sees,
+                        images,
+                        from.add(first),
+                        input.add(first),
+                        to.add(first),
+                    );
                     first += 1;
                 }
             }

@@ -37,7 +37,9 @@ pub(crate) struct Run {
 impl Run {
     /// Pairs of a tap and the place it sees, which always are in arithmetic progression.
     fn of(pairs: &[(usize, usize)]) -> Run {
-        let Some(&(first, at)) = pairs.first() else { return Run { first: 0, step: 0, count: 0, at: 0, by: 0 } };
+        let Some(&(first, at)) = pairs.first() else {
+            return Run { first: 0, step: 0, count: 0, at: 0, by: 0 };
+        };
         let (step, by) = match pairs.get(1) {
             Some(&(tap, place)) => (tap - first, place as isize - at as isize),
             None => (0, 0),
@@ -75,7 +77,8 @@ impl Taps {
         Taps::new(window, [input.h, input.w], |w, axis, place, tap| {
             let windows = if axis + 1 == w.size.len() { output.w } else { output.h };
             let first = (place + w.pad_low[axis]).checked_sub(tap * w.dilation[axis])?;
-            (first % w.stride[axis] == 0 && first / w.stride[axis] < windows).then_some(first / w.stride[axis])
+            (first % w.stride[axis] == 0 && first / w.stride[axis] < windows)
+                .then_some(first / w.stride[axis])
         })
     }
 

@@ -158,7 +158,11 @@ struct Line {
 }
 
 #[inline(always)]
-unsafe fn line_body<const FMA: bool, const T: usize, const K: usize>(g: &WeightGrad, args: &TileArgs, line: &Line) {
+unsafe fn line_body<const FMA: bool, const T: usize, const K: usize>(
+    g: &WeightGrad,
+    args: &TileArgs,
+    line: &Line,
+) {
     // SAFETY: offsets stay inside what the caller has; a tap is used only where a column sees it.
     unsafe {
         let mut sums = [[[0.0f32; LANES]; K]; T];
