@@ -78,8 +78,8 @@ pub(crate) fn suits_batch_layout(graph: &Graph, id: NodeId) -> bool {
         && graph[id].ty.dtype == DType::F32
         && (ty.rank() == 3 || ty.rank() == 4)
         && ty.shape[0] >= SMALLEST_BATCH
-        && ty.len() > 0
-        && graph[id].ty.len() > 0
+        && !ty.is_empty()
+        && !graph[id].ty.is_empty()
 }
 
 /// The operand that `add` adds to each channel of `x`.
