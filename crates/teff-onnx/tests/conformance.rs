@@ -7,66 +7,24 @@
 
 mod common;
 
+use common::archive::Archive;
 use common::{Job, difference, onnxruntime};
-use flate2::read::GzDecoder;
 use std::collections::BTreeMap;
-use std::io::Read;
-use std::ops::Range;
 use std::path::Path;
 use teff_graph::{Graph, Num, Value, evaluate};
 use teff_onnx::{ReadOptions, WriteOptions, read, read_tensor, write};
 
-/// The files of a tar archive, by name.
-struct Archive {
-    bytes: Vec<u8>,
-    files: BTreeMap<String, Range<usize>>,
-}
-
-impl Archive {
-    fn open(path: &Path) -> Archive {
-        let mut bytes = Vec::new();
-        GzDecoder::new(std::fs::File::open(path).unwrap()).read_to_end(&mut bytes).unwrap();
-        let mut files: BTreeMap<String, Range<usize>> = BTreeMap::new();
-        let text = |b: &[u8]| {
-            let end = b.iter().position(|&c| c == 0).unwrap_or(b.len());
-            String::from_utf8(b[..end].to_vec()).unwrap()
-        };
-        let mut at = 0;
-        while bytes.get(at).is_some_and(|&b| b != 0) {
-            let header = &bytes[at..at + 512];
-            let (prefix, name) = (text(&header[345..500]), text(&header[..100]));
-            let name = if prefix.is_empty() { name } else { format!("{prefix}/{name}") };
-            let size = usize::from_str_radix(text(&header[124..136]).trim(), 8).unwrap();
-            let range = match header[156] {
-                b'1' => files[&text(&header[157..257])].clone(),
-                _ => at + 512..at + 512 + size,
-            };
-            files.insert(name, range);
-            at += 512 + size.div_ceil(512) * 512;
-        }
-        Archive { bytes, files }
-    }
-
-    fn get(&self, name: &str) -> Option<&[u8]> {
-        self.files.get(name).map(|r| &self.bytes[r.clone()])
-    }
-
-    fn tests(&self) -> Vec<String> {
-        self.files.keys().filter_map(|f| f.strip_suffix("/model.onnx")).map(String::from).collect()
-    }
-
-    /// Inputs or outputs of a data set, as they are numbered.
-    fn values(&self, set: &str, what: &str) -> Result<Vec<(String, Value)>, String> {
-        let one = |bytes| read_tensor(bytes).map_err(|e| format!("{what}: {e}"));
-        (0..)
-            .map_while(|k| self.get(&format!("{set}/{what}_{k}.pb")))
-            .map(|bytes| match sequence(bytes) {
-                Some(elements) => elements.into_iter().map(one).collect(),
-                None => one(bytes).map(|v| vec![v]),
-            })
-            .collect::<Result<Vec<_>, _>>()
-            .map(|lists| lists.concat())
-    }
+/// Inputs or outputs of a data set, as they are numbered; a sequence gives its elements.
+fn values(archive: &Archive, set: &str, what: &str) -> Result<Vec<(String, Value)>, String> {
+    let one = |bytes| read_tensor(bytes).map_err(|e| format!("{what}: {e}"));
+    (0..)
+        .map_while(|k| archive.get(&format!("{set}/{what}_{k}.pb")))
+        .map(|bytes| match sequence(bytes) {
+            Some(elements) => elements.into_iter().map(one).collect(),
+            None => one(bytes).map(|v| vec![v]),
+        })
+        .collect::<Result<Vec<_>, _>>()
+        .map(|lists| lists.concat())
 }
 
 /// The tensors of a `SequenceProto` (field 1 a name, 2 the kind, 3 each tensor), which also tells it from a `TensorProto`.
@@ -141,7 +99,7 @@ fn run_with(archive: &Archive, test: &str, fixed: Fixed) -> Result<Vec<Passed>, 
         if archive.get(&format!("{set}/output_0.pb")).is_none() {
             break;
         }
-        let files = archive.values(&set, "input").and_then(|i| Ok((i, archive.values(&set, "output")?)));
+        let files = values(archive, &set, "input").and_then(|i| Ok((i, values(archive, &set, "output")?)));
         let (inputs, wanted) = match files {
             Ok(files) => files,
             // What keeps the model from being read says more than what keeps the data from it.
@@ -213,8 +171,7 @@ fn by_operator(archive: &Archive, outcomes: &BTreeMap<String, Result<Vec<Passed>
 
 #[test]
 fn the_backend_suite_passes_but_for_the_listed_tests() {
-    let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data");
-    let archive = Archive::open(&data.join("onnx-backend-tests.tar.gz"));
+    let archive = Archive::suite();
     let outcomes = outcomes(&archive);
     let passed = outcomes.values().filter(|o| o.is_ok()).count();
     let with =
@@ -236,7 +193,7 @@ fn the_backend_suite_passes_but_for_the_listed_tests() {
     if std::env::var_os("TEFF_ONLY").is_some() {
         return println!("{list}");
     }
-    let path = data.join("conformance.txt");
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/conformance.txt");
     if std::env::var_os("TEFF_BLESS").is_some() {
         std::fs::write(&path, &list).unwrap();
     }
@@ -250,8 +207,7 @@ fn the_backend_suite_passes_but_for_the_listed_tests() {
 /// What was read can be written, and what was written means the same: read back, and run by onnxruntime where it is installed.
 #[test]
 fn what_is_read_can_be_written() {
-    let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data");
-    let archive = Archive::open(&data.join("onnx-backend-tests.tar.gz"));
+    let archive = Archive::suite();
     let mut failures = Vec::new();
     let mut jobs = Vec::new();
     let mut wanted = Vec::new();
@@ -301,10 +257,9 @@ fn what_is_read_can_be_written() {
 /// A number is what the file says, whatever the platform.
 #[test]
 fn the_archive_is_whole() {
-    let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data");
-    let archive = Archive::open(&data.join("onnx-backend-tests.tar.gz"));
+    let archive = Archive::suite();
     assert_eq!(archive.tests().len(), 1905);
-    let inputs = archive.values("node/test_abs/test_data_set_0", "input").unwrap();
+    let inputs = values(&archive, "node/test_abs/test_data_set_0", "input").unwrap();
     assert_eq!(inputs[0].0, "x");
     assert_eq!(inputs[0].1.shape(), [3, 4, 5]);
     assert!(matches!(inputs[0].1.get(0), Num::Float(_)));

@@ -25,11 +25,11 @@ pub struct ReadOptions<'a> {
     /// that shapes may depend on them.
     pub fixed_inputs: Vec<(String, Value)>,
     /// Gives the bytes of tensors that are stored outside the model file, or says why not.
-    pub external: Option<&'a Fetch>,
+    pub external: Option<&'a Fetch<'a>>,
 }
 
 /// Gives the bytes of a tensor that is stored outside the model file, or says why not.
-pub type Fetch = dyn Fn(&ExternalData) -> std::result::Result<Vec<u8>, String>;
+pub type Fetch<'a> = dyn Fn(&ExternalData) -> std::result::Result<Vec<u8>, String> + 'a;
 
 /// Where the bytes of a tensor are that is stored outside the model file.
 #[derive(Clone, Debug, PartialEq)]

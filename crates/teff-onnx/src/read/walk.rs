@@ -25,7 +25,7 @@ pub(crate) struct Reader<'m> {
     pub(crate) fold: Folder,
     pub(crate) notes: Vec<String>,
     functions: HashMap<FunctionKey<'m>, &'m FunctionProto<'m>>,
-    external: Option<&'m Fetch>,
+    external: Option<&'m Fetch<'m>>,
     nodes: usize,
     depth: usize,
 }

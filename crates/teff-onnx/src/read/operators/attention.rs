@@ -303,8 +303,10 @@ fn causal_conv(n: &mut Node) -> Lowered<Vec<Item>> {
         "silu" | "swish" => y.silu(),
         other => return unsupported(format!("activation={other:?}"), "use none or silu"),
     };
-    let total = long.shape()[2];
-    let present = long.narrow(2, total - (size - 1), size - 1);
+    let Some(start) = long.shape()[2].checked_sub(size - 1) else {
+        return invalid(format!("{} is shorter than the kernel", long.ty()));
+    };
+    let present = long.narrow(2, start, size - 1);
     Ok(vec![n.carried(y), n.carried(present)])
 }
 

@@ -141,10 +141,10 @@ fn linear(n: &Node, outputs: Option<usize>) -> Lowered {
     }
     let w = Tensor::constant(Value::new([rows, features], coefficients));
     let y = x.matmul(&w.transpose());
-    Ok(match n.attribute("intercepts") {
-        Some(a) if !a.floats.is_empty() => y + Tensor::from_slice(&a.floats),
-        _ => y,
-    })
+    match n.attribute("intercepts") {
+        Some(a) if !a.floats.is_empty() => Ok((y + Tensor::from_slice(&a.floats)).ok()?),
+        _ => Ok(y),
+    }
 }
 
 fn linear_regressor(n: &mut Node) -> Lowered {

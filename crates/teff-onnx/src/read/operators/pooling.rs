@@ -51,7 +51,7 @@ fn windows(n: &Node, x: &Tensor) -> Lowered<(Window, Vec<usize>)> {
         let mut last = steps.div_ceil(stride[i]) * stride[i];
         // A window that would start in the padding after the end is left out.
         if last >= x.shape()[i + 2] + pads.low[i] {
-            last -= stride[i];
+            last = last.saturating_sub(stride[i]);
         }
         beyond[i] = last.saturating_sub(steps);
         pads.high[i] += beyond[i];

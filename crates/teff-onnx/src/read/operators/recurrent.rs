@@ -124,7 +124,7 @@ impl Direction {
     }
 
     fn gate(&self, t: &Tensor, i: usize) -> Tensor {
-        t.narrow(t.rank() - 1, i * self.hidden, self.hidden)
+        t.narrow(t.rank().saturating_sub(1), i * self.hidden, self.hidden)
     }
 
     /// The states after x `[N, I]`: hidden, and cell for an LSTM.

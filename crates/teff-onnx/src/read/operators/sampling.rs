@@ -47,6 +47,9 @@ impl Outside {
 
 /// Elements of `x` `[N, C, D..]` at whole positions, one list `[N, Q]` an axis: `[N, C, Q]`.
 fn at_whole(x: &Tensor, positions: &[Tensor], outside: Outside) -> Tensor {
+    if let Some(invalid) = [x].into_iter().chain(positions).find(|t| t.check().is_err()) {
+        return invalid.clone();
+    }
     let spatial = &x.shape()[2..];
     let steps = strides(spatial);
     let (batch, channels, count) = (x.shape()[0], x.shape()[1], positions[0].shape()[1]);

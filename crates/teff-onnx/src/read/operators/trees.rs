@@ -269,22 +269,21 @@ fn regressor(n: &mut Node) -> Lowered {
     Ok(post_transform(n, &y)?.cast(DType::F32))
 }
 
-/// Two classes whose leaves all speak for one are told apart by that one's score: above a half when all weights are positive,
-/// which makes them probabilities, else above 0.
+/// Two classes whose leaves all name class 0 have one score, and it is that of the second (so onnxruntime and the exporters have
+/// it): it wins above a half when all weights are positive, which makes them probabilities, else above 0.
 fn classifier(n: &mut Node) -> Lowered<Vec<Item>> {
     let x = rows(n)?;
     let forest = numbered_forest(n, "class")?;
     let labels = labels(n, "classlabels_int64s", "classlabels_strings")?;
     let classes = checked_targets(&forest, labels.len())?;
-    let only = forest.leaves.first().map(|&(_, class, _)| class);
-    let binary = classes == 2 && forest.leaves.iter().all(|&(_, class, _)| Some(class) == only);
+    let binary = classes == 2 && forest.leaves.iter().all(|&(_, class, _)| class == 0);
     let scores = forest.apply(&x, classes, Aggregate::Sum)?;
     if !binary {
         let scores = with_base(n, scores)?;
         let y = post_transform(n, &scores)?.cast(DType::F32);
         return Ok(vec![best_label(&scores, &labels).into(), y.into()]);
     }
-    let score = with_base(n, scores.narrow(1, only.unwrap_or(0), 1))?;
+    let score = with_base(n, scores.narrow(1, 0, 1))?;
     if score.shape()[1] != 1 {
         return unsupported("a base value for each of two classes", "export with one");
     }
