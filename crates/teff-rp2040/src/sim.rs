@@ -1,5 +1,6 @@
 //! The simulator as a library: load, run, look, inject.
 
+mod measure;
 mod run;
 
 use crate::board::Board;

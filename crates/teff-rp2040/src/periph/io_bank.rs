@@ -15,6 +15,8 @@ pub(crate) struct IoBank {
     /// Latched edges: for each pin four bits, low level, high level, falling, rising; levels are not latched.
     edges: [u32; 4],
     to: [Destination; 3],
+    /// Whether either core has any pin interrupt enabled or forced.
+    used: bool,
 }
 
 const LEVELS: u32 = 0x3333_3333;
@@ -49,7 +51,9 @@ impl IoBank {
             self.edges[pin / 8] |= edge << (4 * (pin % 8));
             left &= left - 1;
         }
-        self.update(wires);
+        if self.used {
+            self.update(wires);
+        }
     }
 
     fn update(&self, wires: &mut Wires) {
@@ -95,6 +99,8 @@ impl IoBank {
             }
             _ => {} // GPIOx_STATUS is read-only
         }
+        let any = |d: &Destination| d.enable.iter().chain(&d.force).any(|&word| word != 0);
+        self.used = any(&self.to[0]) || any(&self.to[1]);
         self.update(wires);
     }
 }
