@@ -21,10 +21,15 @@ pub(crate) struct Team {
 type Job = *const (dyn Fn(usize) + Sync);
 
 struct Shared {
-    /// Written by the caller while no worker works, read by workers after they see a new `round`.
+    /// Written by the caller between rounds, read by workers after they have taken their part of a round.
     job: UnsafeCell<Option<Job>>,
+    /// Counts the calls of [`Team::run`].
     round: AtomicUsize,
-    working: AtomicUsize,
+    /// For each worker the last round whose part of the work has been taken, by it or by the caller.
+    taken: Vec<AtomicUsize>,
+    /// Parts of this round that are done, the caller's own not counted.
+    done: AtomicUsize,
+    ready: AtomicUsize,
     sleeping: AtomicUsize,
     stop: AtomicBool,
     panicked: AtomicBool,
@@ -32,8 +37,8 @@ struct Shared {
     wake: Condvar,
 }
 
-// SAFETY: `job` is written only while `working` is 0 and read only between the change of `round` and the end of the work; what it
-// points to is shared by many threads by its type.
+// SAFETY: `job` is written only between rounds, when every part of the last one has been taken and is done, and read only by who
+// has taken a part of the round; what it points to is shared by many threads by its type.
 unsafe impl Send for Shared {}
 // SAFETY: as above.
 unsafe impl Sync for Shared {}
@@ -44,7 +49,9 @@ impl Team {
         let shared = Arc::new(Shared {
             job: UnsafeCell::new(None),
             round: AtomicUsize::new(0),
-            working: AtomicUsize::new(0),
+            taken: (1..threads).map(|_| AtomicUsize::new(0)).collect(),
+            done: AtomicUsize::new(0),
+            ready: AtomicUsize::new(0),
             sleeping: AtomicUsize::new(0),
             stop: AtomicBool::new(false),
             panicked: AtomicBool::new(false),
@@ -60,7 +67,9 @@ impl Team {
         let workers = (1..threads).map_while(start).collect();
         let team = Team { shared, workers };
         // All are there before the first run, and have allocated what a thread allocates when it starts.
-        team.run(&|_| ());
+        while team.shared.ready.load(Ordering::SeqCst) < team.workers.len() {
+            std::thread::yield_now();
+        }
         team
     }
 
@@ -82,37 +91,56 @@ impl Team {
         });
     }
 
-    /// Calls `f(i)` on thread i of each, and returns when all are done.
+    /// Calls `f(i)` for each i below the size of the team, each once, and returns when all are done. Thread i takes part i; a part
+    /// whose thread has not come by when the caller is done with its own, because the processor is busy elsewhere, the caller
+    /// takes too.
     fn run(&self, f: &(dyn Fn(usize) + Sync)) {
         if self.workers.is_empty() {
             return f(0);
         }
         let s = &*self.shared;
-        // SAFETY: no worker works now; the pointer is gone from all of them before this function returns, so that its lifetime,
-        // which is dropped here, is not overrun.
+        // SAFETY: between rounds nobody reads the job; this function returns when every part has been taken and is done, so that
+        // the lifetime, which is dropped here, is not overrun.
         unsafe {
             *s.job.get() = Some(std::mem::transmute::<*const (dyn Fn(usize) + Sync + '_), Job>(f));
         }
-        s.working.store(self.workers.len(), Ordering::SeqCst);
-        s.round.fetch_add(1, Ordering::SeqCst);
+        s.done.store(0, Ordering::SeqCst);
+        let round = s.round.fetch_add(1, Ordering::SeqCst) + 1;
         if s.sleeping.load(Ordering::SeqCst) > 0 {
             let _guard = s.lock.lock().unwrap_or_else(|e| e.into_inner());
             s.wake.notify_all();
         }
         // Also when `f` panics here the workers must be done before its captures go away.
-        let wait = Wait(s);
+        let wait = Wait(s, round);
         f(0);
+        for i in 0..self.workers.len() {
+            if s.take(i, round) {
+                s.done.fetch_add(1, Ordering::SeqCst);
+                f(i + 1);
+            }
+        }
         drop(wait);
         assert!(!s.panicked.load(Ordering::SeqCst), "a worker thread panicked");
     }
 }
 
-struct Wait<'a>(&'a Shared);
+impl Shared {
+    /// Takes the part of worker `i` of a round; false when it has been taken.
+    fn take(&self, i: usize, round: usize) -> bool {
+        self.taken[i].compare_exchange(round - 1, round, Ordering::SeqCst, Ordering::SeqCst).is_ok()
+    }
+}
+
+/// Ends a round: takes the parts that are left, which is so only after a panic, and waits for the workers.
+struct Wait<'a>(&'a Shared, usize);
 
 impl Drop for Wait<'_> {
     fn drop(&mut self) {
+        let Wait(s, round) = *self;
+        let left = (0..s.taken.len()).filter(|&i| s.take(i, round)).count();
+        s.done.fetch_add(left, Ordering::SeqCst);
         let mut spins = 0usize;
-        while self.0.working.load(Ordering::Acquire) > 0 {
+        while s.done.load(Ordering::SeqCst) < s.taken.len() {
             spins += 1;
             // When there are more threads than processors a worker may need this one.
             if spins.is_multiple_of(1000) { std::thread::yield_now() } else { std::hint::spin_loop() }
@@ -134,13 +162,17 @@ impl Drop for Team {
 
 /// What a worker does all its life.
 fn work(s: &Shared, i: usize) {
+    s.ready.fetch_add(1, Ordering::SeqCst);
     let mut seen = 0;
     loop {
         seen = next_round(s, seen);
         if s.stop.load(Ordering::SeqCst) {
             return;
         }
-        // SAFETY: the caller wrote the job before the round and keeps it alive until nobody works.
+        if !s.take(i - 1, seen) {
+            continue;
+        }
+        // SAFETY: a part of this round is taken and not done, so the caller keeps the job alive.
         let job = unsafe { (*s.job.get()).map(|j| &*j) };
         if let Some(job) = job {
             let done = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| job(i)));
@@ -148,7 +180,7 @@ fn work(s: &Shared, i: usize) {
                 s.panicked.store(true, Ordering::SeqCst);
             }
         }
-        s.working.fetch_sub(1, Ordering::Release);
+        s.done.fetch_add(1, Ordering::SeqCst);
     }
 }
 

@@ -97,7 +97,7 @@ impl<'a> Trainer<'a> {
         let mut optimizer = settings.optimizer();
         let mut updates = optimizer.minimize(&loss)?;
         updates.extend(pass.updates());
-        let step = Step::new(&[&x, &y], &[&loss, &logits], &updates, settings.threads)?;
+        let step = Step::new(&[&x, &y], &[&loss, &logits], &updates, settings.step_threads())?;
         let augmenter = settings.augment.clone().map(|a| Augmenter::new(a, data.shape())).transpose()?;
         let pass_state = pass.state();
         let sums = Sums::default();
@@ -156,7 +156,7 @@ impl<'a> Trainer<'a> {
         let order = order.shuffle(self.settings.seed, self.epoch as u64);
         let batches = order.chunks_exact(self.settings.batch).skip(self.step_in_epoch);
         let gather = Gather { data: self.data, augmenter: self.augmenter.clone(), epoch: self.epoch as u64 };
-        if self.settings.threads == 1 {
+        if self.augmenter.is_none() || self.settings.threads == 1 {
             let mut gather = gather.ready(self.settings.batch);
             for batch in batches {
                 gather.fill(batch);
@@ -174,7 +174,7 @@ impl<'a> Trainer<'a> {
         Ok(progress)
     }
 
-    /// Batches are put together on a thread of their own, one ahead.
+    /// Batches are put together on a thread of their own, one ahead: changing images takes about as long as learning from them.
     fn overlapped<'b>(
         &mut self,
         gather: Gather<'b>,

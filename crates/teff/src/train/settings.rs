@@ -90,6 +90,11 @@ impl Settings {
         }
     }
 
+    /// Threads for the step itself: all, or all but the one that changes the images.
+    pub(super) fn step_threads(&self) -> usize {
+        if self.augment.is_some() { self.threads.saturating_sub(1).max(1) } else { self.threads }
+    }
+
     pub(super) fn optimizer(&self) -> Optimizer {
         let optimizer = match self.rule {
             Rule::Sgd { momentum, nesterov } => Optimizer::momentum(self.rate, momentum, nesterov),
