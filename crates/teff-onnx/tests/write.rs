@@ -134,7 +134,11 @@ fn movement() -> Vec<Case> {
         case("argmax", one, x.argmax(1)),
         case("argmin_last", one, x.arg_reduce(true, 2, true)),
         case("any", std::slice::from_ref(&bools), bools.max(&[1])),
-        case("select", &[bools.clone()], bools.select(&Tensor::ones(&[3, 4]), &Tensor::zeros(&[4]))),
+        case(
+            "select",
+            std::slice::from_ref(&bools),
+            bools.select(&Tensor::ones(&[3, 4]), &Tensor::zeros(&[4])),
+        ),
         case("cast", one, (&x * 100.0).cast(DType::I8)),
         case("copied", one, x.clone()),
     ]
