@@ -251,7 +251,9 @@ fn functions_take_attributes_from_their_calls() {
 fn an_output_twice_and_an_input_as_output_are_written() {
     let x = Tensor::input("x", DType::F32, &[2]);
     let y = x.exp();
-    let graph = Graph::from_tensors("g", &[x.clone()], &[("a", y.clone()), ("b", y), ("x", x)]).unwrap();
+    let graph =
+        Graph::from_tensors("g", std::slice::from_ref(&x), &[("a", y.clone()), ("b", y), ("x", x.clone())])
+            .unwrap();
     let model = read(&write(&graph, &WriteOptions::default()).unwrap(), &ReadOptions::default()).unwrap();
     let names: Vec<String> = model.graph.outputs().iter().map(|o| o.name.to_string()).collect();
     assert_eq!(names, ["a", "b", "x.2"]);

@@ -78,7 +78,7 @@ fn damaged_models_are_errors() {
     }));
     for (m, (name, bytes)) in models().into_iter().enumerate() {
         for copy in 0..copies {
-            let bad = damaged(&bytes, seed + (m as i64) << 32 | copy);
+            let bad = damaged(&bytes, ((seed + m as i64) << 32) | copy);
             let start = Instant::now();
             let caught = std::panic::catch_unwind(|| survive(&bad));
             if caught.is_err() {

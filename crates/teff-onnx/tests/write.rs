@@ -134,7 +134,11 @@ fn movement() -> Vec<Case> {
         case("argmax", one, x.argmax(1)),
         case("argmin_last", one, x.arg_reduce(true, 2, true)),
         case("any", std::slice::from_ref(&bools), bools.max(&[1])),
-        case("select", &[bools.clone()], bools.select(&Tensor::ones(&[3, 4]), &Tensor::zeros(&[4]))),
+        case(
+            "select",
+            std::slice::from_ref(&bools),
+            bools.select(&Tensor::ones(&[3, 4]), &Tensor::zeros(&[4])),
+        ),
         case("cast", one, (&x * 100.0).cast(DType::I8)),
         case("copied", one, x.clone()),
     ]
@@ -307,7 +311,11 @@ fn patterns_are_written_as_the_operators_they_are() {
 #[test]
 fn names_survive() {
     let (_, graph) = networks().swap_remove(0);
-    let bytes = write(&graph, &WriteOptions { metadata: vec![("classes".into(), "4".into())] }).unwrap();
+    let bytes = write(
+        &graph,
+        &WriteOptions { metadata: vec![("classes".into(), "4".into())], ..WriteOptions::default() },
+    )
+    .unwrap();
     let model = read(&bytes, &ReadOptions::default()).unwrap();
     assert_eq!(model.graph.name, "mlp");
     assert!(model.producer.starts_with("teff "), "{}", model.producer);
@@ -326,4 +334,55 @@ fn random_numbers_are_refused_by_name() {
     let graph = Graph::from_tensors("g", &[key], &[("y", y)]).unwrap();
     let e = write(&graph, &WriteOptions::default()).unwrap_err().to_string();
     assert!(e.contains("dropout") && e.contains("random"), "{e}");
+}
+
+/// The same networks for any batch size; parameters are the same for all.
+fn sized(batch: usize) -> Vec<Graph> {
+    let x = f32_input("x", &[batch, 20]);
+    let mlp = linear(&linear(&x, "l1", 7).relu(), "l2", 4).log_softmax(1);
+    let image = f32_input("image", &[batch, 3, 8, 8]);
+    let cnn = conv_layer(&conv_layer(&image, "c1", 4, 1).relu().max_pool2d(2, 2), "c2", 8, 2);
+    let cnn = linear(&cnn.hard_swish().avg_pool2d(2, 2).flatten(1), "fc", 10).softmax(-1);
+    let sequence = f32_input("s", &[batch, 5, 8]);
+    let project = |n: &str| sequence.matmul(&param(n, &[8, 8]));
+    let scores = project("q").matmul(&project("k").transpose()).softmax(-1);
+    let attended = scores.matmul(&project("v")).layer_norm(1, 1e-5).mean(&[1]);
+    vec![case("mlp", &[x], mlp).1, case("cnn", &[image], cnn).1, case("attention", &[sequence], attended).1]
+}
+
+#[test]
+fn an_open_batch_takes_any_number_of_samples() {
+    let options = WriteOptions { open_batch: true, ..WriteOptions::default() };
+    let mut jobs = Vec::new();
+    let mut wanted = Vec::new();
+    for (small, large) in sized(1).iter().zip(sized(5)) {
+        let bytes = write(small, &options).unwrap_or_else(|e| panic!("{}: {e}", small.name));
+        let x = inputs(&large);
+        let want = evaluate(&large, &x).unwrap();
+        let shape = vec![(small.input_name(small.inputs()[0]).to_string(), x[0].shape().to_vec())];
+        let model = read(&bytes, &ReadOptions { input_shapes: shape, ..ReadOptions::default() }).unwrap();
+        let got = evaluate(&model.graph, &x).unwrap();
+        assert_eq!(difference(&got[0], &want[0], 1e-5, 1e-5), None, "{}", small.name);
+        jobs.push(Job { name: small.name.clone(), model: bytes, inputs: x });
+        wanted.push(want);
+    }
+    for ((job, result), want) in jobs.iter().zip(onnxruntime(&jobs).unwrap_or_default()).zip(&wanted) {
+        let got = result.unwrap_or_else(|e| panic!("{}: {e}", job.name));
+        assert_eq!(difference(&got[0], &want[0], 1e-5, 1e-5), None, "{} in onnxruntime", job.name);
+    }
+}
+
+#[test]
+fn an_open_batch_is_refused_where_samples_mix() {
+    let x = f32_input("x", &[1, 4]);
+    let options = WriteOptions { open_batch: true, ..WriteOptions::default() };
+    let mixing = [
+        ("mean over the batch", &x - x.mean_keep(&[0])),
+        ("one sample picked", x.narrow(0, 0, 1).reshape(&[4])),
+    ];
+    for (what, y) in mixing {
+        let graph = Graph::from_tensors("g", std::slice::from_ref(&x), &[("y", y.named("norm"))]).unwrap();
+        let e = write(&graph, &options).unwrap_err().to_string();
+        assert!(e.contains("batch size cannot be left open"), "{what}: {e}");
+    }
 }

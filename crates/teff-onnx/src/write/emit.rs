@@ -39,18 +39,23 @@ impl<'g> Emitter<'g> {
         }
     }
 
+    /// Leaves the leading size of these nodes open.
+    pub(crate) fn open_batch(&mut self, nodes: Vec<bool>) {
+        self.view.open = nodes;
+    }
+
     /// The `GraphProto`.
     pub(crate) fn body(&mut self) -> Result<Vec<u8>> {
         let graph = self.view.graph;
         // In the body of a scan some inputs have names already: those of values outside.
         let own: Vec<NodeId> =
             graph.inputs().iter().copied().filter(|id| !self.names.contains_key(id)).collect();
-        let inputs: Vec<(String, Type)> = own
+        let inputs: Vec<(String, Type, bool)> = own
             .into_iter()
             .map(|id| {
                 let name = unique(&mut self.taken, graph.input_name(id));
                 self.names.insert(id, name.clone());
-                (name, graph[id].ty.clone())
+                (name, graph[id].ty.clone(), self.view.is_open(id))
             })
             .collect();
         // Output names are the caller's: taken before any node takes them, an output that repeats a name numbered.
@@ -64,9 +69,9 @@ impl<'g> Emitter<'g> {
         self.nodes.iter().for_each(|n| e.bytes(1, n));
         e.text(2, if graph.name.is_empty() { "graph" } else { &graph.name });
         e.0.append(&mut self.initializers.0);
-        inputs.iter().for_each(|(name, ty)| e.message(11, |e| value_info(e, name, ty)));
+        inputs.iter().for_each(|(name, ty, open)| e.message(11, |e| value_info(e, name, ty, *open)));
         for (o, name) in graph.outputs().iter().zip(&outputs) {
-            e.message(12, |e| value_info(e, name, &graph[o.node].ty));
+            e.message(12, |e| value_info(e, name, &graph[o.node].ty, self.view.is_open(o.node)));
         }
         Ok(e.0)
     }
@@ -308,12 +313,17 @@ fn attribute(e: &mut Encoder, name: &str, value: &Attribute) {
     }
 }
 
-fn value_info(e: &mut Encoder, name: &str, ty: &Type) {
+/// A tensor's name, element type and sizes; the leading size is called `N` when it is left open.
+fn value_info(e: &mut Encoder, name: &str, ty: &Type, open: bool) {
     e.text(1, name);
     e.message(2, |e| {
         e.message(1, |e| {
             e.int(1, ElementType::number(ty.dtype));
-            e.message(2, |e| ty.shape.iter().for_each(|&d| e.message(1, |e| e.int(1, d as i64))));
+            e.message(2, |e| {
+                for (axis, &d) in ty.shape.iter().enumerate() {
+                    e.message(1, |e| if open && axis == 0 { e.text(2, "N") } else { e.int(1, d as i64) });
+                }
+            });
         });
     });
 }

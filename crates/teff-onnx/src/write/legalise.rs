@@ -63,6 +63,11 @@ fn through(dtype: DType, op: &Op, operands: &[Tensor]) -> Option<Tensor> {
     Some(Tensor::apply(op.clone(), &wide).cast(result))
 }
 
+/// A selection of what is broadcast, as [`select`] has it.
+fn choose(c: &Tensor, a: &Tensor, b: &Tensor) -> Tensor {
+    select(&[c.clone(), a.clone(), b.clone()]).unwrap_or_else(|| c.select(a, b))
+}
+
 /// Truth values are chosen by logic, and integers that onnxruntime has no `Where` for in a wider type.
 fn select(operands: &[Tensor]) -> Option<Tensor> {
     let [c, a, b] = operands else { return None };
@@ -114,16 +119,18 @@ fn binary(b: Binary, x: &Tensor, y: &Tensor) -> Option<Tensor> {
         Binary::Div | Binary::Rem if dtype.is_int() && !never_zero(y) => {
             let zero = y.full_like(0.0);
             let is_zero = y.equal(&zero);
-            let safe = is_zero.select(&y.full_like(1.0), y);
+            let safe = choose(&is_zero, &y.full_like(1.0), y);
             let out = Tensor::apply(Op::Binary(b), &[x.clone(), safe]);
-            Some(is_zero.select(&zero, &out))
+            Some(choose(&is_zero, &zero, &out))
         }
         Binary::Shl if dtype.is_int() => shift(b, x, y),
         Binary::Shr if dtype.is_int() => shift(b, x, y),
         Binary::Max | Binary::Min if matches!(dtype, DType::I16 | DType::U16) => {
             through(DType::I32, &Op::Binary(b), &[x.clone(), y.clone()])
         }
-        _ => None,
+        Binary::Add | Binary::Sub | Binary::Mul | Binary::Div | Binary::Rem | Binary::Pow => None,
+        Binary::Max | Binary::Min | Binary::And | Binary::Or | Binary::Xor => None,
+        Binary::Shl | Binary::Shr | Binary::Eq | Binary::Lt | Binary::Le => None,
     }
 }
 
@@ -156,21 +163,21 @@ fn shift(b: Binary, x: &Tensor, by: &Tensor) -> Option<Tensor> {
         return None;
     }
     let inside = by.full_like(0.0).less_equal(by).and(&by.less(&by.full_like(width)));
-    let by = inside.select(by, &by.full_like(0.0)).cast(unsigned(dtype));
+    let by = choose(&inside, by, &by.full_like(0.0)).cast(unsigned(dtype));
     let shifted =
         |x: &Tensor| Tensor::apply(Op::Binary(b), &[x.cast(unsigned(dtype)), by.clone()]).cast(dtype);
     let zero = x.full_like(0.0);
     if b == Binary::Shl {
-        return Some(inside.select(&shifted(x), &zero));
+        return Some(choose(&inside, &shifted(x), &zero));
     }
     let outside =
-        if dtype.is_signed_int() { x.less(&zero).select(&x.full_like(-1.0), &zero) } else { zero.clone() };
+        if dtype.is_signed_int() { choose(&x.less(&zero), &x.full_like(-1.0), &zero) } else { zero.clone() };
     let out = if dtype.is_signed_int() {
-        x.less(&zero).select(&shifted(&x.not()).not(), &shifted(x))
+        choose(&x.less(&zero), &shifted(&x.not()).not(), &shifted(x))
     } else {
         shifted(x)
     };
-    Some(inside.select(&out, &outside))
+    Some(choose(&inside, &out, &outside))
 }
 
 fn uniform(t: &Tensor) -> Option<f64> {

@@ -1,5 +1,6 @@
 //! Writing: a graph becomes a model.
 
+mod batch;
 mod emit;
 mod legalise;
 mod patterns;
@@ -17,6 +18,9 @@ use teff_graph::{Graph, passes};
 pub struct WriteOptions {
     /// (key, value) pairs that are stored with the model, such as class names or accuracy. They have no part in what it computes.
     pub metadata: Vec<(String, String)>,
+    /// Leaves the leading size of all inputs, and of what is computed from them, open under the name `N`. The graph must be built for one
+    /// sample; it is refused when a sample depends on another, or on how many there are.
+    pub open_batch: bool,
 }
 
 /// The oldest operator set written, and the file format version that goes with it; a graph that needs more gets more.
@@ -30,9 +34,16 @@ const OPSET: i64 = 18;
 /// [`Error::Inexpressible`] for a node that ONNX has no operators for.
 pub fn write(graph: &Graph, options: &WriteOptions) -> Result<Vec<u8>> {
     let internal = |e: teff_graph::Error| Error::InvalidModel { reason: e.to_string() };
+    if options.open_batch {
+        // Before simplifying, which drops a reduction over a batch of one.
+        batch::batched(graph)?;
+    }
     let graph = passes::simplify(graph);
     let graph = passes::simplify(&legalise::legalise(&graph).map_err(internal)?);
     let mut emitter = Emitter::new(&graph, OPSET);
+    if options.open_batch {
+        emitter.open_batch(batch::batched(&graph)?);
+    }
     let body = emitter.body()?;
     let opset = emitter.opset;
     let mut model = Encoder::default();

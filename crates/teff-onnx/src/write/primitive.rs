@@ -25,9 +25,10 @@ pub(crate) fn primitive(v: &View, id: NodeId) -> Result<Plan, String> {
         Op::Binary(b) => binary(v, *b, id)?,
         Op::Select => Plan::of("Where", v.pointwise(operands, &ty.shape)),
         Op::Cast(to) => Plan::of("Cast", all()).int("to", ElementType::number(*to)),
-        Op::Reshape(shape) => reshape(all(), shape),
+        Op::Reshape(_) => reshape(v, id),
         Op::Permute(perm) => Plan::of("Transpose", all()).ints("perm", perm.clone()),
-        Op::Broadcast(shape) => Plan::of("Expand", [all(), vec![sizes(shape, "shape")]].concat()),
+        // A size of 1 keeps whatever size there is.
+        Op::Broadcast(_) => Plan::of("Expand", [all(), vec![ints(v.shape_operand(id, 1), "shape")]].concat()),
         Op::Slice(axes) => slice(v, id, axes),
         Op::Pad(axes) => {
             let widths = axes.iter().map(|a| a.low).chain(axes.iter().map(|a| a.high));
@@ -80,9 +81,13 @@ pub(crate) fn primitive(v: &View, id: NodeId) -> Result<Plan, String> {
     })
 }
 
-fn reshape(inputs: Vec<Arg>, shape: &[usize]) -> Plan {
-    let plan = Plan::of("Reshape", [inputs, vec![sizes(shape, "shape")]].concat());
-    if shape.contains(&0) { plan.int("allowzero", 1) } else { plan }
+/// A size of 0 keeps the operand's, which is what an open batch wants; sizes that really are 0 need `allowzero`, and then the one
+/// that is open is -1.
+fn reshape(v: &View, id: NodeId) -> Plan {
+    let empty = v.shape(id).contains(&0);
+    let shape = v.shape_operand(id, if empty { -1 } else { 0 });
+    let plan = Plan::of("Reshape", vec![Arg::Node(v.operands(id)[0]), ints(shape, "shape")]);
+    if empty { plan.int("allowzero", 1) } else { plan }
 }
 
 /// 0, 1, 2, ... as an initialiser, spread over the other axes.

@@ -7,6 +7,8 @@ use teff_graph::{Graph, NodeId, Num, Op, Type, Value, broadcast_shape, evaluate_
 pub(crate) struct View<'g> {
     pub(crate) graph: &'g Graph,
     uses: Vec<usize>,
+    /// For each node whether its leading size is left open; empty when none is.
+    pub(crate) open: Vec<bool>,
 }
 
 /// Constants larger than this are not computed to recognise a pattern.
@@ -16,7 +18,21 @@ impl<'g> View<'g> {
     pub(crate) fn new(graph: &'g Graph) -> Self {
         let mut uses: Vec<usize> = graph.users().iter().map(Vec::len).collect();
         graph.outputs().iter().for_each(|o| uses[o.node.index()] += 1);
-        View { graph, uses }
+        View { graph, uses, open: Vec::new() }
+    }
+
+    /// True when the leading size of a value is left open.
+    pub(crate) fn is_open(&self, id: NodeId) -> bool {
+        self.open.get(id.index()).copied().unwrap_or(false)
+    }
+
+    /// The shape of `id` as an operand of `Reshape` or `Expand`, with `open` for a leading size that is left open.
+    pub(crate) fn shape_operand(&self, id: NodeId, open: i64) -> Vec<i64> {
+        let mut shape: Vec<i64> = self.shape(id).iter().map(|&d| d as i64).collect();
+        if self.is_open(id) {
+            shape[0] = open;
+        }
+        shape
     }
 
     pub(crate) fn op(&self, id: NodeId) -> &'g Op {

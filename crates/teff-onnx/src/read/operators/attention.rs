@@ -46,7 +46,7 @@ fn shared(x: &Tensor, q_heads: usize) -> Lowered {
     if heads == q_heads {
         return Ok(x.clone());
     }
-    if heads == 0 || q_heads % heads != 0 {
+    if heads == 0 || !q_heads.is_multiple_of(heads) {
         return invalid(format!("{q_heads} query heads cannot share {heads} key heads"));
     }
     let group = q_heads / heads;
@@ -271,7 +271,7 @@ fn linear_attention(n: &mut Node) -> Lowered<Vec<Item>> {
 
 /// Query heads stay as they are; how they share key heads is checked.
 fn shared_queries(q: &Tensor, kv_heads: usize) -> Lowered {
-    if kv_heads == 0 || q.shape()[1] % kv_heads != 0 {
+    if kv_heads == 0 || !q.shape()[1].is_multiple_of(kv_heads) {
         return invalid(format!("{} query heads cannot share {kv_heads} key heads", q.shape()[1]));
     }
     Ok(q.clone())

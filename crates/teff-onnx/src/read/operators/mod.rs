@@ -8,6 +8,7 @@ mod contrib;
 mod control;
 mod convolution;
 mod detection;
+mod forest;
 mod indexing;
 mod linear_models;
 mod loss;
