@@ -77,6 +77,13 @@ pub enum Error {
         /// The words found there: stack pointer and reset handler.
         words: [u32; 2],
     },
+    /// A board description with a mistake.
+    BadBoard {
+        /// Its line from 1; 0 when something is missing.
+        line: usize,
+        /// What is wrong.
+        what: String,
+    },
     /// A picture that cannot be written or read.
     Picture {
         /// What failed.
@@ -131,6 +138,8 @@ impl fmt::Display for Error {
                  reset handler {:#010x} cannot be one",
                 words[0], words[1]
             ),
+            Error::BadBoard { line: 0, what } => write!(f, "board description: {what}"),
+            Error::BadBoard { line, what } => write!(f, "board description, line {line}: {what}"),
             Error::Picture { what } => write!(f, "picture: {what}"),
             Error::Io { what, why } => write!(f, "{what}: {why}"),
         }

@@ -34,6 +34,7 @@ mod profile;
 mod rom;
 mod sched;
 mod sim;
+mod trace;
 mod wires;
 
 pub use cpu::{FaultRecord, Stalls};
@@ -41,3 +42,4 @@ pub use error::{Error, Fault};
 pub use load::{Image, Symbol};
 pub use profile::{Cost, Profile};
 pub use sim::{CoreState, Options, Simulator, Stop};
+pub use trace::Trace;

@@ -2,7 +2,7 @@
 
 mod common;
 use common::{FLASH, SRAM, chip, corpus, reports, stopping};
-use teff_rp2040::{CoreState, Error, Fault, Image, Options, Profile, Simulator, Stop};
+use teff_rp2040::{CoreState, Error, Fault, Image, Options, Profile, Simulator, Stop, Trace};
 
 fn load(name: &str, options: Options) -> Simulator {
     let mut sim = Simulator::new(options);
@@ -28,6 +28,19 @@ fn two_runs_agree_to_the_cycle() {
         (seen, sim.stalls(0), sim.stalls(1), sim.xip_counters())
     };
     assert_eq!(trace(), trace());
+    let image = Image::parse(&corpus("busy2.elf")).expect("an ELF file");
+    let text = || {
+        let (mut sim, mut out) = (load("busy2.elf", stopping()), Vec::new());
+        let mut trace = Trace::new(&mut out, &image, 5_000);
+        sim.run_traced(40_000, &mut trace);
+        assert!(trace.full(), "the limit holds");
+        trace.finish().expect("a vector takes it");
+        String::from_utf8(out).expect("text")
+    };
+    let first = text();
+    assert_eq!(first.lines().count(), 5_000);
+    assert!(first.contains("core1") && first.contains("main+0x"));
+    assert_eq!(first, text());
 }
 
 #[test]

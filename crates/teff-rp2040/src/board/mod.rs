@@ -3,6 +3,7 @@
 mod describe;
 mod hm01b0;
 mod i2c_bus;
+mod parse;
 mod picture;
 mod st7735s;
 

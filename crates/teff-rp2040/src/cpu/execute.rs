@@ -21,13 +21,20 @@ pub(crate) fn run<P: Probe>(core: &mut Core, bus: &mut Bus, probe: &mut P) {
 
 /// Runs both cores, always the one that is behind, until one reaches the horizon or stops by itself.
 pub(crate) fn run_both<P: Probe>(cores: &mut [Core; 2], bus: &mut Bus, probe: &mut P) {
+    let [first, second] = cores;
     loop {
-        let behind = usize::from(cores[1].cycle < cores[0].cycle);
-        let core = &mut cores[behind];
-        if core.cycle >= bus.wires.sched.horizon {
-            return;
+        while first.cycle <= second.cycle {
+            if first.cycle >= bus.wires.sched.horizon {
+                return;
+            }
+            step(first, bus, probe);
         }
-        step(core, bus, probe);
+        while second.cycle < first.cycle {
+            if second.cycle >= bus.wires.sched.horizon {
+                return;
+            }
+            step(second, bus, probe);
+        }
     }
 }
 

@@ -8,6 +8,8 @@ use crate::error::Fault;
 use crate::probe::{NoProbe, Probe};
 use crate::profile::Profile;
 use crate::sched::NEVER;
+use crate::trace::Trace;
+use std::io::Write;
 
 impl Simulator {
     /// Runs until cycle `until`, or until something stops it earlier.
@@ -18,6 +20,11 @@ impl Simulator {
     /// Runs like [`Simulator::run`] and books every cycle in `profile`; somewhat slower.
     pub fn run_profiled(&mut self, until: u64, profile: &mut Profile) -> Stop {
         self.run_with(until, profile)
+    }
+
+    /// Runs like [`Simulator::run`] and writes every instruction to `trace`; much slower.
+    pub fn run_traced<W: Write>(&mut self, until: u64, trace: &mut Trace<'_, W>) -> Stop {
+        self.run_with(until, trace)
     }
 
     /// Runs with a watcher of every instruction.
