@@ -36,6 +36,7 @@
 mod dtype;
 mod error;
 mod evaluate;
+mod geometry;
 mod grad;
 mod graph;
 mod op;
@@ -50,11 +51,10 @@ mod value;
 pub use dtype::{DType, Shape, Type, broadcast_shape, strides};
 pub use error::{Error, Result};
 pub use evaluate::{evaluate, evaluate_all};
+pub use geometry::{ConvGeometry, PadAxis, SliceAxis, Window};
 pub use grad::{gradients, parameter_leaves};
 pub use graph::{Graph, Node, NodeId, Output};
-pub use op::{
-    Binary, ConvGeometry, Op, PadAxis, PoolKind, ReduceKind, ScatterKind, SliceAxis, Unary, Window,
-};
+pub use op::{Binary, Op, PoolKind, ReduceKind, ScatterKind, Unary};
 pub use ops::{eval_binary, eval_unary, evaluate as evaluate_op, infer, random_bits, scan_result_types};
 pub use param::Param;
 pub use scan::Scan;

@@ -27,12 +27,14 @@
 //!
 //! `lower/` turns a graph into a program: `units` says what is computed together, `layout` in which order axes are stored,
 //! `fused` and `single` make the steps, `arena` plans the memory. `program` runs the steps, each of which is a file or folder of
-//! its own: `pointwise/` (fused chains and the reductions behind them), `matmul`, `copy`, `scan`, `reference`. A `view` is where a
-//! value lies in a buffer of `memory`; `cpu` chooses among the versions of inner loops.
+//! its own: `pointwise/` (fused chains and the reductions behind them), `windows/` (convolution and pooling), `matmul` with its `gemm`, `copy`, `scan`, `reference`. A `view` is where a
+//! value lies in a buffer of `memory`; `threads` split the big
+//! steps; `cpu` chooses among the versions of inner loops.
 
 mod copy;
 mod cpu;
 mod error;
+mod gemm;
 mod lower;
 mod matmul;
 mod memory;
@@ -42,7 +44,9 @@ mod program;
 mod reference;
 mod scan;
 mod step;
+mod threads;
 mod view;
+mod windows;
 
 pub use error::Error;
 pub use plan::Plan;

@@ -33,12 +33,6 @@ pub(crate) struct Buffer {
     pub(crate) place: Place,
 }
 
-impl Buffer {
-    pub(crate) fn bytes(&self) -> usize {
-        self.len * self.dtype.size()
-    }
-}
-
 /// Cache lines, and the widest vectors.
 pub(crate) const ALIGN: usize = 64;
 

@@ -8,6 +8,7 @@ use crate::error::Error;
 use crate::lower::{Target, lower, params_of};
 use crate::memory::{Block, address, address_mut};
 use crate::program::{Frame, Program};
+use crate::threads::Team;
 use std::time::Duration;
 use teff_graph::{Element, Graph, Param, Type, Value, with_dtype};
 
@@ -20,6 +21,7 @@ use teff_graph::{Element, Graph, Param, Type, Value, with_dtype};
 pub struct Plan {
     program: Program,
     frame: Frame,
+    team: Team,
     inputs: Vec<Slot>,
     outputs: Vec<Slot>,
     /// For each output the parameter it replaces.
@@ -81,12 +83,15 @@ impl Plan {
         cells.dedup_by_key(|p| p.id());
         let place = |p: &Param| cells.iter().position(|q| q == p).expect("listed above");
         let placed: Vec<(usize, usize)> = updates.iter().map(|(i, p)| (*i, place(p))).collect();
-        let target = Target { level: cpu::level(), threads: options.threads.max(1) };
+        let target = Target { level: cpu::level() };
         let program = lower(graph, &cells, &placed, target);
-        let frame = Frame::new(&program);
-        let slot = |name: &str, ty: &Type| Slot { name: name.into(), ty: ty.clone(), block: Block::new(ty.bytes()) };
+        let team = Team::new(options.threads);
+        let frame = Frame::new(&program, team.size());
+        let slot =
+            |name: &str, ty: &Type| Slot { name: name.into(), ty: ty.clone(), block: Block::new(ty.bytes()) };
         let mut plan = Plan {
             frame,
+            team,
             inputs: graph.inputs().iter().map(|&i| slot(graph.input_name(i), &graph[i].ty)).collect(),
             outputs: graph.outputs().iter().map(|o| slot(&o.name, &graph[o.node].ty)).collect(),
             params: cells
@@ -139,7 +144,7 @@ impl Plan {
     /// When a parameter no longer has the type the plan was made for.
     pub fn run(&mut self) -> Result<(), Error> {
         let first = self.inputs.len() + self.outputs.len();
-        run_locked(&self.program, &mut self.frame, &self.params, first)
+        run_locked(&self.program, &mut self.frame, &self.team, &self.params, first)
     }
 
     /// The elements of output `i` after the last run, row-major; before any run they are zero.
@@ -150,7 +155,11 @@ impl Plan {
         let slot = &self.outputs[i];
         assert_eq!(slot.ty.dtype, T::DTYPE, "output {i} ({:?}) is {}", slot.name, slot.ty);
         if let Some(p) = &self.replaces[i] {
-            panic!("output {i} ({:?}) is the new value of parameter {:?}: read it there", slot.name, p.name());
+            panic!(
+                "output {i} ({:?}) is the new value of parameter {:?}: read it there",
+                slot.name,
+                p.name()
+            );
         }
         slot.block.slice(slot.ty.len())
     }
@@ -177,10 +186,10 @@ impl Plan {
 
     /// Makes further runs measure the time of each step, which [`Plan::times`] gives.
     pub fn measure(&mut self) {
-        self.frame.times = Some(vec![Duration::ZERO; self.program.entries.len()]);
+        self.frame.times = Some(vec![Duration::MAX; self.program.entries.len()]);
     }
 
-    /// For each step its kind, what it does and the time spent in it since [`Plan::measure`]; empty without that.
+    /// For each step its kind, what it does and the shortest time it took in a run since [`Plan::measure`]; empty without that.
     pub fn times(&self) -> Vec<(&'static str, String, Duration)> {
         let times = self.frame.times.iter().flatten();
         self.program.entries.iter().zip(times).map(|(e, &t)| (e.step.kind(), e.step.detail(), t)).collect()
@@ -189,29 +198,38 @@ impl Plan {
 
 /// Locks the first parameter, then the others, then runs: each guard lives in the frame of its call, so that nothing is
 /// allocated for them.
-fn run_locked(program: &Program, frame: &mut Frame, params: &[Locked], slot: usize) -> Result<(), Error> {
+fn run_locked(
+    program: &Program,
+    frame: &mut Frame,
+    team: &Team,
+    params: &[Locked],
+    slot: usize,
+) -> Result<(), Error> {
     let Some((first, others)) = params.split_first() else {
         // SAFETY: inputs and outputs are set for good, parameters by the calls above this one, which hold their locks.
-        unsafe { program.run(frame) };
+        unsafe { program.run(frame, team) };
         return Ok(());
     };
-    let check = |given: Type| match given == *first.param.ty() {
+    // Compared without a `Type`, which would be allocated.
+    let check = |value: &Value| match value.shape() == first.param.ty().shape
+        && value.dtype() == first.param.ty().dtype
+    {
         true => Ok(()),
         false => Err(Error::Type {
             what: format!("parameter {:?}", first.param.name()),
             expected: first.param.ty().clone(),
-            given,
+            given: value.ty(),
         }),
     };
     if first.written {
         let mut value = first.param.value_mut();
-        check(value.ty())?;
+        check(&value)?;
         frame.set_external(program, slot, address_mut(&mut value));
-        run_locked(program, frame, others, slot + 1)
+        run_locked(program, frame, team, others, slot + 1)
     } else {
         let value = first.param.value();
-        check(value.ty())?;
+        check(&value)?;
         frame.set_external(program, slot, address(&value));
-        run_locked(program, frame, others, slot + 1)
+        run_locked(program, frame, team, others, slot + 1)
     }
 }

@@ -2,9 +2,12 @@
 
 #![allow(unsafe_code)]
 
+use crate::gemm;
 use crate::memory::{Block, Buffer, BufferId, Place, address};
 use crate::step::{Entry, Step};
+use crate::threads::Team;
 use std::fmt::Write;
+use std::ops::Range;
 use std::time::{Duration, Instant};
 
 /// A graph made into steps. Its memory is a [`Frame`], so that a program can be run while it is borrowed.
@@ -21,10 +24,11 @@ pub(crate) struct Frame {
     /// The address of each buffer.
     addresses: Vec<*mut u8>,
     _arena: Block,
-    scratch: Block,
+    /// For each thread.
+    scratch: Vec<Block>,
     /// For each step that has one the frame of its body.
     children: Vec<Option<Frame>>,
-    /// Time spent in each step, when asked for.
+    /// The shortest time spent in each step, when asked for.
     pub(crate) times: Option<Vec<Duration>>,
 }
 
@@ -35,7 +39,7 @@ unsafe impl Send for Frame {}
 unsafe impl Sync for Frame {}
 
 impl Frame {
-    pub(crate) fn new(program: &Program) -> Frame {
+    pub(crate) fn new(program: &Program, threads: usize) -> Frame {
         let arena = Block::new(program.arena_bytes);
         let addresses = program.buffers.iter().map(|b| match &b.place {
             // SAFETY: the plan keeps every buffer inside the arena.
@@ -45,15 +49,19 @@ impl Frame {
         });
         let scratch = |e: &Entry| match &e.step {
             Step::Pointwise(g) => g.scratch_bytes(),
-            Step::Copy(_) | Step::MatMul(_) | Step::Reference(_) | Step::Scan(_) => 0,
+            Step::MatMul(_) => gemm::SCRATCH,
+            Step::Copy(_) | Step::Conv(_) | Step::WeightGrad(_) | Step::Pool(_) => 0,
+            Step::Reference(_) | Step::Scan(_) => 0,
         };
         let child = |e: &Entry| match &e.step {
-            Step::Scan(s) => Some(Frame::new(&s.body)),
+            Step::Scan(s) => Some(Frame::new(&s.body, threads)),
             Step::Pointwise(_) | Step::Copy(_) | Step::MatMul(_) | Step::Reference(_) => None,
+            Step::Conv(_) | Step::WeightGrad(_) | Step::Pool(_) => None,
         };
+        let scratch_bytes = program.entries.iter().map(scratch).max().unwrap_or(0);
         Frame {
             addresses: addresses.collect(),
-            scratch: Block::new(program.entries.iter().map(scratch).max().unwrap_or(0)),
+            scratch: (0..threads).map(|_| Block::new(scratch_bytes)).collect(),
             children: program.entries.iter().map(child).collect(),
             _arena: arena,
             times: None,
@@ -68,38 +76,82 @@ impl Frame {
     }
 }
 
+/// Steps with fewer multiplications are done sooner than a second thread is told of them.
+const WORTH_SPLITTING: usize = 1 << 18;
+/// Pointwise groups without folds are split at multiples of so many elements.
+const GROUP_GRAIN: usize = 64;
+
+/// What threads share of a frame while a step runs.
+struct SharedFrame<'a> {
+    addresses: &'a [*mut u8],
+    scratch: &'a [Block],
+}
+
+// SAFETY: the addresses are only read; who writes to what they point to, and to the scratch memory, is said with each step.
+unsafe impl Sync for SharedFrame<'_> {}
+
+impl SharedFrame<'_> {
+    fn addresses(&self) -> &[*mut u8] {
+        self.addresses
+    }
+
+    fn scratch(&self, thread: usize) -> *mut u8 {
+        self.scratch[thread].start()
+    }
+}
+
 impl Program {
     /// Runs every step.
     ///
     /// # Safety
     /// `frame` was made for this program and all its externals are set to memory of the right size that nobody else touches.
-    pub(crate) unsafe fn run(&self, frame: &mut Frame) {
+    pub(crate) unsafe fn run(&self, frame: &mut Frame, team: &Team) {
         for (i, entry) in self.entries.iter().enumerate() {
             let started = frame.times.is_some().then(Instant::now);
             // SAFETY: steps stay inside the buffers of the program, and the plan keeps apart what must be.
-            unsafe { self.step(i, entry, frame) };
+            unsafe { self.step(i, entry, frame, team) };
             if let (Some(times), Some(started)) = (&mut frame.times, started) {
-                times[i] += started.elapsed();
+                times[i] = times[i].min(started.elapsed());
             }
         }
     }
 
-    unsafe fn step(&self, i: usize, entry: &Entry, frame: &mut Frame) {
-        let addresses = &frame.addresses;
-        // SAFETY: as for `run`.
+    unsafe fn step(&self, i: usize, entry: &Entry, frame: &mut Frame, team: &Team) {
+        let child = frame.children[i].as_mut();
+        let shared = SharedFrame { addresses: &frame.addresses, scratch: &frame.scratch };
+        // The whole of a step, or its parts on several threads when that is worth waking them.
+        let split = |work: usize, n: usize, grain: usize, f: &(dyn Fn(usize, Range<usize>) + Sync)| match work
+        {
+            0..WORTH_SPLITTING => f(0, 0..n),
+            _ => team.split(n, grain, f),
+        };
+        // SAFETY: as for `run`; threads work on different parts.
         unsafe {
             match &entry.step {
                 Step::Pointwise(g) => {
-                    g.start(addresses);
-                    g.run(addresses, frame.scratch.start(), 0, g.total);
+                    g.start(shared.addresses());
+                    let work = if g.grain == 0 { 0 } else { g.total * g.instrs.len() * 8 };
+                    let grain = if g.grain <= 1 { GROUP_GRAIN } else { g.grain };
+                    split(work, g.total, grain, &|thread, r| {
+                        g.run(shared.addresses(), shared.scratch(thread), r.start, r.end);
+                    });
                 }
-                Step::Copy(c) => c.run(addresses),
-                Step::MatMul(m) => m.run(addresses),
-                Step::Reference(r) => r.run(addresses),
-                Step::Scan(s) => {
-                    let child = frame.children[i].as_mut().expect("made with the frame");
-                    s.run(addresses, child);
+                Step::Copy(c) => c.run(shared.addresses()),
+                Step::MatMul(m) => split(m.work(), m.parts(), m.grain(), &|thread, r| {
+                    m.run(shared.addresses(), shared.scratch(thread), r.start, r.end);
+                }),
+                Step::Conv(c) => {
+                    c.pack(shared.addresses());
+                    split(c.work(), c.rows(), 1, &|_, r| c.run(shared.addresses(), r.start, r.end));
                 }
+                Step::WeightGrad(g) => {
+                    split(g.work(), g.tiles(), 1, &|_, r| g.run(shared.addresses(), r.start, r.end));
+                }
+                Step::Pool(p) => {
+                    split(p.work(), p.planes(), 1, &|_, r| p.run(shared.addresses(), r.start, r.end))
+                }
+                Step::Reference(r) => r.run(shared.addresses()),
+                Step::Scan(s) => s.run(shared.addresses(), child.expect("made with the frame"), team),
             }
         }
     }

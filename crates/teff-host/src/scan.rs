@@ -4,6 +4,7 @@
 
 use crate::memory::BufferId;
 use crate::program::{Frame, Program};
+use crate::threads::Team;
 use crate::view::View;
 use std::fmt;
 
@@ -24,7 +25,7 @@ pub(crate) struct ScanStep {
 impl ScanStep {
     /// # Safety
     /// `buffers` holds the address of every buffer of the outer program; `frame` was made for the body.
-    pub(crate) unsafe fn run(&self, buffers: &[*mut u8], frame: &mut Frame) {
+    pub(crate) unsafe fn run(&self, buffers: &[*mut u8], frame: &mut Frame, team: &Team) {
         // SAFETY: views were checked against their buffers when the program was made.
         let start = |v: &View| unsafe { buffers[v.buffer.index()].add(v.offset * v.dtype.size()) };
         // SAFETY: each element of a leading axis is a whole row-major value.
@@ -34,7 +35,9 @@ impl ScanStep {
         if self.length == 0 {
             for (from, to) in self.operands.iter().zip(&self.results).take(self.states) {
                 // SAFETY: a state and its result have one type and lie apart.
-                unsafe { std::ptr::copy_nonoverlapping(start(from), start(to), from.len() * from.dtype.size()) };
+                unsafe {
+                    std::ptr::copy_nonoverlapping(start(from), start(to), from.len() * from.dtype.size())
+                };
             }
         }
         let inputs = self.operands.len();
@@ -57,7 +60,7 @@ impl ScanStep {
                 frame.set_external(&self.body, inputs + i, at);
             }
             // SAFETY: all externals of the body are set.
-            unsafe { self.body.run(frame) };
+            unsafe { self.body.run(frame, team) };
         }
     }
 }

@@ -6,12 +6,16 @@ use crate::memory::BufferId;
 use crate::pointwise::Group;
 use crate::reference::Reference;
 use crate::scan::ScanStep;
+use crate::windows::{Conv, Pool, WeightGrad};
 
 /// One step. What each computes is said where it is defined.
 pub(crate) enum Step {
     Pointwise(Box<Group>),
     Copy(Copy),
     MatMul(MatMul),
+    Conv(Box<Conv>),
+    WeightGrad(Box<WeightGrad>),
+    Pool(Box<Pool>),
     Reference(Box<Reference>),
     Scan(Box<ScanStep>),
 }
@@ -35,6 +39,9 @@ impl Step {
             Step::Pointwise(_) => "pointwise",
             Step::Copy(_) => "copy",
             Step::MatMul(_) => "matmul",
+            Step::Conv(_) => "conv",
+            Step::WeightGrad(_) => "weight_grad",
+            Step::Pool(_) => "pool",
             Step::Reference(_) => "reference",
             Step::Scan(_) => "scan",
         }
@@ -46,6 +53,9 @@ impl Step {
             Step::Pointwise(g) => format!("{:?} {}", g.shape, g.text),
             Step::Copy(c) => c.to_string(),
             Step::MatMul(m) => m.to_string(),
+            Step::Conv(c) => c.to_string(),
+            Step::WeightGrad(g) => g.to_string(),
+            Step::Pool(p) => p.to_string(),
             Step::Reference(r) => r.to_string(),
             Step::Scan(s) => s.to_string(),
         }

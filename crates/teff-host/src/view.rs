@@ -50,7 +50,9 @@ impl View {
             return Some(identity(self.shape.len()));
         }
         let mut order = identity(self.shape.len());
-        order.sort_by_key(|&i| std::cmp::Reverse(if self.shape[i] == 1 { isize::MAX } else { self.strides[i] }));
+        order.sort_by_key(|&i| {
+            std::cmp::Reverse(if self.shape[i] == 1 { isize::MAX } else { self.strides[i] })
+        });
         self.is_dense_in(&order).then_some(order)
     }
 
@@ -64,7 +66,8 @@ impl View {
 
     pub(crate) fn broadcast(&self, shape: &[usize]) -> View {
         let lead = shape.len() - self.shape.len();
-        let stride = |i: usize| if i < lead || self.shape[i - lead] != shape[i] { 0 } else { self.strides[i - lead] };
+        let stride =
+            |i: usize| if i < lead || self.shape[i - lead] != shape[i] { 0 } else { self.strides[i - lead] };
         View { shape: shape.to_vec(), strides: (0..shape.len()).map(stride).collect(), ..self.clone() }
     }
 
@@ -190,10 +193,12 @@ mod tests {
         assert_eq!(v.reshape(&[12]), None);
         assert_eq!(view(&[1, 1], &[0, 1]).reshape(&[]).unwrap().shape, [0usize; 0]);
         assert_eq!(view(&[6], &[0]).reshape(&[1, 2, 1, 3]).unwrap().strides[1], 3);
-        assert_eq!(view(&[2, 6], &[0, 1]).slice(&[
-            SliceAxis { start: 0, step: 1, len: 2 },
-            SliceAxis { start: 5, step: -2, len: 3 }
-        ]).strides, [6, -2]);
+        assert_eq!(
+            view(&[2, 6], &[0, 1])
+                .slice(&[SliceAxis { start: 0, step: 1, len: 2 }, SliceAxis { start: 5, step: -2, len: 3 }])
+                .strides,
+            [6, -2]
+        );
     }
 
     #[test]

@@ -21,7 +21,10 @@ fn check(seed: u64, n: usize, threads: usize) {
         let found: Vec<Value> = (0..expected.len()).map(|i| plan.output_value(i)).collect();
         for (i, (e, f)) in expected.iter().zip(&found).enumerate() {
             // 0 and -0 are equal.
-            let same = e.ty() == f.ty() && (0..e.len()).all(|k| e.get(k) == f.get(k) || e.get(k).as_f64().is_nan() && f.get(k).as_f64().is_nan());
+            let same = e.ty() == f.ty()
+                && (0..e.len()).all(|k| {
+                    e.get(k) == f.get(k) || e.get(k).as_f64().is_nan() && f.get(k).as_f64().is_nan()
+                });
             assert!(same, "run {run}, output {i}: {f:?} instead of {e:?}\n{}\n{}", text(), plan.describe());
         }
     }

@@ -14,67 +14,7 @@ fn presets_have_the_sizes_they_are_known_by() {
 
 #[test]
 fn every_kind_of_layer_builds() {
-    let text = r#"
-        [[layer]]
-        kind = "conv"
-        out = 6
-        kernel = 3
-        stride = 2
-        padding = 1
-        bias = false
-        [[layer]]
-        kind = "batch_norm"
-        [[layer]]
-        kind = "hard_swish"
-        [[layer]]
-        kind = "depthwise"
-        kernel = 3
-        padding = 1
-        [[layer]]
-        kind = "group_norm"
-        groups = 2
-        [[layer]]
-        kind = "conv"
-        out = 6
-        kernel = 1
-        groups = 3
-        [[layer]]
-        kind = "leaky_relu"
-        slope = 0.2
-        [[layer]]
-        kind = "conv_transpose"
-        out = 3
-        kernel = 2
-        stride = 2
-        [[layer]]
-        kind = "avg_pool"
-        size = 2
-        [[layer]]
-        kind = "max_pool"
-        size = 2
-        stride = 1
-        [[layer]]
-        kind = "reshape"
-        shape = [3, 9]
-        [[layer]]
-        kind = "lstm"
-        hidden = 5
-        [[layer]]
-        kind = "layer_norm"
-        [[layer]]
-        kind = "gru"
-        hidden = 4
-        [[layer]]
-        kind = "last_step"
-        [[layer]]
-        kind = "dropout"
-        [[layer]]
-        kind = "linear"
-        out = "classes"
-        bias = false
-        [[layer]]
-        kind = "softmax"
-    "#;
+    let text = include_str!("every_kind.toml");
     let model = ModelSpec::parse("all.toml", text).unwrap().build(&[1, 8, 8], 4, 1).unwrap();
     assert_eq!((model.output.as_slice(), model.name.as_str()), (&[4][..], "all.toml"));
     model.graph(3).unwrap().verify().unwrap();

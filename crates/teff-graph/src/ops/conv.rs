@@ -2,7 +2,7 @@
 
 use super::Rule;
 use crate::dtype::{DType, Type, for_each_index, offset, strides};
-use crate::op::ConvGeometry;
+use crate::geometry::ConvGeometry;
 use crate::tensor::Tensor;
 use crate::value::{Num, Value};
 

@@ -2,7 +2,7 @@
 
 use super::Rule;
 use crate::dtype::{Type, broadcast_shape, for_each_index, offset, strides};
-use crate::op::{PadAxis, SliceAxis};
+use crate::geometry::{PadAxis, SliceAxis};
 use crate::tensor::Tensor;
 use crate::value::Value;
 

@@ -2,7 +2,8 @@
 
 use super::Rule;
 use crate::dtype::{DType, Type, for_each_index, offset, strides};
-use crate::op::{PoolKind, Window};
+use crate::geometry::Window;
+use crate::op::PoolKind;
 use crate::tensor::Tensor;
 use crate::value::{Num, Value};
 

@@ -14,7 +14,7 @@ impl Tensor {
         }
         if self.rank() == 1 {
             let out = self.unsqueeze(0).matmul(other);
-            return if other.rank() == 1 { out } else { out.squeeze(-2) };
+            return if other.rank() == 1 { out.squeeze(0) } else { out.squeeze(-2) };
         }
         if other.rank() == 1 {
             return self.matmul(&other.unsqueeze(1)).squeeze(-1);
@@ -61,13 +61,13 @@ impl Named {
         let axes: Vec<char> = self.axes.iter().copied().filter(|&c| keep(c)).collect();
         let sum = self.tensor.reduce(ReduceKind::Sum, &gone);
         let shape: Vec<usize> =
-            (0..self.axes.len()).filter(|i| !gone.contains(i)).map(|i| sum.shape()[i]).collect();
+            (0..self.axes.len()).filter(|i| !gone.contains(i)).map(|i| size(&sum, i)).collect();
         Named { axes, tensor: sum.reshape(&shape) }
     }
 
     /// The size of a named axis; 1 when it has none of that name.
     fn size(&self, axis: char) -> usize {
-        self.axes.iter().position(|&c| c == axis).map_or(1, |i| self.tensor.shape()[i])
+        self.axes.iter().position(|&c| c == axis).map_or(1, |i| size(&self.tensor, i))
     }
 
     /// With the axes in this order; those it lacks have size 1.
@@ -85,19 +85,24 @@ impl Named {
             let kept = order.len();
             order.extend([i, j]);
             let moved = self.tensor.permute(&order);
-            let n = moved.shape()[kept];
-            let lead: usize = moved.shape()[..kept].iter().product();
+            let n = size(&moved, kept);
+            let lead: usize = moved.shape().iter().take(kept).product();
             // Element (k, k) of an n by n matrix is at k * (n + 1).
             let at = Tensor::iota(crate::Type::new(crate::DType::I64, [n]), 0) * (n + 1) as f64;
             let diagonal = moved.reshape(&[lead, n * n]).gather(&at, 1);
             let name = self.axes[i];
             self.axes = order[..kept].iter().map(|&a| self.axes[a]).collect();
             self.axes.push(name);
-            let shape = [&moved.shape()[..kept], &[n]].concat();
+            let shape: Vec<usize> = (0..=kept).map(|i| size(&moved, i)).collect();
             self.tensor = diagonal.reshape(&shape);
         }
         self
     }
+}
+
+/// The size of axis `i`; 1 for a tensor that carries an error, which has no axes.
+fn size(t: &Tensor, i: usize) -> usize {
+    t.shape().get(i).copied().unwrap_or(1)
 }
 
 fn repeated(axes: &[char]) -> Option<(usize, usize)> {

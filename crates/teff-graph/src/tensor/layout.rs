@@ -1,7 +1,8 @@
 //! Moving elements: shapes, axes, parts.
 
 use super::Tensor;
-use crate::op::{Op, PadAxis, SliceAxis};
+use crate::geometry::{PadAxis, SliceAxis};
+use crate::op::Op;
 
 impl Tensor {
     /// The same elements under another shape.

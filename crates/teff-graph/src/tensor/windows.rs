@@ -1,7 +1,8 @@
 //! Convolution and pooling.
 
 use super::Tensor;
-use crate::op::{ConvGeometry, Op, PoolKind, Window};
+use crate::geometry::{ConvGeometry, Window};
+use crate::op::{Op, PoolKind};
 
 impl Tensor {
     /// Cross-correlation of x `[N, C, D..]` with w `[O, C/groups, K..]`.

@@ -2,10 +2,9 @@
 
 use crate::dtype::{DType, Type};
 use crate::error::{Error, Result};
+use crate::geometry::{ConvGeometry, PadAxis, SliceAxis, Window};
 use crate::graph::{Graph, NodeId};
-use crate::op::{
-    Binary, ConvGeometry, Op, PadAxis, PoolKind, ReduceKind, ScatterKind, SliceAxis, Unary, Window,
-};
+use crate::op::{Binary, Op, PoolKind, ReduceKind, ScatterKind, Unary};
 use crate::param::Param;
 use crate::scan::Scan;
 use crate::value::{Element, Value};

@@ -1,7 +1,8 @@
 //! Printing.
 
+use crate::geometry::{ConvGeometry, Window};
 use crate::graph::{Graph, Node};
-use crate::op::{ConvGeometry, Op, Window};
+use crate::op::Op;
 use crate::value::Value;
 use crate::with_data;
 use std::fmt::Write;

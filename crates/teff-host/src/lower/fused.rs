@@ -137,7 +137,8 @@ impl Lower<'_> {
         if let Some(&v) = unit.values.get(&id) {
             return v;
         }
-        let inside = self.units.class[id.index()] == Class::Inline || self.units.unit_of[id.index()] == unit.number;
+        let inside =
+            self.units.class[id.index()] == Class::Inline || self.units.unit_of[id.index()] == unit.number;
         let v = if inside { self.computed(unit, id) } else { self.loaded(unit, id) };
         unit.values.insert(id, v);
         v

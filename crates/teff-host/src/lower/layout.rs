@@ -1,45 +1,56 @@
 //! Choosing layouts: in which order the axes of a value are best stored.
 
+use super::patterns::suits_batch_layout;
 use super::units::Class;
 use crate::view::identity;
 use teff_graph::{Graph, NodeId, Op};
 
-/// For each node the order of axes, outermost first, that its users would read fastest; `None` is row-major.
+/// For each node the order of axes, outermost first, that its users read fastest; `None` when all read any order as fast.
 ///
-/// Wishes travel from users to operands: a transposed result is wanted transposed.
+/// Wishes travel from users to operands: a transposed result is wanted transposed. Where users differ the last has its way.
 pub(super) fn wishes(graph: &Graph, class: &[Class]) -> Vec<Option<Vec<usize>>> {
     let mut wishes: Vec<Option<Vec<usize>>> = vec![None; graph.nodes().len()];
+    for o in graph.outputs() {
+        wishes[o.node.index()] = Some(identity(graph[o.node].ty.rank()));
+    }
     for id in graph.ids().rev() {
         let mine = wishes[id.index()].clone();
         for (i, &o) in graph[id].operands.iter().enumerate() {
             let wish = wish_for(graph, id, class[id.index()], mine.as_deref(), i);
-            let known = &mut wishes[o.index()];
-            if known.is_none() && wish.as_ref().is_some_and(|w| w.len() == graph[o].ty.rank()) {
-                *known = wish;
+            if wishes[o.index()].is_none() && wish.as_ref().is_some_and(|w| w.len() == graph[o].ty.rank()) {
+                wishes[o.index()] = wish;
             }
         }
     }
     wishes
 }
 
-fn wish_for(graph: &Graph, id: NodeId, class: Class, mine: Option<&[usize]>, operand: usize) -> Option<Vec<usize>> {
+/// The order in which node `id`, whose own result is wanted as `mine`, wants its i-th operand.
+fn wish_for(graph: &Graph, id: NodeId, class: Class, mine: Option<&[usize]>, i: usize) -> Option<Vec<usize>> {
     let node = &graph[id];
-    match &node.op {
-        Op::Permute(perm) => {
-            let order = mine.map_or_else(|| identity(perm.len()), <[usize]>::to_vec);
-            Some(order.iter().map(|&a| perm[a]).collect())
+    let from = &graph[node.operands[i]].ty.shape;
+    match (&node.op, class) {
+        (Op::Conv(_) | Op::ConvTranspose { .. } | Op::ConvWeightGrad { .. }, _) => {
+            let is_data = i == 0 || matches!(node.op, Op::ConvWeightGrad { .. });
+            let batch = is_data && suits_batch_layout(graph, id);
+            Some(if batch { batch_innermost(from.len()) } else { identity(from.len()) })
         }
-        Op::Reshape(_) => {
-            let from = &graph[node.operands[0]].ty.shape;
+        (Op::Pool { .. } | Op::SumPoolGrad { .. } | Op::MaxPoolGrad { .. }, _) => {
+            let batch = suits_batch_layout(graph, id);
+            Some(if batch { batch_innermost(from.len()) } else { identity(from.len()) })
+        }
+        (Op::Permute(perm), _) => mine.map(|order| order.iter().map(|&a| perm[a]).collect()),
+        (Op::Reshape(_), _) => {
             let keeps_batch = from.len() > 1 && from.first() == node.ty.shape.first();
-            let wanted = mine.is_some_and(|m| *m == *batch_innermost(node.ty.rank()));
-            (keeps_batch && wanted).then(|| batch_innermost(from.len()))
+            let wanted = mine.is_none_or(|m| *m == *batch_innermost(node.ty.rank()));
+            match keeps_batch && wanted {
+                true => mine.map(|_| batch_innermost(from.len())),
+                false => Some(identity(from.len())),
+            }
         }
-        _ if matches!(class, Class::Pointwise | Class::Inline) => mine.map(<[usize]>::to_vec),
-        _ => {
-            let _ = operand;
-            None
-        }
+        (_, Class::Pointwise | Class::Inline | Class::Absorbed) => mine.map(<[usize]>::to_vec),
+        (Op::MatMul | Op::Reduce { .. } | Op::Broadcast(_) | Op::Slice(_) | Op::Project(_), _) => None,
+        _ => Some(identity(from.len())),
     }
 }
 

@@ -3,9 +3,11 @@
 mod arena;
 mod fused;
 mod layout;
+mod patterns;
 mod rewrite;
 mod single;
 mod units;
+mod windowed;
 
 pub(crate) use units::Class;
 
@@ -24,7 +26,6 @@ use units::Units;
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Target {
     pub(crate) level: Level,
-    pub(crate) threads: usize,
 }
 
 /// Parameters of a graph, those in the bodies of scans included.
@@ -55,7 +56,9 @@ pub(crate) fn lower(graph: &Graph, params: &[Param], updates: &[(usize, usize)],
         match lower.units.class[members[0].index()] {
             Class::Pointwise | Class::Reduce => lower.fused(&members),
             Class::Single => lower.single(members[0]),
-            Class::Source | Class::Move | Class::Inline => unreachable!("these are part of no unit"),
+            Class::Source | Class::Move | Class::Inline | Class::Absorbed => {
+                unreachable!("these are part of no unit")
+            }
         }
     }
     for (source, slot) in std::mem::take(&mut lower.late) {
@@ -170,7 +173,7 @@ impl<'g> Lower<'g> {
         match self.units.class[id.index()] {
             Class::Source => true,
             Class::Move => self.is_given(self.graph[id].operands[0]),
-            Class::Inline | Class::Pointwise | Class::Reduce | Class::Single => false,
+            Class::Inline | Class::Absorbed | Class::Pointwise | Class::Reduce | Class::Single => false,
         }
     }
 
@@ -184,9 +187,12 @@ impl<'g> Lower<'g> {
         let sources: Vec<NodeId> = self.graph.ids().filter(reads).collect();
         // A result that is not computed element by element overwrites what its own unit still reads.
         let alone = self.units.class[node.index()] != Class::Pointwise;
-        sources.into_iter().flat_map(|s| self.units.readers(self.graph, s)).collect::<Vec<_>>().into_iter().all(
-            |reader| (reader != unit || !alone) && self.units.order(self.graph, reader, unit),
-        )
+        sources
+            .into_iter()
+            .flat_map(|s| self.units.readers(self.graph, s))
+            .collect::<Vec<_>>()
+            .into_iter()
+            .all(|reader| (reader != unit || !alone) && self.units.order(self.graph, reader, unit))
     }
 
     fn buffer(&mut self, dtype: DType, len: usize, place: Option<Place>) -> BufferId {
@@ -220,7 +226,11 @@ impl<'g> Lower<'g> {
         let view = match &node.op {
             Op::Input { .. } => {
                 let slot = self.graph.inputs().iter().position(|&i| i == id).expect("an input is listed");
-                View::row_major(self.buffer(ty.dtype, ty.len(), Some(Place::External(slot))), ty.dtype, &ty.shape)
+                View::row_major(
+                    self.buffer(ty.dtype, ty.len(), Some(Place::External(slot))),
+                    ty.dtype,
+                    &ty.shape,
+                )
             }
             Op::Param(p) => {
                 let p = self.params.iter().position(|q| q == p).expect("all parameters are given");

@@ -15,6 +15,9 @@ impl Lower<'_> {
         let graph = self.graph;
         let node = &graph[id];
         self.label = node.label.as_deref().unwrap_or_default().into();
+        if self.windowed(id) {
+            return;
+        }
         match &node.op {
             Op::MatMul => self.matmul(id),
             Op::Concat { axis } => self.concat(id, *axis),
@@ -25,7 +28,9 @@ impl Lower<'_> {
             Op::Pool { .. } | Op::SumPoolGrad { .. } | Op::MaxPoolGrad { .. } => self.reference(id),
             Op::Gather { .. } | Op::Scatter { .. } => self.reference(id),
             Op::Quantize { .. } | Op::Dequantize => self.reference(id),
-            Op::Input { .. } | Op::Constant(_) | Op::Param(_) | Op::Iota { .. } => unreachable!("{}", node.op),
+            Op::Input { .. } | Op::Constant(_) | Op::Param(_) | Op::Iota { .. } => {
+                unreachable!("{}", node.op)
+            }
             Op::Unary(_) | Op::Binary(_) | Op::Select | Op::Cast(_) | Op::Reduce { .. } => {
                 unreachable!("{} is lowered with its unit", node.op)
             }
@@ -40,7 +45,8 @@ impl Lower<'_> {
     }
 
     fn reference(&mut self, id: NodeId) {
-        let operands: Vec<View> = self.graph[id].operands.clone().iter().map(|&o| self.row_major(o)).collect();
+        let operands: Vec<View> =
+            self.graph[id].operands.clone().iter().map(|&o| self.row_major(o)).collect();
         let result = self.result(id, &identity(self.graph[id].ty.rank()));
         let (reads, writes) = (operands.iter().map(|v| v.buffer).collect(), vec![result.buffer]);
         let op = self.graph[id].op.clone();
@@ -52,7 +58,7 @@ impl Lower<'_> {
         let order = self.wishes[id.index()].clone().unwrap_or_else(|| identity(self.graph[id].ty.rank()));
         let c = self.result(id, &order);
         let (reads, writes) = (vec![a.buffer, b.buffer], vec![c.buffer]);
-        self.push(Step::MatMul(MatMul::new(a, b, c)), reads, writes);
+        self.push(Step::MatMul(MatMul::new(self.target.level, a, b, c)), reads, writes);
     }
 
     /// Each operand is copied to its part of the result.

@@ -1,6 +1,7 @@
 //! What is computed together: pointwise operations and the reductions behind them become units, every other operation is one by
 //! itself.
 
+use super::patterns::Patterns;
 use std::collections::BinaryHeap;
 use teff_graph::{Binary, Graph, NodeId, Op, Unary};
 
@@ -15,6 +16,8 @@ pub(crate) enum Class {
     Inline,
     /// Element by element, in a unit with others of its shape.
     Pointwise,
+    /// Part of the single step of its only user.
+    Absorbed,
     /// At the end of a unit of its operand's shape.
     Reduce,
     /// By itself.
@@ -24,6 +27,7 @@ pub(crate) enum Class {
 /// A graph divided into units.
 pub(crate) struct Units {
     pub(crate) class: Vec<Class>,
+    pub(crate) patterns: Patterns,
     /// The unit of each node that has one, else `usize::MAX`.
     pub(crate) unit_of: Vec<usize>,
     /// Nodes of each unit in order; empty where a unit became part of another.
@@ -36,13 +40,14 @@ const NONE: usize = usize::MAX;
 
 impl Units {
     pub(crate) fn new(graph: &Graph) -> Units {
-        let class = classes(graph);
+        let patterns = Patterns::new(graph);
+        let class = classes(graph, &patterns);
         let n = graph.nodes().len();
         let mut units =
-            Units { class, unit_of: vec![NONE; n], members: Vec::new(), before: Vec::new() };
+            Units { class, patterns, unit_of: vec![NONE; n], members: Vec::new(), before: Vec::new() };
         for id in graph.ids() {
             match units.class[id.index()] {
-                Class::Source | Class::Move | Class::Inline => continue,
+                Class::Source | Class::Move | Class::Inline | Class::Absorbed => continue,
                 Class::Pointwise | Class::Reduce | Class::Single => {}
             }
             units.unit_of[id.index()] = units.members.len();
@@ -78,7 +83,7 @@ impl Units {
         let mut out = Vec::new();
         let mut open: Vec<NodeId> = graph[id].operands.clone();
         while let Some(o) = open.pop() {
-            if self.class[o.index()] == Class::Inline {
+            if matches!(self.class[o.index()], Class::Inline | Class::Absorbed) {
                 open.extend(&graph[o].operands);
             } else if !out.contains(&o) {
                 out.push(o);
@@ -93,7 +98,7 @@ impl Units {
         graph.outputs().iter().for_each(|o| used[o.node.index()] = true);
         for id in graph.ids() {
             match self.class[id.index()] {
-                Class::Source | Class::Inline => {}
+                Class::Source | Class::Inline | Class::Absorbed => {}
                 Class::Move => graph[id].operands.iter().for_each(|o| used[o.index()] = true),
                 Class::Pointwise | Class::Reduce | Class::Single => {
                     for o in self.direct_operands(graph, id) {
@@ -111,7 +116,7 @@ impl Units {
         while let Some(o) = open.pop() {
             match self.class[o.index()] {
                 Class::Source => {}
-                Class::Move | Class::Inline => open.extend(&graph[o].operands),
+                Class::Move | Class::Inline | Class::Absorbed => open.extend(&graph[o].operands),
                 Class::Pointwise | Class::Reduce | Class::Single => found(self.unit_of[o.index()]),
             }
         }
@@ -137,6 +142,12 @@ impl Units {
         let mut open: Vec<usize> = Vec::new();
         for &t in together {
             open.extend(self.needs(graph, t).into_iter().filter(|u| !together.contains(u)));
+            // Inside a unit only values of single elements are handed on, not whole ones to be moved, and not sums.
+            let members = self.members[t].iter();
+            if members.flat_map(|&m| &graph[m].operands).any(|&o| self.takes_whole(graph, o, false, together))
+            {
+                return true;
+            }
         }
         while let Some(u) = open.pop() {
             if together.contains(&u) {
@@ -147,6 +158,20 @@ impl Units {
             }
         }
         false
+    }
+
+    /// True when `id` needs the whole result of a node of the units `together`.
+    fn takes_whole(&self, graph: &Graph, id: NodeId, moved: bool, together: &[usize]) -> bool {
+        let deeper =
+            |moved: bool| graph[id].operands.iter().any(|&o| self.takes_whole(graph, o, moved, together));
+        let inside = together.contains(&self.unit_of[id.index()]);
+        match self.class[id.index()] {
+            Class::Source => false,
+            Class::Move => deeper(true),
+            Class::Inline | Class::Absorbed => deeper(moved),
+            Class::Pointwise => inside && moved,
+            Class::Reduce | Class::Single => inside,
+        }
     }
 
     /// Makes `first` come before `second`; false, and nothing done, when that cannot be.
@@ -172,7 +197,7 @@ impl Units {
                 continue;
             }
             match self.class[n.index()] {
-                Class::Move | Class::Inline => reached[n.index()] = true,
+                Class::Move | Class::Inline | Class::Absorbed => reached[n.index()] = true,
                 Class::Source => {}
                 Class::Pointwise | Class::Reduce | Class::Single => out.push(self.unit_of[n.index()]),
             }
@@ -216,15 +241,23 @@ pub(crate) fn walked(graph: &Graph, id: NodeId, class: Class) -> Vec<usize> {
     }
 }
 
-fn classes(graph: &Graph) -> Vec<Class> {
-    let mut class: Vec<Class> = graph.ids().map(|id| class_alone(graph, id)).collect();
+fn classes(graph: &Graph, patterns: &Patterns) -> Vec<Class> {
+    let last = |id: &NodeId| patterns.convs.contains_key(id) || patterns.masked_pools.contains_key(id);
+    let class = |id: NodeId| match id {
+        id if patterns.absorbed[id.index()] => Class::Absorbed,
+        id if last(&id) => Class::Single,
+        id => class_alone(graph, id),
+    };
+    let mut class: Vec<Class> = graph.ids().map(class).collect();
     let users = graph.users();
     let mut is_output = vec![false; graph.nodes().len()];
     graph.outputs().iter().for_each(|o| is_output[o.node.index()] = true);
     for id in graph.ids().filter(|&id| class[id.index()] == Class::Inline).collect::<Vec<_>>() {
         let fused = users[id.index()].iter().all(|u| match class[u.index()] {
             Class::Inline | Class::Pointwise | Class::Reduce => true,
-            Class::Source | Class::Move | Class::Single => false,
+            // The step of a masked pool looks at the pool's input itself.
+            Class::Single => patterns.masked_pools.contains_key(u),
+            Class::Source | Class::Move | Class::Absorbed => false,
         });
         if is_output[id.index()] || !fused {
             class[id.index()] = Class::Pointwise;
@@ -248,7 +281,9 @@ fn class_alone(graph: &Graph, id: NodeId) -> Class {
         Op::Cast(_) if !graph[graph[id].operands[0]].ty.dtype.is_float() => Class::Inline,
         Op::Binary(_) | Op::Select | Op::Cast(_) => Class::Pointwise,
         Op::Reduce { .. } => Class::Reduce,
-        Op::Random { .. } | Op::Pad(_) | Op::Concat { .. } | Op::ArgReduce { .. } | Op::MatMul => Class::Single,
+        Op::Random { .. } | Op::Pad(_) | Op::Concat { .. } | Op::ArgReduce { .. } | Op::MatMul => {
+            Class::Single
+        }
         Op::Conv(_) | Op::ConvTranspose { .. } | Op::ConvWeightGrad { .. } => Class::Single,
         Op::Pool { .. } | Op::SumPoolGrad { .. } | Op::MaxPoolGrad { .. } => Class::Single,
         Op::Gather { .. } | Op::Scatter { .. } | Op::ArgSort { .. } => Class::Single,

@@ -1,6 +1,7 @@
 //! Making a pointwise group: values first, then slots.
 
 use super::fold::Fold;
+use super::joined::{self, Before};
 use super::kernels::{self, Kernel};
 use super::run::{Group, Instr, Slot};
 use crate::cpu::Level;
@@ -11,26 +12,45 @@ use teff_graph::{Binary, DType, ReduceKind, Unary};
 
 /// A value of a group that is being made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct Val(usize);
+pub(crate) struct Val(pub(super) usize);
 
 #[derive(Clone, Debug)]
-enum Def {
+pub(super) enum Def {
     /// Read where it lies.
     Memory(Slot),
     /// One element for all.
     Uniform(Slot),
-    /// Computed: the operands are other values, one for each of the last three places.
-    Apply { kernel: Kernel, operands: Vec<Val> },
-    Gather { buffer: BufferId, offset: usize, walk: Walk },
-    Iota { stride: usize, size: usize },
+    /// Computed from other values.
+    Apply {
+        work: Work,
+        operands: Vec<Val>,
+    },
+    Gather {
+        buffer: BufferId,
+        offset: usize,
+        walk: Walk,
+    },
+    Iota {
+        stride: usize,
+        size: usize,
+    },
     Splat(Val),
 }
 
-struct Value {
-    def: Def,
-    dtype: DType,
+/// What is computed, as far as it matters for joining it with what follows.
+#[derive(Clone, Debug)]
+pub(super) enum Work {
+    Binary(Binary),
+    Sqrt,
+    Joined(Binary, [Before; 2]),
+    Other(Kernel),
+}
+
+pub(super) struct Value {
+    pub(super) def: Def,
+    pub(super) dtype: DType,
     /// Where it is to lie, if others need it.
-    stored: Option<Slot>,
+    pub(super) stored: Option<Slot>,
 }
 
 /// Collects the values of a group in the order in which they are computed.
@@ -38,8 +58,8 @@ pub(crate) struct Builder {
     level: Level,
     shape: Vec<usize>,
     order: Vec<usize>,
-    values: Vec<Value>,
-    folds: Vec<(Val, Fold)>,
+    pub(super) values: Vec<Value>,
+    pub(super) folds: Vec<(Val, Fold)>,
     /// Values copied to where they are to lie after all else is done.
     late: Vec<(Val, Slot)>,
     text: String,
@@ -48,14 +68,22 @@ pub(crate) struct Builder {
 /// Bytes of the first-level cache that registers may fill.
 const REGISTER_BYTES: usize = 16 << 10;
 /// Elements computed at a time: at most, and the unit they come in.
-const LONGEST: usize = 1024;
+const LONGEST: usize = 256;
 const UNIT: usize = 64;
 
 impl Builder {
     /// A group over elements of `shape`, walked with the axes in `order`, outermost first.
     pub(crate) fn new(level: Level, shape: &[usize], order: &[usize]) -> Builder {
         let (values, folds, late) = (Vec::new(), Vec::new(), Vec::new());
-        Builder { level, shape: shape.to_vec(), order: order.to_vec(), values, folds, late, text: String::new() }
+        Builder {
+            level,
+            shape: shape.to_vec(),
+            order: order.to_vec(),
+            values,
+            folds,
+            late,
+            text: String::new(),
+        }
     }
 
     pub(crate) fn order(&self) -> &[usize] {
@@ -100,7 +128,7 @@ impl Builder {
         }
     }
 
-    fn is_uniform(&self, v: Val) -> bool {
+    pub(super) fn is_uniform(&self, v: Val) -> bool {
         matches!(self.values[v.0].def, Def::Uniform(_))
     }
 
@@ -121,7 +149,11 @@ impl Builder {
         let a = self.spread(a);
         let dtype = self.values[a.0].dtype;
         let result = if matches!(u, Unary::IsNan | Unary::IsInf) { DType::Bool } else { dtype };
-        self.push(Def::Apply { kernel: kernels::unary(self.level, u, dtype), operands: vec![a] }, result)
+        let work = match (u, dtype) {
+            (Unary::Sqrt, DType::F32) => Work::Sqrt,
+            _ => Work::Other(kernels::unary(self.level, u, dtype)),
+        };
+        self.push(Def::Apply { work, operands: vec![a] }, result)
     }
 
     pub(crate) fn binary(&mut self, op: Binary, a: Val, b: Val) -> Val {
@@ -129,8 +161,11 @@ impl Builder {
         let dtype = self.values[a.0].dtype;
         let (a, b, scalars) = self.spread_pair(a, b, false);
         let result = if op.is_comparison() { DType::Bool } else { dtype };
-        let kernel = kernels::binary(self.level, op, dtype, scalars);
-        self.push(Def::Apply { kernel, operands: vec![a, b] }, result)
+        let work = match dtype {
+            DType::F32 => Work::Binary(op),
+            _ => Work::Other(kernels::binary(self.level, op, dtype, scalars)),
+        };
+        self.push(Def::Apply { work, operands: vec![a, b] }, result)
     }
 
     pub(crate) fn select(&mut self, c: Val, a: Val, b: Val) -> Val {
@@ -139,14 +174,14 @@ impl Builder {
         let c = self.spread(c);
         let (a, b, scalars) = self.spread_pair(a, b, true);
         let kernel = kernels::select(self.level, dtype, scalars);
-        self.push(Def::Apply { kernel, operands: vec![c, a, b] }, dtype)
+        self.push(Def::Apply { work: Work::Other(kernel), operands: vec![c, a, b] }, dtype)
     }
 
     pub(crate) fn cast(&mut self, to: DType, a: Val) -> Val {
         self.note(to.name());
         let a = self.spread(a);
         let kernel = kernels::cast(self.level, self.values[a.0].dtype, to);
-        self.push(Def::Apply { kernel, operands: vec![a] }, to)
+        self.push(Def::Apply { work: Work::Other(kernel), operands: vec![a] }, to)
     }
 
     /// Says that `v` is to lie in `view`, which is dense in the order of the group.
@@ -157,7 +192,9 @@ impl Builder {
         match value.def {
             Def::Memory(_) | Def::Uniform(_) => self.late.push((v, slot)),
             _ if value.stored.is_some() => self.late.push((v, slot)),
-            Def::Apply { .. } | Def::Gather { .. } | Def::Iota { .. } | Def::Splat(_) => value.stored = Some(slot),
+            Def::Apply { .. } | Def::Gather { .. } | Def::Iota { .. } | Def::Splat(_) => {
+                value.stored = Some(slot)
+            }
         }
     }
 
@@ -176,13 +213,14 @@ impl Builder {
             _ => None,
         };
         let reads = |i: usize| match &self.values[i].def {
-            Def::Apply { operands, .. } => operands.iter().any(|o| {
-                of(&self.values[o.0].def).is_some_and(|(b, _)| b == buffer)
-            }),
+            Def::Apply { operands, .. } => {
+                operands.iter().any(|o| of(&self.values[o.0].def).is_some_and(|(b, _)| b == buffer))
+            }
             Def::Splat(o) => of(&self.values[o.0].def).is_some_and(|(b, _)| b == buffer),
             _ => false,
         };
-        let in_place = self.values.iter().filter_map(|v| of(&v.def)).all(|(b, in_place)| b != buffer || in_place);
+        let in_place =
+            self.values.iter().filter_map(|v| of(&v.def)).all(|(b, in_place)| b != buffer || in_place);
         let late = self.late.iter().map(|(v, _)| v).chain(self.folds.iter().map(|(v, _)| v));
         let read_late = late.filter_map(|v| of(&self.values[v.0].def)).any(|(b, _)| b == buffer);
         in_place && !read_late && !(v.0 + 1..self.values.len()).any(reads)
@@ -224,11 +262,14 @@ impl Builder {
         for (v, slot) in std::mem::take(&mut self.late) {
             let v = self.spread(v);
             let dtype = self.values[v.0].dtype;
-            let copy = self.push(Def::Apply { kernel: kernels::copy(dtype), operands: vec![v] }, dtype);
+            let copy =
+                self.push(Def::Apply { work: Work::Other(kernels::copy(dtype)), operands: vec![v] }, dtype);
             self.values[copy.0].stored = Some(slot);
         }
+        self.join();
         let total = self.shape.iter().product::<usize>();
-        let last_use = self.last_uses();
+        let dead = self.dead();
+        let last_use = self.last_uses(&dead);
         let mut slots: Vec<Slot> = Vec::with_capacity(self.values.len());
         let mut instrs = Vec::new();
         // Registers in units of bytes an element, with those free to be used again.
@@ -236,6 +277,11 @@ impl Builder {
         let mut used = 0;
         for (i, value) in self.values.iter().enumerate() {
             let size = value.dtype.size();
+            if dead[i] {
+                // Joined with what follows.
+                slots.push(Slot::Register(0));
+                continue;
+            }
             slots.push(match (&value.def, &value.stored) {
                 (Def::Memory(slot) | Def::Uniform(slot), _) => slot.clone(),
                 (_, Some(slot)) => slot.clone(),
@@ -244,12 +290,12 @@ impl Builder {
                     used - size
                 })),
             });
-            instrs.extend(instr(i, value));
+            instrs.extend(self.instr(i));
             for (v, fold) in self.folds.iter().filter(|(v, _)| v.0 == i) {
                 instrs.push(Instr::Fold { from: v.0, fold: fold.clone() });
             }
             for (j, slot) in slots.iter().enumerate() {
-                if let (true, Slot::Register(at)) = (last_use[j] == i, slot) {
+                if let (true, false, Slot::Register(at)) = (last_use[j] == i, dead[j], slot) {
                     free[self.values[j].dtype.size()].push(*at);
                 }
             }
@@ -266,9 +312,9 @@ impl Builder {
     }
 
     /// For each value the last that uses it: itself, when none does.
-    fn last_uses(&self) -> Vec<usize> {
+    fn last_uses(&self, dead: &[bool]) -> Vec<usize> {
         let mut last: Vec<usize> = (0..self.values.len()).collect();
-        for (i, value) in self.values.iter().enumerate() {
+        for (i, value) in self.values.iter().enumerate().filter(|(i, _)| !dead[*i]) {
             match &value.def {
                 Def::Apply { operands, .. } => operands.iter().for_each(|o| last[o.0] = i),
                 Def::Splat(o) => last[o.0] = i,
@@ -291,20 +337,29 @@ impl Builder {
         }
         grain
     }
-}
 
-fn instr(i: usize, value: &Value) -> Option<Instr> {
-    let dtype = value.dtype;
-    Some(match &value.def {
-        Def::Memory(_) | Def::Uniform(_) => return None,
-        Def::Apply { kernel, operands } => {
-            let at = |k: usize| operands.get(k).map_or(i, |o| o.0);
-            Instr::Apply { kernel: *kernel, slots: [i, at(0), at(1), at(2)] }
-        }
-        Def::Gather { buffer, offset, walk } => {
-            Instr::Gather { to: i, buffer: *buffer, offset: *offset, dtype, walk: walk.clone() }
-        }
-        Def::Iota { stride, size } => Instr::Iota { to: i, dtype, stride: *stride, size: *size },
-        Def::Splat(from) => Instr::Splat { to: i, from: from.0, dtype },
-    })
+    /// The instruction that computes value `i`.
+    fn instr(&self, i: usize) -> Option<Instr> {
+        let value = &self.values[i];
+        let dtype = value.dtype;
+        Some(match &value.def {
+            Def::Memory(_) | Def::Uniform(_) => return None,
+            Def::Apply { work, operands } => {
+                let at = |k: usize| operands.get(k).map_or(i, |o| o.0);
+                let scalars = || [self.is_uniform(operands[0]), self.is_uniform(operands[1])];
+                let kernel = match work {
+                    Work::Binary(op) => kernels::binary(self.level, *op, DType::F32, scalars()),
+                    Work::Sqrt => kernels::unary(self.level, Unary::Sqrt, DType::F32),
+                    Work::Joined(op, before) => joined::kernel(self.level, *op, *before),
+                    Work::Other(kernel) => *kernel,
+                };
+                Instr::Apply { kernel, slots: [i, at(0), at(1), at(2), at(3)] }
+            }
+            Def::Gather { buffer, offset, walk } => {
+                Instr::Gather { to: i, buffer: *buffer, offset: *offset, dtype, walk: walk.clone() }
+            }
+            Def::Iota { stride, size } => Instr::Iota { to: i, dtype, stride: *stride, size: *size },
+            Def::Splat(from) => Instr::Splat { to: i, from: from.0, dtype },
+        })
+    }
 }

@@ -6,20 +6,21 @@
 
 use super::math;
 use crate::cpu::{Level, leveled};
+use std::sync::atomic::{Ordering, compiler_fence};
 use teff_graph::{Binary, DType, Element, Num, Unary, eval_binary, eval_unary, with_dtype};
 
-/// A loop over `n` elements: addresses of the result and of up to three operands.
+/// A loop over `n` elements: addresses of the result and of up to four operands.
 ///
 /// # Safety
 /// The result has room for `n` elements of its dtype, each operand has as many (one, where the kernel was asked for a scalar
 /// there), and where result and operand overlap they start at one address.
-pub(crate) type Kernel = unsafe fn(&[*mut u8; 4], usize);
+pub(crate) type Kernel = unsafe fn(&[*mut u8; 5], usize);
 
 /// Elements read before any is written.
-const BLOCK: usize = 32;
+pub(super) const BLOCK: usize = 32;
 
 #[inline(always)]
-unsafe fn read<T: Copy, const SCALAR: bool>(from: *const T, n: usize) -> [T; BLOCK] {
+pub(super) unsafe fn read<T: Copy, const SCALAR: bool>(from: *const T, n: usize) -> [T; BLOCK] {
     // SAFETY: the caller has `n` elements, or one.
     unsafe {
         if SCALAR {
@@ -37,7 +38,7 @@ unsafe fn read<T: Copy, const SCALAR: bool>(from: *const T, n: usize) -> [T; BLO
 }
 
 #[inline(always)]
-unsafe fn write<T: Copy>(to: *mut T, block: [T; BLOCK], n: usize) {
+pub(super) unsafe fn write<T: Copy>(to: *mut T, block: [T; BLOCK], n: usize) {
     // SAFETY: the caller has room for `n` elements.
     unsafe {
         if n == BLOCK {
@@ -49,15 +50,25 @@ unsafe fn write<T: Copy>(to: *mut T, block: [T; BLOCK], n: usize) {
     }
 }
 
-#[inline(always)]
-fn in_blocks(n: usize, mut f: impl FnMut(usize, usize)) {
-    for i in 0..n / BLOCK {
-        f(i * BLOCK, BLOCK);
-    }
-    if !n.is_multiple_of(BLOCK) {
-        f(n / BLOCK * BLOCK, n % BLOCK);
-    }
+/// Runs `$body` for each whole block, then for the elements left, written out twice: a closure called from two places would not
+/// be inlined, and so would not be compiled for the processor its caller is compiled for.
+macro_rules! in_blocks {
+    ($n:expr, |$at:ident, $len:ident| $body:block) => {
+        for i in 0..$n / BLOCK {
+            let ($at, $len) = (i * BLOCK, BLOCK);
+            $body
+            // A block is vector code already. Without this the compiler makes vectors of elements of different blocks as well,
+            // which takes more shuffling than computing.
+            compiler_fence(Ordering::SeqCst);
+        }
+        if !$n.is_multiple_of(BLOCK) {
+            let ($at, $len) = ($n / BLOCK * BLOCK, $n % BLOCK);
+            $body
+        }
+    };
 }
+
+pub(super) use in_blocks;
 
 /// A function of one element, known at compile time.
 pub(super) trait Map1<A, R>: 'static {
@@ -70,61 +81,68 @@ pub(super) trait Map2<A, R>: 'static {
 }
 
 #[inline(always)]
-unsafe fn map1_body<const FMA: bool, A: Copy, R: Copy + Default, F: Map1<A, R>>(p: &[*mut u8; 4], n: usize) {
-    in_blocks(n, |at, n| {
+unsafe fn map1_body<const FMA: bool, A: Copy, R: Copy + Default, F: Map1<A, R>>(p: &[*mut u8; 5], n: usize) {
+    in_blocks!(n, |at, len| {
         // SAFETY: the contract of `Kernel`.
         unsafe {
-            let a = read::<A, false>(p[1].cast::<A>().add(at), n);
+            let a = read::<A, false>(p[1].cast::<A>().add(at), len);
             let mut r = [R::default(); BLOCK];
             for i in 0..BLOCK {
                 r[i] = F::apply(a[i]);
             }
-            write(p[0].cast::<R>().add(at), r, n);
+            write(p[0].cast::<R>().add(at), r, len);
         }
     });
 }
-leveled! { fn map1 [A: Copy, R: Copy + Default, F: Map1<A, R>] [A, R, F] (p: &[*mut u8; 4], n: usize) = map1_body; }
+leveled! { fn map1 [A: Copy, R: Copy + Default, F: Map1<A, R>] [A, R, F] (p: &[*mut u8; 5], n: usize) = map1_body; }
 
 #[inline(always)]
-unsafe fn map2_body<const FMA: bool, A: Copy, R: Copy + Default, F: Map2<A, R>, const SA: bool, const SB: bool>(
-    p: &[*mut u8; 4],
+unsafe fn map2_body<
+    const FMA: bool,
+    A: Copy,
+    R: Copy + Default,
+    F: Map2<A, R>,
+    const SA: bool,
+    const SB: bool,
+>(
+    p: &[*mut u8; 5],
     n: usize,
 ) {
-    in_blocks(n, |at, n| {
+    in_blocks!(n, |at, len| {
         // SAFETY: the contract of `Kernel`.
         unsafe {
-            let a = read::<A, SA>(p[1].cast::<A>().add(if SA { 0 } else { at }), n);
-            let b = read::<A, SB>(p[2].cast::<A>().add(if SB { 0 } else { at }), n);
+            let a = read::<A, SA>(p[1].cast::<A>().add(if SA { 0 } else { at }), len);
+            let b = read::<A, SB>(p[2].cast::<A>().add(if SB { 0 } else { at }), len);
             let mut r = [R::default(); BLOCK];
             for i in 0..BLOCK {
                 r[i] = F::apply(a[i], b[i]);
             }
-            write(p[0].cast::<R>().add(at), r, n);
+            write(p[0].cast::<R>().add(at), r, len);
         }
     });
 }
-leveled! { fn map2 [A: Copy, R: Copy + Default, F: Map2<A, R>, const SA: bool, const SB: bool] [A, R, F, SA, SB] (p: &[*mut u8; 4], n: usize) = map2_body; }
+leveled! { fn map2 [A: Copy, R: Copy + Default, F: Map2<A, R>, const SA: bool, const SB: bool] [A, R, F, SA, SB] (p: &[*mut u8; 5], n: usize) = map2_body; }
 
 #[inline(always)]
 unsafe fn select_body<const FMA: bool, A: Copy + Default, const SA: bool, const SB: bool>(
-    p: &[*mut u8; 4],
+    p: &[*mut u8; 5],
     n: usize,
 ) {
-    in_blocks(n, |at, n| {
+    in_blocks!(n, |at, len| {
         // SAFETY: the contract of `Kernel`.
         unsafe {
-            let c = read::<u8, false>(p[1].add(at), n);
-            let a = read::<A, SA>(p[2].cast::<A>().add(if SA { 0 } else { at }), n);
-            let b = read::<A, SB>(p[3].cast::<A>().add(if SB { 0 } else { at }), n);
+            let c = read::<u8, false>(p[1].add(at), len);
+            let a = read::<A, SA>(p[2].cast::<A>().add(if SA { 0 } else { at }), len);
+            let b = read::<A, SB>(p[3].cast::<A>().add(if SB { 0 } else { at }), len);
             let mut r = [A::default(); BLOCK];
             for i in 0..BLOCK {
                 r[i] = if c[i] != 0 { a[i] } else { b[i] };
             }
-            write(p[0].cast::<A>().add(at), r, n);
+            write(p[0].cast::<A>().add(at), r, len);
         }
     });
 }
-leveled! { fn select_loop [A: Copy + Default, const SA: bool, const SB: bool] [A, SA, SB] (p: &[*mut u8; 4], n: usize) = select_body; }
+leveled! { fn select_loop [A: Copy + Default, const SA: bool, const SB: bool] [A, SA, SB] (p: &[*mut u8; 5], n: usize) = select_body; }
 
 macro_rules! map1 {
     ($level:expr, $a:ty => $r:ty, |$x:ident| $e:expr) => {{
@@ -214,7 +232,7 @@ fn unary_f32(level: Level, u: Unary) -> Kernel {
 fn slow_unary<A: Element, R: Element>(u: Unary) -> Kernel {
     macro_rules! pick {
         ($($name:ident)*) => { match u { $(Unary::$name => {
-            unsafe fn run<A: Element, R: Element>(p: &[*mut u8; 4], n: usize) {
+            unsafe fn run<A: Element, R: Element>(p: &[*mut u8; 5], n: usize) {
                 for i in 0..n {
                     // SAFETY: the contract of `Kernel`.
                     unsafe {
@@ -249,7 +267,14 @@ pub(crate) fn binary(level: Level, b: Binary, dtype: DType, scalars: [bool; 2]) 
         DType::F32 => binary_f32(level, b, scalars),
         DType::I32 => int!(i32),
         DType::I64 => int!(i64),
-        DType::Bool | DType::I8 | DType::U8 | DType::I16 | DType::U16 | DType::U32 | DType::U64 | DType::F64 => {
+        DType::Bool
+        | DType::I8
+        | DType::U8
+        | DType::I16
+        | DType::U16
+        | DType::U32
+        | DType::U64
+        | DType::F64 => {
             with_dtype!(dtype, T => slow_binary::<T>(b))
         }
     }
@@ -278,7 +303,7 @@ fn binary_f32(level: Level, b: Binary, scalars: [bool; 2]) -> Kernel {
 fn slow_binary<A: Element>(b: Binary) -> Kernel {
     macro_rules! pick {
         ($($name:ident)*) => { match b { $(Binary::$name => {
-            unsafe fn run<A: Element>(p: &[*mut u8; 4], n: usize) {
+            unsafe fn run<A: Element>(p: &[*mut u8; 5], n: usize) {
                 for i in 0..n {
                     // SAFETY: the contract of `Kernel`.
                     unsafe {

@@ -6,9 +6,10 @@
 
 mod build;
 mod fold;
+mod joined;
 mod kernels;
-mod math;
+pub(crate) mod math;
 mod run;
 
 pub(crate) use build::{Builder, Val};
-pub(crate) use run::{Group, Slot};
+pub(crate) use run::Group;

@@ -22,8 +22,8 @@ pub(crate) enum Slot {
 /// One step of the register program. Numbers name slots.
 #[derive(Clone, Debug)]
 pub(crate) enum Instr {
-    /// A loop over the chunk: result and up to three operands.
-    Apply { kernel: Kernel, slots: [usize; 4] },
+    /// A loop over the chunk: result and up to four operands.
+    Apply { kernel: Kernel, slots: [usize; 5] },
     /// Collects the elements of a chunk from anywhere in a buffer.
     Gather { to: usize, buffer: BufferId, offset: usize, dtype: DType, walk: Walk },
     /// Index along an axis: `position / stride % size`.
@@ -79,17 +79,17 @@ impl Group {
         // SAFETY: slots lie behind the registers; all addresses stay inside what the caller promises because views were checked
         // against their buffers when the program was made.
         unsafe {
-            let addresses = std::slice::from_raw_parts_mut(
-                scratch.add(self.scratch).cast::<*mut u8>(),
-                self.slots.len(),
-            );
+            let addresses =
+                std::slice::from_raw_parts_mut(scratch.add(self.scratch).cast::<*mut u8>(), self.slots.len());
             for (address, slot) in addresses.iter_mut().zip(&self.slots) {
                 *address = match slot {
                     Slot::Register(at) => scratch.add(*at),
                     Slot::Memory { buffer, offset, dtype } => {
                         buffers[buffer.index()].add((offset + from) * dtype.size())
                     }
-                    Slot::Uniform { buffer, offset, dtype } => buffers[buffer.index()].add(offset * dtype.size()),
+                    Slot::Uniform { buffer, offset, dtype } => {
+                        buffers[buffer.index()].add(offset * dtype.size())
+                    }
                 };
             }
             let mut at = from;
@@ -114,7 +114,7 @@ impl Group {
         unsafe {
             match instr {
                 Instr::Apply { kernel, slots: s } => {
-                    kernel(&[slots[s[0]], slots[s[1]], slots[s[2]], slots[s[3]]], n);
+                    kernel(&[slots[s[0]], slots[s[1]], slots[s[2]], slots[s[3]], slots[s[4]]], n);
                 }
                 Instr::Gather { to, buffer, offset, dtype, walk } => {
                     let from = buffers[buffer.index()].add(offset * dtype.size());
@@ -143,7 +143,13 @@ impl Group {
 /// Calls `f(first, len, offset)` for the runs along the innermost axis that elements `at .. at + n` of a walk consist of: where
 /// a run starts in the chunk, its length, and the offset of its first element in view `view`.
 #[inline(always)]
-pub(super) fn for_each_run(walk: &Walk, view: usize, at: usize, n: usize, mut f: impl FnMut(usize, usize, isize)) {
+pub(super) fn for_each_run(
+    walk: &Walk,
+    view: usize,
+    at: usize,
+    n: usize,
+    mut f: impl FnMut(usize, usize, isize),
+) {
     let strides = &walk.strides[view];
     let Some(last) = walk.sizes.len().checked_sub(1) else { return f(0, n, 0) };
     let inner = walk.sizes[last];

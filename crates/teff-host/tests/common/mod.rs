@@ -6,8 +6,8 @@
 #![allow(missing_docs, unreachable_pub)]
 
 use teff_graph::{
-    Binary, ConvGeometry, DType, Graph, Op, PadAxis, Param, PoolKind, ReduceKind, ScatterKind, SliceAxis, Tensor,
-    Type, Unary, Value, Window,
+    Binary, ConvGeometry, DType, Graph, Op, PadAxis, Param, PoolKind, ReduceKind, ScatterKind, SliceAxis,
+    Tensor, Type, Unary, Value, Window,
 };
 
 /// A small generator of numbers (SplitMix64).
@@ -100,11 +100,16 @@ pub fn random_graph(seed: u64, n: usize) -> Random {
 
 /// Back to small integers.
 fn tame(t: &Tensor) -> Tensor {
-    if t.dtype() == DType::Bool { t.clone() } else { t.clip(if t.dtype().is_float() { -9.0 } else { 0.0 }, 9.0) }
+    if t.dtype() == DType::Bool {
+        t.clone()
+    } else {
+        t.clip(if t.dtype().is_float() { -9.0 } else { 0.0 }, 9.0)
+    }
 }
 
 fn beside(rng: &mut Rng, pool: &[Tensor], x: &Tensor) -> Tensor {
-    let fits = |t: &&Tensor| t.dtype() == x.dtype() && teff_graph::broadcast_shape(t.shape(), x.shape()).is_some();
+    let fits =
+        |t: &&Tensor| t.dtype() == x.dtype() && teff_graph::broadcast_shape(t.shape(), x.shape()).is_some();
     let all: Vec<Tensor> = pool.iter().filter(fits).cloned().collect();
     rng.pick(&all)
 }
@@ -114,7 +119,7 @@ fn apply(rng: &mut Rng, pool: &[Tensor], x: &Tensor) -> Option<Tensor> {
     let bool = x.dtype() == DType::Bool;
     let rank = x.rank();
     let empty = x.is_empty();
-    Some(match rng.below(26) {
+    Some(match rng.below(27) {
         0 => {
             let all = [Unary::Neg, Unary::Abs, Unary::Sign, Unary::StopGradient];
             let floats = [Unary::Floor, Unary::Ceil, Unary::Round, Unary::IsNan, Unary::IsInf];
@@ -124,7 +129,7 @@ fn apply(rng: &mut Rng, pool: &[Tensor], x: &Tensor) -> Option<Tensor> {
                 (_, false, 1) => Unary::Not,
                 _ => rng.pick(&all),
             };
-            Tensor::apply(Op::Unary(u), &[x.clone()])
+            Tensor::apply(Op::Unary(u), std::slice::from_ref(x))
         }
         1..=4 => {
             let y = beside(rng, pool, x);
@@ -151,12 +156,17 @@ fn apply(rng: &mut Rng, pool: &[Tensor], x: &Tensor) -> Option<Tensor> {
         }
         5 => {
             let y = beside(rng, pool, x);
-            if rng.below(2) == 0 { x.less(&y).select(x, &y) } else { x.equal(&y).select(&y, &x.full_like(0.0)) }
+            if rng.below(2) == 0 {
+                x.less(&y).select(x, &y)
+            } else {
+                x.equal(&y).select(&y, &x.full_like(0.0))
+            }
         }
         6 | 7 => x.cast(rng.pick(&DTYPES)),
         8 => {
             let flat = x.len();
-            let shapes: Vec<Vec<usize>> = (1..=flat.min(12)).filter(|d| flat % d == 0).map(|d| vec![d, flat / d]).collect();
+            let shapes: Vec<Vec<usize>> =
+                (1..=flat.min(12)).filter(|&d| flat.is_multiple_of(d)).map(|d| vec![d, flat / d]).collect();
             if shapes.is_empty() { x.flatten_all() } else { x.reshape(&rng.pick(&shapes)) }
         }
         9 => {
@@ -167,8 +177,25 @@ fn apply(rng: &mut Rng, pool: &[Tensor], x: &Tensor) -> Option<Tensor> {
             x.permute(&perm)
         }
         10 => x.unsqueeze(0).broadcast_to(&[&[1 + rng.below(3)], x.shape()].concat()),
-        11 => x.slice_axes(x.shape().iter().map(|&n| SliceAxis::clamped(n, rng.below(3) as isize - 2, rng.below(9) as isize - 2, rng.pick(&[1, 1, 2, -1]))).collect()),
-        12 if rank > 0 => x.pad_axes((0..rank).map(|_| PadAxis { low: rng.below(2), high: rng.below(2), interior: rng.below(2) }).collect(), 3.0),
+        11 => x.slice_axes(
+            x.shape()
+                .iter()
+                .map(|&n| {
+                    SliceAxis::clamped(
+                        n,
+                        rng.below(3) as isize - 2,
+                        rng.below(9) as isize - 2,
+                        rng.pick(&[1, 1, 2, -1]),
+                    )
+                })
+                .collect(),
+        ),
+        12 if rank > 0 => x.pad_axes(
+            (0..rank)
+                .map(|_| PadAxis { low: rng.below(2), high: rng.below(2), interior: rng.below(2) })
+                .collect(),
+            3.0,
+        ),
         13 if rank > 0 => Tensor::concat(&[x.clone(), x.clone(), x.slice(0, 0, 1, 1)], 0),
         14 | 15 if rank > 0 => {
             let kind = rng.pick(if bool { &[ReduceKind::Max, ReduceKind::Min][..] } else { ReduceKind::ALL });
@@ -176,13 +203,27 @@ fn apply(rng: &mut Rng, pool: &[Tensor], x: &Tensor) -> Option<Tensor> {
             let axes: Vec<usize> = (0..rank).filter(|_| rng.below(2) == 0).collect();
             x.reduce(kind, &axes).clip_infinite()
         }
+        26 if rank > 0 && !bool => {
+            let axis = rng.below(rank);
+            let kept = x.reduce(rng.pick(&[ReduceKind::Max, ReduceKind::Sum]), &[axis]).clip_infinite();
+            let kept = if rng.below(2) == 0 { tame(&kept) } else { kept };
+            tame(&(x - kept)).maximum(&x.full_like(0.0))
+        }
         16 if rank > 0 => {
             let axis = rng.below(rank);
-            if x.shape()[axis] == 0 { return None } else { x.arg_reduce(rng.below(2) == 0, axis, rng.below(2) == 0) }
+            if x.shape()[axis] == 0 {
+                return None;
+            } else {
+                x.arg_reduce(rng.below(2) == 0, axis, rng.below(2) == 0)
+            }
         }
         17 if rank >= 2 && !bool => {
             let y = rng.pick(pool);
-            if y.rank() == 2 && y.dtype() == x.dtype() && rank == 2 && y.shape()[0] == x.shape()[1] { x.matmul(&y) } else { x.matmul(&x.transpose()) }
+            if y.rank() == 2 && y.dtype() == x.dtype() && rank == 2 && y.shape()[0] == x.shape()[1] {
+                x.matmul(&y)
+            } else {
+                x.matmul(&x.transpose())
+            }
         }
         18 | 19 if rank == 4 && !bool => conv(rng, x)?,
         20 | 21 if rank == 4 && !bool => pool_op(rng, x)?,
@@ -191,21 +232,33 @@ fn apply(rng: &mut Rng, pool: &[Tensor], x: &Tensor) -> Option<Tensor> {
             let n = x.shape()[axis];
             let at: Vec<i64> = (0..3).map(|_| rng.below(n + 2) as i64 - 1).collect();
             let at = Tensor::from_slice(&at);
-            if rng.below(2) == 0 || bool { x.gather(&at, axis) } else { x.scatter(&at, &x.gather(&at, axis), axis, rng.pick(ScatterKind::ALL)) }
+            if rng.below(2) == 0 || bool {
+                x.gather(&at, axis)
+            } else {
+                x.scatter(&at, &x.gather(&at, axis), axis, rng.pick(ScatterKind::ALL))
+            }
         }
         23 if rank > 0 => x.argsort(rng.below(rank) as isize, rng.below(2) == 0),
         24 if rank > 0 => match rng.below(3) {
-            0 if float => x.quantize(&Tensor::full(Type::new(x.dtype(), vec![1; rank]), 0.5), &Tensor::full(Type::new(DType::I8, vec![1; rank]), 3.0)),
-            1 if x.dtype().is_int() => x.dequantize(&Tensor::full(Type::new(DType::F32, vec![1; rank]), 2.0), &Tensor::full(Type::new(x.dtype(), vec![1; rank]), 1.0)),
+            0 if float => x.quantize(
+                &Tensor::full(Type::new(x.dtype(), vec![1; rank]), 0.5),
+                &Tensor::full(Type::new(DType::I8, vec![1; rank]), 3.0),
+            ),
+            1 if x.dtype().is_int() => x.dequantize(
+                &Tensor::full(Type::new(DType::F32, vec![1; rank]), 2.0),
+                &Tensor::full(Type::new(x.dtype(), vec![1; rank]), 1.0),
+            ),
             2 => {
                 let key = rng.below(100) as i64;
                 (Tensor::random(&Tensor::scalar(key), x.shape()) * 4.0).floor()
             }
-            _ => Tensor::iota(Type::new(if bool { DType::I32 } else { x.dtype() }, x.shape()), rng.below(rank)),
+            _ => {
+                Tensor::iota(Type::new(if bool { DType::I32 } else { x.dtype() }, x.shape()), rng.below(rank))
+            }
         },
         25 if rank >= 2 && !bool && x.shape()[0] > 0 => {
             let state = x.pick(0, 0);
-            let (last, all) = Tensor::scan(&[state], &[x.clone()], rng.below(2) == 0, |s, x| {
+            let (last, all) = Tensor::scan(&[state], std::slice::from_ref(x), rng.below(2) == 0, |s, x| {
                 let next = tame(&(&s[0] + &x[0]));
                 (vec![next.clone()], vec![&next - &x[0]])
             });
@@ -228,7 +281,13 @@ impl ClipInfinite for Tensor {
 
 fn geometry(rng: &mut Rng) -> ConvGeometry {
     let mut two = |n: usize, from: usize| vec![from + rng.below(n), from + rng.below(n)];
-    ConvGeometry { stride: two(2, 1), dilation: two(2, 1), pad_low: two(2, 0), pad_high: two(2, 0), groups: 1 }
+    ConvGeometry {
+        stride: two(2, 1),
+        dilation: two(2, 1),
+        pad_low: two(2, 0),
+        pad_high: two(2, 0),
+        groups: 1,
+    }
 }
 
 fn conv(rng: &mut Rng, x: &Tensor) -> Option<Tensor> {
@@ -240,7 +299,7 @@ fn conv(rng: &mut Rng, x: &Tensor) -> Option<Tensor> {
     if c > 8 || x.len() > 3000 {
         return None;
     }
-    let groups: Vec<usize> = (1..=c).filter(|d| c % d == 0).collect();
+    let groups: Vec<usize> = (1..=c).filter(|&d| c.is_multiple_of(d)).collect();
     g.groups = *groups.get(rng.below(groups.len().max(1)))?;
     let o = g.groups * (1 + rng.below(4));
     let kernel = [1 + rng.below(3), 1 + rng.below(3)];

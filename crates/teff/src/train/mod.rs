@@ -1,117 +1,23 @@
 //! The training loop: batches in a seeded order, a captured step, a schedule, checkpoints.
 
+mod batches;
+mod settings;
+
+pub use settings::{Rule, Settings};
+
 use crate::checkpoint::Checkpoint;
 use crate::error::{Error, Result};
 use crate::metrics::argmax;
 use crate::model::Model;
 use crate::nn::Pass;
-use crate::optim::{Optimizer, Schedule};
+use crate::optim::Optimizer;
 use crate::step::Step;
+use batches::{Batch, Gather};
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use teff_data::{Augment, Augmenter, Dataset, Order};
+use teff_data::{Augmenter, Dataset, Order};
 use teff_graph::{DType, Param, Reduction, Tensor};
-
-/// Which rule changes the weights.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Rule {
-    /// Stochastic gradient descent with this momentum, Nesterov's if asked for.
-    Sgd {
-        /// From 0 to below 1.
-        momentum: f64,
-        /// Looks one step ahead.
-        nesterov: bool,
-    },
-    /// Adam.
-    Adam,
-    /// Adam with decoupled weight decay.
-    AdamW,
-}
-
-/// How to train.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Settings {
-    /// How often every sample is seen.
-    pub epochs: usize,
-    /// Samples in a step. What is left over of an epoch is not used in it; the order changes with each epoch.
-    pub batch: usize,
-    /// Highest learning rate.
-    pub rate: f64,
-    /// How the rate changes over the whole training.
-    pub schedule: Schedule,
-    /// What changes the weights.
-    pub rule: Rule,
-    /// Share of each label spread over all classes, 0 to below 1.
-    pub label_smoothing: f64,
-    /// Strength of weight decay.
-    pub weight_decay: f64,
-    /// Largest norm of all gradients together.
-    pub clip_norm: Option<f64>,
-    /// Changes to the images, if any.
-    pub augment: Option<Augment>,
-    /// Determines order, augmentation and dropout.
-    pub seed: u64,
-    /// Threads that share the work.
-    pub threads: usize,
-}
-
-impl Default for Settings {
-    fn default() -> Settings {
-        Settings {
-            epochs: 5,
-            batch: 128,
-            rate: 1e-3,
-            schedule: Schedule::Constant,
-            rule: Rule::Adam,
-            label_smoothing: 0.0,
-            weight_decay: 0.0,
-            clip_norm: None,
-            augment: None,
-            seed: 42,
-            threads: teff_host::Options::default().threads,
-        }
-    }
-}
-
-impl Settings {
-    fn check(&self) -> Result<()> {
-        let fail = |reason: String| Err(Error::Setting(reason));
-        let momentum = match self.rule {
-            Rule::Sgd { momentum, .. } => momentum,
-            Rule::Adam | Rule::AdamW => 0.0,
-        };
-        // Written so that NaN is refused too.
-        if !(self.rate > 0.0 && self.rate.is_finite()) {
-            fail(format!("the learning rate is {}, and must be above 0", self.rate))
-        } else if !(0.0..1.0).contains(&momentum) {
-            fail(format!("the momentum is {momentum}, and must be from 0 to below 1"))
-        } else if !(0.0..1.0).contains(&self.label_smoothing) {
-            fail(format!("label smoothing is {}, and must be from 0 to below 1", self.label_smoothing))
-        } else if !(self.weight_decay >= 0.0 && self.weight_decay.is_finite()) {
-            fail(format!("weight decay is {}, and must be from 0", self.weight_decay))
-        } else if self.clip_norm.is_some_and(|n| n.is_nan() || n <= 0.0) {
-            fail("the norm to clip gradients to must be above 0".into())
-        } else if self.batch == 0 || self.epochs == 0 || self.threads == 0 {
-            fail("epochs, batch and threads must be at least 1".into())
-        } else {
-            Ok(())
-        }
-    }
-
-    fn optimizer(&self) -> Optimizer {
-        let optimizer = match self.rule {
-            Rule::Sgd { momentum, nesterov } => Optimizer::momentum(self.rate, momentum, nesterov),
-            Rule::Adam => Optimizer::adam(self.rate),
-            Rule::AdamW => Optimizer::adamw(self.rate, self.weight_decay),
-        };
-        let optimizer = optimizer.weight_decay(self.weight_decay);
-        match self.clip_norm {
-            Some(norm) => optimizer.clip_norm(norm),
-            None => optimizer,
-        }
-    }
-}
 
 /// Where training stands.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -168,19 +74,19 @@ impl<'a> Trainer<'a> {
                 data.shape()
             ));
         }
-        if data.len() < settings.batch {
-            return setting(format!(
-                "{} samples do not fill a batch of {}; choose a smaller one",
-                data.len(),
-                settings.batch
-            ));
-        }
         let classes = data.classes().len();
         if model.output != [classes] {
             return setting(format!(
                 "the model gives {:?} numbers a sample, the data has {classes} classes; end the model with a linear layer of \
                  out = \"classes\"",
                 model.output
+            ));
+        }
+        if data.len() < settings.batch {
+            return setting(format!(
+                "{} samples do not fill a batch of {}; choose a smaller one",
+                data.len(),
+                settings.batch
             ));
         }
         let x = Tensor::input("x", DType::F32, &[&[settings.batch], data.shape()].concat());
@@ -393,51 +299,5 @@ impl<'a> Trainer<'a> {
         }
         (self.epoch, self.step_in_epoch, self.sums) = (epoch, step, Sums { loss, steps, right });
         Ok(())
-    }
-}
-
-/// One batch.
-#[derive(Default)]
-struct Batch {
-    images: Vec<f32>,
-    labels: Vec<i32>,
-}
-
-impl Batch {
-    fn new(size: usize, sample_len: usize) -> Batch {
-        Batch { images: vec![0.0; size * sample_len], labels: vec![0; size] }
-    }
-}
-
-/// Puts batches together.
-struct Gather<'a> {
-    data: &'a Dataset,
-    augmenter: Option<Augmenter>,
-    epoch: u64,
-}
-
-/// A [`Gather`] with the memory it works in.
-struct Ready<'a> {
-    gather: Gather<'a>,
-    scratch: Option<teff_data::Scratch>,
-    buffer: Batch,
-}
-
-impl<'a> Gather<'a> {
-    fn ready(self, batch: usize) -> Ready<'a> {
-        let scratch = self.augmenter.as_ref().map(Augmenter::scratch);
-        let buffer = Batch::new(batch, self.data.sample_len());
-        Ready { gather: self, scratch, buffer }
-    }
-}
-
-impl Ready<'_> {
-    fn fill(&mut self, batch: &[usize]) {
-        let Gather { data, augmenter, epoch } = &self.gather;
-        match (augmenter, &mut self.scratch) {
-            (Some(a), Some(scratch)) => a.gather(data, batch, *epoch, &mut self.buffer.images, scratch),
-            _ => data.gather(batch, &mut self.buffer.images),
-        }
-        data.gather_labels(batch, &mut self.buffer.labels);
     }
 }

@@ -1,0 +1,189 @@
+//! The command line.
+
+use clap::{Arg, ArgAction, Command, value_parser};
+use std::path::PathBuf;
+
+/// The whole command line.
+pub(crate) fn command() -> Command {
+    Command::new("teff")
+        .about("Neural networks from training to a four-dollar microcontroller")
+        .long_about(
+            "Neural networks from training to a four-dollar microcontroller: train one, look at it, compile it to C that needs \
+             nothing but the standard library.\n\nBegin with `teff demo`. The model file is ONNX between all steps.",
+        )
+        .version(env!("CARGO_PKG_VERSION"))
+        .subcommand_required(true)
+        .arg_required_else_help(true)
+        .term_width(100)
+        .subcommands([demo(), train(), eval(), compile(), inspect()].map(common))
+}
+
+/// What every command takes.
+fn common(command: Command) -> Command {
+    command
+        .arg(switch("quiet", "Say nothing but errors").short('q'))
+        .arg(switch("json", "Print the result as one JSON object"))
+}
+
+fn switch(name: &'static str, help: &'static str) -> Arg {
+    Arg::new(name).long(name).help(help).action(ArgAction::SetTrue)
+}
+
+fn path(name: &'static str, value: &'static str, help: &'static str) -> Arg {
+    Arg::new(name).long(name).value_name(value).help(help).value_parser(value_parser!(PathBuf))
+}
+
+fn number(name: &'static str, default: &'static str, help: &'static str) -> Arg {
+    Arg::new(name)
+        .long(name)
+        .value_name("N")
+        .help(help)
+        .default_value(default)
+        .value_parser(value_parser!(u64).range(1..=1 << 32))
+}
+
+fn real(name: &'static str, default: &'static str, help: &'static str) -> Arg {
+    Arg::new(name)
+        .long(name)
+        .value_name("X")
+        .help(help)
+        .default_value(default)
+        .allow_negative_numbers(true)
+        .value_parser(value_parser!(f64))
+}
+
+fn dataset() -> Arg {
+    Arg::new("data")
+        .value_name("DATASET")
+        .help("Folder of IDX files (MNIST), folder of images per class, or NPZ file with x and y")
+        .required(true)
+        .value_parser(value_parser!(PathBuf))
+}
+
+fn model() -> Arg {
+    Arg::new("model")
+        .value_name("MODEL.onnx")
+        .help("The model")
+        .required(true)
+        .value_parser(value_parser!(PathBuf))
+}
+
+fn threads() -> Arg {
+    Arg::new("threads")
+        .long("threads")
+        .value_name("N")
+        .help("Threads to compute on; all cores unless given")
+        .value_parser(value_parser!(u64).range(1..=256))
+}
+
+fn seed() -> Arg {
+    Arg::new("seed")
+        .long("seed")
+        .value_name("N")
+        .help("Determines everything random")
+        .default_value("42")
+        .value_parser(value_parser!(u64))
+}
+
+fn demo() -> Command {
+    Command::new("demo")
+        .about("Train on MNIST, compile to C, run the C on all test images; ends with a table and a picture")
+        .arg(path("out", "DIR", "Where the results go").short('o').default_value("out/demo"))
+        .arg(path("data", "DATASET", "The data set").default_value("data/mnist"))
+        .arg(number("epochs", "5", "How often every sample is seen"))
+        .arg(threads())
+}
+
+fn train() -> Command {
+    Command::new("train")
+        .about("Train a network on a data set and write it as ONNX")
+        .after_help(
+            "Examples:\n  teff train data/mnist -o m.onnx\n  teff train data/mnist -o m.onnx --model cnn --epochs 10 --schedule one-cycle \
+             --rate 0.003 --augment\n\nCtrl-C ends the training at the next step and leaves a checkpoint; --resume goes on from it.",
+        )
+        .arg(dataset())
+        .arg(path("out", "FILE", "The ONNX file to write").short('o').required(true))
+        .arg(
+            Arg::new("model")
+                .long("model")
+                .value_name("NAME|FILE.toml")
+                .help("mlp, cnn, lenet, or a file that lists layers")
+                .default_value("mlp"),
+        )
+        .arg(number("epochs", "5", "How often every sample is seen"))
+        .arg(number("batch", "128", "Samples in a step"))
+        .arg(
+            Arg::new("optimizer")
+                .long("optimizer")
+                .help("What changes the weights")
+                .value_parser(["adam", "adamw", "sgd", "momentum", "nesterov"])
+                .default_value("adam"),
+        )
+        .arg(real("rate", "0.001", "Highest learning rate").visible_alias("lr"))
+        .arg(
+            Arg::new("schedule")
+                .long("schedule")
+                .help("How the rate changes over the training")
+                .value_parser(["constant", "step", "cosine", "one-cycle"])
+                .default_value("constant"),
+        )
+        .arg(real("momentum", "0.9", "For momentum and nesterov"))
+        .arg(real("weight-decay", "0", "Draws weights towards 0"))
+        .arg(real("label-smoothing", "0", "Share of each label spread over all classes"))
+        .arg(Arg::new("clip").long("clip").value_name("X").help("Largest norm of the gradient").value_parser(value_parser!(f64)))
+        .arg(
+            Arg::new("augment")
+                .long("augment")
+                .value_name("KINDS")
+                .help("Vary the images: shift, rotate, scale, elastic, or all, each with =AMOUNT if wanted")
+                .num_args(0..=1)
+                .require_equals(true)
+                .default_missing_value("all"),
+        )
+        .arg(seed())
+        .arg(threads())
+        .arg(path("checkpoint", "FILE", "Write a safetensors checkpoint here after each epoch, and when stopped"))
+        .arg(path("resume", "FILE", "Go on from this checkpoint"))
+}
+
+fn eval() -> Command {
+    Command::new("eval")
+        .about("Run a model over the test samples of a data set: accuracy, each class, confusion")
+        .arg(model())
+        .arg(path("data", "DATASET", "The data set").required(true))
+        .arg(switch("train-part", "Use the training samples instead of the test samples"))
+        .arg(path("mistakes", "OUT.png", "Write a picture of the worst mistakes"))
+        .arg(threads())
+}
+
+fn compile() -> Command {
+    Command::new("compile")
+        .about("Compile a model to C that needs nothing but the standard library")
+        .arg(model())
+        .arg(
+            path("out", "DIR", "The folder for NAME.c, NAME.h and NAME_selftest.c").short('o').required(true),
+        )
+        .arg(
+            Arg::new("name")
+                .long("name")
+                .value_name("NAME")
+                .help("Name of the function, and what the names of files and macros begin with")
+                .default_value("net"),
+        )
+        .arg(
+            Arg::new("arena")
+                .long("arena")
+                .help("Who provides the working memory: the C file, or its caller")
+                .value_parser(["static", "caller"])
+                .default_value("static"),
+        )
+        .arg(path("data", "DATASET", "Take the inputs of the self-test from this data set"))
+}
+
+fn inspect() -> Command {
+    Command::new("inspect")
+        .about("Print a model as a graph of teff's operations")
+        .arg(model())
+        .arg(switch("full", "Print every constant whole, so that the text can be read back"))
+        .arg(switch("simplify", "Simplify the graph first, as the compiler does"))
+}

@@ -1,0 +1,141 @@
+//! `teff compile`.
+
+use super::path;
+use crate::failure::{Failure, Result};
+use crate::files::{make_folder, write};
+use crate::ui::{Ui, grouped, table};
+use clap::ArgMatches;
+use serde_json::json;
+use std::path::{Path, PathBuf};
+use teff::compile::c::{self, ArenaOwner, Sample};
+use teff::compile::{Budget, Options};
+use teff::data::Dataset;
+use teff::graph::{DType, Graph, Num, Value, evaluate, random_bits};
+
+/// How to compile.
+#[derive(Default)]
+pub(crate) struct Request<'a> {
+    pub(crate) name: String,
+    pub(crate) c: c::Options,
+    /// Where the inputs of the self-test come from; invented ones otherwise.
+    pub(crate) samples: Option<&'a Dataset>,
+}
+
+/// What was generated.
+pub(crate) struct Generated {
+    pub(crate) budget: Budget,
+    pub(crate) files: Vec<PathBuf>,
+}
+
+/// How many inputs the self-test has.
+const SAMPLES: usize = 3;
+
+/// Differences between the C and the reference that the self-test lets pass, relative to 1 or to the expected value.
+const TOLERANCE: f64 = 1e-4;
+
+pub(crate) fn run(args: &ArgMatches, ui: &Ui) -> Result<()> {
+    let word = |name: &str| args.get_one::<String>(name).expect("has a default").as_str();
+    let data = args.get_one::<PathBuf>("data").map(teff::data::open).transpose()?;
+    let arena = if word("arena") == "caller" { ArenaOwner::Caller } else { ArenaOwner::Static };
+    let request = Request {
+        name: word("name").into(),
+        c: c::Options { arena },
+        samples: data.as_ref().map(|d| &d.test),
+    };
+    let folder = path(args, "out");
+    let generated = generate(path(args, "model"), &request, folder, ui)?;
+    let b = &generated.budget;
+    let mut rows = vec![["layer", "operations", "result", "weights", "MACs"].map(String::from).to_vec()];
+    for k in &b.kernels {
+        rows.push(vec![
+            k.label.clone().unwrap_or_else(|| "-".into()),
+            k.ops.join(" "),
+            k.result.to_string(),
+            grouped(k.weight_bytes),
+            grouped(k.macs as usize),
+        ]);
+    }
+    let names: Vec<String> = generated.files.iter().map(|f| f.display().to_string()).collect();
+    let text = format!(
+        "{}\nflash for weights {} bytes, RAM {} bytes, {} multiply-accumulates\nwrote {}",
+        table(&rows),
+        grouped(b.flash_weights),
+        grouped(b.ram_arena),
+        grouped(b.macs as usize),
+        names.join(", ")
+    );
+    ui.result(
+        &text,
+        &json!({
+            "flash_weights": b.flash_weights, "ram": b.ram_arena, "macs": b.macs, "files": names,
+            "layers": b.kernels.iter().map(|k| json!({
+                "label": k.label, "ops": k.ops, "result": k.result.to_string(), "weight_bytes": k.weight_bytes, "macs": k.macs,
+            })).collect::<Vec<_>>(),
+        }),
+    );
+    Ok(())
+}
+
+/// Reads the model, compiles it and writes the files into `folder`.
+pub(crate) fn generate(model: &Path, request: &Request, folder: &Path, ui: &Ui) -> Result<Generated> {
+    let graph = super::read_model(model, ui)?;
+    let options = Options { name: request.name.clone(), ..Options::default() };
+    let program = teff::compile::compile(&graph, &options)?;
+    let files = c::print(&program, &request.c);
+    let selftest = c::selftest(&program, &request.c, &samples(&graph, request.samples)?, TOLERANCE);
+    make_folder(folder)?;
+    let named = |ending: &str| folder.join(format!("{}{ending}", request.name));
+    let all = [(named(".h"), files.header), (named(".c"), files.source), (named("_selftest.c"), selftest)];
+    for (path, text) in &all {
+        write(path, text.as_bytes())?;
+    }
+    Ok(Generated {
+        budget: Budget::new(&program, &options.target),
+        files: all.map(|(path, _)| path).to_vec(),
+    })
+}
+
+/// Inputs for the self-test with the outputs that the reference evaluator gives.
+fn samples(graph: &Graph, data: Option<&Dataset>) -> Result<Vec<Sample>> {
+    let mut all = Vec::new();
+    for n in 0..SAMPLES {
+        let inputs: Vec<Value> = match data {
+            Some(data) => vec![real(graph, data, n)?],
+            None => (0..graph.inputs().len()).map(|i| invented(graph, i, n)).collect(),
+        };
+        let outputs = evaluate(graph, &inputs)?;
+        all.push(Sample { inputs, outputs });
+    }
+    Ok(all)
+}
+
+/// Sample `n` of a data set, as the only input of the graph.
+fn real(graph: &Graph, data: &Dataset, n: usize) -> Result<Value> {
+    let ty = match graph.inputs() {
+        [one] => &graph[*one].ty,
+        more => return Err(Failure::new(format!("--data gives one input, the model has {}", more.len()))),
+    };
+    if ty.dtype != DType::F32 || ty.len() != data.sample_len() || n >= data.len() {
+        return Err(Failure::new(format!(
+            "--data has {} samples of shape {:?}, the model takes {ty}; leave --data out, and the self-test gets invented inputs",
+            data.len(),
+            data.shape()
+        )));
+    }
+    let mut x = vec![0.0; data.sample_len()];
+    data.gather(&[n], &mut x);
+    Ok(Value::new(ty.shape.clone(), x))
+}
+
+/// Input `i` of invented sample `n`: floats uniform in [0, 1), integers in 0 to 7.
+fn invented(graph: &Graph, i: usize, n: usize) -> Value {
+    let ty = &graph[graph.inputs()[i]].ty;
+    Value::from_fn(ty, |k| {
+        let bits = random_bits((n * 1000 + i) as i64, k as u64);
+        if ty.dtype.is_float() {
+            Num::Float((bits >> 40) as f64 / (1u64 << 24) as f64)
+        } else {
+            Num::Int((bits % 8) as i128)
+        }
+    })
+}

@@ -1,0 +1,107 @@
+//! `teff eval`.
+
+use super::{path, threads};
+use crate::failure::Result;
+use crate::files::{check_writable, write};
+use crate::ui::{Ui, grouped, table};
+use clap::ArgMatches;
+use serde_json::json;
+use std::path::{Path, PathBuf};
+use teff::data::{Dataset, Mark, Tile, contact_sheet};
+use teff::metrics::Confusion;
+use teff::{Graph, Predictions, predict};
+
+pub(crate) fn run(args: &ArgMatches, ui: &Ui) -> Result<()> {
+    let mistakes = args.get_one::<PathBuf>("mistakes");
+    if let Some(picture) = mistakes {
+        check_writable(picture)?;
+    }
+    let graph = super::read_model(path(args, "model"), ui)?;
+    let data = teff::data::open(path(args, "data"))?;
+    let part = if args.get_flag("train-part") { &data.train } else { &data.test };
+    let predictions = predict(&graph, part, threads(args))?;
+    let confusion = predictions.confusion(part);
+    if let Some(picture) = mistakes {
+        write_mistakes(&graph, &predictions, part, picture, ui)?;
+    }
+    let classes: Vec<_> = (0..confusion.classes())
+        .map(|c| json!({"class": part.classes()[c], "recall": confusion.recall(c), "precision": confusion.precision(c)}))
+        .collect();
+    let counts: Vec<Vec<usize>> = (0..confusion.classes())
+        .map(|l| (0..confusion.classes()).map(|p| confusion.get(l, p)).collect())
+        .collect();
+    ui.result(
+        &report(&confusion, part),
+        &json!({
+            "samples": confusion.total(), "correct": confusion.correct(), "accuracy": confusion.accuracy(),
+            "classes": classes, "confusion": counts,
+        }),
+    );
+    Ok(())
+}
+
+fn report(confusion: &Confusion, data: &Dataset) -> String {
+    let share = |s: Option<f64>| s.map_or("-".to_string(), |s| format!("{:.2} %", s * 100.0));
+    let n = confusion.classes();
+    let mut out = format!(
+        "{:.2} % right: {} of {}\n\n",
+        confusion.accuracy() * 100.0,
+        grouped(confusion.correct()),
+        grouped(confusion.total())
+    );
+    let mut rows = vec![vec!["class".to_string(), "samples".into(), "found".into(), "precise".into()]];
+    for c in 0..n {
+        let samples: usize = (0..n).map(|p| confusion.get(c, p)).sum();
+        rows.push(vec![
+            data.classes()[c].clone(),
+            grouped(samples),
+            share(confusion.recall(c)),
+            share(confusion.precision(c)),
+        ]);
+    }
+    out += &table(&rows);
+    // Wider than a terminal says nothing; the JSON has it all.
+    if n <= 20 {
+        out += "\nconfusion: a row for each true class, a column for what was said\n";
+        let mut rows = vec![[vec![String::new()], data.classes().to_vec()].concat()];
+        for l in 0..n {
+            let count =
+                |p| if confusion.get(l, p) == 0 { ".".to_string() } else { confusion.get(l, p).to_string() };
+            rows.push([vec![data.classes()[l].clone()], (0..n).map(count).collect()].concat());
+        }
+        out += &table(&rows);
+    }
+    out.trim_end().to_string()
+}
+
+/// The samples that the network was most sure of and wrong about.
+fn write_mistakes(graph: &Graph, said: &Predictions, data: &Dataset, picture: &Path, ui: &Ui) -> Result<()> {
+    let labels = data.labels();
+    let mut wrong: Vec<usize> = (0..data.len()).filter(|&i| said.classes[i] != labels[i]).collect();
+    wrong.sort_by(|&a, &b| said.confidence(b).total_cmp(&said.confidence(a)).then(a.cmp(&b)));
+    if wrong.is_empty() {
+        ui.note(format!("no mistakes: {} is not written", picture.display()));
+        return Ok(());
+    }
+    let class = |c: u16| &data.classes()[usize::from(c)];
+    let tiles: Vec<Tile> = wrong
+        .iter()
+        .take(48)
+        .map(|&i| Tile {
+            sample: data.sample(i),
+            caption: format!(
+                "{} said {}\n{:.0} % sure",
+                class(labels[i]),
+                class(said.classes[i]),
+                said.confidence(i) * 100.0
+            ),
+            mark: Mark::Wrong,
+        })
+        .collect();
+    let title =
+        format!("{}: {} mistakes in {} samples, the surest first", graph.name, wrong.len(), data.len());
+    let png = contact_sheet(&title, &tiles, data.shape(), 8)?;
+    write(picture, &png)?;
+    ui.note(format!("wrote {}", picture.display()));
+    Ok(())
+}

@@ -1,0 +1,23 @@
+//! `teff inspect`.
+
+use super::path;
+use crate::failure::Result;
+use crate::ui::{Ui, grouped};
+use clap::ArgMatches;
+use serde_json::json;
+use teff::graph::{passes, print, print_brief};
+
+pub(crate) fn run(args: &ArgMatches, ui: &Ui) -> Result<()> {
+    let mut graph = super::read_model(path(args, "model"), ui)?;
+    if args.get_flag("simplify") {
+        graph = passes::simplify(&passes::freeze(&graph));
+    }
+    let text = if args.get_flag("full") { print(&graph) } else { print_brief(&graph) };
+    if args.get_flag("json") {
+        ui.result("", &json!({"name": graph.name, "nodes": graph.nodes().len(), "graph": text}));
+    } else {
+        ui.print(&text);
+        ui.note(format!("{} nodes", grouped(graph.nodes().len())));
+    }
+    Ok(())
+}

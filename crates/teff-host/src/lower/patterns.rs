@@ -1,0 +1,116 @@
+//! Chains that one step computes: a convolution with what follows it, the adjoint of a pool with that of the rectifier before it.
+
+use super::rewrite::is_zero;
+use crate::windows::SMALLEST_BATCH;
+use std::collections::HashMap;
+use teff_graph::{Binary, DType, Graph, NodeId, Op};
+
+/// A convolution and what is done to its result.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct ConvChain {
+    pub(crate) conv: NodeId,
+    /// One number for each channel.
+    pub(crate) bias: Option<NodeId>,
+    pub(crate) relu: bool,
+}
+
+/// The chains of a graph, by their last nodes.
+#[derive(Default)]
+pub(crate) struct Patterns {
+    pub(crate) convs: HashMap<NodeId, ConvChain>,
+    /// From a select to the adjoint of a max pool it masks.
+    pub(crate) masked_pools: HashMap<NodeId, NodeId>,
+    /// Nodes before the last of a chain, which nothing else reads.
+    pub(crate) absorbed: Vec<bool>,
+}
+
+impl Patterns {
+    pub(crate) fn new(graph: &Graph) -> Patterns {
+        let mut patterns = Patterns { absorbed: vec![false; graph.nodes().len()], ..Patterns::default() };
+        let users = graph.users();
+        let mut is_output = vec![false; graph.nodes().len()];
+        graph.outputs().iter().for_each(|o| is_output[o.node.index()] = true);
+        let only_user = |id: NodeId| match users[id.index()][..] {
+            [user] if !is_output[id.index()] => Some(user),
+            _ => None,
+        };
+        for id in graph.ids() {
+            match &graph[id].op {
+                Op::Conv(_) if suits_batch_layout(graph, id) => {
+                    let mut chain = ConvChain { conv: id, bias: None, relu: false };
+                    let mut last = id;
+                    if let Some((user, bias)) =
+                        only_user(last).and_then(|u| Some((u, added_bias(graph, u, last)?)))
+                    {
+                        patterns.absorbed[last.index()] = true;
+                        chain.bias = Some(bias);
+                        last = user;
+                    }
+                    if let Some(user) = only_user(last).filter(|&u| is_rectifier(graph, u, last)) {
+                        patterns.absorbed[last.index()] = true;
+                        chain.relu = true;
+                        last = user;
+                    }
+                    patterns.convs.insert(last, chain);
+                }
+                Op::MaxPoolGrad { .. } if suits_batch_layout(graph, id) => {
+                    let Some(user) = only_user(id) else { continue };
+                    if masks(graph, user, id) {
+                        patterns.absorbed[id.index()] = true;
+                        patterns.masked_pools.insert(user, id);
+                    }
+                }
+                _ => {}
+            }
+        }
+        patterns
+    }
+}
+
+/// True when a convolution or pool is one that `windows` computes, batch innermost.
+pub(crate) fn suits_batch_layout(graph: &Graph, id: NodeId) -> bool {
+    let data = match &graph[id].op {
+        Op::MaxPoolGrad { .. } => graph[id].operands[1],
+        _ => graph[id].operands[0],
+    };
+    let ty = &graph[data].ty;
+    ty.dtype == DType::F32
+        && graph[id].ty.dtype == DType::F32
+        && (ty.rank() == 3 || ty.rank() == 4)
+        && ty.shape[0] >= SMALLEST_BATCH
+        && !ty.is_empty()
+        && !graph[id].ty.is_empty()
+}
+
+/// The operand that `add` adds to each channel of `x`.
+fn added_bias(graph: &Graph, add: NodeId, x: NodeId) -> Option<NodeId> {
+    let node = &graph[add];
+    let other = match (&node.op, &node.operands[..]) {
+        (Op::Binary(Binary::Add), &[a, b]) if a == x && b != x => b,
+        (Op::Binary(Binary::Add), &[a, b]) if b == x && a != x => a,
+        _ => return None,
+    };
+    let Op::Broadcast(to) = &graph[other].op else { return None };
+    let source = graph[other].operands[0];
+    let shape = &graph[source].ty.shape;
+    let channel_axis = (1 + shape.len()).checked_sub(to.len())?;
+    let fits = graph[source].ty.len() == to[1] && shape.get(channel_axis) == Some(&to[1]);
+    fits.then_some(source)
+}
+
+fn is_rectifier(graph: &Graph, max: NodeId, x: NodeId) -> bool {
+    let node = &graph[max];
+    node.op == Op::Binary(Binary::Max) && node.operands[0] == x && is_zero(graph, node.operands[1])
+}
+
+/// True when `select` keeps `grad`, the adjoint of a max pool, where the pool's input is above 0, and is 0 elsewhere.
+fn masks(graph: &Graph, select: NodeId, grad: NodeId) -> bool {
+    let node = &graph[select];
+    if node.op != Op::Select || node.operands[1] != grad || !is_zero(graph, node.operands[2]) {
+        return false;
+    }
+    let condition = &graph[node.operands[0]];
+    condition.op == Op::Binary(Binary::Lt)
+        && is_zero(graph, condition.operands[0])
+        && condition.operands[1] == graph[grad].operands[1]
+}

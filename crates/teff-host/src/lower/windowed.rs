@@ -1,0 +1,158 @@
+//! Lowering of convolutions and pools.
+
+use super::Lower;
+use super::layout::batch_innermost;
+use super::patterns::{ConvChain, suits_batch_layout};
+use crate::memory::BufferId;
+use crate::step::Step;
+use crate::view::{View, identity};
+use crate::windows::{
+    Conv, Images, Pool, PoolWork, Taps, WEIGHT_LANES, WeightGrad, plane_kernel, row_kernel, weight_kernel,
+};
+use teff_graph::{ConvGeometry, DType, NodeId, Op, PoolKind, Window};
+
+impl Lower<'_> {
+    /// Computes a convolution, one of its adjoints, or a pool; true when there is a fast way.
+    pub(super) fn windowed(&mut self, id: NodeId) -> bool {
+        let graph = self.graph;
+        if let Some(chain) = self.units.patterns.convs.get(&id).copied() {
+            self.conv_chain(id, chain);
+            return true;
+        }
+        if let Some(&grad) = self.units.patterns.masked_pools.get(&id) {
+            let Op::MaxPoolGrad { window } = &graph[grad].op else { unreachable!("the pattern says so") };
+            self.max_pool_grad(id, grad, window, true);
+            return true;
+        }
+        if !suits_batch_layout(graph, id) {
+            return false;
+        }
+        match &graph[id].op {
+            Op::ConvTranspose { geometry, .. } => {
+                self.conv_adjoint(id, geometry);
+                true
+            }
+            Op::ConvWeightGrad { geometry, kernel } => {
+                self.weight_grad(id, &geometry.window(kernel), geometry.groups);
+                true
+            }
+            Op::Pool { kind: PoolKind::Max, window } => {
+                self.pool(id, PoolWork::Max, window);
+                true
+            }
+            Op::Pool { kind: PoolKind::Sum, window } => {
+                self.pool(id, PoolWork::Sum, window);
+                true
+            }
+            Op::SumPoolGrad { window, .. } => {
+                self.sum_pool_grad(id, window);
+                true
+            }
+            Op::MaxPoolGrad { window } => {
+                self.max_pool_grad(id, id, window, false);
+                true
+            }
+            _ => false,
+        }
+    }
+
+    fn batch_inside(&mut self, id: NodeId) -> View {
+        let view = self.view(id);
+        self.dense(&view, &batch_innermost(view.shape.len()))
+    }
+
+    fn conv_chain(&mut self, id: NodeId, chain: ConvChain) {
+        let node = &self.graph[chain.conv];
+        let Op::Conv(g) = &node.op else { unreachable!("the pattern says so") };
+        let (x, w) = (node.operands[0], node.operands[1]);
+        let window = g.window(&self.graph[w].ty.shape[2..]);
+        let output = Images::of(&node.ty.shape);
+        let taps = Taps::forward(&window, Images::of(&self.graph[x].ty.shape), output);
+        self.conv(id, x, w, chain, g.groups, taps);
+    }
+
+    fn conv_adjoint(&mut self, id: NodeId, g: &ConvGeometry) {
+        let (y, w) = (self.graph[id].operands[0], self.graph[id].operands[1]);
+        let window = g.window(&self.graph[w].ty.shape[2..]);
+        let (input, output) = (Images::of(&self.graph[id].ty.shape), Images::of(&self.graph[y].ty.shape));
+        let taps = Taps::backward(&window, input, output);
+        self.conv(id, y, w, ConvChain { conv: id, bias: None, relu: false }, g.groups, taps);
+    }
+
+    fn conv(&mut self, id: NodeId, x: NodeId, w: NodeId, chain: ConvChain, groups: usize, taps: Taps) {
+        let (input, weights) = (self.batch_inside(x), self.row_major(w));
+        let bias = chain.bias.map(|b| self.row_major(b));
+        let rank = self.graph[id].ty.rank();
+        let output = self.result(id, &batch_innermost(rank));
+        let (from, to) = (input.shape[1] / groups, output.shape[1] / groups);
+        let length = Conv::packed_len(groups, from, to, taps.size[0] * taps.size[1]);
+        let packed = self.buffer(DType::F32, length, None);
+        let mut reads: Vec<BufferId> = vec![input.buffer, weights.buffer];
+        reads.extend(bias.as_ref().map(|b| b.buffer));
+        let writes = vec![output.buffer, packed];
+        let row = row_kernel(self.target.level, input.shape[0]);
+        let adjoint = !matches!(self.graph[chain.conv].op, Op::Conv(_));
+        let relu = chain.relu;
+        let step = Conv { input, output, weights, bias, relu, groups, adjoint, taps, packed, row };
+        self.push(Step::Conv(Box::new(step)), reads, writes);
+    }
+
+    fn weight_grad(&mut self, id: NodeId, window: &Window, groups: usize) {
+        let (x, y) = (self.graph[id].operands[0], self.graph[id].operands[1]);
+        let (x, y) = (self.batch_inside(x), self.batch_inside(y));
+        let rank = self.graph[id].ty.rank();
+        let result = self.result(id, &identity(rank));
+        let taps = Taps::forward(window, Images::of(&x.shape), Images::of(&y.shape));
+        let sums = self.buffer(DType::F32, result.len() * WEIGHT_LANES, None);
+        let (reads, writes) = (vec![x.buffer, y.buffer], vec![result.buffer, sums]);
+        let kernel = weight_kernel(self.target.level);
+        self.push(
+            Step::WeightGrad(Box::new(WeightGrad { x, y, result, groups, taps, sums, kernel })),
+            reads,
+            writes,
+        );
+    }
+
+    fn pool(&mut self, id: NodeId, work: PoolWork, window: &Window) {
+        let x = self.graph[id].operands[0];
+        let (input, output) = (Images::of(&self.graph[x].ty.shape), Images::of(&self.graph[id].ty.shape));
+        let taps = Taps::forward(window, input, output);
+        self.push_pool(id, work, x, None, taps);
+    }
+
+    fn sum_pool_grad(&mut self, id: NodeId, window: &Window) {
+        let y = self.graph[id].operands[0];
+        let (input, output) = (Images::of(&self.graph[id].ty.shape), Images::of(&self.graph[y].ty.shape));
+        let taps = Taps::backward(window, input, output);
+        self.push_pool(id, PoolWork::Sum, y, None, taps);
+    }
+
+    /// The adjoint `grad` of a max pool, computed as node `id`.
+    fn max_pool_grad(&mut self, id: NodeId, grad: NodeId, window: &Window, rectified: bool) {
+        let (y, x) = (self.graph[grad].operands[0], self.graph[grad].operands[1]);
+        let (input, output) = (Images::of(&self.graph[x].ty.shape), Images::of(&self.graph[y].ty.shape));
+        let taps = Taps::forward(window, input, output);
+        // Windows side by side that fill the image see every element once.
+        let spatial = &self.graph[x].ty.shape[2..];
+        let windows = &self.graph[y].ty.shape[2..];
+        let tiled = (0..spatial.len()).all(|i| {
+            let side_by_side = window.size[i] == window.stride[i] && window.dilation[i] == 1;
+            side_by_side
+                && window.pad_low[i] + window.pad_high[i] == 0
+                && windows[i] * window.size[i] == spatial[i]
+        });
+        self.push_pool(id, PoolWork::MaxGrad { rectified, tiled }, y, Some(x), taps);
+    }
+
+    fn push_pool(&mut self, id: NodeId, work: PoolWork, from: NodeId, input: Option<NodeId>, taps: Taps) {
+        let from = self.batch_inside(from);
+        let input = input.map(|x| self.batch_inside(x));
+        let rank = self.graph[id].ty.rank();
+        let to = self.result(id, &batch_innermost(rank));
+        let mut reads = vec![from.buffer];
+        reads.extend(input.as_ref().map(|v| v.buffer));
+        let writes = vec![to.buffer];
+        let kernel = plane_kernel(self.target.level, work, from.shape[0]);
+        self.push(Step::Pool(Box::new(Pool { work, from, input, to, taps, kernel })), reads, writes);
+    }
+}

@@ -1,0 +1,15 @@
+//! The messages of `onnx.proto`, as far as they matter here, and the protobuf wire format they are coded in.
+//!
+//! Field numbers are those of onnx/onnx.proto (IR version 13). Messages borrow from the file; nothing is copied but lists of numbers.
+
+mod message;
+mod tensor;
+mod types;
+mod wire;
+
+pub(crate) use message::{
+    Attribute, Dim, FunctionProto, GraphProto, ModelProto, NodeProto, TensorProto, ValueInfo, ValueKind,
+};
+pub(crate) use tensor::tensor_value;
+pub(crate) use types::ElementType;
+pub(crate) use wire::Encoder;

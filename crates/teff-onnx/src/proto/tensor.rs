@@ -1,0 +1,113 @@
+//! The elements of a `TensorProto`.
+
+use super::message::TensorProto;
+use super::types::ElementType;
+use teff_graph::{DType, Num, Type, Value};
+
+/// The value and element type of a tensor that is in the file. `raw` is its data when that is stored elsewhere.
+///
+/// # Errors
+/// What is wrong with it, in words that follow the tensor's name.
+pub(crate) fn tensor_value(t: &TensorProto, raw: Option<&[u8]>) -> Result<(ElementType, Value), String> {
+    let element = ElementType::from_number(t.data_type)
+        .ok_or_else(|| format!("has element type {}, which is not supported", t.data_type))?;
+    let dtype = element.dtype().ok_or("holds strings, which no operation here computes with")?;
+    let dims: Option<Vec<usize>> = t.dims.iter().map(|&d| usize::try_from(d).ok()).collect();
+    let dims = dims.ok_or_else(|| format!("has the negative size in {:?}", t.dims))?;
+    let count = dims.iter().try_fold(1usize, |n, &d| n.checked_mul(d));
+    let count = count.filter(|&n| n <= isize::MAX as usize / 8).ok_or("is too large for memory")?;
+    let ty = Type::new(dtype, dims);
+    let value = match raw.or(t.raw) {
+        Some(raw) => from_raw(element, ty, count, raw)?,
+        None => from_lists(element, ty, count, t)?,
+    };
+    Ok((element, value))
+}
+
+/// `raw_data`: little-endian, elements narrower than a byte packed from the low bits up.
+fn from_raw(element: ElementType, ty: Type, count: usize, raw: &[u8]) -> Result<Value, String> {
+    let bits = element.bits();
+    let bytes = if bits >= 8 { count.checked_mul(bits / 8) } else { Some(count.div_ceil(8 / bits)) };
+    if bytes != Some(raw.len()) {
+        return Err(format!("of type {ty} ({}) has {} bytes of data", element.name(), raw.len()));
+    }
+    if let ElementType::Plain(_) = element {
+        return Value::from_le_bytes(&ty, raw).ok_or_else(|| "has data of another length".into());
+    }
+    let word = |i: usize| match bits {
+        16 => u32::from(u16::from_le_bytes([raw[2 * i], raw[2 * i + 1]])),
+        8 => u32::from(raw[i]),
+        n => u32::from(raw[i * n / 8] >> (i * n % 8)) & ((1 << n) - 1),
+    };
+    Ok(Value::from_fn(&ty, |i| narrow(element, word(i))))
+}
+
+/// The value of an element of a type that graphs do not have, from its bits.
+fn narrow(element: ElementType, bits: u32) -> Num {
+    match element.int_range() {
+        Some((low, high)) => {
+            let n = i128::from(bits);
+            // Two's complement of a few bits.
+            Num::Int(if low < 0 && n > high { n - (high - low + 1) } else { n })
+        }
+        None => Num::Float(f64::from(element.decode_float(bits))),
+    }
+}
+
+/// `float_data`, `double_data` and the integer lists: one entry an element, but for those narrower than a byte, which share one.
+fn from_lists(element: ElementType, ty: Type, count: usize, t: &TensorProto) -> Result<Value, String> {
+    let narrower = element.bits() < 8;
+    let per_entry = if narrower { 8 / element.bits() } else { 1 };
+    let (have, wanted) = match element {
+        ElementType::Plain(DType::F32) => (t.floats.len(), count),
+        ElementType::Plain(DType::F64) => (t.doubles.len(), count),
+        _ => (t.ints.len(), count.div_ceil(per_entry)),
+    };
+    if have != wanted {
+        return Err(format!("of type {ty} ({}) has {have} elements of data", element.name()));
+    }
+    Ok(Value::from_fn(&ty, |i| match element {
+        ElementType::Plain(DType::F32) => Num::Float(t.floats[i].into()),
+        ElementType::Plain(DType::F64) => Num::Float(t.doubles[i]),
+        ElementType::Plain(_) => Num::Int(t.ints[i].into()),
+        _ => {
+            let entry = t.ints[i / per_entry] as u32;
+            let bits = element.bits();
+            let mask = if bits == 16 { 0xffff } else { (1 << bits) - 1 };
+            narrow(element, entry >> (i % per_entry * bits) & mask)
+        }
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tensor(data_type: i64, dims: &[i64], raw: &'static [u8]) -> TensorProto<'static> {
+        TensorProto { data_type, dims: dims.to_vec(), raw: Some(raw), ..TensorProto::default() }
+    }
+
+    #[test]
+    fn narrow_types_widen() {
+        let value = |data_type, n, raw| tensor_value(&tensor(data_type, &[n], raw), None).unwrap().1;
+        assert_eq!(value(22, 3, &[0x8f, 0x07]), Value::new([3], vec![-1i8, -8, 7]));
+        assert_eq!(value(21, 2, &[0x8f]), Value::new([2], vec![15u8, 8]));
+        assert_eq!(value(26, 4, &[0b11_10_01_00]), Value::new([4], vec![0i8, 1, -2, -1]));
+        // 1.0, the smallest subnormal and the largest number of float16.
+        assert_eq!(
+            value(10, 3, &[0x00, 0x3c, 0x01, 0x00, 0xff, 0x7b]),
+            Value::new([3], vec![1.0f32, 5.960_464_5e-8, 65504.0])
+        );
+        assert_eq!(value(16, 1, &[0x80, 0xbf]), Value::new([1], vec![-1.0f32]));
+        assert_eq!(value(17, 2, &[0x7e, 0x01]), Value::new([2], vec![448.0f32, 0.001953125]));
+        assert_eq!(value(23, 2, &[0xf1]), Value::new([2], vec![0.5f32, -6.0]));
+    }
+
+    #[test]
+    fn declared_sizes_are_not_believed() {
+        assert!(tensor_value(&tensor(1, &[1 << 40], &[0; 4]), None).is_err());
+        assert!(tensor_value(&tensor(1, &[1 << 62, 1 << 62], &[]), None).is_err());
+        assert!(tensor_value(&tensor(1, &[-1], &[]), None).is_err());
+        assert!(tensor_value(&tensor(8, &[1], &[]), None).is_err());
+    }
+}

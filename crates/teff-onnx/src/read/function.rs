@@ -1,0 +1,102 @@
+//! Functions that a model brings along, inlined where they are called.
+
+use super::item::Item;
+use super::operators;
+use super::walk::{Reader, Scope, is_default, no_operator, node_at, qualified};
+use crate::error::{Error, Result};
+use crate::proto::{Attribute, FunctionProto, GraphProto, ModelProto, NodeProto};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What a call names: domain, name, overload.
+#[derive(PartialEq, Eq, Hash)]
+pub(crate) struct FunctionKey<'m>(&'m str, &'m str, &'m str);
+
+impl<'m> FunctionKey<'m> {
+    pub(crate) fn of_function(f: &FunctionProto<'m>) -> Self {
+        FunctionKey(f.domain, f.name, f.overload)
+    }
+
+    pub(crate) fn of_node(n: &NodeProto<'m>) -> Self {
+        FunctionKey(n.domain, n.op_type, n.overload)
+    }
+}
+
+impl<'m> Reader<'m> {
+    /// The outputs of function `f`, called by `node` with these inputs.
+    pub(crate) fn call(
+        &mut self,
+        f: &'m FunctionProto<'m>,
+        node: &NodeProto<'m>,
+        inputs: Vec<Item>,
+    ) -> Result<Vec<Item>> {
+        self.nested(|reader| {
+            let mut scope = Scope::new(&f.opsets);
+            let all = inputs.into_iter().chain(std::iter::repeat(Item::Absent));
+            f.inputs.iter().zip(all).for_each(|(name, item)| scope.set(name, item));
+            let body: Vec<NodeProto> = f.nodes.iter().map(|n| bound(n, f, &node.attributes)).collect();
+            reader.nodes(&mut scope, &body)?;
+            let output = |name: &&str| match scope.get(name) {
+                Some(item) => Ok(item.clone()),
+                None => Err(Error::InvalidModel {
+                    reason: format!("function {}.{} does not compute its output {name:?}", f.domain, f.name),
+                }),
+            };
+            f.outputs.iter().map(output).collect()
+        })
+    }
+}
+
+/// A node of function `f` whose references to the function's attributes are replaced by what the call gives, or by the default. A
+/// reference to neither leaves the node without that attribute.
+fn bound<'m>(node: &NodeProto<'m>, f: &FunctionProto<'m>, given: &[Attribute<'m>]) -> NodeProto<'m> {
+    let bind = |a: &Attribute<'m>| {
+        if a.reference.is_empty() {
+            let graph = a.graph.as_ref().map(|g| Box::new(bound_graph(g, f, given)));
+            return Some(Attribute { graph, ..a.clone() });
+        }
+        let value = given.iter().chain(&f.defaults).find(|v| v.name == a.reference)?;
+        Some(Attribute { name: a.name, ..value.clone() })
+    };
+    NodeProto { attributes: node.attributes.iter().filter_map(bind).collect(), ..node.clone() }
+}
+
+fn bound_graph<'m>(graph: &GraphProto<'m>, f: &FunctionProto<'m>, given: &[Attribute<'m>]) -> GraphProto<'m> {
+    GraphProto { nodes: graph.nodes.iter().map(|n| bound(n, f, given)).collect(), ..graph.clone() }
+}
+
+/// Calls `f` for every node of `model`, its sub-graphs and functions.
+fn each_node(model: &ModelProto, f: &mut dyn FnMut(&Scope, &NodeProto)) {
+    fn look(scope: &Scope, nodes: &[NodeProto], f: &mut dyn FnMut(&Scope, &NodeProto)) {
+        for node in nodes {
+            f(scope, node);
+            node.attributes.iter().filter_map(|a| a.graph.as_deref()).for_each(|g| look(scope, &g.nodes, f));
+        }
+    }
+    if let Some(graph) = &model.graph {
+        look(&Scope::new(&model.opsets), &graph.nodes, f);
+    }
+    model.functions.iter().for_each(|function| look(&Scope::new(&function.opsets), &function.nodes, f));
+}
+
+/// The operators of `model`, sorted, each once.
+pub(crate) fn operators_used(model: &ModelProto) -> Vec<String> {
+    let mut found = BTreeSet::new();
+    each_node(model, &mut |_, node| {
+        found.insert(qualified(node));
+    });
+    found.into_iter().collect()
+}
+
+/// The operators of `model` that nothing here lowers; each once, in order of name.
+pub(crate) fn unsupported_operators(model: &ModelProto) -> Vec<Error> {
+    let mut found = BTreeMap::new();
+    each_node(model, &mut |scope, node| {
+        let is_function =
+            || model.functions.iter().any(|f| f.domain == node.domain && f.name == node.op_type);
+        if operators::find(node.domain, node.op_type).is_none() && (is_default(node.domain) || !is_function())
+        {
+            found.entry(qualified(node)).or_insert_with(|| no_operator(node_at(scope, node)));
+        }
+    });
+    found.into_values().collect()
+}

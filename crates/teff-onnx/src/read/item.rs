@@ -1,0 +1,57 @@
+//! What a name in an ONNX graph stands for while reading.
+
+use crate::proto::ElementType;
+use teff_graph::{DType, Tensor};
+
+/// A tensor together with the element type ONNX gives it.
+#[derive(Clone, Debug)]
+pub(crate) struct Typed {
+    pub(crate) tensor: Tensor,
+    pub(crate) element: ElementType,
+}
+
+/// A value.
+#[derive(Clone, Debug)]
+pub(crate) enum Item {
+    Tensor(Typed),
+    /// A sequence whose length is known while reading.
+    Sequence(Vec<Typed>),
+    /// An optional input that is not given, or an empty optional.
+    Absent,
+}
+
+impl From<Tensor> for Typed {
+    fn from(tensor: Tensor) -> Typed {
+        let element = ElementType::Plain(tensor.dtype());
+        Typed { tensor, element }
+    }
+}
+
+impl From<Tensor> for Item {
+    fn from(tensor: Tensor) -> Item {
+        Item::Tensor(tensor.into())
+    }
+}
+
+impl Item {
+    pub(crate) fn narrow(tensor: Tensor, element: ElementType) -> Item {
+        Item::Tensor(Typed { tensor, element })
+    }
+}
+
+impl Typed {
+    /// True for 16-bit floats, which are computed in 32 bits.
+    pub(crate) fn is_half(&self) -> bool {
+        matches!(self.element, ElementType::F16 | ElementType::BF16)
+    }
+
+    /// The element type of what an ordinary operator computes from this operand into `result`.
+    pub(crate) fn carried_to(&self, result: &Tensor) -> ElementType {
+        let same_holder = self.element.dtype() == Some(result.dtype());
+        if self.is_half() && result.dtype() == DType::F32 && same_holder {
+            self.element
+        } else {
+            ElementType::Plain(result.dtype())
+        }
+    }
+}

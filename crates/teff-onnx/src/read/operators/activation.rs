@@ -1,0 +1,116 @@
+//! Activation functions.
+
+use super::{Lower::One, Table};
+use crate::read::node::{Lowered, Node, axis_of, unsupported};
+use teff_graph::{DType, Tensor, Type};
+
+pub(super) const TABLE: Table = &[
+    ("Celu", One(|n| Ok(n.x(0)?.celu(n.float("alpha", 1.0))))),
+    ("Clip", One(clip)),
+    ("Elu", One(|n| Ok(n.x(0)?.elu(n.float("alpha", 1.0))))),
+    ("Gelu", One(gelu)),
+    ("HardSigmoid", One(hard_sigmoid)),
+    ("HardSwish", One(|n| Ok(n.x(0)?.hard_swish()))),
+    ("Hardmax", One(hardmax)),
+    ("LeakyRelu", One(|n| Ok(n.x(0)?.leaky_relu(n.float("alpha", 0.01))))),
+    ("LogSoftmax", One(|n| along(n, |x, axis| x.log_softmax(axis)))),
+    ("Mish", One(|n| Ok(n.x(0)?.mish()))),
+    ("PRelu", One(prelu)),
+    ("Relu", One(|n| Ok(n.x(0)?.relu()))),
+    ("Selu", One(selu)),
+    ("Shrink", One(shrink)),
+    ("Sigmoid", One(|n| Ok(n.x(0)?.sigmoid()))),
+    ("Softmax", One(|n| along(n, |x, axis| x.softmax(axis)))),
+    ("Softplus", One(|n| Ok(n.x(0)?.softplus()))),
+    ("Softsign", One(|n| Ok(n.x(0)?.softsign()))),
+    ("Swish", One(swish)),
+    ("Tanh", One(|n| Ok(n.x(0)?.tanh()))),
+    ("ThresholdedRelu", One(thresholded_relu)),
+];
+
+/// Bounds are attributes before version 11, then inputs.
+fn clip(n: &mut Node) -> Lowered {
+    let x = n.x(0)?;
+    let (low, high) = if n.version < 11 {
+        n.ignore(&["consumed_inputs"]);
+        let bound = |name: &str| n.attribute(name).map(|a| x.full_like(a.f.into()));
+        (bound("min"), bound("max"))
+    } else {
+        (n.optional(1)?, n.optional(2)?)
+    };
+    let x = low.map_or(x.clone(), |low| x.maximum(&low));
+    Ok(high.map_or(x.clone(), |high| x.minimum(&high)))
+}
+
+fn gelu(n: &mut Node) -> Lowered {
+    match n.text("approximate", "none")? {
+        "none" => Ok(n.x(0)?.gelu()),
+        "tanh" => Ok(n.x(0)?.gelu_tanh()),
+        other => unsupported(format!("approximate={other:?}"), "use none or tanh"),
+    }
+}
+
+fn hard_sigmoid(n: &mut Node) -> Lowered {
+    Ok(n.x(0)?.hard_sigmoid(n.float("alpha", f64::from(0.2f32)), n.float("beta", 0.5)))
+}
+
+fn selu(n: &mut Node) -> Lowered {
+    let alpha = n.float("alpha", f64::from(1.673_263_2_f32));
+    let gamma = n.float("gamma", f64::from(1.050_701_f32));
+    Ok(n.x(0)?.elu(alpha) * gamma)
+}
+
+/// Slopes broadcast to x; before version 7 one a channel was meant.
+fn prelu(n: &mut Node) -> Lowered {
+    let (x, slope) = (n.x(0)?, n.x(1)?);
+    let per_channel = slope.rank() == 1 && x.rank() > 2 && x.shape()[1] == slope.len() && slope.len() > 1;
+    let slope = if n.version < 7 && per_channel { slope.per_channel(x.rank()) } else { slope };
+    let zero = x.full_like(0.0);
+    Ok(x.less(&zero).select(&(&x * &slope), &x))
+}
+
+fn shrink(n: &mut Node) -> Lowered {
+    let x = n.x(0)?;
+    let (lambda, bias) = (n.float("lambd", 0.5), n.float("bias", 0.0));
+    let wide = if x.dtype().is_float() { x.dtype() } else { DType::F32 };
+    let y = x.cast(wide);
+    let zero = y.full_like(0.0);
+    let low = y.less(&y.full_like(-lambda)).select(&(&y + bias), &zero);
+    Ok(y.full_like(lambda).less(&y).select(&(&y - bias), &low).cast(x.dtype()))
+}
+
+fn swish(n: &mut Node) -> Lowered {
+    let x = n.x(0)?;
+    let alpha = n.float("alpha", 1.0);
+    Ok(if alpha == 1.0 { x.silu() } else { &x * (&x * alpha).sigmoid() })
+}
+
+fn thresholded_relu(n: &mut Node) -> Lowered {
+    let x = n.x(0)?;
+    let threshold = x.full_like(n.float("alpha", 1.0));
+    Ok(threshold.less(&x).select(&x, &x.full_like(0.0)))
+}
+
+/// Softmax and its kin: along `axis`, since version 13 the last by default; before, over all axes from `axis` (1) on as one.
+fn along(n: &mut Node, f: impl Fn(&Tensor, isize) -> Tensor) -> Lowered {
+    let x = n.x(0)?;
+    if n.version >= 13 {
+        let axis = axis_of(n.int("axis", -1), x.rank())?;
+        return Ok(f(&x, axis as isize));
+    }
+    let axis = axis_of(n.int("axis", 1), x.rank())?;
+    let rows: usize = x.shape()[..axis].iter().product();
+    let columns: usize = x.shape()[axis..].iter().product();
+    Ok(f(&x.reshape(&[rows, columns]), 1).reshape(x.shape()))
+}
+
+/// 1 at the first largest element, 0 elsewhere.
+fn hardmax(n: &mut Node) -> Lowered {
+    let one_hot = |x: &Tensor, axis: isize| {
+        let axis = axis as usize;
+        let winner = x.arg_reduce(false, axis, false);
+        let index = Tensor::iota(Type::new(DType::I64, x.shape()), axis);
+        index.equal(&winner).cast(x.dtype())
+    };
+    along(n, one_hot)
+}

@@ -1,0 +1,232 @@
+//! onnxruntime's own operators (domain `com.microsoft`), those that its quantiser and optimiser put into models.
+//!
+//! Source: onnxruntime/docs/ContribOperators.md.
+
+use super::{
+    Lower::{Many, One},
+    Table,
+    convolution::{geometry, with_bias},
+    matrix::scaled,
+    quantize::{dequantized, quantized, requantized},
+};
+use crate::read::item::{Item, Typed};
+use crate::read::node::{Lowered, Node, axis_of, invalid, unsupported};
+use teff_graph::{DType, Tensor, Type};
+
+pub(super) const TABLE: Table = &[
+    ("BiasGelu", One(|n| Ok((n.x(0)? + n.x(1)?).gelu()))),
+    ("DequantizeLinear", One(dequantize_linear)),
+    ("FastGelu", One(fast_gelu)),
+    ("FusedConv", One(fused_conv)),
+    ("FusedGemm", One(fused_gemm)),
+    ("FusedMatMul", One(fused_mat_mul)),
+    ("Gelu", One(|n| Ok(n.x(0)?.gelu()))),
+    ("QGemm", One(q_gemm)),
+    ("QLinearAdd", One(|n| q_linear_pair(n, |a, b| a + b))),
+    ("QLinearConcat", One(q_linear_concat)),
+    ("QLinearGlobalAveragePool", One(q_linear_global_average_pool)),
+    (
+        "QLinearLeakyRelu",
+        One(|n| {
+            let slope = n.float("alpha", 0.01);
+            q_linear_unary(n, |x| x.leaky_relu(slope))
+        }),
+    ),
+    ("QLinearMul", One(|n| q_linear_pair(n, |a, b| a * b))),
+    ("QLinearSigmoid", One(|n| q_linear_unary(n, Tensor::sigmoid))),
+    ("QLinearSoftmax", One(q_linear_softmax)),
+    ("QuantizeLinear", One(quantize_linear)),
+    ("QuickGelu", One(quick_gelu)),
+    ("SimplifiedLayerNormalization", One(simplified_layer_norm)),
+    ("SkipLayerNormalization", Many(|n| skip_layer_norm(n, true))),
+    ("SkipSimplifiedLayerNormalization", Many(|n| skip_layer_norm(n, false))),
+];
+
+/// What onnxruntime writes into the default domain though the standard does not have it.
+pub(super) const IN_DEFAULT_DOMAIN: Table = &[("SimplifiedLayerNormalization", One(simplified_layer_norm))];
+
+/// Quantised input `i` with scale and zero point after it, as floats.
+fn real(n: &Node, i: usize) -> Lowered {
+    let q = n.x(i)?;
+    let zero = n.optional(i + 2)?.unwrap_or_else(|| Tensor::full(Type::new(q.dtype(), []), 0.0));
+    dequantized(&q, &n.x(i + 1)?, &zero, 0, 0)
+}
+
+/// `y` quantised with the scale at input `i` and the zero point after it, which is 0 of the type of input 0 when absent.
+fn quantized_by(n: &Node, y: &Tensor, i: usize) -> Lowered {
+    let zero = match n.item(i + 1) {
+        Item::Absent => Tensor::full(Type::new(n.x(0)?.dtype(), []), 0.0).into(),
+        Item::Tensor(_) | Item::Sequence(_) => n.typed(i + 1)?,
+    };
+    quantized(y, &n.x(i)?, &zero, 0, 0)
+}
+
+fn q_linear_pair(n: &mut Node, f: impl Fn(&Tensor, &Tensor) -> Tensor) -> Lowered {
+    let y = f(&real(n, 0)?, &real(n, 3)?);
+    quantized_by(n, &y, 6)
+}
+
+fn q_linear_unary(n: &mut Node, f: impl Fn(&Tensor) -> Tensor) -> Lowered {
+    let y = f(&real(n, 0)?);
+    quantized_by(n, &y, 3)
+}
+
+fn q_linear_softmax(n: &mut Node) -> Lowered {
+    let x = real(n, 0)?;
+    let opset = n.int("opset", 13);
+    let axis = axis_of(n.int("axis", -1), x.rank())?;
+    let y = if opset >= 13 {
+        x.softmax(axis as isize)
+    } else {
+        let rows: usize = x.shape()[..axis].iter().product();
+        x.reshape(&[rows, x.len() / rows.max(1)]).softmax(1).reshape(x.shape())
+    };
+    quantized_by(n, &y, 3)
+}
+
+/// Inputs: scale and zero point of the result, then (tensor, scale, zero point) for each part.
+fn q_linear_concat(n: &mut Node) -> Lowered {
+    let zero = n.typed(1)?;
+    let scale = n.x(0)?;
+    if n.input_count() % 3 != 2 || n.input_count() < 5 {
+        return invalid("the inputs are not a scale, a zero point and triples");
+    }
+    let parts = (2..n.input_count()).step_by(3).map(|i| real(n, i)).collect::<Lowered<Vec<_>>>()?;
+    let axis = axis_of(n.int("axis", 0), parts[0].rank())?;
+    quantized(&Tensor::concat(&parts, axis), &scale, &zero, 0, 0)
+}
+
+fn q_linear_global_average_pool(n: &mut Node) -> Lowered {
+    let last = n.flag("channels_last", false);
+    let x = real(n, 0)?;
+    if x.rank() < 3 {
+        return invalid(format!("takes [N, C, D..], not {}", x.ty()));
+    }
+    let rank = x.rank() as isize;
+    let axes: Vec<isize> = if last { (1..rank - 1).collect() } else { (2..rank).collect() };
+    quantized_by(n, &x.mean_keep(&axes), 3)
+}
+
+/// Matrices of integers with i32 bias; float when no scale of the result is given.
+fn q_gemm(n: &mut Node) -> Lowered {
+    let turned = |x: Tensor, on: bool| if on { x.transpose() } else { x };
+    let scalar_zero = |z: Tensor| if z.len() == 1 { z.reshape(&[]) } else { z };
+    let (trans_a, trans_b) = (n.flag("transA", false), n.flag("transB", false));
+    let centred = |q: Tensor, zero: Tensor| q.cast(DType::I32) - zero.cast(DType::I32);
+    let a = centred(turned(n.x(0)?, trans_a), scalar_zero(n.x(2)?));
+    // Zero points of B, like its scales, are one a column of the product.
+    let b = centred(turned(n.x(3)?, trans_b), scalar_zero(n.x(5)?));
+    let mut sums = a.matmul(&b);
+    if let Some(c) = n.optional(6)? {
+        sums = sums + c;
+    }
+    let alpha = n.float("alpha", 1.0);
+    let factor = scaled(&(n.x(1)?.reshape(&[]) * scalar_zero(n.x(4)?)), alpha);
+    match n.optional(7)? {
+        None => Ok(sums.cast(DType::F32) * factor),
+        Some(scale) => requantized(&sums, &(factor / scale.reshape(&[])), &n.typed(8)?),
+    }
+}
+
+fn quantize_linear(n: &mut Node) -> Lowered {
+    let axis = n.int("axis", 1);
+    let zero: Typed = match n.item(2) {
+        Item::Absent => Tensor::scalar(0u8).into(),
+        Item::Tensor(_) | Item::Sequence(_) => n.typed(2)?,
+    };
+    quantized(&n.x(0)?, &n.x(1)?, &zero, axis, n.int("block_size", 0))
+}
+
+fn dequantize_linear(n: &mut Node) -> Lowered {
+    let q = n.x(0)?;
+    let axis = n.int("axis", 1);
+    let zero = n.optional(2)?.unwrap_or_else(|| Tensor::full(Type::new(q.dtype(), []), 0.0));
+    dequantized(&q, &n.x(1)?, &zero, axis, n.int("block_size", 0))
+}
+
+fn fast_gelu(n: &mut Node) -> Lowered {
+    let x = n.x(0)?;
+    Ok(match n.optional(1)? {
+        Some(bias) => (x + bias).gelu_tanh(),
+        None => x.gelu_tanh(),
+    })
+}
+
+fn quick_gelu(n: &mut Node) -> Lowered {
+    let x = n.x(0)?;
+    Ok(&x * (&x * n.float("alpha", f64::from(1.702f32))).sigmoid())
+}
+
+/// The activation that an optimiser fused behind an operator.
+fn activated(n: &Node, y: Tensor) -> Lowered {
+    let parameters = n.attribute("activation_params").map_or(vec![], |a| a.floats.clone());
+    let p = |i: usize, default: f64| parameters.get(i).map_or(default, |&x| x.into());
+    Ok(match n.text("activation", "")? {
+        "" => y,
+        "Relu" => y.relu(),
+        "Tanh" => y.tanh(),
+        "Sigmoid" => y.sigmoid(),
+        "LeakyRelu" => y.leaky_relu(p(0, 0.01)),
+        "Clip" => y.clip(p(0, f64::NEG_INFINITY), p(1, f64::INFINITY)),
+        "HardSigmoid" => y.hard_sigmoid(p(0, 0.2), p(1, 0.5)),
+        other => {
+            return unsupported(format!("activation={other:?}"), "save the model without graph optimisation");
+        }
+    })
+}
+
+/// A convolution, an optional tensor added, an activation.
+fn fused_conv(n: &mut Node) -> Lowered {
+    let (x, w) = (n.x(0)?, n.x(1)?);
+    let geometry = geometry(n, &x, &w)?;
+    let y = with_bias(x.conv_general(&w, geometry), n.optional(2)?)?;
+    let y = n.optional(3)?.map_or(y.clone(), |z| y + z);
+    activated(n, y)
+}
+
+fn fused_gemm(n: &mut Node) -> Lowered {
+    let a = if n.flag("transA", false) { n.x(0)?.transpose() } else { n.x(0)? };
+    let b = if n.flag("transB", false) { n.x(1)?.transpose() } else { n.x(1)? };
+    let mut y = scaled(&a.matmul(&b), n.float("alpha", 1.0));
+    if let Some(c) = n.optional(2)? {
+        y = y + scaled(&c, n.float("beta", 1.0));
+    }
+    activated(n, y)
+}
+
+fn fused_mat_mul(n: &mut Node) -> Lowered {
+    if n.flag("transBatchA", false) || n.flag("transBatchB", false) {
+        return unsupported("transposed batch axes", "save the model without graph optimisation");
+    }
+    let a = if n.flag("transA", false) { n.x(0)?.transpose() } else { n.x(0)? };
+    let b = if n.flag("transB", false) { n.x(1)?.transpose() } else { n.x(1)? };
+    Ok(scaled(&a.matmul(&b), n.float("alpha", 1.0)))
+}
+
+fn simplified_layer_norm(n: &mut Node) -> Lowered {
+    let (x, scale) = (n.x(0)?, n.x(1)?);
+    n.ignore(&["stash_type"]);
+    let axis = axis_of(n.int("axis", -1), x.rank())?;
+    let axes: Vec<isize> = (axis as isize..x.rank() as isize).collect();
+    Ok(x.rms_normalize(&axes, n.float("epsilon", 1e-5)) * scale)
+}
+
+/// Input + skip (+ bias), normalised over the last axis; the sum itself is the fourth output.
+fn skip_layer_norm(n: &mut Node, centre: bool) -> Lowered<Vec<Item>> {
+    let (bias_at, shift) = if centre { (4, n.optional(3)?) } else { (3, None) };
+    let mut sum = n.x(0)? + n.x(1)?;
+    let scale = n.x(2)?;
+    if let Some(bias) = n.optional(bias_at)? {
+        sum = sum + bias;
+    }
+    let epsilon = n.float("epsilon", f64::from(1e-12f32));
+    let y = if centre { sum.layer_norm(1, epsilon) } else { sum.rms_normalize(&[-1], epsilon) } * scale;
+    let y = shift.map_or(y.clone(), |s| y + s);
+    if n.wants(1) || n.wants(2) {
+        return unsupported(
+            "the outputs mean and inverse deviation",
+            "save the model without graph optimisation",
+        );
+    }
+    Ok(vec![n.carried(y), Item::Absent, Item::Absent, n.carried(sum)])
+}

@@ -1,0 +1,246 @@
+//! Operators with sub-graphs: conditions and loops.
+
+use super::{Lower::Many, Table};
+use crate::error::Error;
+use crate::proto::GraphProto;
+use crate::read::item::{Item, Typed};
+use crate::read::node::{Fault, Lowered, Node, axis_of, invalid, unsupported};
+use teff_graph::{Tensor, Type, Value};
+
+pub(super) const TABLE: Table = &[("If", Many(if_)), ("Loop", Many(loop_)), ("Scan", Many(scan))];
+
+/// A loop is unrolled up to so many times.
+const MOST_TRIPS: i64 = 4096;
+
+/// One branch when the condition is known; else both, and what the condition picks, where they agree in type.
+fn if_(n: &mut Node) -> Lowered<Vec<Item>> {
+    let condition = n.x(0)?;
+    let (then, other) = (n.graph("then_branch")?, n.graph("else_branch")?);
+    if condition.len() != 1 {
+        return invalid(format!("the condition must have one element, not {}", condition.ty()));
+    }
+    if let Some(v) = n.reader.fold.value(&condition) {
+        let taken = if v.to_i64()[0] != 0 { then } else { other };
+        return Ok(n.reader.subgraph(n.scope, taken, vec![])?);
+    }
+    let a = n.reader.subgraph(n.scope, then, vec![])?;
+    let b = n.reader.subgraph(n.scope, other, vec![])?;
+    let pick = |(a, b): (Item, Item)| match (a, b) {
+        (Item::Tensor(a), Item::Tensor(b)) if a.tensor.ty() == b.tensor.ty() => {
+            let picked = condition.reshape(&[]).select(&a.tensor, &b.tensor);
+            Ok(Item::narrow(picked, a.element))
+        }
+        _ => unsupported(
+            "the condition depends on the model's inputs and the branches differ in type",
+            "export with the condition fixed",
+        ),
+    };
+    a.into_iter().zip(b).map(pick).collect()
+}
+
+/// Unrolled: the trip count, and the condition after each trip, must be known while reading.
+fn loop_(n: &mut Node) -> Lowered<Vec<Item>> {
+    let body = n.graph("body")?;
+    let limit = match n.item(0) {
+        Item::Absent => i64::MAX,
+        Item::Tensor(_) | Item::Sequence(_) => n.int_of(0, "M (the trip count)")?.max(0),
+    };
+    let mut going = match n.item(1) {
+        Item::Absent => true,
+        Item::Tensor(_) | Item::Sequence(_) => n.int_of(1, "cond")? != 0,
+    };
+    let mut carried: Vec<Item> = (2..n.input_count()).map(|i| n.item(i)).collect();
+    let states = carried.len();
+    let Some(stacked) = body.outputs.len().checked_sub(states + 1) else {
+        return invalid("the body has fewer outputs than the loop has states");
+    };
+    let mut stacks: Vec<Vec<Typed>> = vec![Vec::new(); stacked];
+    let mut trip = 0;
+    while going && trip < limit {
+        if trip >= MOST_TRIPS {
+            return unsupported(
+                format!("a loop of more than {MOST_TRIPS} trips"),
+                "write it as Scan, or fix the trip count at export",
+            );
+        }
+        let mut outputs = run_body(n, body, trip, carried)?;
+        let given = outputs.split_off(states + 1);
+        let condition = outputs.remove(0);
+        carried = outputs;
+        for (stack, item) in stacks.iter_mut().zip(given) {
+            stack.push(tensor_of(item)?);
+        }
+        going = known_condition(n, &condition)?;
+        trip += 1;
+    }
+    if trip == 0 && stacked > 0 {
+        // The types of what would be stacked, from a trip that is not taken.
+        let outputs = run_body(n, body, 0, carried.clone())?;
+        let types = outputs.into_iter().skip(states + 1).map(tensor_of).collect::<Lowered<Vec<_>>>()?;
+        let empty = |t: Typed| {
+            let ty = Type::new(t.tensor.dtype(), [&[0], t.tensor.shape()].concat());
+            Item::narrow(Tensor::constant(Value::zeros(&ty)), t.element)
+        };
+        return Ok(carried.into_iter().chain(types.into_iter().map(empty)).collect());
+    }
+    let stack = |parts: Vec<Typed>| {
+        let element = parts[0].element;
+        let tensors: Vec<Tensor> = parts.into_iter().map(|t| t.tensor).collect();
+        Item::narrow(Tensor::stack(&tensors, 0), element)
+    };
+    Ok(carried.into_iter().chain(stacks.into_iter().map(stack)).collect())
+}
+
+fn run_body<'m>(
+    n: &mut Node<'_, '_, 'm>,
+    body: &GraphProto<'m>,
+    trip: i64,
+    carried: Vec<Item>,
+) -> Lowered<Vec<Item>> {
+    let front = [Tensor::constant(Value::scalar(trip)).into(), Tensor::constant(Value::scalar(true)).into()];
+    let inputs = front.into_iter().chain(carried).collect();
+    Ok(n.reader.subgraph(n.scope, body, inputs)?)
+}
+
+fn known_condition(n: &mut Node, condition: &Item) -> Lowered<bool> {
+    let Item::Tensor(t) = condition else { return invalid("the condition is no tensor") };
+    match n.reader.fold.value(&t.tensor) {
+        Some(v) if v.len() == 1 => Ok(v.to_i64()[0] != 0),
+        _ => unsupported(
+            "the loop ends by a condition that depends on the model's inputs",
+            "export with a fixed trip count",
+        ),
+    }
+}
+
+fn tensor_of(item: Item) -> Lowered<Typed> {
+    match item {
+        Item::Tensor(t) => Ok(t),
+        Item::Sequence(_) | Item::Absent => invalid("the body must give a tensor and gives none"),
+    }
+}
+
+/// How the scanned inputs and outputs of a scan run.
+struct Directions {
+    /// Axis scanned along.
+    axes: Vec<i64>,
+    /// From the last to the first.
+    reversed: Vec<bool>,
+}
+
+fn directions(n: &Node, axes: &str, order: &str, count: usize) -> Lowered<Directions> {
+    let axes = n.ints(axes).map_or(vec![0; count], <[i64]>::to_vec);
+    let reversed: Vec<bool> =
+        n.ints(order).map_or(vec![false; count], |l| l.iter().map(|&d| d != 0).collect());
+    if axes.len() != count || reversed.len() != count {
+        return invalid("a list of axes or directions does not have an entry for each scanned tensor");
+    }
+    Ok(Directions { axes, reversed })
+}
+
+/// Axis `from` moved to place `to`.
+fn moved(x: &Tensor, from: usize, to: usize) -> Tensor {
+    let mut perm: Vec<usize> = (0..x.rank()).collect();
+    let axis = perm.remove(from);
+    perm.insert(to, axis);
+    x.permute(&perm)
+}
+
+fn scan(n: &mut Node) -> Lowered<Vec<Item>> {
+    let body = n.graph("body")?;
+    let scanned = usize::try_from(n.int("num_scan_inputs", 0)).unwrap_or(0);
+    if n.version < 9 {
+        return batched_scan(n, body, scanned);
+    }
+    let Some(states) = n.input_count().checked_sub(scanned).filter(|_| scanned > 0) else {
+        return invalid("num_scan_inputs is 0 or more than there are inputs");
+    };
+    let Some(stacked) = body.outputs.len().checked_sub(states) else {
+        return invalid("the body has fewer outputs than the scan has states");
+    };
+    let all = n.tensors(0)?;
+    let (initial, inputs) = all.split_at(states);
+    let ins = directions(n, "scan_input_axes", "scan_input_directions", scanned)?;
+    let outs = directions(n, "scan_output_axes", "scan_output_directions", stacked)?;
+    // A scan that runs backwards as a whole is one; anything mixed is turned around outside.
+    let backwards = ins.reversed.iter().chain(&outs.reversed).all(|&r| r);
+    let turn = |x: &Tensor, reversed: bool| if reversed && !backwards { x.flip(0) } else { x.clone() };
+    let mut prepared = Vec::new();
+    for (i, x) in inputs.iter().enumerate() {
+        let axis = axis_of(ins.axes[i], x.rank())?;
+        prepared.push(turn(&moved(x, axis, 0), ins.reversed[i]));
+    }
+    let (mut results, stacks) = run_scan(n, body, initial, &prepared, backwards)?;
+    for (i, y) in stacks.iter().enumerate() {
+        let axis = axis_of(outs.axes[i], y.rank())?;
+        results.push(moved(&turn(y, outs.reversed[i]), 0, axis));
+    }
+    Ok(results.into_iter().map(Item::from).collect())
+}
+
+fn run_scan<'m>(
+    n: &mut Node<'_, '_, 'm>,
+    body: &GraphProto<'m>,
+    initial: &[Tensor],
+    scanned: &[Tensor],
+    backwards: bool,
+) -> Lowered<(Vec<Tensor>, Vec<Tensor>)> {
+    let mut failure: Option<Error> = None;
+    let (states, stacks) = Tensor::scan(initial, scanned, backwards, |states, slices| {
+        let inputs = states.iter().chain(slices).cloned().map(Item::from).collect();
+        let outputs = n.reader.subgraph(n.scope, body, inputs).and_then(|items| {
+            let tensor = |item| match item {
+                Item::Tensor(t) => Ok(t.tensor),
+                Item::Sequence(_) | Item::Absent => {
+                    Err(Error::InvalidModel { reason: "the body of a scan must give tensors".into() })
+                }
+            };
+            items.into_iter().map(tensor).collect::<Result<Vec<_>, _>>()
+        });
+        let mut outputs = outputs.unwrap_or_else(|e| {
+            failure = Some(e);
+            states.to_vec()
+        });
+        let given = outputs.split_off(states.len().min(outputs.len()));
+        (outputs, given)
+    });
+    match failure {
+        Some(e) => Err(Fault::Inside(e)),
+        None => {
+            states.iter().chain(&stacks).try_for_each(Tensor::check)?;
+            Ok((states, stacks))
+        }
+    }
+}
+
+/// Version 8: a batch axis before the scanned one, each batch scanned by itself, after an optional list of lengths.
+fn batched_scan<'m>(n: &mut Node<'_, '_, 'm>, body: &GraphProto<'m>, scanned: usize) -> Lowered<Vec<Item>> {
+    if n.ints("directions").is_some_and(|d| d.iter().any(|&d| d != 0)) {
+        return unsupported("a reversed scan at version 8", "export with opset 9 or newer");
+    }
+    let all = n.tensors(1)?;
+    let Some(states) = all.len().checked_sub(scanned).filter(|_| scanned > 0) else {
+        return invalid("num_scan_inputs is 0 or more than there are inputs");
+    };
+    let (Some(&batch), Some(&steps)) = (all[states].shape().first(), all[states].shape().get(1)) else {
+        return invalid("scanned inputs need a batch axis and a time axis");
+    };
+    if let Some(lengths) = n.optional_ints_of(0, "sequence_lens")?
+        && lengths.iter().any(|&l| l != steps as i64)
+    {
+        return unsupported("sequences of different lengths", "export with opset 9 or newer");
+    }
+    if batch == 0 || all.iter().any(|t| t.shape().first() != Some(&batch)) {
+        return invalid("the inputs differ in batch size");
+    }
+    let mut results: Vec<Vec<Tensor>> = Vec::new();
+    for b in 0..batch {
+        let own: Vec<Tensor> = all.iter().map(|t| t.pick(0, b)).collect();
+        let (states, stacks) = run_scan(n, body, &own[..states], &own[states..], false)?;
+        results.push(states.into_iter().chain(stacks).collect());
+    }
+    let count = results[0].len();
+    Ok((0..count)
+        .map(|i| Tensor::stack(&results.iter().map(|r| r[i].clone()).collect::<Vec<_>>(), 0).into())
+        .collect())
+}

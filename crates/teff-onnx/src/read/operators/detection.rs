@@ -1,0 +1,163 @@
+//! Regions of interest.
+
+use super::{Lower::One, Table};
+use crate::read::item::Item;
+use crate::read::node::{Lowered, Node, invalid, unsupported};
+use teff_graph::{DType, ReduceKind, Tensor, Type, Value};
+
+pub(super) const TABLE: Table =
+    &[("NonMaxSuppression", One(non_max_suppression)), ("RoiAlign", One(roi_align))];
+
+/// One region along one axis: the two elements that each sampling point lies between, and their weights.
+struct Taps {
+    low: Tensor,
+    high: Tensor,
+    low_weight: Tensor,
+    high_weight: Tensor,
+}
+
+/// `bins * samples` points from `start` on, `length` long, over an axis of `size` elements. A point more than one element outside
+/// has no weight.
+fn taps(start: &Tensor, length: &Tensor, bins: usize, samples: usize, size: usize) -> Taps {
+    let points = bins * samples;
+    let at = Tensor::iota(Type::new(start.dtype(), [points]), 0);
+    let at = (at + 0.5) * (length / points as f64) + start;
+    let inside = at.full_like(-1.0).less_equal(&at).and(&at.less_equal(&at.full_like(size as f64)));
+    let at = at.clip(0.0, size as f64 - 1.0);
+    let low = at.floor();
+    let part = &at - &low;
+    let high = (&low + 1.0).clip(0.0, size as f64 - 1.0);
+    let inside = inside.cast(start.dtype());
+    let low_weight = (part.full_like(1.0) - &part) * &inside;
+    Taps { low: low.cast(DType::I64), high: high.cast(DType::I64), low_weight, high_weight: part * inside }
+}
+
+/// Each region of an image, sampled bilinearly on a grid and pooled to bins.
+fn roi_align(n: &mut Node) -> Lowered {
+    let (x, rois, batch) = (n.x(0)?, n.x(1)?, n.x(2)?);
+    let (count, [_, channels, height, width]) = (batch.len(), x.shape()) else {
+        return invalid(format!("takes X [N, C, H, W], not {}", x.ty()));
+    };
+    let (channels, height, width) = (*channels, *height, *width);
+    if rois.shape() != [count, 4] || height == 0 || width == 0 {
+        return invalid(format!("takes regions [{count}, 4] of an image, not {} of {}", rois.ty(), x.ty()));
+    }
+    let bins = |name: &str| usize::try_from(n.int(name, 1)).ok().filter(|b| (1..1 << 12).contains(b));
+    let (Some(rows), Some(columns)) = (bins("output_height"), bins("output_width")) else {
+        return invalid("output_height or output_width is out of range");
+    };
+    let half = match n.text(
+        "coordinate_transformation_mode",
+        if n.version < 16 { "output_half_pixel" } else { "half_pixel" },
+    )? {
+        "half_pixel" => true,
+        "output_half_pixel" => false,
+        other => return unsupported(format!("coordinate_transformation_mode={other:?}"), "use half_pixel"),
+    };
+    let average = match n.text("mode", "avg")? {
+        "avg" => true,
+        "max" => false,
+        other => return unsupported(format!("mode={other:?}"), "use avg or max"),
+    };
+    let scale = n.float("spatial_scale", 1.0);
+    let ratio = n.int("sampling_ratio", 0);
+    let corners = &rois * scale - if half { 0.5 } else { 0.0 };
+    let mut parts = Vec::new();
+    for r in 0..count {
+        let corner = |i: usize| corners.pick(0, r).pick(0, i);
+        let size = |from: usize, to: usize| {
+            let size = corner(to) - corner(from);
+            if half { size } else { size.maximum(&size.full_like(1.0)) }
+        };
+        let (length_x, length_y) = (size(0, 2), size(1, 3));
+        let grid_y = samples(n, ratio, &length_y, rows)?;
+        let grid_x = samples(n, ratio, &length_x, columns)?;
+        let ty = taps(&corner(1), &length_y, rows, grid_y, height);
+        let tx = taps(&corner(0), &length_x, columns, grid_x, width);
+        let image = x.gather(&batch.narrow(0, r, 1), 0).pick(0, 0);
+        // The four neighbours of each point, weighted.
+        let mut corners = Vec::new();
+        for (y, wy) in [(&ty.low, &ty.low_weight), (&ty.high, &ty.high_weight)] {
+            let lines = image.gather(y, 1) * wy.reshape(&[1, rows * grid_y, 1]);
+            for (x, wx) in [(&tx.low, &tx.low_weight), (&tx.high, &tx.high_weight)] {
+                corners.push(lines.gather(x, 2) * wx.reshape(&[1, 1, columns * grid_x]));
+            }
+        }
+        let kind = if average { ReduceKind::Sum } else { ReduceKind::Max };
+        let joined = corners.into_iter().reduce(|a, b| if average { a + b } else { a.maximum(&b) });
+        let joined = joined.expect("there are four").reshape(&[channels, rows, grid_y, columns, grid_x]);
+        let pooled = joined.reduce(kind, &[2, 4]).reshape(&[1, channels, rows, columns]);
+        parts.push(if average { pooled / (grid_y * grid_x) as f64 } else { pooled });
+    }
+    if parts.is_empty() {
+        return Ok(Tensor::full(Type::new(x.dtype(), [0, channels, rows, columns]), 0.0));
+    }
+    Ok(Tensor::concat(&parts, 0))
+}
+
+/// Sampling points a bin along an axis; without a ratio as many as elements, which needs the region to be known.
+fn samples(n: &mut Node, ratio: i64, length: &Tensor, bins: usize) -> Lowered<usize> {
+    if ratio > 0 {
+        return Ok((ratio as usize).min(1 << 10));
+    }
+    match n.reader.fold.value(length) {
+        Some(v) => Ok((v.to_f64()[0] / bins as f64).ceil().clamp(1.0, 1024.0) as usize),
+        None => unsupported(
+            "sampling_ratio=0 with regions that depend on the values of the model's inputs",
+            "export with a fixed sampling_ratio",
+        ),
+    }
+}
+
+/// Boxes chosen greedily by score; how many there are depends on the values, which must be known while reading.
+fn non_max_suppression(n: &mut Node) -> Lowered {
+    let (boxes, scores) = (n.constant(0, "boxes")?, n.constant(1, "scores")?);
+    let most = match n.item(2) {
+        Item::Absent => 0,
+        Item::Tensor(_) | Item::Sequence(_) => n.int_of(2, "max_output_boxes_per_class")?,
+    };
+    let limit = n.optional_number_of(3, "iou_threshold")?.unwrap_or(0.0);
+    let threshold = n.optional_number_of(4, "score_threshold")?;
+    let centred = n.flag("center_point_box", false);
+    let (&[batches, count, 4], &[_, classes, _]) = (boxes.shape(), scores.shape()) else {
+        return invalid("takes boxes [N, B, 4] and scores [N, classes, B]");
+    };
+    if scores.shape() != [batches, classes, count] {
+        return invalid("boxes and scores differ in number");
+    }
+    let (b, s) = (boxes.to_f64(), scores.to_f64());
+    // Lower and upper bound along both axes.
+    let bounds = |batch: usize, i: usize| {
+        let v: [f64; 4] = std::array::from_fn(|k| b[(batch * count + i) * 4 + k]);
+        if centred {
+            [v[0] - v[2] / 2.0, v[0] + v[2] / 2.0, v[1] - v[3] / 2.0, v[1] + v[3] / 2.0]
+        } else {
+            [v[0].min(v[2]), v[0].max(v[2]), v[1].min(v[3]), v[1].max(v[3])]
+        }
+    };
+    let area = |v: &[f64; 4]| (v[1] - v[0]) * (v[3] - v[2]);
+    let overlap = |p: &[f64; 4], q: &[f64; 4]| {
+        let side = |k: usize| (p[k + 1].min(q[k + 1]) - p[k].max(q[k])).max(0.0);
+        let both = side(0) * side(2);
+        let union = area(p) + area(q) - both;
+        if union > 0.0 { both / union } else { 0.0 }
+    };
+    let mut chosen: Vec<i64> = Vec::new();
+    for batch in 0..batches {
+        for class in 0..classes {
+            let score = |i: usize| s[(batch * classes + class) * count + i];
+            let mut order: Vec<usize> =
+                (0..count).filter(|&i| threshold.is_none_or(|t| score(i) > t)).collect();
+            order.sort_by(|&i, &j| score(j).total_cmp(&score(i)));
+            let mut kept: Vec<usize> = Vec::new();
+            for i in order {
+                let free = kept.iter().all(|&k| overlap(&bounds(batch, i), &bounds(batch, k)) <= limit);
+                if (kept.len() as i64) < most && free {
+                    kept.push(i);
+                    chosen.extend([batch as i64, class as i64, i as i64]);
+                }
+            }
+        }
+    }
+    Ok(Tensor::constant(Value::new([chosen.len() / 3, 3], chosen)))
+}

@@ -1,0 +1,189 @@
+//! The simple operators of `ai.onnx.ml`, as scikit-learn's exporter writes them.
+
+use super::{
+    Lower::{Many, One},
+    Table,
+};
+use crate::read::item::Item;
+use crate::read::node::{Lowered, Node, axis_of, invalid, unsupported};
+use teff_graph::{DType, Tensor, Type, Value};
+
+pub(super) const TABLE: Table = &[
+    ("ArrayFeatureExtractor", One(array_feature_extractor)),
+    ("Binarizer", One(binarizer)),
+    ("Imputer", One(imputer)),
+    ("LabelEncoder", One(label_encoder)),
+    ("LinearClassifier", Many(linear_classifier)),
+    ("LinearRegressor", One(linear_regressor)),
+    ("Normalizer", One(normalizer)),
+    ("Scaler", One(scaler)),
+];
+
+/// Columns picked along the last axis.
+fn array_feature_extractor(n: &mut Node) -> Lowered {
+    let (x, columns) = (n.x(0)?, n.x(1)?);
+    let Some(last) = x.rank().checked_sub(1) else { return invalid("X is a scalar") };
+    let picked = x.gather(&columns.flatten_all(), last);
+    Ok(if x.rank() == 1 { picked.unsqueeze(0) } else { picked })
+}
+
+fn binarizer(n: &mut Node) -> Lowered {
+    let x = n.x(0)?;
+    Ok(x.full_like(n.float("threshold", 0.0)).less(&x).cast(x.dtype()))
+}
+
+/// The list of floats or integers with either name.
+fn numbers(n: &Node, floats: &str, ints: &str) -> Option<Vec<f64>> {
+    let a = n.attribute(floats).map(|a| a.floats.iter().map(|&x| f64::from(x)).collect());
+    a.or_else(|| n.ints(ints).map(|l| l.iter().map(|&x| x as f64).collect()))
+}
+
+fn row(x: &Tensor, list: &[f64]) -> Tensor {
+    let dtype = if x.dtype().is_float() { x.dtype() } else { DType::F32 };
+    Tensor::from_slice(list).cast(dtype)
+}
+
+/// Values to be replaced are replaced, a column by its own number or all by one.
+fn imputer(n: &mut Node) -> Lowered {
+    let x = n.x(0)?;
+    let Some(with) = numbers(n, "imputed_value_floats", "imputed_value_int64s") else {
+        return invalid("there is nothing to impute");
+    };
+    let old = n.float("replaced_value_float", 0.0);
+    let whole = n.int("replaced_value_int64", 0);
+    let missing = match x.dtype().is_float() {
+        true if old.is_nan() => x.is_nan(),
+        true => x.equal(&x.full_like(old)),
+        false => x.equal(&x.full_like(whole as f64)),
+    };
+    Ok(missing.select(&row(&x, &with).cast(x.dtype()), &x))
+}
+
+fn scaler(n: &mut Node) -> Lowered {
+    let x = n.x(0)?;
+    let list = |name: &str, default: f32| n.attribute(name).map_or(vec![default], |a| a.floats.clone());
+    let of = |list: Vec<f32>| row(&x, &list.into_iter().map(f64::from).collect::<Vec<_>>());
+    let (offset, scale) = (of(list("offset", 0.0)), of(list("scale", 1.0)));
+    Ok((x.cast(DType::F32) - offset.cast(DType::F32)) * scale.cast(DType::F32))
+}
+
+fn normalizer(n: &mut Node) -> Lowered {
+    let x = n.x(0)?.cast(DType::F32);
+    let axis = axis_of(-1, x.rank())? as isize;
+    let norm = match n.text("norm", "MAX")? {
+        "MAX" => x.max_keep(&[axis]),
+        "L1" => x.abs().sum_keep(&[axis]),
+        "L2" => x.square().sum_keep(&[axis]).sqrt(),
+        other => return unsupported(format!("norm={other:?}"), "use MAX, L1 or L2"),
+    };
+    let zero = norm.full_like(0.0);
+    Ok(&x / norm.equal(&zero).select(&norm.full_like(1.0), &norm))
+}
+
+/// Numbers to numbers by a table; strings are not supported.
+fn label_encoder(n: &mut Node) -> Lowered {
+    let x = n.x(0)?;
+    let table = |n: &mut Node, floats: &str, ints: &str, tensor: &str| -> Lowered<Option<Vec<f64>>> {
+        match n.attribute(tensor).and_then(|a| a.tensor.as_ref()) {
+            Some(t) => {
+                let t = n.reader.tensor(t)?.tensor;
+                Ok(n.reader.fold.value(&t).map(|v| v.to_f64()))
+            }
+            None => Ok(numbers(n, floats, ints)),
+        }
+    };
+    let keys = table(n, "keys_floats", "keys_int64s", "keys_tensor")?;
+    let is_int = n.attribute("values_int64s").is_some();
+    let values = table(n, "values_floats", "values_int64s", "values_tensor")?;
+    let (Some(keys), Some(values)) = (keys, values) else {
+        return unsupported("labels that are strings", "map labels to numbers outside the model");
+    };
+    if keys.len() != values.len() || keys.len() > 1 << 12 {
+        return invalid(format!("{} keys for {} values", keys.len(), values.len()));
+    }
+    n.ignore(&["default_string", "default_tensor"]);
+    let default = if is_int { n.int("default_int64", -1) as f64 } else { n.float("default_float", -0.0) };
+    n.ignore(&["default_float", "default_int64"]);
+    let dtype = if is_int { DType::I64 } else { DType::F32 };
+    let mut y = Tensor::full(Type::new(dtype, x.shape()), default);
+    for (k, v) in keys.iter().zip(&values) {
+        let hit = if k.is_nan() { x.is_nan() } else { x.equal(&x.full_like(*k)) };
+        y = hit.select(&Tensor::full(Type::new(dtype, []), *v), &y);
+    }
+    Ok(y)
+}
+
+/// Scores as probabilities or whatever the attribute asks for.
+pub(super) fn post_transform(n: &Node, scores: &Tensor) -> Lowered {
+    Ok(match n.text("post_transform", "NONE")? {
+        "NONE" => scores.clone(),
+        "LOGISTIC" => scores.sigmoid(),
+        "SOFTMAX" => scores.softmax(-1),
+        "SOFTMAX_ZERO" => {
+            // Zeros stay, and have no part.
+            let zero = Tensor::full(Type::new(scores.dtype(), []), 0.0);
+            let nothing = scores.equal(&scores.full_like(0.0));
+            let powers = nothing.select(&zero, &(scores - scores.max_keep(&[-1])).exp());
+            &powers / powers.sum_keep(&[-1]).maximum(&zero.full_like(f64::from(f32::MIN_POSITIVE)))
+        }
+        other => return unsupported(format!("post_transform={other:?}"), "use NONE, LOGISTIC or SOFTMAX"),
+    })
+}
+
+fn linear(n: &Node, outputs: Option<usize>) -> Lowered {
+    let x = n.x(0)?.cast(DType::F32);
+    let x = if x.rank() == 1 { x.unsqueeze(0) } else { x };
+    let coefficients = n.attribute("coefficients").map_or(vec![], |a| a.floats.clone());
+    let features = x.shape()[x.rank() - 1];
+    let rows = outputs.unwrap_or_else(|| coefficients.len() / features.max(1));
+    if rows.checked_mul(features) != Some(coefficients.len()) || x.rank() != 2 {
+        return invalid(format!("{} coefficients for {}", coefficients.len(), x.ty()));
+    }
+    let w = Tensor::constant(Value::new([rows, features], coefficients));
+    let y = x.matmul(&w.transpose());
+    match n.attribute("intercepts") {
+        Some(a) if !a.floats.is_empty() => Ok((y + Tensor::from_slice(&a.floats)).ok()?),
+        _ => Ok(y),
+    }
+}
+
+fn linear_regressor(n: &mut Node) -> Lowered {
+    let targets = usize::try_from(n.int("targets", 1)).unwrap_or(0);
+    let y = linear(n, Some(targets))?;
+    post_transform(n, &y)
+}
+
+/// The labels of classes: numbers, or for strings their positions in the list, with a note.
+pub(super) fn labels(n: &mut Node, ints: &str, strings: &str) -> Lowered<Vec<i64>> {
+    if let Some(names) = n.attribute(strings).map(|a| &a.strings).filter(|s| !s.is_empty()) {
+        let shown: Vec<String> =
+            names.iter().enumerate().map(|(i, s)| format!("{i}={}", String::from_utf8_lossy(s))).collect();
+        n.reader
+            .note(format!("class labels are strings; the graph gives their positions: {}", shown.join(", ")));
+        return Ok((0..names.len() as i64).collect());
+    }
+    Ok(n.ints(ints).map_or(vec![], <[i64]>::to_vec))
+}
+
+/// The class with the highest score, as its label.
+pub(super) fn best_label(scores: &Tensor, labels: &[i64]) -> Tensor {
+    Tensor::from_slice(labels).gather(&scores.argmax(1), 0)
+}
+
+/// One row of coefficients for two classes is the score of the second.
+fn linear_classifier(n: &mut Node) -> Lowered<Vec<Item>> {
+    let scores = linear(n, None)?;
+    n.ignore(&["multi_class"]);
+    let labels = labels(n, "classlabels_ints", "classlabels_strings")?;
+    if labels.len() == 2 && scores.shape()[1] == 1 {
+        let positive = scores.full_like(0.0).less(&scores).reshape(&[scores.shape()[0]]);
+        let of = |i: usize| Tensor::constant(Value::scalar(labels[i]));
+        let label = positive.select(&of(1), &of(0));
+        let both = Tensor::concat(&[-&scores, scores], 1);
+        return Ok(vec![label.into(), post_transform(n, &both)?.into()]);
+    }
+    if labels.len() != scores.shape()[1] {
+        return invalid(format!("{} labels for {} scores", labels.len(), scores.shape()[1]));
+    }
+    Ok(vec![best_label(&scores, &labels).into(), post_transform(n, &scores)?.into()])
+}

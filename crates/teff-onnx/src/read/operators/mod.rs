@@ -1,0 +1,91 @@
+//! The operators: each is lowered by one small function, kept in the table of its family.
+
+mod activation;
+mod arithmetic;
+mod attention;
+mod cast;
+mod contrib;
+mod control;
+mod convolution;
+mod detection;
+mod indexing;
+mod linear_models;
+mod loss;
+mod matrix;
+mod movement;
+mod normalize;
+mod pooling;
+mod quantize;
+mod recurrent;
+mod reduction;
+mod resize;
+mod sampling;
+mod sequence;
+mod source;
+mod spectral;
+mod text;
+mod trees;
+
+use super::item::Item;
+use super::node::{Lowered, Node};
+use super::walk::is_default;
+use teff_graph::Tensor;
+
+/// How an operator is lowered.
+#[derive(Clone, Copy)]
+pub(crate) enum Lower {
+    /// To its one output.
+    One(fn(&mut Node) -> Lowered<Tensor>),
+    /// To its outputs, with their element types.
+    Many(fn(&mut Node) -> Lowered<Vec<Item>>),
+}
+
+/// The operators of a family in one domain: (name, lowering).
+type Table = &'static [(&'static str, Lower)];
+
+/// Families by domain; the default domain is empty.
+const FAMILIES: &[(&str, Table)] = &[
+    ("", activation::TABLE),
+    ("", arithmetic::TABLE),
+    ("", attention::TABLE),
+    ("ai.onnx.preview", attention::PREVIEW),
+    ("", cast::TABLE),
+    ("", contrib::IN_DEFAULT_DOMAIN),
+    ("com.microsoft", contrib::TABLE),
+    ("", control::TABLE),
+    ("", convolution::TABLE),
+    ("", detection::TABLE),
+    ("", indexing::TABLE),
+    ("ai.onnx.ml", linear_models::TABLE),
+    ("", loss::TABLE),
+    ("ai.onnx.preview.training", loss::TRAINING),
+    ("", matrix::TABLE),
+    ("", movement::TABLE),
+    ("", normalize::TABLE),
+    ("", pooling::TABLE),
+    ("", quantize::TABLE),
+    ("", recurrent::TABLE),
+    ("", reduction::TABLE),
+    ("", resize::TABLE),
+    ("", sampling::TABLE),
+    ("", sequence::TABLE),
+    ("", source::TABLE),
+    ("", spectral::TABLE),
+    ("", text::TABLE),
+    ("ai.onnx.ml", trees::TABLE),
+];
+
+/// The lowering of an operator.
+pub(crate) fn find(domain: &str, name: &str) -> Option<Lower> {
+    let domain = if is_default(domain) { "" } else { domain };
+    let tables = FAMILIES.iter().filter(|(d, _)| *d == domain);
+    tables.flat_map(|(_, table)| table.iter()).find(|(n, _)| *n == name).map(|&(_, lower)| lower)
+}
+
+/// Every operator that can be read, as (domain, name), sorted; the default domain is empty.
+pub fn supported_operators() -> Vec<(&'static str, &'static str)> {
+    let mut all: Vec<_> =
+        FAMILIES.iter().flat_map(|(domain, table)| table.iter().map(|(name, _)| (*domain, *name))).collect();
+    all.sort_unstable();
+    all
+}

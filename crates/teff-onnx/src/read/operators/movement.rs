@@ -1,0 +1,356 @@
+//! Operators that move elements.
+
+use super::{
+    Lower::{Many, One},
+    Table,
+};
+use crate::read::item::{Item, Typed};
+use crate::read::node::{Lowered, Node, axes_of, axis_of, invalid, sizes, unsupported};
+use teff_graph::{DType, Op, PadAxis, SliceAxis, Tensor, Type, Value};
+
+pub(super) const TABLE: Table = &[
+    ("CenterCropPad", One(center_crop_pad)),
+    ("Concat", One(concat)),
+    ("DepthToSpace", One(depth_to_space)),
+    ("Dropout", Many(dropout)),
+    ("Expand", One(expand)),
+    ("Flatten", One(flatten)),
+    ("Identity", Many(|n| Ok(vec![n.item(0)]))),
+    ("Pad", One(pad)),
+    ("Reshape", One(reshape)),
+    ("Slice", One(slice)),
+    ("SpaceToDepth", One(space_to_depth)),
+    ("Split", Many(split)),
+    ("Squeeze", One(squeeze)),
+    ("Tile", One(tile)),
+    ("Transpose", One(transpose)),
+    ("Trilu", One(trilu)),
+    ("Unsqueeze", One(unsqueeze)),
+];
+
+fn concat(n: &mut Node) -> Lowered {
+    let parts = n.tensors(0)?;
+    let Some(first) = parts.first() else { return invalid("takes at least one input") };
+    let axis = axis_of(n.int("axis", 1), first.rank())?;
+    Ok(Tensor::concat(&parts, axis))
+}
+
+/// Outside training the identity, and a mask that keeps everything.
+fn dropout(n: &mut Node) -> Lowered<Vec<Item>> {
+    n.ignore(&["seed", "ratio", "consumed_inputs"]);
+    let x = n.typed(0)?;
+    let ratio = n.optional_number_of(1, "ratio")?;
+    let training = n.optional_number_of(2, "training_mode")?.is_some_and(|t| t != 0.0);
+    if (training || n.version < 7 && !n.flag("is_test", true)) && ratio != Some(0.0) {
+        return unsupported("training_mode is on", "export the model for inference");
+    }
+    n.ignore(&["is_test"]);
+    let mask = Tensor::full(Type::new(DType::Bool, x.tensor.shape()), 1.0);
+    Ok(vec![Item::Tensor(x), mask.into()])
+}
+
+fn expand(n: &mut Node) -> Lowered {
+    let x = n.x(0)?;
+    let shape = sizes(&n.ints_of(1, "shape")?, "shape")?;
+    match teff_graph::broadcast_shape(x.shape(), &shape) {
+        Some(shape) => Ok(x.broadcast_to(&shape)),
+        None => invalid(format!("{} does not broadcast with {shape:?}", x.ty())),
+    }
+}
+
+fn flatten(n: &mut Node) -> Lowered {
+    let x = n.x(0)?;
+    let axis = n.int("axis", 1);
+    // One past the last axis is allowed.
+    let axis = if axis == x.rank() as i64 { x.rank() } else { axis_of(axis, x.rank())? };
+    let (rows, columns) = x.shape().split_at(axis);
+    Ok(x.reshape(&[rows.iter().product(), columns.iter().product()]))
+}
+
+/// 0 keeps a size (unless `allowzero`), one -1 takes what is left.
+fn reshape(n: &mut Node) -> Lowered {
+    let x = n.x(0)?;
+    let wanted = match n.ints("shape") {
+        Some(list) if n.version < 5 => list.to_vec(),
+        _ => n.ints_of(1, "shape")?,
+    };
+    n.ignore(&["consumed_inputs"]);
+    let allow_zero = n.flag("allowzero", false);
+    let size = |(i, &d): (usize, &i64)| {
+        if d == 0 && !allow_zero { x.shape().get(i).map(|&s| s as i64) } else { Some(d) }
+    };
+    let shape: Option<Vec<i64>> = wanted.iter().enumerate().map(size).collect();
+    let Some(mut shape) = shape else {
+        return invalid(format!("shape {wanted:?} keeps an axis that {} lacks", x.ty()));
+    };
+    if let Some(free) = shape.iter().position(|&d| d == -1) {
+        let known = shape.iter().filter(|&&d| d != -1).try_fold(1i64, |n, &d| n.checked_mul(d));
+        shape[free] = match known {
+            Some(known) if known > 0 => x.len() as i64 / known,
+            _ => return invalid(format!("{} cannot be given the shape {wanted:?}", x.ty())),
+        };
+    }
+    Ok(x.reshape(&sizes(&shape, "shape")?))
+}
+
+/// Starts, ends, axes and steps are attributes before version 10.
+fn slice(n: &mut Node) -> Lowered {
+    let x = n.x(0)?;
+    let (starts, ends, axes, steps) = if n.version < 10 {
+        let list = |name: &str| n.ints(name).map(<[i64]>::to_vec);
+        let (Some(starts), Some(ends)) = (list("starts"), list("ends")) else {
+            return invalid("starts or ends are missing");
+        };
+        (starts, ends, list("axes"), None)
+    } else {
+        let (starts, ends) = (n.ints_of(1, "starts")?, n.ints_of(2, "ends")?);
+        (starts, ends, n.optional_ints_of(3, "axes")?, n.optional_ints_of(4, "steps")?)
+    };
+    let axes = axes.unwrap_or_else(|| (0..starts.len() as i64).collect());
+    let steps = steps.unwrap_or_else(|| vec![1; starts.len()]);
+    if [ends.len(), axes.len(), steps.len()] != [starts.len(); 3] {
+        return invalid("starts, ends, axes and steps differ in length");
+    }
+    let mut whole: Vec<SliceAxis> =
+        x.shape().iter().map(|&len| SliceAxis { start: 0, step: 1, len }).collect();
+    for (i, &axis) in axes.iter().enumerate() {
+        let axis = axis_of(axis, x.rank())?;
+        if steps[i] == 0 {
+            return invalid("a step is 0");
+        }
+        let small = |v: i64| v.clamp(-(1 << 62), 1 << 62) as isize;
+        whole[axis] = SliceAxis::clamped(x.shape()[axis], small(starts[i]), small(ends[i]), small(steps[i]));
+    }
+    Ok(x.slice_axes(whole))
+}
+
+/// Sizes are an attribute before version 13, then an input; without them the axis is split evenly, the last part taking the rest.
+fn split(n: &mut Node) -> Lowered<Vec<Item>> {
+    let Typed { tensor: x, element } = n.typed(0)?;
+    let axis = axis_of(n.int("axis", 0), x.rank())?;
+    let given = match n.ints("split") {
+        Some(list) => Some(list.to_vec()),
+        None => n.optional_ints_of(1, "split")?,
+    };
+    let size = x.shape()[axis];
+    let sizes = match given {
+        Some(list) => sizes(&list, "split")?,
+        None => {
+            let parts = usize::try_from(n.int("num_outputs", n.output_count() as i64)).unwrap_or(0);
+            if parts == 0 || parts > size.max(1) {
+                return invalid(format!("an axis of {size} elements in {parts} parts"));
+            }
+            let each = size.div_ceil(parts);
+            (0..parts).map(|i| each.min(size.saturating_sub(i * each))).collect()
+        }
+    };
+    n.ignore(&["num_outputs"]);
+    if sizes.iter().try_fold(0usize, |sum, &s| sum.checked_add(s)) != Some(size) {
+        return invalid(format!("parts of {sizes:?} do not make up axis {axis} of {}", x.ty()));
+    }
+    Ok(x.split(axis, &sizes).into_iter().map(|t| Item::narrow(t, element)).collect())
+}
+
+fn axes_argument(n: &mut Node) -> Lowered<Option<Vec<i64>>> {
+    match n.ints("axes") {
+        Some(list) => Ok(Some(list.to_vec())),
+        None => n.optional_ints_of(1, "axes"),
+    }
+}
+
+fn squeeze(n: &mut Node) -> Lowered {
+    let x = n.x(0)?;
+    let gone = match axes_argument(n)? {
+        Some(axes) => axes_of(&axes, x.rank())?,
+        None => (0..x.rank()).filter(|&a| x.shape()[a] == 1).collect(),
+    };
+    let kept: Vec<usize> = (0..x.rank()).filter(|a| !gone.contains(a)).map(|a| x.shape()[a]).collect();
+    Ok(x.reshape(&kept))
+}
+
+fn unsqueeze(n: &mut Node) -> Lowered {
+    let x = n.x(0)?;
+    let Some(axes) = axes_argument(n)? else { return invalid("axes are missing") };
+    let rank = x.rank() + axes.len();
+    let new = axes_of(&axes, rank)?;
+    let mut old = x.shape().iter();
+    let size = |a: usize| if new.contains(&a) { Some(1) } else { old.next().copied() };
+    let shape: Option<Vec<usize>> = (0..rank).map(size).collect();
+    Ok(x.reshape(&shape.expect("as many old axes as are not new")))
+}
+
+fn tile(n: &mut Node) -> Lowered {
+    let x = n.x(0)?;
+    if n.version < 6 {
+        return unsupported("Tile before version 6", "export with a newer opset");
+    }
+    let repeats = sizes(&n.ints_of(1, "repeats")?, "repeats")?;
+    let large = repeats.iter().zip(x.shape()).any(|(r, s)| r.checked_mul(*s).is_none_or(|n| n > 1 << 40));
+    if large { invalid("the result is too large") } else { Ok(x.repeat(&repeats)) }
+}
+
+fn transpose(n: &mut Node) -> Lowered {
+    let x = n.x(0)?;
+    let perm = n.ints("perm").map_or_else(|| Ok((0..x.rank()).rev().collect()), |p| sizes(p, "perm"))?;
+    Ok(x.permute(&perm))
+}
+
+/// Keeps the upper or lower triangle of each matrix, from the k-th diagonal on.
+fn trilu(n: &mut Node) -> Lowered {
+    let x = n.x(0)?;
+    let k = match n.item(1) {
+        Item::Absent => 0,
+        Item::Tensor(_) | Item::Sequence(_) => n.int_of(1, "k")?,
+    };
+    if x.rank() < 2 {
+        return invalid(format!("takes matrices, not {}", x.ty()));
+    }
+    let ty = Type::new(DType::I64, &x.shape()[x.rank() - 2..]);
+    let distance = Tensor::iota(ty.clone(), 1) - Tensor::iota(ty.clone(), 0);
+    let k = Tensor::constant(Value::new([], vec![k]));
+    let kept = if n.flag("upper", true) { k.less_equal(&distance) } else { distance.less_equal(&k) };
+    let zero = Tensor::full(Type::new(x.dtype(), []), 0.0);
+    Ok(kept.select(&x, &zero))
+}
+
+fn depth_to_space(n: &mut Node) -> Lowered {
+    let (x, b) = (n.x(0)?, block_size(n)?);
+    let [batch, c, h, w] = x.shape()[..] else {
+        return invalid(format!("takes [N, C, H, W], not {}", x.ty()));
+    };
+    if c % (b * b) != 0 {
+        return invalid(format!("{c} channels do not divide into blocks of {b} by {b}"));
+    }
+    let d = c / (b * b);
+    let moved = match n.text("mode", "DCR")? {
+        "DCR" => x.reshape(&[batch, b, b, d, h, w]).permute(&[0, 3, 4, 1, 5, 2]),
+        "CRD" => x.reshape(&[batch, d, b, b, h, w]).permute(&[0, 1, 4, 2, 5, 3]),
+        other => return unsupported(format!("mode={other:?}"), "use DCR or CRD"),
+    };
+    Ok(moved.reshape(&[batch, d, h * b, w * b]))
+}
+
+fn space_to_depth(n: &mut Node) -> Lowered {
+    let (x, b) = (n.x(0)?, block_size(n)?);
+    let [batch, c, h, w] = x.shape()[..] else {
+        return invalid(format!("takes [N, C, H, W], not {}", x.ty()));
+    };
+    if h % b != 0 || w % b != 0 {
+        return invalid(format!("{} does not divide into blocks of {b} by {b}", x.ty()));
+    }
+    let blocks = x.reshape(&[batch, c, h / b, b, w / b, b]);
+    let moved = match n.text("mode", "DCR")? {
+        "DCR" => blocks.permute(&[0, 3, 5, 1, 2, 4]),
+        "CRD" => blocks.permute(&[0, 1, 3, 5, 2, 4]),
+        other => return unsupported(format!("mode={other:?}"), "use DCR or CRD"),
+    };
+    Ok(moved.reshape(&[batch, c * b * b, h / b, w / b]))
+}
+
+fn block_size(n: &Node) -> Lowered<usize> {
+    match usize::try_from(n.int("blocksize", 0)) {
+        Ok(b) if b > 0 && b < 1 << 16 => Ok(b),
+        _ => invalid("blocksize must be at least 1"),
+    }
+}
+
+/// Crops or pads axes around their centres.
+fn center_crop_pad(n: &mut Node) -> Lowered {
+    let mut x = n.x(0)?;
+    let wanted = sizes(&n.ints_of(1, "shape")?, "shape")?;
+    let axes: Vec<usize> = match n.ints("axes") {
+        Some(list) => list.iter().map(|&a| axis_of(a, x.rank())).collect::<Lowered<_>>()?,
+        None => (0..x.rank()).collect(),
+    };
+    if axes.len() != wanted.len() {
+        return invalid(format!("{} sizes for {} axes", wanted.len(), axes.len()));
+    }
+    for (&axis, &want) in axes.iter().zip(&wanted) {
+        let have = x.shape()[axis];
+        if want <= have {
+            x = x.narrow(axis, (have - want) / 2, want);
+        } else {
+            let mut widths = vec![(0, 0); x.rank()];
+            widths[axis] = ((want - have) / 2, want - have - (want - have) / 2);
+            x = x.pad(&widths, 0.0);
+        }
+        x.check()?;
+    }
+    Ok(x)
+}
+
+/// How many elements to put before and after each axis; negative ones are taken away.
+fn pad_widths(n: &mut Node, rank: usize) -> Lowered<Vec<(i64, i64)>> {
+    let list = match n.ints("pads").or(n.ints("paddings")) {
+        Some(list) => list.to_vec(),
+        None => n.ints_of(1, "pads")?,
+    };
+    let axes: Vec<usize> = match n.optional_ints_of(3, "axes")? {
+        Some(axes) => axes.iter().map(|&a| axis_of(a, rank)).collect::<Lowered<_>>()?,
+        None => (0..rank).collect(),
+    };
+    if list.len() != 2 * axes.len() {
+        return invalid(format!("{} pads for {} axes", list.len(), axes.len()));
+    }
+    if list.iter().any(|&p| p.abs() > 1 << 40) {
+        return invalid("the padding is too large");
+    }
+    let mut widths = vec![(0, 0); rank];
+    axes.iter().enumerate().for_each(|(i, &a)| widths[a] = (list[i], list[i + axes.len()]));
+    Ok(widths)
+}
+
+fn pad(n: &mut Node) -> Lowered {
+    let x = n.x(0)?;
+    let widths = pad_widths(n, x.rank())?;
+    let mode = n.text("mode", "constant")?;
+    let fill = match n.attribute("value") {
+        Some(a) => Tensor::full(Type::new(x.dtype(), []), a.f.into()),
+        None => n.optional(2)?.unwrap_or_else(|| Tensor::full(Type::new(x.dtype(), []), 0.0)),
+    };
+    // Cropping first: what a negative width takes away is not reflected.
+    let crop = |(&size, &(low, high)): (&usize, &(i64, i64))| {
+        let (low, high) = ((-low).max(0) as usize, (-high).max(0) as usize);
+        let len = size.checked_sub(low).and_then(|s| s.checked_sub(high));
+        len.map(|len| SliceAxis { start: low.min(size.saturating_sub(1)), step: 1, len })
+    };
+    let crops: Option<Vec<SliceAxis>> = x.shape().iter().zip(&widths).map(crop).collect();
+    let Some(crops) = crops else { return invalid(format!("more is cropped than {} has", x.ty())) };
+    let x = x.slice_axes(crops);
+    let widths: Vec<(usize, usize)> =
+        widths.iter().map(|&(low, high)| (low.max(0) as usize, high.max(0) as usize)).collect();
+    match mode {
+        "constant" => {
+            let axes = widths.iter().map(|&(low, high)| PadAxis { low, high, interior: 0 }).collect();
+            Ok(Tensor::apply(Op::Pad(axes), &[x, fill.reshape(&[])]))
+        }
+        "edge" | "reflect" | "wrap" => {
+            widths.iter().enumerate().try_fold(x, |x, (axis, &width)| pad_by_index(&x, axis, width, mode))
+        }
+        other => unsupported(format!("mode={other:?}"), "use constant, reflect, edge or wrap"),
+    }
+}
+
+/// Padding that repeats elements, picked by index.
+fn pad_by_index(x: &Tensor, axis: usize, (low, high): (usize, usize), mode: &str) -> Lowered {
+    x.check()?;
+    let n = x.shape()[axis] as i64;
+    if (low, high) == (0, 0) {
+        return Ok(x.clone());
+    }
+    if n == 0 || low.saturating_add(high) > 1 << 24 {
+        return invalid(format!("axis {axis} of {} cannot be padded by {low} and {high} elements", x.ty()));
+    }
+    let source = |i: i64| match mode {
+        "edge" => i.clamp(0, n - 1),
+        "wrap" => i.rem_euclid(n),
+        // Reflected without repeating the edge: a period of 2 (n - 1).
+        _ => {
+            let period = (2 * (n - 1)).max(1);
+            let i = i.rem_euclid(period);
+            if n == 1 { 0 } else { i.min(period - i) }
+        }
+    };
+    let indices: Vec<i64> = (-(low as i64)..n + high as i64).map(source).collect();
+    Ok(x.gather(&Tensor::from_slice(&indices), axis))
+}

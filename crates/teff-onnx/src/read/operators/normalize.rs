@@ -1,0 +1,141 @@
+//! Normalisations.
+
+use super::{
+    Lower::{Many, One},
+    Table,
+    pooling::spatial_axes,
+};
+use crate::read::item::Item;
+use crate::read::node::{Lowered, Node, axes_of, axis_of, invalid, unsupported};
+use teff_graph::{PadAxis, PoolKind, Tensor, Window};
+
+pub(super) const TABLE: Table = &[
+    ("BatchNormalization", Many(batch_normalization)),
+    ("GroupNormalization", One(group_normalization)),
+    ("InstanceNormalization", One(instance_normalization)),
+    ("LRN", One(local_response)),
+    ("LayerNormalization", Many(layer_normalization)),
+    ("LpNormalization", One(lp_normalization)),
+    ("MeanVarianceNormalization", One(mean_variance)),
+    ("RMSNormalization", One(rms_normalization)),
+];
+
+/// With `training_mode` the statistics are those of the batch, and the running ones are outputs too.
+fn batch_normalization(n: &mut Node) -> Lowered<Vec<Item>> {
+    let (x, scale, shift) = (n.x(0)?, n.x(1)?, n.x(2)?);
+    let (mean, variance) = (n.x(3)?, n.x(4)?);
+    let epsilon = n.float("epsilon", 1e-5);
+    let momentum = n.float("momentum", f64::from(0.9f32));
+    n.ignore(&["consumed_inputs"]);
+    if n.version < 9 && !n.flag("spatial", true) {
+        return unsupported("spatial=0", "export with opset 9 or newer");
+    }
+    let channels = if x.rank() > 1 { x.shape()[1] } else { 1 };
+    if [&scale, &shift, &mean, &variance].iter().any(|t| t.shape() != [channels]) {
+        return invalid(format!("scale, shift, mean and variance must have {channels} elements each"));
+    }
+    let training = n.flag("training_mode", false) || n.version < 7 && !n.flag("is_test", true);
+    n.ignore(&["is_test"]);
+    if !training {
+        return Ok(vec![n.carried(x.batch_norm(&mean, &variance, &scale, &shift, epsilon))]);
+    }
+    let axes: Vec<isize> = (0..x.rank() as isize).filter(|&a| a != 1).collect();
+    let batch_mean = x.mean_keep(&axes).reshape(&[channels]);
+    let batch_variance = x.variance_keep(&axes).reshape(&[channels]);
+    let y = x.batch_norm(&batch_mean, &batch_variance, &scale, &shift, epsilon);
+    let running = |old: &Tensor, new: &Tensor| old * momentum + new * (1.0 - momentum);
+    Ok(vec![y.into(), running(&mean, &batch_mean).into(), running(&variance, &batch_variance).into()])
+}
+
+fn instance_normalization(n: &mut Node) -> Lowered {
+    let (x, scale, shift) = (n.x(0)?, n.x(1)?, n.x(2)?);
+    n.ignore(&["consumed_inputs"]);
+    if x.rank() < 3 {
+        return invalid(format!("takes [N, C, D..], not {}", x.ty()));
+    }
+    let y = x.standardize(&spatial_axes(&x), n.float("epsilon", 1e-5));
+    Ok(y * scale.per_channel(x.rank()) + shift.per_channel(x.rank()))
+}
+
+/// Scale and shift are one a channel since version 21, one a group before.
+fn group_normalization(n: &mut Node) -> Lowered {
+    let (x, mut scale, mut shift) = (n.x(0)?, n.x(1)?, n.x(2)?);
+    n.ignore(&["stash_type"]);
+    let groups = usize::try_from(n.int("num_groups", 0)).unwrap_or(0);
+    let y = x.group_norm(groups, n.float("epsilon", 1e-5));
+    y.check()?;
+    let channels = x.shape()[1];
+    if n.version < 21 && scale.len() == groups && groups != channels {
+        let spread = |t: &Tensor| {
+            t.reshape(&[groups, 1]).broadcast_to(&[groups, channels / groups]).reshape(&[channels])
+        };
+        (scale, shift) = (spread(&scale), spread(&shift));
+    }
+    Ok(y * scale.per_channel(x.rank()) + shift.per_channel(x.rank()))
+}
+
+/// Over all axes from `axis` on; mean and 1 / standard deviation are outputs too.
+fn layer_normalization(n: &mut Node) -> Lowered<Vec<Item>> {
+    let (x, scale, shift) = (n.x(0)?, n.x(1)?, n.optional(2)?);
+    n.ignore(&["stash_type"]);
+    let axis = axis_of(n.int("axis", -1), x.rank())?;
+    let axes: Vec<isize> = (axis as isize..x.rank() as isize).collect();
+    let mean = x.mean_keep(&axes);
+    let centred = &x - &mean;
+    let variance = centred.square().mean_keep(&axes);
+    let deviation = (variance + n.float("epsilon", 1e-5)).sqrt();
+    let y = &centred / &deviation * &scale;
+    let y = shift.map_or(y.clone(), |s| y + s);
+    Ok(vec![n.carried(y), n.carried(mean), n.carried(deviation.recip())])
+}
+
+fn rms_normalization(n: &mut Node) -> Lowered {
+    let (x, scale) = (n.x(0)?, n.x(1)?);
+    n.ignore(&["stash_type"]);
+    let axis = axis_of(n.int("axis", -1), x.rank())?;
+    let axes: Vec<isize> = (axis as isize..x.rank() as isize).collect();
+    Ok(x.rms_normalize(&axes, n.float("epsilon", 1e-5)) * scale)
+}
+
+/// x / (bias + alpha / size * sum of squares over `size` neighbouring channels)^beta.
+fn local_response(n: &mut Node) -> Lowered {
+    let x = n.x(0)?;
+    let size = usize::try_from(n.int("size", 0)).unwrap_or(0);
+    let (alpha, beta, bias) =
+        (n.float("alpha", f64::from(1e-4f32)), n.float("beta", 0.75), n.float("bias", 1.0));
+    if x.rank() < 2 || size == 0 || size > 1 << 20 {
+        return invalid(format!("takes [N, C, D..] and a size of at least 1, not {} and {size}", x.ty()));
+    }
+    // Channels become the only spatial axis of a sum pool.
+    let (batch, channels) = (x.shape()[0], x.shape()[1]);
+    let rest: usize = x.shape()[2..].iter().product();
+    let (before, after) = ((size - 1) / 2, size - 1 - (size - 1) / 2);
+    let squares = x.square().reshape(&[batch, channels, rest]).permute(&[0, 2, 1]);
+    let pads = [(0, 0), (0, 0), (before, after)].map(|(low, high)| PadAxis { low, high, interior: 0 });
+    let sums = squares.pad_axes(pads.to_vec(), 0.0).pool(PoolKind::Sum, Window::new([size], [1]));
+    let sums = sums.permute(&[0, 2, 1]).reshape(x.shape());
+    Ok(&x / (sums * (alpha / size as f64) + bias).pow(beta))
+}
+
+fn lp_normalization(n: &mut Node) -> Lowered {
+    let x = n.x(0)?;
+    let axis = axis_of(n.int("axis", -1), x.rank())? as isize;
+    let norm = match n.int("p", 2) {
+        1 => x.abs().sum_keep(&[axis]),
+        2 => x.square().sum_keep(&[axis]).sqrt(),
+        p => return unsupported(format!("p={p}"), "use 1 or 2"),
+    };
+    // Of zeros, zeros.
+    let zero = norm.full_like(0.0);
+    let divisor = norm.equal(&zero).select(&norm.full_like(1.0), &norm);
+    Ok(&x / divisor)
+}
+
+fn mean_variance(n: &mut Node) -> Lowered {
+    let x = n.x(0)?;
+    let axes = axes_of(n.ints("axes").unwrap_or(&[0, 2, 3]), x.rank())?;
+    let axes: Vec<isize> = axes.into_iter().map(|a| a as isize).collect();
+    let centred = &x - x.mean_keep(&axes);
+    let deviation = centred.square().mean_keep(&axes).sqrt();
+    Ok(centred / (deviation + 1e-9))
+}

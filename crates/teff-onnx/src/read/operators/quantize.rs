@@ -1,0 +1,237 @@
+//! Between floats and integers that stand for them, and operators on such integers.
+//!
+//! What the specification defines through floats is computed through floats: dequantise, compute, quantise. What it defines on
+//! integers (`ConvInteger`, `MatMulInteger`) is computed on i32. `QLinearConv` and `QLinearMatMul` accumulate in i32 and are
+//! requantised by the float factor `a_scale * b_scale / y_scale`, as onnxruntime does.
+
+use super::{
+    Lower::{Many, One},
+    Table,
+    cast::converted,
+    convolution::geometry,
+};
+use crate::proto::ElementType;
+use crate::read::item::{Item, Typed};
+use crate::read::node::{Lowered, Node, axis_of, holder, invalid, unsupported};
+use teff_graph::{DType, Op, Tensor, Type};
+
+pub(super) const TABLE: Table = &[
+    ("ConvInteger", One(conv_integer)),
+    ("DequantizeLinear", Many(dequantize_linear)),
+    ("DynamicQuantizeLinear", Many(dynamic_quantize_linear)),
+    ("MatMulInteger", One(mat_mul_integer)),
+    ("QLinearConv", One(q_linear_conv)),
+    ("QLinearMatMul", One(q_linear_mat_mul)),
+    ("QuantizeLinear", Many(quantize_linear)),
+];
+
+/// Scale or zero point in the shape that the graph wants beside `x`: as many axes, each size dividing x's. A scalar serves all, a
+/// vector the slices along `axis`, blocks the elements along `axis` in runs of `block`.
+pub(super) fn beside(x: &Tensor, p: &Tensor, axis: i64, block: i64) -> Lowered {
+    if p.len() == 1 && (p.rank() <= 1 || block == 0) {
+        return Ok(p.reshape(&vec![1; x.rank()]));
+    }
+    let axis = axis_of(axis, x.rank())?;
+    if p.rank() == 1 && block == 0 {
+        let mut shape = vec![1; x.rank()];
+        shape[axis] = p.len();
+        if p.len() != x.shape()[axis] {
+            return invalid(format!("{} scales or zero points for axis {axis} of {}", p.len(), x.ty()));
+        }
+        return Ok(p.reshape(&shape));
+    }
+    let block = usize::try_from(block).unwrap_or(0);
+    let fits = p.rank() == x.rank()
+        && block > 0
+        && (0..x.rank())
+            .all(|i| p.shape()[i] == if i == axis { x.shape()[i].div_ceil(block) } else { x.shape()[i] });
+    if !fits {
+        return invalid(format!(
+            "scales or zero points {} for {} in blocks of {block} along axis {axis}",
+            p.ty(),
+            x.ty()
+        ));
+    }
+    if x.shape()[axis].is_multiple_of(block) {
+        return Ok(p.clone());
+    }
+    // The last block is shorter: one scale an element instead.
+    let indices: Vec<i64> = (0..x.shape()[axis]).map(|i| (i / block) as i64).collect();
+    Ok(p.gather(&Tensor::from_slice(&indices), axis))
+}
+
+/// Scales of blocks as one for each element, to broadcast against `x`.
+fn spread(x: &Tensor, scale: &Tensor) -> Tensor {
+    let broadcasts = scale.shape().iter().zip(x.shape()).all(|(&s, &n)| s == 1 || s == n);
+    if broadcasts {
+        return scale.clone();
+    }
+    let with_ones: Vec<usize> = scale.shape().iter().flat_map(|&s| [s, 1]).collect();
+    let repeated: Vec<usize> =
+        scale.shape().iter().zip(x.shape()).flat_map(|(&s, &n)| [s, n / s.max(1)]).collect();
+    scale.reshape(&with_ones).broadcast_to(&repeated).reshape(x.shape())
+}
+
+/// The zero point given as input `i`, or zero of this type.
+fn zero_point(n: &Node, i: usize, default: ElementType) -> Lowered<Typed> {
+    match n.item(i) {
+        Item::Absent => {
+            Ok(Typed { tensor: Tensor::full(Type::new(holder(default), []), 0.0), element: default })
+        }
+        Item::Tensor(_) | Item::Sequence(_) => n.typed(i),
+    }
+}
+
+/// `clamp(round(x / scale) + zero)` to the range of the zero point's type.
+pub(super) fn quantized(x: &Tensor, scale: &Tensor, zero: &Typed, axis: i64, block: i64) -> Lowered {
+    let Some((low, high)) = zero.element.int_range() else {
+        return unsupported(format!("a quantisation to {}", zero.element.name()), "quantise to integers");
+    };
+    if scale.len() != zero.tensor.len() && zero.tensor.len() != 1 {
+        return invalid("scale and zero point differ in shape");
+    }
+    let scale = beside(x, &scale.cast(x.dtype()), axis, block)?;
+    let zero_point = beside(x, &zero.tensor, axis, block)?.broadcast_to(scale.shape());
+    let op = Op::Quantize { dtype: holder(zero.element), low: low as i32, high: high as i32 };
+    Ok(Tensor::apply(op, &[x.clone(), scale, zero_point]))
+}
+
+/// `(q - zero) * scale`.
+pub(super) fn dequantized(q: &Tensor, scale: &Tensor, zero: &Tensor, axis: i64, block: i64) -> Lowered {
+    let scale = beside(q, scale, axis, block)?;
+    let zero = beside(q, &zero.cast(q.dtype()), axis, block)?.broadcast_to(scale.shape());
+    Ok(q.dequantize(&scale, &zero))
+}
+
+fn quantize_linear(n: &mut Node) -> Lowered<Vec<Item>> {
+    let (x, scale) = (n.typed(0)?, n.x(1)?);
+    let (axis, block) = (n.int("axis", 1), n.int("block_size", 0));
+    n.ignore(&["saturate", "precision"]);
+    let asked = n.element("output_dtype")?;
+    let zero = zero_point(n, 2, asked.unwrap_or(ElementType::Plain(DType::U8)))?;
+    let axis = if scale.len() == 1 { 0 } else { axis };
+    if zero.element.float_layout().is_some() {
+        // To narrow floats: scaled and rounded; their zero point is 0.
+        let ratio =
+            &x.tensor / spread(&x.tensor, &beside(&x.tensor, &scale.cast(x.tensor.dtype()), axis, block)?);
+        let y = converted(&ratio.into(), zero.element, n.flag("saturate", true), "up")?;
+        return Ok(vec![Item::narrow(y, zero.element)]);
+    }
+    // Integers are quantised as the floats they are.
+    let float = if x.tensor.dtype().is_float() { x.tensor } else { x.tensor.cast(scale.dtype()) };
+    let q = quantized(&float, &scale, &zero, axis, block)?;
+    Ok(vec![Item::narrow(q, zero.element)])
+}
+
+fn dequantize_linear(n: &mut Node) -> Lowered<Vec<Item>> {
+    let (q, scale) = (n.typed(0)?, n.typed(1)?);
+    let (axis, block) = (n.int("axis", 1), n.int("block_size", 0));
+    let zero = zero_point(n, 2, q.element)?.tensor;
+    let to = n.element("output_dtype")?.unwrap_or(scale.element);
+    if !q.tensor.dtype().is_int() {
+        // Narrow floats: only scaled.
+        let scale = spread(&q.tensor, &beside(&q.tensor, &scale.tensor, axis, block)?);
+        let y = q.tensor.cast(scale.dtype()) * scale;
+        return Ok(vec![Item::narrow(y, to)]);
+    }
+    let y = dequantized(&q.tensor, &scale.tensor, &zero, axis, block)?.cast(holder(to));
+    Ok(vec![Item::narrow(y, to)])
+}
+
+/// Quantised to u8 over the range of the values themselves, with 0 in it.
+fn dynamic_quantize_linear(n: &mut Node) -> Lowered<Vec<Item>> {
+    let x = n.x(0)?;
+    let zero = Tensor::full(Type::new(x.dtype(), []), 0.0);
+    let (low, high) = (x.min(&[]).minimum(&zero), x.max(&[]).maximum(&zero));
+    let scale = (&high - &low) / 255.0;
+    // Of zeros alone the scale would be 0.
+    let scale = scale.equal(&zero).select(&zero.full_like(1.0), &scale);
+    let zero_point = (&zero - &low / &scale).clip(0.0, 255.0).round().cast(DType::U8);
+    let typed: Typed = zero_point.clone().into();
+    let q = quantized(&x, &scale, &typed, 0, 0)?;
+    Ok(vec![q.into(), scale.into(), zero_point.into()])
+}
+
+/// A zero point that is a scalar or has an entry for each row (`axis` -2) or column of matrices, to subtract from them.
+fn matrix_zero(zero: &Tensor, matrix: &Tensor, axis: isize) -> Tensor {
+    if zero.rank() == 1 && zero.len() > 1 && axis == -2 && zero.len() == matrix.shape()[matrix.rank() - 2] {
+        zero.unsqueeze(1)
+    } else if zero.rank() == 1 && zero.len() == 1 {
+        zero.reshape(&[])
+    } else {
+        zero.clone()
+    }
+}
+
+/// Integers less their zero point, as i32.
+fn centred(q: &Tensor, zero: Option<&Tensor>) -> Tensor {
+    let wide = q.cast(DType::I32);
+    zero.map_or(wide.clone(), |z| wide - z.cast(DType::I32))
+}
+
+fn mat_mul_integer(n: &mut Node) -> Lowered {
+    let (a, b) = (n.x(0)?, n.x(1)?);
+    let a_zero = n.optional(2)?.map(|z| matrix_zero(&z, &a, -2));
+    let b_zero = n.optional(3)?.map(|z| matrix_zero(&z, &b, -1));
+    Ok(centred(&a, a_zero.as_ref()).matmul(&centred(&b, b_zero.as_ref())))
+}
+
+fn conv_integer(n: &mut Node) -> Lowered {
+    let (x, w) = (n.x(0)?, n.x(1)?);
+    let x_zero = n.optional(2)?.map(|z| z.reshape(&[]));
+    let w_zero = n.optional(3)?.map(|z| per_output(&z, &w));
+    let geometry = geometry(n, &x, &w)?;
+    Ok(centred(&x, x_zero.as_ref()).conv_general(&centred(&w, w_zero.as_ref()), geometry))
+}
+
+/// One number an output channel, to broadcast against weights `[O, ..]`.
+fn per_output(p: &Tensor, w: &Tensor) -> Tensor {
+    if p.len() == 1 {
+        return p.reshape(&[]);
+    }
+    let mut shape = vec![1; w.rank()];
+    shape[0] = p.len();
+    p.reshape(&shape)
+}
+
+/// i32 sums as `zero`'s type: `clamp(round(sum * factor) + zero)`.
+pub(super) fn requantized(sums: &Tensor, factor: &Tensor, zero: &Typed) -> Lowered {
+    let y = sums.cast(DType::F32) * factor;
+    let one = Tensor::full(Type::new(DType::F32, []), 1.0);
+    quantized(&y, &one, zero, 0, 0)
+}
+
+fn q_linear_mat_mul(n: &mut Node) -> Lowered {
+    let (a, b) = (n.x(0)?, n.x(3)?);
+    let (a_scale, b_scale) = (n.typed(1)?, n.typed(4)?);
+    let (a_zero, b_zero) = (matrix_zero(&n.x(2)?, &a, -2), matrix_zero(&n.x(5)?, &b, -1));
+    let y_zero = n.typed(7)?;
+    let y_scale = n.x(6)?;
+    let sums = centred(&a, Some(&a_zero)).matmul(&centred(&b, Some(&b_zero)));
+    let a_scale = matrix_zero(&a_scale.tensor, &a, -2);
+    let b_scale = matrix_zero(&b_scale.tensor, &b, -1);
+    if y_scale.len() != 1 {
+        return unsupported("a scale of Y for each row", "quantise with one scale for Y");
+    }
+    let factor =
+        (a_scale.cast(DType::F32) * b_scale.cast(DType::F32)) / y_scale.reshape(&[]).cast(DType::F32);
+    requantized(&sums, &factor, &y_zero)
+}
+
+fn q_linear_conv(n: &mut Node) -> Lowered {
+    let (x, w) = (n.x(0)?, n.x(3)?);
+    let (x_scale, x_zero) = (n.x(1)?.reshape(&[]), n.x(2)?.reshape(&[]));
+    let (w_scale, w_zero) = (n.x(4)?, n.x(5)?);
+    let (y_scale, y_zero) = (n.x(6)?.reshape(&[]), n.typed(7)?);
+    let geometry = geometry(n, &x, &w)?;
+    let sums =
+        centred(&x, Some(&x_zero)).conv_general(&centred(&w, Some(&per_output(&w_zero, &w))), geometry);
+    sums.check()?;
+    let sums = match n.optional(8)? {
+        Some(b) => &sums + b.per_channel(sums.rank()),
+        None => sums,
+    };
+    let factor = x_scale * w_scale / y_scale;
+    let factor = if factor.len() == 1 { factor.reshape(&[]) } else { factor.per_channel(sums.rank()) };
+    requantized(&sums, &factor, &y_zero)
+}

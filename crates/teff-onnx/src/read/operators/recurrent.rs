@@ -1,0 +1,302 @@
+//! RNN, GRU and LSTM in all directions, with any of the activations.
+//!
+//! Equations and order of gates: onnx/docs/Operators.md. A direction is a scan over time; sequences shorter than the time axis keep
+//! their state after their end.
+
+use super::{Lower::Many, Table};
+use crate::read::item::Item;
+use crate::read::node::{Lowered, Node, invalid, unsupported};
+use teff_graph::{DType, Tensor, Type};
+
+pub(super) const TABLE: Table = &[
+    ("GRU", Many(|n| recurrent(n, Cell::Gru))),
+    ("LSTM", Many(|n| recurrent(n, Cell::Lstm))),
+    ("RNN", Many(|n| recurrent(n, Cell::Rnn))),
+];
+
+#[derive(Clone, Copy, PartialEq)]
+enum Cell {
+    Rnn,
+    Gru,
+    Lstm,
+}
+
+impl Cell {
+    fn gates(self) -> usize {
+        match self {
+            Cell::Rnn => 1,
+            Cell::Gru => 3,
+            Cell::Lstm => 4,
+        }
+    }
+
+    /// Default activations of a direction.
+    fn activations(self) -> &'static [&'static str] {
+        match self {
+            Cell::Rnn => &["Tanh"],
+            Cell::Gru => &["Sigmoid", "Tanh"],
+            Cell::Lstm => &["Sigmoid", "Tanh", "Tanh"],
+        }
+    }
+}
+
+/// An activation with its parameters.
+#[derive(Clone)]
+struct Activation {
+    name: String,
+    alpha: f64,
+    beta: f64,
+}
+
+impl Activation {
+    /// Parameters come from the lists, in the order of those activations that have them.
+    fn of(
+        name: &str,
+        alphas: &mut impl Iterator<Item = f32>,
+        betas: &mut impl Iterator<Item = f32>,
+    ) -> Lowered<Self> {
+        let name = name.to_lowercase();
+        let (alpha, beta) = match name.as_str() {
+            "relu" | "tanh" | "sigmoid" | "softsign" | "softplus" => (None, None),
+            "leakyrelu" => (Some(0.01), None),
+            "thresholdedrelu" | "elu" => (Some(1.0), None),
+            "affine" => (Some(1.0), Some(0.0)),
+            "scaledtanh" => (Some(1.0), Some(1.0)),
+            "hardsigmoid" => (Some(0.2), Some(0.5)),
+            _ => {
+                return unsupported(
+                    format!("the activation {name:?}"),
+                    "use one that the specification lists",
+                );
+            }
+        };
+        let take = |default: Option<f32>, list: &mut dyn Iterator<Item = f32>| {
+            f64::from(default.map_or(0.0, |d| list.next().unwrap_or(d)))
+        };
+        let (alpha, beta) = (take(alpha, alphas), take(beta, betas));
+        Ok(Activation { name, alpha, beta })
+    }
+
+    fn apply(&self, x: &Tensor) -> Tensor {
+        let (alpha, beta) = (self.alpha, self.beta);
+        match self.name.as_str() {
+            "relu" => x.relu(),
+            "tanh" => x.tanh(),
+            "sigmoid" => x.sigmoid(),
+            "softsign" => x.softsign(),
+            "softplus" => x.softplus(),
+            "leakyrelu" => x.leaky_relu(alpha),
+            "thresholdedrelu" => x.full_like(alpha).less_equal(x).select(x, &x.full_like(0.0)),
+            "elu" => x.elu(alpha),
+            "affine" => x * alpha + beta,
+            "scaledtanh" => (x * beta).tanh() * alpha,
+            "hardsigmoid" => x.hard_sigmoid(alpha, beta),
+            other => unreachable!("{other} is refused where it enters"),
+        }
+    }
+}
+
+/// All that one direction needs.
+struct Direction {
+    cell: Cell,
+    hidden: usize,
+    /// `[gates H, I]`, `[gates H, H]`.
+    w: Tensor,
+    r: Tensor,
+    /// `[gates H]` each.
+    bias_w: Tensor,
+    bias_r: Tensor,
+    /// `[3 H]`: input, output, forget.
+    peephole: Option<Tensor>,
+    activations: Vec<Activation>,
+    clip: Option<f64>,
+    linear_before_reset: bool,
+    couple: bool,
+    /// `[N]`, for sequences of different lengths.
+    lengths: Option<Tensor>,
+    reverse: bool,
+}
+
+impl Direction {
+    fn act(&self, i: usize, x: &Tensor) -> Tensor {
+        let x = self.clip.map_or(x.clone(), |c| x.clip(-c, c));
+        self.activations[i].apply(&x)
+    }
+
+    fn gate(&self, t: &Tensor, i: usize) -> Tensor {
+        t.narrow(t.rank().saturating_sub(1), i * self.hidden, self.hidden)
+    }
+
+    /// The states after x `[N, I]`: hidden, and cell for an LSTM.
+    fn step(&self, x: &Tensor, states: &[Tensor]) -> Vec<Tensor> {
+        let h = &states[0];
+        let from_x = x.matmul(&self.w.transpose()) + &self.bias_w;
+        let recurrent = |h: &Tensor| h.matmul(&self.r.transpose()) + &self.bias_r;
+        match self.cell {
+            Cell::Rnn => vec![self.act(0, &(from_x + recurrent(h)))],
+            Cell::Gru => vec![self.gru(&from_x, h, recurrent(h))],
+            Cell::Lstm => self.lstm(&(from_x + recurrent(h)), &states[1]),
+        }
+    }
+
+    /// Gates: update, reset, hidden.
+    fn gru(&self, from_x: &Tensor, h: &Tensor, from_h: Tensor) -> Tensor {
+        let z = self.act(0, &(self.gate(from_x, 0) + self.gate(&from_h, 0)));
+        let r = self.act(0, &(self.gate(from_x, 1) + self.gate(&from_h, 1)));
+        let candidate = if self.linear_before_reset {
+            r * self.gate(&from_h, 2)
+        } else {
+            let weights = self.r.narrow(0, 2 * self.hidden, self.hidden);
+            (r * h).matmul(&weights.transpose()) + self.gate(&self.bias_r, 2)
+        };
+        let new = self.act(1, &(self.gate(from_x, 2) + candidate));
+        (z.full_like(1.0) - &z) * new + z * h
+    }
+
+    /// Gates: input, output, forget, cell.
+    fn lstm(&self, gates: &Tensor, cell: &Tensor) -> Vec<Tensor> {
+        let peep = |i: usize, c: &Tensor, t: Tensor| match &self.peephole {
+            Some(p) => t + self.gate(p, i) * c,
+            None => t,
+        };
+        let input = self.act(0, &peep(0, cell, self.gate(gates, 0)));
+        let forget = if self.couple {
+            input.full_like(1.0) - &input
+        } else {
+            self.act(0, &peep(2, cell, self.gate(gates, 2)))
+        };
+        let candidate = self.act(1, &self.gate(gates, 3));
+        let next = forget * cell + input * candidate;
+        let output = self.act(0, &peep(1, &next, self.gate(gates, 1)));
+        // The last activation is not clipped: its argument is the cell itself.
+        vec![output * self.activations[2].apply(&next), next]
+    }
+
+    /// All hidden states `[T, N, H]` and the last states.
+    fn run(&self, x: &Tensor, initial: Vec<Tensor>) -> (Tensor, Vec<Tensor>) {
+        let time = Tensor::iota(Type::new(DType::I64, [x.shape()[0]]), 0);
+        let scanned = [x.clone(), time];
+        let (last, stacks) = Tensor::scan(&initial, &scanned, self.reverse, |states, slices| {
+            let next = self.step(&slices[0], states);
+            match &self.lengths {
+                None => {
+                    let h = next[0].clone();
+                    (next, vec![h])
+                }
+                Some(lengths) => {
+                    // After a sequence's end its state stays and its output is 0.
+                    let inside = slices[1].less(lengths).unsqueeze(1);
+                    let kept = next.iter().zip(states).map(|(new, old)| inside.select(new, old)).collect();
+                    (kept, vec![inside.select(&next[0], &next[0].full_like(0.0))])
+                }
+            }
+        });
+        (stacks[0].clone(), last)
+    }
+}
+
+fn recurrent(n: &mut Node, cell: Cell) -> Lowered<Vec<Item>> {
+    let batch_first = n.flag("layout", false);
+    let x = if batch_first { n.x(0)?.swap_axes(0, 1) } else { n.x(0)? };
+    let (w, r, b) = (n.x(1)?, n.x(2)?, n.optional(3)?);
+    if x.rank() != 3 || w.rank() != 3 || r.rank() != 3 {
+        return invalid(format!(
+            "X, W and R must have three axes, not {}, {} and {}",
+            x.ty(),
+            w.ty(),
+            r.ty()
+        ));
+    }
+    let (batch, hidden) = (x.shape()[1], r.shape()[2]);
+    if n.attribute("hidden_size").is_some_and(|a| a.i != hidden as i64) {
+        return invalid(format!("hidden_size is not that of R, {hidden}"));
+    }
+    let directions = match n.text("direction", "forward")? {
+        "forward" => vec![false],
+        "reverse" => vec![true],
+        "bidirectional" => vec![false, true],
+        other => return unsupported(format!("direction={other:?}"), "use forward, reverse or bidirectional"),
+    };
+    let count = directions.len();
+    let states = if cell == Cell::Lstm { 2 } else { 1 };
+    let activations = activations(n, cell, count)?;
+    let mut initial = Vec::new();
+    for i in 0..states {
+        initial.push(match n.optional(5 + i)? {
+            Some(t) if batch_first => t.swap_axes(0, 1),
+            Some(t) => t,
+            None => Tensor::full(Type::new(x.dtype(), [count, batch, hidden]), 0.0),
+        });
+    }
+    let lengths = lengths(n, x.shape()[0])?;
+    let peephole = if cell == Cell::Lstm { n.optional(7)? } else { None };
+    let clip = n.attribute("clip").map(|a| f64::from(a.f));
+    let linear_before_reset = cell == Cell::Gru && n.flag("linear_before_reset", false);
+    let couple = cell == Cell::Lstm && n.flag("input_forget", false);
+    // Of old versions, which gave all hidden states only on request.
+    n.ignore(&["output_sequence"]);
+    let size = cell.gates() * hidden;
+    let (mut all, mut last) = (Vec::new(), vec![Vec::new(); states]);
+    for (d, &reverse) in directions.iter().enumerate() {
+        let bias = |from: usize| match &b {
+            Some(b) => b.pick(0, d).narrow(0, from, size),
+            None => Tensor::full(Type::new(x.dtype(), [size]), 0.0),
+        };
+        let direction = Direction {
+            cell,
+            hidden,
+            w: w.pick(0, d),
+            r: r.pick(0, d),
+            bias_w: bias(0),
+            bias_r: bias(size),
+            peephole: peephole.as_ref().map(|p| p.pick(0, d)),
+            activations: activations[d].clone(),
+            clip,
+            linear_before_reset,
+            couple,
+            lengths: lengths.clone(),
+            reverse,
+        };
+        let (stack, finals) = direction.run(&x, initial.iter().map(|t| t.pick(0, d)).collect());
+        stack.check()?;
+        all.push(stack);
+        last.iter_mut().zip(finals).for_each(|(l, f)| l.push(f));
+    }
+    let y = Tensor::stack(&all, 1);
+    let y = if batch_first { y.permute(&[2, 0, 1, 3]) } else { y };
+    let finals = last.into_iter().map(|l| {
+        let t = Tensor::stack(&l, 0);
+        Item::from(if batch_first { t.swap_axes(0, 1) } else { t })
+    });
+    Ok(std::iter::once(Item::from(y)).chain(finals).collect())
+}
+
+/// The activations of each direction.
+fn activations(n: &Node, cell: Cell, directions: usize) -> Lowered<Vec<Vec<Activation>>> {
+    let defaults = cell.activations();
+    let names: Vec<String> = match n.attribute("activations") {
+        Some(a) => a.strings.iter().map(|s| String::from_utf8_lossy(s).into_owned()).collect(),
+        None => (0..directions).flat_map(|_| defaults.iter().map(|s| s.to_string())).collect(),
+    };
+    if names.len() != directions * defaults.len() {
+        return invalid(format!(
+            "{} activations for {directions} directions of {}",
+            names.len(),
+            defaults.len()
+        ));
+    }
+    let list = |name: &str| n.attribute(name).map_or(vec![], |a| a.floats.clone()).into_iter();
+    let (mut alphas, mut betas) = (list("activation_alpha"), list("activation_beta"));
+    let all = names
+        .iter()
+        .map(|name| Activation::of(name, &mut alphas, &mut betas))
+        .collect::<Lowered<Vec<_>>>()?;
+    Ok(all.chunks(defaults.len()).map(<[Activation]>::to_vec).collect())
+}
+
+/// Lengths of the sequences, unless all are known to be full.
+fn lengths(n: &mut Node, steps: usize) -> Lowered<Option<Tensor>> {
+    let Some(t) = n.optional(4)? else { return Ok(None) };
+    let full = n.reader.fold.value(&t).is_some_and(|v| v.to_i64().iter().all(|&l| l == steps as i64));
+    Ok((!full).then(|| t.cast(DType::I64)))
+}

@@ -1,0 +1,98 @@
+//! Sums, extremes, norms and positions of extremes along axes.
+
+use super::{Lower::One, Table};
+use crate::read::node::{Lowered, Node, axes_of, axis_of};
+use teff_graph::{DType, ReduceKind, Tensor};
+
+pub(super) const TABLE: Table = &[
+    ("ArgMax", One(|n| arg(n, false))),
+    ("ArgMin", One(|n| arg(n, true))),
+    ("CumProd", One(cum_prod)),
+    ("CumSum", One(cum_sum)),
+    ("ReduceL1", One(|n| reduced(n, |x, axes| x.abs().reduce(ReduceKind::Sum, axes)))),
+    ("ReduceL2", One(|n| reduced(n, l2))),
+    ("ReduceLogSum", One(|n| reduced(n, |x, axes| x.reduce(ReduceKind::Sum, axes).log()))),
+    ("ReduceLogSumExp", One(|n| reduced(n, log_sum_exp))),
+    ("ReduceMax", One(|n| reduced(n, |x, axes| x.reduce(ReduceKind::Max, axes)))),
+    ("ReduceMean", One(|n| reduced(n, mean))),
+    ("ReduceMin", One(|n| reduced(n, |x, axes| x.reduce(ReduceKind::Min, axes)))),
+    ("ReduceProd", One(|n| reduced(n, |x, axes| x.reduce(ReduceKind::Prod, axes)))),
+    ("ReduceSum", One(|n| reduced(n, |x, axes| x.reduce(ReduceKind::Sum, axes)))),
+    ("ReduceSumSquare", One(|n| reduced(n, |x, axes| x.square().reduce(ReduceKind::Sum, axes)))),
+];
+
+/// Axes are an attribute or, since version 13 for sums and 18 for the rest, an input. None means all, unless
+/// `noop_with_empty_axes` says that nothing is combined.
+fn reduced(n: &mut Node, f: impl Fn(&Tensor, &[usize]) -> Tensor) -> Lowered {
+    let x = n.x(0)?;
+    let axes = match n.ints("axes") {
+        Some(list) => Some(list.to_vec()),
+        None => n.optional_ints_of(1, "axes")?,
+    };
+    let noop = n.flag("noop_with_empty_axes", false);
+    let keep = n.flag("keepdims", true);
+    let axes = match axes {
+        Some(list) if !list.is_empty() => axes_of(&list, x.rank())?,
+        _ if noop => vec![],
+        _ => (0..x.rank()).collect(),
+    };
+    let out = f(&x, &axes);
+    Ok(if keep { out } else { without(&out, &axes) })
+}
+
+fn without(x: &Tensor, axes: &[usize]) -> Tensor {
+    let kept: Vec<usize> = (0..x.rank()).filter(|a| !axes.contains(a)).map(|a| x.shape()[a]).collect();
+    x.reshape(&kept)
+}
+
+fn l2(x: &Tensor, axes: &[usize]) -> Tensor {
+    let wide = if x.dtype().is_float() { x.dtype() } else { DType::F64 };
+    x.cast(wide).square().reduce(ReduceKind::Sum, axes).sqrt().cast(x.dtype())
+}
+
+fn mean(x: &Tensor, axes: &[usize]) -> Tensor {
+    let sum = x.reduce(ReduceKind::Sum, axes);
+    let n = x.len() as f64 / sum.len().max(1) as f64;
+    sum / n
+}
+
+/// Shifted by the largest element, so that nothing overflows; of nothing, the logarithm of 0.
+fn log_sum_exp(x: &Tensor, axes: &[usize]) -> Tensor {
+    if x.is_empty() {
+        return x.exp().reduce(ReduceKind::Sum, axes).log();
+    }
+    let top = x.reduce(ReduceKind::Max, axes);
+    (x - &top).exp().reduce(ReduceKind::Sum, axes).log() + top
+}
+
+fn arg(n: &mut Node, min: bool) -> Lowered {
+    let x = n.x(0)?;
+    let axis = axis_of(n.int("axis", 0), x.rank())?;
+    let keep = n.flag("keepdims", true);
+    let out = x.arg_reduce(min, axis, n.flag("select_last_index", false));
+    Ok(if keep { out } else { without(&out, &[axis]) })
+}
+
+fn cum_sum(n: &mut Node) -> Lowered {
+    let x = n.x(0)?;
+    let axis = axis_of(n.int_of(1, "axis")?, x.rank())?;
+    Ok(x.cumsum(axis as isize, n.flag("exclusive", false), n.flag("reverse", false)))
+}
+
+/// The product of the elements up to each, as a product of copies masked by a triangle: n^2 work, as for sums.
+fn cum_prod(n: &mut Node) -> Lowered {
+    let x = n.x(0)?;
+    let axis = axis_of(n.int_of(1, "axis")?, x.rank())?;
+    let (exclusive, reverse) = (n.flag("exclusive", false), n.flag("reverse", false));
+    let (size, rank) = (x.shape()[axis], x.rank());
+    let moved = x.swap_axes(axis as isize, -1);
+    let shape = [moved.shape(), &[size]].concat();
+    let ty = teff_graph::Type::new(DType::I64, [size, size]);
+    // Element [to, from] says whether `from` is a factor of the product at `to`.
+    let (to, from) = (Tensor::iota(ty.clone(), 0), Tensor::iota(ty, 1));
+    let (before, after) = if reverse { (&to, &from) } else { (&from, &to) };
+    let factor = if exclusive { before.less(after) } else { before.less_equal(after) };
+    let copies = moved.unsqueeze(-2).broadcast_to(&shape);
+    let factors = factor.select(&copies, &copies.full_like(1.0));
+    Ok(factors.reduce(ReduceKind::Prod, &[rank]).reshape(moved.shape()).swap_axes(axis as isize, -1))
+}

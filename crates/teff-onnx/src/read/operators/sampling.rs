@@ -1,0 +1,270 @@
+//! Sampling of images at positions between their elements.
+
+use super::{
+    Lower::One,
+    Table,
+    convolution::{explicit_pads, per_axis, with_bias},
+};
+use crate::read::node::{Lowered, Node, invalid, unsupported};
+use teff_graph::{DType, Num, Tensor, Type, Value, strides};
+
+pub(super) const TABLE: Table =
+    &[("AffineGrid", One(affine_grid)), ("DeformConv", One(deform_conv)), ("GridSample", One(grid_sample))];
+
+/// What elements outside an image are.
+#[derive(Clone, Copy, PartialEq)]
+enum Outside {
+    Zeros,
+    Border,
+    /// Mirrored at the edges; at the centres of the outermost elements when corners are aligned.
+    Reflection {
+        aligned: bool,
+    },
+}
+
+impl Outside {
+    /// Positions brought inside an axis of `size` elements, where that is what is asked for.
+    fn inside(self, at: &Tensor, size: usize) -> Tensor {
+        match self {
+            Outside::Zeros => at.clone(),
+            Outside::Border => at.clip(0.0, size as f64 - 1.0),
+            Outside::Reflection { aligned } => {
+                let (low, high) = if aligned { (0.0, size as f64 - 1.0) } else { (-0.5, size as f64 - 0.5) };
+                if high <= low {
+                    return at.full_like(0.0);
+                }
+                let distance = (at - low).abs();
+                let times = (&distance / (high - low)).floor();
+                let rest = &distance - &times * (high - low);
+                let even = (&times * 0.5).floor() * 2.0;
+                let mirrored = even.equal(&times).select(&(&rest + low), &(-&rest + high));
+                let within = at.full_like(low).less_equal(at).and(&at.less_equal(&at.full_like(high)));
+                within.select(at, &mirrored)
+            }
+        }
+    }
+}
+
+/// Elements of `x` `[N, C, D..]` at whole positions, one list `[N, Q]` an axis: `[N, C, Q]`.
+fn at_whole(x: &Tensor, positions: &[Tensor], outside: Outside) -> Tensor {
+    if let Some(invalid) = [x].into_iter().chain(positions).find(|t| t.check().is_err()) {
+        return invalid.clone();
+    }
+    let spatial = &x.shape()[2..];
+    let steps = strides(spatial);
+    let (batch, channels, count) = (x.shape()[0], x.shape()[1], positions[0].shape()[1]);
+    let mut flat: Option<Tensor> = None;
+    let mut valid: Option<Tensor> = None;
+    for (axis, at) in positions.iter().enumerate() {
+        let last = spatial[axis] as f64 - 1.0;
+        if outside == Outside::Zeros {
+            let here = at.full_like(0.0).less_equal(at).and(&at.less_equal(&at.full_like(last)));
+            valid = Some(valid.map_or(here.clone(), |v| v.and(&here)));
+        }
+        let index = outside.inside(at, spatial[axis]).clip(0.0, last).cast(DType::I64) * steps[axis] as f64;
+        flat = Some(flat.map_or(index.clone(), |f| f + index));
+    }
+    let planes = x.reshape(&[batch, channels, spatial.iter().product()]);
+    let index = flat.expect("there is an axis").unsqueeze(1).broadcast_to(&[batch, channels, count]);
+    let picked = planes.take_along(&index, 2);
+    match valid {
+        Some(v) => v.unsqueeze(1).select(&picked, &Tensor::full(Type::new(x.dtype(), []), 0.0)),
+        None => picked,
+    }
+}
+
+/// Elements of `x` between positions: the sum over all combinations of one tap an axis. `taps` gives for the fractional part of a
+/// position the offsets and weights along an axis.
+fn between(
+    x: &Tensor,
+    positions: &[Tensor],
+    outside: Outside,
+    taps: impl Fn(&Tensor) -> Vec<(f64, Tensor)>,
+) -> Tensor {
+    let per_axis: Vec<Vec<(Tensor, Tensor)>> = positions
+        .iter()
+        .map(|at| {
+            let floor = at.floor();
+            taps(&(at - &floor)).into_iter().map(|(offset, weight)| (&floor + offset, weight)).collect()
+        })
+        .collect();
+    let mut combinations: Vec<(Vec<Tensor>, Option<Tensor>)> = vec![(vec![], None)];
+    for axis in &per_axis {
+        combinations = combinations
+            .into_iter()
+            .flat_map(|(at, weight)| {
+                axis.iter().map(move |(p, w)| {
+                    let at: Vec<Tensor> = at.iter().chain([p]).cloned().collect();
+                    (at, Some(weight.as_ref().map_or(w.clone(), |weight| weight * w)))
+                })
+            })
+            .collect();
+    }
+    let terms = combinations.into_iter().map(|(at, weight)| {
+        let weight = weight.expect("there is an axis").cast(x.dtype()).unsqueeze(1);
+        at_whole(x, &at, outside) * weight
+    });
+    terms.reduce(|a, b| a + b).expect("there is a tap")
+}
+
+fn linear_taps(part: &Tensor) -> Vec<(f64, Tensor)> {
+    vec![(0.0, part.full_like(1.0) - part), (1.0, part.clone())]
+}
+
+/// Keys' kernel with a = -0.75.
+fn cubic_taps(part: &Tensor) -> Vec<(f64, Tensor)> {
+    let a = -0.75;
+    let near = |d: &Tensor| (d * (a + 2.0) - (a + 3.0)) * d * d + 1.0;
+    let far = |d: &Tensor| ((d * a - 5.0 * a) * d + 8.0 * a) * d - 4.0 * a;
+    let rest = part.full_like(1.0) - part;
+    vec![(-1.0, far(&(part + 1.0))), (0.0, near(part)), (1.0, near(&rest)), (2.0, far(&(&rest + 1.0)))]
+}
+
+/// The grid's last axis names positions from -1 to 1, the innermost axis first.
+fn grid_sample(n: &mut Node) -> Lowered {
+    let (x, grid) = (n.x(0)?, n.x(1)?);
+    let axes = x.rank().saturating_sub(2);
+    let fits = axes > 0
+        && grid.rank() == axes + 2
+        && grid.shape()[axes + 1] == axes
+        && grid.shape()[0] == x.shape()[0];
+    if !fits {
+        return invalid(format!(
+            "takes X [N, C, D..] and a grid [N, E.., {axes}], not {} and {}",
+            x.ty(),
+            grid.ty()
+        ));
+    }
+    let aligned = n.flag("align_corners", false);
+    let outside = match n.text("padding_mode", "zeros")? {
+        "zeros" => Outside::Zeros,
+        "border" => Outside::Border,
+        "reflection" => Outside::Reflection { aligned },
+        other => return unsupported(format!("padding_mode={other:?}"), "use zeros, border or reflection"),
+    };
+    let batch = x.shape()[0];
+    let spatial = grid.shape()[1..=axes].to_vec();
+    let count: usize = spatial.iter().product();
+    let lists = grid.reshape(&[batch, count, axes]);
+    let position = |axis: usize| {
+        let from = lists.narrow(2, axes - 1 - axis, 1).reshape(&[batch, count]);
+        let size = x.shape()[axis + 2] as f64;
+        if aligned { (from + 1.0) * ((size - 1.0) / 2.0) } else { ((from + 1.0) * size - 1.0) / 2.0 }
+    };
+    let mode = n.text("mode", "linear")?;
+    let positions: Vec<Tensor> = (0..axes)
+        .map(|axis| {
+            let at = position(axis);
+            outside.inside(&if mode == "nearest" { at.round() } else { at }, x.shape()[axis + 2])
+        })
+        .collect();
+    let y = match mode {
+        // Reflected positions are not whole; they are cut, as onnxruntime does.
+        "nearest" => at_whole(&x, &positions, outside),
+        "linear" | "bilinear" => between(&x, &positions, outside, linear_taps),
+        "cubic" | "bicubic" => between(&x, &positions, outside, cubic_taps),
+        other => return unsupported(format!("mode={other:?}"), "use nearest, linear or cubic"),
+    };
+    Ok(y.reshape(&[&x.shape()[..2], &spatial].concat()))
+}
+
+/// Positions that an affine map gives for the elements of an image, for `GridSample`.
+fn affine_grid(n: &mut Node) -> Lowered {
+    let theta = n.x(0)?;
+    let size = crate::read::node::sizes(&n.ints_of(1, "size")?, "size")?;
+    let aligned = n.flag("align_corners", false);
+    let Some(spatial) = size.get(2..).filter(|s| s.len() == 2 || s.len() == 3) else {
+        return invalid(format!("size {size:?} is not that of a 2-D or 3-D image"));
+    };
+    let axes = spatial.len();
+    if theta.shape() != [size[0], axes, axes + 1] {
+        return invalid(format!("theta must be [{}, {axes}, {}], not {}", size[0], axes + 1, theta.ty()));
+    }
+    let count: usize = spatial.iter().product();
+    if count > 1 << 24 {
+        return invalid("the image is too large");
+    }
+    let steps = strides(spatial);
+    // Rows: innermost axis first, then ones.
+    let points = Value::from_fn(&Type::new(theta.dtype(), [axes + 1, count]), |i| {
+        let (row, at) = (i / count, i % count);
+        if row == axes {
+            return Num::Float(1.0);
+        }
+        let axis = axes - 1 - row;
+        let (index, n) = ((at / steps[axis] % spatial[axis]) as f64, spatial[axis] as f64);
+        Num::Float(if aligned {
+            2.0 * index / (n - 1.0).max(1.0) - 1.0
+        } else {
+            (2.0 * index + 1.0) / n - 1.0
+        })
+    });
+    let grid = theta.matmul(&Tensor::constant(points)).permute(&[0, 2, 1]);
+    Ok(grid.reshape(&[&[size[0]], spatial, &[axes]].concat()))
+}
+
+/// A convolution each tap of which is moved by an offset of its own, and weighted by a mask.
+fn deform_conv(n: &mut Node) -> Lowered {
+    let (x, w, offset) = (n.x(0)?, n.x(1)?, n.x(2)?);
+    if x.rank() < 3 || w.rank() != x.rank() || offset.rank() != x.rank() {
+        return invalid(format!(
+            "X, W and offset must have as many axes, not {}, {} and {}",
+            x.ty(),
+            w.ty(),
+            offset.ty()
+        ));
+    }
+    let axes = x.rank() - 2;
+    let kernel = w.shape()[2..].to_vec();
+    n.ignore(&["kernel_shape"]);
+    let stride = per_axis(n, "strides", axes, 1)?;
+    let dilation = per_axis(n, "dilations", axes, 1)?;
+    let pads = explicit_pads(n, axes)?;
+    let groups = usize::try_from(n.int("group", 1)).unwrap_or(0);
+    let offset_groups = usize::try_from(n.int("offset_group", 1)).unwrap_or(0);
+    let (batch, channels, outputs) = (x.shape()[0], x.shape()[1], w.shape()[0]);
+    let taps: usize = kernel.iter().product();
+    let spatial = offset.shape()[2..].to_vec();
+    let count: usize = spatial.iter().product();
+    let fits = groups > 0
+        && offset_groups > 0
+        && channels == w.shape()[1] * groups
+        && channels % offset_groups == 0
+        && outputs % groups == 0
+        && offset.shape()[..2] == [batch, offset_groups * taps * axes];
+    if !fits {
+        return invalid(format!("X {}, W {} and offset {} do not fit", x.ty(), w.ty(), offset.ty()));
+    }
+    let offsets = offset.reshape(&[batch, offset_groups, taps, axes, count]);
+    let mask = n.optional(4)?.map(|m| m.reshape(&[batch, offset_groups, taps, count]));
+    let weights = w.reshape(&[groups, outputs / groups, channels / groups, taps]);
+    let (out_steps, tap_steps) = (strides(&spatial), strides(&kernel));
+    let mut sum: Option<Tensor> = None;
+    for tap in 0..taps {
+        let mut columns = Vec::new();
+        for group in 0..offset_groups {
+            let positions: Vec<Tensor> = (0..axes)
+                .map(|axis| {
+                    let at = |i: usize| {
+                        let out = i / out_steps[axis] % spatial[axis] * stride[axis];
+                        let inside = tap / tap_steps[axis] % kernel[axis] * dilation[axis];
+                        Num::Float((out + inside) as f64 - pads.low[axis] as f64)
+                    };
+                    let base = Tensor::constant(Value::from_fn(&Type::new(x.dtype(), [count]), at));
+                    base + offsets.pick(1, group).pick(1, tap).pick(1, axis)
+                })
+                .collect();
+            let per = channels / offset_groups;
+            let part = between(&x.narrow(1, group * per, per), &positions, Outside::Zeros, linear_taps);
+            columns.push(match &mask {
+                Some(m) => part * m.pick(1, group).pick(1, tap).unsqueeze(1),
+                None => part,
+            });
+        }
+        let columns = Tensor::concat(&columns, 1).reshape(&[batch, groups, channels / groups, count]);
+        let product = weights.pick(3, tap).matmul(&columns);
+        sum = Some(sum.map_or(product.clone(), |s| s + product));
+    }
+    let Some(sum) = sum else { return invalid("the kernel is empty") };
+    with_bias(sum.reshape(&[&[batch, outputs], &spatial[..]].concat()), n.optional(3)?)
+}

@@ -1,0 +1,160 @@
+//! Sequences whose length is known while reading, and optionals of which it is known whether they hold something.
+
+use super::{
+    Lower::{Many, One},
+    Table,
+};
+use crate::read::item::{Item, Typed};
+use crate::read::node::{Lowered, Node, axis_of, invalid, sizes};
+use teff_graph::{Tensor, Value};
+
+pub(super) const TABLE: Table = &[
+    ("ConcatFromSequence", One(concat_from_sequence)),
+    ("Optional", Many(optional)),
+    ("OptionalGetElement", Many(optional_get_element)),
+    ("OptionalHasElement", One(optional_has_element)),
+    ("SequenceAt", Many(sequence_at)),
+    ("SequenceConstruct", Many(sequence_construct)),
+    ("SequenceEmpty", Many(sequence_empty)),
+    ("SequenceErase", Many(sequence_erase)),
+    ("SequenceInsert", Many(sequence_insert)),
+    ("SequenceLength", One(|n| Ok(Tensor::constant(Value::scalar(sequence(n, 0)?.len() as i64))))),
+    ("SequenceMap", Many(sequence_map)),
+    ("SplitToSequence", Many(split_to_sequence)),
+];
+
+fn sequence(n: &Node, i: usize) -> Lowered<Vec<Typed>> {
+    match n.item(i) {
+        Item::Sequence(list) => Ok(list),
+        Item::Tensor(_) | Item::Absent => invalid(format!("input {i} must be a sequence")),
+    }
+}
+
+/// Position `p`, which may count from the end, among `len`; one past the last when `end` allows it.
+fn position(p: i64, len: usize, end: bool) -> Lowered<usize> {
+    let from_front = if p < 0 { p.saturating_add(len as i64) } else { p };
+    match usize::try_from(from_front) {
+        Ok(at) if at < len || end && at == len => Ok(at),
+        _ => invalid(format!("position {p} in a sequence of {len}")),
+    }
+}
+
+fn optional_position(n: &mut Node, i: usize, len: usize, default: usize, end: bool) -> Lowered<usize> {
+    match n.optional_ints_of(i, "position")?.as_deref() {
+        None => Ok(default),
+        Some([p]) => position(*p, len, end),
+        Some(_) => invalid("the position must be one number"),
+    }
+}
+
+fn sequence_construct(n: &mut Node) -> Lowered<Vec<Item>> {
+    let list = (0..n.input_count()).map(|i| n.typed(i)).collect::<Lowered<Vec<_>>>()?;
+    Ok(vec![Item::Sequence(list)])
+}
+
+fn sequence_empty(n: &mut Node) -> Lowered<Vec<Item>> {
+    n.ignore(&["dtype"]);
+    Ok(vec![Item::Sequence(vec![])])
+}
+
+fn sequence_at(n: &mut Node) -> Lowered<Vec<Item>> {
+    let list = sequence(n, 0)?;
+    let at = position(n.int_of(1, "position")?, list.len(), false)?;
+    Ok(vec![Item::Tensor(list[at].clone())])
+}
+
+fn sequence_insert(n: &mut Node) -> Lowered<Vec<Item>> {
+    let mut list = sequence(n, 0)?;
+    let new = n.typed(1)?;
+    let at = optional_position(n, 2, list.len(), list.len(), true)?;
+    list.insert(at, new);
+    Ok(vec![Item::Sequence(list)])
+}
+
+fn sequence_erase(n: &mut Node) -> Lowered<Vec<Item>> {
+    let mut list = sequence(n, 0)?;
+    if list.is_empty() {
+        return invalid("the sequence is empty");
+    }
+    let at = optional_position(n, 1, list.len(), list.len() - 1, false)?;
+    list.remove(at);
+    Ok(vec![Item::Sequence(list)])
+}
+
+fn concat_from_sequence(n: &mut Node) -> Lowered {
+    let list: Vec<Tensor> = sequence(n, 0)?.into_iter().map(|t| t.tensor).collect();
+    let Some(first) = list.first() else { return invalid("the sequence is empty") };
+    let new = n.flag("new_axis", false);
+    let axis = axis_of(n.int("axis", 0), first.rank() + usize::from(new))?;
+    Ok(if new { Tensor::stack(&list, axis) } else { Tensor::concat(&list, axis) })
+}
+
+/// Parts of sizes given as a list, of one size (the last may be smaller), or of one element each, whose axis may be dropped.
+fn split_to_sequence(n: &mut Node) -> Lowered<Vec<Item>> {
+    let x = n.typed(0)?;
+    let axis = axis_of(n.int("axis", 0), x.tensor.rank())?;
+    let size = x.tensor.shape()[axis];
+    let keep = n.flag("keepdims", true);
+    let given = match n.item(1) {
+        Item::Absent => None,
+        Item::Tensor(t) => Some((t.tensor.rank() == 0, sizes(&n.ints_of(1, "split")?, "split")?)),
+        Item::Sequence(_) => return invalid("input 1 must be a tensor"),
+    };
+    let (parts, drop) = match given {
+        None => (vec![1; size], !keep),
+        Some((true, one)) => {
+            let each = one[0].max(1);
+            ((0..size.div_ceil(each)).map(|i| each.min(size - i * each)).collect(), false)
+        }
+        Some((false, list)) => (list, false),
+    };
+    if parts.iter().try_fold(0usize, |sum, &p| sum.checked_add(p)) != Some(size) || parts.len() > 1 << 16 {
+        return invalid(format!("the parts do not make up axis {axis} of {}", x.tensor.ty()));
+    }
+    let list = x.tensor.split(axis, &parts).into_iter();
+    let list = list.map(|t| if drop { t.squeeze(axis as isize) } else { t });
+    Ok(vec![Item::Sequence(list.map(|tensor| Typed { tensor, element: x.element }).collect())])
+}
+
+/// A sub-graph applied to each element of a sequence, beside the elements of further sequences and whole tensors.
+fn sequence_map(n: &mut Node) -> Lowered<Vec<Item>> {
+    let body = n.graph("body")?;
+    let length = sequence(n, 0)?.len();
+    let mut outputs = vec![Vec::new(); body.outputs.len()];
+    for i in 0..length {
+        let mut inputs = Vec::new();
+        for k in 0..n.input_count() {
+            inputs.push(match n.item(k) {
+                Item::Sequence(list) => match list.get(i) {
+                    Some(t) => Item::Tensor(t.clone()),
+                    None => return invalid("the sequences differ in length"),
+                },
+                item => item,
+            });
+        }
+        for (list, item) in outputs.iter_mut().zip(n.reader.subgraph(n.scope, body, inputs)?) {
+            match item {
+                Item::Tensor(t) => list.push(t),
+                Item::Sequence(_) | Item::Absent => return invalid("the body must give tensors"),
+            }
+        }
+    }
+    Ok(outputs.into_iter().map(Item::Sequence).collect())
+}
+
+/// What it holds, or nothing.
+fn optional(n: &mut Node) -> Lowered<Vec<Item>> {
+    n.ignore(&["type"]);
+    Ok(vec![n.item(0)])
+}
+
+fn optional_get_element(n: &mut Node) -> Lowered<Vec<Item>> {
+    match n.item(0) {
+        Item::Absent => invalid("the optional is empty"),
+        item => Ok(vec![item]),
+    }
+}
+
+fn optional_has_element(n: &mut Node) -> Lowered {
+    Ok(Tensor::constant(Value::scalar(!matches!(n.item(0), Item::Absent))))
+}

@@ -1,0 +1,167 @@
+//! Operators that make tensors from little or nothing.
+
+use super::{
+    Lower::{Many, One},
+    Table,
+};
+use crate::proto::ElementType;
+use crate::read::item::Item;
+use crate::read::node::{Lowered, Node, element, holder, invalid, sizes, unsupported};
+use teff_graph::{DType, Num, Tensor, Type, Value};
+
+pub(super) const TABLE: Table = &[
+    ("BlackmanWindow", One(|n| window(n, &[0.42, -0.5, 0.08]))),
+    ("Constant", Many(constant)),
+    ("ConstantOfShape", Many(constant_of_shape)),
+    ("EyeLike", One(eye_like)),
+    ("HammingWindow", One(|n| window(n, &[25.0 / 46.0, -21.0 / 46.0]))),
+    ("HannWindow", One(|n| window(n, &[0.5, -0.5]))),
+    ("MelWeightMatrix", One(mel_weight_matrix)),
+    ("Range", One(range)),
+    ("Shape", One(shape)),
+    ("Size", One(|n| n.x(0).map(|x| Tensor::constant(Value::scalar(x.len() as i64))))),
+];
+
+/// A window or a list longer than this is refused.
+const LONGEST: usize = 1 << 22;
+
+fn constant(n: &mut Node) -> Lowered<Vec<Item>> {
+    let item = |value: Value| Ok(vec![Tensor::constant(value).into()]);
+    if let Some(a) = n.attribute("value") {
+        return match &a.tensor {
+            Some(t) => Ok(vec![Item::Tensor(n.reader.tensor(t)?)]),
+            None => invalid("the tensor of attribute \"value\" is missing"),
+        };
+    }
+    if let Some(a) = n.attribute("value_float") {
+        return item(Value::scalar(a.f));
+    }
+    if let Some(a) = n.attribute("value_int") {
+        return item(Value::scalar(a.i));
+    }
+    if let Some(a) = n.attribute("value_floats") {
+        return item(Value::new([a.floats.len()], a.floats.clone()));
+    }
+    if let Some(list) = n.ints("value_ints") {
+        return item(Value::new([list.len()], list.to_vec()));
+    }
+    if let Some(s) = n.attribute("sparse_value").and_then(|a| a.sparse.as_deref()) {
+        return Ok(vec![Item::Tensor(n.reader.sparse(&s.values, &s.indices, &s.dims)?)]);
+    }
+    unsupported("the constant is a string or missing", "keep text processing outside the model")
+}
+
+fn constant_of_shape(n: &mut Node) -> Lowered<Vec<Item>> {
+    let shape = sizes(&n.ints_of(0, "shape")?, "shape")?;
+    let value = match n.attribute("value").and_then(|a| a.tensor.as_ref()) {
+        Some(t) => n.reader.tensor(t)?,
+        None => Tensor::scalar(0.0f32).into(),
+    };
+    if value.tensor.len() != 1 {
+        return invalid("the value must have one element");
+    }
+    Ok(vec![Item::narrow(value.tensor.reshape(&[]).broadcast_to(&shape), value.element)])
+}
+
+fn eye_like(n: &mut Node) -> Lowered {
+    let x = n.typed(0)?;
+    let dtype = holder(n.element("dtype")?.unwrap_or(x.element));
+    let k = n.int("k", 0);
+    if x.tensor.rank() != 2 {
+        return invalid(format!("takes a matrix, not {}", x.tensor.ty()));
+    }
+    let ty = Type::new(DType::I64, x.tensor.shape());
+    let distance = Tensor::iota(ty.clone(), 1) - Tensor::iota(ty, 0);
+    Ok(distance.equal(&Tensor::constant(Value::scalar(k))).cast(dtype))
+}
+
+/// `limit` is not reached.
+fn range(n: &mut Node) -> Lowered {
+    let (start, limit, delta) = (n.constant(0, "start")?, n.constant(1, "limit")?, n.constant(2, "delta")?);
+    if [start.len(), limit.len(), delta.len()] != [1; 3] {
+        return invalid("start, limit and delta must be scalars");
+    }
+    let (a, b, d) = (start.get(0), limit.get(0), delta.get(0));
+    let count = match (a, b, d) {
+        (Num::Int(a), Num::Int(b), Num::Int(d)) if d != 0 => {
+            let span = if d > 0 { b - a } else { a - b };
+            (span.max(0) + d.abs() - 1) / d.abs()
+        }
+        (Num::Float(a), Num::Float(b), Num::Float(d)) if d != 0.0 => ((b - a) / d).ceil().max(0.0) as i128,
+        _ => return invalid("start, limit and delta must be numbers of one type, delta not 0"),
+    };
+    let count = usize::try_from(count).ok().filter(|&c| c <= LONGEST);
+    let Some(count) = count else { return invalid(format!("it has more than {LONGEST} elements")) };
+    Ok(Tensor::constant(Value::from_fn(&Type::new(start.dtype(), [count]), |i| match (a, d) {
+        (Num::Int(a), Num::Int(d)) => Num::Int(a + i as i128 * d),
+        (a, d) => Num::Float(a.as_f64() + i as f64 * d.as_f64()),
+    })))
+}
+
+fn shape(n: &mut Node) -> Lowered {
+    let x = n.x(0)?;
+    let rank = x.rank() as i64;
+    let position = |p: i64| (if p < 0 { p.saturating_add(rank) } else { p }).clamp(0, rank) as usize;
+    let start = position(n.int("start", 0));
+    let end = position(n.int("end", rank));
+    let list: Vec<i64> = x.shape()[start..end.max(start)].iter().map(|&s| s as i64).collect();
+    Ok(Tensor::from_slice(&list))
+}
+
+/// A sum of cosines with these coefficients, over one period or, when not `periodic`, with both ends included.
+fn window(n: &mut Node, coefficients: &[f64]) -> Lowered {
+    let size = usize::try_from(n.int_of(0, "size")?).ok().filter(|&s| s <= LONGEST);
+    let Some(size) = size else { return invalid("the size is negative or too large") };
+    let dtype = holder(n.element("output_datatype")?.unwrap_or(ElementType::Plain(DType::F32)));
+    let period = if n.flag("periodic", true) { size } else { size.saturating_sub(1) }.max(1) as f64;
+    Ok(Tensor::constant(Value::from_fn(&Type::new(dtype, [size]), |i| {
+        let angle = std::f64::consts::TAU * i as f64 / period;
+        let terms = coefficients.iter().enumerate().map(|(k, c)| c * (angle * k as f64).cos());
+        Num::Float(terms.sum())
+    })))
+}
+
+/// Triangular filters, equally spaced on the mel scale, over the bins of a spectrum: the reference formula of the operator, which
+/// places the edges on whole bins.
+fn mel_weight_matrix(n: &mut Node) -> Lowered {
+    let bins = n.int_of(0, "num_mel_bins")?;
+    let length = n.int_of(1, "dft_length")?;
+    let rate = n.int_of(2, "sample_rate")? as f64;
+    let number =
+        |n: &mut Node, i: usize, what: &str| n.optional_number_of(i, what).map(Option::unwrap_or_default);
+    let (low, high) = (number(n, 3, "lower_edge_hertz")?, number(n, 4, "upper_edge_hertz")?);
+    let element_type = n.element("output_datatype")?.unwrap_or(element(1)?);
+    let (Ok(bins), Ok(length)) = (usize::try_from(bins), usize::try_from(length)) else {
+        return invalid("num_mel_bins or dft_length is negative");
+    };
+    if bins.saturating_mul(length) > LONGEST || rate <= 0.0 {
+        return invalid("it is too large, or sample_rate is not positive");
+    }
+    let spectrum = length / 2 + 1;
+    let mel = |hertz: f64| 2595.0 * (1.0 + hertz / 700.0).log10();
+    let step = (mel(high) - mel(low)) / (bins + 2) as f64;
+    let edge = |i: usize| {
+        let hertz = 700.0 * (10f64.powf((i as f64 * step + mel(low)) / 2595.0) - 1.0);
+        ((length + 1) as f64 * hertz / rate).floor() as i64
+    };
+    let ty = Type::new(holder(element_type), [spectrum, bins]);
+    Ok(Tensor::constant(Value::from_fn(&ty, |at| {
+        let (bin, filter) = ((at / bins) as i64, at % bins);
+        let (lower, centre, upper) = (edge(filter), edge(filter + 1), edge(filter + 2));
+        Num::Float(if lower == centre {
+            if bin == centre {
+                1.0
+            } else if bin > centre && bin < upper {
+                (upper - bin) as f64 / (upper - centre) as f64
+            } else {
+                0.0
+            }
+        } else if bin >= lower && bin <= centre {
+            (bin - lower) as f64 / (centre - lower) as f64
+        } else if bin >= centre && bin < upper {
+            (upper - bin) as f64 / (upper - centre) as f64
+        } else {
+            0.0
+        })
+    })))
+}

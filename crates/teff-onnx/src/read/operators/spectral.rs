@@ -1,0 +1,184 @@
+//! Fourier transforms, as products with matrices of sines and cosines; and the inverse of unfolding.
+
+use super::{
+    Lower::One,
+    Table,
+    convolution::{explicit_pads, per_axis},
+};
+use crate::read::item::Item;
+use crate::read::node::{Lowered, Node, axis_of, invalid, sizes};
+use teff_graph::{ConvGeometry, DType, Num, Tensor, Type, Value};
+
+pub(super) const TABLE: Table = &[("Col2Im", One(col2im)), ("DFT", One(dft)), ("STFT", One(stft))];
+
+/// Transforms longer than this are refused: the matrix has as many rows and columns.
+const LONGEST: usize = 1 << 11;
+
+/// `scale * cos` and `scale * sin` of `2 pi k n / length`, `[rows, columns]`.
+fn matrices(
+    dtype: DType,
+    rows: usize,
+    columns: usize,
+    length: usize,
+    scale: impl Fn(usize) -> f64,
+) -> (Tensor, Tensor) {
+    let of = |f: fn(f64) -> f64| {
+        Tensor::constant(Value::from_fn(&Type::new(dtype, [rows, columns]), |i| {
+            let (row, column) = (i / columns, i % columns);
+            // The product is reduced modulo the period while it is a whole number.
+            let angle = std::f64::consts::TAU * (row * column % length) as f64 / length as f64;
+            Num::Float(scale(row) * f(angle))
+        }))
+    };
+    (of(f64::cos), of(f64::sin))
+}
+
+/// Real and imaginary parts, `[.., n]` each; the second nothing for real signals.
+struct Signal {
+    real: Tensor,
+    imaginary: Option<Tensor>,
+}
+
+impl Signal {
+    /// From `[.., n, 1 or 2]`.
+    fn of(x: &Tensor) -> Lowered<Signal> {
+        let last = x.rank().checked_sub(1).filter(|&l| l > 0 && (1..=2).contains(&x.shape()[l]));
+        let Some(last) = last else { return invalid(format!("takes [.., 1 or 2], not {}", x.ty())) };
+        let imaginary = (x.shape()[last] == 2).then(|| x.pick(last, 1));
+        Ok(Signal { real: x.pick(last, 0), imaginary })
+    }
+
+    fn map(&self, f: impl Fn(&Tensor) -> Tensor) -> Signal {
+        Signal { real: f(&self.real), imaginary: self.imaginary.as_ref().map(f) }
+    }
+
+    /// The transform along the last axis, of this length, `[.., k, 2]`; `[.., n, 1]` for a one-sided inverse one.
+    fn transform(&self, length: usize, inverse: bool, onesided: bool) -> Lowered {
+        if length == 0 || length > LONGEST {
+            return invalid(format!("a transform of length {length}"));
+        }
+        let dtype = self.real.dtype();
+        let half = length / 2 + 1;
+        if inverse && onesided {
+            // Each kept frequency but the first, and the last of an even length, stands for itself and its mirror image.
+            let whole = |k: usize| k == 0 || 2 * k == length;
+            let scale = |k: usize| if whole(k) { 1.0 } else { 2.0 } / length as f64;
+            let (cos, sin) = matrices(dtype, half, length, length, scale);
+            let y = self.real.matmul(&cos);
+            let y = self.imaginary.as_ref().map_or(y.clone(), |i| y - i.matmul(&sin));
+            return Ok(y.unsqueeze(-1));
+        }
+        let columns = if onesided { half } else { length };
+        let scale = if inverse { 1.0 / length as f64 } else { 1.0 };
+        let (cos, sin) = matrices(dtype, length, columns, length, |_| scale);
+        let sin = if inverse { -sin } else { sin };
+        // (a + jb)(cos - j sin).
+        let (mut real, mut imaginary) = (self.real.matmul(&cos), -self.real.matmul(&sin));
+        if let Some(b) = &self.imaginary {
+            real = real + b.matmul(&sin);
+            imaginary = imaginary + b.matmul(&cos);
+        }
+        let rank = real.rank();
+        Ok(Tensor::stack(&[real, imaginary], rank))
+    }
+}
+
+/// `x` cut or filled with zeros to `n` along its last axis.
+fn fitted(x: &Tensor, n: usize) -> Tensor {
+    let axis = x.rank() - 1;
+    let have = x.shape()[axis];
+    if n <= have {
+        return x.narrow(axis, 0, n);
+    }
+    let mut widths = vec![(0, 0); x.rank()];
+    widths[axis].1 = n - have;
+    x.pad(&widths, 0.0)
+}
+
+/// The axis is an attribute before version 20, then an input.
+fn dft(n: &mut Node) -> Lowered {
+    let x = n.x(0)?;
+    let (inverse, onesided) = (n.flag("inverse", false), n.flag("onesided", false));
+    let axis = if n.version < 20 {
+        n.int("axis", 1)
+    } else if matches!(n.item(2), Item::Absent) {
+        -2
+    } else {
+        n.int_of(2, "axis")?
+    };
+    let axis = axis_of(axis, x.rank())?;
+    let signal = Signal::of(&x)?;
+    if axis + 1 == x.rank() {
+        return invalid("the last axis is that of real and imaginary parts");
+    }
+    let length = match n.optional_ints_of(1, "dft_length")? {
+        Some(list) => sizes(&list, "dft_length")?.first().copied().unwrap_or(0),
+        None if inverse && onesided => 2 * x.shape()[axis].saturating_sub(1),
+        None => x.shape()[axis],
+    };
+    let taken = if inverse && onesided { length / 2 + 1 } else { length };
+    if length > LONGEST {
+        return invalid(format!("a transform of length {length}"));
+    }
+    let signal = signal.map(|t| fitted(&t.swap_axes(axis as isize, -1), taken));
+    let y = signal.transform(length, inverse, onesided)?;
+    Ok(y.swap_axes(axis as isize, -2))
+}
+
+/// Windows of the signal, `frame_step` apart, each transformed.
+fn stft(n: &mut Node) -> Lowered {
+    let x = n.x(0)?;
+    let step = usize::try_from(n.int_of(1, "frame_step")?).unwrap_or(0);
+    let window = n.optional(2)?;
+    let length = match n.optional_ints_of(3, "frame_length")? {
+        Some(list) => sizes(&list, "frame_length")?.first().copied().unwrap_or(0),
+        None => window.as_ref().map_or(x.shape().get(1).copied().unwrap_or(0), Tensor::len),
+    };
+    let onesided = n.flag("onesided", true);
+    let x = if x.rank() == 2 { x.unsqueeze(-1) } else { x };
+    let signal = Signal::of(&x)?;
+    let samples = x.shape()[1];
+    if x.rank() != 3 || step == 0 || length == 0 || length > samples || length > LONGEST {
+        return invalid(format!("frames of {length} samples, {step} apart, of {}", x.ty()));
+    }
+    let frames = (samples - length) / step + 1;
+    let positions: Vec<i64> = (0..frames * length).map(|i| (i / length * step + i % length) as i64).collect();
+    let positions = Tensor::from_slice(&positions).reshape(&[frames, length]);
+    let framed = signal.map(|t| {
+        let t = t.take(&positions, 1);
+        window.as_ref().map_or(t.clone(), |w| t * w)
+    });
+    framed.transform(length, false, onesided)
+}
+
+/// Blocks put back to where they were cut out, overlaps added: the adjoint of a convolution with one-hot kernels.
+fn col2im(n: &mut Node) -> Lowered {
+    let x = n.x(0)?;
+    let image = sizes(&n.ints_of(1, "image_shape")?, "image_shape")?;
+    let block = sizes(&n.ints_of(2, "block_shape")?, "block_shape")?;
+    let axes = image.len();
+    let stride = per_axis(n, "strides", axes, 1)?;
+    let dilation = per_axis(n, "dilations", axes, 1)?;
+    let pads = explicit_pads(n, axes)?;
+    let taps = block.iter().try_fold(1usize, |n, &d| n.checked_mul(d)).filter(|&t| t > 0 && t < 1 << 12);
+    let (Some(taps), [batch, rows, columns]) = (taps, x.shape()) else {
+        return invalid(format!("takes [N, C * block, L] and blocks, not {} and {block:?}", x.ty()));
+    };
+    let (batch, rows, columns) = (*batch, *rows, *columns);
+    if block.len() != axes || rows % taps != 0 {
+        return invalid(format!("{rows} rows do not divide into blocks of {block:?}"));
+    }
+    let channels = rows / taps;
+    let geometry =
+        ConvGeometry { stride, dilation, pad_low: pads.low, pad_high: pads.high, groups: channels };
+    let blocks = match geometry.window(&block).output(&image) {
+        Ok(blocks) if blocks.iter().product::<usize>() == columns => blocks,
+        _ => return invalid(format!("{columns} blocks of {block:?} do not make up an image of {image:?}")),
+    };
+    let one_hot =
+        Value::from_fn(&Type::new(x.dtype(), [taps, taps]), |i| Num::Int((i / taps == i % taps).into()));
+    let one_hot = Tensor::constant(one_hot).reshape(&[&[1, taps, 1], &block[..]].concat());
+    let kernels = one_hot.broadcast_to(&[&[channels, taps, 1], &block[..]].concat());
+    let kernels = kernels.reshape(&[&[rows, 1], &block[..]].concat());
+    Ok(x.reshape(&[&[batch, rows], &blocks[..]].concat()).conv_adjoint(&kernels, geometry, &image))
+}

@@ -1,0 +1,77 @@
+//! Counting of n-grams of integers.
+
+use super::{Lower::One, Table};
+use crate::read::node::{Lowered, Node, invalid, unsupported};
+use teff_graph::{DType, ReduceKind, SliceAxis, Tensor, Value};
+
+pub(super) const TABLE: Table = &[("TfIdfVectorizer", One(tf_idf))];
+
+/// How often each n-gram of a pool occurs in each row, elements up to `max_skip_count` apart; truncated to 1, or weighted, by mode.
+fn tf_idf(n: &mut Node) -> Lowered {
+    let x = n.x(0)?;
+    let Some(pool) = n.ints("pool_int64s") else {
+        return unsupported("n-grams of strings", "keep text processing outside the model");
+    };
+    let (starts, targets) =
+        (n.ints("ngram_counts").unwrap_or_default(), n.ints("ngram_indexes").unwrap_or_default());
+    let number = |name: &str| usize::try_from(n.int(name, 0)).unwrap_or(0);
+    let (least, most, skips) =
+        (number("min_gram_length"), number("max_gram_length"), number("max_skip_count"));
+    let weights = n.attribute("weights").map_or(vec![], |a| a.floats.clone());
+    let mode = n.text("mode", "TF")?;
+    if !x.dtype().is_int() || x.rank() == 0 || x.rank() > 2 || skips > 1 << 10 {
+        return invalid(format!("takes one or two axes of integers, not {}", x.ty()));
+    }
+    let rows = if x.rank() == 1 { x.unsqueeze(0) } else { x.clone() }.cast(DType::I64);
+    let (count, length) = (rows.shape()[0], rows.shape()[1]);
+    let width = targets
+        .iter()
+        .map(|&t| usize::try_from(t).unwrap_or(usize::MAX))
+        .max()
+        .map_or(0, |t| t.saturating_add(1));
+    if width > 1 << 16 {
+        return invalid("an n-gram has a position that is negative or too large");
+    }
+    let mut y = Tensor::zeros(&[count, width]);
+    let mut gram = 0;
+    for size in 1..=starts.len().min(most) {
+        let bound = |k: usize| starts.get(k).map_or(pool.len(), |&s| (s.max(0) as usize).min(pool.len()));
+        let grams = &pool[bound(size - 1).min(bound(size))..bound(size)];
+        let number = grams.len() / size;
+        let here = gram..gram + number;
+        gram += number;
+        if size < least || number == 0 {
+            continue;
+        }
+        let Some(targets) = targets.get(here.clone()) else { return invalid("n-grams without a position") };
+        let weight = |i: usize| weights.get(here.start + i).copied().unwrap_or(1.0);
+        // A single element skips nothing.
+        let widest = if size == 1 { 0 } else { skips };
+        let mut found: Option<Tensor> = None;
+        for step in 1..=widest + 1 {
+            let Some(windows) = length.checked_sub((size - 1) * step).filter(|&w| w > 0) else { continue };
+            let matches = (0..size).map(|k| {
+                let whole = SliceAxis { start: 0, step: 1, len: count };
+                let part = rows.slice_axes(vec![whole, SliceAxis { start: k * step, step: 1, len: windows }]);
+                let wanted: Vec<i64> = grams.chunks(size).take(number).map(|g| g[k]).collect();
+                part.unsqueeze(1).equal(&Tensor::from_slice(&wanted).reshape(&[1, number, 1]))
+            });
+            let all = matches.reduce(|a, b| a.and(&b)).expect("a gram has an element");
+            let hits = all.cast(DType::F32).reduce(ReduceKind::Sum, &[2]).reshape(&[count, number]);
+            found = Some(found.map_or(hits.clone(), |f| f + hits));
+        }
+        let Some(found) = found else { continue };
+        let (found, weighted) = match mode {
+            "TF" => (found, false),
+            "IDF" => (found.minimum(&found.full_like(1.0)), true),
+            "TFIDF" => (found, true),
+            other => return unsupported(format!("mode={other:?}"), "use TF, IDF or TFIDF"),
+        };
+        let mut place = vec![0.0f32; number * width];
+        for (i, &t) in targets.iter().enumerate() {
+            place[i * width + t as usize] = if weighted { weight(i) } else { 1.0 };
+        }
+        y = y + found.matmul(&Tensor::constant(Value::new([number, width], place)));
+    }
+    Ok(if x.rank() == 1 { y.pick(0, 0) } else { y })
+}

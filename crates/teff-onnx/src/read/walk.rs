@@ -1,0 +1,336 @@
+//! The walk over the nodes of a graph, its sub-graphs and functions.
+
+use super::fold::Folder;
+use super::function::FunctionKey;
+use super::item::{Item, Typed};
+use super::node::{Fault, Node};
+use super::operators::{self, Lower};
+use super::{ExternalData, Fetch, ReadOptions};
+use crate::error::{Error, NodeAt, Result};
+use crate::proto::{
+    ElementType, FunctionProto, GraphProto, ModelProto, NodeProto, TensorProto, tensor_value,
+};
+use std::collections::HashMap;
+use teff_graph::{Num, Op, Tensor, Type, Value};
+
+/// No model is lowered to more nodes than this, functions inlined and loops unrolled.
+const MOST_NODES: usize = 1 << 18;
+/// Functions and sub-graphs nest no deeper than this.
+const DEEPEST: usize = 48;
+/// A node's result is replaced by its value when it has at most so many elements and depends on no input.
+const SMALL: usize = 1 << 12;
+
+/// What lasts from the first node to the last.
+pub(crate) struct Reader<'m> {
+    pub(crate) fold: Folder,
+    pub(crate) notes: Vec<String>,
+    functions: HashMap<FunctionKey<'m>, &'m FunctionProto<'m>>,
+    external: Option<&'m Fetch<'m>>,
+    nodes: usize,
+    depth: usize,
+}
+
+/// The names that nodes of one graph can use.
+pub(crate) struct Scope<'s, 'm> {
+    values: HashMap<&'m str, Item>,
+    outer: Option<&'s Scope<'s, 'm>>,
+    opsets: &'s [(&'m str, i64)],
+}
+
+impl<'s, 'm> Scope<'s, 'm> {
+    pub(crate) fn new(opsets: &'s [(&'m str, i64)]) -> Self {
+        Scope { values: HashMap::new(), outer: None, opsets }
+    }
+
+    /// A scope inside this one, for a sub-graph, which sees the names of this one.
+    pub(crate) fn inner<'i>(&'i self) -> Scope<'i, 'm> {
+        Scope { values: HashMap::new(), outer: Some(self), opsets: self.opsets }
+    }
+
+    pub(crate) fn get(&self, name: &str) -> Option<&Item> {
+        self.values.get(name).or_else(|| self.outer?.get(name))
+    }
+
+    pub(crate) fn set(&mut self, name: &'m str, item: Item) {
+        if !name.is_empty() {
+            self.values.insert(name, item);
+        }
+    }
+
+    pub(crate) fn version(&self, domain: &str) -> Option<i64> {
+        let same = |d: &str| d == domain || is_default(d) && is_default(domain);
+        self.opsets.iter().find(|(d, _)| same(d)).map(|&(_, version)| version)
+    }
+}
+
+pub(crate) fn is_default(domain: &str) -> bool {
+    domain.is_empty() || domain == "ai.onnx"
+}
+
+impl<'m> Reader<'m> {
+    pub(crate) fn new(model: &'m ModelProto<'m>, options: &ReadOptions<'m>) -> Self {
+        Reader {
+            fold: Folder::default(),
+            notes: Vec::new(),
+            functions: model.functions.iter().map(|f| (FunctionKey::of_function(f), f)).collect(),
+            external: options.external,
+            nodes: 0,
+            depth: 0,
+        }
+    }
+
+    pub(crate) fn note(&mut self, note: String) {
+        if !self.notes.contains(&note) {
+            self.notes.push(note);
+        }
+    }
+
+    /// The initialisers of a graph, dense and sparse.
+    pub(crate) fn initializers(&mut self, scope: &mut Scope<'_, 'm>, graph: &GraphProto<'m>) -> Result<()> {
+        for t in &graph.initializers {
+            let typed = self.tensor(t)?;
+            typed.tensor.named(t.name);
+            scope.set(t.name, Item::Tensor(typed));
+        }
+        for s in &graph.sparse {
+            let typed = self.sparse(&s.values, &s.indices, &s.dims)?;
+            typed.tensor.named(s.values.name);
+            scope.set(s.values.name, Item::Tensor(typed));
+        }
+        Ok(())
+    }
+
+    /// A tensor of the file, or of a file beside it.
+    pub(crate) fn tensor(&mut self, t: &TensorProto) -> Result<Typed> {
+        let wrong = |reason: String| Error::Tensor { name: t.name.into(), reason };
+        let data = if t.is_external { Some(self.external_bytes(t).map_err(wrong)?) } else { None };
+        let (element, value) = tensor_value(t, data.as_deref()).map_err(wrong)?;
+        if !matches!(element, ElementType::Plain(_)) {
+            self.note(format!("{} is held as {} in the graph", element.name(), value.dtype()));
+        }
+        Ok(Typed { tensor: Tensor::constant(value), element })
+    }
+
+    fn external_bytes(&self, t: &TensorProto) -> std::result::Result<Vec<u8>, String> {
+        let entry = |key: &str| t.external.iter().find(|(k, _)| *k == key).map(|&(_, v)| v);
+        let number = |key: &str| match entry(key).map(str::parse::<u64>) {
+            None => Ok(None),
+            Some(Ok(n)) => Ok(Some(n)),
+            Some(Err(_)) => Err(format!("is stored outside the file with an unreadable {key}")),
+        };
+        let location = entry("location").ok_or("is stored outside the file, which does not say where")?;
+        let outside = location.split(['/', '\\']).any(|part| part == "..");
+        if location.is_empty() || outside || location.starts_with(['/', '\\']) || location.contains(':') {
+            return Err(format!("is stored in {location:?}, which leaves the model's directory"));
+        }
+        let data = ExternalData {
+            location: location.into(),
+            offset: number("offset")?.unwrap_or(0),
+            length: number("length")?,
+        };
+        let external = self.external.ok_or_else(|| {
+            format!("is stored in {location:?}; keep that file beside the model, or save the model with its data inside")
+        })?;
+        external(&data).map_err(|e| format!("is stored in {location:?}, which cannot be read: {e}"))
+    }
+
+    /// A sparse tensor, made dense.
+    pub(crate) fn sparse(
+        &mut self,
+        values: &TensorProto,
+        indices: &TensorProto,
+        dims: &[i64],
+    ) -> Result<Typed> {
+        let wrong = |reason: &str| Error::Tensor { name: values.name.into(), reason: reason.into() };
+        let typed = self.tensor(values)?;
+        let at = self.tensor(indices)?;
+        let (Some(elements), Some(at)) = (self.fold.value(&typed.tensor), self.fold.value(&at.tensor)) else {
+            return Err(wrong("is sparse without values"));
+        };
+        let shape: Option<Vec<usize>> = dims.iter().map(|&d| usize::try_from(d).ok()).collect();
+        let shape = shape.ok_or_else(|| wrong("is sparse with a negative size"))?;
+        let len = shape.iter().try_fold(1usize, |n, &d| n.checked_mul(d)).filter(|&n| n <= 1 << 24);
+        let len = len.ok_or_else(|| wrong("is sparse with more than 16 million elements"))?;
+        let n = elements.len();
+        let at = at.to_i64();
+        let position = |i: usize| -> Option<usize> {
+            if at.len() == n {
+                return usize::try_from(at[i]).ok().filter(|&p| p < len);
+            }
+            let index = at.get(i * shape.len()..(i + 1) * shape.len())?;
+            index.iter().zip(&shape).try_fold(0, |sum, (&i, &size)| {
+                let i = usize::try_from(i).ok().filter(|&i| i < size)?;
+                Some(sum * size + i)
+            })
+        };
+        let mut dense = vec![if elements.dtype().is_float() { Num::Float(0.0) } else { Num::Int(0) }; len];
+        for i in 0..n {
+            let p = position(i).ok_or_else(|| wrong("is sparse with an index outside its shape"))?;
+            dense[p] = elements.get(i);
+        }
+        let value = Value::from_fn(&Type::new(elements.dtype(), shape), |i| dense[i]);
+        Ok(Typed { tensor: Tensor::constant(value), element: typed.element })
+    }
+
+    /// Lowers nodes in order.
+    pub(crate) fn nodes(&mut self, scope: &mut Scope<'_, 'm>, nodes: &[NodeProto<'m>]) -> Result<()> {
+        nodes.iter().try_for_each(|node| self.node(scope, node))
+    }
+
+    /// The outputs of a sub-graph of `scope` that is given these inputs.
+    pub(crate) fn subgraph(
+        &mut self,
+        scope: &Scope<'_, 'm>,
+        graph: &GraphProto<'m>,
+        inputs: Vec<Item>,
+    ) -> Result<Vec<Item>> {
+        let wrong = |reason: String| Error::InvalidModel { reason };
+        if graph.inputs.len() != inputs.len() {
+            let given = inputs.len();
+            return Err(wrong(format!(
+                "sub-graph {:?} takes {} inputs and is given {given}",
+                graph.name,
+                graph.inputs.len()
+            )));
+        }
+        self.nested(|reader| {
+            let mut inner = scope.inner();
+            graph.inputs.iter().zip(inputs).for_each(|(info, item)| inner.set(info.name, item));
+            reader.initializers(&mut inner, graph)?;
+            reader.nodes(&mut inner, &graph.nodes)?;
+            let output = |name: &str| {
+                let missing =
+                    || wrong(format!("sub-graph {:?} does not compute its output {name:?}", graph.name));
+                inner.get(name).cloned().ok_or_else(missing)
+            };
+            graph.outputs.iter().map(|o| output(o.name)).collect()
+        })
+    }
+
+    /// One level deeper.
+    pub(crate) fn nested<T>(&mut self, run: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
+        if self.depth >= DEEPEST {
+            return Err(Error::InvalidModel {
+                reason: format!("functions and sub-graphs are nested more than {DEEPEST} deep"),
+            });
+        }
+        self.depth += 1;
+        let out = run(self);
+        self.depth -= 1;
+        out
+    }
+
+    fn node(&mut self, scope: &mut Scope<'_, 'm>, proto: &NodeProto<'m>) -> Result<()> {
+        self.nodes += 1;
+        if self.nodes > MOST_NODES {
+            return Err(Error::InvalidModel {
+                reason: format!("it has more than {MOST_NODES} nodes, functions inlined and loops unrolled"),
+            });
+        }
+        let at = node_at(scope, proto);
+        let input = |name: &&'m str| match (name.is_empty(), scope.get(name)) {
+            (true, _) => Ok(Item::Absent),
+            (false, Some(item)) => Ok(item.clone()),
+            (false, None) => Err(Error::InvalidNode {
+                at: at.clone(),
+                reason: format!("its input {name:?} is given by no earlier node, input or initialiser"),
+            }),
+        };
+        let inputs: Vec<Item> = proto.inputs.iter().map(input).collect::<Result<_>>()?;
+        let first_new = Tensor::scalar(false).id();
+        let outputs = self.outputs_of(scope, proto, &at, inputs)?;
+        if outputs.len() < proto.outputs.iter().rposition(|o| !o.is_empty()).map_or(0, |last| last + 1) {
+            return Err(Error::Unsupported {
+                what: format!(
+                    "only {} of its {} outputs can be computed",
+                    outputs.len(),
+                    proto.outputs.len()
+                ),
+                remedy: "export the model for inference, without the further outputs".into(),
+                at,
+            });
+        }
+        for (name, item) in proto.outputs.iter().zip(outputs) {
+            let item = self.finished(item, first_new, &at)?;
+            scope.set(name, item);
+        }
+        Ok(())
+    }
+
+    fn outputs_of(
+        &mut self,
+        scope: &Scope<'_, 'm>,
+        proto: &NodeProto<'m>,
+        at: &NodeAt,
+        inputs: Vec<Item>,
+    ) -> Result<Vec<Item>> {
+        let lowering = operators::find(proto.domain, proto.op_type);
+        let function = self.functions.get(&FunctionKey::of_node(proto)).copied();
+        match (lowering, function) {
+            // A function of the model replaces an operator of the same name, but the standard's own are what they are.
+            (None, Some(f)) => self.call(f, proto, inputs),
+            (Some(_), Some(f)) if !is_default(proto.domain) => self.call(f, proto, inputs),
+            (Some(lower), _) => {
+                let mut node = Node::new(self, scope, proto, inputs, at.version);
+                let outputs = match lower {
+                    Lower::One(f) => f(&mut node).map(|t| vec![node.carried(t)]),
+                    Lower::Many(f) => f(&mut node),
+                };
+                outputs.and_then(|o| node.all_looked_at().map(|()| o)).map_err(|fault| fault.at(at))
+            }
+            (None, None) => Err(no_operator(at.clone())),
+        }
+    }
+
+    /// Checks and labels what a node gave, and folds it if it is small.
+    fn finished(&mut self, item: Item, first_new: u64, at: &NodeAt) -> Result<Item> {
+        let mut finish = |t: Typed| {
+            let invalid = |e: teff_graph::Error| Fault::from(e).at(at);
+            t.tensor.check().map_err(invalid)?;
+            label(&t.tensor, first_new, &at.node);
+            Ok(Typed { tensor: self.fold.folded(t.tensor, SMALL), ..t })
+        };
+        Ok(match item {
+            Item::Tensor(t) => Item::Tensor(finish(t)?),
+            Item::Sequence(list) => Item::Sequence(list.into_iter().map(finish).collect::<Result<_>>()?),
+            Item::Absent => Item::Absent,
+        })
+    }
+}
+
+/// Labels every tensor that was made for a node, from its result back.
+fn label(result: &Tensor, first_new: u64, name: &str) {
+    let mut open = vec![result.clone()];
+    while let Some(t) = open.pop() {
+        let is_new = t.id() > first_new && t.label().is_none();
+        if is_new && !matches!(t.op(), Op::Input { .. } | Op::Constant(_)) {
+            t.named(name);
+            open.extend(t.operands().iter().cloned());
+        }
+    }
+}
+
+pub(crate) fn node_at(scope: &Scope, proto: &NodeProto) -> NodeAt {
+    let first_output = proto.outputs.iter().find(|o| !o.is_empty()).copied().unwrap_or("");
+    NodeAt {
+        node: if proto.name.is_empty() { first_output } else { proto.name }.into(),
+        operator: qualified(proto),
+        version: scope.version(proto.domain).unwrap_or(1),
+    }
+}
+
+pub(crate) fn qualified(proto: &NodeProto) -> String {
+    if is_default(proto.domain) {
+        proto.op_type.into()
+    } else {
+        format!("{}.{}", proto.domain, proto.op_type)
+    }
+}
+
+pub(crate) fn no_operator(at: NodeAt) -> Error {
+    let remedy = match at.operator.contains('.') {
+        true => "export with standard operators, or include the operator in the file as a function",
+        false => "export with operators that `docs/operators.md` lists, for example with a lower opset",
+    };
+    Error::Unsupported { at, what: "the operator is not supported".into(), remedy: remedy.into() }
+}

@@ -1,0 +1,392 @@
+//! A graph that computes the same with operations that ONNX operators say as they are.
+//!
+//! ONNX leaves undefined what this graph defines (a division by zero, an index outside), lacks some dtypes for some operators in
+//! its own specification or in onnxruntime, and has no adjoints of convolution and pooling in the weights.
+
+use teff_graph::{
+    Binary, ConvGeometry, DType, Graph, Op, PadAxis, PoolKind, ReduceKind, Result, ScatterKind, SliceAxis,
+    Tensor, Type, Window, infer,
+};
+
+/// `graph` with every operation rewritten that has no direct counterpart. Labels stay.
+pub(crate) fn legalise(graph: &Graph) -> Result<Graph> {
+    let mut made: Vec<Tensor> = Vec::with_capacity(graph.nodes().len());
+    for node in graph.nodes() {
+        let operands: Vec<Tensor> = node.operands.iter().map(|o| made[o.index()].clone()).collect();
+        let t = match rewritten(&node.op, &operands) {
+            Some(t) => t,
+            None => Tensor::apply(node.op.clone(), &operands),
+        };
+        t.check()?;
+        made.push(node.label.as_ref().map_or(t.clone(), |l| t.named(l)));
+    }
+    let inputs: Vec<Tensor> = graph.inputs().iter().map(|i| made[i.index()].clone()).collect();
+    let outputs: Vec<(&str, Tensor)> =
+        graph.outputs().iter().map(|o| (&*o.name, made[o.node.index()].clone())).collect();
+    Graph::from_tensors(&graph.name, &inputs, &outputs)
+}
+
+fn rewritten(op: &Op, operands: &[Tensor]) -> Option<Tensor> {
+    match op {
+        Op::Binary(b) => binary(*b, &operands[0], &operands[1]),
+        Op::Unary(u) => narrow_unary(*u, &operands[0]),
+        Op::Pad(axes) if axes.iter().any(|a| a.interior > 0) => Some(interior_pad(axes, operands)),
+        Op::Reduce { kind, .. } => through(reduced_as(*kind, operands[0].dtype())?, op, operands),
+        Op::ArgReduce { .. } | Op::ArgSort { .. } => through(ordered_as(operands[0].dtype())?, op, operands),
+        Op::MatMul => through(multiplied_as(operands[0].dtype())?, op, operands),
+        Op::Conv(g) if !operands[0].dtype().is_float() => Some(integer_conv(g, &operands[0], &operands[1])),
+        Op::Pool { kind: PoolKind::ArgMax, window } => Some(arg_max_pool(&operands[0], window)),
+        Op::Pool { kind: PoolKind::Sum, window } if !operands[0].dtype().is_float() => {
+            Some(integer_conv_sum(&operands[0], window))
+        }
+        Op::ConvWeightGrad { geometry, kernel } => {
+            Some(weight_grad(geometry, kernel, &operands[0], &operands[1]))
+        }
+        Op::SumPoolGrad { window, spatial } => Some(sum_pool_grad(window, spatial, &operands[0])),
+        Op::MaxPoolGrad { window } => Some(max_pool_grad(window, &operands[0], &operands[1])),
+        Op::Gather { axis } => gather(*axis, &operands[0], &operands[1]),
+        Op::Scatter { axis, kind } => scatter(*axis, *kind, operands),
+        Op::Quantize { .. } | Op::Dequantize => one_blocked_axis(op, operands),
+        Op::Input { .. } | Op::Constant(_) | Op::Param(_) | Op::Iota { .. } | Op::Random { .. } => None,
+        Op::Select => select(operands),
+        Op::Cast(_) | Op::Reshape(_) | Op::Permute(_) | Op::Broadcast(_) | Op::Slice(_) => None,
+        Op::Pad(_) | Op::Concat { .. } | Op::Conv(_) | Op::ConvTranspose { .. } | Op::Pool { .. } => None,
+        Op::Scan(_) | Op::Project(_) => None,
+    }
+}
+
+/// `op` computed in another dtype, its result taken back to the dtype it has by itself.
+fn through(dtype: DType, op: &Op, operands: &[Tensor]) -> Option<Tensor> {
+    let types: Vec<Type> = operands.iter().map(Tensor::ty).collect();
+    let result = infer(op, &types).ok()?.dtype;
+    let wide: Vec<Tensor> = operands.iter().map(|o| o.cast(dtype)).collect();
+    Some(Tensor::apply(op.clone(), &wide).cast(result))
+}
+
+/// Truth values are chosen by logic, and integers that onnxruntime has no `Where` for in a wider type.
+fn select(operands: &[Tensor]) -> Option<Tensor> {
+    let [c, a, b] = operands else { return None };
+    match a.dtype() {
+        DType::F32 | DType::F64 | DType::I32 | DType::I64 | DType::U8 => None,
+        DType::Bool => Some(c.and(a).or(&c.not().and(b))),
+        DType::I8 | DType::I16 | DType::U16 | DType::U32 | DType::U64 => {
+            Some(c.select(&a.cast(DType::I64), &b.cast(DType::I64)).cast(a.dtype()))
+        }
+    }
+}
+
+/// A dtype that onnxruntime reduces in, where it does not in this one.
+fn reduced_as(kind: ReduceKind, dtype: DType) -> Option<DType> {
+    match dtype {
+        DType::F32 | DType::F64 | DType::I32 | DType::I64 => None,
+        DType::I8 | DType::U8 if matches!(kind, ReduceKind::Max | ReduceKind::Min) => None,
+        DType::Bool | DType::I8 | DType::U8 | DType::I16 | DType::U16 => Some(DType::I32),
+        DType::U32 | DType::U64 => Some(DType::I64),
+    }
+}
+
+fn ordered_as(dtype: DType) -> Option<DType> {
+    match dtype {
+        DType::F32 | DType::F64 | DType::I32 | DType::I64 => None,
+        DType::Bool | DType::I8 | DType::U8 | DType::I16 | DType::U16 => Some(DType::I32),
+        DType::U32 | DType::U64 => Some(DType::I64),
+    }
+}
+
+/// A product in a wider type, taken modulo the narrower one, is the product in the narrower one.
+fn multiplied_as(dtype: DType) -> Option<DType> {
+    match dtype {
+        DType::F32 | DType::F64 | DType::I32 | DType::U32 | DType::I64 | DType::U64 => None,
+        DType::Bool | DType::I8 | DType::U8 | DType::I16 | DType::U16 => Some(DType::I32),
+    }
+}
+
+fn narrow_unary(u: teff_graph::Unary, x: &Tensor) -> Option<Tensor> {
+    use teff_graph::Unary;
+    // Negating an unsigned number wraps; ONNX negates signed ones only.
+    let unsigned = matches!(x.dtype(), DType::U8 | DType::U16 | DType::U32 | DType::U64);
+    (u == Unary::Neg && unsigned).then(|| x.full_like(0.0) - x)
+}
+
+fn binary(b: Binary, x: &Tensor, y: &Tensor) -> Option<Tensor> {
+    let dtype = x.dtype();
+    match b {
+        Binary::Div | Binary::Rem if dtype.is_int() && !never_zero(y) => {
+            let zero = y.full_like(0.0);
+            let is_zero = y.equal(&zero);
+            let safe = is_zero.select(&y.full_like(1.0), y);
+            let out = Tensor::apply(Op::Binary(b), &[x.clone(), safe]);
+            Some(is_zero.select(&zero, &out))
+        }
+        Binary::Shl if dtype.is_int() => shift(b, x, y),
+        Binary::Shr if dtype.is_int() => shift(b, x, y),
+        Binary::Max | Binary::Min if matches!(dtype, DType::I16 | DType::U16) => {
+            through(DType::I32, &Op::Binary(b), &[x.clone(), y.clone()])
+        }
+        _ => None,
+    }
+}
+
+/// True when every element is a known number other than 0.
+fn never_zero(t: &Tensor) -> bool {
+    match t.op() {
+        Op::Constant(v) => v.to_f64().iter().all(|&x| x != 0.0),
+        Op::Broadcast(_) | Op::Reshape(_) | Op::Permute(_) => never_zero(&t.operands()[0]),
+        _ => false,
+    }
+}
+
+fn unsigned(dtype: DType) -> DType {
+    match dtype {
+        DType::I8 => DType::U8,
+        DType::I16 => DType::U16,
+        DType::I32 => DType::U32,
+        DType::I64 => DType::U64,
+        DType::Bool | DType::U8 | DType::U16 | DType::U32 | DType::U64 | DType::F32 | DType::F64 => dtype,
+    }
+}
+
+/// ONNX shifts unsigned integers, by less than their width. A negative number is shifted right through its complement.
+fn shift(b: Binary, x: &Tensor, by: &Tensor) -> Option<Tensor> {
+    let dtype = x.dtype();
+    let width = 8.0 * dtype.size() as f64;
+    let known = matches!(by.op(), Op::Broadcast(_) | Op::Constant(_))
+        && uniform(by).is_some_and(|n| n >= 0.0 && n < width);
+    if known && unsigned(dtype) == dtype {
+        return None;
+    }
+    let inside = by.full_like(0.0).less_equal(by).and(&by.less(&by.full_like(width)));
+    let by = inside.select(by, &by.full_like(0.0)).cast(unsigned(dtype));
+    let shifted =
+        |x: &Tensor| Tensor::apply(Op::Binary(b), &[x.cast(unsigned(dtype)), by.clone()]).cast(dtype);
+    let zero = x.full_like(0.0);
+    if b == Binary::Shl {
+        return Some(inside.select(&shifted(x), &zero));
+    }
+    let outside =
+        if dtype.is_signed_int() { x.less(&zero).select(&x.full_like(-1.0), &zero) } else { zero.clone() };
+    let out = if dtype.is_signed_int() {
+        x.less(&zero).select(&shifted(&x.not()).not(), &shifted(x))
+    } else {
+        shifted(x)
+    };
+    Some(inside.select(&out, &outside))
+}
+
+fn uniform(t: &Tensor) -> Option<f64> {
+    match t.op() {
+        Op::Constant(v) if v.len() == 1 => Some(v.get(0).as_f64()),
+        Op::Broadcast(_) | Op::Reshape(_) => uniform(&t.operands()[0]),
+        _ => None,
+    }
+}
+
+/// Between the elements: each axis gets one of its own for them, which is padded and merged.
+fn interior_pad(axes: &[PadAxis], operands: &[Tensor]) -> Tensor {
+    let (x, fill) = (&operands[0], &operands[1]);
+    let pad = |x: &Tensor, axes: Vec<PadAxis>| Tensor::apply(Op::Pad(axes), &[x.clone(), fill.clone()]);
+    let mut out = x.clone();
+    for (axis, a) in axes.iter().enumerate().filter(|(axis, a)| a.interior > 0 && x.shape()[*axis] > 1) {
+        let mut split = out.shape().to_vec();
+        split.insert(axis + 1, 1);
+        let mut widths = vec![PadAxis::default(); split.len()];
+        widths[axis + 1].high = a.interior;
+        let mut merged = out.shape().to_vec();
+        merged[axis] *= a.interior + 1;
+        let size = merged[axis] - a.interior;
+        out = pad(&out.reshape(&split), widths).reshape(&merged).narrow(axis, 0, size);
+    }
+    let outside: Vec<PadAxis> = axes.iter().map(|a| PadAxis { interior: 0, ..*a }).collect();
+    if outside.iter().all(|a| *a == PadAxis::default()) { out } else { pad(&out, outside) }
+}
+
+/// What each window sees at each of its taps: for every tap a strided slice of the padded input, `[N, C, E..]`.
+fn taps(x: &Tensor, window: &Window, fill: &Tensor) -> Vec<Tensor> {
+    let axes = window.size.len();
+    let spatial = &x.shape()[2..];
+    let Ok(output) = window.output(spatial) else { return vec![] };
+    let none = PadAxis::default();
+    let pads = (0..axes).map(|i| PadAxis { low: window.pad_low[i], high: window.pad_high[i], interior: 0 });
+    let pads: Vec<PadAxis> = [none, none].into_iter().chain(pads).collect();
+    let padded = if pads.iter().all(|p| *p == none) {
+        x.clone()
+    } else {
+        Tensor::apply(Op::Pad(pads), &[x.clone(), fill.clone()])
+    };
+    let count: usize = window.size.iter().product();
+    let tap = |mut t: usize| {
+        let mut cut: Vec<SliceAxis> =
+            x.shape()[..2].iter().map(|&len| SliceAxis { start: 0, step: 1, len }).collect();
+        let mut starts = vec![0; axes];
+        for i in (0..axes).rev() {
+            starts[i] = t % window.size[i] * window.dilation[i];
+            t /= window.size[i];
+        }
+        cut.extend((0..axes).map(|i| SliceAxis {
+            start: starts[i],
+            step: window.stride[i] as isize,
+            len: output[i],
+        }));
+        padded.slice_axes(cut)
+    };
+    (0..count).map(tap).collect()
+}
+
+/// ONNX convolves floats only (and 8-bit integers without wrapping): a matrix product a tap.
+fn integer_conv(g: &ConvGeometry, x: &Tensor, w: &Tensor) -> Tensor {
+    let window = g.window(&w.shape()[2..]);
+    let zero = Tensor::full(Type::new(x.dtype(), []), 0.0);
+    let (n, o, per) = (x.shape()[0], w.shape()[0], w.shape()[1]);
+    let count: usize = window.size.iter().product();
+    let flat_w = w.reshape(&[g.groups, o / g.groups.max(1), per, count]);
+    let parts = taps(x, &window, &zero);
+    let output: Vec<usize> = parts.first().map_or(vec![], |t| t.shape()[2..].to_vec());
+    let area: usize = output.iter().product();
+    let products = parts.iter().enumerate().map(|(t, part)| {
+        let weights = flat_w.narrow(3, t, 1).reshape(&[1, g.groups, o / g.groups, per]);
+        let columns = part.reshape(&[n, g.groups, per, area]);
+        let shape = [n, g.groups, o / g.groups, per];
+        let product = Op::MatMul;
+        let operands = [weights.broadcast_to(&shape), columns];
+        rewritten(&product, &operands).unwrap_or_else(|| Tensor::apply(product, &operands))
+    });
+    let sum = products.reduce(|a, b| a + b).unwrap_or(zero);
+    sum.reshape(&[&[n, o], &output[..]].concat())
+}
+
+fn integer_conv_sum(x: &Tensor, window: &Window) -> Tensor {
+    let zero = Tensor::full(Type::new(x.dtype(), []), 0.0);
+    taps(x, window, &zero).into_iter().reduce(|a, b| a + b).unwrap_or(zero)
+}
+
+/// The position of the first largest element of each window: a running comparison over the taps, in their order.
+fn arg_max_pool(x: &Tensor, window: &Window) -> Tensor {
+    let plane: usize = x.shape()[2..].iter().product();
+    let position =
+        Tensor::iota(Type::new(DType::I64, [plane]), 0).reshape(&[&[1, 1], &x.shape()[2..]].concat());
+    // Of the padding the position is -1: it never wins.
+    let outside = Tensor::full(Type::new(DType::I64, []), -1.0);
+    let zero = Tensor::full(Type::new(x.dtype(), []), 0.0);
+    let all = taps(x, window, &zero).into_iter().zip(taps(&position, window, &outside));
+    let best = all.reduce(|(best, best_at), (value, at)| {
+        let at = at.broadcast_to(value.shape());
+        let best_at = best_at.broadcast_to(value.shape());
+        let none = best_at.less(&best_at.full_like(0.0));
+        let there = at.full_like(0.0).less_equal(&at);
+        let larger = best.less(&value);
+        let wins = there.and(&none.or(&if x.dtype().is_float() {
+            larger.or(&value.is_nan().and(&best.is_nan().not()))
+        } else {
+            larger
+        }));
+        (wins.select(&value, &best), wins.select(&at, &best_at))
+    });
+    best.map_or(outside, |(value, at)| at.broadcast_to(value.shape()))
+}
+
+/// The adjoint in the weights is a convolution of the input, batch and channels exchanged, with the output's gradient as weights.
+fn weight_grad(g: &ConvGeometry, kernel: &[usize], x: &Tensor, dy: &Tensor) -> Tensor {
+    let axes = kernel.len();
+    let exchanged: Vec<usize> = [1, 0].into_iter().chain(2..axes + 2).collect();
+    let (per_x, per_y) = (x.shape()[1] / g.groups, dy.shape()[1] / g.groups);
+    let geometry = ConvGeometry {
+        stride: g.dilation.clone(),
+        dilation: g.stride.clone(),
+        pad_low: g.pad_low.clone(),
+        pad_high: g.pad_high.clone(),
+        groups: 1,
+    };
+    let group = |i: usize| {
+        let x = x.narrow(1, i * per_x, per_x).permute(&exchanged);
+        let dy = dy.narrow(1, i * per_y, per_y).permute(&exchanged);
+        let whole = Op::Conv(geometry.clone());
+        let operands = [x, dy];
+        let all = rewritten(&whole, &operands).unwrap_or_else(|| Tensor::apply(whole, &operands));
+        // What a stride leaves over at the end makes a kernel larger than there is.
+        let cut =
+            [per_x, per_y].iter().chain(kernel).map(|&len| SliceAxis { start: 0, step: 1, len }).collect();
+        all.slice_axes(cut).permute(&exchanged)
+    };
+    Tensor::concat(&(0..g.groups).map(group).collect::<Vec<_>>(), 0)
+}
+
+/// The adjoint of a sum over windows is the adjoint of a convolution with ones, each channel by itself.
+fn sum_pool_grad(window: &Window, spatial: &[usize], dy: &Tensor) -> Tensor {
+    let channels = dy.shape()[1];
+    let ones = Tensor::full(Type::new(dy.dtype(), [&[channels, 1], &window.size[..]].concat()), 1.0);
+    let geometry = ConvGeometry {
+        stride: window.stride.clone(),
+        dilation: window.dilation.clone(),
+        pad_low: window.pad_low.clone(),
+        pad_high: window.pad_high.clone(),
+        groups: channels,
+    };
+    dy.conv_adjoint(&ones, geometry, spatial)
+}
+
+/// Each gradient is added where its window's largest element is.
+fn max_pool_grad(window: &Window, dy: &Tensor, x: &Tensor) -> Tensor {
+    let planes: usize = x.shape()[..2].iter().product();
+    let plane: usize = x.shape()[2..].iter().product();
+    let winners = arg_max_pool(x, window);
+    let mut each = x.shape()[..2].to_vec();
+    each.resize(x.rank(), 1);
+    let starts = Tensor::iota(Type::new(DType::I64, [planes]), 0) * plane as f64;
+    let at = winners + starts.reshape(&each);
+    let zeros = Tensor::full(Type::new(x.dtype(), [planes * plane]), 0.0);
+    zeros.scatter(&at.flatten_all(), &dy.flatten_all(), 0, ScatterKind::Add).reshape(x.shape())
+}
+
+/// True when indices are known and lie within `size` elements.
+fn known_inside(indices: &Tensor, size: usize) -> bool {
+    match indices.op() {
+        Op::Constant(v) => v.to_i64().iter().all(|&i| (0..size as i64).contains(&i)),
+        Op::Reshape(_) => known_inside(&indices.operands()[0], size),
+        _ => false,
+    }
+}
+
+/// An index outside is clamped; ONNX takes negative ones from the end and calls the rest errors.
+fn gather(axis: usize, x: &Tensor, indices: &Tensor) -> Option<Tensor> {
+    let size = x.shape()[axis];
+    if known_inside(indices, size) {
+        return None;
+    }
+    let wide = indices.cast(DType::I64);
+    Some(x.gather(&wide.maximum(&wide.full_like(0.0)).minimum(&wide.full_like(size as f64 - 1.0)), axis))
+}
+
+/// An index outside is dropped: it writes into one more element at the end, which is cut off.
+fn scatter(axis: usize, kind: ScatterKind, operands: &[Tensor]) -> Option<Tensor> {
+    let [x, indices, updates] = operands else { return None };
+    let size = x.shape()[axis];
+    if known_inside(indices, size) {
+        return None;
+    }
+    let wide = indices.cast(DType::I64);
+    let last = wide.full_like(size as f64);
+    let inside = wide.full_like(0.0).less_equal(&wide).and(&wide.less(&last));
+    let mut one_more = x.shape().to_vec();
+    one_more[axis] = 1;
+    let spare = Tensor::full(Type::new(x.dtype(), one_more), 0.0);
+    let longer = Tensor::concat(&[x.clone(), spare], axis);
+    Some(longer.scatter(&inside.select(&wide, &last), updates, axis, kind).narrow(axis, 0, size))
+}
+
+/// ONNX has blocks along one axis; more become one scale an element.
+fn one_blocked_axis(op: &Op, operands: &[Tensor]) -> Option<Tensor> {
+    let [x, scale, zero] = operands else { return None };
+    let (shape, by) = (x.shape(), scale.shape());
+    let partial = (0..by.len()).filter(|&i| by[i] != shape[i]).count();
+    let many = by.iter().filter(|&&b| b != 1).count();
+    let vector = many == 1 && (0..by.len()).all(|i| by[i] == 1 || by[i] == shape[i]);
+    if many == 0 || vector || partial <= 1 {
+        return None;
+    }
+    let each = |t: &Tensor| {
+        let with_ones: Vec<usize> = by.iter().flat_map(|&b| [b, 1]).collect();
+        let repeated: Vec<usize> = by.iter().zip(shape).flat_map(|(&b, &n)| [b, n / b.max(1)]).collect();
+        t.reshape(&with_ones).broadcast_to(&repeated).reshape(shape)
+    };
+    Some(Tensor::apply(op.clone(), &[x.clone(), each(scale), each(zero)]))
+}

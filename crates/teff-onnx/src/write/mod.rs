@@ -1,0 +1,64 @@
+//! Writing: a graph becomes a model.
+
+mod emit;
+mod legalise;
+mod patterns;
+mod plan;
+mod primitive;
+mod view;
+
+use crate::error::{Error, Result};
+use crate::proto::Encoder;
+use emit::Emitter;
+use teff_graph::{Graph, passes};
+
+/// How to write a model.
+#[derive(Clone, Debug, Default)]
+pub struct WriteOptions {
+    /// (key, value) pairs that are stored with the model, such as class names or accuracy. They have no part in what it computes.
+    pub metadata: Vec<(String, String)>,
+}
+
+/// The oldest operator set written, and the file format version that goes with it; a graph that needs more gets more.
+const OPSET: i64 = 18;
+
+/// `graph` as the bytes of an ONNX model, the same bytes for the same graph.
+///
+/// Parameters and constants become initialisers under their names or labels. Labels become the names of nodes.
+///
+/// # Errors
+/// [`Error::Inexpressible`] for a node that ONNX has no operators for.
+pub fn write(graph: &Graph, options: &WriteOptions) -> Result<Vec<u8>> {
+    let internal = |e: teff_graph::Error| Error::InvalidModel { reason: e.to_string() };
+    let graph = passes::simplify(graph);
+    let graph = passes::simplify(&legalise::legalise(&graph).map_err(internal)?);
+    let mut emitter = Emitter::new(&graph, OPSET);
+    let body = emitter.body()?;
+    let opset = emitter.opset;
+    let mut model = Encoder::default();
+    model.int(1, ir_version(opset));
+    model.text(2, "teff");
+    model.text(3, env!("CARGO_PKG_VERSION"));
+    model.bytes(7, &body);
+    model.message(8, |e| {
+        e.text(1, "");
+        e.int(2, opset);
+    });
+    for (key, value) in &options.metadata {
+        model.message(14, |e| {
+            e.text(1, key);
+            e.text(2, value);
+        });
+    }
+    Ok(model.0)
+}
+
+/// The IR version released with an operator set (onnx/docs/Versioning.md).
+fn ir_version(opset: i64) -> i64 {
+    match opset {
+        ..=18 => 8,
+        19..=20 => 9,
+        21..=22 => 10,
+        _ => 11,
+    }
+}

@@ -1,0 +1,326 @@
+//! What several graph nodes are known by in ONNX: `Relu`, `Gemm`, `Conv` with bias, `Softmax` and the like.
+//!
+//! A pattern is recognised from the node that gives its result. Nodes inside it must have no other user, or they would be computed
+//! twice.
+
+use super::plan::{Arg, Attribute, Plan, sizes};
+use super::view::{View, scalar};
+use teff_graph::{Binary, ConvGeometry, NodeId, Op, PoolKind, ReduceKind, Unary, Window};
+
+/// The operator that node `id` and some before it are, if they are one.
+pub(crate) fn pattern(v: &View, id: NodeId) -> Option<Plan> {
+    match v.op(id) {
+        Op::Binary(Binary::Max) => relu(v, id),
+        Op::Binary(Binary::Min) => clip(v, id),
+        Op::Binary(Binary::Add) => {
+            batch_norm(v, id).or_else(|| gemm(v, id)).or_else(|| conv_with_bias(v, id))
+        }
+        Op::Binary(Binary::Sub) => log_softmax(v, id),
+        Op::Binary(Binary::Div) => softmax(v, id).or_else(|| average(v, id)).or_else(|| reciprocal(v, id)),
+        Op::Binary(Binary::Mul) => average_by_factor(v, id),
+        Op::MatMul => product(v, id),
+        Op::Reduce { kind: ReduceKind::Max, axes } => global_max(v, id, axes),
+        Op::Reshape(_) => flatten(v, id),
+        _ => None,
+    }
+}
+
+/// Both orders of a node's two operands.
+fn either(v: &View, id: NodeId) -> Option<[(NodeId, NodeId); 2]> {
+    match v.operands(id) {
+        &[a, b] => Some([(a, b), (b, a)]),
+        _ => None,
+    }
+}
+
+fn float(v: &View, id: NodeId) -> bool {
+    v.ty(id).dtype.is_float()
+}
+
+/// max(x, 0).
+fn relu(v: &View, id: NodeId) -> Option<Plan> {
+    let (x, _) = either(v, id)?.into_iter().find(|&(_, zero)| v.is_uniform(zero, 0.0))?;
+    (float(v, id) && v.shape(x) == v.shape(id)).then(|| Plan::of("Relu", vec![Arg::Node(x)]))
+}
+
+/// min(max(x, low), high).
+fn clip(v: &View, id: NodeId) -> Option<Plan> {
+    let (inner, high) = either(v, id)?.into_iter().find_map(|(x, h)| Some((x, v.uniform(h)?)))?;
+    if !matches!(v.op(inner), Op::Binary(Binary::Max)) || !v.single(inner) || !float(v, id) {
+        return None;
+    }
+    let (x, low) = either(v, inner)?.into_iter().find_map(|(x, l)| Some((x, v.uniform(l)?)))?;
+    let bound = |x: f64, word| scalar(v.ty(id), x, word);
+    Some(Plan::of("Clip", vec![Arg::Node(x), bound(low, "min"), bound(high, "max")]))
+}
+
+/// A matrix operand and whether it is transposed, its transposition left to `Gemm`.
+fn transposed(v: &View, id: NodeId) -> (NodeId, bool) {
+    match v.op(id) {
+        Op::Permute(perm) if perm[..] == [1, 0] => (v.operands(id)[0], true),
+        _ => (id, false),
+    }
+}
+
+fn gemm_plan(v: &View, product: NodeId, bias: Option<NodeId>) -> Plan {
+    let (a, trans_a) = transposed(v, v.operands(product)[0]);
+    let (b, trans_b) = transposed(v, v.operands(product)[1]);
+    let inputs = [Some(a), Some(b), bias].into_iter().flatten().map(Arg::Node).collect();
+    let mut plan = Plan::of("Gemm", inputs);
+    for (name, on) in [("transA", trans_a), ("transB", trans_b)] {
+        if on {
+            plan = plan.int(name, 1);
+        }
+    }
+    plan
+}
+
+/// A matrix product plus what broadcasts to it.
+fn gemm(v: &View, id: NodeId) -> Option<Plan> {
+    let is_product = |x: NodeId| matches!(v.op(x), Op::MatMul) && v.single(x);
+    let (product, bias) = either(v, id)?.into_iter().find(|&(x, _)| is_product(x))?;
+    let bias = v.unbroadcast(bias);
+    (float(v, id) && v.shape(id).len() == 2).then(|| gemm_plan(v, product, Some(bias)))
+}
+
+/// A product of matrices one of which is transposed; a product whose batch axes broadcast.
+fn product(v: &View, id: NodeId) -> Option<Plan> {
+    let operands = v.operands(id);
+    if v.shape(id).len() == 2 {
+        let any = operands.iter().any(|&o| transposed(v, o).1);
+        return (any && float(v, id)).then(|| gemm_plan(v, id, None));
+    }
+    let batch = &v.shape(id)[..v.shape(id).len() - 2];
+    let bare: Vec<NodeId> = operands.iter().map(|&o| v.unbroadcast(o)).collect();
+    let lead = |o: NodeId| &v.shape(o)[..v.shape(o).len().saturating_sub(2)];
+    let kept =
+        (0..2).all(|i| v.shape(bare[i]).len() >= 2 && v.shape(bare[i]).ends_with(last_two(v, operands[i])));
+    let same = teff_graph::broadcast_shape(lead(bare[0]), lead(bare[1])).as_deref() == Some(batch);
+    (bare != operands && kept && same).then(|| Plan::of("MatMul", bare.into_iter().map(Arg::Node).collect()))
+}
+
+fn last_two<'g>(v: &View<'g>, id: NodeId) -> &'g [usize] {
+    let shape = v.shape(id);
+    &shape[shape.len() - 2..]
+}
+
+/// A convolution plus one number a channel.
+fn conv_with_bias(v: &View, id: NodeId) -> Option<Plan> {
+    let is_conv = |x: NodeId| matches!(v.op(x), Op::Conv(_) | Op::ConvTranspose { .. }) && v.single(x);
+    let (conv, bias) = either(v, id)?.into_iter().find(|&(x, _)| is_conv(x))?;
+    if !float(v, id) || v.shape(id).len() < 3 {
+        return None;
+    }
+    let bias = v.per_axis(bias, v.shape(id).len(), 1, v.shape(id)[1])?;
+    Some(match v.op(conv) {
+        Op::Conv(g) => conv_plan(v, conv, g, Some(bias)),
+        Op::ConvTranspose { geometry, spatial } => {
+            conv_transpose_plan(v, conv, geometry, spatial, Some(bias))
+        }
+        _ => return None,
+    })
+}
+
+fn geometry_attributes(plan: Plan, g: &ConvGeometry, kernel: &[usize]) -> Plan {
+    let plan = plan.ints("kernel_shape", kernel.to_vec()).ints("strides", g.stride.clone());
+    let plan = plan.ints("dilations", g.dilation.clone());
+    plan.ints("pads", g.pad_low.iter().chain(&g.pad_high).copied()).int("group", g.groups as i64)
+}
+
+pub(crate) fn conv_plan(v: &View, id: NodeId, g: &ConvGeometry, bias: Option<Arg>) -> Plan {
+    let operands = v.operands(id);
+    let inputs = operands.iter().map(|&o| Arg::Node(o)).chain(bias).collect();
+    geometry_attributes(Plan::of("Conv", inputs), g, &v.shape(operands[1])[2..])
+}
+
+pub(crate) fn conv_transpose_plan(
+    v: &View,
+    id: NodeId,
+    g: &ConvGeometry,
+    spatial: &[usize],
+    bias: Option<Arg>,
+) -> Plan {
+    let operands = v.operands(id);
+    let kernel = &v.shape(operands[1])[2..];
+    let y = &v.shape(operands[0])[2..];
+    let extra = (0..spatial.len()).map(|i| {
+        let reach = (y[i].max(1) - 1) * g.stride[i] + (kernel[i] - 1) * g.dilation[i] + 1;
+        (spatial[i] + g.pad_low[i] + g.pad_high[i]).saturating_sub(reach)
+    });
+    let inputs = operands.iter().map(|&o| Arg::Node(o)).chain(bias).collect();
+    let plan = geometry_attributes(Plan::of("ConvTranspose", inputs), g, kernel);
+    plan.ints("output_padding", extra.collect::<Vec<_>>())
+}
+
+pub(crate) fn window_attributes(plan: Plan, w: &Window) -> Plan {
+    let plan = plan.ints("kernel_shape", w.size.clone()).ints("strides", w.stride.clone());
+    let plan = plan.ints("pads", w.pad_low.iter().chain(&w.pad_high).copied());
+    if w.dilation.iter().all(|&d| d == 1) { plan } else { plan.ints("dilations", w.dilation.clone()) }
+}
+
+/// A sum over windows or axes divided by how many elements it is of.
+fn average(v: &View, id: NodeId) -> Option<Plan> {
+    let &[sum, count] = v.operands(id) else { return None };
+    if let Some(n) = v.uniform(count) {
+        return mean_of(v, sum, n);
+    }
+    // Divided by what each window sees, padding left out.
+    let Op::Pool { kind: PoolKind::Sum, window } = v.op(sum) else { return None };
+    let counts = v.constant(v.unbroadcast(count))?;
+    let spatial = &v.shape(v.operands(sum)[0])[2..];
+    let ones = teff_graph::Value::full(
+        &teff_graph::Type::new(v.ty(id).dtype, [&[1, 1], spatial].concat()),
+        teff_graph::Num::Float(1.0),
+    );
+    let expected = teff_graph::evaluate_op(v.op(sum), &[&ones]);
+    let same = counts.shape() == expected.shape() && counts == expected;
+    (same && v.single(sum)).then(|| average_pool(v, sum, window, false))
+}
+
+/// A sum times 1 / n.
+fn average_by_factor(v: &View, id: NodeId) -> Option<Plan> {
+    let (sum, factor) = either(v, id)?.into_iter().find_map(|(x, f)| Some((x, v.uniform(f)?)))?;
+    let n = (1.0 / factor).round();
+    // Only a factor that is the nearest number to 1 / n.
+    let exact =
+        if v.ty(id).dtype.size() == 4 { (1.0 / n) as f32 as f64 == factor } else { 1.0 / n == factor };
+    if exact && n > 1.0 { mean_of(v, sum, n) } else { None }
+}
+
+/// The sum `sum`, divided by `n`, as a mean.
+fn mean_of(v: &View, sum: NodeId, n: f64) -> Option<Plan> {
+    if !v.single(sum) || !float(v, sum) {
+        return None;
+    }
+    match v.op(sum) {
+        Op::Pool { kind: PoolKind::Sum, window } => {
+            let all: usize = window.size.iter().product();
+            (n == all as f64).then(|| average_pool(v, sum, window, true))
+        }
+        Op::Reduce { kind: ReduceKind::Sum, axes } => {
+            let x = v.operands(sum)[0];
+            let all: usize = axes.iter().map(|&a| v.shape(x)[a]).product();
+            if n != all as f64 || axes.is_empty() {
+                return None;
+            }
+            let spatial = v.shape(x).len() > 2 && axes.iter().copied().eq(2..v.shape(x).len());
+            Some(match spatial {
+                true => Plan::of("GlobalAveragePool", vec![Arg::Node(x)]),
+                false => Plan::of("ReduceMean", vec![Arg::Node(x), sizes(axes, "axes")]),
+            })
+        }
+        _ => None,
+    }
+}
+
+fn average_pool(v: &View, sum: NodeId, window: &Window, count_padding: bool) -> Plan {
+    let plan = Plan::of("AveragePool", vec![Arg::Node(v.operands(sum)[0])]);
+    let plan = window_attributes(plan, window).int("count_include_pad", count_padding.into());
+    // Dilated average pooling came with version 19.
+    if window.dilation.iter().all(|&d| d == 1) { plan } else { plan.needs_opset(19) }
+}
+
+fn reciprocal(v: &View, id: NodeId) -> Option<Plan> {
+    let &[one, x] = v.operands(id) else { return None };
+    (v.is_uniform(one, 1.0) && float(v, id) && v.shape(x) == v.shape(id))
+        .then(|| Plan::of("Reciprocal", vec![Arg::Node(x)]))
+}
+
+/// The largest over all spatial axes.
+fn global_max(v: &View, id: NodeId, axes: &[usize]) -> Option<Plan> {
+    let x = v.operands(id)[0];
+    let rank = v.shape(x).len();
+    (rank > 2 && float(v, id) && axes.iter().copied().eq(2..rank))
+        .then(|| Plan::of("GlobalMaxPool", vec![Arg::Node(x)]))
+}
+
+/// x less its largest element along an axis, exponentiated; gives (x, axis).
+fn shifted(v: &View, id: NodeId) -> Option<(NodeId, usize)> {
+    let (Op::Binary(Binary::Sub), &[x, top]) = (v.op(id), v.operands(id)) else { return None };
+    let top = v.unbroadcast(top);
+    match (v.op(top), v.operands(top)) {
+        (Op::Reduce { kind: ReduceKind::Max, axes }, [of]) if *of == x && axes.len() == 1 => {
+            Some((x, axes[0]))
+        }
+        _ => None,
+    }
+}
+
+/// The sum of `x` along `axis`, broadcast back.
+fn is_sum_of(v: &View, id: NodeId, x: NodeId, axis: usize) -> bool {
+    let sum = v.unbroadcast(id);
+    matches!(v.op(sum), Op::Reduce { kind: ReduceKind::Sum, axes } if axes[..] == [axis])
+        && v.operands(sum) == [x]
+}
+
+/// e = exp(x - max x), e / sum e.
+fn softmax(v: &View, id: NodeId) -> Option<Plan> {
+    let &[e, sum] = v.operands(id) else { return None };
+    let Op::Unary(Unary::Exp) = v.op(e) else { return None };
+    let (x, axis) = shifted(v, v.operands(e)[0])?;
+    is_sum_of(v, sum, e, axis).then(|| Plan::of("Softmax", vec![Arg::Node(x)]).int("axis", axis as i64))
+}
+
+/// s = x - max x, s - log sum exp s.
+fn log_softmax(v: &View, id: NodeId) -> Option<Plan> {
+    let &[s, log] = v.operands(id) else { return None };
+    let log = v.unbroadcast(log);
+    let (x, axis) = shifted(v, s)?;
+    let Op::Unary(Unary::Log) = v.op(log) else { return None };
+    let sum = v.operands(log)[0];
+    let Op::Reduce { kind: ReduceKind::Sum, .. } = v.op(sum) else { return None };
+    let e = v.operands(sum)[0];
+    let is_exp = matches!(v.op(e), Op::Unary(Unary::Exp)) && v.operands(e) == [s];
+    (is_exp && is_sum_of(v, sum, e, axis))
+        .then(|| Plan::of("LogSoftmax", vec![Arg::Node(x)]).int("axis", axis as i64))
+}
+
+/// x * f + (shift - mean * f) with f = scale / sqrt(variance + epsilon), all a channel, as the library's layer computes it.
+fn batch_norm(v: &View, id: NodeId) -> Option<Plan> {
+    let rank = v.shape(id).len();
+    if rank < 2 || !float(v, id) {
+        return None;
+    }
+    let channels = v.shape(id)[1];
+    let vector = |id: NodeId| match v.per_axis(id, rank, 1, channels)? {
+        Arg::Node(n) => Some(n),
+        Arg::Step(_) | Arg::Constant(..) => None,
+    };
+    let is = |id: NodeId, b: Binary| matches!(v.op(id), Op::Binary(x) if *x == b);
+    let &[product, offset] = v.operands(id) else { return None };
+    if !is(product, Binary::Mul) || !v.single(product) {
+        return None;
+    }
+    let (x, factor) = (v.operands(product)[0], vector(v.operands(product)[1])?);
+    let offset = vector(offset)?;
+    if !is(offset, Binary::Sub) || !is(factor, Binary::Mul) {
+        return None;
+    }
+    let (shift, moved) = (v.operands(offset)[0], v.operands(offset)[1]);
+    if !is(moved, Binary::Mul) || v.operands(moved)[1] != factor {
+        return None;
+    }
+    let mean = v.operands(moved)[0];
+    let (inverse, scale) = (v.operands(factor)[0], v.operands(factor)[1]);
+    if !is(inverse, Binary::Div) || !v.is_uniform(v.operands(inverse)[0], 1.0) {
+        return None;
+    }
+    let root = v.operands(inverse)[1];
+    let Op::Unary(Unary::Sqrt) = v.op(root) else { return None };
+    let sum = v.operands(root)[0];
+    if !is(sum, Binary::Add) {
+        return None;
+    }
+    let variance = v.operands(sum)[0];
+    let epsilon = v.uniform(v.operands(sum)[1])?;
+    let inputs = [x, scale, shift, mean, variance].map(Arg::Node).to_vec();
+    Some(Plan::of("BatchNormalization", inputs).with("epsilon", Attribute::Float(epsilon as f32)))
+}
+
+/// All axes but the first as one.
+fn flatten(v: &View, id: NodeId) -> Option<Plan> {
+    let x = v.operands(id)[0];
+    let (from, to) = (v.shape(x), v.shape(id));
+    (to.len() == 2 && from.len() > 2 && from[0] == to[0])
+        .then(|| Plan::of("Flatten", vec![Arg::Node(x)]).int("axis", 1))
+}

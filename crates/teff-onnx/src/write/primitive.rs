@@ -1,0 +1,271 @@
+//! Each operation of the closed set as ONNX operators. What they cannot say as it is, `legalise` has rewritten before.
+
+use super::patterns::{conv_plan, conv_transpose_plan, window_attributes};
+use super::plan::{Arg, Attribute, Plan, ints, sizes};
+use super::view::{View, scalar};
+use crate::proto::ElementType;
+use teff_graph::{Binary, DType, NodeId, Num, Op, PoolKind, ReduceKind, ScatterKind, Type, Unary, Value};
+
+/// How node `id` is written by itself, or why it cannot be.
+pub(crate) fn primitive(v: &View, id: NodeId) -> Result<Plan, String> {
+    let operands = v.operands(id);
+    let all = || operands.iter().map(|&o| Arg::Node(o)).collect::<Vec<_>>();
+    let ty = v.ty(id);
+    Ok(match v.op(id) {
+        Op::Input { .. } | Op::Constant(_) | Op::Param(_) => {
+            unreachable!("inputs and initialisers are no nodes")
+        }
+        Op::Iota { ty, axis } => iota(ty, *axis),
+        Op::Random { .. } => {
+            return Err(
+                "ONNX has no random numbers that a key determines; export the network for inference".into()
+            );
+        }
+        Op::Unary(u) => unary(*u, ty.dtype, all()),
+        Op::Binary(b) => binary(v, *b, id)?,
+        Op::Select => Plan::of("Where", v.pointwise(operands, &ty.shape)),
+        Op::Cast(to) => Plan::of("Cast", all()).int("to", ElementType::number(*to)),
+        Op::Reshape(shape) => reshape(all(), shape),
+        Op::Permute(perm) => Plan::of("Transpose", all()).ints("perm", perm.clone()),
+        Op::Broadcast(shape) => Plan::of("Expand", [all(), vec![sizes(shape, "shape")]].concat()),
+        Op::Slice(axes) => slice(v, id, axes),
+        Op::Pad(axes) => {
+            let widths = axes.iter().map(|a| a.low).chain(axes.iter().map(|a| a.high));
+            let pads = ints(widths.map(|w| w as i64), "pads");
+            Plan::of("Pad", vec![Arg::Node(operands[0]), pads, Arg::Node(operands[1])])
+        }
+        Op::Concat { axis } => Plan::of("Concat", all()).int("axis", *axis as i64),
+        Op::Reduce { kind, axes } => {
+            let operator = match kind {
+                ReduceKind::Sum => "ReduceSum",
+                ReduceKind::Prod => "ReduceProd",
+                ReduceKind::Max => "ReduceMax",
+                ReduceKind::Min => "ReduceMin",
+            };
+            let plan = Plan::of(operator, [all(), vec![sizes(axes, "axes")]].concat());
+            if axes.is_empty() { plan.int("noop_with_empty_axes", 1) } else { plan }
+        }
+        Op::ArgReduce { min, axis, last } => {
+            let plan = Plan::of(if *min { "ArgMin" } else { "ArgMax" }, all()).int("axis", *axis as i64);
+            plan.int("select_last_index", (*last).into())
+        }
+        Op::MatMul => Plan::of("MatMul", all()),
+        Op::Conv(g) => conv_plan(v, id, g, None),
+        Op::ConvTranspose { geometry, spatial } => conv_transpose_plan(v, id, geometry, spatial, None),
+        Op::Pool { kind: PoolKind::Max, window } => window_attributes(Plan::of("MaxPool", all()), window),
+        Op::Pool { kind: PoolKind::Sum, window } => {
+            let n: usize = window.size.iter().product();
+            let plan = window_attributes(Plan::of("AveragePool", all()), window).int("count_include_pad", 1);
+            let dilated = window.dilation.iter().any(|&d| d != 1);
+            let plan = if dilated { plan.needs_opset(19) } else { plan };
+            plan.then("Mul", vec![Arg::Step(0), scalar(ty, n as f64, "count")])
+        }
+        Op::Gather { axis } => Plan::of("Gather", all()).int("axis", *axis as i64),
+        Op::Scatter { axis, kind } => scatter(v, id, *axis, *kind),
+        Op::ArgSort { axis, descending } => {
+            let n = ints([ty.shape[*axis] as i64], "k");
+            Plan::of("TopK", vec![Arg::Node(operands[0]), n])
+                .int("axis", *axis as i64)
+                .int("largest", (*descending).into())
+                .giving(1, 2)
+        }
+        Op::Quantize { dtype, low, high } => quantize(v, id, *dtype, (*low, *high)),
+        Op::Dequantize => quantization(v, "DequantizeLinear", id, v.ty(operands[0]).dtype),
+        Op::Project(_) => Plan::of("Identity", all()),
+        Op::Scan(_) => unreachable!("scans are written by the emitter, which knows names"),
+        Op::Pool { kind: PoolKind::ArgMax, .. }
+        | Op::ConvWeightGrad { .. }
+        | Op::SumPoolGrad { .. }
+        | Op::MaxPoolGrad { .. } => unreachable!("rewritten by legalise"),
+    })
+}
+
+fn reshape(inputs: Vec<Arg>, shape: &[usize]) -> Plan {
+    let plan = Plan::of("Reshape", [inputs, vec![sizes(shape, "shape")]].concat());
+    if shape.contains(&0) { plan.int("allowzero", 1) } else { plan }
+}
+
+/// 0, 1, 2, ... as an initialiser, spread over the other axes.
+fn iota(ty: &Type, axis: usize) -> Plan {
+    let mut along = vec![1; ty.rank()];
+    along[axis] = ty.shape[axis];
+    let counted = Value::from_fn(&Type::new(ty.dtype, along), |i| Num::Int(i as i128));
+    Plan::of("Expand", vec![Arg::Constant(counted, "count"), sizes(&ty.shape, "shape")])
+}
+
+fn unary(u: Unary, dtype: DType, x: Vec<Arg>) -> Plan {
+    let operator = match u {
+        Unary::Neg => "Neg",
+        Unary::Abs => "Abs",
+        Unary::Sign => "Sign",
+        Unary::Floor => "Floor",
+        Unary::Ceil => "Ceil",
+        Unary::Round => "Round",
+        Unary::Sqrt => "Sqrt",
+        Unary::Exp => "Exp",
+        Unary::Log => "Log",
+        Unary::Sin => "Sin",
+        Unary::Cos => "Cos",
+        Unary::Tan => "Tan",
+        Unary::Asin => "Asin",
+        Unary::Acos => "Acos",
+        Unary::Atan => "Atan",
+        Unary::Sinh => "Sinh",
+        Unary::Cosh => "Cosh",
+        Unary::Tanh => "Tanh",
+        Unary::Asinh => "Asinh",
+        Unary::Acosh => "Acosh",
+        Unary::Atanh => "Atanh",
+        Unary::Erf => "Erf",
+        Unary::Sigmoid => "Sigmoid",
+        Unary::Not if dtype == DType::Bool => "Not",
+        Unary::Not => "BitwiseNot",
+        Unary::IsNan => "IsNaN",
+        Unary::IsInf => "IsInf",
+        Unary::StopGradient => "Identity",
+    };
+    Plan::of(operator, x)
+}
+
+fn binary(v: &View, b: Binary, id: NodeId) -> Result<Plan, String> {
+    let inputs = v.pointwise(v.operands(id), v.shape(id));
+    let dtype = v.ty(v.operands(id)[0]).dtype;
+    let boolean = dtype == DType::Bool;
+    let operator = match b {
+        Binary::Add => "Add",
+        Binary::Sub => "Sub",
+        Binary::Mul => "Mul",
+        Binary::Div => "Div",
+        Binary::Rem => return Ok(Plan::of("Mod", inputs).int("fmod", 1)),
+        Binary::Pow => "Pow",
+        Binary::Max => {
+            if boolean {
+                "Or"
+            } else {
+                "Max"
+            }
+        }
+        Binary::Min => {
+            if boolean {
+                "And"
+            } else {
+                "Min"
+            }
+        }
+        Binary::And => {
+            if boolean {
+                "And"
+            } else {
+                "BitwiseAnd"
+            }
+        }
+        Binary::Or => {
+            if boolean {
+                "Or"
+            } else {
+                "BitwiseOr"
+            }
+        }
+        Binary::Xor => {
+            if boolean {
+                "Xor"
+            } else {
+                "BitwiseXor"
+            }
+        }
+        Binary::Shl => return Ok(shift(inputs, "LEFT")),
+        Binary::Shr => return Ok(shift(inputs, "RIGHT")),
+        Binary::Eq => "Equal",
+        Binary::Lt => "Less",
+        Binary::Le => "LessOrEqual",
+    };
+    Ok(Plan::of(operator, inputs))
+}
+
+fn shift(inputs: Vec<Arg>, direction: &'static str) -> Plan {
+    Plan::of("BitShift", inputs).with("direction", Attribute::Text(direction))
+}
+
+fn slice(v: &View, id: NodeId, axes: &[teff_graph::SliceAxis]) -> Plan {
+    let x = v.operands(id)[0];
+    // Only the axes that lose or turn something.
+    let cut: Vec<usize> = (0..axes.len())
+        .filter(|&i| axes[i].start != 0 || axes[i].step != 1 || axes[i].len != v.shape(x)[i])
+        .collect();
+    let start = cut.iter().map(|&i| axes[i].start as i64);
+    // Past the first element, going backwards, only a very negative end is reached: -1 would be the last element.
+    let end = cut.iter().map(|&i| {
+        let a = axes[i];
+        let end = a.start as i64 + a.step as i64 * a.len as i64;
+        if a.len > 0 && end < 0 { i64::MIN / 2 } else { end.max(0) }
+    });
+    let (start, end) = (ints(start, "starts"), ints(end, "ends"));
+    let steps = ints(cut.iter().map(|&i| axes[i].step as i64), "steps");
+    Plan::of("Slice", vec![Arg::Node(x), start, end, sizes(&cut, "axes"), steps])
+}
+
+/// One index for a whole slice becomes an index for each of its elements.
+fn scatter(v: &View, id: NodeId, axis: usize, kind: ScatterKind) -> Plan {
+    let [x, indices, updates] = v.operands(id) else { unreachable!("checked by the shape rule") };
+    let mut along = vec![1i64; v.shape(*x).len()];
+    along[axis] = v.shape(*indices)[0] as i64;
+    let reduction = match kind {
+        ScatterKind::Set => "none",
+        ScatterKind::Add => "add",
+        ScatterKind::Mul => "mul",
+        ScatterKind::Max => "max",
+        ScatterKind::Min => "min",
+    };
+    Plan::of("Cast", vec![Arg::Node(*indices)])
+        .int("to", ElementType::number(DType::I64))
+        .then("Reshape", vec![Arg::Step(0), ints(along, "along")])
+        .then("Expand", vec![Arg::Step(1), sizes(v.shape(*updates), "shape")])
+        .then("ScatterElements", vec![Arg::Node(*x), Arg::Step(2), Arg::Node(*updates)])
+        .int("axis", axis as i64)
+        .with("reduction", Attribute::Text(reduction))
+}
+
+/// `QuantizeLinear`, and `Clip` where the range is narrower than the type.
+fn quantize(v: &View, id: NodeId, dtype: DType, (low, high): (i32, i32)) -> Plan {
+    let plan = quantization(v, "QuantizeLinear", id, dtype);
+    if dtype.int_range() == Some((low.into(), high.into())) {
+        return plan;
+    }
+    let bound = |n: i32, word| scalar(&Type::new(dtype, []), n.into(), word);
+    let last = plan.steps.len() - 1;
+    plan.then("Clip", vec![Arg::Step(last), bound(low, "min"), bound(high, "max")])
+}
+
+/// Scale and zero point as ONNX takes them: scalars, a vector along one axis, or blocks along one.
+fn quantization(v: &View, operator: &'static str, id: NodeId, dtype: DType) -> Plan {
+    let [x, scale, zero] = v.operands(id) else { unreachable!("checked by the shape rule") };
+    let (shape, by) = (v.shape(*x), v.shape(*scale));
+    // 16-bit integers and blocks came with version 21.
+    let wide = if dtype.size() > 1 { 21 } else { 0 };
+    let reshaped = |shape: &[usize]| {
+        let plan = Plan::of("Reshape", vec![Arg::Node(*scale), sizes(shape, "shape")]);
+        plan.then("Reshape", vec![Arg::Node(*zero), sizes(shape, "shape")])
+    };
+    let direct = |id: NodeId, shape: &[usize], word| match v.op(id) {
+        Op::Constant(c) => Some(Arg::Constant(c.as_ref().clone().reshape(shape), word)),
+        _ => None,
+    };
+    let with = |shape: &[usize]| match (direct(*scale, shape, "scale"), direct(*zero, shape, "zero_point")) {
+        (Some(s), Some(z)) => Plan::of(operator, vec![Arg::Node(*x), s, z]),
+        _ => reshaped(shape).then(operator, vec![Arg::Node(*x), Arg::Step(0), Arg::Step(1)]),
+    };
+    let many: Vec<usize> = (0..by.len()).filter(|&i| by[i] != 1).collect();
+    match many[..] {
+        [] => with(&[]).needs_opset(wide),
+        [axis] if by[axis] == shape[axis] => with(&[by[axis]]).int("axis", axis as i64).needs_opset(wide),
+        _ => {
+            // Every axis but one has a scale for each element: blocks along that one.
+            let blocked = (0..by.len()).find(|&i| by[i] != shape[i]).unwrap_or(0);
+            let block = shape[blocked] / by[blocked].max(1);
+            Plan::of(operator, [*x, *scale, *zero].map(Arg::Node).to_vec())
+                .int("axis", blocked as i64)
+                .int("block_size", block as i64)
+                .needs_opset(21)
+        }
+    }
+}

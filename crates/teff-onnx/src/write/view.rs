@@ -1,0 +1,124 @@
+//! Questions that patterns ask of a graph.
+
+use super::plan::Arg;
+use teff_graph::{Graph, NodeId, Num, Op, Type, Value, broadcast_shape, evaluate_op};
+
+/// A graph and how often each node is used.
+pub(crate) struct View<'g> {
+    pub(crate) graph: &'g Graph,
+    uses: Vec<usize>,
+}
+
+/// Constants larger than this are not computed to recognise a pattern.
+const MOST_ELEMENTS: usize = 1 << 16;
+
+impl<'g> View<'g> {
+    pub(crate) fn new(graph: &'g Graph) -> Self {
+        let mut uses: Vec<usize> = graph.users().iter().map(Vec::len).collect();
+        graph.outputs().iter().for_each(|o| uses[o.node.index()] += 1);
+        View { graph, uses }
+    }
+
+    pub(crate) fn op(&self, id: NodeId) -> &'g Op {
+        &self.graph[id].op
+    }
+
+    pub(crate) fn operands(&self, id: NodeId) -> &'g [NodeId] {
+        &self.graph[id].operands
+    }
+
+    pub(crate) fn ty(&self, id: NodeId) -> &'g Type {
+        &self.graph[id].ty
+    }
+
+    pub(crate) fn shape(&self, id: NodeId) -> &'g [usize] {
+        &self.graph[id].ty.shape
+    }
+
+    /// True when nothing but one node uses `id`, so that it may disappear into that node.
+    pub(crate) fn single(&self, id: NodeId) -> bool {
+        self.uses[id.index()] == 1
+    }
+
+    /// What is broadcast to give `id`, or `id`.
+    pub(crate) fn unbroadcast(&self, id: NodeId) -> NodeId {
+        match self.op(id) {
+            Op::Broadcast(_) => self.operands(id)[0],
+            _ => id,
+        }
+    }
+
+    /// The number that all elements are, where that is known.
+    pub(crate) fn uniform(&self, id: NodeId) -> Option<f64> {
+        match self.op(id) {
+            Op::Constant(v) if !v.is_empty() => {
+                let first = v.get(0);
+                let same =
+                    v.len() == 1 || v.len() <= MOST_ELEMENTS && (1..v.len()).all(|i| v.get(i) == first);
+                same.then(|| first.as_f64())
+            }
+            Op::Broadcast(_) | Op::Reshape(_) => self.uniform(self.operands(id)[0]),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn is_uniform(&self, id: NodeId, x: f64) -> bool {
+        self.uniform(id) == Some(x)
+    }
+
+    /// The value of `id` if it depends on constants alone and is small.
+    pub(crate) fn constant(&self, id: NodeId) -> Option<Value> {
+        if self.graph[id].ty.len() > MOST_ELEMENTS {
+            return None;
+        }
+        match self.op(id) {
+            Op::Constant(v) => Some(v.as_ref().clone()),
+            Op::Input { .. } | Op::Param(_) | Op::Random { .. } | Op::Scan(_) | Op::Project(_) => None,
+            op => {
+                let operands: Vec<Value> =
+                    self.operands(id).iter().map(|&o| self.constant(o)).collect::<Option<_>>()?;
+                Some(evaluate_op(op, &operands.iter().collect::<Vec<_>>()))
+            }
+        }
+    }
+
+    /// Operands of a pointwise operation as ONNX takes them: broadcasts are left to the operator where that gives `shape`.
+    pub(crate) fn pointwise(&self, operands: &[NodeId], shape: &[usize]) -> Vec<Arg> {
+        let mut bare: Vec<NodeId> = operands.iter().map(|&o| self.unbroadcast(o)).collect();
+        let common = |ids: &[NodeId]| {
+            ids.iter().try_fold(vec![], |sum: Vec<usize>, &id| broadcast_shape(&sum, self.shape(id)))
+        };
+        // If all are smaller than the result, one keeps its broadcast.
+        if common(&bare).as_deref() != Some(shape) {
+            bare[0] = operands[0];
+        }
+        bare.into_iter().map(Arg::Node).collect()
+    }
+
+    /// A vector of `n` elements that `id`, broadcast along all axes but `axis`, repeats: bias and scale of channels.
+    pub(crate) fn per_axis(&self, id: NodeId, rank: usize, axis: usize, n: usize) -> Option<Arg> {
+        let bare = self.unbroadcast(id);
+        let shape = self.shape(bare);
+        let lead = rank.checked_sub(shape.len())?;
+        let along = (0..shape.len()).all(|i| shape[i] == if i + lead == axis { n } else { 1 });
+        if !along || shape.iter().product::<usize>() != n || axis < lead && n != 1 {
+            return None;
+        }
+        if shape == [n] {
+            return Some(Arg::Node(bare));
+        }
+        match self.op(bare) {
+            Op::Reshape(_) if self.shape(self.operands(bare)[0]) == [n] => {
+                Some(Arg::Node(self.operands(bare)[0]))
+            }
+            Op::Constant(v) => Some(Arg::Constant(v.as_ref().clone().reshape([n]), "bias")),
+            _ => None,
+        }
+    }
+}
+
+/// A scalar of the dtype of `ty`.
+pub(crate) fn scalar(ty: &Type, x: f64, word: &'static str) -> Arg {
+    let n = if ty.dtype.is_float() { Num::Float(x) } else { Num::Int(x as i128) };
+    Arg::Constant(Value::full(&Type::new(ty.dtype, []), n), word)
+}

@@ -1,0 +1,105 @@
+//! Damaged models are errors, never panics: every model of the backend suite and of `data/models`, cut short, bytes changed.
+//!
+//! `TEFF_FUZZ` is how many damaged copies are made of each (2 when not given).
+
+mod common;
+
+use common::archive::Archive;
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+use teff_graph::random_bits;
+use teff_onnx::{ReadOptions, WriteOptions, operators, read, read_tensor, unsupported, write};
+
+fn models() -> Vec<(String, Vec<u8>)> {
+    let archive = Archive::suite();
+    let of_suite = archive.tests().into_iter().map(|t| {
+        let bytes = archive.get(&format!("{t}/model.onnx")).unwrap().to_vec();
+        (t, bytes)
+    });
+    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/models");
+    let files = std::fs::read_dir(dir).unwrap().map(|f| f.unwrap().path());
+    let of_exporters = files
+        .filter(|p| p.extension().is_some_and(|e| e == "onnx"))
+        .map(|p| (p.file_name().unwrap().to_str().unwrap().to_string(), std::fs::read(&p).unwrap()));
+    of_suite.chain(of_exporters).collect()
+}
+
+/// A copy with some bytes changed, removed or put in, or the end cut off.
+fn damaged(bytes: &[u8], key: i64) -> Vec<u8> {
+    let mut out = bytes.to_vec();
+    let mut next = 0;
+    let mut pick = |n: usize| {
+        next += 1;
+        (random_bits(key, next) >> 16) as usize % n.max(1)
+    };
+    for _ in 0..1 + pick(6) {
+        if out.is_empty() {
+            break;
+        }
+        let at = pick(out.len());
+        match pick(8) {
+            0 => out.truncate(at),
+            1 => {
+                out.remove(at);
+            }
+            2 => out.insert(at, pick(256) as u8),
+            3 => out[at] = 0xff,
+            4 => out[at] = 0x7f,
+            5 => out[at] ^= 1 << pick(8),
+            6 => out[at] = out[at].wrapping_add(1),
+            _ => out[at] = pick(256) as u8,
+        }
+    }
+    out
+}
+
+/// Reads it by all ways there are, and writes what could be read.
+fn survive(bytes: &[u8]) {
+    let _ = (unsupported(bytes), operators(bytes), read_tensor(bytes));
+    if let Ok(model) = read(bytes, &ReadOptions::default()) {
+        model.graph.verify().expect("what is read passes the verifier");
+        let _ = write(&model.graph, &WriteOptions::default());
+    }
+}
+
+#[test]
+fn damaged_models_are_errors() {
+    let copies: i64 = std::env::var("TEFF_FUZZ").map_or(2, |n| n.parse().unwrap());
+    let seed: i64 = std::env::var("TEFF_SEED").map_or(0, |n| n.parse().unwrap());
+    let mut slowest = (Duration::ZERO, String::new());
+    // Every place that panics is reported, each once.
+    let places = Arc::new(Mutex::new(BTreeMap::new()));
+    let found = places.clone();
+    std::panic::set_hook(Box::new(move |info| {
+        let place = info.location().map_or(String::new(), |l| l.to_string());
+        found.lock().unwrap().entry(place).or_insert_with(|| info.to_string());
+    }));
+    for (m, (name, bytes)) in models().into_iter().enumerate() {
+        for copy in 0..copies {
+            let bad = damaged(&bytes, seed + (m as i64) << 32 | copy);
+            let start = Instant::now();
+            let caught = std::panic::catch_unwind(|| survive(&bad));
+            if caught.is_err() {
+                places.lock().unwrap().entry(format!("{name}, copy {copy}")).or_insert_with(String::new);
+            }
+            slowest = slowest.max((start.elapsed(), name.clone()));
+        }
+    }
+    let _ = std::panic::take_hook();
+    let places = places.lock().unwrap();
+    assert!(places.is_empty(), "panics: {places:#?}");
+    assert!(slowest.0 < Duration::from_secs(10), "{} takes {:?}", slowest.1, slowest.0);
+    println!("the slowest took {:?}: {}", slowest.0, slowest.1);
+}
+
+#[test]
+fn truncated_models_are_errors() {
+    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/models");
+    let bytes = std::fs::read(dir.join("hello_world_float.onnx")).unwrap();
+    for n in 0..bytes.len() {
+        survive(&bytes[..n]);
+    }
+    assert!(read(&bytes[..bytes.len() / 2], &ReadOptions::default()).is_err());
+}

@@ -1,0 +1,115 @@
+//! Models as exporters write them give what onnxruntime gives: by outputs kept in `data/models/expected.txt`, and by onnxruntime
+//! itself where it is installed. `TEFF_MODELS` names a folder of further models; `TEFF_BLESS=1` rewrites the kept outputs.
+
+mod common;
+
+use common::{Job, onnxruntime, random};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use teff_graph::{Graph, Value, evaluate};
+use teff_onnx::{ReadOptions, read};
+
+fn data() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/models")
+}
+
+fn models(dir: &Path) -> Vec<(String, Vec<u8>)> {
+    let files = std::fs::read_dir(dir).unwrap().map(|f| f.unwrap().path());
+    let mut models: Vec<PathBuf> = files.filter(|p| p.extension().is_some_and(|e| e == "onnx")).collect();
+    models.sort();
+    models
+        .iter()
+        .map(|p| (p.file_stem().unwrap().to_str().unwrap().into(), std::fs::read(p).unwrap()))
+        .collect()
+}
+
+fn inputs(graph: &Graph) -> Vec<Value> {
+    graph.inputs().iter().enumerate().map(|(k, &id)| random(&graph[id].ty, 11 + k as i64)).collect()
+}
+
+/// Why `got` is not as near to `want` as it must be: floats within 1e-4 of the range of the output; quantised integers may
+/// differ by one step in one element of a hundred, where a float of the two computations rounds to different sides.
+fn too_far(got: &Value, want: &Value) -> Option<String> {
+    if got.ty() != want.ty() {
+        return Some(format!("is {}, should be {}", got.ty(), want.ty()));
+    }
+    let (g, w) = (got.to_f64(), want.to_f64());
+    let distances: Vec<f64> = g.iter().zip(&w).map(|(a, b)| (a - b).abs()).collect();
+    let largest = distances.iter().copied().fold(0.0, f64::max);
+    if got.dtype().is_float() {
+        let range = w.iter().fold(0.0f64, |m, x| m.max(x.abs()));
+        return (largest > 1e-4 * range + 1e-7)
+            .then(|| format!("differs by {largest} in a range of {range}"));
+    }
+    let apart = distances.iter().filter(|&&d| d > 0.0).count();
+    (largest > 1.0 || apart * 100 > g.len().max(100))
+        .then(|| format!("{apart} of {} differ, by {largest} at most", g.len()))
+}
+
+fn check(dir: &Path) {
+    let mut jobs = Vec::new();
+    let mut ours = Vec::new();
+    for (name, bytes) in models(dir) {
+        let model = read(&bytes, &ReadOptions::default()).unwrap_or_else(|e| panic!("{name}: {e}"));
+        model.graph.verify().unwrap_or_else(|e| panic!("{name}: {e}"));
+        let x = inputs(&model.graph);
+        ours.push(evaluate(&model.graph, &x).unwrap());
+        jobs.push(Job { name, model: bytes, inputs: x });
+    }
+    let mut failures = Vec::new();
+    if let Some(results) = onnxruntime(&jobs) {
+        for ((job, result), got) in jobs.iter().zip(results).zip(&ours) {
+            match result {
+                Err(e) => failures.push(format!("{}: {e}", job.name)),
+                Ok(want) => {
+                    let wrong = got.iter().zip(&want).filter_map(|(g, w)| too_far(g, w));
+                    failures.extend(wrong.map(|d| format!("{} and onnxruntime: {d}", job.name)));
+                }
+            }
+        }
+    }
+    if dir == data() {
+        let outputs: BTreeMap<&str, &Vec<Value>> = jobs.iter().map(|j| &*j.name).zip(&ours).collect();
+        failures.extend(kept(&outputs));
+    }
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
+}
+
+/// Compares with the outputs kept in the repository: a line an output, the model's name and then the elements.
+fn kept(outputs: &BTreeMap<&str, &Vec<Value>>) -> Vec<String> {
+    let path = data().join("expected.txt");
+    let line = |name: &str, v: &Value| {
+        let words: Vec<String> = v.to_f64().iter().map(|x| x.to_string()).collect();
+        format!("{name} {}\n", words.join(" "))
+    };
+    if std::env::var_os("TEFF_BLESS").is_some() {
+        let all: String = outputs.iter().flat_map(|(n, list)| list.iter().map(|v| line(n, v))).collect();
+        std::fs::write(&path, all).unwrap();
+    }
+    let text = std::fs::read_to_string(&path).unwrap();
+    let mut lines = text.lines();
+    let mut failures = Vec::new();
+    for (name, list) in outputs {
+        for got in *list {
+            let mut words = lines.next().unwrap_or("").split(' ');
+            assert_eq!(words.next(), Some(*name), "expected.txt does not list the models there are");
+            let numbers: Vec<f64> = words.map(|w| w.parse().unwrap()).collect();
+            let want = Value::from_fn(&got.ty(), |i| teff_graph::Num::Float(numbers[i]));
+            failures.extend(too_far(got, &want).map(|d| format!("{name} and its kept output: {d}")));
+        }
+    }
+    failures
+}
+
+#[test]
+fn models_of_exporters_agree_with_onnxruntime() {
+    check(&data());
+}
+
+#[test]
+fn models_of_another_folder_agree_with_onnxruntime() {
+    match std::env::var_os("TEFF_MODELS") {
+        Some(dir) => check(Path::new(&dir)),
+        None => eprintln!("skipped: TEFF_MODELS names no folder"),
+    }
+}

@@ -1,0 +1,107 @@
+//! Board descriptions.
+
+/// Where a HM01B0 camera is connected.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct CameraPins {
+    /// I2C controller that its SCCB bus belongs to.
+    pub i2c: usize,
+    /// SCCB clock.
+    pub scl: u8,
+    /// SCCB data.
+    pub sda: u8,
+    /// Reset, active low.
+    pub reset: u8,
+    /// Master clock, from a PWM slice.
+    pub xclk: u8,
+    /// First data line; wider buses use the pins after it.
+    pub data: u8,
+    /// Pixel clock out of the camera.
+    pub pclk: u8,
+    /// High while a line is sent.
+    pub href: u8,
+    /// High while a frame is sent.
+    pub vsync: u8,
+    /// Mounted upside down.
+    pub upside_down: bool,
+}
+
+/// Where an ST7735S display is connected.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct LcdPins {
+    /// SPI controller.
+    pub spi: usize,
+    /// Low for commands, high for data.
+    pub dc: u8,
+    /// Chip select, active low.
+    pub cs: u8,
+    /// Reset, active low.
+    pub reset: u8,
+    /// Size of the panel in pixels, upright.
+    pub size: (u16, u16),
+    /// Where its first column and row lie in the controller's memory.
+    pub offset: (u16, u16),
+}
+
+/// A board: a name, its flash, and what hangs on which pin.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Description {
+    /// Its name.
+    pub name: String,
+    /// Bytes of flash.
+    pub flash_bytes: usize,
+    /// An LED, lit when high.
+    pub led: Option<u8>,
+    /// The camera.
+    pub camera: Option<CameraPins>,
+    /// The display.
+    pub lcd: Option<LcdPins>,
+}
+
+impl Default for Description {
+    /// A chip on its own, with 2 MB of flash.
+    fn default() -> Description {
+        Description { name: "bare".into(), flash_bytes: 2 << 20, led: None, camera: None, lcd: None }
+    }
+}
+
+impl Description {
+    /// The Raspberry Pi Pico: an LED on GPIO 25.
+    #[must_use]
+    pub fn pico() -> Description {
+        Description { name: "pico".into(), led: Some(25), ..Description::default() }
+    }
+
+    /// The ArduCAM Pico4ML: camera, display and LED as its schematic wires them.
+    #[must_use]
+    pub fn pico4ml() -> Description {
+        Description {
+            name: "pico4ml".into(),
+            led: Some(25),
+            camera: Some(CameraPins {
+                i2c: 0,
+                scl: 5,
+                sda: 4,
+                reset: 2,
+                xclk: 3,
+                data: 6,
+                pclk: 14,
+                href: 15,
+                vsync: 16,
+                upside_down: true,
+            }),
+            lcd: Some(LcdPins { spi: 1, dc: 9, cs: 13, reset: 7, size: (80, 160), offset: (24, 0) }),
+            ..Description::default()
+        }
+    }
+
+    /// The built-in board called `name`.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Description> {
+        match name {
+            "bare" => Some(Description::default()),
+            "pico" => Some(Description::pico()),
+            "pico4ml" => Some(Description::pico4ml()),
+            _ => None,
+        }
+    }
+}

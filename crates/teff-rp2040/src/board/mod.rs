@@ -1,0 +1,171 @@
+//! What is around the chip: a board is a description, pins to devices, and the devices themselves.
+
+mod describe;
+mod hm01b0;
+mod i2c_bus;
+mod picture;
+mod st7735s;
+
+use crate::error::Error;
+use crate::periph::i2c::Step;
+use crate::wires::Wires;
+pub use describe::{CameraPins, Description, LcdPins};
+use hm01b0::Camera;
+use i2c_bus::BitBus;
+pub use picture::{GreyImage, RgbImage};
+use st7735s::Lcd;
+
+/// A board: its description and the state of its devices.
+pub struct Board {
+    description: Description,
+    devices: Devices,
+    /// I2C by hand: programs that toggle SCL and SDA as GPIO.
+    bit_bus: Option<BitBus>,
+    uarts: [Vec<u8>; 2],
+    led_changes: u64,
+    /// Pins that any device watches.
+    watched: u32,
+}
+
+/// The devices that answer.
+pub(crate) struct Devices {
+    camera: Option<Camera>,
+    lcd: Option<Lcd>,
+}
+
+impl Board {
+    /// The board that `description` describes.
+    #[must_use]
+    pub fn new(description: Description) -> Board {
+        let camera = description.camera.map(Camera::new);
+        let lcd = description.lcd.map(Lcd::new);
+        let bit_bus = description.camera.map(|pins| BitBus::new(pins.scl, pins.sda));
+        let watched = camera.as_ref().map_or(0, |c| 1 << c.pins().reset)
+            | lcd.as_ref().map_or(0, |l| 1 << l.pins().reset)
+            | bit_bus.as_ref().map_or(0, BitBus::watched)
+            | description.led.map_or(0, |pin| 1 << pin);
+        Board {
+            devices: Devices { camera, lcd },
+            bit_bus,
+            uarts: [Vec::new(), Vec::new()],
+            led_changes: 0,
+            watched,
+            description,
+        }
+    }
+
+    /// A chip with nothing around it.
+    #[must_use]
+    pub fn bare() -> Board {
+        Board::new(Description::default())
+    }
+
+    /// What the board is made of.
+    #[must_use]
+    pub fn description(&self) -> &Description {
+        &self.description
+    }
+
+    /// Puts a picture in front of the camera: white is bright. It is fitted to the sensor's square, cropped at
+    /// the middle.
+    ///
+    /// # Errors
+    /// If the board has no camera.
+    pub fn show(&mut self, picture: &GreyImage) -> Result<(), Error> {
+        let camera = self.devices.camera.as_mut();
+        camera.ok_or(Error::Picture { what: "this board has no camera".into() })?.show(picture);
+        Ok(())
+    }
+
+    /// What the display shows now: black while it is off or asleep.
+    ///
+    /// # Errors
+    /// If the board has no display.
+    pub fn screen(&self) -> Result<RgbImage, Error> {
+        let lcd = self.devices.lcd.as_ref();
+        Ok(lcd.ok_or(Error::Picture { what: "this board has no display".into() })?.screen())
+    }
+
+    /// Frames that the camera has sent, and pixels that the display has taken.
+    #[must_use]
+    pub fn traffic(&self) -> (u64, u64) {
+        let frames = self.devices.camera.as_ref().map_or(0, Camera::frames);
+        (frames, self.devices.lcd.as_ref().map_or(0, Lcd::pixels_written))
+    }
+
+    /// How often the LED has changed.
+    #[must_use]
+    pub fn led_changes(&self) -> u64 {
+        self.led_changes
+    }
+
+    pub(crate) fn uart_byte(&mut self, port: usize, byte: u8) {
+        self.uarts[port].push(byte);
+    }
+
+    pub(crate) fn uart_output(&mut self, port: usize) -> &mut Vec<u8> {
+        &mut self.uarts[port]
+    }
+
+    /// A frame that SPI `port` has sent; the answer is what came back.
+    pub(crate) fn spi_frame(&mut self, port: usize, word: u16, bits: u32, pins: u32) -> u16 {
+        if let Some(lcd) = &mut self.devices.lcd
+            && lcd.pins().spi == port
+        {
+            lcd.frame(word, bits, pins);
+        }
+        0
+    }
+
+    /// A step of an I2C controller's transfer: whether a device acknowledges, and the byte it sends.
+    pub(crate) fn i2c_step(&mut self, port: usize, step: Step, now: u64, wires: &mut Wires) -> (bool, u8) {
+        if self.description.camera.is_none_or(|pins| pins.i2c != port) {
+            return (false, 0xff);
+        }
+        self.devices.i2c(step, now, wires)
+    }
+
+    pub(crate) fn pins_changed(&mut self, changed: u32, now: u64, wires: &mut Wires) {
+        if changed & self.watched == 0 {
+            return;
+        }
+        let level = wires.pins.pad_level;
+        if self.description.led.is_some_and(|pin| changed >> pin & 1 != 0) {
+            self.led_changes += 1;
+        }
+        if let Some(camera) = &mut self.devices.camera {
+            camera.reset_pin(changed, level, now, wires);
+        }
+        if let Some(lcd) = &mut self.devices.lcd {
+            lcd.reset_pin(changed, level);
+        }
+        if let Some(bus) = &mut self.bit_bus {
+            bus.pins_changed(changed, level, now, wires, &mut self.devices);
+        }
+    }
+
+    pub(crate) fn event(&mut self, now: u64, wires: &mut Wires) {
+        if let Some(camera) = &mut self.devices.camera {
+            camera.event(now, wires);
+        }
+    }
+
+    /// The pin that clocks the camera.
+    pub(crate) fn clock_pin(&self) -> Option<usize> {
+        self.description.camera.map(|pins| usize::from(pins.xclk))
+    }
+
+    /// The clock pin now has this period, in sixteenths of a cycle; `None` while it stands still.
+    pub(crate) fn set_clock(&mut self, period: Option<u64>, now: u64, wires: &mut Wires) {
+        if let Some(camera) = &mut self.devices.camera {
+            camera.set_clock(period, now, wires);
+        }
+    }
+}
+
+impl Devices {
+    /// Offers a step of an I2C transfer to the devices.
+    fn i2c(&mut self, step: Step, now: u64, wires: &mut Wires) -> (bool, u8) {
+        self.camera.as_mut().map_or((false, 0xff), |camera| camera.i2c(step, now, wires))
+    }
+}

@@ -1,0 +1,220 @@
+//! Carrying out what the schedule says, and telling the watchers of pins.
+
+use super::Bus;
+use super::xip::CTRL_EN;
+use crate::periph::dma::Dma;
+use crate::periph::ssi::STREAM_FIFO;
+use crate::sched::Event;
+use crate::{periph, pins};
+
+impl Bus {
+    /// Handles every event due at or before `now`.
+    #[inline]
+    pub(crate) fn sync(&mut self, now: u64) {
+        while let Some((event, when)) = self.wires.sched.take(now) {
+            self.handle(event, when);
+        }
+        self.synced = self.synced.max(now);
+    }
+
+    fn handle(&mut self, event: Event, now: u64) {
+        let w = &mut self.wires;
+        match event {
+            Event::Board => self.board.event(now, w),
+            Event::Pio0 => self.pios[0].event(now, w),
+            Event::Pio1 => self.pios[1].event(now, w),
+            Event::Spi0 => self.spi_event(0, now),
+            Event::Spi1 => self.spi_event(1, now),
+            Event::Uart0 => self.uart_event(0, now),
+            Event::Uart1 => self.uart_event(1, now),
+            Event::I2c0 => self.i2c_event(0, now),
+            Event::I2c1 => self.i2c_event(1, now),
+            Event::Adc => self.adc.event(now, w),
+            Event::Pwm => self.pwm.event(now, w),
+            Event::Stream => self.stream_event(now),
+            Event::Ssi => {
+                // IO_QSPI SS OUTOVER = 2 holds chip select low (2.19.6.2).
+                let held = self.plain.io_qspi(0x0c) >> 8 & 3 == 2;
+                let (flash, words) = (&self.flash, self.flash.len());
+                self.ssi.event(now, w, |addr| flash[(addr & 0x00ff_ffff) as usize / 4 % words], held);
+            }
+            Event::Dma => self.dma_event(now),
+            Event::Timer => self.timer.event(now, w),
+            Event::Rtc => self.rtc.event(now, w),
+            Event::Usb => self.usb.event(now, w),
+            Event::Watchdog => {
+                if self.watchdog.event(now, w) {
+                    self.request_reset(super::Reset::Watchdog);
+                }
+            }
+            Event::SysTick0 | Event::SysTick1 => {
+                self.systick_due[usize::from(event == Event::SysTick1)] = true;
+                w.sched.interrupt_run();
+            }
+        }
+        self.after_change(now);
+    }
+
+    fn spi_event(&mut self, port: usize, now: u64) {
+        if let Some(word) = self.spis[port].event(now) {
+            let bits = self.spis[port].bits();
+            let answer = self.board.spi_frame(port, word, bits, self.wires.pins.pad_level);
+            self.spis[port].finish(answer, now, &mut self.wires);
+        }
+    }
+
+    fn uart_event(&mut self, port: usize, now: u64) {
+        if let Some(byte) = self.uarts[port].event(now, &mut self.wires) {
+            self.board.uart_byte(port, byte);
+        }
+    }
+
+    fn i2c_event(&mut self, port: usize, now: u64) {
+        if let Some(step) = self.i2cs[port].event(now) {
+            let (acknowledged, byte) = self.board.i2c_step(port, step, now, &mut self.wires);
+            self.i2cs[port].answer(acknowledged, byte, now, &mut self.wires);
+        }
+    }
+
+    /// Tells everybody who watches pins that some changed. Watchers may drive pins in turn.
+    #[inline]
+    pub(crate) fn after_change(&mut self, now: u64) {
+        while self.wires.pins.changed | self.wires.pins.input_changed != 0 {
+            self.pins_changed(now);
+        }
+    }
+
+    fn pins_changed(&mut self, now: u64) {
+        let outside = std::mem::take(&mut self.wires.pins.changed);
+        let inside = std::mem::take(&mut self.wires.pins.input_changed);
+        if inside != 0 {
+            self.io_bank.inputs_changed(inside, &mut self.wires);
+            for pio in &mut self.pios {
+                pio.inputs_changed(inside, now, &mut self.wires);
+            }
+        }
+        if outside != 0 {
+            self.board.pins_changed(outside, now, &mut self.wires);
+        }
+    }
+
+    /// Tells the board how fast the pin that clocks its camera toggles, after PWM or pins were set.
+    pub(crate) fn clock_outputs_changed(&mut self, now: u64) {
+        let Some(pin) = self.board.clock_pin() else { return };
+        let period =
+            (self.wires.pins.function(pin) == pins::func::PWM).then(|| self.pwm.period_of_pin(pin)).flatten();
+        self.board.set_clock(period, now, &mut self.wires);
+    }
+
+    /// XIP_CTRL (2.6.3.6).
+    pub(crate) fn read_xip_ctrl(&mut self, reg: u32, now: u64) -> u32 {
+        match reg {
+            0x00 => self.xip.ctrl,
+            0x08 => {
+                let words = self.ssi.stream.len();
+                1 | u32::from(words == 0) << 1 | u32::from(words == STREAM_FIFO) << 2
+            }
+            0x0c => self.xip.hits,
+            0x10 => self.xip.accesses,
+            0x14 => self.ssi.stream_addr,
+            0x18 => self.ssi.stream_left,
+            0x1c => self.pop_stream(now),
+            _ => 0,
+        }
+    }
+
+    pub(crate) fn write_xip_ctrl(&mut self, reg: u32, value: u32, now: u64) {
+        match reg {
+            0x00 => {
+                if self.xip.ctrl & !value & CTRL_EN != 0 {
+                    self.xip.flush();
+                }
+                self.xip.ctrl = value & 0xb;
+                self.wires.sched.interrupt_run();
+            }
+            0x04 => self.xip.flush(),
+            0x0c => self.xip.hits = 0,
+            0x10 => self.xip.accesses = 0,
+            0x14 => self.ssi.stream_addr = value & !3,
+            0x18 => {
+                self.ssi.stream_left = value & 0x3f_ffff;
+                self.start_stream(now);
+            }
+            _ => {} // read-only
+        }
+    }
+
+    /// XIP_AUX: the streaming FIFO again, on the fast bus.
+    pub(crate) fn read_xip_aux(&mut self, reg: u32, now: u64) -> u32 {
+        if reg == 0 { self.pop_stream(now) } else { 0 }
+    }
+
+    fn pop_stream(&mut self, now: u64) -> u32 {
+        let word = self.ssi.pop_stream(now, &mut self.wires);
+        self.start_stream(now);
+        word
+    }
+
+    /// Begins to fetch the next streamed word when there is room; misses of the cache and the stream take turns.
+    fn start_stream(&mut self, now: u64) {
+        let room = self.ssi.stream.len() < STREAM_FIFO;
+        if self.ssi.stream_left > 0 && room && !self.stream_running() {
+            let miss = self.xip.miss;
+            let done = self.xip.use_flash(now, miss);
+            self.wires.sched.set(Event::Stream, Some(done));
+        }
+    }
+
+    fn stream_running(&self) -> bool {
+        self.wires.sched.planned(Event::Stream)
+    }
+
+    fn stream_event(&mut self, now: u64) {
+        if self.ssi.stream_left > 0 {
+            let word = self.flash_word(self.ssi.stream_addr);
+            self.ssi.push_stream(word, now, &mut self.wires);
+        }
+        self.start_stream(now);
+    }
+
+    /// RESETS: what goes into reset loses its state.
+    pub(crate) fn write_resets(&mut self, reg: u32, value: u32, now: u64) {
+        let entered = self.resets.write(reg, value);
+        for bit in (0..25).filter(|bit| entered >> bit & 1 != 0) {
+            self.reset_subsystem(bit, now);
+        }
+    }
+
+    pub(crate) fn reset_subsystem(&mut self, bit: u32, now: u64) {
+        let w = &mut self.wires;
+        let reset_io = |w: &mut crate::wires::Wires, pads: bool| {
+            let fresh = pins::Pins::new();
+            if pads {
+                w.pins.pads = fresh.pads;
+            } else {
+                w.pins.ctrl = fresh.ctrl;
+            }
+            w.pins.reconfigure(now);
+        };
+        match bit {
+            0 => {
+                let inputs = self.adc.inputs;
+                self.adc = periph::adc::Adc::new();
+                self.adc.inputs = inputs;
+            }
+            2 => self.dma = Dma::new(),
+            3 | 4 => self.i2cs[(bit - 3) as usize] = periph::i2c::I2c::new(bit - 3),
+            5 => reset_io(w, false),
+            8 => reset_io(w, true),
+            10 | 11 => self.pios[(bit - 10) as usize] = periph::pio::Pio::new((bit - 10) as usize),
+            12 | 13 => w.clocks.reset_pll((bit - 12) as usize, now),
+            14 => self.pwm = periph::pwm::Pwm::new(),
+            15 => self.rtc = periph::rtc::Rtc::new(),
+            16 | 17 => self.spis[(bit - 16) as usize] = periph::spi::Spi::new(bit - 16),
+            21 => self.timer = periph::timer::Timer::new(),
+            22 | 23 => self.uarts[(bit - 22) as usize].reset(),
+            24 => self.usb.reset(),
+            _ => {} // BUSCTRL, IO_QSPI, JTAG, PADS_QSPI, SYSCFG, SYSINFO, TBMAN keep nothing that matters
+        }
+    }
+}

@@ -1,0 +1,174 @@
+//! Everything but the cores: memories, peripherals, and the fabric between them.
+
+pub(crate) mod banks;
+pub(crate) mod code;
+pub(crate) mod events;
+pub(crate) mod map;
+pub(crate) mod memory;
+pub(crate) mod registers;
+pub(crate) mod xip;
+
+use crate::board::Board;
+use crate::periph::adc::Adc;
+use crate::periph::dma::Dma;
+use crate::periph::i2c::I2c;
+use crate::periph::io_bank::IoBank;
+use crate::periph::pio::Pio;
+use crate::periph::plain::Plain;
+use crate::periph::pwm::Pwm;
+use crate::periph::resets::Resets;
+use crate::periph::rtc::Rtc;
+use crate::periph::sio::Sio;
+use crate::periph::spi::Spi;
+use crate::periph::ssi::Ssi;
+use crate::periph::timer::Timer;
+use crate::periph::uart::Uart;
+use crate::periph::usb::Usb;
+use crate::periph::watchdog::Watchdog;
+use crate::wires::Wires;
+use banks::Banks;
+use code::Code;
+use xip::Xip;
+
+const SRAM_WORDS: usize = (map::SRAM_SIZE / 4) as usize;
+
+/// A reset that the program or a watchdog asked for; the run loop carries it out.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Reset {
+    /// SYSRESETREQ of a core.
+    System,
+    /// The watchdog, or its TRIGGER bit.
+    Watchdog,
+    /// Core 1 alone, held while `true` (PSM_FRCE_OFF).
+    Core1(bool),
+    /// The ROM's USB boot was asked for.
+    UsbBoot,
+}
+
+pub(crate) struct Bus {
+    pub(crate) wires: Wires,
+    /// More than one master is active, so that collisions have to be looked for.
+    pub(crate) contended: bool,
+    pub(crate) banks: Banks,
+    pub(crate) sram: Box<[u32; SRAM_WORDS]>,
+    pub(crate) rom: Vec<u32>,
+    pub(crate) flash: Vec<u32>,
+    pub(crate) xip_sram: Vec<u32>,
+    pub(crate) code: Code,
+    pub(crate) xip: Xip,
+    /// Event registers of the cores, for WFE.
+    event: [bool; 2],
+    /// Hard faults taken so far.
+    pub(crate) faults: u64,
+    /// Stores to the ROM, which do nothing.
+    pub(crate) rom_stores: u64,
+    pub(crate) reset_request: Option<Reset>,
+    /// SysTick events that the cores have to handle, by core.
+    pub(crate) systick_due: [bool; 2],
+    /// The APB bridge is busy until this cycle.
+    apb_free: u64,
+    /// The highest cycle that events were handled for.
+    pub(crate) synced: u64,
+    pub(crate) sio: Sio,
+    pub(crate) resets: Resets,
+    pub(crate) plain: Plain,
+    pub(crate) io_bank: IoBank,
+    pub(crate) timer: Timer,
+    pub(crate) watchdog: Watchdog,
+    pub(crate) uarts: [Uart; 2],
+    pub(crate) spis: [Spi; 2],
+    pub(crate) i2cs: [I2c; 2],
+    pub(crate) adc: Adc,
+    pub(crate) pwm: Pwm,
+    pub(crate) rtc: Rtc,
+    pub(crate) dma: Dma,
+    pub(crate) pios: [Pio; 2],
+    pub(crate) usb: Usb,
+    pub(crate) ssi: Ssi,
+    pub(crate) board: Board,
+}
+
+impl Bus {
+    /// A chip with `flash_bytes` of flash (a power of two), fresh from power-on.
+    pub(crate) fn new(flash_bytes: usize, miss: u64, board: Board) -> Bus {
+        let sram: Box<[u32]> = vec![0; SRAM_WORDS].into_boxed_slice();
+        Bus {
+            wires: Wires::new(),
+            contended: false,
+            banks: Banks::new(),
+            sram: sram.try_into().expect("the length is that of the array"),
+            rom: crate::rom::image(),
+            flash: vec![u32::MAX; flash_bytes / 4],
+            xip_sram: vec![0; (map::XIP_SRAM_SIZE / 4) as usize],
+            code: Code::new(flash_bytes),
+            xip: Xip::new(miss),
+            event: [false; 2],
+            faults: 0,
+            rom_stores: 0,
+            reset_request: None,
+            systick_due: [false; 2],
+            apb_free: 0,
+            synced: 0,
+            sio: Sio::new(),
+            resets: Resets::new(),
+            plain: Plain::new(),
+            io_bank: IoBank::new(),
+            timer: Timer::new(),
+            watchdog: Watchdog::new(),
+            uarts: [Uart::new(0), Uart::new(1)],
+            spis: [Spi::new(0), Spi::new(1)],
+            i2cs: [I2c::new(0), I2c::new(1)],
+            adc: Adc::new(),
+            pwm: Pwm::new(),
+            rtc: Rtc::new(),
+            dma: Dma::new(),
+            pios: [Pio::new(0), Pio::new(1)],
+            usb: Usb::new(),
+            ssi: Ssi::new(),
+            board,
+        }
+    }
+
+    pub(crate) fn irq_lines(&self, core: usize) -> u32 {
+        self.wires.irq_lines(core)
+    }
+
+    /// SEV: sets the event register of both cores.
+    pub(crate) fn send_event(&mut self) {
+        self.event = [true; 2];
+        self.wires.sched.interrupt_run();
+    }
+
+    pub(crate) fn set_event(&mut self, core: usize) {
+        self.event[core & 1] = true;
+    }
+
+    /// Takes the event register of `core`: true if it was set.
+    pub(crate) fn take_event(&mut self, core: usize) -> bool {
+        std::mem::take(&mut self.event[core & 1])
+    }
+
+    /// Puts the peripherals back to their power-on state; memory, the watchdog's scratch registers and the
+    /// devices around the chip keep theirs.
+    pub(crate) fn power_cycle(&mut self, now: u64, by_watchdog: bool) {
+        for bit in 0..25 {
+            self.reset_subsystem(bit, now);
+        }
+        self.resets = Resets::new();
+        self.sio = Sio::new();
+        self.ssi = Ssi::new();
+        let (scratch, reason) = (self.watchdog.scratch, self.watchdog.reason);
+        self.watchdog = Watchdog::new();
+        self.watchdog.scratch = scratch;
+        self.watchdog.reason = if by_watchdog { reason } else { 0 };
+        self.wires.clocks.power_on(now);
+        self.wires.forget_requests();
+        self.event = [false; 2];
+    }
+
+    /// Asks the run loop for a reset.
+    pub(crate) fn request_reset(&mut self, reset: Reset) {
+        self.reset_request = Some(reset);
+        self.wires.sched.interrupt_run();
+    }
+}

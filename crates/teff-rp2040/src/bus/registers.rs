@@ -1,0 +1,232 @@
+//! Which peripheral an address belongs to, and the atomic aliases.
+
+use super::{Bus, Reset, map};
+
+/// The four views of a register (datasheet 2.1.2), in bits 13 and 12 of the address.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Alias {
+    Plain,
+    Xor,
+    Set,
+    Clear,
+}
+
+impl Alias {
+    fn of(addr: u32) -> Alias {
+        match addr >> 12 & 3 {
+            0 => Alias::Plain,
+            1 => Alias::Xor,
+            2 => Alias::Set,
+            _ => Alias::Clear,
+        }
+    }
+}
+
+/// Bits of RESETS that hold each peripheral (2.14.3), by base address; `None` for what cannot be reset.
+fn reset_bit(base: u32) -> Option<u32> {
+    Some(match base {
+        0x4000_4000 => 18,
+        0x4000_0000 => 19,
+        0x4001_4000 => 5,
+        0x4001_8000 => 6,
+        0x4001_c000 => 8,
+        0x4002_0000 => 9,
+        0x4002_8000 => 12,
+        0x4002_c000 => 13,
+        0x4003_0000 => 1,
+        0x4003_4000 => 22,
+        0x4003_8000 => 23,
+        0x4003_c000 => 16,
+        0x4004_0000 => 17,
+        0x4004_4000 => 3,
+        0x4004_8000 => 4,
+        0x4004_c000 => 0,
+        0x4005_0000 => 14,
+        0x4005_4000 => 21,
+        0x4005_c000 => 15,
+        0x4006_c000 => 20,
+        0x5000_0000 => 2,
+        0x5010_0000 | 0x5011_0000 => 24,
+        0x5020_0000 => 10,
+        0x5030_0000 => 11,
+        _ => return None,
+    })
+}
+
+/// Registers whose bits are cleared by writing ones: a set, clear or toggle alias clears just the bits given.
+fn clears_on_write(base: u32, reg: u32) -> bool {
+    matches!(
+        (base, reg),
+        (0x4005_4000, 0x34)
+            | (0x4001_4000, 0xf0..=0xfc)
+            | (0x4005_0000, 0xa4)
+            | (0x5000_0000, 0x400 | 0x40c | 0x41c)
+            | (0x5020_0000 | 0x5030_0000, 0x08 | 0x30)
+            | (0x5011_0000, 0x50 | 0x58 | 0x64 | 0x70)
+            | (0x4003_4000 | 0x4003_8000, 0x44)
+            | (0x4003_c000 | 0x4004_0000, 0x20)
+    )
+}
+
+impl Bus {
+    /// Splits a register address into its peripheral's base and the offset in it.
+    fn split(addr: u32) -> (u32, u32) {
+        match addr >> 24 {
+            0x40 => (addr & 0xffff_c000, addr & 0xfff),
+            0x50 if addr >> 20 == 0x501 => (addr & 0xffff_0000, addr & 0xfff),
+            0x50 => (addr & 0xfff0_0000, addr & 0xfff),
+            _ => (addr & 0xff00_0000, addr & 0xfff),
+        }
+    }
+
+    /// Reads a register at cycle `now`; `None` where there is no peripheral. One held in reset reads as zero.
+    pub(crate) fn read_register(&mut self, addr: u32, now: u64) -> Option<u32> {
+        let (base, reg) = Self::split(addr);
+        if reset_bit(base).is_some_and(|bit| self.resets.held(bit)) {
+            return Some(0);
+        }
+        let w = &mut self.wires;
+        Some(match base {
+            map::XIP_CTRL => self.read_xip_ctrl(reg, now),
+            map::XIP_SSI => self.ssi.read(reg, now, w),
+            0x4000_0000 => self.plain.read_sysinfo(reg),
+            0x4000_4000 => self.plain.syscfg(reg),
+            0x4000_8000 => w.clocks.read(reg),
+            0x4000_c000 => self.resets.read(reg),
+            0x4001_0000 => self.resets.read_psm(reg),
+            0x4001_4000 => self.io_bank.read(reg, w),
+            0x4001_8000 => self.plain.io_qspi(reg),
+            0x4001_c000 => self.plain.read_pads(reg, w),
+            0x4002_0000 => self.plain.pads_qspi(reg),
+            0x4002_4000 => w.clocks.read_xosc(reg, now),
+            0x4002_8000 => w.clocks.read_pll(0, reg),
+            0x4002_c000 => w.clocks.read_pll(1, reg),
+            0x4003_0000 => self.plain.busctrl(reg),
+            0x4003_4000 => self.uarts[0].read(reg, now, w),
+            0x4003_8000 => self.uarts[1].read(reg, now, w),
+            0x4003_c000 => self.spis[0].read(reg, now, w),
+            0x4004_0000 => self.spis[1].read(reg, now, w),
+            0x4004_4000 => self.i2cs[0].read(reg, now, w),
+            0x4004_8000 => self.i2cs[1].read(reg, now, w),
+            0x4004_c000 => self.adc.read(reg, now, w),
+            0x4005_0000 => self.pwm.read(reg, now),
+            0x4005_4000 => self.timer.read(reg, now, w),
+            0x4005_8000 => self.watchdog.read(reg, now, w),
+            0x4005_c000 => self.rtc.read(reg, now, w),
+            0x4006_0000 => w.clocks.read_rosc(reg),
+            0x4006_4000 => self.plain.vreg(reg),
+            0x4006_c000 => 1, // TBMAN PLATFORM: silicon
+            0x5000_0000 => self.dma.read(reg),
+            0x5010_0000 => self.usb.read_dpram(reg),
+            0x5011_0000 => self.usb.read(reg),
+            0x5020_0000 | 0x5030_0000 => {
+                let n = (base >> 20 & 1) as usize;
+                self.pios[n].read(reg, now, w)
+            }
+            0x5040_0000 => self.read_xip_aux(reg, now),
+            _ => return None,
+        })
+    }
+
+    /// Writes a register through any of its aliases; `None` where there is no peripheral.
+    pub(crate) fn write_register(&mut self, addr: u32, value: u32, now: u64) -> Option<()> {
+        let (base, reg) = Self::split(addr);
+        let alias = if base == 0x5010_0000 { Alias::Plain } else { Alias::of(addr) };
+        let atomic = !matches!(base, map::XIP_SSI);
+        let value = if alias == Alias::Plain || !atomic || clears_on_write(base, reg) {
+            value
+        } else {
+            let old = self.read_register(addr & !0x3000, now)?;
+            match alias {
+                Alias::Plain => value,
+                Alias::Xor => old ^ value,
+                Alias::Set => old | value,
+                Alias::Clear => old & !value,
+            }
+        };
+        if reset_bit(base).is_some_and(|bit| self.resets.held(bit)) {
+            return Some(());
+        }
+        let w = &mut self.wires;
+        match base {
+            map::XIP_CTRL => self.write_xip_ctrl(reg, value, now),
+            map::XIP_SSI => self.ssi.write(reg, value, now, w),
+            0x4000_0000 | 0x4006_c000 => {} // read-only
+            0x4000_4000 => self.plain.write_syscfg(reg, value),
+            0x4000_8000 => self.change_clocks(now, |w| w.clocks.write(reg, value, now)),
+            0x4000_c000 => self.write_resets(reg, value, now),
+            0x4001_0000 => {
+                if let Some(held) = self.resets.write_psm(reg, value) {
+                    self.request_reset(Reset::Core1(held));
+                }
+            }
+            0x4001_4000 => self.io_bank.write(reg, value, now, w),
+            0x4001_8000 => self.plain.write_io_qspi(reg, value),
+            0x4001_c000 => self.plain.write_pads(reg, value, now, w),
+            0x4002_0000 => self.plain.write_pads_qspi(reg, value),
+            0x4002_4000 => self.change_clocks(now, |w| w.clocks.write_xosc(reg, value, now)),
+            0x4002_8000 => self.change_clocks(now, |w| w.clocks.write_pll(0, reg, value, now)),
+            0x4002_c000 => self.change_clocks(now, |w| w.clocks.write_pll(1, reg, value, now)),
+            0x4003_0000 => self.plain.write_busctrl(reg, value),
+            0x4003_4000 => self.uarts[0].write(reg, value, now, w),
+            0x4003_8000 => self.uarts[1].write(reg, value, now, w),
+            0x4003_c000 => self.spis[0].write(reg, value, now, w),
+            0x4004_0000 => self.spis[1].write(reg, value, now, w),
+            0x4004_4000 => self.i2cs[0].write(reg, value, now, w),
+            0x4004_8000 => self.i2cs[1].write(reg, value, now, w),
+            0x4004_c000 => self.adc.write(reg, value, now, w),
+            0x4005_0000 => self.pwm.write(reg, value, now, w),
+            0x4005_4000 => self.timer.write(reg, value, now, w),
+            0x4005_8000 => self.write_watchdog(reg, value, now),
+            0x4005_c000 => self.rtc.write(reg, value, now, w),
+            0x4006_0000 => w.clocks.write_rosc(reg, value),
+            0x4006_4000 => self.plain.write_vreg(reg, value),
+            0x5000_0000 => self.dma.write(reg, value, now, w),
+            0x5010_0000 => self.usb.write_dpram(reg, value, now, w),
+            0x5011_0000 => self.usb.write(reg, value, now, w),
+            0x5020_0000 | 0x5030_0000 => {
+                let n = (base >> 20 & 1) as usize;
+                self.pios[n].write(reg, value, now, w);
+            }
+            0x5040_0000 => self.ssi.write_aux(value),
+            _ => return None,
+        }
+        if matches!(base, 0x4005_0000 | 0x4001_4000) {
+            self.clock_outputs_changed(now);
+        }
+        self.after_change(now);
+        Some(())
+    }
+
+    /// SIO as one core sees it; `None` past its registers.
+    pub(crate) fn read_sio(&mut self, core: usize, addr: u32, now: u64) -> Option<u32> {
+        self.sio.read(core, addr & 0x0fff_ffff, now, &mut self.wires)
+    }
+
+    pub(crate) fn write_sio(&mut self, core: usize, addr: u32, value: u32, now: u64) -> Option<()> {
+        let done = self.sio.write(core, addr & 0x0fff_ffff, value, now, &mut self.wires);
+        self.after_change(now);
+        done
+    }
+
+    /// Changes a clock; whatever counts another clock plans anew.
+    fn change_clocks(&mut self, now: u64, change: impl FnOnce(&mut crate::wires::Wires)) {
+        change(&mut self.wires);
+        self.replan(now);
+    }
+
+    fn write_watchdog(&mut self, reg: u32, value: u32, now: u64) {
+        if self.watchdog.write(reg, value, now, &mut self.wires) {
+            self.request_reset(Reset::Watchdog);
+        }
+        self.replan(now);
+    }
+
+    fn replan(&mut self, now: u64) {
+        self.timer.plan(now, &mut self.wires);
+        self.watchdog.plan(now, &mut self.wires);
+        self.rtc.plan(&mut self.wires);
+        self.usb.plan(now, &mut self.wires);
+        self.clock_outputs_changed(now);
+    }
+}

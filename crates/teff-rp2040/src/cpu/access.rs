@@ -1,0 +1,176 @@
+//! How a core fetches, loads and stores: the fast path to SRAM here, everything else by address region.
+
+use super::{Core, FetchFrom};
+use crate::bus::Bus;
+use crate::bus::map;
+use crate::error::Fault;
+
+/// Loads `SIZE` bytes (1, 2 or 4), zero-extended. `at` is the cycle of the data phase; stalls are added to it.
+#[inline(always)]
+pub(crate) fn load<const SIZE: u32>(
+    core: &mut Core,
+    bus: &mut Bus,
+    addr: u32,
+    at: &mut u64,
+) -> Result<u32, Fault> {
+    let offset = addr.wrapping_sub(map::SRAM);
+    if offset < map::SRAM_SIZE && addr & (SIZE - 1) == 0 {
+        if bus.contended {
+            core.stalls.bank += bus.banks.claim(map::bank_of(offset), at);
+        }
+        let word = bus.sram[(offset >> 2) as usize];
+        return Ok(match SIZE {
+            4 => word,
+            2 => word >> ((offset & 2) * 8) & 0xffff,
+            _ => word >> ((offset & 3) * 8) & 0xff,
+        });
+    }
+    load_elsewhere(core, bus, addr, SIZE, at)
+}
+
+/// Stores the low `SIZE` bytes of `value`.
+#[inline(always)]
+pub(crate) fn store<const SIZE: u32>(
+    core: &mut Core,
+    bus: &mut Bus,
+    addr: u32,
+    value: u32,
+    at: &mut u64,
+) -> Result<(), Fault> {
+    let offset = addr.wrapping_sub(map::SRAM);
+    if offset < map::SRAM_SIZE && addr & (SIZE - 1) == 0 {
+        if bus.contended {
+            core.stalls.bank += bus.banks.claim(map::bank_of(offset), at);
+        }
+        bus.store_sram::<SIZE>(offset, value);
+        return Ok(());
+    }
+    store_elsewhere(core, bus, addr, SIZE, value, at)
+}
+
+#[inline(never)]
+fn load_elsewhere(core: &mut Core, bus: &mut Bus, addr: u32, size: u32, at: &mut u64) -> Result<u32, Fault> {
+    if addr & (size - 1) != 0 {
+        return Err(Fault::Unaligned { addr });
+    }
+    match addr >> 28 {
+        0xd => {
+            *at -= 1; // the single-cycle IO port (datasheet 2.3.1)
+            bus.sync(*at);
+            let word = bus.read_sio(core.id, addr & !3, *at).ok_or(Fault::Read { addr })?;
+            Ok(lane(word, addr, size))
+        }
+        0xe => core.read_ppb(addr & !3, *at, bus).map(|w| lane(w, addr, size)).ok_or(Fault::Read { addr }),
+        region => {
+            let before = *at;
+            let result = bus.read(core.id, addr, size, at);
+            core.account(region, *at - before);
+            result
+        }
+    }
+}
+
+#[inline(never)]
+fn store_elsewhere(
+    core: &mut Core,
+    bus: &mut Bus,
+    addr: u32,
+    size: u32,
+    value: u32,
+    at: &mut u64,
+) -> Result<(), Fault> {
+    if addr & (size - 1) != 0 {
+        return Err(Fault::Unaligned { addr });
+    }
+    match addr >> 28 {
+        0xd => {
+            *at -= 1;
+            bus.sync(*at);
+            let word = replicate(value, size);
+            bus.write_sio(core.id, addr & !3, word, *at).ok_or(Fault::Write { addr })
+        }
+        0xe => core.write_ppb(addr & !3, value, *at, bus).ok_or(Fault::Write { addr }),
+        region => {
+            let before = *at;
+            let result = bus.write(core.id, addr, size, value, at);
+            core.account(region, *at - before);
+            result
+        }
+    }
+}
+
+/// The bytes of `word` that a load of `size` at `addr` takes.
+pub(crate) fn lane(word: u32, addr: u32, size: u32) -> u32 {
+    match size {
+        4 => word,
+        2 => word >> ((addr & 2) * 8) & 0xffff,
+        _ => word >> ((addr & 3) * 8) & 0xff,
+    }
+}
+
+/// Narrow stores put their bytes on every lane of the bus (datasheet 2.1.4); registers take the whole word.
+pub(crate) fn replicate(value: u32, size: u32) -> u32 {
+    match size {
+        4 => value,
+        2 => (value & 0xffff) * 0x1_0001,
+        _ => (value & 0xff) * 0x0101_0101,
+    }
+}
+
+impl Core {
+    /// Points the fetch window at the memory that holds `pc`.
+    #[inline(never)]
+    pub(crate) fn window_for(&mut self, pc: u32, bus: &mut Bus) {
+        let window = bus.fetch_window(pc);
+        self.window_base = window.base;
+        self.window_len = window.len;
+        self.window_index = window.index;
+        self.window_from = window.from;
+    }
+
+    /// Brings the word at `word` into the fetch buffer, adding its stall to the core's cycle.
+    /// False when nothing can be fetched there; the fault has then been taken.
+    #[inline(always)]
+    pub(crate) fn fetch(&mut self, word: u32, bus: &mut Bus) -> bool {
+        match self.window_from {
+            FetchFrom::Sram => {
+                if bus.contended {
+                    let bank = map::bank_of(word.wrapping_sub(map::SRAM));
+                    self.stalls.bank += bus.banks.claim(bank, &mut self.cycle);
+                }
+            }
+            FetchFrom::Flash => {
+                let before = self.cycle;
+                if bus.contended {
+                    self.stalls.bank += bus.banks.claim(map::BANK_XIP, &mut self.cycle);
+                }
+                let after_port = self.cycle;
+                bus.xip.fetch(word, &mut self.cycle);
+                self.stalls.flash += self.cycle - after_port;
+                debug_assert!(self.cycle >= before);
+            }
+            FetchFrom::Rom => {
+                if bus.contended {
+                    self.stalls.bank += bus.banks.claim(map::BANK_ROM, &mut self.cycle);
+                }
+            }
+            FetchFrom::Nothing => {
+                self.cycle += 1;
+                let pc = self.pc;
+                self.take_fault(bus, Fault::Fetch { addr: pc }, pc);
+                return false;
+            }
+        }
+        self.fetched = word;
+        true
+    }
+
+    /// Books a stall under the region it came from.
+    fn account(&mut self, region: u32, cycles: u64) {
+        match region {
+            1 => self.stalls.flash += cycles,
+            4 | 5 => self.stalls.peripheral += cycles,
+            _ => self.stalls.bank += cycles,
+        }
+    }
+}

@@ -1,0 +1,424 @@
+//! The interpreter: one instruction at a time, with its cycles.
+//!
+//! Cycle counts are those of Arm DDI 0484C table 3-1 for the single-cycle multiplier; what that table leaves out
+//! is marked below. An instruction that starts at cycle `t` fetches at `t` (once for each word of two
+//! half-words), and its n-th data access happens at `t + n`; stalls push the rest back. A load or store
+//! therefore ends one cycle after its access, which gives the documented 2 cycles, and 1 + N for lists.
+
+use super::access::{load, store};
+use super::op::{Kind, Op};
+use super::{Core, NOT_FETCHED, State};
+use crate::bus::Bus;
+use crate::error::Fault;
+use crate::probe::Probe;
+
+/// Runs `core` until it reaches the horizon of the schedule or stops by itself.
+pub(crate) fn run<P: Probe>(core: &mut Core, bus: &mut Bus, probe: &mut P) {
+    while core.cycle < bus.wires.sched.horizon {
+        step(core, bus, probe);
+    }
+}
+
+/// Runs both cores, always the one that is behind, until one reaches the horizon or stops by itself.
+pub(crate) fn run_both<P: Probe>(cores: &mut [Core; 2], bus: &mut Bus, probe: &mut P) {
+    loop {
+        let behind = usize::from(cores[1].cycle < cores[0].cycle);
+        let core = &mut cores[behind];
+        if core.cycle >= bus.wires.sched.horizon {
+            return;
+        }
+        step(core, bus, probe);
+    }
+}
+
+/// Executes the instruction at the core's PC, or charges the stall of its fetch when an event falls into it.
+#[inline(always)]
+pub(crate) fn step<P: Probe>(core: &mut Core, bus: &mut Bus, probe: &mut P) {
+    let pc = core.pc;
+    let begin = core.cycle;
+    if pc.wrapping_sub(core.window_base) >= core.window_len {
+        core.window_for(pc, bus);
+    }
+    let word = pc & !3;
+    if word != core.fetched {
+        if !core.fetch(word, bus) {
+            return;
+        }
+        if core.cycle >= bus.wires.sched.horizon && core.cycle != begin {
+            if P::ON {
+                probe.stalled(core, pc, begin);
+            }
+            return;
+        }
+    }
+    let index = core.window_index + (pc.wrapping_sub(core.window_base) >> 1) as usize;
+    let mut op = bus.code.ops[index];
+    if op.kind == Kind::Unknown {
+        op = bus.decode_at(index, pc);
+    }
+    core.instructions += 1;
+    execute(core, bus, op, pc);
+    if P::ON {
+        probe.retired(core, bus, pc, op, begin);
+    }
+}
+
+/// Executes `op`, which stands at `pc`. Used directly to step over a planted breakpoint.
+#[inline(always)]
+pub(crate) fn execute(core: &mut Core, bus: &mut Bus, op: Op, pc: u32) {
+    core.pc = pc.wrapping_add(2);
+    if let Err(fault) = perform(core, bus, op, pc) {
+        core.cycle += 1;
+        core.take_fault(bus, fault, pc);
+    }
+}
+
+macro_rules! branch_if {
+    ($core:ident, $pc:ident, $op:ident, $cond:expr) => {
+        if $cond {
+            $core.jump($pc.wrapping_add(4).wrapping_add($op.imm as u32));
+            $core.cycle += 2;
+        } else {
+            $core.cycle += 1;
+        }
+    };
+}
+
+/// `load!(core, bus, size, address) => register value transform`: one load with its two cycles.
+macro_rules! load_to {
+    ($core:ident, $bus:ident, $size:literal, $addr:expr, $rd:expr, $as:ty) => {{
+        let mut at = $core.cycle + 1;
+        let value = load::<$size>($core, $bus, $addr, &mut at)?;
+        $core.regs[usize::from($rd & 15)] = value as $as as i32 as u32;
+        $core.cycle = at + 1;
+    }};
+}
+
+macro_rules! store_from {
+    ($core:ident, $bus:ident, $size:literal, $addr:expr, $rd:expr) => {{
+        let mut at = $core.cycle + 1;
+        let value = $core.regs[usize::from($rd & 15)];
+        store::<$size>($core, $bus, $addr, value, &mut at)?;
+        $core.cycle = at + 1;
+    }};
+}
+
+/// The instruction itself. On a fault nothing but loaded registers of a list has changed.
+#[inline(always)]
+fn perform(core: &mut Core, bus: &mut Bus, op: Op, pc: u32) -> Result<(), Fault> {
+    macro_rules! r {
+        ($i:ident) => {
+            core.regs[usize::from(op.$i & 15)]
+        };
+    }
+    // One-cycle results; the cycle is added where the arm ends.
+    macro_rules! alu {
+        ($value:expr) => {{
+            let value = $value;
+            r!(rd) = value;
+            core.cycle += 1;
+        }};
+    }
+    macro_rules! logic {
+        ($value:expr) => {{
+            let value = $value;
+            core.set_nz(value);
+            r!(rd) = value;
+            core.cycle += 1;
+        }};
+    }
+    let imm = op.imm as u32;
+    match op.kind {
+        Kind::MovsReg => logic!(r!(rm)),
+        Kind::LslImm => alu!(core.lsl_flags(r!(rm), imm)),
+        Kind::LsrImm => alu!(core.lsr_flags(r!(rm), imm)),
+        Kind::AsrImm => alu!(core.asr_flags(r!(rm), imm)),
+        Kind::AddReg3 => alu!(core.add_flags(r!(rn), r!(rm))),
+        Kind::SubReg3 => alu!(core.sub_flags(r!(rn), r!(rm))),
+        Kind::AddImm => alu!(core.add_flags(r!(rn), imm)),
+        Kind::SubImm => alu!(core.sub_flags(r!(rn), imm)),
+        Kind::MovImm => logic!(imm),
+        Kind::CmpImm => {
+            core.sub_flags(r!(rn), imm);
+            core.cycle += 1;
+        }
+        Kind::And => logic!(r!(rn) & r!(rm)),
+        Kind::Eor => logic!(r!(rn) ^ r!(rm)),
+        Kind::LslReg => alu!(core.lsl_flags(r!(rn), r!(rm))),
+        Kind::LsrReg => alu!(core.lsr_flags(r!(rn), r!(rm))),
+        Kind::AsrReg => alu!(core.asr_flags(r!(rn), r!(rm))),
+        Kind::Adc => alu!(core.adc_flags(r!(rn), r!(rm))),
+        Kind::Sbc => alu!(core.adc_flags(r!(rn), !r!(rm))),
+        Kind::RorReg => alu!(core.ror_flags(r!(rn), r!(rm))),
+        Kind::Tst => {
+            core.set_nz(r!(rn) & r!(rm));
+            core.cycle += 1;
+        }
+        Kind::Rsb => alu!(core.sub_flags(0, r!(rm))),
+        Kind::CmpReg => {
+            core.sub_flags(r!(rn), r!(rm));
+            core.cycle += 1;
+        }
+        Kind::Cmn => {
+            core.add_flags(r!(rn), r!(rm));
+            core.cycle += 1;
+        }
+        Kind::Orr => logic!(r!(rn) | r!(rm)),
+        Kind::Mul => logic!(r!(rn).wrapping_mul(r!(rm))),
+        Kind::Bic => logic!(r!(rn) & !r!(rm)),
+        Kind::Mvn => logic!(!r!(rm)),
+        Kind::AddHigh => alu!(r!(rd).wrapping_add(r!(rm))),
+        Kind::MovHigh => alu!(r!(rm)),
+        Kind::AddSpecial | Kind::MovSpecial | Kind::CmpHigh => special(core, op, pc),
+        Kind::Bx | Kind::Blx => return branch_exchange(core, bus, op, pc),
+        Kind::LdrLiteral => {
+            load_to!(core, bus, 4, (pc.wrapping_add(4) & !3).wrapping_add(imm), op.rd, u32)
+        }
+        Kind::StrReg => store_from!(core, bus, 4, r!(rn).wrapping_add(r!(rm)), op.rd),
+        Kind::StrhReg => store_from!(core, bus, 2, r!(rn).wrapping_add(r!(rm)), op.rd),
+        Kind::StrbReg => store_from!(core, bus, 1, r!(rn).wrapping_add(r!(rm)), op.rd),
+        Kind::LdrsbReg => load_to!(core, bus, 1, r!(rn).wrapping_add(r!(rm)), op.rd, i8),
+        Kind::LdrReg => load_to!(core, bus, 4, r!(rn).wrapping_add(r!(rm)), op.rd, u32),
+        Kind::LdrhReg => load_to!(core, bus, 2, r!(rn).wrapping_add(r!(rm)), op.rd, u16),
+        Kind::LdrbReg => load_to!(core, bus, 1, r!(rn).wrapping_add(r!(rm)), op.rd, u8),
+        Kind::LdrshReg => load_to!(core, bus, 2, r!(rn).wrapping_add(r!(rm)), op.rd, i16),
+        Kind::StrImm => store_from!(core, bus, 4, r!(rn).wrapping_add(imm), op.rd),
+        Kind::LdrImm => load_to!(core, bus, 4, r!(rn).wrapping_add(imm), op.rd, u32),
+        Kind::StrbImm => store_from!(core, bus, 1, r!(rn).wrapping_add(imm), op.rd),
+        Kind::LdrbImm => load_to!(core, bus, 1, r!(rn).wrapping_add(imm), op.rd, u8),
+        Kind::StrhImm => store_from!(core, bus, 2, r!(rn).wrapping_add(imm), op.rd),
+        Kind::LdrhImm => load_to!(core, bus, 2, r!(rn).wrapping_add(imm), op.rd, u16),
+        Kind::Adr => alu!((pc.wrapping_add(4) & !3).wrapping_add(imm)),
+        Kind::AddSpImm => alu!(core.regs[13].wrapping_add(imm)),
+        Kind::AdjustSp => {
+            core.regs[13] = core.regs[13].wrapping_add(imm);
+            core.cycle += 1;
+        }
+        Kind::Sxth => alu!(r!(rm) as i16 as u32),
+        Kind::Sxtb => alu!(r!(rm) as i8 as u32),
+        Kind::Uxth => alu!(r!(rm) & 0xffff),
+        Kind::Uxtb => alu!(r!(rm) & 0xff),
+        Kind::Push => return push(core, bus, imm),
+        Kind::Pop => return pop(core, bus, imm),
+        Kind::PopPc => return pop_pc(core, bus, imm),
+        Kind::Rev => alu!(r!(rm).swap_bytes()),
+        Kind::Rev16 => alu!(r!(rm).swap_bytes().rotate_left(16)),
+        Kind::Revsh => alu!((r!(rm) as u16).swap_bytes() as i16 as u32),
+        Kind::Stm => return store_multiple(core, bus, op),
+        Kind::Ldm => return load_multiple(core, bus, op),
+        Kind::Beq => branch_if!(core, pc, op, core.z == 0),
+        Kind::Bne => branch_if!(core, pc, op, core.z != 0),
+        Kind::Bcs => branch_if!(core, pc, op, core.c != 0),
+        Kind::Bcc => branch_if!(core, pc, op, core.c == 0),
+        Kind::Bmi => branch_if!(core, pc, op, core.n >> 31 != 0),
+        Kind::Bpl => branch_if!(core, pc, op, core.n >> 31 == 0),
+        Kind::Bvs => branch_if!(core, pc, op, core.v != 0),
+        Kind::Bvc => branch_if!(core, pc, op, core.v == 0),
+        Kind::Bhi => branch_if!(core, pc, op, core.c != 0 && core.z != 0),
+        Kind::Bls => branch_if!(core, pc, op, core.c == 0 || core.z == 0),
+        Kind::Bge => branch_if!(core, pc, op, core.n >> 31 == core.v),
+        Kind::Blt => branch_if!(core, pc, op, core.n >> 31 != core.v),
+        Kind::Bgt => branch_if!(core, pc, op, core.z != 0 && core.n >> 31 == core.v),
+        Kind::Ble => branch_if!(core, pc, op, core.z == 0 || core.n >> 31 != core.v),
+        Kind::B => branch_if!(core, pc, op, true),
+        Kind::Bl => {
+            // The second half-word needs a fetch of its own when it lies in the next word.
+            if pc & 2 != 0 && !core.fetch((pc & !3).wrapping_add(4), bus) {
+                return Ok(());
+            }
+            core.regs[14] = pc.wrapping_add(4) | 1;
+            core.jump(pc.wrapping_add(4).wrapping_add(imm));
+            core.cycle += 3;
+        }
+        Kind::Nop => core.cycle += 1,
+        Kind::Sev => {
+            bus.send_event();
+            core.cycle += 1;
+        }
+        Kind::Wfe | Kind::Wfi | Kind::Cps | Kind::Msr | Kind::Mrs | Kind::Barrier => {
+            system(core, bus, op, pc)
+        }
+        Kind::Svc => {
+            core.cycle += 1;
+            return core.supervisor_call(bus);
+        }
+        Kind::Bkpt => {
+            core.pc = pc;
+            core.state = State::AtBkpt(imm as u8);
+            bus.wires.sched.interrupt_run();
+        }
+        Kind::Stop => {
+            core.pc = pc;
+            core.state = State::AtStop;
+            core.instructions -= 1;
+            bus.wires.sched.interrupt_run();
+        }
+        Kind::Native => return crate::rom::call(core, bus, imm),
+        Kind::Undefined | Kind::Unknown => return Err(Fault::Undefined),
+    }
+    Ok(())
+}
+
+/// ADD, MOV and CMP with PC among their registers or SP as destination.
+#[inline(never)]
+fn special(core: &mut Core, op: Op, pc: u32) {
+    let read = |i: u8| if i == 15 { pc.wrapping_add(4) } else { core.regs[usize::from(i & 15)] };
+    let (a, b) = (read(op.rn), read(op.rm));
+    if op.kind == Kind::CmpHigh {
+        core.sub_flags(a, b);
+        core.cycle += 1;
+        return;
+    }
+    let value = if op.kind == Kind::AddSpecial { a.wrapping_add(b) } else { b };
+    core.cycle += 1;
+    match op.rd {
+        15 => {
+            core.jump(value & !1);
+            core.cycle += 1;
+        }
+        13 => core.regs[13] = value & !3,
+        rd => core.regs[usize::from(rd & 15)] = value,
+    }
+}
+
+#[inline(always)]
+fn branch_exchange(core: &mut Core, bus: &mut Bus, op: Op, pc: u32) -> Result<(), Fault> {
+    let target = if op.rm == 15 { pc.wrapping_add(4) } else { core.regs[usize::from(op.rm & 15)] };
+    if op.kind == Kind::Blx {
+        core.regs[14] = pc.wrapping_add(2) | 1;
+    } else if core.ipsr != 0 && target >> 28 == 0xf {
+        core.cycle += 2;
+        return core.exception_return(bus, target);
+    }
+    core.cycle += 2;
+    core.branch_interworking(target)
+}
+
+#[inline(always)]
+fn push(core: &mut Core, bus: &mut Bus, list: u32) -> Result<(), Fault> {
+    let base = core.regs[13].wrapping_sub(4 * list.count_ones());
+    let mut at = core.cycle;
+    let (mut left, mut addr) = (list, base);
+    while left != 0 {
+        let i = left.trailing_zeros() as usize;
+        at += 1;
+        let value = core.regs[i & 15];
+        store::<4>(core, bus, addr, value, &mut at)?;
+        addr = addr.wrapping_add(4);
+        left &= left - 1;
+    }
+    core.regs[13] = base;
+    core.cycle = at + 1;
+    Ok(())
+}
+
+/// Loads the registers of `list` from `addr` on; returns the address after the last and its access cycle.
+#[inline(always)]
+fn load_list(core: &mut Core, bus: &mut Bus, list: u32, mut addr: u32) -> Result<(u32, u64), Fault> {
+    let mut at = core.cycle;
+    let mut left = list;
+    while left != 0 {
+        let i = left.trailing_zeros() as usize;
+        at += 1;
+        core.regs[i & 15] = load::<4>(core, bus, addr, &mut at)?;
+        addr = addr.wrapping_add(4);
+        left &= left - 1;
+    }
+    Ok((addr, at))
+}
+
+#[inline(always)]
+fn pop(core: &mut Core, bus: &mut Bus, list: u32) -> Result<(), Fault> {
+    let (sp, at) = load_list(core, bus, list, core.regs[13])?;
+    core.regs[13] = sp;
+    core.cycle = at + 1;
+    Ok(())
+}
+
+#[inline(always)]
+fn pop_pc(core: &mut Core, bus: &mut Bus, list: u32) -> Result<(), Fault> {
+    let (sp, mut at) = load_list(core, bus, list, core.regs[13])?;
+    at += 1;
+    let target = load::<4>(core, bus, sp, &mut at)?;
+    core.regs[13] = sp.wrapping_add(4);
+    core.cycle = at + 3;
+    if core.ipsr != 0 && target >> 28 == 0xf {
+        return core.exception_return(bus, target);
+    }
+    core.branch_interworking(target)
+}
+
+#[inline(always)]
+fn store_multiple(core: &mut Core, bus: &mut Bus, op: Op) -> Result<(), Fault> {
+    let base = usize::from(op.rn & 15);
+    let mut addr = core.regs[base];
+    let mut at = core.cycle;
+    let mut left = op.imm as u32;
+    while left != 0 {
+        let i = left.trailing_zeros() as usize;
+        at += 1;
+        let value = core.regs[i & 15];
+        store::<4>(core, bus, addr, value, &mut at)?;
+        addr = addr.wrapping_add(4);
+        left &= left - 1;
+    }
+    core.regs[base] = addr;
+    core.cycle = at + 1;
+    Ok(())
+}
+
+#[inline(always)]
+fn load_multiple(core: &mut Core, bus: &mut Bus, op: Op) -> Result<(), Fault> {
+    let list = op.imm as u32;
+    let base = usize::from(op.rn & 15);
+    let (end, at) = load_list(core, bus, list, core.regs[base])?;
+    // The base is written back unless it was among the registers loaded (DDI 0419 A6.7.25).
+    if list >> base & 1 == 0 {
+        core.regs[base] = end;
+    }
+    core.cycle = at + 1;
+    Ok(())
+}
+
+/// Sleep, masks and special registers. MRS, MSR and the barriers take 3 cycles; the TRM's table gives CPS 1 and
+/// WFE and WFI 2 (the sleep itself apart).
+#[inline(never)]
+fn system(core: &mut Core, bus: &mut Bus, op: Op, pc: u32) {
+    match op.kind {
+        Kind::Wfe => {
+            core.cycle += 2;
+            if !bus.take_event(core.id) {
+                core.state = State::WaitEvent;
+                bus.wires.sched.interrupt_run();
+            }
+        }
+        Kind::Wfi => {
+            core.cycle += 2;
+            core.state = State::WaitInterrupt;
+            bus.wires.sched.interrupt_run();
+        }
+        Kind::Cps => {
+            core.primask = op.imm != 0;
+            core.cycle += 1;
+            bus.wires.sched.interrupt_run();
+        }
+        Kind::Msr => {
+            let value = core.regs[usize::from(op.rn & 15)];
+            core.write_special(op.imm as u32, value);
+            core.pc = pc.wrapping_add(4);
+            core.cycle += 3;
+            bus.wires.sched.interrupt_run();
+        }
+        Kind::Mrs => {
+            core.regs[usize::from(op.rd & 15)] = core.read_special(op.imm as u32);
+            core.pc = pc.wrapping_add(4);
+            core.cycle += 3;
+        }
+        _ => {
+            // A barrier drops what was fetched ahead.
+            core.pc = pc.wrapping_add(4);
+            core.fetched = NOT_FETCHED;
+            core.cycle += 3;
+        }
+    }
+}

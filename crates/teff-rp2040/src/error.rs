@@ -1,0 +1,217 @@
+//! What can go wrong: with a file that is loaded, and with the program that runs.
+
+use std::fmt;
+
+/// Why an image could not be loaded. Offsets are in bytes from the start of the file.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Error {
+    /// None of ELF, UF2 and Intel HEX by its first bytes, and too long or short for a raw flash image.
+    UnknownFormat {
+        /// Length of the file in bytes.
+        len: usize,
+    },
+    /// The file ends inside a structure.
+    Truncated {
+        /// What was being read.
+        what: &'static str,
+        /// Where it starts.
+        offset: usize,
+        /// How many bytes it needs.
+        needs: usize,
+        /// How many bytes the file has from there.
+        has: usize,
+    },
+    /// An ELF file for something else than a 32-bit little-endian Arm.
+    NotArm {
+        /// What it is for.
+        found: String,
+    },
+    /// An ELF file that is not linked (relocatable or shared).
+    NotExecutable {
+        /// Its `e_type`.
+        e_type: u16,
+    },
+    /// A UF2 block that does not have its three magic numbers.
+    BadUf2Block {
+        /// Number of the block in the file.
+        block: usize,
+        /// Which check it failed.
+        what: &'static str,
+    },
+    /// A UF2 file for another chip.
+    WrongFamily {
+        /// Number of the block in the file.
+        block: usize,
+        /// The family that it names.
+        family: u32,
+    },
+    /// A UF2 file that does not hold all the blocks that it announces.
+    MissingBlocks {
+        /// Blocks found.
+        found: usize,
+        /// Blocks announced.
+        announced: usize,
+    },
+    /// A line of Intel HEX that does not parse.
+    BadHexLine {
+        /// Line number from 1.
+        line: usize,
+        /// What is wrong with it.
+        what: &'static str,
+    },
+    /// Bytes for an address where the board has no memory to load.
+    NoMemory {
+        /// The address.
+        addr: u32,
+        /// How many bytes were to go there.
+        len: usize,
+        /// Flash of this board, in bytes.
+        flash: usize,
+    },
+    /// A file with nothing to load.
+    Empty,
+    /// No vector table and no second stage that could start it.
+    NoEntry {
+        /// Where a vector table was looked for.
+        addr: u32,
+        /// The words found there: stack pointer and reset handler.
+        words: [u32; 2],
+    },
+    /// A picture that cannot be written or read.
+    Picture {
+        /// What failed.
+        what: String,
+    },
+    /// A socket, file or terminal that failed.
+    Io {
+        /// What was attempted.
+        what: String,
+        /// What the system said.
+        why: String,
+    },
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Error::UnknownFormat { len } => write!(
+                f,
+                "not an ELF, UF2, Intel HEX or raw flash image ({len} bytes): give the file that the build made"
+            ),
+            Error::Truncated { what, offset, needs, has } => write!(
+                f,
+                "the file ends inside {what} at offset {offset:#x}: {needs} bytes needed, {has} left; \
+                 copy it again or rebuild"
+            ),
+            Error::NotArm { found } => {
+                write!(f, "an ELF file for {found}, not for a 32-bit Arm: build for thumbv6m (Cortex-M0+)")
+            }
+            Error::NotExecutable { e_type } => {
+                write!(f, "an ELF file that is not a linked program (type {e_type}): link it first")
+            }
+            Error::BadUf2Block { block, what } => write!(f, "UF2 block {block}: {what}"),
+            Error::WrongFamily { block, family } => write!(
+                f,
+                "UF2 block {block} is for family {family:#010x}{}, not for the RP2040 (0xe48bff56)",
+                family_name(*family)
+            ),
+            Error::MissingBlocks { found, announced } => {
+                write!(f, "UF2 file announces {announced} blocks but holds {found}: copy it again")
+            }
+            Error::BadHexLine { line, what } => write!(f, "Intel HEX line {line}: {what}"),
+            Error::NoMemory { addr, len, flash } => write!(
+                f,
+                "{len} bytes for address {addr:#010x}, where this board has no memory \
+                 (flash 0x10000000 of {flash} bytes, SRAM 0x20000000 of 270336)"
+            ),
+            Error::Empty => write!(f, "nothing to load in this file"),
+            Error::NoEntry { addr, words } => write!(
+                f,
+                "no program to start: at {addr:#010x} a vector table would be, but stack pointer {:#010x} and \
+                 reset handler {:#010x} cannot be one",
+                words[0], words[1]
+            ),
+            Error::Picture { what } => write!(f, "picture: {what}"),
+            Error::Io { what, why } => write!(f, "{what}: {why}"),
+        }
+    }
+}
+
+impl std::error::Error for Error {}
+
+/// The families that people mix up with the RP2040's.
+fn family_name(family: u32) -> &'static str {
+    match family {
+        0xe48b_ff57 => " (RP2xxx absolute)",
+        0xe48b_ff58 => " (RP2xxx data)",
+        0xe48b_ff59 => " (RP2350 Arm)",
+        0xe48b_ff5a => " (RP2350 RISC-V)",
+        0xe48b_ff5b => " (RP2350 Arm non-secure)",
+        0x57755a57 => " (STM32F4)",
+        0x68ed2b88 => " (SAMD21)",
+        0x1b57745f => " (nRF52)",
+        0xada52840 => " (nRF52840)",
+        0x1c5f21b0 => " (ESP32)",
+        _ => "",
+    }
+}
+
+/// What made a core take a hard fault.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Fault {
+    /// An encoding that ARMv6-M leaves undefined, or UDF.
+    Undefined,
+    /// A half-word or word access that is not aligned.
+    Unaligned {
+        /// Its address.
+        addr: u32,
+    },
+    /// A load from where nothing answers.
+    Read {
+        /// Its address.
+        addr: u32,
+    },
+    /// A store to where nothing can be written.
+    Write {
+        /// Its address.
+        addr: u32,
+    },
+    /// Instructions fetched from where there are none.
+    Fetch {
+        /// Their address.
+        addr: u32,
+    },
+    /// A branch to an even address, which would leave Thumb state.
+    NotThumb {
+        /// The address branched to.
+        target: u32,
+    },
+    /// A BKPT that nobody handles.
+    Breakpoint {
+        /// Its immediate.
+        imm: u8,
+    },
+    /// An SVC at a priority that cannot take it.
+    SupervisorCall,
+    /// An exception return with a value that is not one, or that does not fit the active exceptions.
+    BadReturn {
+        /// The value branched to.
+        code: u32,
+    },
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Fault::Undefined => write!(f, "undefined instruction"),
+            Fault::Unaligned { addr } => write!(f, "unaligned access to {addr:#010x}"),
+            Fault::Read { addr } => write!(f, "load from {addr:#010x}, where nothing answers"),
+            Fault::Write { addr } => write!(f, "store to {addr:#010x}, which cannot be written"),
+            Fault::Fetch { addr } => write!(f, "instruction fetch from {addr:#010x}, where there is no code"),
+            Fault::NotThumb { target } => write!(f, "branch to even address {target:#010x}"),
+            Fault::Breakpoint { imm } => write!(f, "BKPT #{imm} without a debugger"),
+            Fault::SupervisorCall => write!(f, "SVC while its priority is masked"),
+            Fault::BadReturn { code } => write!(f, "bad exception return {code:#010x}"),
+        }
+    }
+}

@@ -1,0 +1,309 @@
+//! A GDB server for both cores (GDB manual, appendix E: Remote Serial Protocol). Core 0 is thread 1, core 1 is
+//! thread 2; both stop and go together.
+
+use crate::error::Error;
+use crate::sim::{CoreState, Simulator, Stop};
+use std::fmt::Write as _;
+use std::io::{ErrorKind, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::time::Duration;
+
+/// How many cycles run between two looks at the socket for an interrupt (Ctrl-C).
+const SLICE: u64 = 1_000_000;
+/// R0 to R12, SP, LR, PC, xPSR.
+const REGISTERS: usize = 17;
+/// What GDB is told about the registers; without it, it assumes those of the old FPA.
+const TARGET: &str = r#"<?xml version="1.0"?><!DOCTYPE target SYSTEM "gdb-target.dtd"><target version="1.0"><architecture>arm</architecture><feature name="org.gnu.gdb.arm.m-profile"><reg name="r0" bitsize="32"/><reg name="r1" bitsize="32"/><reg name="r2" bitsize="32"/><reg name="r3" bitsize="32"/><reg name="r4" bitsize="32"/><reg name="r5" bitsize="32"/><reg name="r6" bitsize="32"/><reg name="r7" bitsize="32"/><reg name="r8" bitsize="32"/><reg name="r9" bitsize="32"/><reg name="r10" bitsize="32"/><reg name="r11" bitsize="32"/><reg name="r12" bitsize="32"/><reg name="sp" bitsize="32" type="data_ptr"/><reg name="lr" bitsize="32"/><reg name="pc" bitsize="32" type="code_ptr"/><reg name="xpsr" bitsize="32"/></feature></target>"#;
+
+/// How a debugging session ended.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Ended {
+    /// GDB detached or closed the connection.
+    Detached,
+    /// GDB asked to kill the program.
+    Killed,
+    /// The program ended.
+    Program(Stop),
+}
+
+/// What a packet leads to.
+enum Action {
+    Reply(String),
+    Continue,
+    End(Ended),
+}
+
+struct Server<'a> {
+    sim: &'a mut Simulator,
+    stream: TcpStream,
+    /// Bytes read and not used yet.
+    pending: Vec<u8>,
+    /// The core that register packets mean.
+    core: usize,
+    acknowledge: bool,
+}
+
+/// Waits on `listener` for one GDB and serves it until it leaves or the program ends. The program stands still
+/// until GDB lets it go.
+///
+/// # Errors
+/// When the socket fails.
+pub fn serve(sim: &mut Simulator, listener: &TcpListener) -> Result<Ended, Error> {
+    let failed = |e: std::io::Error| Error::Io { what: "serve GDB".into(), why: e.to_string() };
+    let (stream, _) = listener.accept().map_err(failed)?;
+    stream.set_nodelay(true).map_err(failed)?;
+    let mut server = Server { sim, stream, pending: Vec::new(), core: 0, acknowledge: true };
+    server.run().map_err(failed)
+}
+
+impl Server<'_> {
+    fn run(&mut self) -> std::io::Result<Ended> {
+        loop {
+            let Some(packet) = self.packet()? else { return Ok(Ended::Detached) };
+            match self.handle(&packet) {
+                Action::Reply(text) => self.send(&text)?,
+                Action::Continue => match self.go()? {
+                    Ok(reply) => self.send(&reply)?,
+                    Err(stop) => {
+                        self.send("W00")?;
+                        return Ok(Ended::Program(stop));
+                    }
+                },
+                Action::End(ended) => {
+                    self.send("OK")?;
+                    return Ok(ended);
+                }
+            }
+        }
+    }
+
+    /// The next packet's text; `None` at the end of the connection. An interrupt byte between packets is dropped.
+    fn packet(&mut self) -> std::io::Result<Option<String>> {
+        loop {
+            if let Some(start) = self.pending.iter().position(|&b| b == b'$')
+                && let Some(hash) = self.pending[start..].iter().position(|&b| b == b'#')
+                && self.pending.len() > start + hash + 2
+            {
+                let text = String::from_utf8_lossy(&self.pending[start + 1..start + hash]).into_owned();
+                self.pending.drain(..start + hash + 3);
+                if self.acknowledge {
+                    self.stream.write_all(b"+")?;
+                }
+                return Ok(Some(text));
+            }
+            let mut buffer = [0; 4096];
+            let n = self.stream.read(&mut buffer)?;
+            if n == 0 {
+                return Ok(None);
+            }
+            self.pending.extend(&buffer[..n]);
+        }
+    }
+
+    fn send(&mut self, text: &str) -> std::io::Result<()> {
+        let sum = text.bytes().fold(0u8, u8::wrapping_add);
+        self.stream.write_all(format!("${text}#{sum:02x}").as_bytes())
+    }
+
+    /// Runs until something stops the program or GDB interrupts; the stop reply, or the end of the program.
+    fn go(&mut self) -> std::io::Result<Result<String, Stop>> {
+        loop {
+            match self.sim.run(self.sim.cycles() + SLICE) {
+                Stop::Deadline => {
+                    if self.interrupted()? {
+                        return Ok(Ok(self.stopped(2)));
+                    }
+                }
+                Stop::Breakpoint { core, .. } | Stop::Bkpt { core, .. } => {
+                    self.core = core;
+                    return Ok(Ok(self.stopped(5)));
+                }
+                Stop::Fault { core, .. } | Stop::Lockup { core, .. } => {
+                    self.core = core;
+                    return Ok(Ok(self.stopped(11)));
+                }
+                stop @ (Stop::Exit { .. } | Stop::Deadlock | Stop::UsbBoot) => return Ok(Err(stop)),
+            }
+        }
+    }
+
+    /// Whether GDB has sent its interrupt byte meanwhile.
+    fn interrupted(&mut self) -> std::io::Result<bool> {
+        self.stream.set_read_timeout(Some(Duration::from_micros(1)))?;
+        let mut buffer = [0; 64];
+        let read = self.stream.read(&mut buffer);
+        self.stream.set_read_timeout(None)?;
+        match read {
+            Ok(n) => {
+                let interrupt = buffer[..n].contains(&3);
+                self.pending.extend(buffer[..n].iter().filter(|&&b| b != 3));
+                Ok(interrupt || n == 0)
+            }
+            Err(e) if matches!(e.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => Ok(false),
+            Err(e) => Err(e),
+        }
+    }
+
+    fn stopped(&self, signal: u8) -> String {
+        format!("T{signal:02x}thread:{:x};", self.core + 1)
+    }
+
+    fn handle(&mut self, packet: &str) -> Action {
+        let ok = || Action::Reply("OK".into());
+        let error = || Action::Reply("E01".into());
+        let Some(kind) = packet.chars().next() else { return Action::Reply(String::new()) };
+        let rest = &packet[kind.len_utf8()..];
+        match kind {
+            '?' => Action::Reply(self.stopped(5)),
+            'g' => Action::Reply((0..REGISTERS).map(|i| self.register(i)).collect()),
+            'G' => {
+                for (i, value) in rest.as_bytes().chunks(8).enumerate().take(REGISTERS) {
+                    if let Some(value) = little_endian(value) {
+                        self.sim.set_register(self.core, i, value);
+                    }
+                }
+                ok()
+            }
+            'p' => hex(rest).map_or_else(error, |i| Action::Reply(self.register(i as usize))),
+            'P' => match rest.split_once('=').map(|(i, v)| (hex(i), little_endian(v.as_bytes()))) {
+                Some((Some(i), Some(value))) if (i as usize) < REGISTERS => {
+                    self.sim.set_register(self.core, i as usize, value);
+                    ok()
+                }
+                _ => error(),
+            },
+            'm' => self.read_memory(rest).map_or_else(error, Action::Reply),
+            'M' => self.write_memory(rest).map_or_else(error, |()| ok()),
+            'Z' | 'z' => self.breakpoint(kind == 'Z', rest).map_or(Action::Reply(String::new()), |()| ok()),
+            's' => {
+                self.step();
+                Action::Reply(self.stopped(5))
+            }
+            'c' => {
+                self.sim.skip_bkpt(0);
+                self.sim.skip_bkpt(1);
+                Action::Continue
+            }
+            'H' | 'T' => {
+                if let Some(thread @ 1..=2) = hex(rest.trim_start_matches(['g', 'c'])) {
+                    self.core = thread as usize - 1;
+                }
+                ok()
+            }
+            'D' => Action::End(Ended::Detached),
+            'k' => Action::End(Ended::Killed),
+            _ => Action::Reply(self.query(packet)),
+        }
+    }
+
+    /// Queries; an empty reply says that a packet is not known.
+    fn query(&mut self, packet: &str) -> String {
+        if packet.starts_with("qSupported") {
+            return "PacketSize=4000;QStartNoAckMode+;qXfer:features:read+".into();
+        }
+        if let Some(range) = packet.strip_prefix("qXfer:features:read:target.xml:") {
+            return transfer(range).unwrap_or_else(|| "E01".into());
+        }
+        match packet {
+            "QStartNoAckMode" => {
+                self.acknowledge = false;
+                "OK".into()
+            }
+            "qfThreadInfo" => "m1,2".into(),
+            "qsThreadInfo" => "l".into(),
+            "qC" => format!("QC{:x}", self.core + 1),
+            "qAttached" => "1".into(),
+            _ => match packet.strip_prefix("qThreadExtraInfo,").and_then(hex) {
+                Some(thread @ 1..=2) => self.describe(thread as usize - 1),
+                _ => String::new(),
+            },
+        }
+    }
+
+    /// The state of a core as hex text, for `info threads`.
+    fn describe(&self, core: usize) -> String {
+        let state = match self.sim.core_state(core) {
+            CoreState::Running => "running",
+            CoreState::WaitEvent => "asleep in WFE",
+            CoreState::WaitInterrupt => "asleep in WFI",
+            CoreState::Stopped => "stopped",
+            CoreState::Lockup => "locked up",
+            CoreState::Held => "held in reset",
+        };
+        format!("core {core}, {state}").bytes().map(|b| format!("{b:02x}")).collect()
+    }
+
+    fn register(&self, index: usize) -> String {
+        if index >= REGISTERS {
+            return "xxxxxxxx".into();
+        }
+        format!("{:08x}", self.sim.register(self.core, index).swap_bytes())
+    }
+
+    fn read_memory(&self, rest: &str) -> Option<String> {
+        let (addr, len) = rest.split_once(',')?;
+        let bytes = self.sim.read_bytes(hex(addr)?, hex(len)? as usize)?;
+        Some(bytes.iter().fold(String::new(), |mut text, byte| {
+            // Writing to a string cannot fail.
+            let _ = write!(text, "{byte:02x}");
+            text
+        }))
+    }
+
+    fn write_memory(&mut self, rest: &str) -> Option<()> {
+        let (place, data) = rest.split_once(':')?;
+        let (addr, _) = place.split_once(',')?;
+        let bytes: Option<Vec<u8>> = data
+            .as_bytes()
+            .chunks(2)
+            .map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok())
+            .collect();
+        self.sim.write_bytes(hex(addr)?, &bytes?).then_some(())
+    }
+
+    /// Software and hardware breakpoints are the same here; watchpoints are not offered.
+    fn breakpoint(&mut self, set: bool, rest: &str) -> Option<()> {
+        let (kind, place) = rest.split_once(',')?;
+        if kind != "0" && kind != "1" {
+            return None;
+        }
+        let addr = hex(place.split(',').next()?)?;
+        if set {
+            return self.sim.set_breakpoint(addr).then_some(());
+        }
+        self.sim.clear_breakpoint(addr);
+        Some(())
+    }
+
+    /// Runs until the chosen core has executed one instruction; the other goes on meanwhile.
+    fn step(&mut self) {
+        self.sim.skip_bkpt(self.core);
+        let before = self.sim.instructions(self.core);
+        while self.sim.instructions(self.core) == before {
+            let state = self.sim.core_state(self.core);
+            let sleeps = matches!(state, CoreState::WaitEvent | CoreState::WaitInterrupt);
+            let until = self.sim.core_cycles(self.core) + if sleeps { SLICE } else { 1 };
+            if self.sim.run(until) != Stop::Deadline || sleeps {
+                break;
+            }
+        }
+    }
+}
+
+fn hex(text: &str) -> Option<u32> {
+    u32::from_str_radix(text, 16).ok()
+}
+
+/// Eight hex digits, the low byte first.
+fn little_endian(text: &[u8]) -> Option<u32> {
+    hex(std::str::from_utf8(text).ok()?).filter(|_| text.len() == 8).map(u32::swap_bytes)
+}
+
+/// A piece of the target description: `offset,length` in hex.
+fn transfer(range: &str) -> Option<String> {
+    let (offset, len) = range.split_once(',')?;
+    let (offset, len) = (hex(offset)? as usize, hex(len)? as usize);
+    let piece = TARGET.get(offset..(offset + len).min(TARGET.len()))?;
+    let more = if offset + len < TARGET.len() { 'm' } else { 'l' };
+    Some(format!("{more}{piece}"))
+}

@@ -1,0 +1,279 @@
+//! A DW_apb_i2c controller as master (datasheet 4.3); its slave side is not modelled.
+//!
+//! Commands wait in a 16-deep FIFO. Each start, byte and stop takes its bits on the bus; the board answers a
+//! byte at the cycle in which its acknowledge bit ends.
+
+use crate::sched::Event;
+use crate::wires::{Wires, dreq, irq};
+use std::collections::VecDeque;
+
+const FIFO: usize = 16;
+
+/// IC_RAW_INTR_STAT bits.
+const RX_UNDER: u32 = 1;
+const RX_OVER: u32 = 2;
+const RX_FULL: u32 = 4;
+const TX_OVER: u32 = 8;
+const TX_EMPTY: u32 = 0x10;
+const TX_ABRT: u32 = 0x40;
+const ACTIVITY: u32 = 0x100;
+const STOP_DET: u32 = 0x200;
+const START_DET: u32 = 0x400;
+
+/// What travels on the bus and ends with an answer of the board.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Step {
+    /// Start or repeated start, with the address byte.
+    Address {
+        address: u8,
+        read: bool,
+    },
+    Write(u8),
+    Read,
+    Stop,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct I2c {
+    id: u32,
+    con: u32,
+    tar: u32,
+    regs: [u32; 64],
+    mask: u32,
+    sticky: u32,
+    abort: u32,
+    enabled: bool,
+    commands: VecDeque<u16>,
+    rx: VecDeque<u8>,
+    /// What is on the bus, until when.
+    step: Option<(Step, u64)>,
+    /// Direction of the open transaction.
+    open: Option<bool>,
+    /// The command being carried out asks for a stop after it.
+    stop_after: bool,
+}
+
+const SS_HCNT: usize = 0x14 / 4;
+const FS_HCNT: usize = 0x1c / 4;
+const RX_TL: usize = 0x38 / 4;
+const TX_TL: usize = 0x3c / 4;
+const DMA_CR: usize = 0x88 / 4;
+const DMA_TDLR: usize = 0x8c / 4;
+const DMA_RDLR: usize = 0x90 / 4;
+const SPKLEN: usize = 0xa0 / 4;
+
+impl I2c {
+    pub(crate) fn new(id: u32) -> I2c {
+        let mut regs = [0; 64];
+        for (reg, value) in [
+            (0x08, 0x55),
+            (0x14, 0x28),
+            (0x18, 0x2f),
+            (0x1c, 0x06),
+            (0x20, 0x0d),
+            (0x7c, 1),
+            (0x94, 0x64),
+            (0x98, 1),
+            (0xa0, 7),
+        ] {
+            regs[reg / 4] = value;
+        }
+        I2c {
+            id,
+            con: 0x65,
+            tar: 0x55,
+            regs,
+            mask: 0x8ff,
+            sticky: 0,
+            abort: 0,
+            enabled: false,
+            commands: VecDeque::new(),
+            rx: VecDeque::new(),
+            step: None,
+            open: None,
+            stop_after: false,
+        }
+    }
+
+    fn event_id(&self) -> Event {
+        if self.id == 0 { Event::I2c0 } else { Event::I2c1 }
+    }
+
+    /// Cycles of one SCL period: high for HCNT + SPKLEN + 7, low for LCNT + 1 (4.3.14.1).
+    fn bit(&self) -> u64 {
+        let pair = if self.con >> 1 & 3 == 1 { SS_HCNT } else { FS_HCNT };
+        u64::from(self.regs[pair] + self.regs[SPKLEN] + 7 + self.regs[pair + 1] + 1)
+    }
+
+    /// Puts the next thing on the bus, if it is free.
+    fn start(&mut self, now: u64, wires: &mut Wires) {
+        if self.step.is_some() || !self.enabled || self.con & 1 == 0 {
+            return;
+        }
+        let (step, bits) = if self.stop_after {
+            (Step::Stop, 1)
+        } else {
+            let Some(&command) = self.commands.front() else { return };
+            let read = command & 0x100 != 0;
+            if self.open != Some(read) || command & 0x400 != 0 && self.open.is_some() {
+                if self.open == Some(read) {
+                    self.commands[0] &= !0x400; // the restart happens once
+                }
+                (Step::Address { address: (self.tar & 0x7f) as u8, read }, 10)
+            } else if read && self.rx.len() >= FIFO {
+                return; // holds the bus until there is room (IC_CON.RX_FIFO_FULL_HLD_CTRL aside)
+            } else {
+                self.commands.pop_front();
+                self.stop_after = command & 0x200 != 0;
+                (if read { Step::Read } else { Step::Write(command as u8) }, 9)
+            }
+        };
+        let done = now + bits * self.bit();
+        self.step = Some((step, done));
+        wires.sched.set(self.event_id(), Some(done));
+    }
+
+    /// What has just crossed the bus; the board answers with [`I2c::answer`].
+    pub(crate) fn event(&mut self, now: u64) -> Option<Step> {
+        self.step.filter(|&(_, at)| at <= now).map(|(step, _)| step)
+    }
+
+    /// Ends the step: `acknowledged` by the device, with the byte it sent for a read.
+    pub(crate) fn answer(&mut self, acknowledged: bool, byte: u8, now: u64, wires: &mut Wires) {
+        match self.step.take() {
+            Some((Step::Address { read, .. }, _)) => {
+                self.sticky |= START_DET | ACTIVITY;
+                if acknowledged {
+                    self.open = Some(read);
+                } else {
+                    self.abort_with(1); // ABRT_7B_ADDR_NOACK
+                }
+            }
+            Some((Step::Write(_), _)) if !acknowledged => self.abort_with(8), // ABRT_TXDATA_NOACK
+            Some((Step::Write(_), _)) | None => {}
+            Some((Step::Read, _)) => self.rx.push_back(byte),
+            Some((Step::Stop, _)) => {
+                self.stop_after = false;
+                self.open = None;
+                self.sticky |= STOP_DET;
+            }
+        }
+        self.start(now, wires);
+        self.update(now, wires);
+    }
+
+    /// The transfer failed: the FIFO is flushed and a stop follows (4.3.15).
+    fn abort_with(&mut self, source: u32) {
+        self.abort |= source | (self.commands.len() as u32) << 23;
+        self.commands.clear();
+        self.sticky |= TX_ABRT;
+        self.stop_after = true;
+    }
+
+    fn raw(&self) -> u32 {
+        // With TX_EMPTY_CTRL the shift register counts too.
+        let idle = self.con & 0x100 == 0 || self.step.is_none_or(|(s, _)| s == Step::Stop);
+        let empty = self.enabled && self.commands.len() as u32 <= self.regs[TX_TL] && idle;
+        let full = self.rx.len() as u32 > self.regs[RX_TL];
+        self.sticky | if empty { TX_EMPTY } else { 0 } | if full { RX_FULL } else { 0 }
+    }
+
+    fn update(&self, now: u64, wires: &mut Wires) {
+        wires.set_irq(irq::I2C0 + self.id, self.raw() & self.mask != 0);
+        let base = dreq::I2C0_TX + 2 * self.id;
+        let room = self.commands.len() as u32 <= self.regs[DMA_TDLR] && self.enabled;
+        let data = self.rx.len() as u32 > self.regs[DMA_RDLR];
+        wires.set_dreq(base, self.regs[DMA_CR] & 2 != 0 && room, now);
+        wires.set_dreq(base + 1, self.regs[DMA_CR] & 1 != 0 && data, now);
+    }
+
+    pub(crate) fn read(&mut self, reg: u32, now: u64, wires: &mut Wires) -> u32 {
+        let clear = |sticky: &mut u32, bits: u32| {
+            let was = *sticky & bits != 0;
+            *sticky &= !bits;
+            u32::from(was)
+        };
+        let value = match reg {
+            0x00 => self.con,
+            0x04 => self.tar,
+            0x10 => match self.rx.pop_front() {
+                Some(byte) => u32::from(byte),
+                None => {
+                    self.sticky |= RX_UNDER;
+                    0
+                }
+            },
+            0x2c => self.raw() & self.mask,
+            0x30 => self.mask,
+            0x34 => self.raw(),
+            0x40 => {
+                self.abort = 0;
+                clear(&mut self.sticky, u32::MAX)
+            }
+            0x44 => clear(&mut self.sticky, RX_UNDER),
+            0x48 => clear(&mut self.sticky, RX_OVER),
+            0x4c => clear(&mut self.sticky, TX_OVER),
+            0x54 => {
+                self.abort = 0;
+                clear(&mut self.sticky, TX_ABRT)
+            }
+            0x5c => clear(&mut self.sticky, ACTIVITY),
+            0x60 => clear(&mut self.sticky, STOP_DET),
+            0x64 => clear(&mut self.sticky, START_DET),
+            0x6c | 0x9c => u32::from(self.enabled),
+            0x70 => self.status(),
+            0x74 => self.commands.len() as u32,
+            0x78 => self.rx.len() as u32,
+            0x80 => self.abort,
+            0xf8 => 0x3230_312a,
+            0xfc => 0x4457_0140,
+            _ if reg < 0x100 => self.regs[(reg / 4) as usize],
+            _ => 0,
+        };
+        self.start(now, wires);
+        self.update(now, wires);
+        value
+    }
+
+    fn status(&self) -> u32 {
+        let active = self.step.is_some() || self.open.is_some();
+        (u32::from(active) * 0x21)
+            | (u32::from(self.commands.len() < FIFO) << 1)
+            | u32::from(self.commands.is_empty()) << 2
+            | u32::from(!self.rx.is_empty()) << 3
+            | u32::from(self.rx.len() == FIFO) << 4
+    }
+
+    pub(crate) fn write(&mut self, reg: u32, value: u32, now: u64, wires: &mut Wires) {
+        match reg {
+            0x00 => self.con = value & 0x7ff,
+            0x04 => self.tar = value & 0xfff,
+            0x10 => {
+                if self.commands.len() < FIFO {
+                    self.commands.push_back((value & 0x7ff) as u16);
+                } else {
+                    self.sticky |= TX_OVER;
+                }
+            }
+            0x30 => self.mask = value & 0x1fff,
+            0x6c => self.enable(value, wires),
+            _ if reg < 0x100 => self.regs[(reg / 4) as usize] = value,
+            _ => {}
+        }
+        self.start(now, wires);
+        self.update(now, wires);
+    }
+
+    fn enable(&mut self, value: u32, wires: &mut Wires) {
+        self.enabled = value & 1 != 0;
+        if !self.enabled {
+            self.commands.clear();
+            self.rx.clear();
+            self.step = None;
+            self.open = None;
+            self.stop_after = false;
+            self.sticky = 0;
+            wires.sched.set(self.event_id(), None);
+        }
+    }
+}

@@ -1,0 +1,265 @@
+//! A PIO block: four state machines, their instruction memory, FIFOs and interrupts (datasheet chapter 3).
+//!
+//! A state machine is looked at only in the cycles in which it does something. One that stalls sleeps until what
+//! it waits for may have changed, and then goes on at the next tick of its own clock divider, so that the result
+//! is that of stepping it in every cycle. All machines due in a cycle see the pins and interrupt flags as they
+//! were at its start.
+
+mod execute;
+mod machine;
+#[cfg(test)]
+mod tests;
+
+use crate::pins::{self, func};
+use crate::sched::Event;
+use crate::wires::{Wires, dreq, irq};
+pub(crate) use machine::Machine;
+use machine::NOT_DUE;
+
+#[derive(Clone, Debug)]
+pub(crate) struct Pio {
+    id: usize,
+    program: [u16; 32],
+    sm: [Machine; 4],
+    /// The eight interrupt flags.
+    flags: u8,
+    enable: [u32; 2],
+    force: [u32; 2],
+    debug: u32,
+    bypass: u32,
+    out: u32,
+    dirs: u32,
+}
+
+/// What the machines of one cycle share: the state at its start, and what they change.
+struct Cycle {
+    now: u64,
+    pins: u32,
+    /// When the next input change leaves the synchronisers.
+    arrives: Option<u64>,
+    flags: u8,
+    set_flags: u8,
+    clear_flags: u8,
+}
+
+impl Pio {
+    pub(crate) fn new(id: usize) -> Pio {
+        Pio {
+            id,
+            program: [0; 32],
+            sm: std::array::from_fn(|_| Machine::new()),
+            flags: 0,
+            enable: [0; 2],
+            force: [0; 2],
+            debug: 0,
+            bypass: 0,
+            out: 0,
+            dirs: 0,
+        }
+    }
+
+    fn event_id(&self) -> Event {
+        if self.id == 0 { Event::Pio0 } else { Event::Pio1 }
+    }
+
+    fn begin(&self, now: u64, wires: &Wires) -> Cycle {
+        let seen = wires.pins.synchronised(now);
+        let pins =
+            if self.bypass == 0 { seen } else { seen & !self.bypass | wires.pins.input() & self.bypass };
+        let arrives = wires.pins.next_arrival(now);
+        Cycle { now, pins, arrives, flags: self.flags, set_flags: 0, clear_flags: 0 }
+    }
+
+    /// Runs every machine due at `now`.
+    pub(crate) fn event(&mut self, now: u64, wires: &mut Wires) {
+        let mut cycle = self.begin(now, wires);
+        let mut ran = 0;
+        for i in 0..4 {
+            if self.sm[i].due <= now {
+                self.step(i, &mut cycle);
+                ran |= 1 << i;
+            }
+        }
+        self.finish(&cycle, ran, wires);
+    }
+
+    /// Carries out what the machines in `ran` changed in this cycle.
+    fn finish(&mut self, cycle: &Cycle, ran: u32, wires: &mut Wires) {
+        let flags = self.flags & !cycle.clear_flags | cycle.set_flags;
+        if flags != self.flags {
+            self.flags = flags;
+            self.wake(cycle.now + 1, |machine| machine.waits_for_flag());
+        }
+        wires.pins.drive(func::PIO0 + self.id, self.out, self.dirs, cycle.now);
+        self.update(ran, cycle.now, wires);
+    }
+
+    /// Wakes the sleeping machines that `who` names, at their first tick from `from` on.
+    fn wake(&mut self, from: u64, who: impl Fn(&Machine) -> bool) {
+        for machine in &mut self.sm {
+            if machine.enabled && machine.due == NOT_DUE && who(machine) {
+                machine.wake(from);
+            }
+        }
+    }
+
+    /// The pins in `changed` have a new level since cycle `now`.
+    pub(crate) fn inputs_changed(&mut self, changed: u32, now: u64, wires: &mut Wires) {
+        let mut woke = false;
+        for machine in &mut self.sm {
+            let Some(pin) = machine.waits_for_pin() else { continue };
+            if machine.enabled && changed >> pin & 1 != 0 {
+                let delay = if self.bypass >> pin & 1 != 0 { 0 } else { 2 };
+                if machine.due == NOT_DUE {
+                    machine.wake(now + delay);
+                    woke = true;
+                }
+            }
+        }
+        if woke {
+            self.plan(wires);
+        }
+    }
+
+    fn plan(&self, wires: &mut Wires) {
+        let due = self.sm.iter().map(|m| m.due).min().unwrap_or(NOT_DUE);
+        wires.sched.set(self.event_id(), (due != NOT_DUE).then_some(due));
+    }
+
+    /// Sets interrupts and data requests of the machines in `which`, and plans the next cycle.
+    fn update(&mut self, which: u32, now: u64, wires: &mut Wires) {
+        let raw = self.raw();
+        for line in 0..2 {
+            let high = raw & self.enable[line] | self.force[line] != 0;
+            wires.set_irq(irq::PIO0_0 + (2 * self.id + line) as u32, high);
+        }
+        let base = 8 * self.id as u32;
+        for i in (0..4).filter(|i| which >> i & 1 != 0) {
+            let machine = &self.sm[i];
+            wires.set_dreq(dreq::PIO0_TX0 + base + i as u32, !machine.tx_full(), now);
+            wires.set_dreq(dreq::PIO0_RX0 + base + i as u32, !machine.rx.is_empty(), now);
+        }
+        self.plan(wires);
+    }
+
+    /// INTR: RX not empty, TX not full, flags 0 to 3.
+    fn raw(&self) -> u32 {
+        let mut raw = u32::from(self.flags & 15) << 8;
+        for (i, machine) in self.sm.iter().enumerate() {
+            raw |= u32::from(!machine.rx.is_empty()) << i | u32::from(!machine.tx_full()) << (4 + i);
+        }
+        raw
+    }
+
+    fn collect(&self, bit: impl Fn(&Machine) -> bool) -> u32 {
+        self.sm.iter().enumerate().fold(0, |word, (i, m)| word | u32::from(bit(m)) << i)
+    }
+
+    pub(crate) fn read(&mut self, reg: u32, now: u64, wires: &mut Wires) -> u32 {
+        match reg {
+            0x00 => self.collect(|m| m.enabled),
+            0x04 => {
+                self.collect(Machine::rx_full)
+                    | self.collect(|m| m.rx.is_empty()) << 8
+                    | self.collect(Machine::tx_full) << 16
+                    | self.collect(|m| m.tx.is_empty()) << 24
+            }
+            0x08 => self.debug,
+            0x0c => (0..4).fold(0, |word, i| {
+                word | ((self.sm[i].tx.len() | self.sm[i].rx.len() << 4) as u32) << (8 * i)
+            }),
+            0x20..0x30 => {
+                let i = (reg >> 2 & 3) as usize;
+                let word = self.sm[i].rx.pop();
+                if word.is_none() {
+                    self.debug |= 1 << (8 + i); // RXUNDER
+                }
+                if self.sm[i].enabled && self.sm[i].due == NOT_DUE && self.sm[i].waits_for_room() {
+                    self.sm[i].wake(now + 1);
+                }
+                self.update(1 << i, now, wires);
+                word.unwrap_or(0)
+            }
+            0x30 => u32::from(self.flags),
+            0x38 => self.bypass,
+            0x3c => self.out,
+            0x40 => self.dirs,
+            0x44 => 32 << 16 | 4 << 8 | 4, // 32 instructions, 4 machines, FIFOs of 4
+            0xc8..0x128 => {
+                let i = ((reg - 0xc8) / 0x18) as usize;
+                match (reg - 0xc8) % 0x18 {
+                    0x0c => u32::from(self.sm[i].pc),
+                    0x10 => u32::from(self.sm[i].pending.unwrap_or(self.program[self.sm[i].pc as usize])),
+                    field => self.sm[i].read(field),
+                }
+            }
+            0x128 => self.raw(),
+            0x12c | 0x138 => self.enable[(reg == 0x138) as usize],
+            0x130 | 0x13c => self.force[(reg == 0x13c) as usize],
+            0x134 | 0x140 => {
+                let line = usize::from(reg == 0x140);
+                self.raw() & self.enable[line] | self.force[line]
+            }
+            _ => 0,
+        }
+    }
+
+    pub(crate) fn write(&mut self, reg: u32, value: u32, now: u64, wires: &mut Wires) {
+        match reg {
+            0x00 => self.control(value, now),
+            0x08 => self.debug &= !value,
+            0x10..0x20 => self.push((reg >> 2 & 3) as usize, value, now),
+            0x30 | 0x34 => {
+                let flags = value as u8;
+                self.flags = if reg == 0x30 { self.flags & !flags } else { self.flags | flags };
+                self.wake(now + 1, |machine| machine.waits_for_flag());
+            }
+            0x38 => self.bypass = value & pins::MASK,
+            0x48..0xc8 => self.program[((reg - 0x48) / 4) as usize] = value as u16,
+            0xc8..0x128 => self.write_machine(reg - 0xc8, value, now, wires),
+            0x12c | 0x138 => self.enable[(reg == 0x138) as usize] = value & 0xfff,
+            0x130 | 0x13c => self.force[(reg == 0x13c) as usize] = value & 0xfff,
+            _ => {} // read-only
+        }
+        self.update(15, now, wires);
+    }
+
+    /// CTRL: enables, then restarts (3.7).
+    fn control(&mut self, value: u32, now: u64) {
+        for (i, machine) in self.sm.iter_mut().enumerate() {
+            if value >> (4 + i) & 1 != 0 {
+                machine.restart();
+            }
+            if value >> (8 + i) & 1 != 0 {
+                machine.restart_clock(now);
+            }
+            machine.set_enabled(value >> i & 1 != 0, now);
+        }
+    }
+
+    fn push(&mut self, i: usize, value: u32, now: u64) {
+        let machine = &mut self.sm[i];
+        if machine.tx_full() {
+            self.debug |= 1 << (16 + i); // TXOVER
+            return;
+        }
+        machine.tx.push(value);
+        if machine.enabled && machine.due == NOT_DUE {
+            machine.wake(now + 1);
+        }
+    }
+
+    fn write_machine(&mut self, offset: u32, value: u32, now: u64, wires: &mut Wires) {
+        let i = (offset / 0x18) as usize;
+        match offset % 0x18 {
+            0x0c => {} // ADDR is read-only
+            0x10 => {
+                // SMx_INSTR runs at once, whether or not the machine is enabled (3.5.6.2).
+                let mut cycle = self.begin(now, wires);
+                self.execute_forced(i, value as u16, &mut cycle);
+                self.finish(&cycle, 1 << i, wires);
+            }
+            field => self.sm[i].write(field, value, now),
+        }
+    }
+}

@@ -1,0 +1,247 @@
+//! The USB controller as a full-speed device (datasheet 4.1). Its host side is not modelled; the host at the
+//! other end of the cable is [`super::usb_host`].
+
+use super::usb_host::{Host, Port};
+use crate::clocks::Domain;
+use crate::sched::Event;
+use crate::wires::{Wires, irq};
+use std::collections::VecDeque;
+
+const WORDS: usize = 0x1000 / 4;
+
+const SIE_CTRL: usize = 0x4c / 4;
+const SIE_STATUS: usize = 0x50 / 4;
+const BUFF_STATUS: usize = 0x58 / 4;
+const MAIN_CTRL: usize = 0x40 / 4;
+const SOF_RD: usize = 0x48 / 4;
+const INTE: usize = 0x90 / 4;
+const INTF: usize = 0x94 / 4;
+
+/// SIE_STATUS bits.
+const VBUS_DETECTED: u32 = 1;
+const CONNECTED: u32 = 1 << 16;
+const SETUP_REC: u32 = 1 << 17;
+const TRANS_COMPLETE: u32 = 1 << 18;
+const BUS_RESET: u32 = 1 << 19;
+/// SIE_CTRL bits.
+const PULLUP_EN: u32 = 1 << 16;
+const EP0_INT_1BUF: u32 = 1 << 29;
+/// Buffer control bits (4.1.2.5.4).
+const FULL: u32 = 1 << 15;
+const AVAILABLE: u32 = 1 << 10;
+const STALL: u32 = 1 << 11;
+
+/// Microseconds between two looks of the host: full-speed bulk moves 19 packets of 64 bytes in a millisecond.
+const POLL_US: u64 = 50;
+
+#[derive(Clone, Debug)]
+pub(crate) struct Usb {
+    dpram: Vec<u32>,
+    regs: [u32; 0x100 / 4],
+    host: Host,
+    /// Microseconds since attach, for start-of-frame numbers.
+    micros: u64,
+}
+
+impl Usb {
+    pub(crate) fn new() -> Usb {
+        Usb { dpram: vec![0; WORDS], regs: [0; 0x100 / 4], host: Host::new(), micros: 0 }
+    }
+
+    /// Puts the controller back to its reset state; the host sees the device go.
+    pub(crate) fn reset(&mut self) {
+        let (present, output, input) = self.host.take_streams();
+        *self = Usb::new();
+        self.host.restore_streams(present, output, input);
+    }
+
+    /// Connects or disconnects a host; without one the cable ends in a charger.
+    pub(crate) fn set_host_present(&mut self, present: bool) {
+        self.host.present = present;
+    }
+
+    /// Bytes that the device printed on its serial interface.
+    pub(crate) fn output(&mut self) -> &mut Vec<u8> {
+        &mut self.host.output
+    }
+
+    pub(crate) fn input(&mut self) -> &mut VecDeque<u8> {
+        &mut self.host.input
+    }
+
+    /// True once a host has opened the serial interface.
+    pub(crate) fn console_open(&self) -> bool {
+        self.host.open()
+    }
+
+    fn attached(&self) -> bool {
+        self.host.present && self.regs[MAIN_CTRL] & 1 != 0 && self.regs[SIE_CTRL] & PULLUP_EN != 0
+    }
+
+    pub(crate) fn plan(&mut self, now: u64, wires: &mut Wires) {
+        if !self.attached() {
+            wires.sched.set(Event::Usb, None);
+            return;
+        }
+        let tick = wires.clocks.ticks(Domain::Nanosecond, now) + POLL_US * 1000;
+        let due = wires.clocks.cycle_of(Domain::Nanosecond, tick);
+        wires.sched.set(Event::Usb, due);
+    }
+
+    /// The host looks at the device.
+    pub(crate) fn event(&mut self, now: u64, wires: &mut Wires) {
+        if self.attached() {
+            self.micros += POLL_US;
+            self.regs[SOF_RD] = ((self.micros / 1000) & 0x7ff) as u32;
+            self.regs[SIE_STATUS] |= CONNECTED | VBUS_DETECTED;
+            let mut host = std::mem::take(&mut self.host);
+            host.poll(self, POLL_US);
+            self.host = host;
+        }
+        self.update(wires);
+        self.plan(now, wires);
+    }
+
+    /// INTR (4.1.4): buffer status, bus reset, setup request, start of frame.
+    fn raw(&self) -> u32 {
+        let status = self.regs[SIE_STATUS];
+        u32::from(self.regs[BUFF_STATUS] != 0) << 4
+            | u32::from(status & BUS_RESET != 0) << 12
+            | u32::from(status & SETUP_REC != 0) << 16
+            | u32::from(status & TRANS_COMPLETE != 0) << 3
+            | u32::from(self.attached() && self.micros.is_multiple_of(1000)) << 17
+    }
+
+    fn update(&self, wires: &mut Wires) {
+        let status = self.raw() & self.regs[INTE] | self.regs[INTF];
+        wires.set_irq(irq::USBCTRL, status != 0);
+    }
+
+    pub(crate) fn read_dpram(&self, reg: u32) -> u32 {
+        self.dpram[(reg / 4) as usize % WORDS]
+    }
+
+    /// The word that a store of `size` bytes at `offset` leaves in the DPRAM.
+    pub(crate) fn merge(&self, offset: u32, value: u32, size: u32) -> u32 {
+        let mask = (u32::MAX >> (32 - 8 * size)) << ((offset & 3) * 8);
+        let placed = crate::cpu::access::replicate(value, size);
+        self.dpram[(offset / 4) as usize % WORDS] & !mask | placed & mask
+    }
+
+    pub(crate) fn write_dpram(&mut self, reg: u32, value: u32, _now: u64, wires: &mut Wires) {
+        self.dpram[(reg / 4) as usize % WORDS] = value;
+        self.update(wires);
+    }
+
+    pub(crate) fn read(&self, reg: u32) -> u32 {
+        match reg {
+            0x5c => 0,
+            0x8c => self.raw(),
+            0x98 => self.raw() & self.regs[INTE] | self.regs[INTF],
+            _ => self.regs.get((reg / 4) as usize).copied().unwrap_or(0),
+        }
+    }
+
+    pub(crate) fn write(&mut self, reg: u32, value: u32, now: u64, wires: &mut Wires) {
+        let was = self.attached();
+        match reg {
+            0x50 => self.regs[SIE_STATUS] &= !(value & 0xff0f_0000 & !CONNECTED),
+            0x58 | 0x64 | 0x70 => self.regs[(reg / 4) as usize] &= !value,
+            0x60 => {
+                self.regs[0x60 / 4] = value;
+                self.regs[0x64 / 4] |= value; // aborts are done at once
+            }
+            0x48 | 0x5c | 0x8c | 0x98 => {} // read-only
+            _ => {
+                if let Some(slot) = self.regs.get_mut((reg / 4) as usize) {
+                    *slot = value;
+                }
+            }
+        }
+        if self.attached() != was {
+            self.host.unplug();
+            self.micros = 0;
+            self.plan(now, wires);
+        }
+        self.update(wires);
+    }
+
+    /// Word offsets of the buffer control, and the byte offset of the buffer, of one direction of an endpoint.
+    fn endpoint(&self, endpoint: u32, input: bool) -> (usize, u32) {
+        let control = (0x80 / 4 + 2 * endpoint + u32::from(!input)) as usize;
+        let buffer = if endpoint == 0 {
+            0x100
+        } else {
+            self.dpram[(2 * endpoint + u32::from(!input)) as usize] & 0xffc0
+        };
+        (control, buffer & 0xfff)
+    }
+
+    /// Books a finished buffer, and raises its status bit if the endpoint wants that.
+    fn finished(&mut self, endpoint: u32, input: bool) {
+        let wants = if endpoint == 0 {
+            self.regs[SIE_CTRL] & EP0_INT_1BUF != 0
+        } else {
+            self.dpram[(2 * endpoint + u32::from(!input)) as usize] >> 29 & 1 != 0
+        };
+        if wants {
+            self.regs[BUFF_STATUS] |= 1 << (2 * endpoint + u32::from(!input));
+        }
+        self.regs[SIE_STATUS] |= TRANS_COMPLETE;
+    }
+}
+
+impl Port for Usb {
+    fn bus_reset(&mut self) {
+        self.regs[SIE_STATUS] |= BUS_RESET;
+        self.regs[0] = 0;
+    }
+
+    fn setup(&mut self, packet: [u8; 8]) {
+        let word = |i: usize| u32::from_le_bytes([packet[i], packet[i + 1], packet[i + 2], packet[i + 3]]);
+        self.dpram[0] = word(0);
+        self.dpram[1] = word(4);
+        self.regs[SIE_STATUS] |= SETUP_REC;
+        // A setup packet cancels what was armed on endpoint 0 (4.1.2.6.1).
+        for control in [0x80 / 4, 0x84 / 4] {
+            self.dpram[control] &= !AVAILABLE;
+        }
+    }
+
+    fn take_in(&mut self, endpoint: u32) -> Result<Option<Vec<u8>>, ()> {
+        let (control, buffer) = self.endpoint(endpoint, true);
+        let word = self.dpram[control];
+        if word & STALL != 0 {
+            return Err(());
+        }
+        if word & (AVAILABLE | FULL) != AVAILABLE | FULL {
+            return Ok(None);
+        }
+        let len = word & 0x3ff;
+        let data = (0..len)
+            .map(|i| (self.dpram[((buffer + i) / 4) as usize % WORDS] >> (8 * ((buffer + i) & 3))) as u8)
+            .collect();
+        self.dpram[control] = word & !(AVAILABLE | FULL);
+        self.finished(endpoint, true);
+        Ok(Some(data))
+    }
+
+    fn give_out(&mut self, endpoint: u32, data: &[u8]) -> Result<bool, ()> {
+        let (control, buffer) = self.endpoint(endpoint, false);
+        let word = self.dpram[control];
+        if word & STALL != 0 {
+            return Err(());
+        }
+        if word & (AVAILABLE | FULL) != AVAILABLE {
+            return Ok(false);
+        }
+        for (i, &byte) in data.iter().enumerate() {
+            let at = buffer + i as u32;
+            let merged = self.merge(at, u32::from(byte), 1);
+            self.dpram[(at / 4) as usize % WORDS] = merged;
+        }
+        self.dpram[control] = word & !(AVAILABLE | 0x3ff) | FULL | data.len() as u32;
+        self.finished(endpoint, false);
+        Ok(true)
+    }
+}

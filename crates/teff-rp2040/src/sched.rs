@@ -1,0 +1,159 @@
+//! When each part of the chip next does something by itself.
+//!
+//! Nothing is ticked. Every peripheral says at which cycle of clk_sys it has to be looked at next, and the cores
+//! run until the earliest of those. A peripheral that is read in between brings itself up to date first.
+
+/// No event planned.
+pub(crate) const NEVER: u64 = u64::MAX;
+
+/// The sources of events, in the order in which those of the same cycle are handled.
+#[repr(usize)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Event {
+    Board = 0,
+    Pio0,
+    Pio1,
+    Spi0,
+    Spi1,
+    Uart0,
+    Uart1,
+    I2c0,
+    I2c1,
+    Adc,
+    Pwm,
+    Stream,
+    Ssi,
+    Dma,
+    Timer,
+    Rtc,
+    Usb,
+    Watchdog,
+    SysTick0,
+    SysTick1,
+}
+
+const COUNT: usize = Event::SysTick1 as usize + 1;
+
+const ALL: [Event; COUNT] = [
+    Event::Board,
+    Event::Pio0,
+    Event::Pio1,
+    Event::Spi0,
+    Event::Spi1,
+    Event::Uart0,
+    Event::Uart1,
+    Event::I2c0,
+    Event::I2c1,
+    Event::Adc,
+    Event::Pwm,
+    Event::Stream,
+    Event::Ssi,
+    Event::Dma,
+    Event::Timer,
+    Event::Rtc,
+    Event::Usb,
+    Event::Watchdog,
+    Event::SysTick0,
+    Event::SysTick1,
+];
+
+/// The plan: one due cycle for each source, the earliest of them, and how far the cores may run now.
+#[derive(Clone, Debug)]
+pub(crate) struct Sched {
+    due: [u64; COUNT],
+    next: u64,
+    /// The cores stop at the first instruction boundary at or after this cycle; 0 stops them at once.
+    pub(crate) horizon: u64,
+}
+
+impl Sched {
+    pub(crate) fn new() -> Sched {
+        Sched { due: [NEVER; COUNT], next: NEVER, horizon: 0 }
+    }
+
+    /// The earliest planned cycle, or [`NEVER`].
+    #[inline(always)]
+    pub(crate) fn next(&self) -> u64 {
+        self.next
+    }
+
+    /// Plans `event` for cycle `due`, in place of what was planned for it; `None` cancels.
+    #[inline]
+    pub(crate) fn set(&mut self, event: Event, due: Option<u64>) {
+        let slot = &mut self.due[event as usize];
+        let old = *slot;
+        *slot = due.unwrap_or(NEVER);
+        let new = *slot;
+        if new <= self.next {
+            self.next = new;
+            self.horizon = self.horizon.min(new);
+        } else if old == self.next {
+            self.recompute();
+        }
+    }
+
+    /// Plans `event` for `due` unless it is planned earlier.
+    #[inline]
+    pub(crate) fn no_later(&mut self, event: Event, due: u64) {
+        if due < self.due[event as usize] {
+            self.set(event, Some(due));
+        }
+    }
+
+    /// Whether `event` is planned at all.
+    pub(crate) fn planned(&self, event: Event) -> bool {
+        self.due[event as usize] != NEVER
+    }
+
+    /// Takes the first event due at or before `now`, with its cycle.
+    #[inline]
+    pub(crate) fn take(&mut self, now: u64) -> Option<(Event, u64)> {
+        if self.next > now {
+            return None;
+        }
+        let next = self.next;
+        let index = self.due.iter().position(|&due| due == next)?;
+        self.due[index] = NEVER;
+        self.recompute();
+        Some((ALL[index], next))
+    }
+
+    /// Makes the cores return to the run loop after the current instruction.
+    #[inline(always)]
+    pub(crate) fn interrupt_run(&mut self) {
+        self.horizon = 0;
+    }
+
+    fn recompute(&mut self) {
+        self.next = self.due.iter().copied().fold(NEVER, u64::min);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn events_of_one_cycle_come_in_source_order_and_a_replanned_one_once() {
+        let mut s = Sched::new();
+        s.set(Event::Timer, Some(10));
+        s.set(Event::Pio0, Some(10));
+        s.set(Event::Uart0, Some(5));
+        s.set(Event::Uart0, Some(20));
+        assert_eq!(s.next(), 10);
+        assert_eq!(s.take(9), None);
+        assert_eq!(s.take(10), Some((Event::Pio0, 10)));
+        assert_eq!(s.take(10), Some((Event::Timer, 10)));
+        assert_eq!(s.take(10), None);
+        s.set(Event::Uart0, None);
+        assert_eq!(s.next(), NEVER);
+    }
+
+    #[test]
+    fn planning_an_event_pulls_the_horizon_in() {
+        let mut s = Sched::new();
+        s.horizon = 100;
+        s.set(Event::Dma, Some(40));
+        assert_eq!(s.horizon, 40);
+    }
+}

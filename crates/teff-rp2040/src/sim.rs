@@ -1,0 +1,441 @@
+//! The simulator as a library: load, run, look, inject.
+
+mod measure;
+mod run;
+
+use crate::board::Board;
+use crate::bus::{Bus, map};
+use crate::clocks::Domain;
+use crate::cpu::{Core, FaultRecord, Stalls, State};
+use crate::error::Error;
+use crate::load::Image;
+use crate::rom;
+use std::path::Path;
+
+/// What can be chosen about a run.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Size of the flash in bytes, a power of two (2 MB on the Pico and the Pico4ML).
+    pub flash_bytes: usize,
+    /// Cycles of clk_sys that a miss of the XIP cache stalls. The usual second stage takes 20 SCK of two cycles
+    /// each, 40; published measurements range to 50.
+    pub flash_miss: u64,
+    /// Return from [`Simulator::run`] at a BKPT that is not semihosting. Otherwise it faults, as on a chip
+    /// without a debugger.
+    pub stop_at_bkpt: bool,
+    /// Return from [`Simulator::run`] when a core takes a hard fault.
+    pub stop_at_fault: bool,
+    /// Whether a computer is at the other end of the USB cable; otherwise it is a charger.
+    pub usb_host: bool,
+}
+
+impl Default for Options {
+    fn default() -> Options {
+        Options {
+            flash_bytes: 2 << 20,
+            flash_miss: 40,
+            stop_at_bkpt: false,
+            stop_at_fault: false,
+            usb_host: true,
+        }
+    }
+}
+
+/// Why a run came to an end.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Stop {
+    /// The cycle that was asked for is reached.
+    Deadline,
+    /// The program ended by semihosting, with this status.
+    Exit {
+        /// 0 for success.
+        status: u32,
+    },
+    /// A BKPT, with the PC on it; [`Simulator::skip_bkpt`] goes past it.
+    Bkpt {
+        /// The core.
+        core: usize,
+        /// Its immediate.
+        imm: u8,
+        /// Its address.
+        pc: u32,
+    },
+    /// A breakpoint of [`Simulator::set_breakpoint`]; the instruction has not run.
+    Breakpoint {
+        /// The core.
+        core: usize,
+        /// Its address.
+        pc: u32,
+    },
+    /// A core took a hard fault and [`Options::stop_at_fault`] is set.
+    Fault {
+        /// The core.
+        core: usize,
+        /// What happened.
+        record: FaultRecord,
+    },
+    /// A core faulted where it cannot take a fault, and is dead until reset.
+    Lockup {
+        /// The core.
+        core: usize,
+        /// The last fault.
+        record: FaultRecord,
+    },
+    /// Every core sleeps and nothing is left that could wake one.
+    Deadlock,
+    /// The program asked for the USB boot loader, or there is nothing to boot.
+    UsbBoot,
+}
+
+/// What a core is doing.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum CoreState {
+    /// Executing.
+    Running,
+    /// Asleep in WFE.
+    WaitEvent,
+    /// Asleep in WFI.
+    WaitInterrupt,
+    /// Stopped at a BKPT or breakpoint.
+    Stopped,
+    /// Locked up.
+    Lockup,
+    /// Held in reset.
+    Held,
+}
+
+/// An RP2040 on a board, with a program in it.
+pub struct Simulator {
+    cores: [Core; 2],
+    bus: Box<Bus>,
+    options: Options,
+    /// Where the cores start when the boot ROM is passed over.
+    direct: Option<(u32, [u32; 2])>,
+    semihosting: Vec<u8>,
+    faults_seen: u64,
+}
+
+impl Simulator {
+    /// A chip on its own.
+    #[must_use]
+    pub fn new(options: Options) -> Simulator {
+        Simulator::with_board(options, Board::bare())
+    }
+
+    /// A chip on `board`.
+    ///
+    /// # Panics
+    /// If [`Options::flash_bytes`] is not a power of two between 4 kB and 16 MB.
+    #[must_use]
+    pub fn with_board(options: Options, board: Board) -> Simulator {
+        let size = options.flash_bytes;
+        assert!(size.is_power_of_two() && (4096..=16 << 20).contains(&size), "flash of {size} bytes");
+        let mut bus = Box::new(Bus::new(size, options.flash_miss, board));
+        bus.usb.set_host_present(options.usb_host);
+        let cores = [Core::new(0), Core::new(1)];
+        Simulator { cores, bus, options, direct: None, semihosting: Vec::new(), faults_seen: 0 }
+    }
+
+    /// Puts an image into memory and resets the chip. A flash image with a valid second stage starts in the boot
+    /// ROM; one with a bare vector table at its start, or at 0x10000100, starts there; a program for SRAM starts
+    /// at its entry.
+    ///
+    /// # Errors
+    /// When bytes lie outside of flash and SRAM, or there is nothing to start.
+    pub fn load(&mut self, image: &Image) -> Result<(), Error> {
+        for (addr, data) in &image.segments {
+            self.load_segment(*addr, data)?;
+        }
+        self.bus.code.flash_written();
+        let in_flash = image.segments.iter().any(|(addr, _)| (0x10..=0x13).contains(&(addr >> 24)));
+        self.direct = if in_flash && rom::boot2_valid(&self.bus) {
+            None
+        } else {
+            Some(self.find_vectors(image, in_flash)?)
+        };
+        self.reset();
+        Ok(())
+    }
+
+    fn load_segment(&mut self, addr: u32, data: &[u8]) -> Result<(), Error> {
+        let flash = self.options.flash_bytes;
+        let fits =
+            |base: u32, size: usize| addr.checked_sub(base).is_some_and(|o| o as usize + data.len() <= size);
+        let known = fits(map::FLASH, flash)
+            || fits(map::SRAM, map::SRAM_SIZE as usize)
+            || fits(map::XIP_SRAM, map::XIP_SRAM_SIZE as usize);
+        if !known {
+            return Err(Error::NoMemory { addr, len: data.len(), flash });
+        }
+        for (i, &byte) in data.iter().enumerate() {
+            self.bus.poke_byte(addr + i as u32, byte);
+        }
+        Ok(())
+    }
+
+    /// A vector table to start at: its address, stack pointer and reset handler.
+    fn find_vectors(&self, image: &Image, in_flash: bool) -> Result<(u32, [u32; 2]), Error> {
+        let words = |addr: u32| [addr, addr + 4].map(|a| self.bus.peek_word(a).unwrap_or(0));
+        let in_sram = |a: u32| a.wrapping_sub(map::SRAM) <= map::SRAM_SIZE;
+        let plausible = |[sp, pc]: [u32; 2]| {
+            sp & 3 == 0 && in_sram(sp) && pc & 1 == 1 && (in_sram(pc) || (0x10..0x11).contains(&(pc >> 24)))
+        };
+        let lowest = image.segments.iter().map(|(addr, _)| *addr).min().unwrap_or(map::SRAM);
+        let candidates = if in_flash { [map::FLASH, map::FLASH + 0x100] } else { [lowest, map::SRAM] };
+        for addr in candidates {
+            if plausible(words(addr)) {
+                return Ok((addr, words(addr)));
+            }
+        }
+        match image.entry {
+            Some(entry) if !in_flash && in_sram(entry) => {
+                Ok((map::SRAM, [map::SRAM + map::SRAM_SIZE, entry | 1]))
+            }
+            _ => Err(Error::NoEntry { addr: candidates[0], words: words(candidates[0]) }),
+        }
+    }
+
+    /// Resets the chip, as power-on does; memory keeps its contents.
+    pub fn reset(&mut self) {
+        let now = self.cycles();
+        match self.direct {
+            None => self.cores[0].reset(now, self.bus.rom[1], self.bus.rom[0]),
+            Some((vectors, [sp, pc])) => {
+                self.cores[0].reset(now, pc, sp);
+                self.cores[0].nvic.vtor = vectors & 0xffff_ff00;
+            }
+        }
+        self.cores[1].reset(now, self.bus.rom[1], self.bus.rom[0]);
+    }
+
+    /// Cycles of clk_sys since power-on: those of the core that is ahead.
+    #[must_use]
+    pub fn cycles(&self) -> u64 {
+        self.cores[0].cycle.max(self.cores[1].cycle)
+    }
+
+    /// Cycles that `core` has reached.
+    #[must_use]
+    pub fn core_cycles(&self, core: usize) -> u64 {
+        self.cores[core].cycle
+    }
+
+    /// Instructions that `core` has executed.
+    #[must_use]
+    pub fn instructions(&self, core: usize) -> u64 {
+        self.cores[core].instructions
+    }
+
+    /// Cycles that `core` has lost to stalls.
+    #[must_use]
+    pub fn stalls(&self, core: usize) -> Stalls {
+        self.cores[core].stalls
+    }
+
+    /// Simulated time in nanoseconds.
+    #[must_use]
+    pub fn nanoseconds(&self) -> u64 {
+        self.bus.wires.clocks.ticks(Domain::Nanosecond, self.cycles())
+    }
+
+    /// The present frequency of clk_sys in hertz.
+    #[must_use]
+    pub fn clock_hz(&self) -> u64 {
+        self.bus.wires.clocks.sys_hz()
+    }
+
+    /// R0 to R12, SP, LR, PC (13 to 15) or xPSR (16) of `core`.
+    #[must_use]
+    pub fn register(&self, core: usize, index: usize) -> u32 {
+        let core = &self.cores[core];
+        match index {
+            15 => core.pc,
+            16 => core.xpsr(),
+            _ => core.regs[index],
+        }
+    }
+
+    /// Sets a register, numbered as for [`Simulator::register`].
+    pub fn set_register(&mut self, core: usize, index: usize, value: u32) {
+        let core = &mut self.cores[core];
+        match index {
+            15 => core.jump(value & !1),
+            16 => core.set_flags(value),
+            _ => core.regs[index] = value,
+        }
+    }
+
+    /// What `core` is doing.
+    #[must_use]
+    pub fn core_state(&self, core: usize) -> CoreState {
+        match self.cores[core].state {
+            State::Running => CoreState::Running,
+            State::WaitEvent => CoreState::WaitEvent,
+            State::WaitInterrupt => CoreState::WaitInterrupt,
+            State::AtBkpt(_) | State::AtStop => CoreState::Stopped,
+            State::Lockup => CoreState::Lockup,
+            State::Held => CoreState::Held,
+        }
+    }
+
+    /// The last hard fault of `core`.
+    #[must_use]
+    pub fn last_fault(&self, core: usize) -> Option<FaultRecord> {
+        self.cores[core].faults.last().copied()
+    }
+
+    /// The latest hard faults of `core`, oldest first, at most eight.
+    #[must_use]
+    pub fn faults(&self, core: usize) -> &[FaultRecord] {
+        &self.cores[core].faults
+    }
+
+    /// Where `core` stands and the return addresses below, as far as they can be told without debug information:
+    /// LR, then every word of the stack that points behind a call. Old values on the stack may be among them.
+    #[must_use]
+    pub fn backtrace(&self, core: usize) -> Vec<u32> {
+        const DEPTH: usize = 32;
+        const WORDS: u32 = 512;
+        let c = &self.cores[core];
+        let stack = (0..WORDS).map_while(|i| self.bus.peek_word(c.regs[13].wrapping_add(4 * i) & !3));
+        let returns = std::iter::once(c.regs[14]).chain(stack).filter(|&word| self.follows_call(word));
+        let mut trace: Vec<u32> = std::iter::once(c.pc).chain(returns.map(|word| word & !1)).collect();
+        trace.dedup();
+        trace.truncate(DEPTH);
+        trace
+    }
+
+    /// True for a Thumb address right behind BL or BLX.
+    fn follows_call(&self, word: u32) -> bool {
+        let half = |addr: u32| {
+            self.bus.code_index(addr)?;
+            self.bus.peek_word(addr & !3).map(|w| w >> (8 * (addr & 2)) & 0xffff)
+        };
+        let at = word & !1;
+        let bl = || half(at.wrapping_sub(4)).is_some_and(|h| h >> 11 == 0b11110);
+        let blx = || half(at.wrapping_sub(2)).is_some_and(|h| h & 0xff87 == 0x4780);
+        word & 1 == 1 && (blx() || half(at.wrapping_sub(2)).is_some_and(|h| h >> 14 == 3) && bl())
+    }
+
+    /// The word of memory at the aligned address `addr`, without side effects; `None` for registers and holes.
+    #[must_use]
+    pub fn read_word(&self, addr: u32) -> Option<u32> {
+        self.bus.peek_word(addr & !3)
+    }
+
+    /// Bytes of memory; `None` if any of them is not memory.
+    #[must_use]
+    pub fn read_bytes(&self, addr: u32, len: usize) -> Option<Vec<u8>> {
+        (0..len as u32)
+            .map(|i| {
+                let a = addr.wrapping_add(i);
+                self.bus.peek_word(a & !3).map(|w| (w >> (8 * (a & 3))) as u8)
+            })
+            .collect()
+    }
+
+    /// Writes bytes into SRAM or flash; false if any of them is neither.
+    pub fn write_bytes(&mut self, addr: u32, bytes: &[u8]) -> bool {
+        let done = bytes.iter().enumerate().all(|(i, &b)| self.bus.poke_byte(addr.wrapping_add(i as u32), b));
+        if (0x10..=0x13).contains(&(addr >> 24)) {
+            self.bus.code.flash_written();
+            self.bus.xip.flush();
+        }
+        done
+    }
+
+    /// Stops [`Simulator::run`] before the instruction at `pc`, on either core; false where no code can be.
+    pub fn set_breakpoint(&mut self, pc: u32) -> bool {
+        self.bus.set_breakpoint(pc & !1, true)
+    }
+
+    /// Removes a breakpoint.
+    pub fn clear_breakpoint(&mut self, pc: u32) {
+        self.bus.set_breakpoint(pc & !1, false);
+    }
+
+    /// Levels on the GPIO pads.
+    #[must_use]
+    pub fn pins(&self) -> u32 {
+        self.bus.wires.pins.pad_level
+    }
+
+    /// Drives the pads in `mask` from outside to `level`.
+    pub fn drive_pins(&mut self, mask: u32, level: u32) {
+        let now = self.cycles();
+        self.bus.sync(now);
+        self.bus.wires.pins.drive_outside(mask, level, now);
+        self.bus.after_change(now);
+    }
+
+    /// Lets go of the pads in `mask`.
+    pub fn release_pins(&mut self, mask: u32) {
+        let now = self.cycles();
+        self.bus.wires.pins.release_outside(mask, now);
+        self.bus.after_change(now);
+    }
+
+    /// Sets what an ADC input (0 to 3 pins, 4 temperature) reads, as a 12-bit code.
+    pub fn set_adc(&mut self, input: usize, code: u16) {
+        self.bus.adc.inputs[input] = code & 0xfff;
+    }
+
+    /// Takes what UART `port` has sent since the last call.
+    pub fn take_uart(&mut self, port: usize) -> Vec<u8> {
+        std::mem::take(self.bus.board.uart_output(port))
+    }
+
+    /// Sends bytes to UART `port`, back to back at its baud rate.
+    pub fn send_uart(&mut self, port: usize, bytes: &[u8]) {
+        let now = self.cycles();
+        self.bus.uarts[port].inject(bytes, now, &mut self.bus.wires);
+    }
+
+    /// Takes what the program has printed on its USB serial interface since the last call.
+    pub fn take_usb(&mut self) -> Vec<u8> {
+        std::mem::take(self.bus.usb.output())
+    }
+
+    /// Sends bytes to the USB serial interface; they wait until the program has opened it.
+    pub fn send_usb(&mut self, bytes: &[u8]) {
+        self.bus.usb.input().extend(bytes);
+    }
+
+    /// True once the USB serial interface is open.
+    #[must_use]
+    pub fn usb_open(&self) -> bool {
+        self.bus.usb.console_open()
+    }
+
+    /// Takes what the program has written by semihosting since the last call.
+    pub fn take_semihosting(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.semihosting)
+    }
+
+    /// Stores to the boot ROM so far. They are ignored, as on the chip, but are seldom meant.
+    #[must_use]
+    pub fn rom_stores(&self) -> u64 {
+        self.bus.rom_stores
+    }
+
+    /// The XIP cache's hit and access counters, as the program would read them.
+    #[must_use]
+    pub fn xip_counters(&self) -> (u32, u32) {
+        (self.bus.xip.hits, self.bus.xip.accesses)
+    }
+
+    /// The board around the chip.
+    pub fn board(&mut self) -> &mut Board {
+        &mut self.bus.board
+    }
+
+    /// Reads and parses an image file.
+    ///
+    /// # Errors
+    /// When the file cannot be read or is none that the chip can load.
+    pub fn read_image(path: &Path) -> Result<Image, Error> {
+        let bytes = std::fs::read(path)
+            .map_err(|e| Error::Io { what: format!("read {}", path.display()), why: e.to_string() })?;
+        Image::parse(&bytes)
+    }
+}
