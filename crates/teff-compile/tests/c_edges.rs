@@ -96,7 +96,7 @@ fn exact(dtype: DType) -> Case {
     let mut outputs = Vec::new();
     for &u in Unary::ALL.iter().filter(|u| is_exact(**u)) {
         if takes(&Op::Unary(u), 1) {
-            outputs.push(Tensor::apply(Op::Unary(u), &[a.clone()]));
+            outputs.push(Tensor::apply(Op::Unary(u), std::slice::from_ref(&a)));
         }
     }
     for &op in Binary::ALL.iter().filter(|op| **op != Binary::Pow || !dtype.is_float()) {
@@ -117,7 +117,8 @@ fn close(dtype: DType) -> Case {
     let ty = Type::new(dtype, [n]);
     let a = Tensor::input("a", dtype, &[n]);
     let functions = Unary::ALL.iter().filter(|u| !is_exact(**u));
-    let mut outputs: Vec<Tensor> = functions.map(|&u| Tensor::apply(Op::Unary(u), &[a.clone()])).collect();
+    let mut outputs: Vec<Tensor> =
+        functions.map(|&u| Tensor::apply(Op::Unary(u), std::slice::from_ref(&a))).collect();
     outputs.push(a.abs().pow(&(&a + 0.5)));
     let value = Value::from_fn(&ty, |i| Num::Float((i as f64 - 16.0) / 8.0));
     case(&format!("close_{dtype}"), &[(a, value)], &outputs, if dtype == DType::F32 { 1e-6 } else { 1e-14 })

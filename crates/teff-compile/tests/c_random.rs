@@ -10,7 +10,7 @@ use teff_graph::evaluate;
 fn cases(first: u64, count: u64, operations: usize) -> Vec<Case> {
     let case = |seed: u64| {
         let random = random_graph(seed, 1 + seed as usize % operations);
-        let target = if seed % 3 == 0 { Target::CORTEX_M0PLUS } else { Target::GENERIC };
+        let target = if seed.is_multiple_of(3) { Target::CORTEX_M0PLUS } else { Target::GENERIC };
         let options = Options { name: format!("net{seed}"), target, ..Options::default() };
         Case {
             program: compile(&random.graph, &options).unwrap(),

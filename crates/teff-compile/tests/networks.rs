@@ -3,9 +3,10 @@
 mod common;
 
 use common::Rng;
-use common::c::{Case, check, has};
+use common::c::{Case, STRICT, Scratch, check, has, run};
 use common::nets::{cnn, conv, dense, graph, mlp, uniform, weights};
-use teff_compile::{Budget, Options, Program, Target, compile, program};
+use std::process::Command;
+use teff_compile::{Budget, Options, Program, Target, c, compile, program};
 use teff_graph::{DType, Graph, PoolKind, Tensor, Value, Window, evaluate};
 
 fn compiled(name: &str, graph: &Graph, target: Target) -> Program {
@@ -181,4 +182,50 @@ fn random_numbers_are_refused_by_name() {
     let g = Graph::from_tensors("net", &[x, key], &[("y", z)]).unwrap();
     let e = compile(&g, &Options::default()).unwrap_err().to_string();
     assert!(e.starts_with("dropout: random (node %") && e.contains("cannot be compiled"), "{e}");
+}
+
+/// Compiles and runs the self-test beside the network; its exit status and what it said.
+fn run_selftest(p: &Program, arena: c::ArenaOwner, samples: &[c::Sample]) -> (bool, String) {
+    let options = c::Options { arena };
+    let files = c::print(p, &options);
+    assert_eq!(files, c::print(p, &options), "equal programs give equal text");
+    let scratch = Scratch::new();
+    scratch.write("net.c", &files.source);
+    scratch.write("net.h", &files.header);
+    scratch.write("net_selftest.c", &c::selftest(p, &options, samples, 1e-4));
+    let mut gcc = Command::new("gcc");
+    let built =
+        run(&scratch.0, gcc.args(STRICT).args(["-O1", "-o", "test", "net.c", "net_selftest.c", "-lm"]));
+    assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
+    let ran = run(&scratch.0, &mut Command::new("./test"));
+    (ran.status.success(), String::from_utf8_lossy(&ran.stdout).into_owned())
+}
+
+#[test]
+fn the_selftest_tells_right_from_wrong() {
+    if !has("gcc") {
+        return;
+    }
+    let rng = &mut Rng(7);
+    let (x, y) = cnn(rng);
+    let made = case("net", &graph(&x, &y), Target::GENERIC, rng);
+    let right = c::Sample { inputs: made.inputs, outputs: made.expected };
+    let mut wrong = right.clone();
+    wrong.outputs[0] = Value::from_fn(&right.outputs[0].ty(), |i| {
+        let off = if i == 3 { 0.5 } else { 0.0 };
+        teff_graph::Num::Float(right.outputs[0].get(i).as_f64() + off)
+    });
+    for arena in [c::ArenaOwner::Static, c::ArenaOwner::Caller] {
+        let (passed, said) = run_selftest(&made.program, arena, std::slice::from_ref(&right));
+        assert!(
+            passed
+                && said.starts_with("net: 1 samples, largest difference ")
+                && said.ends_with(", 0 wrong\n")
+        );
+        let (passed, said) = run_selftest(&made.program, arena, &[right.clone(), wrong.clone()]);
+        assert!(
+            !passed && said.starts_with("sample 1, output0[3]: ") && said.ends_with(", 1 wrong\n"),
+            "{said}"
+        );
+    }
 }

@@ -1,7 +1,8 @@
 //! Which nodes get memory, and which are computed where they are read.
 
+use super::work::{weights, work};
 use std::collections::HashSet;
-use teff_graph::{Binary, Graph, NodeId, Op, PoolKind, Unary, Window};
+use teff_graph::{Graph, NodeId, Op, PoolKind, Window};
 
 /// A kernel to be: everything computed between reading memory and writing the result of `root`.
 #[derive(Clone, Debug)]
@@ -13,11 +14,13 @@ pub(super) struct Group {
     pub(super) hero: Option<NodeId>,
     /// The convolution whose results the hero pools as they appear.
     pub(super) inner: Option<NodeId>,
+    /// The operand of a reduction that has memory but is computed on the way: stored and summed in one loop.
+    pub(super) through: Option<NodeId>,
 }
 
 impl Group {
     pub(super) fn of(root: NodeId) -> Group {
-        Group { root, hero: None, inner: None }
+        Group { root, hero: None, inner: None, through: None }
     }
 }
 
@@ -42,44 +45,55 @@ struct Read {
 }
 
 pub(super) fn groups(graph: &Graph) -> Groups {
-    let n = graph.nodes().len();
-    let mut uses = vec![0; n];
+    let mut uses = vec![0; graph.nodes().len()];
     graph.nodes().iter().flat_map(|n| &n.operands).for_each(|o| uses[o.index()] += 1);
     graph.outputs().iter().for_each(|o| uses[o.node.index()] += 1);
-    let is_output: HashSet<NodeId> = graph.outputs().iter().map(|o| o.node).collect();
+    let outputs: HashSet<NodeId> = graph.outputs().iter().map(|o| o.node).collect();
+    let first = analyse(graph, &outputs);
+    let ends = ends_of_chains(graph, &outputs, &first);
+    let kept: HashSet<NodeId> = outputs.iter().copied().chain(ends).collect();
+    let Analysis { reads, apart } = analyse(graph, &kept);
+    let mut found = Groups { list: Vec::new(), uses, apart };
+    absorb(graph, &reads, &outputs, &mut found);
+    found
+}
+
+/// What reads each node, and which nodes are computed apart from their readers.
+struct Analysis {
+    reads: Vec<Vec<Read>>,
+    apart: Vec<bool>,
+}
+
+/// From the outputs back; `kept` are nodes that get memory whatever reads them.
+fn analyse(graph: &Graph, kept: &HashSet<NodeId>) -> Analysis {
+    let n = graph.nodes().len();
     let weights = weights(graph);
     let mut reads: Vec<Vec<Read>> = vec![Vec::new(); n];
     let mut apart = vec![false; n];
-    let mut forced = vec![false; n];
+    let mut scanned = vec![false; n];
     for id in graph.ids().rev() {
         let node = &graph[id];
         apart[id.index()] = match kind(&node.op) {
-            Kind::Source => forced[id.index()] && matches!(node.op, Op::Iota { .. }),
+            Kind::Source => scanned[id.index()] && matches!(node.op, Op::Iota { .. }),
             Kind::Loop => true,
-            Kind::Element if is_output.contains(&id) || forced[id.index()] => true,
+            Kind::Element if kept.contains(&id) || scanned[id.index()] => true,
+            Kind::Element if matches!(&node.op, Op::Pad(axes) if axes.iter().any(|a| a.interior > 0)) => true,
             Kind::Element => !known_now(graph, id) && recomputed(&reads[id.index()], weights[id.index()]),
         };
-        if matches!(node.op, Op::Pad(ref axes) if axes.iter().any(|a| a.interior > 0)) {
-            apart[id.index()] = true;
-        }
         for (i, &o) in node.operands.iter().enumerate() {
-            forced[o.index()] |= matches!(node.op, Op::Scan(_));
+            scanned[o.index()] |= matches!(node.op, Op::Scan(_));
             let (in_step, times) = reading(graph, id, i);
             let through: Vec<Read> = if apart[id.index()] {
                 vec![Read { by: id, in_step, times }]
             } else {
-                let of_users = &reads[id.index()];
-                of_users
-                    .iter()
-                    .map(|r| Read { by: r.by, in_step: r.in_step && in_step, times: r.times * times })
-                    .collect()
+                let further =
+                    |r: &Read| Read { by: r.by, in_step: r.in_step && in_step, times: r.times * times };
+                reads[id.index()].iter().map(further).collect()
             };
             reads[o.index()].extend(through);
         }
     }
-    let mut found = Groups { list: Vec::new(), uses, apart };
-    absorb(graph, &reads, &is_output, &mut found);
-    found
+    Analysis { reads, apart }
 }
 
 /// Computing an element of a chain of this weight as often as it is read costs more than memory does.
@@ -97,35 +111,40 @@ fn recomputed(reads: &[Read], weight: f64) -> bool {
     (times - 1.0) * weight > 2.0
 }
 
-/// The last of the functions that a loop's results go through one by one before anything else sees them: storing that instead
-/// takes no more memory, and computes it once.
-fn end_of_chain(
-    graph: &Graph,
-    users: &[Vec<NodeId>],
-    is_output: &HashSet<NodeId>,
-    apart: &[bool],
-    from: NodeId,
-) -> NodeId {
-    let mut end = from;
-    loop {
-        let [user] = users[end.index()][..] else { return end };
-        let node = &graph[user];
-        let operand = node.operands.iter().position(|o| *o == end).expect("a user has it as operand");
-        let smaller = node.ty.bytes() <= graph[from].ty.bytes();
-        if is_output.contains(&end) || apart[user.index()] || !is_function(&node.op, operand) || !smaller {
-            return end;
+/// Where the results of loops are read by several kernels: the last of the functions they go through one by one before that.
+/// Storing those instead takes no more memory, and computes them once.
+fn ends_of_chains(graph: &Graph, outputs: &HashSet<NodeId>, found: &Analysis) -> Vec<NodeId> {
+    let users = graph.users();
+    let pools = graph.ids().filter_map(|id| pooled_convolution(graph, id, &found.apart, outputs));
+    let pooled: HashSet<NodeId> = pools.collect();
+    let mut ends = Vec::new();
+    for from in graph.ids().filter(|id| finishes(&graph[*id].op) && !pooled.contains(id)) {
+        let reads = &found.reads[from.index()];
+        if reads.first().is_none_or(|first| reads.iter().all(|r| r.by == first.by && r.in_step)) {
+            // One kernel takes them as they come.
+            continue;
         }
-        end = user;
+        let mut end = from;
+        while let ([user], false) = (&users[end.index()][..], outputs.contains(&end)) {
+            let node = &graph[*user];
+            let operand = node.operands.iter().position(|o| *o == end).expect("a user has it as operand");
+            let smaller = node.ty.bytes() <= graph[from].ty.bytes();
+            if found.apart[user.index()] || !is_function(&node.op, operand) || !smaller {
+                break;
+            }
+            end = *user;
+        }
+        if end != from {
+            ends.push(end);
+        }
     }
+    ends
 }
 
 /// Builds kernels around loops whose results are used in step, and pools convolutions in place.
 fn absorb(graph: &Graph, reads: &[Vec<Read>], is_output: &HashSet<NodeId>, found: &mut Groups) {
     let mut hero = vec![None; graph.nodes().len()];
     let mut gone = vec![false; graph.nodes().len()];
-    let users = graph.users();
-    let pools = graph.ids().filter_map(|id| pooled_convolution(graph, id, &found.apart, is_output));
-    let pooled: HashSet<NodeId> = pools.collect();
     let mut candidates: Vec<NodeId> =
         graph.ids().filter(|&id| finishes(&graph[id].op) && !is_output.contains(&id)).collect();
     // Of two that meet in one kernel, the larger becomes its loop.
@@ -134,7 +153,6 @@ fn absorb(graph: &Graph, reads: &[Vec<Read>], is_output: &HashSet<NodeId>, found
         let Some(first) = reads[id.index()].first() else { continue };
         let root = first.by;
         let together = reads[id.index()].iter().all(|r| r.by == root && r.in_step);
-        let is_pooled = pooled.contains(&id);
         if together
             && kind(&graph[root].op) == Kind::Element
             && !by_parts(&graph[root].op)
@@ -142,13 +160,6 @@ fn absorb(graph: &Graph, reads: &[Vec<Read>], is_output: &HashSet<NodeId>, found
         {
             hero[root.index()] = Some(id);
             gone[id.index()] = true;
-        } else if !is_pooled {
-            let end = end_of_chain(graph, &users, is_output, &found.apart, id);
-            if end != id && hero[end.index()].is_none() {
-                found.apart[end.index()] = true;
-                hero[end.index()] = Some(id);
-                gone[id.index()] = true;
-            }
         }
     }
     let mut inner = vec![None; graph.nodes().len()];
@@ -166,8 +177,32 @@ fn absorb(graph: &Graph, reads: &[Vec<Read>], is_output: &HashSet<NodeId>, found
         }
     }
     let roots = graph.ids().filter(|id| found.apart[id.index()] && !gone[id.index()]);
-    found.list =
-        roots.map(|root| Group { root, hero: hero[root.index()], inner: inner[root.index()] }).collect();
+    let group =
+        |root: NodeId| Group { hero: hero[root.index()], inner: inner[root.index()], ..Group::of(root) };
+    found.list = roots.map(group).collect();
+    compute_on_the_way(graph, reads, is_output, found);
+}
+
+/// Lets reductions compute their operands while they read them, where nobody needs those before.
+fn compute_on_the_way(graph: &Graph, reads: &[Vec<Read>], is_output: &HashSet<NodeId>, found: &mut Groups) {
+    for id in graph.ids() {
+        let Op::Reduce { .. } = graph[id].op else { continue };
+        let holds = |g: &Group, n: NodeId| [Some(g.root), g.hero, g.inner].contains(&Some(n));
+        let place = |n: NodeId| found.list.iter().position(|g| holds(g, n));
+        let operand = graph[id].operands[0];
+        let is_plain = kind(&graph[operand].op) == Kind::Element && !by_parts(&graph[operand].op);
+        let (Some(own), Some(before)) = (place(id), place(operand)) else { continue };
+        let alone = |g: &Group| g.root == operand && g.hero.is_none() && g.inner.is_none();
+        let later = |r: &Read| r.by == id || place(r.by).is_some_and(|p| p > own);
+        if is_plain
+            && alone(&found.list[before])
+            && !is_output.contains(&operand)
+            && reads[operand.index()].iter().all(later)
+        {
+            found.list[own].through = Some(operand);
+            found.list.remove(before);
+        }
+    }
 }
 
 /// The convolution whose results only `pool` reads, each once, through functions of single elements.
@@ -209,7 +244,7 @@ fn apart_windows(w: &Window) -> bool {
 }
 
 #[derive(Clone, Copy, PartialEq)]
-enum Kind {
+pub(super) enum Kind {
     /// Needs no computing.
     Source,
     /// An element of the result follows from few elements of the operands.
@@ -218,7 +253,7 @@ enum Kind {
     Loop,
 }
 
-fn kind(op: &Op) -> Kind {
+pub(super) fn kind(op: &Op) -> Kind {
     match op {
         Op::Input { .. } | Op::Constant(_) | Op::Param(_) | Op::Iota { .. } => Kind::Source,
         Op::Unary(_) | Op::Binary(_) | Op::Select | Op::Cast(_) | Op::Quantize { .. } | Op::Dequantize => {
@@ -310,33 +345,6 @@ fn reading(graph: &Graph, id: NodeId, i: usize) -> (bool, f64) {
     }
 }
 
-/// For each node, how much work one of its elements is when all below it that can be is computed on the way; an addition is 1.
-fn weights(graph: &Graph) -> Vec<f64> {
-    let mut weights: Vec<f64> = Vec::new();
-    for node in graph.nodes() {
-        let own = match &node.op {
-            Op::Unary(u) => match u {
-                Unary::Neg | Unary::Abs | Unary::Sign | Unary::Not | Unary::IsNan | Unary::IsInf => 1.0,
-                Unary::StopGradient => 0.0,
-                Unary::Floor | Unary::Ceil | Unary::Round => 2.0,
-                Unary::Sqrt | Unary::Exp | Unary::Log | Unary::Sin | Unary::Cos | Unary::Tan => 20.0,
-                Unary::Asin | Unary::Acos | Unary::Atan | Unary::Sinh | Unary::Cosh | Unary::Tanh => 20.0,
-                Unary::Asinh | Unary::Acosh | Unary::Atanh | Unary::Erf | Unary::Sigmoid => 20.0,
-            },
-            Op::Binary(Binary::Div | Binary::Rem) => 8.0,
-            Op::Binary(Binary::Pow) => 40.0,
-            Op::Binary(_) | Op::Select | Op::Pad(_) | Op::Concat { .. } | Op::Gather { .. } => 1.0,
-            Op::Quantize { .. } => 12.0,
-            Op::Dequantize => 2.0,
-            Op::Cast(_) => 0.5,
-            _ => 0.0,
-        };
-        let below = node.operands.iter().filter(|o| kind(&graph[**o].op) == Kind::Element);
-        weights.push(own + below.map(|o| weights[o.index()]).sum::<f64>());
-    }
-    weights
-}
-
 /// True when it is computed from constants alone: memory would hold what flash already says.
 fn known_now(graph: &Graph, id: NodeId) -> bool {
     let node = &graph[id];
@@ -347,43 +355,10 @@ fn known_now(graph: &Graph, id: NodeId) -> bool {
     }
 }
 
-/// Multiply-accumulates, or elements read, of a loop.
-pub(super) fn work(graph: &Graph, id: NodeId) -> u64 {
-    let node = &graph[id];
-    let shape = |i: usize| &graph[node.operands[i]].ty.shape;
-    let product = |s: &[usize]| s.iter().product::<usize>() as u64;
-    match &node.op {
-        Op::MatMul => product(&node.ty.shape) * *shape(0).last().expect("a matrix") as u64,
-        Op::Conv(_) => product(&node.ty.shape) * product(&shape(1)[1..]),
-        Op::ConvTranspose { .. } => product(shape(0)) * product(&shape(1)[1..]),
-        Op::ConvWeightGrad { .. } => product(shape(1)) * product(&node.ty.shape[1..]),
-        _ => node.operands.first().map_or(0, |_| product(shape(0))),
-    }
-}
-
-/// Multiply-accumulates of a kernel.
-pub(super) fn macs(graph: &Graph, group: &Group) -> u64 {
-    let hero = group.hero.unwrap_or(group.root);
-    let id = group.inner.unwrap_or(hero);
-    let pool = group.inner.map(|_| hero);
-    match &graph[id].op {
-        Op::Conv(_) => match pool.map(|p| (&graph[p].op, &graph[p].ty.shape)) {
-            // Only what the pool keeps is computed.
-            Some((Op::Pool { window, .. }, shape)) => {
-                let w = graph[id].operands[1];
-                let taps: usize = graph[w].ty.shape[1..].iter().product();
-                (shape.iter().product::<usize>() * window.size.iter().product::<usize>() * taps) as u64
-            }
-            _ => work(graph, id),
-        },
-        Op::MatMul | Op::ConvTranspose { .. } | Op::ConvWeightGrad { .. } => work(graph, id),
-        _ => 0,
-    }
-}
-
 /// The operations a kernel computes, from first to last, moves left out.
 pub(super) fn operations(graph: &Graph, groups: &Groups, group: &Group) -> Vec<&'static str> {
-    let stops = |id: NodeId| groups.apart[id.index()] && group.hero != Some(id) && group.inner != Some(id);
+    let inside = [group.hero, group.inner, group.through];
+    let stops = |id: NodeId| groups.apart[id.index()] && !inside.contains(&Some(id));
     let mut seen = HashSet::new();
     let mut open = vec![group.root];
     while let Some(id) = open.pop() {

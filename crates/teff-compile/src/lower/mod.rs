@@ -21,9 +21,11 @@ mod pack;
 mod pool;
 mod prune;
 mod reduce;
+mod rows;
 mod scan;
 mod tidy;
 mod tile;
+mod work;
 
 pub(crate) use name::is_reserved;
 
@@ -100,6 +102,8 @@ pub(crate) fn lower(graph: &Graph, name: &str, target: &Target, reassociate: boo
     }
     let arena = crate::program::Arena { bytes: 0, align: 1, lower_bound: 0 };
     let mut program = Program { name: name.into(), buffers: to.buffers, kernels, inputs, outputs, arena };
+    rows::merge_rows(&mut program, &mut to.names);
+    program.kernels.iter_mut().for_each(tidy::tidy);
     prune::prune(&mut program);
     Ok(program)
 }
@@ -245,17 +249,16 @@ impl<'a> Lowering<'a> {
             b.name =
                 self.names.unique(&format!("{name}_{}", if root == Some(i) { "out" } else { "scratch" }));
         }
-        let mut kernel = crate::program::Kernel {
+        let kernel = crate::program::Kernel {
             name,
             label,
             ops: fuse::operations(self.graph, &self.groups, group),
             result: self.node(group.root).ty.clone(),
-            macs: fuse::macs(self.graph, group),
+            macs: work::macs(self.graph, group),
             vars,
             arrays,
             body,
         };
-        tidy::tidy(&mut kernel);
         Some(kernel)
     }
 

@@ -4,7 +4,7 @@ use super::Lowering;
 use super::build::value;
 use super::fuse::Group;
 use crate::error::Error;
-use crate::program::{Expr, Index, Scalar, Stmt, unravel};
+use crate::program::{Expr, Index, Scalar, Stmt, ravel, unravel};
 use teff_graph::{Binary, DType, NodeId, Num, ReduceKind, Unary};
 
 /// Partial sums of a float reduction: enough for two vector registers of four.
@@ -56,18 +56,33 @@ impl<'a> Lowering<'a> {
             if split {
                 let sum = l.split_reduction(combine, first, name, total, &mut |l, position| {
                     let inner = unravel(position, &reduced, l.vars());
-                    l.element(x, &from(&inner))
+                    l.element_on_the_way(group, x, &from(&inner))
                 })?;
                 return l.finish(group, hero, at, sum);
             }
             let result = l.mutable(name, Expr::Const(first));
             l.merged_loops(&["a", "b", "c"], &reduced, &mut |l, inner| {
-                let x = l.element(x, &from(inner))?;
+                let x = l.element_on_the_way(group, x, &from(inner))?;
                 l.set(result, Expr::binary(combine, value(result), x));
                 Ok(())
             })?;
             l.finish(group, hero, at, value(result))
         })
+    }
+
+    /// Element `index` of what is reduced; when it has memory that is not written yet, it is computed and stored.
+    fn element_on_the_way(&mut self, group: &Group, x: NodeId, index: &[Index]) -> Result<Expr, Error> {
+        if group.through != Some(x) {
+            return self.element(x, index);
+        }
+        let storage = self.storage_of(x);
+        let before = self.computing.replace(x);
+        let value = self.element(x, index);
+        self.computing = before;
+        let value = self.name_value("x", value?);
+        let at = storage.base.plus(&ravel(index, &self.node(x).ty.shape));
+        self.push(Stmt::Store(storage.buffer, at, value.clone()));
+        Ok(value)
     }
 
     /// A reduction of `total` elements in several parts, side by side, combined at the end.

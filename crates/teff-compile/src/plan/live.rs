@@ -1,6 +1,7 @@
 //! Which buffers need memory at the same time.
 
-use crate::program::{Atom, BufferId, Expr, Index, Kernel, Place, Program, Stmt, Var, each_expr_in};
+use super::in_place::in_place;
+use crate::program::{BufferId, Kernel, Place, Program};
 use teff_graph::DType;
 
 /// Buffers that lie at one place, one after another.
@@ -52,8 +53,12 @@ pub(super) fn slots(program: &Program) -> Vec<Slot> {
         let born = slots[at].clone();
         let fits = |s: &Slot| {
             let dying = *s.buffers.last().expect("slots hold buffers");
+            let (reads, writes) = &accesses[born.first];
+            let alone = s.buffers.iter().all(|b| *b == dying || !reads.contains(b) && !writes.contains(b));
             s.last == born.first
                 && s.first < born.first
+                && alone
+                && !writes.contains(&dying)
                 && s.bytes == born.bytes
                 && s.class == born.class
                 && in_place(program, &program.kernels[born.first], dying, born.buffers[0])
@@ -69,82 +74,4 @@ pub(super) fn slots(program: &Program) -> Vec<Slot> {
         }
     }
     slots
-}
-
-/// True when the kernel reads `from` only at the element of `to` that it is about to write, and writes each element of `to` once.
-fn in_place(program: &Program, kernel: &Kernel, from: BufferId, to: BufferId) -> bool {
-    if program.buffer(from).ty.dtype.size() != program.buffer(to).ty.dtype.size() {
-        return false;
-    }
-    let mut stores = Vec::new();
-    find_stores(&kernel.body, to, &mut Vec::new(), &mut stores);
-    let [(index, loops, body)] = &stores[..] else { return false };
-    let mut loads = 0;
-    let mut same = true;
-    each_expr_in(&kernel.body, &mut |e| {
-        if let Expr::Load(id, _, at) = e {
-            same &= *id != to;
-            if *id == from {
-                loads += 1;
-                same &= at == *index;
-            }
-        }
-    });
-    let mut loads_beside = 0;
-    for stmt in *body {
-        match stmt {
-            Stmt::Let(..) | Stmt::Store(..) => each_expr_in(std::slice::from_ref(stmt), &mut |e| {
-                loads_beside += matches!(e, Expr::Load(id, ..) if *id == from) as usize;
-            }),
-            _ => {}
-        }
-    }
-    same && loads == loads_beside && counts_all(index, loops, program.buffer(to).len())
-}
-
-type Found<'a> = (&'a Index, Vec<(Var, usize)>, &'a [Stmt]);
-
-/// Stores to a buffer, each with the loops around it and the body it stands in.
-fn find_stores<'a>(
-    body: &'a [Stmt],
-    to: BufferId,
-    loops: &mut Vec<(Var, usize)>,
-    found: &mut Vec<Found<'a>>,
-) {
-    for stmt in body {
-        match stmt {
-            Stmt::Store(id, index, _) if *id == to => found.push((index, loops.clone(), body)),
-            Stmt::For { var, count, body, .. } => {
-                loops.push((*var, *count));
-                find_stores(body, to, loops, found);
-                loops.pop();
-            }
-            // A store under a condition is none that surely happens; two make the kernel unfit.
-            Stmt::If { then, otherwise, .. } => {
-                find_stores(then, to, loops, found);
-                find_stores(otherwise, to, loops, found);
-            }
-            Stmt::Store(..) | Stmt::Let(..) | Stmt::LetIndex(..) | Stmt::Mutable(..) | Stmt::Set(..) => {}
-            Stmt::Array(_) | Stmt::StoreLocal(..) => {}
-        }
-    }
-}
-
-/// True when the loops take the index through every element once.
-fn counts_all(index: &Index, loops: &[(Var, usize)], len: usize) -> bool {
-    let mut terms: Vec<(i64, usize)> = Vec::new();
-    for (atom, c) in index.terms() {
-        let Atom::Var(v) = atom else { return false };
-        let Some((_, count)) = loops.iter().find(|(l, _)| l == v) else { return false };
-        terms.push((*c, *count));
-    }
-    terms.sort_unstable();
-    let mut covered = 1;
-    for (c, count) in &terms {
-        if *c != covered {
-            return false;
-        }
-        covered *= *count as i64;
-    }
-    index.constant() == 0 && terms.len() == loops.len() && covered == len as i64
 }

@@ -4,6 +4,7 @@
 //! the other (`in_place`). Otherwise they lie apart, and always when C would not let their element types share memory. Finding the
 //! smallest arena is interval packing: several greedy orders, then a search from the best of them, until the lower bound is met.
 
+mod in_place;
 mod live;
 mod pack;
 

@@ -100,6 +100,26 @@ impl Index {
         self.plus(&other.times(-1))
     }
 
+    /// What a variable is multiplied with; 0 when it does not occur by itself.
+    pub(crate) fn coefficient(&self, var: Var) -> i64 {
+        self.terms.iter().find(|(a, _)| *a == Atom::Var(var)).map_or(0, |(_, c)| *c)
+    }
+
+    /// The same index of other variables. Integers of the network in it stay as they are.
+    pub(crate) fn map_vars(&self, f: &impl Fn(Var) -> Var) -> Index {
+        let mut index = Index::from(self.constant);
+        for (atom, c) in &self.terms {
+            let atom = match atom {
+                Atom::Var(v) => Atom::Var(f(*v)),
+                Atom::Div(i, n) => Atom::Div(Box::new(i.map_vars(f)), *n),
+                Atom::Mod(i, n) => Atom::Mod(Box::new(i.map_vars(f)), *n),
+                Atom::Value(e) => Atom::Value(e.clone()),
+            };
+            index.add_term(atom, *c);
+        }
+        index
+    }
+
     /// The same index with every integer of the network in it changed.
     pub(crate) fn map_values(&self, f: &mut impl FnMut(&mut Expr)) -> Index {
         let mut index = Index::from(self.constant);

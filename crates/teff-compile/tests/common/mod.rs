@@ -119,7 +119,7 @@ fn apply(rng: &mut Rng, pool: &[Tensor], x: &Tensor) -> Option<Tensor> {
                 (_, false, 1) => Unary::Not,
                 _ => rng.pick(&all),
             };
-            Tensor::apply(Op::Unary(u), &[x.clone()])
+            Tensor::apply(Op::Unary(u), std::slice::from_ref(x))
         }
         1..=4 => {
             let y = beside(rng, pool, x);
@@ -156,7 +156,7 @@ fn apply(rng: &mut Rng, pool: &[Tensor], x: &Tensor) -> Option<Tensor> {
         8 => {
             let flat = x.len();
             let shapes: Vec<Vec<usize>> =
-                (1..=flat.min(12)).filter(|d| flat % d == 0).map(|d| vec![d, flat / d]).collect();
+                (1..=flat.min(12)).filter(|d| flat.is_multiple_of(*d)).map(|d| vec![d, flat / d]).collect();
             if shapes.is_empty() { x.flatten_all() } else { x.reshape(&rng.pick(&shapes)) }
         }
         9 => {
@@ -238,7 +238,7 @@ fn apply(rng: &mut Rng, pool: &[Tensor], x: &Tensor) -> Option<Tensor> {
         },
         25 if rank >= 2 && !bool && x.shape()[0] > 0 => {
             let state = x.pick(0, 0);
-            let (last, all) = Tensor::scan(&[state], &[x.clone()], rng.below(2) == 0, |s, x| {
+            let (last, all) = Tensor::scan(&[state], std::slice::from_ref(x), rng.below(2) == 0, |s, x| {
                 let next = tame(&(&s[0] + &x[0]));
                 (vec![next.clone()], vec![&next - &x[0]])
             });
@@ -279,7 +279,7 @@ fn conv(rng: &mut Rng, x: &Tensor) -> Option<Tensor> {
     if c > 8 || x.len() > 3000 {
         return None;
     }
-    let groups: Vec<usize> = (1..=c).filter(|d| c % d == 0).collect();
+    let groups: Vec<usize> = (1..=c).filter(|d| c.is_multiple_of(*d)).collect();
     g.groups = *groups.get(rng.below(groups.len().max(1)))?;
     let o = g.groups * (1 + rng.below(4));
     let kernel = [1 + rng.below(3), 1 + rng.below(3)];

@@ -1,0 +1,128 @@
+//! Whether a kernel may write one buffer over another that it reads for the last time.
+
+use crate::program::{Atom, BufferId, Expr, Index, Kernel, Program, Stmt, Var, each_expr_in};
+
+/// Where a buffer is read or written: the positions of the statement in the bodies around it, and the loops around it.
+struct Touch<'a> {
+    index: &'a Index,
+    path: Vec<usize>,
+    loops: Vec<(Var, usize)>,
+    /// Under a condition.
+    maybe: bool,
+}
+
+/// True when each element of `to` is written once, and each element of `from` is read before the element of `to` that takes its
+/// place is written: beside it, or in a loop that is over by then.
+pub(super) fn in_place(program: &Program, kernel: &Kernel, from: BufferId, to: BufferId) -> bool {
+    if program.buffer(from).ty.dtype.size() != program.buffer(to).ty.dtype.size() {
+        return false;
+    }
+    let (mut loads, mut stores) = (Vec::new(), Vec::new());
+    let mut walk = Walk { from, to, loads: &mut loads, stores: &mut stores };
+    walk.body(&kernel.body, &mut Vec::new(), &mut Vec::new(), false);
+    let [store] = &stores[..] else { return false };
+    let once = !store.maybe && counts_all(store.index, &store.loops, program.buffer(to).len());
+    once && loads.iter().all(|load| is_before(kernel, load, store))
+}
+
+fn is_before(kernel: &Kernel, load: &Touch, store: &Touch) -> bool {
+    let together = load.path.iter().zip(&store.path).take_while(|(a, b)| a == b).count();
+    let beside = load.path.len() == store.path.len() && together + 1 >= store.path.len();
+    if beside && load.path <= store.path && load.index == store.index {
+        return true;
+    }
+    if load.path.get(together) >= store.path.get(together) {
+        return false;
+    }
+    // Every statement on the way to where they part is a loop, as a store under a condition is refused.
+    match store.loops[..together] {
+        [] => true,
+        [(row, _)] => {
+            let (a, b) = (stride(kernel, load.index, row), stride(kernel, store.index, row));
+            a.is_some() && a == b
+        }
+        _ => false,
+    }
+}
+
+/// The distance of rows in which an index stays, if it stays in one for each value of `row`.
+fn stride(kernel: &Kernel, index: &Index, row: Var) -> Option<i64> {
+    let c = index.coefficient(row);
+    let (low, high) = index.minus(&Index::from(row).times(c)).interval(&kernel.vars)?;
+    (c > 0 && low >= 0 && high < c).then_some(c)
+}
+
+struct Walk<'a, 'b> {
+    from: BufferId,
+    to: BufferId,
+    loads: &'b mut Vec<Touch<'a>>,
+    stores: &'b mut Vec<Touch<'a>>,
+}
+
+impl<'a> Walk<'a, '_> {
+    fn body(&mut self, body: &'a [Stmt], path: &mut Vec<usize>, loops: &mut Vec<(Var, usize)>, maybe: bool) {
+        for (position, stmt) in body.iter().enumerate() {
+            path.push(position);
+            match stmt {
+                Stmt::For { var, count, body, .. } => {
+                    loops.push((*var, *count));
+                    self.body(body, path, loops, maybe);
+                    loops.pop();
+                }
+                Stmt::If { condition, then, otherwise } => {
+                    self.expr(condition, path, loops);
+                    self.body(then, path, loops, true);
+                    self.body(otherwise, path, loops, true);
+                }
+                Stmt::Let(..) | Stmt::LetIndex(..) | Stmt::Mutable(..) | Stmt::Set(..) | Stmt::Array(_) => {
+                    self.leaf(stmt, path, loops);
+                }
+                Stmt::StoreLocal(..) => self.leaf(stmt, path, loops),
+                Stmt::Store(id, index, _) => {
+                    self.leaf(stmt, path, loops);
+                    if *id == self.to {
+                        self.stores.push(Touch { index, path: path.clone(), loops: loops.clone(), maybe });
+                    }
+                }
+            }
+            path.pop();
+        }
+    }
+
+    fn leaf(&mut self, stmt: &'a Stmt, path: &[usize], loops: &[(Var, usize)]) {
+        let from = self.from;
+        each_expr_in(std::slice::from_ref(stmt), &mut |e| self.note(from, e, path, loops));
+    }
+
+    fn expr(&mut self, e: &'a Expr, path: &[usize], loops: &[(Var, usize)]) {
+        let from = self.from;
+        crate::program::each_expr(e, &mut |e| self.note(from, e, path, loops));
+    }
+
+    fn note(&mut self, from: BufferId, e: &'a Expr, path: &[usize], loops: &[(Var, usize)]) {
+        if let Expr::Load(id, _, index) = e
+            && *id == from
+        {
+            self.loads.push(Touch { index, path: path.to_vec(), loops: loops.to_vec(), maybe: false });
+        }
+    }
+}
+
+/// True when the loops take the index through every element once.
+fn counts_all(index: &Index, loops: &[(Var, usize)], len: usize) -> bool {
+    let mut terms: Vec<(i64, usize)> = Vec::new();
+    for (atom, c) in index.terms() {
+        let Atom::Var(v) = atom else { return false };
+        let Some((_, count)) = loops.iter().find(|(l, _)| l == v) else { return false };
+        terms.push((*c, *count));
+    }
+    terms.sort_unstable();
+    let mut covered = 1;
+    for (c, count) in &terms {
+        if *c != covered {
+            return false;
+        }
+        covered *= *count as i64;
+    }
+    index.constant() == 0 && terms.len() == loops.len() && covered == len as i64
+}
