@@ -5,9 +5,11 @@
 //! plus 1e-5, integers exactly. `data/conformance.txt` lists every test that does not pass, with its reason; the test fails when
 //! that list is not right. `TEFF_BLESS=1` rewrites it.
 
+#[path = "common/archive.rs"]
+mod archive;
 mod common;
 
-use common::archive::Archive;
+use archive::Archive;
 use common::{Job, difference, onnxruntime};
 use std::collections::BTreeMap;
 use std::path::Path;

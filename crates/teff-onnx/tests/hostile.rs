@@ -2,9 +2,11 @@
 //!
 //! `TEFF_FUZZ` is how many damaged copies are made of each (2 when not given).
 
+#[path = "common/archive.rs"]
+mod archive;
 mod common;
 
-use common::archive::Archive;
+use archive::Archive;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex};

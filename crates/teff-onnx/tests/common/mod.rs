@@ -1,8 +1,6 @@
 //! Helpers of the tests: comparison, random values, onnxruntime.
 #![allow(dead_code, reason = "each test program uses some of them")]
 
-pub(crate) mod archive;
-
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use teff_graph::{DType, Num, Type, Value, random_bits};
