@@ -97,22 +97,7 @@ impl<'a> Lowering<'a> {
                 from[*axis] = clamped(at, size);
                 operand(self, 0, &from)
             }
-            Op::Quantize { dtype, low, high } => {
-                let block = scale_index(index, operand_type(0), operand_type(1));
-                let x = operand(self, 0, index)?;
-                let scale = operand(self, 1, &block)?;
-                let zero = operand(self, 2, &block)?;
-                Ok(quantized(x, scale, zero, *dtype, *low, *high))
-            }
-            Op::Dequantize => {
-                let block = scale_index(index, operand_type(0), operand_type(1));
-                let q = operand(self, 0, index)?.cast(DType::I32);
-                let scale = operand(self, 1, &block)?;
-                let zero = operand(self, 2, &block)?.cast(DType::I32);
-                let is_zero = matches!(&zero, Expr::Const(s) if s.get() == Num::Int(0));
-                let steps = if is_zero { q } else { Expr::binary(Binary::Sub, q, zero) };
-                Ok(Expr::binary(Binary::Mul, steps.cast(scale.dtype()), scale))
-            }
+            Op::Quantize { .. } | Op::Dequantize => self.scaled(node, index, name),
             Op::Random { .. } => Err(self.unsupported(
                 id,
                 "random numbers belong to training; a compiled network gives the same result every time",
@@ -132,6 +117,25 @@ impl<'a> Lowering<'a> {
             }
             Op::Scatter { .. } | Op::ArgSort { .. } => unreachable!("{} %{} has memory", node.op, id.index()),
         }
+    }
+
+    /// A quantised or dequantised element.
+    fn scaled(&mut self, node: &Node, index: &[Index], name: bool) -> Result<Expr, Error> {
+        let [x, scale, zero] = node.operands[..] else {
+            unreachable!("takes a value, a scale and a zero point")
+        };
+        let block = scale_index(index, &self.graph[x].ty, &self.graph[scale].ty);
+        let x = self.element_of(x, index, name)?;
+        let scale = self.element_of(scale, &block, name)?;
+        let zero = self.element_of(zero, &block, name)?;
+        if let Op::Quantize { dtype, low, high } = &node.op {
+            return Ok(quantized(x, scale, zero, *dtype, *low, *high));
+        }
+        let (q, zero) = (x.cast(DType::I32), zero.cast(DType::I32));
+        let is_zero = matches!(&zero, Expr::Const(s) if s.get() == Num::Int(0))
+            || matches!(&zero, Expr::Cast(_, z) if matches!(&**z, Expr::Const(s) if s.get() == Num::Int(0)));
+        let steps = if is_zero { q } else { Expr::binary(Binary::Sub, q, zero) };
+        Ok(Expr::binary(Binary::Mul, steps.cast(scale.dtype()), scale))
     }
 
     /// Inside the operand, or the fill. Nothing in it is named: it may not be computed outside.
