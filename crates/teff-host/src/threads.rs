@@ -4,7 +4,7 @@
 
 use std::cell::UnsafeCell;
 use std::ops::Range;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread::JoinHandle;
 
@@ -18,16 +18,14 @@ pub(crate) struct Team {
     workers: Vec<JoinHandle<()>>,
 }
 
-type Job = *const (dyn Fn(usize) + Sync);
+type Job = *const (dyn Fn(usize, usize) + Sync);
 
 struct Shared {
-    /// Written by the caller between rounds, read by workers after they have taken their part of a round.
+    /// Written by the caller while no part is open, read by who has claimed one.
     job: UnsafeCell<Option<Job>>,
-    /// Counts the calls of [`Team::run`].
-    round: AtomicUsize,
-    /// For each worker the last round whose part of the work has been taken, by it or by the caller.
-    taken: Vec<AtomicUsize>,
-    /// Parts of this round that are done, the caller's own not counted.
+    /// What there is to claim: see [`Ticket`].
+    ticket: AtomicU64,
+    /// Parts of this round that are done.
     done: AtomicUsize,
     ready: AtomicUsize,
     sleeping: AtomicUsize,
@@ -37,19 +35,59 @@ struct Shared {
     wake: Condvar,
 }
 
-// SAFETY: `job` is written only between rounds, when every part of the last one has been taken and is done, and read only by who
-// has taken a part of the round; what it points to is shared by many threads by its type.
+// SAFETY: `job` is written only while all parts are done, and read only by who has claimed a part, which is done only after that;
+// what it points to is shared by many threads by its type.
 unsafe impl Send for Shared {}
 // SAFETY: as above.
 unsafe impl Sync for Shared {}
+
+/// The round, how many parts it has, and the next to be claimed, in one word: a part is claimed by changing all at once, so that
+/// who comes late for one round never takes a part of another.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Ticket {
+    round: u32,
+    parts: u16,
+    next: u16,
+}
+
+impl Ticket {
+    fn of(word: u64) -> Ticket {
+        Ticket { round: (word >> 32) as u32, parts: (word >> 16) as u16, next: word as u16 }
+    }
+
+    fn word(self) -> u64 {
+        (self.round as u64) << 32 | (self.parts as u64) << 16 | self.next as u64
+    }
+}
+
+impl Shared {
+    fn ticket(&self) -> Ticket {
+        Ticket::of(self.ticket.load(Ordering::SeqCst))
+    }
+
+    /// Claims a part of the open round, if one is left.
+    fn claim(&self) -> Option<usize> {
+        let mut t = self.ticket();
+        while t.next < t.parts {
+            let taken = Ticket { next: t.next + 1, ..t }.word();
+            match self.ticket.compare_exchange_weak(t.word(), taken, Ordering::SeqCst, Ordering::SeqCst) {
+                Ok(_) => return Some(t.next as usize),
+                Err(now) => t = Ticket::of(now),
+            }
+        }
+        None
+    }
+}
+
+/// Parts a thread: the more, the less one waits for the other, and the more is done anew for each part.
+const PARTS: usize = 2;
 
 impl Team {
     /// A team of `threads`, the caller included.
     pub(crate) fn new(threads: usize) -> Team {
         let shared = Arc::new(Shared {
             job: UnsafeCell::new(None),
-            round: AtomicUsize::new(0),
-            taken: (1..threads).map(|_| AtomicUsize::new(0)).collect(),
+            ticket: AtomicU64::new(0),
             done: AtomicUsize::new(0),
             ready: AtomicUsize::new(0),
             sleeping: AtomicUsize::new(0),
@@ -78,80 +116,72 @@ impl Team {
         self.workers.len() + 1
     }
 
-    /// Splits `0 .. n` into one range a thread, each a multiple of `grain` long but the last, and calls `f(thread, range)` for
-    /// each on its own thread. The split depends on nothing but its arguments and the size of the team.
+    /// Splits `0 .. n` into parts, each a multiple of `grain` long but the last, and calls `f(thread, part)` for each on whatever
+    /// thread has time. The split depends on nothing but its arguments and the size of the team.
     pub(crate) fn split(&self, n: usize, grain: usize, f: impl Fn(usize, Range<usize>) + Sync) {
         let units = n.div_ceil(grain);
-        let threads = self.size();
-        self.run(&|i| {
-            let (from, to) = (units * i / threads * grain, (units * (i + 1) / threads * grain).min(n));
+        let parts = match self.workers.is_empty() {
+            true => 1,
+            false => (PARTS * self.size()).min(units).min(u16::MAX as usize),
+        };
+        self.run(parts, &|thread, part| {
+            let (from, to) = (units * part / parts * grain, (units * (part + 1) / parts * grain).min(n));
             if from < to {
-                f(i, from..to);
+                f(thread, from..to);
             }
         });
     }
 
-    /// Calls `f(i)` for each i below the size of the team, each once, and returns when all are done. Thread i takes part i; a part
-    /// whose thread has not come by when the caller is done with its own, because the processor is busy elsewhere, the caller
-    /// takes too.
-    fn run(&self, f: &(dyn Fn(usize) + Sync)) {
-        if self.workers.is_empty() {
-            return f(0);
+    /// Calls `f(thread, part)` for every part, and returns when all are done.
+    fn run(&self, parts: usize, f: &(dyn Fn(usize, usize) + Sync)) {
+        if parts < 2 {
+            return (0..parts).for_each(|part| f(0, part));
         }
         let s = &*self.shared;
-        // SAFETY: between rounds nobody reads the job; this function returns when every part has been taken and is done, so that
-        // the lifetime, which is dropped here, is not overrun.
+        // SAFETY: all parts of earlier rounds are done, and this function returns after all of this one are, so that the lifetime,
+        // which is dropped here, is not overrun.
         unsafe {
-            *s.job.get() = Some(std::mem::transmute::<*const (dyn Fn(usize) + Sync + '_), Job>(f));
+            *s.job.get() = Some(std::mem::transmute::<*const (dyn Fn(usize, usize) + Sync + '_), Job>(f));
         }
         s.done.store(0, Ordering::SeqCst);
-        let round = s.round.fetch_add(1, Ordering::SeqCst) + 1;
+        let round = s.ticket().round.wrapping_add(1);
+        s.ticket.store(Ticket { round, parts: parts as u16, next: 0 }.word(), Ordering::SeqCst);
         if s.sleeping.load(Ordering::SeqCst) > 0 {
             let _guard = s.lock.lock().unwrap_or_else(|e| e.into_inner());
             s.wake.notify_all();
         }
-        // Also when `f` panics here the workers must be done before its captures go away.
-        let wait = Wait(s, round);
-        f(0);
-        for i in 0..self.workers.len() {
-            if s.take(i, round) {
-                s.done.fetch_add(1, Ordering::SeqCst);
-                f(i + 1);
-            }
-        }
-        drop(wait);
-        assert!(!s.panicked.load(Ordering::SeqCst), "a worker thread panicked");
-    }
-}
-
-impl Shared {
-    /// Takes the part of worker `i` of a round; false when it has been taken.
-    fn take(&self, i: usize, round: usize) -> bool {
-        self.taken[i].compare_exchange(round - 1, round, Ordering::SeqCst, Ordering::SeqCst).is_ok()
-    }
-}
-
-/// Ends a round: takes the parts that are left, which is so only after a panic, and waits for the workers.
-struct Wait<'a>(&'a Shared, usize);
-
-impl Drop for Wait<'_> {
-    fn drop(&mut self) {
-        let Wait(s, round) = *self;
-        let left = (0..s.taken.len()).filter(|&i| s.take(i, round)).count();
-        s.done.fetch_add(left, Ordering::SeqCst);
+        work_off(s, 0);
         let mut spins = 0usize;
-        while s.done.load(Ordering::SeqCst) < s.taken.len() {
+        while s.done.load(Ordering::Acquire) < parts {
             spins += 1;
             // When there are more threads than processors a worker may need this one.
             if spins.is_multiple_of(1000) { std::thread::yield_now() } else { std::hint::spin_loop() }
         }
+        assert!(!s.panicked.load(Ordering::SeqCst), "a part of a step panicked");
+    }
+}
+
+/// Claims part after part of the open round.
+fn work_off(s: &Shared, thread: usize) {
+    while let Some(part) = s.claim() {
+        // SAFETY: the caller of the round wrote the job before it opened it, and keeps it alive until this part is done.
+        let job = unsafe { (*s.job.get()).map(|j| &*j) };
+        if let Some(job) = job {
+            // A part that panics is done nevertheless, or the caller would wait forever.
+            let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| job(thread, part)));
+            if result.is_err() {
+                s.panicked.store(true, Ordering::SeqCst);
+            }
+        }
+        s.done.fetch_add(1, Ordering::Release);
     }
 }
 
 impl Drop for Team {
     fn drop(&mut self) {
         self.shared.stop.store(true, Ordering::SeqCst);
-        self.shared.round.fetch_add(1, Ordering::SeqCst);
+        let round = self.shared.ticket().round.wrapping_add(1);
+        self.shared.ticket.store(Ticket { round, parts: 0, next: 0 }.word(), Ordering::SeqCst);
         drop(self.shared.lock.lock());
         self.shared.wake.notify_all();
         for w in self.workers.drain(..) {
@@ -161,7 +191,7 @@ impl Drop for Team {
 }
 
 /// What a worker does all its life.
-fn work(s: &Shared, i: usize) {
+fn work(s: &Shared, thread: usize) {
     s.ready.fetch_add(1, Ordering::SeqCst);
     let mut seen = 0;
     loop {
@@ -169,25 +199,14 @@ fn work(s: &Shared, i: usize) {
         if s.stop.load(Ordering::SeqCst) {
             return;
         }
-        if !s.take(i - 1, seen) {
-            continue;
-        }
-        // SAFETY: a part of this round is taken and not done, so the caller keeps the job alive.
-        let job = unsafe { (*s.job.get()).map(|j| &*j) };
-        if let Some(job) = job {
-            let done = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| job(i)));
-            if done.is_err() {
-                s.panicked.store(true, Ordering::SeqCst);
-            }
-        }
-        s.done.fetch_add(1, Ordering::SeqCst);
+        work_off(s, thread);
     }
 }
 
 /// Waits for a round other than `seen`.
-fn next_round(s: &Shared, seen: usize) -> usize {
+fn next_round(s: &Shared, seen: u32) -> u32 {
     for _ in 0..SPINS {
-        let round = s.round.load(Ordering::SeqCst);
+        let round = s.ticket().round;
         if round != seen {
             return round;
         }
@@ -196,11 +215,11 @@ fn next_round(s: &Shared, seen: usize) -> usize {
     let mut guard = s.lock.lock().unwrap_or_else(|e| e.into_inner());
     // Counted before the round is looked at again, so that a caller who sees nobody asleep has set a round seen here.
     s.sleeping.fetch_add(1, Ordering::SeqCst);
-    while s.round.load(Ordering::SeqCst) == seen {
+    while s.ticket().round == seen {
         guard = s.wake.wait(guard).unwrap_or_else(|e| e.into_inner());
     }
     s.sleeping.fetch_sub(1, Ordering::SeqCst);
-    s.round.load(Ordering::SeqCst)
+    s.ticket().round
 }
 
 #[cfg(test)]
