@@ -107,13 +107,15 @@ impl Optimizer {
         let rate = Tensor::param(&self.rate);
         let shared = match self.rule {
             Rule::Sgd { .. } => None,
-            Rule::Adam { beta1, beta2, .. } => {
+            Rule::Adam { beta1, beta2, epsilon } => {
                 let steps = self.remember("optimizer.steps", &Type::new(DType::F32, []));
                 let next = Tensor::param(&steps) + 1.0;
                 updates.push((steps, next.clone()));
-                // 1 / (1 - beta^t): how much the running means are too small at step t.
-                let correction = |beta: f64| (next.full_like(1.0) - next.full_like(beta).pow(&next)).recip();
-                Some((correction(beta1), correction(beta2)))
+                // 1 - beta^t: what share of its true size a running mean has reached at step t.
+                let reached = |beta: f64| next.full_like(1.0) - next.full_like(beta).pow(&next);
+                let root = reached(beta2).sqrt();
+                // rate (m / r1) / (sqrt(v / r2) + epsilon), with all that is the same for every weight taken out of the loop.
+                Some((&rate * &root / reached(beta1), root * epsilon))
             }
         };
         for (param, value, grad) in found {
@@ -121,14 +123,14 @@ impl Optimizer {
             let coupled = decay != 0.0 && !self.decoupled;
             let grad = if coupled { grad + value * decay } else { grad.clone() };
             let change = match (self.rule, &shared) {
-                (Rule::Adam { beta1, beta2, epsilon }, Some((correct1, correct2))) => {
+                (Rule::Adam { beta1, beta2, .. }, Some((scale, offset))) => {
                     let first = self.remember(&format!("{}.adam_m", param.name()), param.ty());
                     let second = self.remember(&format!("{}.adam_v", param.name()), param.ty());
                     let m = Tensor::param(&first) * beta1 + &grad * (1.0 - beta1);
                     let v = Tensor::param(&second) * beta2 + grad.square() * (1.0 - beta2);
                     updates.push((first, m.clone()));
                     updates.push((second, v.clone()));
-                    m * (&rate * correct1) / ((v * correct2).sqrt() + epsilon)
+                    m * scale / (v.sqrt() + offset)
                 }
                 (Rule::Sgd { momentum, nesterov }, _) if momentum != 0.0 => {
                     let velocity = self.remember(&format!("{}.velocity", param.name()), param.ty());
@@ -137,7 +139,7 @@ impl Optimizer {
                     &rate * if nesterov { grad + v * momentum } else { v }
                 }
                 (Rule::Sgd { .. }, _) => &rate * &grad,
-                (Rule::Adam { .. }, None) => unreachable!("Adam shares its corrections"),
+                (Rule::Adam { .. }, None) => unreachable!("Adam shares its scale"),
             };
             let kept =
                 if self.decoupled && decay != 0.0 { value - value * (&rate * decay) } else { value.clone() };

@@ -1,6 +1,6 @@
 //! Putting batches together.
 
-use teff_data::{Augmenter, Dataset};
+use teff_data::{Augmenter, Dataset, Scratch};
 
 /// One batch.
 #[derive(Default)]
@@ -9,41 +9,29 @@ pub(super) struct Batch {
     pub(super) labels: Vec<i32>,
 }
 
-impl Batch {
-    pub(super) fn new(size: usize, sample_len: usize) -> Batch {
-        Batch { images: vec![0.0; size * sample_len], labels: vec![0; size] }
-    }
-}
-
-/// Puts batches together.
+/// Puts batches of an epoch together.
 pub(super) struct Gather<'a> {
-    pub(super) data: &'a Dataset,
-    pub(super) augmenter: Option<Augmenter>,
-    pub(super) epoch: u64,
-}
-
-/// A [`Gather`] with the memory it works in.
-pub(super) struct Ready<'a> {
-    gather: Gather<'a>,
-    scratch: Option<teff_data::Scratch>,
-    pub(super) buffer: Batch,
+    data: &'a Dataset,
+    augmenter: Option<(Augmenter, Scratch)>,
+    epoch: u64,
 }
 
 impl<'a> Gather<'a> {
-    pub(super) fn ready(self, batch: usize) -> Ready<'a> {
-        let scratch = self.augmenter.as_ref().map(Augmenter::scratch);
-        let buffer = Batch::new(batch, self.data.sample_len());
-        Ready { gather: self, scratch, buffer }
+    pub(super) fn new(data: &'a Dataset, augmenter: Option<&Augmenter>, epoch: usize) -> Gather<'a> {
+        let augmenter = augmenter.map(|a| (a.clone(), a.scratch()));
+        Gather { data, augmenter, epoch: epoch as u64 }
     }
-}
 
-impl Ready<'_> {
-    pub(super) fn fill(&mut self, batch: &[usize]) {
-        let Gather { data, augmenter, epoch } = &self.gather;
-        match (augmenter, &mut self.scratch) {
-            (Some(a), Some(scratch)) => a.gather(data, batch, *epoch, &mut self.buffer.images, scratch),
-            _ => data.gather(batch, &mut self.buffer.images),
+    /// Writes the images of these samples, changed if they are to be.
+    pub(super) fn images(&mut self, batch: &[usize], out: &mut [f32]) {
+        match &mut self.augmenter {
+            Some((augmenter, scratch)) => augmenter.gather(self.data, batch, self.epoch, out, scratch),
+            None => self.data.gather(batch, out),
         }
-        data.gather_labels(batch, &mut self.buffer.labels);
+    }
+
+    /// Writes their labels.
+    pub(super) fn labels(&self, batch: &[usize], out: &mut [i32]) {
+        self.data.gather_labels(batch, out);
     }
 }

@@ -155,12 +155,13 @@ impl<'a> Trainer<'a> {
         let mut order = Order::new(self.data.len());
         let order = order.shuffle(self.settings.seed, self.epoch as u64);
         let batches = order.chunks_exact(self.settings.batch).skip(self.step_in_epoch);
-        let gather = Gather { data: self.data, augmenter: self.augmenter.clone(), epoch: self.epoch as u64 };
+        let mut gather = Gather::new(self.data, self.augmenter.as_ref(), self.epoch);
         if self.augmenter.is_none() || self.settings.threads == 1 {
-            let mut gather = gather.ready(self.settings.batch);
+            let mut labels = vec![0; self.settings.batch];
             for batch in batches {
-                gather.fill(batch);
-                if self.one(&gather.buffer, &mut observe)?.is_break() {
+                gather.images(batch, self.step.input_mut(0));
+                gather.labels(batch, &mut labels);
+                if self.one(&labels, &mut observe)?.is_break() {
                     break;
                 }
             }
@@ -177,31 +178,33 @@ impl<'a> Trainer<'a> {
     /// Batches are put together on a thread of their own, one ahead: changing images takes about as long as learning from them.
     fn overlapped<'b>(
         &mut self,
-        gather: Gather<'b>,
+        mut gather: Gather<'b>,
         batches: impl Iterator<Item = &'b [usize]> + Send,
         observe: &mut impl FnMut(Progress) -> ControlFlow<()>,
     ) -> Result<()> {
-        let size = self.settings.batch;
+        let (size, sample) = (self.settings.batch, self.data.sample_len());
         let (to_fill, empty): (SyncSender<Batch>, Receiver<Batch>) = sync_channel(2);
         let (filled, ready): (SyncSender<Batch>, Receiver<Batch>) = sync_channel(2);
         std::thread::scope(|scope| {
             // Moved in, so that every way out of this closure hangs up and lets the thread end.
             let (to_fill, ready) = (to_fill, ready);
-            let buffers = [0, 1].map(|_| Batch::new(size, self.data.sample_len()));
-            buffers.into_iter().for_each(|b| to_fill.send(b).expect("the channel holds two"));
+            for _ in 0..2 {
+                let buffer = Batch { images: vec![0.0; size * sample], labels: vec![0; size] };
+                to_fill.send(buffer).expect("the channel holds two");
+            }
             scope.spawn(move || {
-                let mut gather = gather.ready(size);
                 for batch in batches {
-                    let Ok(buffer) = empty.recv() else { return };
-                    gather.buffer = buffer;
-                    gather.fill(batch);
-                    if filled.send(std::mem::take(&mut gather.buffer)).is_err() {
+                    let Ok(mut buffer) = empty.recv() else { return };
+                    gather.images(batch, &mut buffer.images);
+                    gather.labels(batch, &mut buffer.labels);
+                    if filled.send(buffer).is_err() {
                         return;
                     }
                 }
             });
             while let Ok(buffer) = ready.recv() {
-                if self.one(&buffer, observe)?.is_break() {
+                self.step.input_mut::<f32>(0).copy_from_slice(&buffer.images);
+                if self.one(&buffer.labels, observe)?.is_break() {
                     break;
                 }
                 // The thread has ended when it had no more batches.
@@ -211,15 +214,14 @@ impl<'a> Trainer<'a> {
         })
     }
 
-    /// One step.
+    /// One step on the images that are in place.
     fn one(
         &mut self,
-        batch: &Batch,
+        labels: &[i32],
         observe: &mut impl FnMut(Progress) -> ControlFlow<()>,
     ) -> Result<ControlFlow<()>> {
         self.optimizer.set_rate(self.rate());
-        self.step.input_mut::<f32>(0).copy_from_slice(&batch.images);
-        self.step.input_mut::<i32>(1).copy_from_slice(&batch.labels);
+        self.step.input_mut::<i32>(1).copy_from_slice(labels);
         self.step.run()?;
         let loss = self.step.item(0);
         if !loss.is_finite() {
@@ -231,7 +233,7 @@ impl<'a> Trainer<'a> {
         }
         let classes = self.data.classes().len();
         let said = self.step.output::<f32>(1).chunks_exact(classes).map(argmax);
-        self.sums.right += said.zip(&batch.labels).filter(|&(p, &l)| p == l as usize).count();
+        self.sums.right += said.zip(labels).filter(|&(p, &l)| p == l as usize).count();
         self.sums.loss += f64::from(loss);
         self.sums.steps += 1;
         self.step_in_epoch += 1;
