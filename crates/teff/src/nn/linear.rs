@@ -4,9 +4,9 @@ use super::{Layer, Pass, uniform};
 use teff_data::Rng;
 use teff_graph::{Param, Tensor};
 
-/// x W^T + b over the last axis.
+/// x W + b over the last axis. The weights of one input lie side by side, which is how the matrix product reads them.
 pub struct Linear {
-    /// `[outputs, inputs]`.
+    /// `[inputs, outputs]`.
     pub weight: Param,
     /// `[outputs]`.
     pub bias: Option<Param>,
@@ -16,7 +16,7 @@ pub struct Linear {
 impl Linear {
     /// With a bias.
     pub fn new(name: &str, inputs: usize, outputs: usize, rng: &mut Rng) -> Linear {
-        let weight = uniform(format!("{name}.weight"), &[outputs, inputs], inputs, rng);
+        let weight = uniform(format!("{name}.weight"), &[inputs, outputs], inputs, rng);
         let bias = uniform(format!("{name}.bias"), &[outputs], inputs, rng);
         Linear { weight, bias: Some(bias), name: name.into() }
     }
@@ -29,7 +29,7 @@ impl Linear {
 
 impl Layer for Linear {
     fn forward(&self, x: &Tensor, _: &Pass) -> Tensor {
-        let y = x.matmul(&Tensor::param(&self.weight).transpose()).named(&self.name);
+        let y = x.matmul(&Tensor::param(&self.weight)).named(&self.name);
         match &self.bias {
             Some(bias) => (y + Tensor::param(bias)).named(&self.name),
             None => y,
