@@ -43,6 +43,7 @@ mod pointwise;
 mod program;
 mod reference;
 mod scan;
+mod sparse;
 mod step;
 mod threads;
 mod view;
