@@ -27,7 +27,7 @@ struct Entry {
 }
 
 /// Computes the product if that pays: A has few elements that are not zero, B and C lie row by row, and there is enough to do.
-/// False, and nothing done, otherwise. Infinite and NaN elements of B that meet a zero count as nothing.
+/// False, and C not to be used, otherwise. A zero times an infinite or NaN element is NaN, so B must be finite for zeros to be skipped.
 ///
 /// # Safety
 /// As [`crate::gemm::multiply`]; `scratch` has [`SCRATCH`] bytes.
@@ -36,7 +36,7 @@ pub(crate) unsafe fn multiply(level: Level, p: &Product, scratch: *mut u8) -> bo
     let mut done = false;
     // SAFETY: as the caller promises.
     unsafe {
-        if pays && is_sparse(p) {
+        if pays && is_sparse(p) && is_finite(p) {
             blocks(level)(p, scratch, &mut done);
         }
     }
@@ -53,6 +53,16 @@ unsafe fn is_sparse(p: &Product) -> bool {
         found += usize::from(x != 0.0);
     }
     found * 5 <= seen
+}
+
+/// True when no element of B is infinite or NaN: none has all bits of the exponent set.
+unsafe fn is_finite(p: &Product) -> bool {
+    const EXPONENT: u32 = 0x7f80_0000;
+    (0..p.k).all(|row| {
+        // SAFETY: a row of B, whose elements lie side by side.
+        let line = unsafe { std::slice::from_raw_parts(p.b.at.offset(row as isize * p.b.row), p.n) };
+        !line.iter().fold(false, |bad, x| bad | (x.to_bits() & EXPONENT == EXPONENT))
+    })
 }
 
 #[inline(always)]
@@ -199,13 +209,19 @@ mod tests {
 
     /// A product of small integers, which is exact, with one element in `every` not zero.
     fn check(m: usize, n: usize, k: usize, turned: bool, every: usize) -> bool {
+        check_with(m, n, k, turned, every, 0.0)
+    }
+
+    /// As [`check`], the last element of B being `last`.
+    fn check_with(m: usize, n: usize, k: usize, turned: bool, every: usize, last: f32) -> bool {
         let (row, column) = if turned { (1, m as isize) } else { (k as isize, 1) };
         let place = |i: usize, j: usize| (i as isize * row + j as isize * column) as usize;
         let mut a = vec![0.0f32; m * k];
         for x in (0..m * k).step_by(every) {
             a[x] = (x % 7) as f32 - 3.0;
         }
-        let b: Vec<f32> = (0..k * n).map(|i| (i % 9) as f32 - 4.0).collect();
+        let mut b: Vec<f32> = (0..k * n).map(|i| (i % 9) as f32 - 4.0).collect();
+        *b.last_mut().unwrap() = last;
         let mut c = vec![f32::NAN; m * n];
         let mut scratch = vec![0u64; SCRATCH.div_ceil(8)];
         let p = Product {
@@ -245,5 +261,13 @@ mod tests {
         assert!(!check(128, 400, 784, false, 2));
         assert!(!check(16, 400, 16, false, 7));
         assert!(!check(128, 10, 784, false, 7));
+    }
+
+    #[test]
+    fn zeros_are_not_skipped_where_they_would_give_nan() {
+        for last in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+            assert!(!check_with(128, 400, 784, false, 7, last));
+        }
+        assert!(check_with(128, 400, 784, false, 7, f32::MAX));
     }
 }
