@@ -209,6 +209,15 @@ impl Index {
         })
     }
 
+    /// True when `var` occurs, be it in a quotient; not looked for in integers of the network.
+    pub(crate) fn mentions(&self, var: Var) -> bool {
+        self.terms.iter().any(|(a, _)| match a {
+            Atom::Var(v) => *v == var,
+            Atom::Div(i, _) | Atom::Mod(i, _) => i.mentions(var),
+            Atom::Value(_) => false,
+        })
+    }
+
     /// True when dividing is needed to compute it.
     pub(crate) fn divides(&self) -> bool {
         self.terms.iter().any(|(a, _)| matches!(a, Atom::Div(..) | Atom::Mod(..)))

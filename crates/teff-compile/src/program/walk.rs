@@ -1,6 +1,6 @@
 //! Walking over statements and expressions.
 
-use super::{Atom, BufferId, Expr, Index, Stmt};
+use super::{Atom, BufferId, Expr, Index, Stmt, Var};
 
 /// Bodies inside a statement.
 pub(crate) fn stmt_children(stmt: &Stmt) -> Vec<&[Stmt]> {
@@ -109,6 +109,14 @@ pub(super) fn accesses(body: &[Stmt]) -> (Vec<BufferId>, Vec<BufferId>) {
         }
     });
     (reads, writes)
+}
+
+/// True when an index in these statements has `var` in it.
+pub(crate) fn mentions(body: &[Stmt], var: Var) -> bool {
+    let mut found = false;
+    each_stmt(body, &mut |stmt| found |= stmt_indices(stmt).is_some_and(|i| i.mentions(var)));
+    each_expr_in(body, &mut |e| found |= expr_indices(e).is_some_and(|i| i.mentions(var)));
+    found
 }
 
 /// How many divisions the indices of these statements need.
