@@ -33,7 +33,9 @@ pub use evaluate::{Fault, evaluate};
 pub use index::{Atom, Index};
 pub(crate) use index::{ravel, unravel};
 pub use validate::{Invalid, validate};
-pub(crate) use walk::{divisions, each_expr, each_expr_in, each_stmt, each_stmt_mut, map_exprs, mentions};
+pub(crate) use walk::{
+    divisions, each_expr, each_expr_in, each_expr_of, each_stmt, each_stmt_mut, map_exprs, mentions,
+};
 
 use std::fmt;
 use std::sync::Arc;

@@ -80,14 +80,17 @@ pub(crate) fn each_stmt<'a>(body: &'a [Stmt], f: &mut impl FnMut(&'a Stmt)) {
 
 /// Calls `f` on every expression of every statement.
 pub(crate) fn each_expr_in<'a>(body: &'a [Stmt], f: &mut impl FnMut(&'a Expr)) {
-    each_stmt(body, &mut |stmt| {
-        if let Some(i) = stmt_indices(stmt) {
-            each_in_index(i, f);
-        }
-        if let Some(e) = stmt_exprs(stmt) {
-            each_expr(e, f);
-        }
-    });
+    each_stmt(body, &mut |stmt| each_expr_of(stmt, f));
+}
+
+/// Calls `f` on every expression that a statement evaluates itself, not in its bodies.
+pub(crate) fn each_expr_of<'a>(stmt: &'a Stmt, f: &mut impl FnMut(&'a Expr)) {
+    if let Some(i) = stmt_indices(stmt) {
+        each_in_index(i, f);
+    }
+    if let Some(e) = stmt_exprs(stmt) {
+        each_expr(e, f);
+    }
 }
 
 /// Buffers read and buffers written, each in the order of first use.

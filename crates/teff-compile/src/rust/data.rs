@@ -52,19 +52,35 @@ pub(super) fn weights(program: &Program, names: &Names) -> String {
         }
         let (name, dtype, len) = (&names.buffers[i], b.ty.dtype, b.len());
         if b.is_empty() {
-            let _ = writeln!(out, "    pub(super) static {name}: [{dtype}; 0] = [];\n");
+            let _ = writeln!(out, "    pub(super) static {name}: Table<[{dtype}; 0]> = Table([]);\n");
             continue;
         }
-        let _ = writeln!(out, "    pub(super) static {name}: [{dtype}; {len}] = [");
+        let _ = writeln!(out, "    pub(super) static {name}: Table<[{dtype}; {len}]> = Table([");
         elements(&mut out, value, "        ");
-        out.push_str("    ];\n\n");
+        out.push_str("    ]);\n\n");
     }
     if out.is_empty() {
         return out;
     }
     // A weight may be close to pi without meaning it.
     format!(
-        "/// Weights and other constants, in the order the layers read them.\n#[allow(clippy::approx_constant)]\nmod weights {{\n{}}}\n",
-        out.trim_end_matches('\n').to_string() + "\n"
+        "/// Weights and other constants, in the order the layers read them.\n#[allow(clippy::approx_constant)]\nmod weights {{\n{TABLE}{}\n}}\n",
+        out.trim_end_matches('\n')
     )
 }
+
+/// On a host vector loads want alignment; bare metal has no byte of flash to lose.
+const TABLE: &str =
+    "    /// Numbers in read-only memory; where there is a cache, they begin with a line of it.
+    #[repr(C)]
+    #[cfg_attr(not(target_os = \"none\"), repr(align(64)))]
+    pub(super) struct Table<T>(T);
+
+    impl<T> core::ops::Deref for Table<T> {
+        type Target = T;
+        fn deref(&self) -> &T {
+            &self.0
+        }
+    }
+
+";

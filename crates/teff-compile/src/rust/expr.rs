@@ -4,7 +4,7 @@ use super::bounds::bounds;
 use super::data::{literal, typed_literal};
 use super::names::Names;
 use crate::printing::at_least;
-use crate::program::{ArrayId, BufferId, Expr, Facts, Index, Program, Scalar, VarInfo};
+use crate::program::{ArrayId, BufferId, Expr, Facts, Index, Kernel, Program, Scalar, VarInfo};
 use std::collections::{BTreeSet, HashMap};
 use teff_graph::{Binary, DType, Num, Unary};
 
@@ -26,11 +26,13 @@ pub(super) enum Binds {
 /// Text and how tightly its outermost operator binds.
 pub(super) type Text = (String, Binds);
 
-/// The parameter through which a kernel's function sees a buffer, and where in it the buffer begins.
+/// The array through which a kernel's function sees a buffer, and where in it the buffer begins.
 #[derive(Clone)]
 pub(super) struct Seen {
     pub(super) name: String,
     pub(super) offset: i64,
+    /// Elements of the array.
+    pub(super) len: usize,
 }
 
 /// The state of printing one kernel.
@@ -148,12 +150,25 @@ impl<'a> Printer<'a> {
         }
     }
 
+    /// The array that shows a buffer: a parameter, or a table of weights.
+    pub(super) fn array_of_buffer(&self, id: BufferId) -> Seen {
+        let table = || {
+            let name = self.names.buffers[id.index()].clone();
+            Seen { name, offset: 0, len: self.program.buffer(id).len() }
+        };
+        self.seen.get(&id).cloned().unwrap_or_else(table)
+    }
+
+    /// A local array.
+    pub(super) fn array_of_local(&self, kernel: &Kernel, id: ArrayId) -> Seen {
+        let at = id.0 as usize;
+        Seen { name: self.array_names[at].clone(), offset: 0, len: kernel.arrays[at].len }
+    }
+
     /// An element of a buffer.
     pub(super) fn place(&mut self, id: BufferId, index: &Index) -> String {
-        match self.seen.get(&id).cloned() {
-            Some(seen) => format!("{}[{}]", seen.name, self.position(&index.offset(seen.offset)).0),
-            None => format!("{}[{}]", self.names.buffers[id.index()], self.position(index).0),
-        }
+        let array = self.array_of_buffer(id);
+        format!("{}[{}]", array.name, self.position(&index.offset(array.offset)).0)
     }
 
     /// An element of a local array.
@@ -259,13 +274,15 @@ impl<'a> Printer<'a> {
             Binary::Sub => self.method(a, "wrapping_sub", &[b]),
             Binary::Mul => self.method(a, "wrapping_mul", &[b]),
             // Only 0 and -1 need care.
-            Binary::Div if number > 0 || number < -1 => self.infix(a, "/", b, Binds::Product),
-            Binary::Rem if number > 0 || number < -1 => self.infix(a, "%", b, Binds::Product),
+            Binary::Div if !(-1..=0).contains(&number) => self.infix(a, "/", b, Binds::Product),
+            Binary::Rem if !(-1..=0).contains(&number) => self.infix(a, "%", b, Binds::Product),
             Binary::Div => self.math("div", &[a, b]),
             Binary::Rem => self.math("rem", &[a, b]),
             Binary::Pow => self.math("pow", &[a, b]),
-            Binary::Max => self.method(a, "max", &[b]),
-            Binary::Min => self.method(a, "min", &[b]),
+            Binary::Max | Binary::Min => match clamp(whole) {
+                Some([x, low, high]) => self.method(x, "clamp", &[low, high]),
+                None => self.method(a, if op == Binary::Max { "max" } else { "min" }, &[b]),
+            },
             Binary::And => self.bits(a, "&", b),
             Binary::Or => self.bits(a, "|", b),
             Binary::Xor => self.bits(a, "^", b),
@@ -310,6 +327,21 @@ pub(super) fn compared((text, binds): Text, op: &str) -> String {
     let ends_with_type = text.rsplit_once(" as ").is_some_and(|(_, t)| t.chars().all(char::is_alphanumeric));
     let least = if op.starts_with('<') && ends_with_type { Binds::Postfix } else { Binds::Bits };
     at_least((text, binds), least)
+}
+
+/// What is held between which constants, if this is that: `x`, `low`, `high` of `min(max(x, low), high)` or the other way round.
+fn clamp(e: &Expr) -> Option<[&Expr; 3]> {
+    let Expr::Binary(outer, inside, bound) = e else { return None };
+    let Expr::Binary(inner, x, other) = inside.as_ref() else { return None };
+    let (low, high) = match (outer, inner) {
+        (Binary::Min, Binary::Max) => (other, bound),
+        (Binary::Max, Binary::Min) => (bound, other),
+        _ => return None,
+    };
+    match (low.as_ref(), high.as_ref()) {
+        (Expr::Const(a), Expr::Const(b)) if a.get().as_int() <= b.get().as_int() => Some([x, low, high]),
+        _ => None,
+    }
 }
 
 /// True when only literals say what type this is.

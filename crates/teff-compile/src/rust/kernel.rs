@@ -72,7 +72,10 @@ pub(super) fn function<'a>(p: &mut Printer<'a>, kernel: &'a Kernel, name: &str) 
             let start = |range: &std::ops::Range<usize>| range.start;
             let within = arena_range(p.program, b).as_ref().map_or(0, start)
                 - parameter.arena.as_ref().map_or(0, start);
-            p.seen.insert(b, Seen { name: name.into(), offset: (within / dtype.size()) as i64 });
+            p.seen.insert(
+                b,
+                Seen { name: name.into(), offset: (within / dtype.size()) as i64, len: parameter.len },
+            );
         }
         let borrow = if parameter.written { "&mut " } else { "&" };
         list.push(format!("{name}: {borrow}[{dtype}; {}]", parameter.len));
@@ -101,6 +104,10 @@ fn body(
     while let Some(stmt) = rest.next() {
         match stmt {
             Stmt::For { var, count, body: inner, .. } => {
+                if let Some(text) = whole(p, kernel, *var, *count, inner) {
+                    line(out, depth, &text);
+                    continue;
+                }
                 let mut inside = taken.clone();
                 let name =
                     if mentions(inner, *var) { name_var(p, kernel, *var, &mut inside) } else { "_".into() };
@@ -198,6 +205,45 @@ fn choice(
         }
     }
     p.facts = outside;
+}
+
+/// One statement for a loop that copies neighbouring elements, or fills them with one number.
+fn whole(p: &mut Printer, kernel: &Kernel, var: Var, count: usize, inner: &[Stmt]) -> Option<String> {
+    let (to, index, value) = match inner {
+        [Stmt::Store(id, index, value)] => (p.array_of_buffer(*id), index, value),
+        [Stmt::StoreLocal(id, index, value)] => (p.array_of_local(kernel, *id), index, value),
+        _ => return None,
+    };
+    let to_text = elements(p, &to, index, var, count)?;
+    match value {
+        Expr::Const(s) => Some(format!("{to_text}.fill({});", typed_literal(s.dtype(), s.get()))),
+        Expr::Load(id, _, index) => {
+            let from = p.array_of_buffer(*id);
+            let from_text = elements(p, &from, index, var, count)?;
+            // Parameters are references already.
+            let from_text = match (from_text == from.name, p.seen.contains_key(id)) {
+                (true, true) => from_text,
+                (true, false) => format!("&{from_text}[..]"),
+                (false, _) => format!("&{from_text}"),
+            };
+            // Within one array, an element may be read after another was written over it.
+            (from.name != to.name).then(|| format!("{to_text}.copy_from_slice({from_text});"))
+        }
+        _ => None,
+    }
+}
+
+/// The elements that `index` goes through as `var` counts, if they are neighbours.
+fn elements(p: &mut Printer, array: &Seen, index: &Index, var: Var, count: usize) -> Option<String> {
+    let start = index.minus(&var.into()).offset(array.offset);
+    if index.coefficient(var) != 1 || start.mentions(var) {
+        return None;
+    }
+    Some(match start.as_constant() {
+        Some(0) if count == array.len => array.name.clone(),
+        Some(first) => format!("{}[{first}..{}]", array.name, first as usize + count),
+        None => format!("{}[{}..][..{count}]", array.name, p.position(&start).0),
+    })
 }
 
 /// The constant that a loop puts into every element of a local array.

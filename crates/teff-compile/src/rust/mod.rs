@@ -113,8 +113,7 @@ fn math_module(printer: &Printer) -> String {
     let integer = printer.math.iter().filter_map(|n| integer::definition(n));
     let float = math::definitions(&printer.math);
     let all: Vec<String> = integer.chain(float.into_iter().map(String::from)).collect();
-    let mut out =
-        String::from("/// Arithmetic that `core` does not have.\n#[allow(clippy::all)]\nmod math {\n");
+    let mut out = String::from("/// Arithmetic that `core` does not have.\nmod math {\n");
     for (i, text) in all.iter().enumerate() {
         if i > 0 {
             out.push('\n');

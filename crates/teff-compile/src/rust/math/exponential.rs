@@ -23,9 +23,9 @@ pub(super) fn expm1_f32(x: f32) -> f32 {
 
 /// x as k ln 2 + r with r from -0.35 to 0.35; k is 0 of NaN.
 pub(super) fn less_log2s_f32(x: f32) -> (i32, f32) {
-    let k = round_f32(x * 1.442695);
+    let k = round_f32(x * core::f32::consts::LOG2_E);
     // The first part of ln 2 has 9 bits, so that its multiples are exact.
-    (k as i32, (x - k * 0.693359375) + k * 0.00021219444)
+    (k as i32, (x - k * (355.0 / 512.0)) + k * 0.00021219444)
 }
 
 /// e to the power r, less 1, r from -0.35 to 0.35: the series.
@@ -62,7 +62,7 @@ pub(super) fn expm1_f64(x: f64) -> f64 {
 
 /// x as k ln 2 + r with r from -0.35 to 0.35; k is 0 of NaN.
 pub(super) fn less_log2s_f64(x: f64) -> (i32, f64) {
-    let k = round_f64(x * 1.4426950408889634);
+    let k = round_f64(x * core::f64::consts::LOG2_E);
     // The first part of ln 2 has 32 bits, so that its multiples are exact.
     (k as i32, (x - k * 0.6931471803691238) - k * 1.9082149292705877e-10)
 }
@@ -113,7 +113,7 @@ pub(super) fn log_f32(x: f32) -> f32 {
     let z = s * s;
     let series = z * (2.0 / 3.0 + z * (2.0 / 5.0 + z * (2.0 / 7.0 + z * (2.0 / 9.0))));
     let half = 0.5 * f * f;
-    k * 0.693359375 - ((half - (s * (half + series) - k * 0.00021219444)) - f)
+    k * (355.0 / 512.0) - ((half - (s * (half + series) - k * 0.00021219444)) - f)
 }
 
 /// The natural logarithm.
@@ -184,7 +184,7 @@ pub(super) fn tanh_f32(x: f32) -> f32 {
     let magnitude = abs_f32(x);
     if magnitude < 0.55 {
         let z = x * x;
-        let rest = -0.053964701 + z * (0.021818449 + z * (-0.0085263334 + z * 0.0025263911));
+        let rest = -0.0539647 + z * (0.02181845 + z * (-0.008526334 + z * 0.002526391));
         return x + x * z * (-1.0 / 3.0 + z * (0.13333324 + z * rest));
     }
     if magnitude > 9.1 {
@@ -236,7 +236,7 @@ pub(super) fn asinh_f64(x: f64) -> f64 {
         let square = x * x;
         log1p_f64(magnitude + square / (1.0 + sqrt_f64(1.0 + square)))
     } else {
-        log_f64(magnitude) + 0.6931471805599453
+        log_f64(magnitude) + core::f64::consts::LN_2
     };
     copysign_f64(result, x)
 }
@@ -247,7 +247,7 @@ pub(super) fn acosh_f64(x: f64) -> f64 {
         let above = x - 1.0;
         log1p_f64(above + sqrt_f64(above * (above + 2.0)))
     } else {
-        log_f64(x) + 0.6931471805599453
+        log_f64(x) + core::f64::consts::LN_2
     }
 }
 

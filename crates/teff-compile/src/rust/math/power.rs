@@ -37,8 +37,9 @@ pub(super) fn finite_pow_f64(x: f64, y: f64) -> f64 {
     let high = k * 0.6931471803691238 + 2.0 * s;
     let low = (k * 0.6931471803691238 - high) + 2.0 * s;
     let log = low + (2.0 * s_rest + s * log_series_f64(s * s) + k * 1.9082149292705877e-10);
-    if !(abs_f64(y * (high + log)) < 800.0) {
-        return if y * (high + log) > 0.0 { f64::INFINITY } else { 0.0 };
+    let rough = y * (high + log);
+    if abs_f64(rough) > 800.0 {
+        return if rough > 0.0 { f64::INFINITY } else { 0.0 };
     }
     let (power, rest) = product_f64(y, high);
     let rest = rest + y * log;
@@ -67,13 +68,14 @@ pub(super) fn erf_f32(x: f32) -> f32 {
     if a < 1.0 {
         let z = x * x;
         let high =
-            -0.026865431 + z * (0.005221032 + z * (-0.000848408 + z * (0.00011265959 - z * 9.667045e-6)));
+            -0.02686543 + z * (0.005221032 + z * (-0.000848408 + z * (0.00011265959 - z * 9.667045e-06)));
         return x + x * (0.12837917 + z * (-0.37612638 + z * (0.11283782 + z * high)));
     }
     if a > 3.93 {
         return copysign_f32(1.0, x);
     }
-    let high = -0.02647568 + a * (0.0047796658 + a * (-0.0006012838 + a * (4.6612995e-5 - a * 1.6664477e-6)));
+    let high =
+        -0.02647568 + a * (0.0047796658 + a * (-0.0006012838 + a * (4.6612995e-05 - a * 1.6664477e-06)));
     let p = -0.0003327039 + a * (1.1302862 + a * (0.6317324 + a * (0.11017199 + a * high)));
     // NaN comes here and stays.
     copysign_f32(1.0 - exp_f32(-p), x)
@@ -90,13 +92,13 @@ pub(super) fn erf_f64(x: f64) -> f64 {
         for n in (1..=40).rev() {
             sum = 1.0 + 2.0 * square / (2 * n + 1) as f64 * sum;
         }
-        1.1283791670955126 * a * bell * sum
+        core::f64::consts::FRAC_2_SQRT_PI * a * bell * sum
     } else if a < 6.0 {
         let mut fraction = a;
         for n in (1..=100).rev() {
             fraction = a + 0.5 * n as f64 / fraction;
         }
-        1.0 - bell * 0.5641895835477563 / fraction
+        1.0 - bell * 0.5 * core::f64::consts::FRAC_2_SQRT_PI / fraction
     } else if a.is_nan() {
         a
     } else {

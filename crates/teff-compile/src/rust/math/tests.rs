@@ -161,7 +161,7 @@ fn powers() {
             x.powf(y).is_sign_negative() && !x.powf(y).is_nan(),
             "pow({x}, {y})"
         );
-        if !(ulps <= worst) {
+        if ulps.is_nan() || ulps > worst {
             (worst, at) = (ulps, (x, y));
         }
     }
@@ -180,7 +180,7 @@ fn far_angles() {
     }
     // The number nearest to a multiple of a quarter turn (Muller, Elementary Functions, 3rd edition, table 11.1).
     let near = 6381956970095103.0 * 2f64.powi(797);
-    assert!(ulps_f64(cos_f64(near), -4.687165924254627611e-19) <= 1.0, "{:e}", cos_f64(near));
+    assert!(ulps_f64(cos_f64(near), -4.687165924254628e-19) <= 1.0, "{:e}", cos_f64(near));
 }
 
 #[test]

@@ -4,10 +4,10 @@ use super::basic::*;
 
 /// x less the nearest multiple of a quarter turn, as a sum of a number and a small rest, and which multiple that is, modulo 4.
 pub(super) fn reduced_f64(x: f64) -> (u32, f64, f64) {
-    if !(abs_f64(x) < 1e6) {
+    if abs_f64(x) > 1e6 {
         return far_reduced_f64(x);
     }
-    let k = round_f64(x * 0.6366197723675814);
+    let k = round_f64(x * core::f64::consts::FRAC_2_PI);
     // A quarter turn in parts of 33 bits, whose multiples are exact, and a last one.
     let first = x - k * 1.5707963267341256;
     let second = k * 6.077100506303966e-11;
@@ -43,7 +43,7 @@ pub(super) fn far_reduced_f64(x: f64) -> (u32, f64, f64) {
         0x6bfb_5fb1_1f8d_5d08,
         0x5603_3046_fc7b_6bab,
     ];
-    if !(abs_f64(x) < f64::INFINITY) {
+    if abs_f64(x) == f64::INFINITY {
         return (0, f64::NAN, 0.0);
     }
     // |x| is mantissa * 2^exponent; from 1e6 on the exponent is at least -33.
@@ -66,14 +66,14 @@ pub(super) fn far_reduced_f64(x: f64) -> (u32, f64, f64) {
     let angle = fraction as f64;
     let rest = (fraction.wrapping_sub(angle as i128)) as f64;
     // Times pi / 2^129.
-    let unit = 2.9387358770557188e-39;
+    let unit = 2.938735877055719e-39;
     let (angle, rest) = (angle * unit, rest * unit);
-    let high = angle * 1.5707963267948966;
+    let high = angle * core::f64::consts::FRAC_PI_2;
     let split = |v: f64| f64::from_bits(v.to_bits() & 0xffff_ffff_f800_0000);
-    let (a, b) = (split(angle), split(1.5707963267948966));
-    let (c, d) = (angle - a, 1.5707963267948966 - b);
+    let (a, b) = (split(angle), split(core::f64::consts::FRAC_PI_2));
+    let (c, d) = (angle - a, core::f64::consts::FRAC_PI_2 - b);
     let low = ((a * b - high) + a * d + c * b) + c * d;
-    let low = low + angle * 6.123233995736766e-17 + rest * 1.5707963267948966;
+    let low = low + angle * 6.123233995736766e-17 + rest * core::f64::consts::FRAC_PI_2;
     if x < 0.0 { (quadrant.wrapping_neg() & 3, -high, -low) } else { (quadrant & 3, high, low) }
 }
 
@@ -154,7 +154,7 @@ pub(super) fn atan_f64(x: f64) -> f64 {
         0.5585993153435624,
         0.6435011087932844,
         0.7188299996216245,
-        0.7853981633974483,
+        core::f64::consts::FRAC_PI_4,
     ];
     if x.is_nan() {
         return x;
@@ -170,7 +170,10 @@ pub(super) fn atan_f64(x: f64) -> f64 {
         [-1.0 / 15.0, 1.0 / 13.0, -1.0 / 11.0, 1.0 / 9.0, -1.0 / 7.0, 1.0 / 5.0, -1.0 / 3.0];
     let series = SERIES.iter().fold(0.0, |sum, c| c + z * sum);
     let angle = EIGHTHS[nearest.min(8)] + (t + t * z * series);
-    copysign_f64(if inverted { 1.5707963267948966 - (angle - 6.123233995736766e-17) } else { angle }, x)
+    copysign_f64(
+        if inverted { core::f64::consts::FRAC_PI_2 - (angle - 6.123233995736766e-17) } else { angle },
+        x,
+    )
 }
 
 /// The inverse sine.
