@@ -219,7 +219,11 @@ impl<'a> Printer<'a> {
                 (format!("{a} || {b}"), Binds::Or)
             }
             Binary::Eq => self.infix(a, "==", b, Binds::Equality),
-            Binary::Xor => self.infix(a, "!=", b, Binds::Equality),
+            // gcc asks for parentheses around a comparison beside another.
+            Binary::Xor => {
+                let (a, b) = (self.operand(a, Binds::Prefix), self.operand(b, Binds::Prefix));
+                (format!("{a} != {b}"), Binds::Equality)
+            }
             Binary::Lt | Binary::Le => {
                 let sign = if op == Binary::Lt { "&&" } else { "||" };
                 let (a, b) = (self.operand(a, Binds::Postfix), self.operand(b, Binds::Bits));

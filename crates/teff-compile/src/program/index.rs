@@ -199,8 +199,13 @@ impl Index {
 
     /// Bounds that follow from the bounds of its variables; `None` when some value has none.
     pub(crate) fn interval(&self, vars: &[VarInfo]) -> Option<Interval> {
+        self.interval_by(&|atom| atom.interval(vars))
+    }
+
+    /// Bounds that follow from those of its atoms.
+    pub(crate) fn interval_by(&self, of: &impl Fn(&Atom) -> Option<Interval>) -> Option<Interval> {
         self.terms.iter().try_fold((self.constant, self.constant), |(low, high), (atom, c)| {
-            let (a, b) = atom.interval(vars)?;
+            let (a, b) = of(atom)?;
             let (a, b) = if *c < 0 {
                 (b.checked_mul(*c)?, a.checked_mul(*c)?)
             } else {

@@ -5,6 +5,7 @@
 
 #![allow(missing_docs, unreachable_pub, dead_code)]
 
+pub mod batch;
 pub mod c;
 pub mod edges;
 pub mod nets;
