@@ -1,14 +1,13 @@
-//! Cleaning up after lowering: names nobody uses go, names used once beside their definition give way to their value, variables that
-//! never change become names.
+//! Cleaning up after lowering: names nobody uses go, names used once beside their definition give way to their value.
 
-use crate::program::{Expr, Index, Kernel, Stmt, Var, each_expr_in, each_expr_of, each_stmt};
-use std::collections::{HashMap, HashSet};
+use super::settle::settle;
+use crate::program::{Expr, Index, Kernel, Stmt, Var, each_expr_in};
+use std::collections::HashMap;
 
 pub(super) fn tidy(kernel: &mut Kernel) {
     loop {
         let uses = uses(&kernel.body);
-        let sets = written_and_read(&kernel.body);
-        let settled = settle(&mut kernel.body, &sets);
+        let settled = settle(&mut kernel.body);
         if !tidy_body(&mut kernel.body, &uses) && !settled {
             return;
         }
@@ -24,62 +23,6 @@ fn uses(body: &[Stmt]) -> HashMap<Var, usize> {
         }
     });
     uses
-}
-
-/// Which variables are set after their definition, and which are read by anything but a `set` of themselves.
-fn written_and_read(body: &[Stmt]) -> (HashSet<Var>, HashSet<Var>) {
-    let (mut written, mut read) = (HashSet::new(), HashSet::new());
-    each_stmt(body, &mut |stmt| {
-        let own = match stmt {
-            Stmt::Set(v, _) => Some(*v),
-            _ => None,
-        };
-        written.extend(own);
-        each_expr_of(stmt, &mut |e| {
-            if let Expr::Var(v, _) = e
-                && own != Some(*v)
-            {
-                read.insert(*v);
-            }
-        });
-    });
-    (written, read)
-}
-
-/// Takes out variables that are never read and loops and conditions that are then empty; turns those never set into names. True
-/// when something changed.
-fn settle(body: &mut Vec<Stmt>, sets: &(HashSet<Var>, HashSet<Var>)) -> bool {
-    let (written, read) = sets;
-    let mut changed = false;
-    body.retain_mut(|stmt| {
-        let keep = match stmt {
-            Stmt::Mutable(v, e) => {
-                if read.contains(v) && !written.contains(v) {
-                    *stmt = Stmt::Let(*v, e.clone());
-                    changed = true;
-                    true
-                } else {
-                    read.contains(v)
-                }
-            }
-            Stmt::Set(v, _) => read.contains(v),
-            Stmt::For { body, .. } => {
-                changed |= settle(body, sets);
-                !body.is_empty()
-            }
-            Stmt::If { then, otherwise, .. } => {
-                changed |= settle(then, sets);
-                changed |= settle(otherwise, sets);
-                !then.is_empty() || !otherwise.is_empty()
-            }
-            Stmt::Let(..) | Stmt::LetIndex(..) | Stmt::Array(_) | Stmt::StoreLocal(..) | Stmt::Store(..) => {
-                true
-            }
-        };
-        changed |= !keep;
-        keep
-    });
-    changed
 }
 
 /// True when something changed.

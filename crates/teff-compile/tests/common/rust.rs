@@ -1,8 +1,8 @@
 //! Compiling and running generated Rust: many networks in one `no_std` library without `unsafe`, and a program that calls them.
 
-use super::c::{Case, Scratch, run};
+use super::c::{Case, Scratch, run, text};
 use std::fmt::Write;
-use std::process::{Command, Output};
+use std::process::Command;
 use teff_compile::{Program, rust};
 use teff_graph::{DType, Num, Value};
 
@@ -13,12 +13,11 @@ pub struct Net<'a> {
     pub inputs: &'a [Value],
 }
 
+/// How rustc is called when time counts: every check, no optimisation.
+pub const UNOPTIMISED: &[&str] = &[];
+
 /// How rustc is called: overflow and every index outside end the program.
 pub const CHECKED: &[&str] = &["-O", "-C", "debug-assertions=on"];
-
-fn text(output: &Output) -> String {
-    format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
-}
 
 /// The options that network `i` of a batch is printed with.
 fn options(i: usize) -> rust::Options {
@@ -36,7 +35,7 @@ pub fn write_library<'a>(scratch: &Scratch, programs: impl Iterator<Item = &'a P
     scratch.write("nets.rs", &library);
 }
 
-/// What each network gives, or what went wrong: a panic, outputs missing.
+/// What each network gives, or what went wrong: a warning, a panic.
 pub fn outputs(nets: &[Net], flags: &[&str]) -> Vec<Result<Vec<Value>, String>> {
     let scratch = Scratch::new();
     write_library(&scratch, nets.iter().map(|n| n.program));
@@ -54,20 +53,34 @@ pub fn outputs(nets: &[Net], flags: &[&str]) -> Vec<Result<Vec<Value>, String>> 
     );
     scratch.write("main.rs", &main);
     std::fs::write(scratch.0.join("inputs"), inputs).unwrap();
-    let rustc = |arguments: &[&str]| {
-        let mut command = Command::new("rustc");
-        command.args(["--edition", "2021", "-D", "warnings"]).args(flags).args(arguments);
-        let built = run(&scratch.0, &mut command);
-        assert!(built.status.success(), "{command:?}\n{}", text(&built));
-    };
-    rustc(&["--crate-type", "lib", "nets.rs"]);
-    rustc(&["--extern", "nets=libnets.rlib", "-o", "run", "main.rs"]);
+    if let Err(said) = build(&scratch, flags) {
+        return match nets {
+            [_] => vec![Err(said)],
+            // The others of the batch are none the worse for it.
+            _ => nets.chunks(nets.len().div_ceil(2)).flat_map(|half| outputs(half, flags)).collect(),
+        };
+    }
     let ran = run(&scratch.0, &mut Command::new("./run"));
     assert!(ran.status.success(), "{:?}\n{}", ran.status, text(&ran));
     let bytes = std::fs::read(scratch.0.join("outputs")).unwrap();
     let mut rest = &bytes[..];
     let said = text(&ran);
     nets.iter().map(|net| result(net.program, &mut rest).ok_or_else(|| said.clone())).collect()
+}
+
+/// The library without a warning, then the program.
+fn build(scratch: &Scratch, flags: &[&str]) -> Result<(), String> {
+    let library = ["--crate-type", "lib", "nets.rs"];
+    let program = ["--extern", "nets=libnets.rlib", "-o", "run", "main.rs"];
+    for arguments in [&library[..], &program] {
+        let mut command = Command::new("rustc");
+        command.args(["--edition", "2021", "-D", "warnings"]).args(flags).args(arguments);
+        let built = run(&scratch.0, &mut command);
+        if !built.status.success() {
+            return Err(text(&built));
+        }
+    }
+    Ok(())
 }
 
 /// The next network's outputs, behind a byte that is 1 if there are any.
