@@ -62,8 +62,8 @@ fn dataset() -> Arg {
 
 fn model() -> Arg {
     Arg::new("model")
-        .value_name("MODEL.onnx")
-        .help("The model")
+        .value_name("MODEL")
+        .help("The model: an ONNX or TFLite file")
         .required(true)
         .value_parser(value_parser!(PathBuf))
 }

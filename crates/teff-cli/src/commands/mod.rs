@@ -35,10 +35,18 @@ fn threads(args: &ArgMatches) -> usize {
     args.get_one::<u64>("threads").map_or_else(|| teff::host::Options::default().threads, |&n| n as usize)
 }
 
-/// Reads an ONNX file; what the reader assumed is noted.
+/// Reads an ONNX or TFLite file; what the reader assumed is noted.
 fn read_model(path: &Path, ui: &Ui) -> Result<Graph> {
     let bytes = read(path)?;
-    let model = teff::onnx::read(&bytes, &teff::onnx::ReadOptions::default()).during(path.display())?;
-    model.notes.iter().for_each(|note| ui.note(format!("{}: {note}", path.display())));
-    Ok(model.graph)
+    // A TFLite file says what it is behind its first offset; nothing in ONNX does.
+    let (graph, notes) = if bytes.get(4..8) == Some(b"TFL3") {
+        let model =
+            teff::tflite::read(&bytes, &teff::tflite::ReadOptions::default()).during(path.display())?;
+        (model.graph, model.notes)
+    } else {
+        let model = teff::onnx::read(&bytes, &teff::onnx::ReadOptions::default()).during(path.display())?;
+        (model.graph, model.notes)
+    };
+    notes.iter().for_each(|note| ui.note(format!("{}: {note}", path.display())));
+    Ok(graph)
 }
