@@ -90,7 +90,7 @@ fn prepare(sim: &mut Simulator, args: &Args) -> Result<Image, Error> {
         let file = std::io::BufReader::new(file);
         let picture =
             if path.ends_with(".pgm") { GreyImage::read_pgm(file)? } else { GreyImage::read_png(file)? };
-        sim.board().show(&picture)?;
+        sim.board().show(picture)?;
     }
     Ok(image)
 }

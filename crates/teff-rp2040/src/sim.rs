@@ -2,6 +2,7 @@
 
 mod measure;
 mod run;
+mod stuck;
 
 use crate::board::Board;
 use crate::bus::{Bus, map};
@@ -385,6 +386,12 @@ impl Simulator {
         std::mem::take(self.bus.board.uart_output(port))
     }
 
+    /// True while the program listens to UART `port`; what is sent to it otherwise is lost.
+    #[must_use]
+    pub fn uart_open(&self, port: usize) -> bool {
+        self.bus.uarts[port].listens()
+    }
+
     /// Sends bytes to UART `port`, back to back at its baud rate.
     pub fn send_uart(&mut self, port: usize, bytes: &[u8]) {
         let now = self.cycles();
@@ -412,9 +419,10 @@ impl Simulator {
         std::mem::take(&mut self.semihosting)
     }
 
-    /// Stores to the boot ROM so far. They are ignored, as on the chip, but are seldom meant.
+    /// Stores to the boot ROM so far, and the address of the first. They are ignored, as on the chip, but are seldom
+    /// meant.
     #[must_use]
-    pub fn rom_stores(&self) -> u64 {
+    pub fn rom_stores(&self) -> (u64, u32) {
         self.bus.rom_stores
     }
 

@@ -28,6 +28,12 @@ impl<'a, W: Write> Trace<'a, W> {
         self.left == 0
     }
 
+    /// True when writing has failed; nothing more is written, and [`Trace::finish`] says why.
+    #[must_use]
+    pub fn failed(&self) -> bool {
+        self.failed.is_some()
+    }
+
     /// Ends the trace.
     ///
     /// # Errors

@@ -1,6 +1,8 @@
 //! What is around the chip: a board is a description, pins to devices, and the devices themselves.
 
 mod describe;
+mod gif_read;
+mod gif_write;
 mod hm01b0;
 mod i2c_bus;
 mod parse;
@@ -11,6 +13,8 @@ use crate::error::Error;
 use crate::periph::i2c::Step;
 use crate::wires::Wires;
 pub use describe::{CameraPins, Description, LcdPins};
+pub use gif_read::{Timed, read_gif};
+pub use gif_write::GifWriter;
 use hm01b0::Camera;
 use i2c_bus::BitBus;
 pub use picture::{GreyImage, RgbImage};
@@ -72,9 +76,22 @@ impl Board {
     ///
     /// # Errors
     /// If the board has no camera.
-    pub fn show(&mut self, picture: &GreyImage) -> Result<(), Error> {
-        let camera = self.devices.camera.as_mut();
-        camera.ok_or(Error::Picture { what: "this board has no camera".into() })?.show(picture);
+    pub fn show(&mut self, picture: GreyImage) -> Result<(), Error> {
+        self.play(vec![(picture, 1)])
+    }
+
+    /// Puts a film in front of the camera: pictures with the nanoseconds that each is shown, again and again. The
+    /// film begins at power-on; each frame of the camera takes the picture that stands at its beginning.
+    ///
+    /// # Errors
+    /// If the board has no camera, or there is no picture.
+    pub fn play(&mut self, film: Vec<Timed>) -> Result<(), Error> {
+        let failed = |what: &str| Error::Picture { what: what.into() };
+        let camera = self.devices.camera.as_mut().ok_or_else(|| failed("this board has no camera"))?;
+        if film.is_empty() {
+            return Err(failed("nothing to put before the camera"));
+        }
+        camera.play(film);
         Ok(())
     }
 

@@ -14,7 +14,7 @@ const DIVIDE: u64 = 8;
 const WOF: u32 = 4;
 const ROE: u32 = 8;
 
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, PartialEq, Debug, Default)]
 struct Divider {
     dividend: u32,
     divisor: u32,
@@ -40,7 +40,7 @@ impl Divider {
     }
 }
 
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, PartialEq, Debug, Default)]
 pub(crate) struct Sio {
     out: u32,
     enable: u32,
@@ -52,6 +52,11 @@ pub(crate) struct Sio {
     locks: u32,
     dividers: [Divider; 2],
     interps: [[Interp; 2]; 2],
+}
+
+/// True for registers that something else than the cores changes: GPIO_IN and GPIO_HI_IN, and DIV_CSR in time.
+pub(crate) fn reads_the_outside(reg: u32) -> bool {
+    matches!(reg, 0x04 | 0x08 | 0x78)
 }
 
 impl Sio {
