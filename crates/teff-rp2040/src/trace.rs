@@ -34,14 +34,14 @@ impl<'a, W: Write> Trace<'a, W> {
         self.failed.is_some()
     }
 
-    /// Ends the trace.
+    /// Ends the trace, and gives back what it was written into.
     ///
     /// # Errors
     /// The first failure to write, after which nothing more was written.
-    pub fn finish(mut self) -> std::io::Result<()> {
+    pub fn finish(mut self) -> std::io::Result<W> {
         match self.failed.take() {
             Some(e) => Err(e),
-            None => self.out.flush(),
+            None => self.out.flush().map(|()| self.out),
         }
     }
 }

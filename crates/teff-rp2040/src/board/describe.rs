@@ -49,6 +49,8 @@ pub struct Description {
     pub name: String,
     /// Bytes of flash.
     pub flash_bytes: usize,
+    /// Frequency of the crystal in hertz.
+    pub crystal_hz: u64,
     /// An LED, lit when high.
     pub led: Option<u8>,
     /// The camera.
@@ -58,9 +60,16 @@ pub struct Description {
 }
 
 impl Default for Description {
-    /// A chip on its own, with 2 MB of flash.
+    /// A chip on its own, with 2 MB of flash and a crystal of 12 MHz.
     fn default() -> Description {
-        Description { name: "bare".into(), flash_bytes: 2 << 20, led: None, camera: None, lcd: None }
+        Description {
+            name: "bare".into(),
+            flash_bytes: 2 << 20,
+            crystal_hz: 12_000_000,
+            led: None,
+            camera: None,
+            lcd: None,
+        }
     }
 }
 
@@ -93,6 +102,9 @@ impl Description {
             ..Description::default()
         }
     }
+
+    /// The names of the built-in boards.
+    pub const NAMES: [&str; 3] = ["pico4ml", "pico", "bare"];
 
     /// The built-in board called `name`.
     #[must_use]

@@ -43,7 +43,7 @@ fn bad(line: usize, what: String) -> Error {
 }
 
 impl Description {
-    /// Reads a description. Keys: `name`, `flash` (bytes, a power of two), `led`; `camera.` with `i2c scl sda reset
+    /// Reads a description. Keys: `name`, `flash` (bytes, a power of two), `crystal` (hertz), `led`; `camera.` with `i2c scl sda reset
     /// xclk data pclk href vsync` and, if mounted so, `upside_down = yes`; `lcd.` with `spi dc cs reset width height
     /// column row`.
     ///
@@ -69,6 +69,9 @@ impl Description {
         }
         if let Some(flash) = fields.number("flash", (16 << 20) + 1)? {
             board.flash_bytes = flash as usize;
+        }
+        if let Some(crystal) = fields.number("crystal", 50_000_001)? {
+            board.crystal_hz = u64::from(crystal.max(1));
         }
         if !board.flash_bytes.is_power_of_two() || board.flash_bytes < 4096 {
             return Err(bad(0, "flash must be a power of two from 4096 on".into()));

@@ -95,7 +95,7 @@ impl Bus {
     pub(crate) fn new(flash_bytes: usize, miss: u64, board: Board) -> Bus {
         let sram: Box<[u32]> = vec![0; SRAM_WORDS].into_boxed_slice();
         Bus {
-            wires: Wires::new(),
+            wires: Wires::new(board.description().crystal_hz),
             contended: false,
             banks: Banks::new(),
             sram: sram.try_into().expect("the length is that of the array"),

@@ -201,7 +201,7 @@ mod tests {
 
     #[test]
     fn fifo_holds_eight_words_and_reports_overflow_and_underflow() {
-        let (mut sio, mut w) = (Sio::new(), Wires::new());
+        let (mut sio, mut w) = (Sio::new(), Wires::new(12_000_000));
         for i in 0..9 {
             sio.write(0, 0x54, i, 0, &mut w);
         }
@@ -217,7 +217,7 @@ mod tests {
 
     #[test]
     fn division_takes_eight_cycles_and_follows_the_sign() {
-        let (mut sio, mut w) = (Sio::new(), Wires::new());
+        let (mut sio, mut w) = (Sio::new(), Wires::new(12_000_000));
         let mut divide = |n: i32, d: i32| {
             sio.write(1, 0x68, n as u32, 100, &mut w);
             sio.write(1, 0x6c, d as u32, 101, &mut w);
@@ -234,7 +234,7 @@ mod tests {
 
     #[test]
     fn a_spinlock_is_given_once() {
-        let (mut sio, mut w) = (Sio::new(), Wires::new());
+        let (mut sio, mut w) = (Sio::new(), Wires::new(12_000_000));
         assert_eq!(sio.read(0, 0x10c, 0, &mut w), Some(8));
         assert_eq!(sio.read(1, 0x10c, 0, &mut w), Some(0));
         assert_eq!(sio.read(1, 0x5c, 0, &mut w), Some(8));
