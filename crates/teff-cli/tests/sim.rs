@@ -160,6 +160,26 @@ fn pictures_for_the_camera_are_checked() {
 }
 
 #[test]
+fn recordings_for_the_sensors_are_checked() {
+    let folder = Folder::new("sim-sensors");
+    let run = |option: &str, path: &str, board: &str| {
+        teff(&["sim", &corpus("hello.elf"), "--seconds", "0.01", "-q", option, path, "--board", board])
+            .output()
+            .unwrap()
+    };
+    let motion = folder.write("motion.csv", "t,ax,ay,az\n0,0,0,1\n1,0.5,0,0.5\n");
+    assert!(run("--imu", &motion, "pico4ml").status.success());
+    assert!(
+        message(&run("--imu", &motion, "pico"), 1)
+            .contains("--imu: recording: this board has no motion sensor")
+    );
+    let said = message(&run("--imu", &folder.write("bad.csv", "0,1\n"), "pico4ml"), 1);
+    assert!(said.contains("bad.csv: recording, line 1: not 4, 7 or 10 numbers"), "{said}");
+    let said = message(&run("--microphone", &motion, "pico4ml"), 1);
+    assert!(said.contains("motion.csv: recording: WAV: the file does not begin with RIFF"), "{said}");
+}
+
+#[test]
 fn a_profile_names_functions_and_a_trace_is_the_same_each_time() {
     let folder = Folder::new("sim-profile");
     let busy = corpus("busy2.elf");

@@ -21,7 +21,7 @@ use progress::Progress;
 use report::Report;
 use session::{Limits, Session};
 use std::path::{Path, PathBuf};
-use teff_rp2040::board::{Board, Description};
+use teff_rp2040::board::{Board, Description, Motion, Sound};
 use teff_rp2040::{Image, Options, Simulator};
 
 pub(crate) fn run(args: &ArgMatches, ui: &Ui) -> Result<()> {
@@ -74,7 +74,7 @@ fn image(file: &Path) -> Result<Image> {
     Image::parse(&read(file)?).during(file.display())
 }
 
-/// The chip on its board, with what is before the camera.
+/// The chip on its board, with what its sensors see, hear and feel.
 fn machine(args: &ArgMatches) -> Result<Simulator> {
     let name = text(args, "board").expect("has a default");
     let mut description = match Description::named(name) {
@@ -104,6 +104,14 @@ fn machine(args: &ArgMatches) -> Result<Simulator> {
     if let Some(pictures) = given(args, "camera") {
         let each = nanoseconds(args, "camera-seconds").expect("has a default");
         sim.board().play(pictures::film(pictures, each)?).during("--camera")?;
+    }
+    if let Some(path) = given(args, "imu") {
+        let motion = Motion::parse(&String::from_utf8_lossy(&read(path)?)).during(path.display())?;
+        sim.board().shake(motion).during("--imu")?;
+    }
+    if let Some(path) = given(args, "microphone") {
+        let sound = Sound::read_wav(&read(path)?).during(path.display())?;
+        sim.board().sound(sound).during("--microphone")?;
     }
     Ok(sim)
 }

@@ -42,6 +42,30 @@ pub struct LcdPins {
     pub offset: (u16, u16),
 }
 
+/// Where an ICM-20948 motion sensor is connected.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct ImuPins {
+    /// I2C controller that its bus belongs to.
+    pub i2c: usize,
+    /// Clock.
+    pub scl: u8,
+    /// Data.
+    pub sda: u8,
+    /// Its address: 0x68 or 0x69.
+    pub address: u8,
+}
+
+/// Where a digital microphone is connected.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct MicrophonePins {
+    /// Data out of the microphone.
+    pub data: u8,
+    /// I2S bit clock, or PDM clock.
+    pub clock: u8,
+    /// I2S word select; without it the microphone is a PDM one.
+    pub select: Option<u8>,
+}
+
 /// A board: a name, its flash, and what hangs on which pin.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Description {
@@ -57,6 +81,10 @@ pub struct Description {
     pub camera: Option<CameraPins>,
     /// The display.
     pub lcd: Option<LcdPins>,
+    /// The motion sensor.
+    pub imu: Option<ImuPins>,
+    /// The microphone.
+    pub microphone: Option<MicrophonePins>,
 }
 
 impl Default for Description {
@@ -69,6 +97,8 @@ impl Default for Description {
             led: None,
             camera: None,
             lcd: None,
+            imu: None,
+            microphone: None,
         }
     }
 }
@@ -80,7 +110,7 @@ impl Description {
         Description { name: "pico".into(), led: Some(25), ..Description::default() }
     }
 
-    /// The ArduCAM Pico4ML: camera, display and LED as its schematic wires them.
+    /// The ArduCAM Pico4ML: camera, display, motion sensor, I2S microphone and LED as its schematic wires them.
     #[must_use]
     pub fn pico4ml() -> Description {
         Description {
@@ -99,6 +129,8 @@ impl Description {
                 upside_down: true,
             }),
             lcd: Some(LcdPins { spi: 1, dc: 9, cs: 13, reset: 7, size: (80, 160), offset: (24, 0) }),
+            imu: Some(ImuPins { i2c: 0, scl: 5, sda: 4, address: 0x68 }),
+            microphone: Some(MicrophonePins { data: 26, clock: 28, select: Some(27) }),
             ..Description::default()
         }
     }

@@ -56,7 +56,7 @@ fn positive(name: &'static str, value: &'static str, help: &'static str) -> Arg 
 }
 
 /// What is around the chip and what it is given.
-fn inputs() -> [Arg; 6] {
+fn inputs() -> [Arg; 8] {
     [
         Arg::new("board")
             .long("board")
@@ -69,6 +69,13 @@ fn inputs() -> [Arg; 6] {
             "What is before the camera: a PNG or PGM picture, a folder of them in order of their names, or a GIF",
         ),
         positive("camera-seconds", "S", "How long each picture of a folder is shown").default_value("1"),
+        path(
+            "imu",
+            "FILE.csv",
+            "How the motion sensor moves: lines of seconds, 3 accelerations in g, 3 rates of turn in degrees/s, 3 of the \
+             magnetic field in uT",
+        ),
+        path("microphone", "FILE.wav", "What the microphone hears"),
         Arg::new("input")
             .long("input")
             .value_name("FILE|-")
