@@ -15,7 +15,7 @@ pub(crate) fn command() -> Command {
         .subcommand_required(true)
         .arg_required_else_help(true)
         .term_width(100)
-        .subcommands([demo(), train(), eval(), compile(), inspect()].map(common))
+        .subcommands([demo(), train(), eval(), compile(), inspect(), crate::commands::sim::command()].map(common))
 }
 
 /// What every command takes.

@@ -4,6 +4,7 @@ mod compile;
 mod demo;
 mod eval;
 mod inspect;
+pub(crate) mod sim;
 mod train;
 
 use crate::failure::{During, Result};
@@ -21,6 +22,7 @@ pub(crate) fn run(name: &str, args: &ArgMatches, ui: &Ui) -> Result<()> {
         "compile" => compile::run(args, ui),
         "eval" => eval::run(args, ui),
         "inspect" => inspect::run(args, ui),
+        "sim" => sim::run(args, ui),
         _ => unreachable!("clap knows the commands"),
     }
 }
