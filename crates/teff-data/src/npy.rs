@@ -61,7 +61,8 @@ impl Npy {
             Element::F64 => "<f8",
         };
         let shape: String = self.shape.iter().map(|n| format!("{n}, ")).collect();
-        let mut header = format!("{{'descr': '{kind}', 'fortran_order': False, 'shape': ({}), }}", shape.trim_end());
+        let mut header =
+            format!("{{'descr': '{kind}', 'fortran_order': False, 'shape': ({}), }}", shape.trim_end());
         // The elements begin at a multiple of 64; the header ends with a line feed.
         let fill = (64 - (11 + header.len()) % 64) % 64;
         header.extend(std::iter::repeat_n(' ', fill));
@@ -176,12 +177,8 @@ mod tests {
     #[test]
     fn arrays_come_back() {
         let path = std::env::temp_dir().join(format!("teff-npy-{}.npy", std::process::id()));
-        let shapes: [(Element, &[usize]); 4] = [
-            (Element::F32, &[2, 3]),
-            (Element::I64, &[5]),
-            (Element::Bool, &[]),
-            (Element::U8, &[1, 0, 4]),
-        ];
+        let shapes: [(Element, &[usize]); 4] =
+            [(Element::F32, &[2, 3]), (Element::I64, &[5]), (Element::Bool, &[]), (Element::U8, &[1, 0, 4])];
         for (element, shape) in shapes {
             let n = shape.iter().product::<usize>() * element.size();
             let array = Npy { element, shape: shape.to_vec(), bytes: (0..n as u8).collect() };

@@ -8,7 +8,7 @@ use clap::ArgMatches;
 use serde_json::json;
 use std::path::{Path, PathBuf};
 use teff::compile::c::{self, ArenaOwner, Sample};
-use teff::compile::{Budget, Options};
+use teff::compile::{Budget, Options, Program};
 use teff::data::Dataset;
 use teff::graph::{DType, Graph, Num, Value, evaluate, random_bits};
 
@@ -17,12 +17,15 @@ use teff::graph::{DType, Graph, Num, Value, evaluate, random_bits};
 pub(crate) struct Request<'a> {
     pub(crate) name: String,
     pub(crate) c: c::Options,
+    /// Shapes of inputs, by name.
+    pub(crate) input_shapes: Vec<(String, Vec<usize>)>,
     /// Where the inputs of the self-test come from; invented ones otherwise.
     pub(crate) samples: Option<&'a Dataset>,
 }
 
 /// What was generated.
 pub(crate) struct Generated {
+    pub(crate) program: Program,
     pub(crate) budget: Budget,
     pub(crate) files: Vec<PathBuf>,
 }
@@ -34,12 +37,16 @@ const SAMPLES: usize = 3;
 const TOLERANCE: f64 = 1e-4;
 
 pub(crate) fn run(args: &ArgMatches, ui: &Ui) -> Result<()> {
+    if args.get_flag("list-unsupported") {
+        return super::unsupported::run(path(args, "model"), ui);
+    }
     let word = |name: &str| args.get_one::<String>(name).expect("has a default").as_str();
     let data = args.get_one::<PathBuf>("data").map(teff::data::open).transpose()?;
     let arena = if word("arena") == "caller" { ArenaOwner::Caller } else { ArenaOwner::Static };
     let request = Request {
         name: word("name").into(),
         c: c::Options { arena },
+        input_shapes: super::input_shapes(args),
         samples: data.as_ref().map(|d| &d.test),
     };
     let folder = path(args, "out");
@@ -78,7 +85,7 @@ pub(crate) fn run(args: &ArgMatches, ui: &Ui) -> Result<()> {
 
 /// Reads the model, compiles it and writes the files into `folder`.
 pub(crate) fn generate(model: &Path, request: &Request, folder: &Path, ui: &Ui) -> Result<Generated> {
-    let graph = super::read_model(model, ui)?;
+    let graph = super::read_model_with(model, request.input_shapes.clone(), ui)?;
     let options = Options { name: request.name.clone(), ..Options::default() };
     let program = teff::compile::compile(&graph, &options)?;
     let files = c::print(&program, &request.c);
@@ -91,6 +98,7 @@ pub(crate) fn generate(model: &Path, request: &Request, folder: &Path, ui: &Ui) 
     }
     Ok(Generated {
         budget: Budget::new(&program, &options.target),
+        program,
         files: all.map(|(path, _)| path).to_vec(),
     })
 }
