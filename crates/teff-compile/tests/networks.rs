@@ -6,7 +6,7 @@ use common::Rng;
 use common::c::{Case, STRICT, Scratch, check, has, run};
 use common::nets::{cnn, conv, dense, graph, mlp, uniform, weights};
 use std::process::Command;
-use teff_compile::{Budget, Options, Program, Target, c, compile, program};
+use teff_compile::{Budget, Options, Program, Sample, Target, c, compile, program};
 use teff_graph::{DType, Graph, PoolKind, Tensor, Value, Window, evaluate};
 
 fn compiled(name: &str, graph: &Graph, target: Target) -> Program {
@@ -185,7 +185,7 @@ fn random_numbers_are_refused_by_name() {
 }
 
 /// Compiles and runs the self-test beside the network; its exit status and what it said.
-fn run_selftest(p: &Program, arena: c::ArenaOwner, samples: &[c::Sample]) -> (bool, String) {
+fn run_selftest(p: &Program, arena: c::ArenaOwner, samples: &[Sample]) -> (bool, String) {
     let options = c::Options { arena };
     let files = c::print(p, &options);
     assert_eq!(files, c::print(p, &options), "equal programs give equal text");
@@ -209,7 +209,7 @@ fn the_selftest_tells_right_from_wrong() {
     let rng = &mut Rng(7);
     let (x, y) = cnn(rng);
     let made = case("net", &graph(&x, &y), Target::GENERIC, rng);
-    let right = c::Sample { inputs: made.inputs, outputs: made.expected };
+    let right = Sample { inputs: made.inputs, outputs: made.expected };
     let mut wrong = right.clone();
     wrong.outputs[0] = Value::from_fn(&right.outputs[0].ty(), |i| {
         let off = if i == 3 { 0.5 } else { 0.0 };

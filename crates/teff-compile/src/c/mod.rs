@@ -13,7 +13,7 @@ mod helper;
 mod kernel;
 mod selftest;
 
-pub use selftest::{Sample, selftest};
+pub use selftest::selftest;
 
 use crate::printing;
 use crate::program::{Kernel, Place, Program};
