@@ -8,8 +8,8 @@ pub(crate) fn command() -> Command {
     Command::new("teff")
         .about("Neural networks from training to a four-dollar microcontroller")
         .long_about(
-            "Neural networks from training to a four-dollar microcontroller: train one, look at it, compile it to C that needs \
-             nothing but the standard library.\n\nBegin with `teff demo`. The model file is ONNX between all steps.",
+            "Neural networks from training to a four-dollar microcontroller: train one, look at it, compile it to C or Rust \
+             that needs nothing but the standard library.\n\nBegin with `teff demo`. The model file is ONNX between all steps.",
         )
         .version(env!("CARGO_PKG_VERSION"))
         .subcommand_required(true)
@@ -226,12 +226,19 @@ fn verify() -> Command {
 
 fn compile() -> Command {
     Command::new("compile")
-        .about("Compile a model to C that needs nothing but the standard library")
+        .about("Compile a model to C or Rust that needs nothing but the language's standard library")
         .arg(model())
         .arg(
-            path("out", "DIR", "The folder for NAME.c, NAME.h and NAME_selftest.c")
+            path("out", "DIR", "The folder for NAME.c, NAME.h and NAME_selftest.c, or NAME.rs and NAME_selftest.rs")
                 .short('o')
                 .required_unless_present("list-unsupported"),
+        )
+        .arg(
+            Arg::new("language")
+                .long("language")
+                .help("What to write: C99, or Rust without std")
+                .value_parser(["c", "rust"])
+                .default_value("c"),
         )
         .arg(
             Arg::new("name")
@@ -243,9 +250,8 @@ fn compile() -> Command {
         .arg(
             Arg::new("arena")
                 .long("arena")
-                .help("Who provides the working memory: the C file, or its caller")
-                .value_parser(["static", "caller"])
-                .default_value("static"),
+                .help("Who provides the working memory: the file (static, C only; its default), the caller (Rust's default), or the stack (Rust only)")
+                .value_parser(["static", "caller", "stack"]),
         )
         .arg(path("data", "DATASET", "Take the inputs of the self-test from this data set"))
         .arg(input_shape())

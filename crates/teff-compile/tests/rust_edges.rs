@@ -4,16 +4,16 @@
 mod common;
 
 use common::edges::cases;
-use common::rust::{CHECKED, check, lint};
+use common::rust::{UNOPTIMISED, check, lint};
 
 #[test]
 fn checked() {
-    check(&cases(), CHECKED);
+    check(&cases(), UNOPTIMISED);
 }
 
 #[test]
 fn optimised() {
-    check(&cases(), &["-C", "opt-level=3"]);
+    check(&cases(), &["-C", "opt-level=1"]);
 }
 
 #[test]

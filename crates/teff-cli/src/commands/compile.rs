@@ -7,8 +7,7 @@ use crate::ui::{Ui, grouped, table};
 use clap::ArgMatches;
 use serde_json::json;
 use std::path::{Path, PathBuf};
-use teff::compile::c::{self, ArenaOwner, Sample};
-use teff::compile::{Budget, Options, Program};
+use teff::compile::{Budget, Options, Program, Sample, c, plan, rust};
 use teff::data::Dataset;
 use teff::graph::{DType, Graph, Num, Value, evaluate, random_bits};
 
@@ -16,11 +15,24 @@ use teff::graph::{DType, Graph, Num, Value, evaluate, random_bits};
 #[derive(Default)]
 pub(crate) struct Request<'a> {
     pub(crate) name: String,
-    pub(crate) c: c::Options,
     /// Shapes of inputs, by name.
     pub(crate) input_shapes: Vec<(String, Vec<usize>)>,
+    pub(crate) language: Language,
     /// Where the inputs of the self-test come from; invented ones otherwise.
     pub(crate) samples: Option<&'a Dataset>,
+}
+
+/// What is printed, and how.
+#[derive(Clone, Copy)]
+pub(crate) enum Language {
+    C(c::Options),
+    Rust(rust::Options),
+}
+
+impl Default for Language {
+    fn default() -> Language {
+        Language::C(c::Options::default())
+    }
 }
 
 /// What was generated.
@@ -33,7 +45,7 @@ pub(crate) struct Generated {
 /// How many inputs the self-test has.
 const SAMPLES: usize = 3;
 
-/// Differences between the C and the reference that the self-test lets pass, relative to 1 or to the expected value.
+/// Differences between generated code and the reference that the self-test lets pass, relative to 1 or to the expected value.
 const TOLERANCE: f64 = 1e-4;
 
 pub(crate) fn run(args: &ArgMatches, ui: &Ui) -> Result<()> {
@@ -42,11 +54,10 @@ pub(crate) fn run(args: &ArgMatches, ui: &Ui) -> Result<()> {
     }
     let word = |name: &str| args.get_one::<String>(name).expect("has a default").as_str();
     let data = args.get_one::<PathBuf>("data").map(teff::data::open).transpose()?;
-    let arena = if word("arena") == "caller" { ArenaOwner::Caller } else { ArenaOwner::Static };
     let request = Request {
         name: word("name").into(),
-        c: c::Options { arena },
         input_shapes: super::input_shapes(args),
+        language: language(word("language"), args.get_one::<String>("arena").map(String::as_str))?,
         samples: data.as_ref().map(|d| &d.test),
     };
     let folder = path(args, "out");
@@ -88,18 +99,54 @@ pub(crate) fn generate(model: &Path, request: &Request, folder: &Path, ui: &Ui) 
     let graph = super::read_model_with(model, request.input_shapes.clone(), ui)?;
     let options = Options { name: request.name.clone(), ..Options::default() };
     let program = teff::compile::compile(&graph, &options)?;
-    let files = c::print(&program, &request.c);
-    let selftest = c::selftest(&program, &request.c, &samples(&graph, request.samples)?, TOLERANCE);
+    let samples = samples(&graph, request.samples)?;
     make_folder(folder)?;
-    let named = |ending: &str| folder.join(format!("{}{ending}", request.name));
-    let all = [(named(".h"), files.header), (named(".c"), files.source), (named("_selftest.c"), selftest)];
-    for (path, text) in &all {
-        write(path, text.as_bytes())?;
+    let (program, texts) = printed(program, request.language, &samples);
+    let mut files = Vec::new();
+    for (ending, text) in texts {
+        let path = folder.join(format!("{}{ending}", request.name));
+        write(&path, text.as_bytes())?;
+        files.push(path);
     }
-    Ok(Generated {
-        budget: Budget::new(&program, &options.target),
-        program,
-        files: all.map(|(path, _)| path).to_vec(),
+    Ok(Generated { budget: Budget::new(&program, &options.target), program, files })
+}
+
+/// The program with the memory plan of the language, and the files, by what follows the network's name in theirs.
+fn printed(
+    program: Program,
+    language: Language,
+    samples: &[Sample],
+) -> (Program, Vec<(&'static str, String)>) {
+    match language {
+        Language::C(options) => {
+            let files = c::print(&program, &options);
+            let selftest = c::selftest(&program, &options, samples, TOLERANCE);
+            (program, vec![(".h", files.header), (".c", files.source), ("_selftest.c", selftest)])
+        }
+        Language::Rust(options) => {
+            let program = plan::by_type(&program);
+            let selftest = rust::selftest(&program, &options, samples, TOLERANCE);
+            let source = rust::print(&program, &options);
+            (program, vec![(".rs", source), ("_selftest.rs", selftest)])
+        }
+    }
+}
+
+/// The language, with who owns the arena.
+fn language(language: &str, arena: Option<&str>) -> Result<Language> {
+    Ok(match (language, arena) {
+        ("rust", None | Some("caller")) => Language::Rust(rust::Options { arena: rust::ArenaOwner::Caller }),
+        ("rust", Some("stack")) => Language::Rust(rust::Options { arena: rust::ArenaOwner::Stack }),
+        ("rust", Some(_)) => {
+            return Err(Failure::new(
+                "--arena static is for C: Rust has no static memory that safe code may write; use caller (the default) or stack",
+            ));
+        }
+        (_, None | Some("static")) => Language::C(c::Options { arena: c::ArenaOwner::Static }),
+        (_, Some("caller")) => Language::C(c::Options { arena: c::ArenaOwner::Caller }),
+        (_, Some(_)) => {
+            return Err(Failure::new("--arena stack is for Rust; use static (the default of C) or caller"));
+        }
     })
 }
 

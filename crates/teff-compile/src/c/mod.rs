@@ -15,7 +15,7 @@ mod runner;
 mod selftest;
 
 pub use runner::runner;
-pub use selftest::{Sample, selftest};
+pub use selftest::selftest;
 
 use crate::printing;
 use crate::program::{Kernel, Place, Program};

@@ -49,6 +49,15 @@ impl Printer<'_> {
         index.terms().iter().all(|(atom, _)| part(atom).is_some_and(|(low, _)| low >= 0))
     }
 
+    /// True for what is an `usize` already.
+    fn is_plain(&self, atom: &Atom) -> bool {
+        match atom {
+            Atom::Var(v) => !self.is_signed(*v),
+            Atom::Div(..) | Atom::Mod(..) => true,
+            Atom::Value(_) => false,
+        }
+    }
+
     fn is_signed(&self, var: Var) -> bool {
         matches!(self.vars[var.0 as usize].kind, VarKind::Index { low, .. } if low < 0)
     }
@@ -108,8 +117,16 @@ impl Printer<'_> {
         terms.sort_by_key(|(_, c)| std::cmp::Reverse(*c));
         let (positive, negative): (Vec<_>, Vec<_>) = terms.into_iter().partition(|(_, c)| *c > 0);
         let mut parts: Vec<(bool, Text)> = Vec::new();
-        for (atom, c) in &positive {
-            parts.push((false, self.product(atom, *c, kind)));
+        if kind == Kind::Signed && !positive.is_empty() && positive.iter().all(|(a, _)| self.is_plain(a)) {
+            // One conversion for all: `(oy + ky) as isize`.
+            let whole =
+                positive.iter().fold(Index::zero(), |i, (a, c)| i.plus(&Index::atom(a.clone()).times(*c)));
+            let text = self.sum(&whole, Kind::Natural);
+            parts.push((false, (format!("{} as isize", at_least(text, Binds::Cast)), Binds::Cast)));
+        } else {
+            for (atom, c) in &positive {
+                parts.push((false, self.product(atom, *c, kind)));
+            }
         }
         let constant = index.constant();
         if constant > 0 || constant == 0 && parts.is_empty() && negative.is_empty() {

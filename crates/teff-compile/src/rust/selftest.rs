@@ -4,7 +4,7 @@ use super::Options;
 use super::data::{elements, literal};
 use super::entry::takes_arena;
 use super::names::Names;
-use crate::c::Sample;
+use crate::Sample;
 use crate::plan;
 use crate::program::Program;
 use std::fmt::Write;

@@ -34,7 +34,7 @@ pub(super) fn small_expm1_f32(r: f32) -> f32 {
     r + r * r * (1.0 / 2.0 + r * (1.0 / 6.0 + r * rest))
 }
 
-/// x * 2^k, k from -151 to 128.
+/// x * 2^k, k from -250 to 250.
 pub(super) fn times_power_f32(x: f32, k: i32) -> f32 {
     // In two steps: neither power leaves the range of exponents, and only the second step may round.
     let power = |k: i32| f32::from_bits(((127 + k) as u32) << 23);
@@ -67,8 +67,13 @@ pub(super) fn less_log2s_f64(x: f64) -> (i32, f64) {
     (k as i32, (x - k * 0.6931471803691238) - k * 1.9082149292705877e-10)
 }
 
-/// e to the power r, less 1, r from -0.35 to 0.35: the series.
+/// e to the power r, less 1, r from -0.35 to 0.35.
 pub(super) fn small_expm1_f64(r: f64) -> f64 {
+    r + beyond_linear_f64(r)
+}
+
+/// e to the power r, less 1 + r, r from -0.35 to 0.35: the series.
+pub(super) fn beyond_linear_f64(r: f64) -> f64 {
     const SERIES: [f64; 9] = [
         1.0 / 6_227_020_800.0,
         1.0 / 479_001_600.0,
@@ -81,10 +86,10 @@ pub(super) fn small_expm1_f64(r: f64) -> f64 {
         1.0 / 120.0,
     ];
     let rest = SERIES.iter().fold(0.0, |sum, c| c + r * sum);
-    r + r * r * (1.0 / 2.0 + r * (1.0 / 6.0 + r * (1.0 / 24.0 + r * rest)))
+    r * r * (1.0 / 2.0 + r * (1.0 / 6.0 + r * (1.0 / 24.0 + r * rest)))
 }
 
-/// x * 2^k, k from -1076 to 1024.
+/// x * 2^k, k from -2000 to 2000.
 pub(super) fn times_power_f64(x: f64, k: i32) -> f64 {
     // In two steps: neither power leaves the range of exponents, and only the second step may round.
     let power = |k: i32| f64::from_bits(((1023 + k) as u64) << 52);

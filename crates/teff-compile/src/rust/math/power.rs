@@ -36,16 +36,34 @@ pub(super) fn finite_pow_f64(x: f64, y: f64) -> f64 {
     let s_rest = ((f - product) - lost - s * (f - (sum - 2.0))) / sum;
     let high = k * 0.6931471803691238 + 2.0 * s;
     let low = (k * 0.6931471803691238 - high) + 2.0 * s;
-    let log = low + (2.0 * s_rest + s * log_series_f64(s * s) + k * 1.9082149292705877e-10);
-    let rough = y * (high + log);
+    let small = low + (2.0 * s_rest + s * log_series_f64(s * s) + k * 1.9082149292705877e-10);
+    let log = high + small;
+    let rest = (high - log) + small;
+    let rough = y * log;
     if abs_f64(rough) > 800.0 {
         return if rough > 0.0 { f64::INFINITY } else { 0.0 };
     }
-    let (power, rest) = product_f64(y, high);
-    let rest = rest + y * log;
-    let e = exp_f64(power + rest);
-    // The exponent is rounded; e^d is 1 + d for what that has lost.
-    if e < f64::INFINITY { e + e * ((power - (power + rest)) + rest) } else { e }
+    let (power, lost) = product_f64(y, log);
+    exp_of_sum_f64(power, lost + y * rest)
+}
+
+/// e to the power of high + low, high from -800 to 800 and low small beside it, so that whole powers of whole numbers are exact.
+pub(super) fn exp_of_sum_f64(high: f64, low: f64) -> f64 {
+    let k = round_f64(high * core::f64::consts::LOG2_E);
+    let r = high - k * 0.6931471803691238;
+    let low = low - k * 1.9082149292705877e-10;
+    let small = beyond_linear_f64(r + low) + low;
+    // 1 + r + small, with what rounding has lost.
+    let above = r + small;
+    let sum = 1.0 + above;
+    let lost = ((1.0 - sum) + above) + ((r - above) + small);
+    if k > 1025.0 {
+        f64::INFINITY
+    } else if k < -1080.0 {
+        0.0
+    } else {
+        times_power_f64(sum + lost, k as i32)
+    }
 }
 
 /// a * b, rounded, and what rounding has lost.

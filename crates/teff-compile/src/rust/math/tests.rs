@@ -166,6 +166,13 @@ fn powers() {
         }
     }
     assert_eq!(pow_f32(-1.5, 3.0), -3.375);
+    // Whole powers of whole numbers are exact as long as they have few digits.
+    for x in 2..60i32 {
+        for y in (1..33).take_while(|&y| (x as f64).powi(y) < 9e15) {
+            let exact = (x as u64).pow(y as u32) as f64;
+            assert_eq!(pow_f64(x as f64, y as f64), exact, "pow({x}, {y})");
+        }
+    }
     println!("pow_f64: {worst:.2} at {at:?}");
     assert!(worst <= 2.0, "pow{at:?} is {:?}, not {:?}", pow_f64(at.0, at.1), at.0.powf(at.1));
 }
