@@ -6,7 +6,7 @@ mod common;
 #[allow(dead_code, unreachable_pub, missing_docs)]
 mod c;
 
-use common::{cases, data, inputs, models};
+use common::{cases, data, initial, inputs, models};
 use teff_compile::{Options, compile};
 use teff_graph::{Graph, Tensor, evaluate};
 use teff_tflite::{Model, ReadOptions, read};
@@ -27,7 +27,7 @@ fn together(i: usize, models: &[(String, Model)]) -> c::Case {
         outputs.extend(graph.instantiate(&own).into_iter().map(|y| ("y", y)));
         tensors.extend(own);
         values.extend(inputs(graph, model.states.len(), 0));
-        values.extend(model.states.iter().map(|s| s.initial.clone()));
+        values.extend(initial(model));
     }
     let names: Vec<&str> = models.iter().map(|(name, _)| &**name).collect();
     let about = names.join(" ");

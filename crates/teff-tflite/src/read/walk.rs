@@ -9,7 +9,7 @@ use super::operators::{self, Lower};
 use super::quantization::{quantized, stands_for_floats};
 use crate::error::{Error, OperatorAt, Result};
 use crate::model::{Element, ModelFile};
-use teff_graph::{DType, Num, Op, Tensor, Type, Value};
+use teff_graph::{DType, Op, Tensor, Type};
 
 /// All operators together have no more inputs and outputs than this.
 const MOST_OPERANDS: usize = 1 << 18;
@@ -87,22 +87,17 @@ impl<'f, 'm> Reader<'f, 'm> {
         let name = if info.name.is_empty() { format!("state{index}") } else { info.name.to_string() };
         let input = Tensor::input(&name, dtype, &shape);
         input.check().map_err(|e| wrong(e.to_string()))?;
-        let bytes = input.ty().bytes();
-        if bytes > 1 << 26 {
-            return Err(wrong(format!("keeps a state of {bytes} bytes; up to 64 MB are supported")));
-        }
         // Runtimes reset int8 to its zero point and everything else to zero bytes.
         let zero = match (info.element, &info.quantization) {
             (Element::Plain(DType::I8), Some(q)) => q.zeros.get(0).unwrap_or(0),
             _ => 0,
         };
-        let initial = Value::full(&Type::new(dtype, shape), Num::Int(zero.into()));
         if self.states == States::Reset {
             self.note(format!("state {name:?} begins anew in every run"));
-            return Ok(Tensor::constant(initial).named(&name));
+            return Ok(Tensor::full(Type::new(dtype, shape), zero as f64).named(&name));
         }
         self.note(format!("state {name:?} is an input and an output: give back what came out"));
-        let state = State { output: format!("{name}.next"), input: name, initial };
+        let state = State { output: format!("{name}.next"), input: name, initial: zero };
         self.memories.push(Memory { index, state, next: input.clone(), input: input.clone() });
         Ok(input)
     }

@@ -44,6 +44,13 @@ pub(crate) fn values(ty: &Type, seed: u64) -> Value {
     })
 }
 
+/// The states of a model before its first run.
+pub(crate) fn initial(model: &Model) -> Vec<Value> {
+    let inputs = &model.graph.inputs()[model.graph.inputs().len() - model.states.len()..];
+    let values = inputs.iter().zip(&model.states);
+    values.map(|(&id, state)| Value::full(&model.graph[id].ty, Num::Int(state.initial.into()))).collect()
+}
+
 /// Inputs of run `run`, without those of states.
 pub(crate) fn inputs(graph: &Graph, states: usize, run: usize) -> Vec<Value> {
     let own = &graph.inputs()[..graph.inputs().len() - states];
@@ -52,7 +59,7 @@ pub(crate) fn inputs(graph: &Graph, states: usize, run: usize) -> Vec<Value> {
 
 /// Outputs of runs in a row, without those of states, which go from one run to the next.
 pub(crate) fn run(model: &Model, runs: usize) -> Vec<Vec<Value>> {
-    let mut states: Vec<Value> = model.states.iter().map(|s| s.initial.clone()).collect();
+    let mut states = initial(model);
     let one = |run: usize| {
         let mut x = inputs(&model.graph, states.len(), run);
         x.append(&mut states);
