@@ -126,32 +126,37 @@ def complete(case):
     return build(case, shapes)
 
 
-def main():
-    archive, failed = io.BytesIO(), []
+def write_archive(path, files):
+    """A compressed archive of (name, content)."""
+    archive = io.BytesIO()
     with tarfile.open(fileobj=archive, mode="w", format=tarfile.USTAR_FORMAT) as tar:
-
-        def add(name, content):
+        for name, content in files:
             info = tarfile.TarInfo(name)
             info.size = len(content)
             tar.addfile(info, io.BytesIO(content))
-
-        for case in cases():
-            try:
-                model = complete(case)
-                lines = []
-                for run, outputs in enumerate(runtimes.outputs(model, case.runtime, RUNS)):
-                    for k, y in enumerate(outputs):
-                        number = "%.9g" if np.issubdtype(y.dtype, np.floating) else "%d"
-                        lines.append(" ".join([str(run), str(k), *(number % v for v in y.ravel())]))
-            except Exception as e:  # noqa: BLE001: the case is named, whatever is wrong with it
-                failed.append(f"{case.name}: {e}")
-                continue
-            add(f"{case.name}.tflite", model)
-            add(f"{case.name}.txt", "\n".join(lines).encode() + b"\n")
-    with open(sys.argv[1], "wb") as f:
+    with open(path, "wb") as f:
         f.write(gzip.compress(archive.getvalue(), 9, mtime=0))
+
+
+def main():
+    files, failed = [], []
+    for case in cases():
+        try:
+            model = complete(case)
+            lines = []
+            for run, outputs in enumerate(runtimes.outputs(model, case.runtime, RUNS)):
+                for k, y in enumerate(outputs):
+                    number = "%.9g" if np.issubdtype(y.dtype, np.floating) else "%d"
+                    lines.append(" ".join([str(run), str(k), *(number % v for v in y.ravel())]))
+        except Exception as e:  # noqa: BLE001: the case is named, whatever is wrong with it
+            failed.append(f"{case.name}: {e}")
+            continue
+        files.append((f"{case.name}.tflite", model))
+        files.append((f"{case.name}.txt", "\n".join(lines).encode() + b"\n"))
+    write_archive(sys.argv[1], files)
     if failed:
         sys.exit("\n".join(failed))
 
 
-main()
+if __name__ == "__main__":
+    main()

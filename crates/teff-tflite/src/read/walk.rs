@@ -6,7 +6,7 @@ use super::constants::{Constants, folded};
 use super::held::Held;
 use super::node::{Fault, Lowered, Node};
 use super::operators::{self, Lower};
-use super::quantization::{quantized, stands_for_floats};
+use super::quantization::quantized;
 use crate::error::{Error, OperatorAt, Result};
 use crate::model::{Element, ModelFile};
 use teff_graph::{DType, Op, Tensor, Type};
@@ -175,16 +175,16 @@ impl<'f, 'm> Reader<'f, 'm> {
             return Err(Fault::Invalid(format!("its output is tensor {index}, which does not exist")));
         };
         let (given, wanted) = (held.tensor.dtype(), info.element.dtype());
-        let held = if given == DType::F32
-            && wanted != Some(given)
-            && (stands_for_floats(info) || info.quantization.is_some())
-        {
-            quantized(held, info)?
-        } else if wanted == Some(given) {
+        let held = if wanted == Some(given) {
             held
+        } else if given == DType::F32 && info.quantization.is_some() {
+            quantized(held, info)?
         } else {
             let (name, element) = (info.name, info.element.name());
-            return Err(Fault::Invalid(format!("it gives {given}, but its output {name:?} is {element}")));
+            let scale = if info.quantization.is_none() { " without a scale" } else { "" };
+            return Err(Fault::Invalid(format!(
+                "it gives {given}, but its output {name:?} is {element}{scale}"
+            )));
         };
         held.tensor.check()?;
         Ok(held)
