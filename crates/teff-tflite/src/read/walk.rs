@@ -96,7 +96,9 @@ impl<'f, 'm> Reader<'f, 'm> {
             self.note(format!("state {name:?} begins anew in every run"));
             return Ok(Tensor::full(Type::new(dtype, shape), zero as f64).named(&name));
         }
-        self.note(format!("state {name:?} is an input and an output: give back what came out"));
+        self.note(format!(
+            "state {name:?} is an input and an output: begin with {zero}, then give back what came out"
+        ));
         let state = State { output: format!("{name}.next"), input: name, initial: zero };
         self.memories.push(Memory { index, state, next: input.clone(), input: input.clone() });
         Ok(input)
