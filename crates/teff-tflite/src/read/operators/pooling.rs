@@ -48,9 +48,11 @@ fn counts(x: &Tensor, window: &Window) -> Lowered {
                 "use smaller inputs",
             );
         }
+        // The first and the last element of window `at`, counted with the padding, held within the input.
         let inside = |at: usize| {
-            (0..window.size[axis]).filter(|&tap| window.tap(axis, at, tap, spatial[axis]).is_some()).count()
-                as i32
+            let (first, low) = (at * window.stride[axis], window.pad_low[axis]);
+            let last = first.saturating_add(window.size[axis]).min(low + spatial[axis]);
+            last.saturating_sub(first.max(low)) as i32
         };
         let mut shape = vec![1; 4];
         shape[axis + 2] = outputs[axis];
