@@ -234,6 +234,13 @@ fn compile() -> Command {
                 .required_unless_present("list-unsupported"),
         )
         .arg(
+            Arg::new("target")
+                .long("target")
+                .help("The machine that the loops are laid out for")
+                .value_parser(teff::compile::Target::ALL.map(|t| t.name))
+                .default_value("generic"),
+        )
+        .arg(
             Arg::new("language")
                 .long("language")
                 .help("What to write: C99, or Rust without std")

@@ -7,19 +7,32 @@ use crate::ui::{Ui, grouped, table};
 use clap::ArgMatches;
 use serde_json::json;
 use std::path::{Path, PathBuf};
-use teff::compile::{Budget, Options, Program, Sample, c, plan, rust};
+use teff::compile::{Budget, Options, Program, Sample, Target, c, plan, rust};
 use teff::data::Dataset;
 use teff::graph::{DType, Graph, Num, Value, evaluate, random_bits};
 
 /// How to compile.
-#[derive(Default)]
 pub(crate) struct Request<'a> {
     pub(crate) name: String,
     /// Shapes of inputs, by name.
     pub(crate) input_shapes: Vec<(String, Vec<usize>)>,
     pub(crate) language: Language,
+    /// The machine that loops are laid out for.
+    pub(crate) target: Target,
     /// Where the inputs of the self-test come from; invented ones otherwise.
     pub(crate) samples: Option<&'a Dataset>,
+}
+
+impl Default for Request<'_> {
+    fn default() -> Self {
+        Request {
+            name: "net".into(),
+            input_shapes: Vec::new(),
+            language: Language::default(),
+            target: Target::GENERIC,
+            samples: None,
+        }
+    }
 }
 
 /// What is printed, and how.
@@ -59,6 +72,7 @@ pub(crate) fn run(args: &ArgMatches, ui: &Ui) -> Result<()> {
     let request = Request {
         name: word("name").into(),
         input_shapes: super::input_shapes(args),
+        target: Target::from_name(word("target")).expect("one of those that are known"),
         language: language(word("language"), args.get_one::<String>("arena").map(String::as_str))?,
         samples: data.as_ref().map(|d| &d.test),
     };
@@ -99,7 +113,7 @@ pub(crate) fn run(args: &ArgMatches, ui: &Ui) -> Result<()> {
 /// Reads the model, compiles it and writes the files into `folder`.
 pub(crate) fn generate(model: &Path, request: &Request, folder: &Path, ui: &Ui) -> Result<Generated> {
     let graph = super::read_model_with(model, request.input_shapes.clone(), ui)?;
-    let options = Options { name: request.name.clone(), ..Options::default() };
+    let options = Options { name: request.name.clone(), target: request.target, ..Options::default() };
     let program = teff::compile::compile(&graph, &options)?;
     let samples = samples(&graph, request.samples, program.kernels.iter().map(|k| k.macs).sum())?;
     make_folder(folder)?;

@@ -91,8 +91,11 @@ impl Affine {
     /// The same after an operation that only moves elements, `op` being that operation on integers; `axis` is where the axis of the
     /// scale goes, if it stays one.
     pub(super) fn moved(&self, op: &Op, axis: impl Fn(usize) -> Option<usize>) -> Option<Affine> {
-        let from = if self.offset.is_empty() { self.clone() } else { self.settled() };
-        let axis = if from.scale.values.len() == 1 { 0 } else { axis(from.scale.axis)? };
+        // What is put around has no offset.
+        let padded = matches!(op, Op::Pad(_)) && !self.offset.is_empty();
+        let from = if padded { self.settled() } else { self.clone() };
+        let varies = from.scale.values.len() > 1 || from.offset.len() > 1;
+        let axis = if varies { axis(from.scale.axis)? } else { 0 };
         let q = match op {
             // Zeros are put around, which `zero` stands for.
             Op::Pad(axes) => from.q.pad_axes(axes.clone(), f64::from(from.zero)),

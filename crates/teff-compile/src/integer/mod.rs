@@ -19,6 +19,7 @@ mod table;
 use affine::{Affine, Scale, along, uniform};
 use known::Known;
 use requantize::{Target, requantize};
+use std::collections::HashMap;
 use table::Sources;
 use teff_graph::{Binary, DType, Graph, NodeId, Op, PoolKind, ReduceKind, Tensor, Value};
 
@@ -37,6 +38,8 @@ pub(crate) fn integer(graph: &Graph) -> Result<Graph, teff_graph::Error> {
         affine: Vec::new(),
         known: Known::default(),
         sources: Sources::default(),
+        before: HashMap::new(),
+        uses: graph.users().iter().map(Vec::len).collect(),
     };
     for id in graph.ids() {
         walk.node(id);
@@ -55,6 +58,9 @@ struct Walk<'a> {
     affine: Vec<Option<Affine>>,
     known: Known,
     sources: Sources,
+    /// What a `Quantize` was made from, and for what.
+    before: HashMap<NodeId, (Affine, Target)>,
+    uses: Vec<usize>,
 }
 
 impl Walk<'_> {
@@ -95,7 +101,7 @@ impl Walk<'_> {
     }
 
     /// A `Quantize` in integers.
-    fn quantized(&self, id: NodeId) -> Option<Tensor> {
+    fn quantized(&mut self, id: NodeId) -> Option<Tensor> {
         let node = &self.graph[id];
         let [x, scale, zero] = node.operands[..] else { return None };
         let Op::Quantize { dtype, low, high } = node.op else { return None };
@@ -107,9 +113,27 @@ impl Walk<'_> {
         let scale = Scale::of(self.known.of(scale)?, &self.graph[x].ty)?.single()?;
         let zero = uniform(self.known.of(zero)?)?.as_int() as i32;
         let target = Target { dtype, low, high, scale, zero };
-        match self.affine(x) {
-            Some(a) => requantize(a, &target),
-            None => softmax::quantized(self, x, &target),
+        let Some(a) = self.affine(x).cloned() else { return softmax::quantized(self, x, &target) };
+        let tensor = requantize(&a, &target)?;
+        self.before.insert(id, (a, target));
+        Some(tensor)
+    }
+
+    /// The largest elements of windows. Where nothing else needs what is pooled, it is requantised once a window, not once an element: a
+    /// larger integer is never requantised to a smaller one.
+    fn pooled(&self, id: NodeId) -> Option<Affine> {
+        let node = &self.graph[id];
+        let channel = |axis: usize| (axis < 2).then_some(axis);
+        let x = node.operands[0];
+        let a = self.affine(x)?;
+        let [q, ..] = self.graph[x].operands[..] else { return a.moved(&node.op, channel) };
+        let alone = self.uses[x.index()] == 1 && self.uses[q.index()] == 1;
+        match self.before.get(&q).filter(|_| alone && self.graph[x].op == Op::Dequantize) {
+            Some((before, target)) => {
+                let q = requantize(&before.moved(&node.op, channel)?, target)?;
+                Some(Affine { q, ..a.clone() })
+            }
+            None => a.moved(&node.op, channel),
         }
     }
 
@@ -153,9 +177,7 @@ impl Walk<'_> {
                 a.moved(&node.op, |axis| (axes[axis] == Default::default()).then_some(axis))
             }
             Op::Concat { axis } => self.joined(&node.operands, *axis),
-            Op::Pool { kind: PoolKind::Max, .. } => {
-                operand(0)?.moved(&node.op, |axis| (axis < 2).then_some(axis))
-            }
+            Op::Pool { kind: PoolKind::Max, .. } => self.pooled(id),
             Op::Pool { kind: PoolKind::Sum, window } => {
                 let times = window.size.iter().product::<usize>() as i64;
                 self.summed(operand(0)?, &node.op, times)

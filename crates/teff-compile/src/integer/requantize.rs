@@ -9,6 +9,7 @@ use super::affine::{Affine, along};
 use teff_graph::{DType, Op, Tensor};
 
 /// What the result is.
+#[derive(Clone)]
 pub(super) struct Target {
     pub(super) dtype: DType,
     pub(super) low: i32,
@@ -55,6 +56,10 @@ impl Factors {
 pub(super) fn requantize(a: &Affine, target: &Target) -> Option<Tensor> {
     let ratios: Vec<f64> = a.scale.values.iter().map(|s| s / target.scale).collect();
     if ratios == [1.0] {
+        let whole = target.dtype.int_range() == Some((target.low.into(), target.high.into()));
+        if whole && a.q.dtype() == target.dtype && a.zero == target.zero && a.offset.is_empty() {
+            return Some(a.q.clone());
+        }
         return Some(clamped(&a.int(), target));
     }
     // Sums of products stay below 2^30, if that leaves m at least 18 bits.
