@@ -87,8 +87,8 @@ fn what_is_read_can_be_written() {
 fn the_archive_is_whole() {
     let archive = Archive::suite();
     assert_eq!(archive.tests().len(), 1905);
-    let inputs = suite::values(&archive, "node/test_abs/test_data_set_0", "input").unwrap();
-    assert_eq!(inputs[0].0, "x");
-    assert_eq!(inputs[0].1.shape(), [3, 4, 5]);
-    assert!(matches!(inputs[0].1.get(0), Num::Float(_)));
+    let inputs = suite::items(&archive, "node/test_abs/test_data_set_0", "input").unwrap();
+    assert_eq!(inputs[0].name, "x");
+    assert_eq!(inputs[0].elements[0].shape(), [3, 4, 5]);
+    assert!(matches!(inputs[0].elements[0].get(0), Num::Float(_)));
 }

@@ -16,6 +16,8 @@ use teff::graph::{DType, Graph, Num, Value, evaluate, random_bits};
 pub(crate) struct Request<'a> {
     pub(crate) name: String,
     pub(crate) language: Language,
+    /// Shapes of inputs, by name.
+    pub(crate) input_shapes: Vec<(String, Vec<usize>)>,
     /// Where the inputs of the self-test come from; invented ones otherwise.
     pub(crate) samples: Option<&'a Dataset>,
 }
@@ -35,6 +37,7 @@ impl Default for Language {
 
 /// What was generated.
 pub(crate) struct Generated {
+    pub(crate) program: Program,
     pub(crate) budget: Budget,
     pub(crate) files: Vec<PathBuf>,
 }
@@ -46,11 +49,15 @@ const SAMPLES: usize = 3;
 const TOLERANCE: f64 = 1e-4;
 
 pub(crate) fn run(args: &ArgMatches, ui: &Ui) -> Result<()> {
+    if args.get_flag("list-unsupported") {
+        return super::unsupported::run(path(args, "model"), ui);
+    }
     let word = |name: &str| args.get_one::<String>(name).expect("has a default").as_str();
     let data = args.get_one::<PathBuf>("data").map(teff::data::open).transpose()?;
     let request = Request {
         name: word("name").into(),
         language: language(word("language"), args.get_one::<String>("arena").map(String::as_str))?,
+        input_shapes: super::input_shapes(args),
         samples: data.as_ref().map(|d| &d.test),
     };
     let folder = path(args, "out");
@@ -89,7 +96,7 @@ pub(crate) fn run(args: &ArgMatches, ui: &Ui) -> Result<()> {
 
 /// Reads the model, compiles it and writes the files into `folder`.
 pub(crate) fn generate(model: &Path, request: &Request, folder: &Path, ui: &Ui) -> Result<Generated> {
-    let graph = super::read_model(model, ui)?;
+    let graph = super::read_model_with(model, request.input_shapes.clone(), ui)?;
     let options = Options { name: request.name.clone(), ..Options::default() };
     let program = teff::compile::compile(&graph, &options)?;
     let samples = samples(&graph, request.samples)?;
@@ -101,7 +108,7 @@ pub(crate) fn generate(model: &Path, request: &Request, folder: &Path, ui: &Ui) 
         write(&path, text.as_bytes())?;
         files.push(path);
     }
-    Ok(Generated { budget: Budget::new(&program, &options.target), files })
+    Ok(Generated { budget: Budget::new(&program, &options.target), program, files })
 }
 
 /// The program with the memory plan of the language, and the files, by what follows the network's name in theirs.

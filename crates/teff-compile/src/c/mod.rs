@@ -11,8 +11,10 @@ mod expr;
 mod header;
 mod helper;
 mod kernel;
+mod runner;
 mod selftest;
 
+pub use runner::runner;
 pub use selftest::selftest;
 
 use crate::printing;

@@ -18,9 +18,11 @@ mod integer;
 mod kernel;
 mod math;
 mod names;
+mod runner;
 mod selftest;
 
 pub(crate) use names::is_keyword;
+pub use runner::runner;
 pub use selftest::selftest;
 
 use crate::plan;

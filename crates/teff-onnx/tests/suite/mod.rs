@@ -8,7 +8,7 @@ mod compare;
 pub(crate) use archive::Archive;
 pub(crate) use compare::difference;
 use teff_graph::{Graph, Value, evaluate};
-use teff_onnx::{ReadOptions, read, read_tensor};
+use teff_onnx::{Model, ReadOptions, read, read_tensor};
 
 /// Floats agree within this share of the expected number ...
 pub(crate) const RTOL: f64 = 1e-3;
@@ -29,54 +29,66 @@ pub(crate) struct DataSet {
     pub(crate) fixed: Vec<String>,
 }
 
-/// Inputs or outputs of a data set, as they are numbered; a sequence gives its elements.
-pub(crate) fn values(archive: &Archive, set: &str, what: &str) -> Result<Vec<(String, Value)>, String> {
-    let one = |bytes| read_tensor(bytes).map_err(|e| format!("{what}: {e}"));
-    (0..)
-        .map_while(|k| archive.get(&format!("{set}/{what}_{k}.pb")))
-        .map(|bytes| match sequence(bytes) {
-            Some(elements) => elements.into_iter().map(one).collect(),
-            None => one(bytes).map(|v| vec![v]),
-        })
-        .collect::<Result<Vec<_>, _>>()
-        .map(|lists| lists.concat())
+/// An input or output of a data set: a tensor, or what a sequence or an optional holds.
+pub(crate) struct Item {
+    pub(crate) name: String,
+    pub(crate) elements: Vec<Value>,
+    is_tensor: bool,
 }
 
-/// The tensors of a `SequenceProto` (field 1 a name, 2 the kind, 3 each tensor), which also tells it from a `TensorProto`.
-fn sequence(mut bytes: &[u8]) -> Option<Vec<&[u8]>> {
-    let mut elements = Vec::new();
-    let mut is_sequence = false;
-    while let Some((&key, rest)) = bytes.split_first() {
-        bytes = rest;
+/// Inputs or outputs of a data set, as they are numbered.
+pub(crate) fn items(archive: &Archive, set: &str, what: &str) -> Result<Vec<Item>, String> {
+    let one = |bytes: &[u8]| read_tensor(bytes).map_err(|e| format!("{what}: {e}"));
+    let item = |bytes: &[u8]| match list(bytes) {
+        Some((name, tensors)) => {
+            let elements = tensors.into_iter().map(|t| Ok(one(t)?.1)).collect::<Result<_, String>>()?;
+            Ok(Item { name, elements, is_tensor: false })
+        }
+        None => one(bytes).map(|(name, value)| Item { name, elements: vec![value], is_tensor: true }),
+    };
+    (0..).map_while(|k| archive.get(&format!("{set}/{what}_{k}.pb"))).map(item).collect()
+}
+
+/// The name and the tensors of a `SequenceProto` (field 1 the name, 2 the kind, 3 each tensor) or an `OptionalProto` (the same, a
+/// sequence in field 5). Both begin with the name, a `TensorProto` with its sizes (as numbers) or its type.
+fn list(bytes: &[u8]) -> Option<(String, Vec<&[u8]>)> {
+    let (&[0x0a, length], rest) = bytes.split_first_chunk()? else { return None };
+    let (name, rest) = rest.split_at_checked(length.into())?;
+    Some((String::from_utf8(name.to_vec()).ok()?, tensors(rest)?))
+}
+
+/// The tensors among the fields of a sequence or optional, its name taken off.
+fn tensors(mut fields: &[u8]) -> Option<Vec<&[u8]>> {
+    let mut found = Vec::new();
+    while let Some((&key, rest)) = fields.split_first() {
+        let (length, rest) = number(rest)?;
+        if key == 0x10 {
+            fields = rest;
+            continue;
+        }
+        let (element, rest) = rest.split_at_checked(length)?;
+        fields = rest;
         match key {
-            // A name, or a tensor: a length follows. A TensorProto begins with dims (1, as numbers) or its type (2).
-            0x0a | 0x1a => {
-                let (mut length, mut shift) = (0usize, 0);
-                loop {
-                    let (&byte, rest) = bytes.split_first()?;
-                    bytes = rest;
-                    length |= usize::from(byte & 0x7f) << shift;
-                    shift += 7;
-                    if byte < 0x80 {
-                        break;
-                    }
-                }
-                let (element, rest) = bytes.split_at_checked(length)?;
-                bytes = rest;
-                if key == 0x1a {
-                    elements.push(element);
-                }
-            }
-            // The kind: 1 is tensors.
-            0x10 => {
-                let (&kind, rest) = bytes.split_first()?;
-                bytes = rest;
-                is_sequence = kind == 1;
-            }
+            0x1a => found.push(element),
+            0x2a => found.extend(tensors(element)?),
             _ => return None,
         }
     }
-    is_sequence.then_some(elements)
+    Some(found)
+}
+
+/// A number in the wire format, and what follows it.
+fn number(mut bytes: &[u8]) -> Option<(usize, &[u8])> {
+    let (mut n, mut shift) = (0, 0);
+    loop {
+        let (&byte, rest) = bytes.split_first()?;
+        bytes = rest;
+        n |= usize::from(byte & 0x7f) << shift;
+        shift += 7;
+        if byte < 0x80 {
+            return Some((n, bytes));
+        }
+    }
 }
 
 /// The data sets of a test that the plain evaluator passes, or why it does not.
@@ -90,7 +102,7 @@ pub(crate) fn load(archive: &Archive, test: &str) -> Result<Vec<DataSet>, String
 
 fn data_set(archive: &Archive, test: &str, set: &str) -> Result<DataSet, String> {
     let bytes = archive.get(&format!("{test}/model.onnx")).expect("the archive names it as a test");
-    let files = values(archive, set, "input").and_then(|i| Ok((i, values(archive, set, "output")?)));
+    let files = items(archive, set, "input").and_then(|i| Ok((i, items(archive, set, "output")?)));
     let (inputs, expected) = match files {
         Ok(files) => files,
         // What keeps the model from being read says more than what keeps the data from it.
@@ -99,45 +111,60 @@ fn data_set(archive: &Archive, test: &str, set: &str) -> Result<DataSet, String>
     let (model, fixed) = read_static(bytes, &inputs)?;
     model.graph.verify().map_err(|e| format!("verifier: {e}"))?;
     let inputs: Vec<Value> =
-        inputs.into_iter().filter(|(name, _)| !fixed.contains(name)).map(|(_, v)| v).collect();
+        inputs.into_iter().filter(|i| !fixed.contains(&i.name)).flat_map(|i| i.elements).collect();
     let evaluated = evaluate(&model.graph, &inputs).map_err(|e| e.to_string())?;
-    let expected: Vec<Value> = expected.into_iter().map(|(_, v)| v).collect();
+    let expected: Vec<Value> = expected.into_iter().flat_map(|i| i.elements).collect();
     compare(&evaluated, &expected)?;
     Ok(DataSet { graph: model.graph, inputs, expected, evaluated, fixed })
 }
 
 /// The model with as few inputs fixed as its shapes need, and the names of those.
-fn read_static(bytes: &[u8], inputs: &[(String, Value)]) -> Result<(teff_onnx::Model, Vec<String>), String> {
-    let named: Vec<&(String, Value)> = inputs.iter().filter(|(name, _)| !name.is_empty()).collect();
-    let attempt = |fixed: &[String]| {
-        let is_fixed = |n: &String| fixed.contains(n);
-        let options = ReadOptions {
-            // Sizes left open are those of the given inputs.
-            input_shapes: named.iter().map(|(n, v)| (n.clone(), v.shape().to_vec())).collect(),
-            fixed_inputs: named.iter().filter(|(n, _)| is_fixed(n)).map(|p| (*p).clone()).collect(),
-            ..ReadOptions::default()
-        };
-        read(bytes, &options).map_err(|e| e.to_string())
-    };
+fn read_static(bytes: &[u8], inputs: &[Item]) -> Result<(Model, Vec<String>), String> {
+    let attempt = |fixed: &[String]| read_with(bytes, inputs, fixed).map_err(|e| e.to_string());
     let reason = match attempt(&[]) {
         Ok(model) => return Ok((model, Vec::new())),
         Err(reason) => reason,
     };
-    if !reason.contains("depends on the values of the model's inputs") {
+    if !reason.contains("the values of the model's inputs") {
         return Err(reason);
     }
-    let mut fixed: Vec<String> = named.iter().map(|(n, _)| n.clone()).collect();
+    let mut open: Vec<&Item> = inputs.iter().filter(|i| i.is_tensor && !i.name.is_empty()).collect();
+    let mut fixed: Vec<String> = open.iter().map(|i| i.name.clone()).collect();
     let mut model = attempt(&fixed)?;
     // Large ones first: what shapes depend on is short.
-    let mut open = named.clone();
-    open.sort_by_key(|(_, v)| std::cmp::Reverse(v.len()));
-    for (name, _) in open {
-        let fewer: Vec<String> = fixed.iter().filter(|n| *n != name).cloned().collect();
+    open.sort_by_key(|i| std::cmp::Reverse(i.elements[0].len()));
+    for item in open {
+        let fewer: Vec<String> = fixed.iter().filter(|n| **n != item.name).cloned().collect();
         if let Ok(read) = attempt(&fewer) {
             (model, fixed) = (read, fewer);
         }
     }
     Ok((model, fixed))
+}
+
+/// The model with these inputs fixed. Sizes left open are those of the given inputs.
+fn read_with(bytes: &[u8], inputs: &[Item], fixed: &[String]) -> teff_onnx::Result<Model> {
+    let mut options = ReadOptions::default();
+    for Item { name, elements, is_tensor } in inputs.iter().filter(|i| !i.name.is_empty()) {
+        let shapes: Vec<Vec<usize>> = elements.iter().map(|v| v.shape().to_vec()).collect();
+        match &elements[..] {
+            [value] if fixed.contains(name) => options.fixed_inputs.push((name.clone(), value.clone())),
+            [value] if *is_tensor => options.input_shapes.push((name.clone(), value.shape().to_vec())),
+            _ => options.sequence_inputs.push((name.clone(), shapes)),
+        }
+    }
+    let first = read(bytes, &options);
+    if first.is_ok() || options.sequence_inputs.is_empty() {
+        return first;
+    }
+    // A file does not tell a sequence of one tensor, or of none, from an optional that holds a tensor, or nothing.
+    for (name, shapes) in std::mem::take(&mut options.sequence_inputs) {
+        match shapes.into_iter().next() {
+            Some(shape) => options.input_shapes.push((name, shape)),
+            None => options.absent_inputs.push(name),
+        }
+    }
+    read(bytes, &options).or(first)
 }
 
 /// An error that says which outputs are not close to what is expected.
