@@ -111,12 +111,40 @@ impl Printer<'_> {
         }
     }
 
+    /// Multiples of sums that are known to be in a range, and what remains. rustc, too, sees that `10 * (2 * oy + ky) - 40` is
+    /// inside when it has just seen `2 * oy + ky` tested; of `20 * oy + 10 * ky - 40` it does not.
+    fn factored(&self, index: &Index) -> (Vec<(Index, i64)>, Index) {
+        let (mut multiples, mut rest) = (Vec::new(), index.clone());
+        for form in self.facts.forms().filter(|f| f.terms().len() > 1) {
+            let multiple = |i: &Index| {
+                let of = |atom: &Atom| i.terms().iter().find(|(a, _)| a == atom).map_or(0, |(_, c)| *c);
+                let (first, c) = form.terms().first()?;
+                let m = of(first) / c;
+                let fits = form.terms().iter().all(|(a, c)| *c > 0 && of(a) == m * c);
+                (m > 1 && fits).then_some(m)
+            };
+            if let Some(m) = multiple(&rest) {
+                rest = rest.minus(&form.times(m));
+                multiples.push((form.clone(), m));
+            }
+        }
+        (multiples, rest)
+    }
+
     /// Larger strides first, positive terms before negative: what is subtracted never exceeds what is there.
     fn sum(&mut self, index: &Index, kind: Kind) -> Text {
+        let (multiples, index) = match kind {
+            Kind::Natural => self.factored(index),
+            Kind::Signed => (Vec::new(), index.clone()),
+        };
         let mut terms: Vec<&(Atom, i64)> = index.terms().iter().collect();
         terms.sort_by_key(|(_, c)| std::cmp::Reverse(*c));
         let (positive, negative): (Vec<_>, Vec<_>) = terms.into_iter().partition(|(_, c)| *c > 0);
         let mut parts: Vec<(bool, Text)> = Vec::new();
+        for (form, m) in multiples {
+            let text = self.sum(&form, kind);
+            parts.push((false, (format!("{m} * {}", at_least(text, Binds::Cast)), Binds::Product)));
+        }
         if kind == Kind::Signed && !positive.is_empty() && positive.iter().all(|(a, _)| self.is_plain(a)) {
             // One conversion for all: `(oy + ky) as isize`.
             let whole =
