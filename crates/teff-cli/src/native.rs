@@ -8,9 +8,9 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 use teff::compile::{Program, c, rust};
 
-/// The language that is generated.
+/// Whose compiler builds, and what is generated for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Language {
+pub(crate) enum Toolchain {
     C,
     Rust,
 }
@@ -27,16 +27,16 @@ fn answers(name: &str) -> bool {
     run.is_ok_and(|s| s.success())
 }
 
-impl Language {
+impl Toolchain {
     /// The compiler to use: for C what `CC` says, or the first of the usual names that answers; for Rust `RUSTC` or rustc.
     pub(crate) fn compiler(self) -> Result<String> {
         let (variable, known, remedy): (_, &[&str], _) = match self {
-            Language::C => (
+            Toolchain::C => (
                 "CC",
                 &["cc", "gcc", "clang"],
                 "no C compiler answers: install gcc or clang (Debian: apt-get install gcc), or name one in CC",
             ),
-            Language::Rust => {
+            Toolchain::Rust => {
                 ("RUSTC", &["rustc"], "no Rust compiler answers: install one by rustup, or name one in RUSTC")
             }
         };
@@ -50,17 +50,17 @@ impl Native {
     /// Writes the code and a program that runs it into `folder`, and builds them.
     pub(crate) fn build(
         program: &Program,
-        language: Language,
+        toolchain: Toolchain,
         compiler: &str,
         folder: &Path,
     ) -> Result<Native> {
         let name = &program.name;
         let file = |ending: &str| folder.join(format!("{name}{ending}"));
-        let binary = file(if language == Language::C { "_c" } else { "_rust" });
+        let binary = file(if toolchain == Toolchain::C { "_c" } else { "_rust" });
         let mut command = Command::new(compiler);
         command.current_dir(folder).arg("-o").arg(binary.file_name().expect("has a name"));
-        match language {
-            Language::C => {
+        match toolchain {
+            Toolchain::C => {
                 let options = c::Options::default();
                 let files = c::print(program, &options);
                 write(&file(".h"), files.header.as_bytes())?;
@@ -71,7 +71,7 @@ impl Native {
                     .args([format!("{name}_run.c"), format!("{name}.c")])
                     .arg("-lm");
             }
-            Language::Rust => {
+            Toolchain::Rust => {
                 let options = rust::Options::default();
                 write(&file(".rs"), rust::print(program, &options).as_bytes())?;
                 write(&file("_run.rs"), rust::runner(program, &options).as_bytes())?;

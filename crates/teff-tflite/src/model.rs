@@ -61,7 +61,8 @@ impl Element {
             Element::F16 => "f16".into(),
             Element::BF16 => "bf16".into(),
             Element::I4 => "i4".into(),
-            Element::Other(n) => format!("of type {n}"),
+            Element::Other(schema::tensor_type::STRING) => "text".into(),
+            Element::Other(n) => format!("of type {n} of the schema"),
         }
     }
 }

@@ -76,7 +76,6 @@ fn states_are_inputs_and_outputs_or_begin_anew() {
         names,
         [("tfl.pseudo_qconst", "tfl.pseudo_qconst.next"), ("tfl.pseudo_qconst1", "tfl.pseudo_qconst1.next")]
     );
-    assert_eq!(model.states[1].initial, Value::new([1, 20], vec![0i16; 20]));
     assert_eq!((model.graph.inputs().len(), model.graph.outputs().len()), (3, 3));
     let kept = run(&model, 2);
 
@@ -92,7 +91,7 @@ fn states_are_inputs_and_outputs_or_begin_anew() {
 fn states_begin_as_the_runtimes_begin_them() {
     let first = |name: &str| {
         let bytes = std::fs::read(data("models").join(name)).unwrap();
-        read(&bytes, &ReadOptions::default()).unwrap().states[0].initial.get(0).as_int()
+        read(&bytes, &ReadOptions::default()).unwrap().states[0].initial
     };
     assert_eq!((first("keyword_scrambled_8bit.tflite"), first("keyword_scrambled_float.tflite")), (-50, 0));
 }

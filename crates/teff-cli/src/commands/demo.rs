@@ -5,7 +5,7 @@ use super::train::{Save, train, write_onnx};
 use super::{path, threads};
 use crate::failure::{Failure, Result};
 use crate::files::{make_folder, write};
-use crate::native::{Language, Native};
+use crate::native::{Native, Toolchain};
 use crate::stop::Stop;
 use crate::ui::{Ui, duration, grouped, table};
 use clap::ArgMatches;
@@ -35,7 +35,7 @@ impl Times {
 pub(crate) fn run(args: &ArgMatches, ui: &Ui) -> Result<()> {
     let out = path(args, "out");
     make_folder(out)?;
-    let compiler = Language::C.compiler()?;
+    let compiler = Toolchain::C.compiler()?;
     let mut times = Times::default();
 
     let data = times.of("read the data", || Ok(teff::data::open(path(args, "data"))?))?;
@@ -73,7 +73,7 @@ pub(crate) fn run(args: &ArgMatches, ui: &Ui) -> Result<()> {
     let request = Request { name: "net".into(), samples: Some(&data.test), ..Request::default() };
     let generated = times.of("ONNX to C", || generate(&onnx, &request, out, ui))?;
     let native =
-        times.of("C to machine code", || Native::build(&generated.program, Language::C, &compiler, out))?;
+        times.of("C to machine code", || Native::build(&generated.program, Toolchain::C, &compiler, out))?;
     let (logits, inference) = times.of("run the test images through the C", || run_c(&native, &data.test))?;
 
     let said: Vec<u16> = logits.chunks_exact(classes).map(|l| argmax(l) as u16).collect();

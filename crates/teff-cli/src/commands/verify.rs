@@ -6,7 +6,7 @@ mod onnxruntime;
 use super::{host_outputs, is_tflite, path, read_model, threads};
 use crate::failure::{Failure, Result};
 use crate::files::read;
-use crate::native::{Language, Native};
+use crate::native::{Native, Toolchain};
 use crate::tensors::{inputs, invented};
 use crate::ui::{Ui, table};
 use clap::ArgMatches;
@@ -50,12 +50,12 @@ pub(crate) fn run(args: &ArgMatches, ui: &Ui) -> Result<()> {
     rows.push(("host executor", ours, Outcome::Compared(Difference::of(&host?, &expected))));
     let program = teff::compile::compile(&graph, &Options::default())?;
     let scratch = Scratch::new()?;
-    for (name, language) in [("C", Language::C), ("Rust", Language::Rust)] {
+    for (name, toolchain) in [("C", Toolchain::C), ("Rust", Toolchain::Rust)] {
         ui.note(format!("building and running {name}"));
-        let outcome = match language.compiler() {
+        let outcome = match toolchain.compiler() {
             Err(missing) => Outcome::Skipped(missing.message),
             Ok(compiler) => {
-                let native = Native::build(&program, language, &compiler, &scratch.0)?;
+                let native = Native::build(&program, toolchain, &compiler, &scratch.0)?;
                 let given = |i: usize| samples[i].iter().flat_map(Value::to_le_bytes).collect();
                 let (bytes, _) = native.run(samples.len(), given)?;
                 Outcome::Compared(Difference::of(&outputs(&program, &bytes), &expected))

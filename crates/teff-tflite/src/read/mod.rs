@@ -11,7 +11,7 @@ mod walk;
 
 use crate::error::{Error, Result};
 use crate::model::ModelFile;
-use teff_graph::{Graph, Tensor, Value};
+use teff_graph::{Graph, Tensor};
 use walk::Reader;
 
 pub use operators::supported_operators;
@@ -42,8 +42,8 @@ pub struct State {
     pub input: String,
     /// Name of the graph output that gives its next value.
     pub output: String,
-    /// What it is before the first run.
-    pub initial: Value,
+    /// What each of its elements is before the first run.
+    pub initial: i64,
 }
 
 /// A model that was read.

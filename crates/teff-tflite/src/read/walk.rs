@@ -6,10 +6,10 @@ use super::constants::{Constants, folded};
 use super::held::Held;
 use super::node::{Fault, Lowered, Node};
 use super::operators::{self, Lower};
-use super::quantization::{quantized, stands_for_floats};
+use super::quantization::quantized;
 use crate::error::{Error, OperatorAt, Result};
 use crate::model::{Element, ModelFile};
-use teff_graph::{DType, Num, Op, Tensor, Type, Value};
+use teff_graph::{DType, Op, Tensor, Type};
 
 /// All operators together have no more inputs and outputs than this.
 const MOST_OPERANDS: usize = 1 << 18;
@@ -87,22 +87,19 @@ impl<'f, 'm> Reader<'f, 'm> {
         let name = if info.name.is_empty() { format!("state{index}") } else { info.name.to_string() };
         let input = Tensor::input(&name, dtype, &shape);
         input.check().map_err(|e| wrong(e.to_string()))?;
-        let bytes = input.ty().bytes();
-        if bytes > 1 << 26 {
-            return Err(wrong(format!("keeps a state of {bytes} bytes; up to 64 MB are supported")));
-        }
         // Runtimes reset int8 to its zero point and everything else to zero bytes.
         let zero = match (info.element, &info.quantization) {
             (Element::Plain(DType::I8), Some(q)) => q.zeros.get(0).unwrap_or(0),
             _ => 0,
         };
-        let initial = Value::full(&Type::new(dtype, shape), Num::Int(zero.into()));
         if self.states == States::Reset {
             self.note(format!("state {name:?} begins anew in every run"));
-            return Ok(Tensor::constant(initial).named(&name));
+            return Ok(Tensor::full(Type::new(dtype, shape), zero as f64).named(&name));
         }
-        self.note(format!("state {name:?} is an input and an output: give back what came out"));
-        let state = State { output: format!("{name}.next"), input: name, initial };
+        self.note(format!(
+            "state {name:?} is an input and an output: begin with {zero}, then give back what came out"
+        ));
+        let state = State { output: format!("{name}.next"), input: name, initial: zero };
         self.memories.push(Memory { index, state, next: input.clone(), input: input.clone() });
         Ok(input)
     }
@@ -180,16 +177,16 @@ impl<'f, 'm> Reader<'f, 'm> {
             return Err(Fault::Invalid(format!("its output is tensor {index}, which does not exist")));
         };
         let (given, wanted) = (held.tensor.dtype(), info.element.dtype());
-        let held = if given == DType::F32
-            && wanted != Some(given)
-            && (stands_for_floats(info) || info.quantization.is_some())
-        {
-            quantized(held, info)?
-        } else if wanted == Some(given) {
+        let held = if wanted == Some(given) {
             held
+        } else if given == DType::F32 && info.quantization.is_some() {
+            quantized(held, info)?
         } else {
             let (name, element) = (info.name, info.element.name());
-            return Err(Fault::Invalid(format!("it gives {given}, but its output {name:?} is {element}")));
+            let scale = if info.quantization.is_none() { " without a scale" } else { "" };
+            return Err(Fault::Invalid(format!(
+                "it gives {given}, but its output {name:?} is {element}{scale}"
+            )));
         };
         held.tensor.check()?;
         Ok(held)

@@ -2,9 +2,12 @@
 
 #![allow(dead_code)]
 
+use flate2::read::GzDecoder;
+use std::collections::BTreeMap;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use teff_graph::{DType, Graph, Num, Type, Value, evaluate};
-use teff_tflite::Model;
+use teff_tflite::{Model, ReadOptions, read};
 
 /// `tests/data/` and `name`.
 pub(crate) fn data(name: &str) -> PathBuf {
@@ -41,6 +44,13 @@ pub(crate) fn values(ty: &Type, seed: u64) -> Value {
     })
 }
 
+/// The states of a model before its first run.
+pub(crate) fn initial(model: &Model) -> Vec<Value> {
+    let inputs = &model.graph.inputs()[model.graph.inputs().len() - model.states.len()..];
+    let values = inputs.iter().zip(&model.states);
+    values.map(|(&id, state)| Value::full(&model.graph[id].ty, Num::Int(state.initial.into()))).collect()
+}
+
 /// Inputs of run `run`, without those of states.
 pub(crate) fn inputs(graph: &Graph, states: usize, run: usize) -> Vec<Value> {
     let own = &graph.inputs()[..graph.inputs().len() - states];
@@ -49,7 +59,7 @@ pub(crate) fn inputs(graph: &Graph, states: usize, run: usize) -> Vec<Value> {
 
 /// Outputs of runs in a row, without those of states, which go from one run to the next.
 pub(crate) fn run(model: &Model, runs: usize) -> Vec<Vec<Value>> {
-    let mut states: Vec<Value> = model.states.iter().map(|s| s.initial.clone()).collect();
+    let mut states = initial(model);
     let one = |run: usize| {
         let mut x = inputs(&model.graph, states.len(), run);
         x.append(&mut states);
@@ -58,4 +68,49 @@ pub(crate) fn run(model: &Model, runs: usize) -> Vec<Vec<Value>> {
         y
     };
     (0..runs).map(one).collect()
+}
+
+/// The files of a compressed archive, by name.
+pub(crate) fn archive(name: &str) -> BTreeMap<String, Vec<u8>> {
+    let mut bytes = Vec::new();
+    GzDecoder::new(std::fs::File::open(data(name)).unwrap()).read_to_end(&mut bytes).unwrap();
+    let text = |b: &[u8]| String::from_utf8(b.iter().copied().take_while(|&c| c != 0).collect()).unwrap();
+    let mut files = BTreeMap::new();
+    let mut at = 0;
+    while bytes.get(at).is_some_and(|&b| b != 0) {
+        let header = &bytes[at..at + 512];
+        let size = usize::from_str_radix(text(&header[124..136]).trim(), 8).unwrap();
+        files.insert(text(&header[..100]), bytes[at + 512..at + 512 + size].to_vec());
+        at += 512 + size.div_ceil(512) * 512;
+    }
+    files
+}
+
+/// A case: the model, and by run and output what the runtime gave.
+pub(crate) struct Case {
+    pub(crate) name: String,
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) model: Model,
+    pub(crate) want: Vec<Vec<Vec<f64>>>,
+}
+
+/// The cases of `data/operators.tar.gz`.
+pub(crate) fn cases() -> Vec<Case> {
+    let files = archive("operators.tar.gz");
+    let names = files.keys().filter_map(|f| f.strip_suffix(".tflite"));
+    let case = |name: &str| {
+        let bytes = files[&format!("{name}.tflite")].clone();
+        let model = read(&bytes, &ReadOptions::default()).unwrap_or_else(|e| panic!("{name}: {e}"));
+        model.graph.verify().unwrap_or_else(|e| panic!("{name}: {e}"));
+        let mut want: Vec<Vec<Vec<f64>>> = vec![];
+        for line in std::str::from_utf8(&files[&format!("{name}.txt")]).unwrap().lines() {
+            let mut words = line.split(' ').map(|w| w.parse::<f64>().unwrap());
+            let run = words.next().unwrap() as usize;
+            want.resize(want.len().max(run + 1), vec![]);
+            words.next();
+            want[run].push(words.collect());
+        }
+        Case { name: name.into(), bytes, model, want }
+    };
+    names.map(case).collect()
 }

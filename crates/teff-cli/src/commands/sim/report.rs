@@ -128,7 +128,8 @@ impl Report<'_> {
         // Below the boot ROM's wait for its launch, the stack of core 1 means nothing.
         let known = trace[0] >= ROM_END;
         for &pc in trace[1..].iter().take(DEPTH).filter(|_| known) {
-            let _ = write!(text, "\n    called from {}", self.place(pc));
+            // The instruction behind the call may belong to the next function.
+            let _ = write!(text, "\n    called from {}", self.place(pc - 1));
         }
         text
     }

@@ -20,7 +20,8 @@ pub(super) const TABLE: Table = &[
     ("LOGICAL_NOT", One(logical_not)),
     ("LOGISTIC", One(|n| float(n, |x| x.sigmoid()))),
     ("LOG_SOFTMAX", One(log_softmax)),
-    ("NEG", One(|n| Ok(n.real(0)?.map(|x| -x)))),
+    // Of the integers themselves, whatever they stand for: so the runtime has it.
+    ("NEG", One(|n| Ok(n.held(0)?.map(|x| -x)))),
     ("PRELU", One(prelu)),
     ("RELU", One(|n| Ok(n.real(0)?.map(|x| x.relu())))),
     ("RELU6", One(|n| Ok(n.real(0)?.map(|x| x.relu6())))),

@@ -103,19 +103,20 @@ fn floor_div(a: &Tensor, b: &Tensor) -> Tensor {
     if quotient.dtype().is_float() {
         return quotient.floor();
     }
-    let zero = b.full_like(0.0);
-    let remainder = a.rem(b);
-    let inexact = remainder.equal(&remainder.full_like(0.0)).not();
-    let rounded_up = inexact.and(&remainder.less(&zero).xor(&b.less(&zero)));
-    rounded_up.select(&(&quotient - 1.0), &quotient)
+    opposed(&a.rem(b), b).select(&(&quotient - 1.0), &quotient)
 }
 
 /// The remainder with the sign of the divisor.
 fn floor_mod(a: &Tensor, b: &Tensor) -> Tensor {
     let remainder = a.rem(b);
+    opposed(&remainder, b).select(&(&remainder + b), &remainder)
+}
+
+/// Where a remainder is not 0 and has not the sign of the divisor.
+fn opposed(remainder: &Tensor, divisor: &Tensor) -> Tensor {
     let zero = remainder.full_like(0.0);
-    let wrong = remainder.equal(&zero).not().and(&remainder.less(&zero).xor(&b.less(&b.full_like(0.0))));
-    wrong.select(&(&remainder + b), &remainder)
+    let divisor = divisor.broadcast_to(remainder.shape());
+    divisor.less(&zero).select(&zero.less(remainder), &remainder.less(&zero))
 }
 
 /// Rows of one or the other where the condition has one axis; else elements.

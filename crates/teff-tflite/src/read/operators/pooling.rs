@@ -2,11 +2,12 @@
 
 use super::convolution::window_padding;
 use super::{Lower::One, Table, activated};
+use crate::read::constants::folded;
 use crate::read::held::Held;
-use crate::read::node::{Lowered, Node, floats, invalid, unsupported};
-use crate::read::quantization::clamped;
+use crate::read::node::{Fault, Lowered, Node, floats, invalid, unsupported};
+use crate::read::quantization::{clamped, same};
 use crate::schema::pool2d_options as o;
-use teff_graph::{PoolKind, Tensor, Value, Window};
+use teff_graph::{DType, PoolKind, Tensor, Type, Value, Window};
 
 pub(super) const TABLE: Table =
     &[("AVERAGE_POOL_2D", One(average_pool)), ("L2_POOL_2D", One(l2_pool)), ("MAX_POOL_2D", One(max_pool))];
@@ -35,33 +36,55 @@ fn image(x: Held) -> Lowered {
     }
 }
 
-/// The mean of each window over the elements inside.
-fn mean(x: &Tensor, window: &Window) -> Lowered {
-    let padded = window.pad_low.iter().chain(&window.pad_high).any(|&p| p > 0);
-    if !padded {
-        return Ok(x.avg_pool(window.clone(), true));
-    }
-    let sum = x.pool(PoolKind::Sum, window.clone()).ok()?;
-    // How many elements a window has is a product of what it has along each axis.
+/// How many elements each window over `x` has, which differs where padding has a part in it: to broadcast against the pooled.
+fn counts(x: &Tensor, window: &Window) -> Lowered {
+    let spatial = &x.shape()[2..];
+    let outputs = window.output(spatial).map_err(Fault::Invalid)?;
+    // A product of what a window has along each axis.
     let along = |axis: usize| {
-        let outputs = sum.shape()[axis + 2];
-        if outputs > LONGEST {
-            return unsupported(format!("{outputs} padded windows along one axis"), "use smaller inputs");
+        if outputs[axis] > LONGEST {
+            return unsupported(
+                format!("{} padded windows along one axis", outputs[axis]),
+                "use smaller inputs",
+            );
         }
+        // The first and the last element of window `at`, counted with the padding, held within the input.
         let inside = |at: usize| {
-            let taps = (0..window.size[axis])
-                .filter(|&tap| window.tap(axis, at, tap, x.shape()[axis + 2]).is_some());
-            taps.count() as f32
+            let (first, low) = (at * window.stride[axis], window.pad_low[axis]);
+            let last = first.saturating_add(window.size[axis]).min(low + spatial[axis]);
+            last.saturating_sub(first.max(low)) as i32
         };
         let mut shape = vec![1; 4];
-        shape[axis + 2] = outputs;
-        Ok(Tensor::constant(Value::new(shape, (0..outputs).map(inside).collect::<Vec<f32>>())))
+        shape[axis + 2] = outputs[axis];
+        Ok(Tensor::constant(Value::new(shape, (0..outputs[axis]).map(inside).collect::<Vec<i32>>())))
     };
-    let counts = crate::read::constants::folded(along(0)? * along(1)?);
-    Ok(sum / counts)
+    let padded = window.pad_low.iter().chain(&window.pad_high).any(|&p| p > 0);
+    if padded {
+        Ok(folded(along(0)? * along(1)?))
+    } else {
+        let all: usize = window.size.iter().product();
+        Ok(Tensor::full(Type::new(DType::I32, [1; 4]), all as f64))
+    }
 }
 
+/// The mean of each window over the elements inside.
+fn mean(x: &Tensor, window: &Window) -> Lowered {
+    let sum = x.pool(PoolKind::Sum, window.clone()).ok()?;
+    Ok(sum / folded(counts(x, window)?.cast(x.dtype())))
+}
+
+/// Of integers that mean the same before and after, halves are rounded away from zero, zero being the integer 0: so the runtime has
+/// it, and of a few elements many a mean ends in a half.
 fn average_pool(n: &mut Node) -> Lowered<Held> {
+    let (held, y_info) = (n.held(0)?, n.output_info(0)?);
+    if held.tensor.dtype() == DType::I8 && same(n.input_info(0)?, y_info) {
+        let x = image(held)?.cast(DType::I32);
+        let (window, activation) = window(n, &x)?;
+        let (sum, counts) = (x.pool(PoolKind::Sum, window.clone()).ok()?, counts(&x, &window)?);
+        let half = folded(&counts / 2);
+        let rounded = sum.full_like(0.0).less(&sum).select(&(&sum + &half), &(&sum - &half)) / counts;
+        return Ok(Held::channels_first(clamped(rounded, y_info, activation)?.cast(DType::I8)));
+    }
     let x = floats(image(n.real(0)?)?, "its input")?;
     let (window, activation) = window(n, &x)?;
     Ok(Held::channels_first(activated(mean(&x, &window)?.ok()?, activation)?))

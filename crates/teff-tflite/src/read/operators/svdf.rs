@@ -6,7 +6,7 @@ use crate::read::fixed::{Multiplier, saturated};
 use crate::read::held::Held;
 use crate::read::node::{Lowered, Node, floats, invalid, unsupported};
 use crate::schema::{activation_function_type as fused, svdf_options};
-use teff_graph::{DType, Tensor};
+use teff_graph::{DType, Tensor, Type};
 
 pub(super) const TABLE: Table = &[("SVDF", One(svdf))];
 
@@ -54,28 +54,32 @@ fn svdf(n: &mut Node) -> Lowered<Held> {
     if x.dtype().is_int() { of_integers(n, &sizes, activation) } else { of_floats(n, &sizes, activation) }
 }
 
-/// The state with the oldest entry of each filter left out and `newest`, `[batch, filters]`, put in: `[batch, filters, memory]`.
+/// The next state: each filter's entries moved one towards the front, and `newest`, `[batch, filters]`, at the end. All entries move
+/// at once, as in the runtimes, and the last of each filter is replaced.
 fn moved_on(state: &Tensor, newest: &Tensor, s: &Sizes) -> Tensor {
-    let old = state.reshape(&[s.batch, s.filters, s.memory]).narrow(2, 1, s.memory - 1);
-    Tensor::concat(&[old, newest.reshape(&[s.batch, s.filters, 1])], 2)
+    let all = s.filters * s.memory;
+    let place = Tensor::iota(Type::new(DType::I32, [s.batch, all]), 1);
+    let is_last = place.rem(&place.full_like(s.memory as f64)).equal(&place.full_like(s.memory as f64 - 1.0));
+    let repeated = newest.reshape(&[s.batch, s.filters, 1]).broadcast_to(&[s.batch, s.filters, s.memory]);
+    is_last.select(&repeated.reshape(&[s.batch, all]), &state.roll(1, all - 1))
 }
 
 /// Over time, and over the filters of a unit: `[batch, units]`.
 fn summed(state: &Tensor, time: &Tensor, s: &Sizes) -> Tensor {
-    let products = state * time.reshape(&[1, s.filters, s.memory]);
+    let products = state * time.reshape(&[1, s.filters * s.memory]);
     products.reshape(&[s.batch, s.filters / s.rank, s.rank * s.memory]).sum(&[2])
 }
 
 fn of_floats(n: &mut Node, s: &Sizes, activation: i8) -> Lowered<Held> {
     let (x, features) = (n.real_plain(X)?, floats(n.real_plain(FEATURES)?, "its weights")?);
     let time = floats(n.real_plain(TIME)?, "its weights")?;
-    let state = moved_on(&n.x(STATE)?, &x.matmul(&features.transpose()), s);
+    let state = moved_on(&n.x(STATE)?, &x.matmul(&features.transpose()).ok()?, s).ok()?;
     let y = summed(&state, &time, s).ok()?;
     let y = match n.optional_real(BIAS)? {
         Some(b) => (y + b).ok()?,
         None => y,
     };
-    n.next_states.push((STATE, state.reshape(&[s.batch, s.filters * s.memory])));
+    n.next_states.push((STATE, state));
     Ok(Held::plain(activated(y, activation)?))
 }
 
@@ -93,8 +97,8 @@ fn of_integers(n: &mut Node, s: &Sizes, activation: i8) -> Lowered<Held> {
     // The runtimes compute these in f32.
     let to_state = Multiplier::new(f64::from(x_scale * features_scale / state_scale))?;
     let to_y = Multiplier::new(f64::from(state_scale * time_scale / y_scale))?;
-    let wide = |t: Tensor, zero: i64| t.cast(DType::I32) - zero as f64;
-    let (x, features, time) = (wide(n.x(X)?, x_zero), wide(n.x(FEATURES)?, 0), wide(n.x(TIME)?, 0));
+    let wide = |t: &Tensor, zero: i64| t.cast(DType::I32) - zero as f64;
+    let (x, features, time) = (wide(&n.x(X)?, x_zero), wide(&n.x(FEATURES)?, 0), wide(&n.x(TIME)?, 0));
     let state = n.x(STATE)?;
     if !matches!(state.dtype(), DType::I8 | DType::I16) || y_info.element.dtype() != Some(DType::I8) {
         return unsupported(
@@ -112,12 +116,12 @@ fn of_integers(n: &mut Node, s: &Sizes, activation: i8) -> Lowered<Held> {
     let sums = x.matmul(&features.transpose());
     // Clamped before the zero point is added, and wrapping after.
     let newest = saturated(&to_state.apply(&sums), state.dtype()).cast(DType::I32) + state_zero as f64;
-    let state = moved_on(&state, &newest.cast(state.dtype()), s).ok()?;
-    let y = summed(&wide(state.clone(), state_zero), &time, s).ok()?;
+    let state = moved_on(&state, &newest.cast(state.dtype()).ok()?, s).ok()?;
+    let y = summed(&wide(&state, state_zero), &time, s).ok()?;
     let y = match n.optional(BIAS) {
         Some(b) => (y + b.into_plain()).ok()?,
         None => y,
     };
-    n.next_states.push((STATE, state.reshape(&[s.batch, s.filters * s.memory])));
+    n.next_states.push((STATE, state));
     Ok(Held::plain(saturated(&(to_y.apply(&y) + y_zero as f64), DType::I8)))
 }
