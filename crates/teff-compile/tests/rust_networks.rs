@@ -5,7 +5,7 @@ mod common;
 
 use common::Rng;
 use common::c::{Case, Scratch, has, run, text};
-use common::nets::{all, cnn, graph, mlp, uniform};
+use common::nets::{all, cnn, conv, graph, mlp, uniform};
 use common::rust::{CHECKED, check};
 use std::path::Path;
 use std::process::Command;
@@ -125,6 +125,13 @@ fn types_lie_apart_in_the_arena() {
     assert!(text.contains(&format!("ARENA_BYTES: usize = {};", apart.arena.bytes)), "{text}");
 }
 
+/// Convolutions whose outputs are as large as their inputs, so that indices are tested.
+fn same(rng: &mut Rng) -> (Tensor, Tensor) {
+    let x = Tensor::input("image", DType::F32, &[1, 2, 10, 10]);
+    let h = conv(rng, &x, 4, 3, 1, "conv1").relu();
+    (x, conv(rng, &h, 3, 5, 2, "conv2").relu())
+}
+
 /// What is put on a Cortex-M0+: tables as long as promised, nothing to initialise, and no code that could panic.
 #[test]
 fn no_check_is_left_on_a_cortex_m0plus() {
@@ -137,7 +144,7 @@ fn no_check_is_left_on_a_cortex_m0plus() {
         return;
     }
     let rng = &mut Rng(1);
-    for (name, (x, y)) in [("mlp", mlp(rng)), ("cnn", cnn(rng))] {
+    for (name, (x, y)) in [("mlp", mlp(rng)), ("cnn", cnn(rng)), ("same", same(rng))] {
         let program = compiled(name, &graph(&x, &y), Target::CORTEX_M0PLUS);
         let scratch = Scratch::new();
         scratch.write("net.rs", &rust::print(&program, &rust::Options::default()));

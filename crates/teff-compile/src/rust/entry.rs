@@ -3,7 +3,7 @@
 use super::kernel::{Parameter, parameters};
 use super::names::Names;
 use super::{ArenaOwner, Options};
-use crate::printing::{arena_range, one_line};
+use crate::printing::{arena_range, arguments, one_line};
 use crate::program::{Place, Port, Program};
 use std::fmt::Write;
 use teff_graph::DType;
@@ -18,9 +18,9 @@ struct Part {
 /// The arena, one array for each element type. The plan has put those of larger elements first.
 fn parts(program: &Program) -> Vec<Part> {
     let mut parts: Vec<Part> = Vec::new();
-    for (i, b) in program.buffers.iter().enumerate() {
-        let Some(range) = arena_range(program, crate::program::BufferId(i as u32)) else { continue };
-        let dtype = b.ty.dtype;
+    for argument in program.kernels.iter().flat_map(|k| arguments(program, k)) {
+        let Some(range) = arena_range(program, argument.buffer) else { continue };
+        let dtype = program.buffer(argument.buffer).ty.dtype;
         match parts.iter_mut().find(|p| p.dtype == dtype) {
             Some(p) => {
                 let end = range.end.max(p.start + p.len * dtype.size());

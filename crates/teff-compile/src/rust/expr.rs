@@ -168,7 +168,7 @@ impl<'a> Printer<'a> {
     /// An element of a buffer.
     pub(super) fn place(&mut self, id: BufferId, index: &Index) -> String {
         let array = self.array_of_buffer(id);
-        format!("{}[{}]", array.name, self.position(&index.offset(array.offset)).0)
+        self.element(&array.name, array.len, &index.offset(array.offset))
     }
 
     /// An element of a local array.

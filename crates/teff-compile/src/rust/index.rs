@@ -111,12 +111,75 @@ impl Printer<'_> {
         }
     }
 
+    /// An element of an array of `len`. Where only a test makes the index fit, it is taken in two steps, one of loops and one of what
+    /// was tested: `input[125 * c..][..125][5 * y]`. rustc knows bounds of either, but not of their sum.
+    pub(super) fn element(&mut self, name: &str, len: usize, index: &Index) -> String {
+        match self.parted(index, len as i64) {
+            Some((free, tested, span)) => {
+                format!("{name}[{}..][..{span}][{}]", self.position(&free).0, self.position(&tested).0)
+            }
+            None => format!("{name}[{}]", self.position(index).0),
+        }
+    }
+
+    /// An index that may leave the array but for what is known here: the part of it that nothing is known of, the part that is
+    /// tested, and what the latter stays below.
+    fn parted(&self, index: &Index, len: i64) -> Option<(Index, Index, i64)> {
+        if index.interval(self.vars).is_some_and(|(low, high)| low >= 0 && high < len) {
+            return None;
+        }
+        let (multiples, rest) = self.multiples_of_tested(index);
+        let free = rest.offset(-rest.constant());
+        if multiples.is_empty() || free.terms().is_empty() {
+            return None;
+        }
+        let tested = index.minus(&free);
+        let (low, high) = self.facts.bounds(&tested, self.vars)?;
+        let (least, most) = free.interval(self.vars)?;
+        (low >= 0 && least >= 0 && most + high < len).then_some((free, tested, high + 1))
+    }
+
+    /// Multiples of sums that are known to be in a range, and what remains.
+    fn multiples_of_tested(&self, index: &Index) -> (Vec<(Index, i64)>, Index) {
+        let (mut multiples, mut rest) = (Vec::new(), index.clone());
+        for form in self.facts.forms() {
+            let of = |atom: &Atom| rest.terms().iter().find(|(a, _)| a == atom).map_or(0, |(_, c)| *c);
+            let Some((first, c)) = form.terms().first() else { continue };
+            let m = of(first) / c;
+            if m > 0 && form.terms().iter().all(|(a, c)| *c > 0 && of(a) == m * c) {
+                rest = rest.minus(&form.times(m));
+                multiples.push((form.clone(), m));
+            }
+        }
+        (multiples, rest)
+    }
+
+    /// The same but for what gains nothing by parentheses. rustc sees that `10 * (2 * oy + ky) - 40` is inside when it has just seen
+    /// `2 * oy + ky` tested; of `20 * oy + 10 * ky - 40` it does not.
+    fn factored(&self, index: &Index) -> (Vec<(Index, i64)>, Index) {
+        let (multiples, mut rest) = self.multiples_of_tested(index);
+        let (kept, plain) = multiples.into_iter().partition(|(form, m)| *m > 1 && form.terms().len() > 1);
+        let plain: Vec<(Index, i64)> = plain;
+        for (form, m) in plain {
+            rest = rest.plus(&form.times(m));
+        }
+        (kept, rest)
+    }
+
     /// Larger strides first, positive terms before negative: what is subtracted never exceeds what is there.
     fn sum(&mut self, index: &Index, kind: Kind) -> Text {
+        let (multiples, index) = match kind {
+            Kind::Natural => self.factored(index),
+            Kind::Signed => (Vec::new(), index.clone()),
+        };
         let mut terms: Vec<&(Atom, i64)> = index.terms().iter().collect();
         terms.sort_by_key(|(_, c)| std::cmp::Reverse(*c));
         let (positive, negative): (Vec<_>, Vec<_>) = terms.into_iter().partition(|(_, c)| *c > 0);
         let mut parts: Vec<(bool, Text)> = Vec::new();
+        for (form, m) in multiples {
+            let text = self.sum(&form, kind);
+            parts.push((false, (format!("{m} * {}", at_least(text, Binds::Cast)), Binds::Product)));
+        }
         if kind == Kind::Signed && !positive.is_empty() && positive.iter().all(|(a, _)| self.is_plain(a)) {
             // One conversion for all: `(oy + ky) as isize`.
             let whole =
