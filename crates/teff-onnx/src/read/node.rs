@@ -17,6 +17,8 @@ pub(crate) enum Fault {
     /// What, and what can be done.
     Unsupported(String, String),
     Invalid(String),
+    /// What is bounded.
+    TooLarge(&'static str),
     /// An error inside a sub-graph.
     Inside(Error),
 }
@@ -27,6 +29,7 @@ impl Fault {
         match self {
             Fault::Unsupported(what, remedy) => Error::Unsupported { at, what, remedy },
             Fault::Invalid(reason) => Error::InvalidNode { at, reason },
+            Fault::TooLarge(what) => Error::TooLarge { at, what },
             Fault::Inside(e) => e,
         }
     }
@@ -34,13 +37,22 @@ impl Fault {
 
 impl From<teff_graph::Error> for Fault {
     fn from(e: teff_graph::Error) -> Fault {
-        Fault::Invalid(e.to_string())
+        Fault::Invalid(rule_broken(&e))
     }
 }
 
 impl From<Error> for Fault {
     fn from(e: Error) -> Fault {
         Fault::Inside(e)
+    }
+}
+
+/// What a graph says of an operation, without the place in this crate's source that made it.
+pub(crate) fn rule_broken(e: &teff_graph::Error) -> String {
+    let operands: Vec<String> = e.operands().iter().map(|t| t.to_string()).collect();
+    match operands.is_empty() {
+        true => format!("{}: {}", e.op(), e.reason()),
+        false => format!("{} of {}: {}", e.op(), operands.join(" and "), e.reason()),
     }
 }
 
@@ -106,6 +118,12 @@ impl<'n, 's, 'm> Node<'n, 's, 'm> {
             ),
             None => Ok(()),
         }
+    }
+
+    /// Takes `count` elements or steps from what a model may have computed while it is read: an error when there are no more. To be
+    /// called before anything is made whose size the model's shapes decide.
+    pub(crate) fn spend(&mut self, count: usize) -> Lowered<()> {
+        self.reader.spend(count)
     }
 
     /// How many inputs are given, absent ones included.

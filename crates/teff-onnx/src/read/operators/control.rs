@@ -241,6 +241,7 @@ fn batched_scan<'m>(n: &mut Node<'_, '_, 'm>, body: &GraphProto<'m>, scanned: us
     if batch == 0 || all.iter().any(|t| t.shape().first() != Some(&batch)) {
         return invalid("the inputs differ in batch size");
     }
+    n.spend(batch.saturating_mul(256))?;
     let mut results: Vec<Vec<Tensor>> = Vec::new();
     for b in 0..batch {
         let own: Vec<Tensor> = all.iter().map(|t| t.pick(0, b)).collect();

@@ -62,6 +62,7 @@ fn roi_align(n: &mut Node) -> Lowered {
     let scale = n.float("spatial_scale", 1.0);
     let ratio = n.int("sampling_ratio", 0);
     let corners = &rois * scale - if half { 0.5 } else { 0.0 };
+    n.spend(count.saturating_mul(256))?;
     let mut parts = Vec::new();
     for r in 0..count {
         let corner = |i: usize| corners.pick(0, r).pick(0, i);
@@ -125,6 +126,8 @@ fn non_max_suppression(n: &mut Node) -> Lowered {
     if scores.shape() != [batches, classes, count] {
         return invalid("boxes and scores differ in number");
     }
+    let pairs = count.saturating_mul(count.min(usize::try_from(most).unwrap_or(0)));
+    n.spend(pairs.saturating_add(count).saturating_mul(batches * classes))?;
     let (b, s) = (boxes.to_f64(), scores.to_f64());
     // Lower and upper bound along both axes.
     let bounds = |batch: usize, i: usize| {

@@ -140,6 +140,7 @@ fn split(n: &mut Node) -> Lowered<Vec<Item>> {
             if parts == 0 || parts > size.max(1) {
                 return invalid(format!("an axis of {size} elements in {parts} parts"));
             }
+            n.spend(parts)?;
             let each = size.div_ceil(parts);
             (0..parts).map(|i| each.min(size.saturating_sub(i * each))).collect()
         }
@@ -325,21 +326,22 @@ fn pad(n: &mut Node) -> Lowered {
             Ok(Tensor::apply(Op::Pad(axes), &[x, fill.reshape(&[])]))
         }
         "edge" | "reflect" | "wrap" => {
-            widths.iter().enumerate().try_fold(x, |x, (axis, &width)| pad_by_index(&x, axis, width, mode))
+            widths.iter().enumerate().try_fold(x, |x, (axis, &width)| pad_by_index(n, &x, axis, width, mode))
         }
         other => unsupported(format!("mode={other:?}"), "use constant, reflect, edge or wrap"),
     }
 }
 
 /// Padding that repeats elements, picked by index.
-fn pad_by_index(x: &Tensor, axis: usize, (low, high): (usize, usize), mode: &str) -> Lowered {
+fn pad_by_index(n: &mut Node, x: &Tensor, axis: usize, (low, high): (usize, usize), mode: &str) -> Lowered {
     x.check()?;
-    let n = x.shape()[axis] as i64;
     if (low, high) == (0, 0) {
         return Ok(x.clone());
     }
-    if n == 0 || low.saturating_add(high) > 1 << 24 {
-        return invalid(format!("axis {axis} of {} cannot be padded by {low} and {high} elements", x.ty()));
+    n.spend(low.saturating_add(high).saturating_add(x.shape()[axis]))?;
+    let n = x.shape()[axis] as i64;
+    if n == 0 {
+        return invalid(format!("axis {axis} of {} cannot be padded: it is empty", x.ty()));
     }
     let source = |i: i64| match mode {
         "edge" => i.clamp(0, n - 1),
