@@ -214,6 +214,28 @@ impl<'n, 's, 'm> Node<'n, 's, 'm> {
         }
     }
 
+    /// As [`Node::int_of`], `None` when the input is not given.
+    pub(crate) fn optional_int_of(&mut self, i: usize, what: &str) -> Lowered<Option<i64>> {
+        match self.item(i) {
+            Item::Absent => Ok(None),
+            _ => self.int_of(i, what).map(Some),
+        }
+    }
+
+    /// The integers called `name`, which old versions have as an attribute and new ones as input `i`.
+    pub(crate) fn ints_at(&mut self, name: &str, i: usize) -> Lowered<Option<Vec<i64>>> {
+        match self.ints(name) {
+            Some(list) => Ok(Some(list.to_vec())),
+            None => self.optional_ints_of(i, name),
+        }
+    }
+
+    /// The axes from attribute `axis` to the last.
+    pub(crate) fn trailing_axes(&self, rank: usize) -> Lowered<Vec<isize>> {
+        let axis = axis_of(self.int("axis", -1), rank)?;
+        Ok((axis as isize..rank as isize).collect())
+    }
+
     /// The one number of input `i`, which must be known while reading; `None` when the input is not given.
     pub(crate) fn optional_number_of(&mut self, i: usize, what: &str) -> Lowered<Option<f64>> {
         if matches!(self.item(i), Item::Absent) {
@@ -322,6 +344,14 @@ pub(crate) fn axis_of(axis: i64, rank: usize) -> Lowered<usize> {
     match usize::try_from(from_front) {
         Ok(a) if a < rank => Ok(a),
         _ => invalid(format!("axis {axis} of a tensor with {rank} axes")),
+    }
+}
+
+/// The axes of a list in its order, counted from the front; all axes without a list.
+pub(crate) fn listed_or_all(list: Option<&[i64]>, rank: usize) -> Lowered<Vec<usize>> {
+    match list {
+        Some(list) => list.iter().map(|&a| axis_of(a, rank)).collect(),
+        None => Ok((0..rank).collect()),
     }
 }
 

@@ -1,7 +1,6 @@
 //! Regions of interest.
 
 use super::{Lower::One, Table};
-use crate::read::item::Item;
 use crate::read::node::{Lowered, Node, invalid, unsupported};
 use teff_graph::{DType, ReduceKind, Tensor, Type, Value};
 
@@ -113,10 +112,7 @@ fn samples(n: &mut Node, ratio: i64, length: &Tensor, bins: usize) -> Lowered<us
 /// Boxes chosen greedily by score; how many there are depends on the values, which must be known while reading.
 fn non_max_suppression(n: &mut Node) -> Lowered {
     let (boxes, scores) = (n.constant(0, "boxes")?, n.constant(1, "scores")?);
-    let most = match n.item(2) {
-        Item::Absent => 0,
-        Item::Tensor(_) | Item::Sequence(_) => n.int_of(2, "max_output_boxes_per_class")?,
-    };
+    let most = n.optional_int_of(2, "max_output_boxes_per_class")?.unwrap_or(0);
     let limit = n.optional_number_of(3, "iou_threshold")?.unwrap_or(0.0);
     let threshold = n.optional_number_of(4, "score_threshold")?;
     let centred = n.flag("center_point_box", false);

@@ -2,8 +2,7 @@
 //! while reading.
 
 use super::{Lower::One, Table};
-use crate::read::item::Item;
-use crate::read::node::{Fault, Lowered, Node, axis_of, invalid, sizes, unsupported};
+use crate::read::node::{Fault, Lowered, Node, invalid, listed_or_all, sizes, unsupported};
 use teff_graph::{DType, Num, Tensor, Type, Value};
 
 pub(super) const TABLE: Table = &[("Resize", One(resize)), ("Upsample", One(upsample))];
@@ -104,10 +103,7 @@ fn resize(n: &mut Node) -> Lowered {
         antialias: n.flag("antialias", false),
         extrapolation: n.float("extrapolation_value", 0.0),
     };
-    let axes: Vec<usize> = match n.ints("axes") {
-        Some(list) => list.iter().map(|&a| axis_of(a, x.rank())).collect::<Lowered<_>>()?,
-        None => (0..x.rank()).collect(),
-    };
+    let axes = listed_or_all(n.ints("axes"), x.rank())?;
     let regions = regions(n, &method, axes.len())?;
     let sizes_and_scales = target(n, &x, &axes)?;
     let along = axes.iter().zip(sizes_and_scales).zip(regions);
@@ -131,9 +127,9 @@ fn regions(n: &mut Node, method: &Method, axes: usize) -> Lowered<Vec<(f64, f64)
 /// Size and scale of each axis, from `scales` or `sizes`.
 fn target(n: &mut Node, x: &Tensor, axes: &[usize]) -> Lowered<Vec<(usize, f64)>> {
     let given = |axis: usize| x.shape()[axis] as f64;
-    let scales = match n.item(2) {
-        Item::Absent => vec![],
-        Item::Tensor(_) | Item::Sequence(_) => n.constant(2, "scales")?.to_f64(),
+    let scales = match n.optional(2)? {
+        Some(_) => n.constant(2, "scales")?.to_f64(),
+        None => vec![],
     };
     let policy = n.text("keep_aspect_ratio_policy", "stretch")?;
     if !scales.is_empty() {
