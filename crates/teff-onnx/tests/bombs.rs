@@ -10,7 +10,7 @@ use message::{
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
-use teff_onnx::{Error, ReadOptions, read};
+use teff_onnx::{Error, ReadOptions, WriteOptions, read, write};
 
 struct Counting;
 
@@ -131,6 +131,7 @@ fn large_files_of_few_bytes() {
     repeated_bodies();
     many_names();
     sparse_tensors();
+    long_chains();
 }
 
 fn regions() {
@@ -245,6 +246,24 @@ fn many_names() {
     let start = Instant::now();
     assert_eq!(teff_onnx::unsupported(&bytes).unwrap().len(), 10_000);
     assert!(start.elapsed() < Duration::from_secs(10), "unsupported() takes {:?}", start.elapsed());
+}
+
+/// Reading and writing take time in proportion to the nodes, whatever they are called.
+fn long_chains() {
+    let name = |i: usize| format!("t{i}");
+    let step = |i: usize| match i {
+        0 => node("Relu", "", &["x"], &["t0"]),
+        i if i % 2 == 0 => node("Add", "", &[&name(i - 1), &name(i / 2)], &[&name(i)]),
+        i => node("Sigmoid", "", &[&name(i - 1)], &[&name(i)]),
+    };
+    let count = 20_000;
+    let nodes = (0..count).map(step).chain([node("Relu", "", &[&name(count - 1)], &["y"])]);
+    let bytes = model(&[4], &nodes.collect::<Vec<_>>(), &[]);
+    assert!(survives("a long chain", &bytes).is_none());
+    let graph = read(&bytes, &ReadOptions::default()).unwrap().graph;
+    let start = Instant::now();
+    write(&graph, &WriteOptions::default()).unwrap();
+    assert!(start.elapsed() < Duration::from_secs(10), "writing a long chain takes {:?}", start.elapsed());
 }
 
 fn sparse_tensors() {
