@@ -75,15 +75,31 @@ impl Default for Options {
 /// The Program that computes `graph` on the target. Parameters become constants with the values they hold now.
 ///
 /// # Errors
-/// A graph that breaks its contract, an operation that has no lowering, a name that C or Rust cannot use.
+/// A graph that breaks its contract, an operation that has no lowering, a tensor too large to index, a name that C or Rust cannot use.
 pub fn compile(graph: &Graph, options: &Options) -> Result<Program, Error> {
     check_name(&options.name)?;
     graph.verify()?;
     let graph = lower::prepare(graph);
+    check_sizes(&graph)?;
     let mut program = lower::lower(&graph, &options.name, &options.target, options.reassociate)?;
     plan::assign(&mut program);
     program::validate(&program).map_err(Error::Invalid)?;
     Ok(program)
+}
+
+/// No tensor has more elements than an `int` of 32 bits counts; generated code has no other indices.
+fn check_sizes(graph: &Graph) -> Result<(), Error> {
+    for (node, n) in graph.nodes().iter().enumerate() {
+        if i32::try_from(n.ty.len()).is_err() {
+            return Err(Error::Unsupported {
+                op: n.op.name(),
+                node,
+                label: n.label.as_ref().map(|l| l.to_string()),
+                reason: format!("{} has more elements than a 32-bit index counts; give smaller shapes", n.ty),
+            });
+        }
+    }
+    Ok(())
 }
 
 /// A name that C, C++ and Rust accept for a function, and that no name of generated code can equal.

@@ -128,6 +128,16 @@ fn random_numbers_are_refused_by_name() {
     assert!(e.starts_with("dropout: random (node %") && e.contains("cannot be compiled"), "{e}");
 }
 
+#[test]
+fn what_an_index_cannot_count_is_refused_by_name() {
+    let x = Tensor::input("x", DType::I8, &[1 << 16]);
+    let pairs = x.reshape(&[1 << 16, 1]).broadcast_to(&[1 << 16, 1 << 16]);
+    let y = (&pairs + &x).named("outer").sum(&[1]);
+    let g = Graph::from_tensors("net", &[x], &[("y", y)]).unwrap();
+    let e = compile(&g, &Options::default()).unwrap_err().to_string();
+    assert!(e.contains("i8[65536,65536] has more elements than a 32-bit index counts"), "{e}");
+}
+
 /// Compiles and runs the self-test beside the network; its exit status and what it said.
 fn run_selftest(p: &Program, arena: c::ArenaOwner, samples: &[Sample]) -> (bool, String) {
     let options = c::Options { arena };

@@ -17,9 +17,9 @@ pub struct Net {
 
 /// A compiler and how it is called.
 #[derive(Clone, Copy)]
-pub struct Compiler {
-    pub name: &'static str,
-    pub flags: &'static [&'static str],
+pub struct Compiler<'a> {
+    pub name: &'a str,
+    pub flags: &'a [&'a str],
     pub arena: c::ArenaOwner,
 }
 

@@ -2,7 +2,7 @@
 
 use super::ReadOptions;
 use super::item::{Item, Typed};
-use super::node::holder;
+use super::node::{holder, rule_broken};
 use super::walk::{Reader, Scope};
 use crate::error::{Error, Result};
 use crate::proto::{Dim, ElementType, GraphProto, ValueKind};
@@ -97,7 +97,7 @@ fn tensor_input(
 
 fn new_input(name: &str, element: ElementType, shape: &[usize], inputs: &mut Vec<Tensor>) -> Result<Tensor> {
     let tensor = Tensor::input(name, holder(element), shape);
-    tensor.check().map_err(|e| Error::Interface { name: name.into(), reason: e.to_string() })?;
+    tensor.check().map_err(|e| Error::Interface { name: name.into(), reason: rule_broken(&e) })?;
     inputs.push(tensor.clone());
     Ok(tensor)
 }

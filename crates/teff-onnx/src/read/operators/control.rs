@@ -49,14 +49,8 @@ fn pick(condition: &Tensor, a: Item, b: Item) -> Lowered<Item> {
 /// Unrolled: the trip count, and the condition after each trip, must be known while reading.
 fn loop_(n: &mut Node) -> Lowered<Vec<Item>> {
     let body = n.graph("body")?;
-    let limit = match n.item(0) {
-        Item::Absent => i64::MAX,
-        Item::Tensor(_) | Item::Sequence(_) => n.int_of(0, "M (the trip count)")?.max(0),
-    };
-    let mut going = match n.item(1) {
-        Item::Absent => true,
-        Item::Tensor(_) | Item::Sequence(_) => n.int_of(1, "cond")? != 0,
-    };
+    let limit = n.optional_int_of(0, "M (the trip count)")?.unwrap_or(i64::MAX);
+    let mut going = n.optional_int_of(1, "cond")? != Some(0);
     let mut carried: Vec<Item> = (2..n.input_count()).map(|i| n.item(i)).collect();
     let states = carried.len();
     let Some(stacked) = body.outputs.len().checked_sub(states + 1) else {
@@ -241,6 +235,7 @@ fn batched_scan<'m>(n: &mut Node<'_, '_, 'm>, body: &GraphProto<'m>, scanned: us
     if batch == 0 || all.iter().any(|t| t.shape().first() != Some(&batch)) {
         return invalid("the inputs differ in batch size");
     }
+    n.spend(batch.saturating_mul(256))?;
     let mut results: Vec<Vec<Tensor>> = Vec::new();
     for b in 0..batch {
         let own: Vec<Tensor> = all.iter().map(|t| t.pick(0, b)).collect();
