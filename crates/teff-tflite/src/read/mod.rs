@@ -11,6 +11,7 @@ mod walk;
 
 use crate::error::{Error, Result};
 use crate::model::ModelFile;
+use std::collections::HashSet;
 use teff_graph::{Graph, Tensor};
 use walk::Reader;
 
@@ -96,15 +97,13 @@ pub fn read(bytes: &[u8], options: &ReadOptions) -> Result<Model> {
 /// When the bytes are no model.
 pub fn unsupported(bytes: &[u8]) -> Result<Vec<Error>> {
     let file = ModelFile::decode(bytes)?;
-    let mut seen: Vec<String> = Vec::new();
+    let mut seen = HashSet::new();
     let mut missing = Vec::new();
     for i in 0..file.operators.len() {
         let at = walk::operator_at(&file, i);
-        if !seen.contains(&at.operator) {
-            seen.push(at.operator.clone());
-            if file.operators[i].name.and_then(operators::find).is_none() {
-                missing.push(walk::no_operator(at));
-            }
+        let first = seen.insert(at.operator.clone());
+        if first && file.operators[i].name.and_then(operators::find).is_none() {
+            missing.push(walk::no_operator(at));
         }
     }
     Ok(missing)

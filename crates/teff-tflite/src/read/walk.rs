@@ -2,7 +2,7 @@
 
 use super::State;
 use super::States;
-use super::constants::{Constants, folded};
+use super::constants::{Constants, Folding};
 use super::held::Held;
 use super::node::{Fault, Lowered, Node};
 use super::operators::{self, Lower};
@@ -11,8 +11,10 @@ use crate::error::{Error, OperatorAt, Result};
 use crate::model::{Element, ModelFile};
 use teff_graph::{DType, Op, Tensor, Type};
 
+/// A model has no more operators than this.
+const MOST_OPERATORS: usize = 1 << 14;
 /// All operators together have no more inputs and outputs than this.
-const MOST_OPERANDS: usize = 1 << 18;
+const MOST_OPERANDS: usize = 1 << 16;
 
 /// What lasts from the first operator to the last.
 pub(crate) struct Reader<'f, 'm> {
@@ -21,6 +23,7 @@ pub(crate) struct Reader<'f, 'm> {
     /// By position of the tensor in the file.
     values: Vec<Option<Held>>,
     constants: Constants,
+    folding: Folding,
     states: States,
     memories: Vec<Memory>,
     operands: usize,
@@ -41,6 +44,7 @@ impl<'f, 'm> Reader<'f, 'm> {
             notes: Vec::new(),
             values: vec![None; file.tensors.len()],
             constants: Constants::new(bytes),
+            folding: Folding::new(),
             states,
             memories: Vec::new(),
             operands: 0,
@@ -111,7 +115,12 @@ impl<'f, 'm> Reader<'f, 'm> {
 
     /// Lowers all operators in order.
     pub(crate) fn operators(&mut self) -> Result<()> {
-        (0..self.file.operators.len()).try_for_each(|i| self.operator(i))
+        let count = self.file.operators.len();
+        if count > MOST_OPERATORS {
+            let reason = format!("it has {count} operators; up to {MOST_OPERATORS} are supported");
+            return Err(Error::InvalidModel { reason });
+        }
+        (0..count).try_for_each(|i| self.operator(i))
     }
 
     fn operator(&mut self, i: usize) -> Result<()> {
@@ -127,7 +136,7 @@ impl<'f, 'm> Reader<'f, 'm> {
         let inputs = info.inputs.iter().enumerate().map(|(k, index)| self.input(k, index, &at));
         let inputs = inputs.collect::<Result<Vec<_>>>()?;
         let first_new = Tensor::scalar(false).id();
-        let mut node = Node::new(info, &file.tensors, inputs);
+        let mut node = Node::new(info, &file.tensors, &self.folding, inputs);
         let results = match lower {
             Lower::One(f) => f(&mut node).map(|held| vec![held]),
             Lower::Many(f) => f(&mut node),
@@ -145,7 +154,7 @@ impl<'f, 'm> Reader<'f, 'm> {
             let Ok(index) = usize::try_from(index) else { continue };
             let held = self.finished(index, held).map_err(|fault| fault.at(&at))?;
             label(&held.tensor, first_new, &layer_name(&at));
-            self.set(index, Held { tensor: folded(held.tensor), layout: held.layout });
+            self.set(index, Held { tensor: self.folding.folded(held.tensor), layout: held.layout });
         }
         for (k, next) in next_states {
             self.set_state(info.inputs.get(k), next, &at)?;
