@@ -76,13 +76,14 @@ fn mean(n: &Node, x: &Tensor, window: &Window) -> Lowered {
 /// it, and of a few elements many a mean ends in a half.
 fn average_pool(n: &mut Node) -> Lowered<Held> {
     let (held, y_info) = (n.held(0)?, n.output_info(0)?);
-    if held.tensor.dtype() == DType::I8 && same(n.input_info(0)?, y_info) {
+    let dtype = held.tensor.dtype();
+    if matches!(dtype, DType::I8 | DType::U8) && same(n.input_info(0)?, y_info) {
         let x = image(held)?.cast(DType::I32);
         let (window, activation) = window(n, &x)?;
         let (sum, counts) = (x.pool(PoolKind::Sum, window.clone()).ok()?, counts(n, &x, &window)?);
         let half = n.folding.folded(&counts / 2);
         let rounded = sum.full_like(0.0).less(&sum).select(&(&sum + &half), &(&sum - &half)) / counts;
-        return Ok(Held::channels_first(clamped(rounded, y_info, activation)?.cast(DType::I8)));
+        return Ok(Held::channels_first(clamped(rounded, y_info, activation)?.cast(dtype)));
     }
     let x = floats(image(n.real(0)?)?, "its input")?;
     let (window, activation) = window(n, &x)?;
