@@ -22,6 +22,7 @@ class Spec:
     data: np.ndarray = None
     variable: bool = False
     int4: bool = False
+    resource: bool = False
 
 
 @dataclass
@@ -40,6 +41,8 @@ class Case:
     steps: list
     outputs: list
     runtime: str = "litert"
+    # Resource variables and what they begin with.
+    initial: list = field(default_factory=list)
 
 
 def x(shape, dtype=F, scale=None, zero=0):
@@ -383,6 +386,24 @@ def legacy():
     yield one("mean_u8", "MEAN", [x((1, 5, 5, 300), U8), const([1, 2])], y(U8, 0.0213, 99), ("ReducerOptions", {}))
 
 
+def streams():
+    """A window over a stream, as streaming Keras models keep it: the last inputs in a variable."""
+    for dtype, begin in [(F, 0.5), (I8, 3)]:
+        tag = "" if dtype == F else "_i8"
+        i = lambda *shape: x(shape, dtype)
+        o = lambda *shape: Spec(dtype, shape, *((X, 3) if dtype == I8 else ()))
+        handle, last, both, kept, mean = Spec(I32, (), resource=True), o(1, 3, 4), o(1, 5, 4), o(1, 3, 4), y(dtype)
+        start = const(np.full((1, 3, 4), begin), dtype, *((X, 3) if dtype == I8 else ()))
+        yield Case(f"stream{tag}", [
+            Step("VAR_HANDLE", [], [handle], ("VarHandleOptions", dict(sharedName="window"))),
+            Step("READ_VARIABLE", [handle], [last]),
+            Step("CONCATENATION", [last, i(1, 2, 4)], [both], ("ConcatenationOptions", dict(axis=1)), 2),
+            Step("STRIDED_SLICE", [both, const([0, 2, 0]), const([1, 5, 4]), const([1, 1, 1])], [kept], ("StridedSliceOptions", {}), 2),
+            Step("ASSIGN_VARIABLE", [handle, kept], []),
+            Step("MEAN", [both, const([1])], [mean], ("ReducerOptions", {}), 2),
+        ], [mean], initial=[("window", start)])
+
+
 def chains():
     """Layouts: what stands between two convolutions."""
     image = x((1, 6, 6, 3))
@@ -411,5 +432,5 @@ def chains():
 
 
 def cases():
-    for family in (convolutions, products, pools, pointwise, activations, movements, reductions, sources, recurrent, legacy, chains):
+    for family in (convolutions, products, pools, pointwise, activations, movements, reductions, sources, recurrent, legacy, chains, streams):
         yield from family()

@@ -7,17 +7,19 @@ mod interface;
 mod node;
 mod operators;
 mod quantization;
+mod states;
+mod variables;
 mod walk;
 
 use crate::error::{Error, Result};
 use crate::model::ModelFile;
 use std::collections::HashSet;
-use teff_graph::{Graph, Tensor};
+use teff_graph::{Graph, Num, Tensor};
 use walk::Reader;
 
 pub use operators::supported_operators;
 
-/// What becomes of a model's variable tensors: the memory that recurrent layers keep from one run to the next.
+/// What becomes of a model's variables: the memory that recurrent and streaming layers keep from one run to the next.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum States {
     /// Each is an input and an output of the graph; the caller gives back what came out.
@@ -32,7 +34,7 @@ pub enum States {
 pub struct ReadOptions {
     /// Shapes of inputs, by name, for those that the model leaves open or whose open sizes should not be 1.
     pub input_shapes: Vec<(String, Vec<usize>)>,
-    /// What becomes of variable tensors.
+    /// What becomes of variables.
     pub states: States,
 }
 
@@ -44,7 +46,7 @@ pub struct State {
     /// Name of the graph output that gives its next value.
     pub output: String,
     /// What each of its elements is before the first run.
-    pub initial: i64,
+    pub initial: Num,
 }
 
 /// A model that was read.
