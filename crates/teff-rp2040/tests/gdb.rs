@@ -34,7 +34,8 @@ fn gdb_sets_breakpoints_on_both_cores_and_reads_registers_and_memory() {
         move || {
             let mut sim = Simulator::new(stopping());
             sim.load(&image).expect("it fits");
-            serve(&mut sim, &listener).expect("a session")
+            let (stream, _) = listener.accept().expect("a connection");
+            serve(&mut sim, stream, &mut |_| true).expect("a session")
         }
     });
     let mut gdb = Client(TcpStream::connect(address).expect("the server accepts"));

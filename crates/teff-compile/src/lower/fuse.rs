@@ -232,8 +232,21 @@ fn pooled_convolution(
         }
     }
     let conv = conv?;
-    let inside = |u: &NodeId| *u == pool || chain.contains(u) && !apart[u.index()];
-    users[conv.index()].iter().all(inside).then_some(conv)
+    // Everything computed from it, up to the pool, is computed in the chain alone: nothing of it has memory that others could read.
+    let mut seen = vec![conv];
+    let mut at = 0;
+    while at < seen.len() {
+        for user in users[seen[at].index()].iter().filter(|u| **u != pool) {
+            if !chain.contains(user) || apart[user.index()] {
+                return None;
+            }
+            if !seen.contains(user) {
+                seen.push(*user);
+            }
+        }
+        at += 1;
+    }
+    Some(conv)
 }
 
 /// Windows that do not overlap, have no padding, and are few enough to keep in registers.

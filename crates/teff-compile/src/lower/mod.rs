@@ -23,6 +23,7 @@ mod prune;
 mod reduce;
 mod rows;
 mod scan;
+mod settle;
 mod tidy;
 mod tile;
 mod work;

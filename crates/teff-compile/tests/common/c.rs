@@ -58,7 +58,7 @@ pub fn run(dir: &Path, command: &mut Command) -> Output {
     command.current_dir(dir).output().unwrap_or_else(|e| panic!("{command:?}: {e}"))
 }
 
-fn text(output: &Output) -> String {
+pub fn text(output: &Output) -> String {
     format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
 }
 
@@ -101,7 +101,7 @@ pub fn check(cases: &[Case], compiler: &str, flags: &[&str]) {
     }
 }
 
-fn c_type(d: DType) -> &'static str {
+pub fn c_type(d: DType) -> &'static str {
     match d {
         DType::Bool => "bool",
         DType::I8 => "int8_t",

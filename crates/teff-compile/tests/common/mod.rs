@@ -5,12 +5,16 @@
 
 #![allow(missing_docs, unreachable_pub, dead_code)]
 
+pub mod batch;
 pub mod c;
+pub mod edges;
 pub mod nets;
+pub mod rust;
 
+use teff_compile::{Options, Target, compile};
 use teff_graph::{
     Binary, ConvGeometry, DType, Graph, Op, PadAxis, Param, PoolKind, ReduceKind, ScatterKind, SliceAxis,
-    Tensor, Type, Unary, Value, Window,
+    Tensor, Type, Unary, Value, Window, evaluate,
 };
 
 /// A small generator of numbers (SplitMix64).
@@ -43,6 +47,23 @@ impl Rng {
 pub struct Random {
     pub graph: Graph,
     pub inputs: Vec<Value>,
+}
+
+/// Random graphs of up to `operations` operations, compiled, every third for a small machine.
+pub fn random_cases(first: u64, count: u64, operations: usize) -> Vec<c::Case> {
+    let case = |seed: u64| {
+        let random = random_graph(seed, 1 + seed as usize % operations);
+        let target = if seed.is_multiple_of(3) { Target::CORTEX_M0PLUS } else { Target::GENERIC };
+        let options = Options { name: format!("net{seed}"), target, ..Options::default() };
+        c::Case {
+            program: compile(&random.graph, &options).unwrap(),
+            expected: evaluate(&random.graph, &random.inputs).unwrap(),
+            inputs: random.inputs,
+            tolerance: 0.0,
+            about: teff_graph::print_brief(&random.graph),
+        }
+    };
+    (first..first + count).map(case).collect()
 }
 
 const DTYPES: [DType; 11] = DType::ALL;

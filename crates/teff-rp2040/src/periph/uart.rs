@@ -63,6 +63,11 @@ impl Uart {
         if self.depth() == 1 { 1 } else { FIFO * eighths / 8 }
     }
 
+    /// UARTEN and RXE are set (4.2.8, UARTCR).
+    pub(crate) fn listens(&self) -> bool {
+        self.cr & 0x201 == 0x201
+    }
+
     /// Bytes from outside, sent back to back.
     pub(crate) fn inject(&mut self, bytes: &[u8], now: u64, wires: &mut Wires) {
         if self.incoming.is_empty() && !bytes.is_empty() {
@@ -105,9 +110,9 @@ impl Uart {
 
     fn receive(&mut self, now: u64, wires: &Wires) {
         let frame = self.frame(wires);
-        let listening = self.cr & 0x201 == 0x201;
+        let listens = self.listens();
         if let Some(byte) = self.incoming.pop_front()
-            && listening
+            && listens
             && self.rx.len() < self.depth()
         {
             self.rx.push_back(byte);

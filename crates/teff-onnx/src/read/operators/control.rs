@@ -25,17 +25,25 @@ fn if_(n: &mut Node) -> Lowered<Vec<Item>> {
     }
     let a = n.reader.subgraph(n.scope, then, vec![])?;
     let b = n.reader.subgraph(n.scope, other, vec![])?;
-    let pick = |(a, b): (Item, Item)| match (a, b) {
-        (Item::Tensor(a), Item::Tensor(b)) if a.tensor.ty() == b.tensor.ty() => {
-            let picked = condition.reshape(&[]).select(&a.tensor, &b.tensor);
-            Ok(Item::narrow(picked, a.element))
+    a.into_iter().zip(b).map(|(a, b)| pick(&condition.reshape(&[]), a, b)).collect()
+}
+
+/// `a` where the condition holds, else `b`.
+fn pick(condition: &Tensor, a: Item, b: Item) -> Lowered<Item> {
+    let one = |(a, b): (Typed, Typed)| Typed { tensor: condition.select(&a.tensor, &b.tensor), ..a };
+    let alike = |a: &Typed, b: &Typed| a.tensor.ty() == b.tensor.ty();
+    match (a, b) {
+        (Item::Tensor(a), Item::Tensor(b)) if alike(&a, &b) => Ok(Item::Tensor(one((a, b)))),
+        (Item::Sequence(a), Item::Sequence(b))
+            if a.len() == b.len() && a.iter().zip(&b).all(|(a, b)| alike(a, b)) =>
+        {
+            Ok(Item::Sequence(a.into_iter().zip(b).map(one).collect()))
         }
         _ => unsupported(
-            "the condition depends on the model's inputs and the branches differ in type",
+            "the condition depends on the values of the model's inputs, and the branches differ in type or shape",
             "export with the condition fixed",
         ),
-    };
-    a.into_iter().zip(b).map(pick).collect()
+    }
 }
 
 /// Unrolled: the trip count, and the condition after each trip, must be known while reading.
@@ -107,7 +115,7 @@ fn known_condition(n: &mut Node, condition: &Item) -> Lowered<bool> {
     match n.reader.fold.value(&t.tensor) {
         Some(v) if v.len() == 1 => Ok(v.to_i64()[0] != 0),
         _ => unsupported(
-            "the loop ends by a condition that depends on the model's inputs",
+            "the loop ends by a condition that depends on the values of the model's inputs",
             "export with a fixed trip count",
         ),
     }

@@ -60,7 +60,7 @@ fn set_up(case: &Case) -> (Pio, Wires) {
         top,
         _,
     ] = case.config;
-    let (mut pio, mut wires) = (Pio::new(0), Wires::new());
+    let (mut pio, mut wires) = (Pio::new(0), Wires::new(12_000_000));
     for pin in 8..28 {
         wires.pins.ctrl[pin] = func::PIO0 as u32;
     }
