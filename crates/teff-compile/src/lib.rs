@@ -39,6 +39,7 @@
 mod budget;
 pub mod c;
 mod error;
+mod integer;
 mod lower;
 pub mod plan;
 mod printing;
