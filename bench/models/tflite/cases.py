@@ -22,6 +22,7 @@ class Spec:
     data: np.ndarray = None
     variable: bool = False
     int4: bool = False
+    resource: bool = False
 
 
 @dataclass
@@ -40,6 +41,8 @@ class Case:
     steps: list
     outputs: list
     runtime: str = "litert"
+    # Resource variables and what they begin with.
+    initial: list = field(default_factory=list)
 
 
 def x(shape, dtype=F, scale=None, zero=0):
@@ -364,6 +367,43 @@ def recurrent():
         yield Case(f"lstm_i8_{zero}", [Step("UNIDIRECTIONAL_SEQUENCE_LSTM", inputs, [out], lstm(10.0 if zero else 3.0), 1, inner)], [out])
 
 
+def legacy():
+    """uint8, as models were quantised before int8: weights have a zero point as well."""
+    w = const(RNG.integers(0, 256, (5, 3, 3, 4)), U8, 0.02, 111)
+    b = lambda n, scale: const(RNG.integers(-2000, 2000, n), I32, np.float32(0.0413) * np.float32(scale))
+    yield one("conv_u8", "CONV_2D", [x(IMAGE, U8), w, b(5, 0.02)], y(U8), conv(SAME, 1, act=RELU6))
+    w = const(RNG.integers(0, 256, (1, 3, 3, 4)), U8, 0.02, 140)
+    yield one("depthwise_u8", "DEPTHWISE_CONV_2D", [x(IMAGE, U8), w, b(4, 0.02)], y(U8), depthwise(SAME, 2, 1, RELU))
+    w = const(RNG.integers(0, 256, (40, 20)), U8, 0.01, 120)
+    yield one("dense_u8", "FULLY_CONNECTED", [x((5, 20), U8), w, b(40, 0.01)], y(U8),
+              ("FullyConnectedOptions", dict(fusedActivationFunction=RELU)))
+    for op, name in [("AVERAGE_POOL_2D", "average"), ("MAX_POOL_2D", "max")]:
+        yield one(f"{name}_pool_u8", op, [x((1, 9, 9, 8), U8)], y(U8, 0.0413, 120), pool(SAME, 2, 2, RELU6))
+    yield one("add_u8", "ADD", [x((1, 9, 9, 8), U8), x((1, 9, 9, 8), U8, 0.0713, 99)], y(U8, 0.0931, 101), ("AddOptions", {}))
+    yield one("logistic_u8", "LOGISTIC", [x((600,), U8)], y(U8, 1 / 256, 0))
+    yield one("softmax_u8", "SOFTMAX", [x((80, 10), U8)], y(U8, 1 / 256, 0), ("SoftmaxOptions", dict(beta=1.0)))
+    yield one("pad_u8", "PAD", [x((1, 3, 2, 2), U8), const([[0, 0], [1, 2], [0, 1], [0, 0]])], y(U8, 0.0413, 120))
+    yield one("mean_u8", "MEAN", [x((1, 5, 5, 300), U8), const([1, 2])], y(U8, 0.0213, 99), ("ReducerOptions", {}))
+
+
+def streams():
+    """A window over a stream, as streaming Keras models keep it: the last inputs in a variable."""
+    for dtype, begin in [(F, 0.5), (I8, 3)]:
+        tag = "" if dtype == F else "_i8"
+        i = lambda *shape: x(shape, dtype)
+        o = lambda *shape: Spec(dtype, shape, *((X, 3) if dtype == I8 else ()))
+        handle, last, both, kept, mean = Spec(I32, (), resource=True), o(1, 3, 4), o(1, 5, 4), o(1, 3, 4), y(dtype)
+        start = const(np.full((1, 3, 4), begin), dtype, *((X, 3) if dtype == I8 else ()))
+        yield Case(f"stream{tag}", [
+            Step("VAR_HANDLE", [], [handle], ("VarHandleOptions", dict(sharedName="window"))),
+            Step("READ_VARIABLE", [handle], [last]),
+            Step("CONCATENATION", [last, i(1, 2, 4)], [both], ("ConcatenationOptions", dict(axis=1)), 2),
+            Step("STRIDED_SLICE", [both, const([0, 2, 0]), const([1, 5, 4]), const([1, 1, 1])], [kept], ("StridedSliceOptions", {}), 2),
+            Step("ASSIGN_VARIABLE", [handle, kept], []),
+            Step("MEAN", [both, const([1])], [mean], ("ReducerOptions", {}), 2),
+        ], [mean], initial=[("window", start)])
+
+
 def chains():
     """Layouts: what stands between two convolutions."""
     image = x((1, 6, 6, 3))
@@ -392,5 +432,5 @@ def chains():
 
 
 def cases():
-    for family in (convolutions, products, pools, pointwise, activations, movements, reductions, sources, recurrent, chains):
+    for family in (convolutions, products, pools, pointwise, activations, movements, reductions, sources, recurrent, legacy, chains, streams):
         yield from family()

@@ -17,7 +17,7 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as s
 
 import runtimes
-from cases import cases
+from cases import Spec, Step, cases
 
 RUNS = 2
 TYPES = {
@@ -31,11 +31,16 @@ class Builder:
     """A model under construction."""
 
     def __init__(self):
-        self.model, self.graph = s.ModelT(), s.SubGraphT()
+        self.model = s.ModelT()
         self.model.version, self.model.description = 3, "teff operator case"
-        self.model.subgraphs, self.model.operatorCodes, self.model.buffers = [self.graph], [], [s.BufferT()]
-        self.graph.tensors, self.graph.operators, self.graph.inputs, self.graph.outputs = [], [], [], []
-        self.graph.name = "case"
+        self.model.subgraphs, self.model.operatorCodes, self.model.buffers = [], [], [s.BufferT()]
+        self.graph = self.new_graph("case")
+
+    def new_graph(self, name):
+        g = s.SubGraphT()
+        g.tensors, g.operators, g.inputs, g.outputs, g.name = [], [], [], [], name
+        self.model.subgraphs.append(g)
+        return g
 
     def tensor(self, spec, shape, data=None):
         t = s.TensorT()
@@ -43,6 +48,8 @@ class Builder:
         t.shape, t.type, t.isVariable, t.hasRank = [int(n) for n in shape], TYPES[np.dtype(spec.dtype)], spec.variable, True
         if spec.int4:
             t.type = s.TensorType.INT4
+        if spec.resource:
+            t.type = s.TensorType.RESOURCE
         if spec.scale is not None:
             q = s.QuantizationParametersT()
             q.scale = np.atleast_1d(np.asarray(spec.scale, np.float32)).tolist()
@@ -91,6 +98,8 @@ def build(case, shapes):
     """The model of a case. Outputs have `shapes`, or that of the first input while they are not known."""
     b = Builder()
     values = {}
+    if case.initial:
+        b.operator(Step("CALL_ONCE", [], [], ("CallOnceOptions", dict(initSubgraphIndex=1))), [], [])
     for step in case.steps:
         inputs = []
         for x in step.inputs:
@@ -108,10 +117,17 @@ def build(case, shapes):
         intermediates = [b.tensor(x, (0,)) for x in step.intermediates]
         outputs = []
         for y in step.outputs:
-            shape = shapes.get(len(b.graph.tensors), y.shape if y.shape is not None else step.inputs[0].shape or (1,))
+            first = step.inputs[0].shape if step.inputs else None
+            shape = shapes.get(len(b.graph.tensors), y.shape if y.shape is not None else first or (1,))
             outputs.append(values.setdefault(id(y), b.tensor(y, shape)))
         b.operator(step, inputs, outputs, intermediates)
     b.graph.outputs = [values[id(y)] for y in case.outputs]
+    if case.initial:
+        b.graph = b.new_graph("initial")
+        for name, value in case.initial:
+            handle = b.tensor(Spec(np.int32, resource=True), ())
+            b.operator(Step("VAR_HANDLE", [], [], ("VarHandleOptions", dict(sharedName=name))), [], [handle])
+            b.operator(Step("ASSIGN_VARIABLE", [], []), [handle, b.tensor(value, value.data.shape, value.data)], [])
     return b.bytes()
 
 

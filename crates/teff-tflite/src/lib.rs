@@ -11,7 +11,7 @@
 //!   in between. What moves integers or takes the largest works on the integers. SVDF and LSTM on integers, whose states stay from
 //!   run to run, have the runtimes' own fixed-point roundings. docs/tflite.md says where results equal those of LiteRT.
 //! - Weights of 8 bits for floats (hybrid operators) are taken for the floats they stand for; nothing is quantised at run time.
-//! - Variable tensors are [`State`]s: inputs and outputs of the graph, or reset in every run ([`States`]).
+//! - Variable tensors and resource variables are [`State`]s: inputs and outputs of the graph, or reset in every run ([`States`]).
 //! - Shapes are static: sizes that the model leaves open are pinned by [`ReadOptions`] or, for a leading batch axis, to 1 with a note.
 //!   What converters compute from shapes is folded away while reading.
 //! - Constants are labelled with their names; layers are labelled with the name of the tensor they give.
@@ -35,8 +35,8 @@
 //!
 //! `flatbuffer` reads the file's encoding, `schema` has its field tables (made by a script), `model` the tensors and operators of a
 //! file. `read/walk` goes through the operators, `read/node` is what a lowering sees of its operator, `read/operators/` has one
-//! small function an operator, by family, each family with its table. `read/held` is where axes are, `read/quantization` and
-//! `read/fixed` are the two ways of computing with quantised tensors.
+//! small function an operator, by family, each family with its table. `read/states` and `read/variables` are a model's memory,
+//! `read/held` is where axes are, `read/quantization` and `read/fixed` are the two ways of computing with quantised tensors.
 
 mod error;
 mod flatbuffer;

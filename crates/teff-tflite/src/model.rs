@@ -107,9 +107,9 @@ pub(crate) struct OperatorInfo<'a> {
     pub(crate) options: Option<Table<'a>>,
 }
 
-/// A model file. Of several sub-graphs the first is the model; the others serve control flow.
+/// A model file. Of several sub-graphs the first is the model; the others serve control flow and the setting of variables.
 pub(crate) struct ModelFile<'a> {
-    bytes: &'a [u8],
+    pub(crate) bytes: &'a [u8],
     pub(crate) name: &'a str,
     pub(crate) description: &'a str,
     pub(crate) version: u32,
@@ -149,26 +149,32 @@ impl<'a> ModelFile<'a> {
         if bytes.get(4..8) != Some(b"TFL3") {
             return not("bytes 4 to 7 are not the identifier \"TFL3\"".into());
         }
-        ModelFile::read(bytes).or_else(|fault| match fault {
-            Fault::Model(reason) => Err(Error::InvalidModel { reason }),
-            Fault::Broken(Broken { at }) => not(format!(
-                "what byte {at} refers to lies outside the file, which has {} bytes",
-                bytes.len()
-            )),
+        ModelFile::subgraph(bytes, 0)
+    }
+
+    /// The file with sub-graph `index` in place of the model.
+    pub(crate) fn subgraph(bytes: &'a [u8], index: usize) -> Result<ModelFile<'a>> {
+        ModelFile::read(bytes, index).map_err(|fault| match fault {
+            Fault::Model(reason) => Error::InvalidModel { reason },
+            Fault::Broken(Broken { at }) => {
+                let n = bytes.len();
+                let reason = format!("what byte {at} refers to lies outside the file, which has {n} bytes");
+                Error::NotTflite { reason }
+            }
         })
     }
 
-    fn read(bytes: &'a [u8]) -> Found<ModelFile<'a>> {
+    fn read(bytes: &'a [u8], index: usize) -> Found<ModelFile<'a>> {
         let root = Table::root(bytes)?;
         let version = root.get(model::VERSION)?;
         if version != 3 {
             return Err(Fault::Model(format!("it is of schema version {version}; version 3 is supported")));
         }
         let subgraphs = root.tables(model::SUBGRAPHS)?;
-        if subgraphs.len() == 0 {
-            return Err(Fault::Model("it has no sub-graph".into()));
+        if index >= subgraphs.len() {
+            return Err(Fault::Model(format!("it has {} sub-graphs and no {index}", subgraphs.len())));
         }
-        let graph = subgraphs.get(0)?;
+        let graph = subgraphs.get(index)?;
         let mut tensors = Vec::new();
         for t in graph.tables(sub_graph::TENSORS)?.iter() {
             tensors.push(tensor_info(&t?, tensors.len())?);

@@ -376,6 +376,12 @@ pub(crate) mod reverse_sequence_options {
     pub(crate) const BATCH_DIM: Scalar<i32> = Scalar::new(1, 0);
 }
 
+pub(crate) mod call_once_options {
+    use super::*;
+    pub(crate) const UNION: u8 = 103;
+    pub(crate) const INIT_SUBGRAPH_INDEX: Scalar<i32> = Scalar::new(0, 0);
+}
+
 pub(crate) mod batch_mat_mul_options {
     use super::*;
     pub(crate) const UNION: u8 = 101;
@@ -389,6 +395,13 @@ pub(crate) mod cumsum_options {
     pub(crate) const UNION: u8 = 102;
     pub(crate) const EXCLUSIVE: Scalar<bool> = Scalar::new(0, false);
     pub(crate) const REVERSE: Scalar<bool> = Scalar::new(1, false);
+}
+
+pub(crate) mod var_handle_options {
+    use super::*;
+    pub(crate) const UNION: u8 = 111;
+    pub(crate) const CONTAINER: Reference = Reference(0);
+    pub(crate) const SHARED_NAME: Reference = Reference(1);
 }
 
 pub(crate) mod gelu_options {

@@ -59,3 +59,13 @@ fn c_of_models_gives_what_the_evaluator_gives() {
     let all: Vec<c::Case> = all.chunks(1).enumerate().map(|(i, one)| together(i, one)).collect();
     c::check(&all, "cc", &["-O1"]);
 }
+
+/// The form in which quantised layers are read is the one that the compiler finds integers behind.
+#[test]
+fn c_of_a_quantised_model_has_no_floats() {
+    let bytes = std::fs::read(data("models/ad01_int8.tflite")).unwrap();
+    let model = read(&bytes, &ReadOptions::default()).unwrap();
+    let program = compile(&model.graph, &Options::default()).unwrap();
+    let source = teff_compile::c::print(&program, &teff_compile::c::Options::default()).source;
+    assert!(!source.contains("float"), "ad01_int8 computes with floats");
+}

@@ -1,7 +1,8 @@
 //! Damaged files are errors, never panics, hangs or large allocations: small models cut at every length and with every byte changed,
 //! larger ones and all operator cases with random damage.
 //!
-//! `TEFF_FUZZ` is how many damaged copies are made of each of the latter (20 when not given).
+//! `TEFF_FUZZ` is how many damaged copies are made of each of the latter (20 when not given), `TEFF_REPEATS` how often an operator is
+//! listed (150; the reader allows 16 384).
 
 mod common;
 
@@ -43,8 +44,13 @@ static ALLOCATOR: Watched = Watched;
 const MOST_GROWTH: usize = 64;
 const MOST_ANYWAY: usize = 1 << 20;
 
-/// Reads it by all ways there are.
+/// As `survive_within`, with memory in proportion to the file.
 fn survive(name: &str, bytes: &[u8]) {
+    survive_within(MOST_GROWTH * bytes.len() + MOST_ANYWAY, name, bytes);
+}
+
+/// Reads it by all ways there are, with no allocation of more than `most` bytes.
+fn survive_within(most: usize, name: &str, bytes: &[u8]) {
     let start = Instant::now();
     LARGEST.set(0);
     let _ = (unsupported(bytes), operators(bytes));
@@ -54,11 +60,7 @@ fn survive(name: &str, bytes: &[u8]) {
         }
     }
     let largest = LARGEST.get();
-    assert!(
-        largest <= MOST_GROWTH * bytes.len() + MOST_ANYWAY,
-        "{name}: {largest} bytes for a file of {}",
-        bytes.len()
-    );
+    assert!(largest <= most, "{name}: {largest} bytes for a file of {}", bytes.len());
     assert!(start.elapsed() < Duration::from_secs(5), "{name} takes {:?}", start.elapsed());
 }
 
@@ -117,4 +119,66 @@ fn damaged_models_are_errors() {
             survive(&name, &damaged(&bytes, ((seed + m as i64) << 32) | copy));
         }
     }
+}
+
+/// Where the offset at `at` leads.
+fn follow(bytes: &[u8], at: usize) -> usize {
+    at + u32::from_le_bytes(bytes[at..at + 4].try_into().unwrap()) as usize
+}
+
+/// What field `place` of the table at `at` refers to.
+fn field(bytes: &[u8], at: usize, place: usize) -> usize {
+    let back = i32::from_le_bytes(bytes[at..at + 4].try_into().unwrap());
+    let entry = (at as i64 - i64::from(back)) as usize + 4 + 2 * place;
+    follow(bytes, at + usize::from(u16::from_le_bytes(bytes[entry..entry + 2].try_into().unwrap())))
+}
+
+/// The model with its first operator listed `count` times: a new root and a new sub-graph in front, which share the old parts.
+fn repeated(old: &[u8], count: usize) -> Vec<u8> {
+    let root = follow(old, 0);
+    let graph = follow(old, field(old, root, 2) + 4);
+    let operator = follow(old, field(old, graph, 3) + 4);
+    // 8 bytes of header; lists of fields of 16 bytes; a root of 20; a vector of one; a sub-graph of 20; the vector of operators.
+    let front = 8 + 16 + 20 + 8 + 16 + 20 + 4 + 4 * count;
+    let mut out = Vec::new();
+    let put = |out: &mut Vec<u8>, n: u32| out.extend(n.to_le_bytes());
+    let to = |out: &mut Vec<u8>, target: usize| put(out, (target - out.len()) as u32);
+    let old_at = |at: usize| front + at;
+    put(&mut out, 24);
+    out.extend(b"TFL3");
+    // The root: version, operator codes, sub-graphs, no description, buffers.
+    out.extend([14u16, 20, 4, 8, 12, 0, 16, 0].iter().flat_map(|n| n.to_le_bytes()));
+    put(&mut out, 16);
+    put(&mut out, 3);
+    to(&mut out, old_at(field(old, root, 1)));
+    put(&mut out, 8);
+    to(&mut out, old_at(field(old, root, 4)));
+    // One sub-graph: tensors, inputs, outputs, operators.
+    put(&mut out, 1);
+    put(&mut out, 20);
+    out.extend([12u16, 20, 4, 8, 12, 16, 0, 0].iter().flat_map(|n| n.to_le_bytes()));
+    put(&mut out, 16);
+    (0..3).for_each(|place| to(&mut out, old_at(field(old, graph, place))));
+    put(&mut out, 4);
+    put(&mut out, count as u32);
+    (0..count).for_each(|_| to(&mut out, old_at(operator)));
+    assert_eq!(out.len(), front);
+    out.extend(old);
+    out
+}
+
+/// A table may be named as often as there is room for its offset: the work must not grow with what hides behind it.
+#[test]
+fn shared_tables_are_not_worth_their_number() {
+    let repeats: usize = std::env::var("TEFF_REPEATS").map_or(150, |n| n.parse().unwrap());
+    for case in cases() {
+        let one = repeated(&case.bytes, 1);
+        let single = unsupported(&case.bytes).unwrap().len() + operators(&case.bytes).unwrap().len();
+        assert!(operators(&one).unwrap().len() <= single, "{}: the copy is a model", case.name);
+        // An operator of four bytes becomes some dozens of nodes, but no more.
+        survive_within(512 << 20, &case.name, &repeated(&case.bytes, repeats));
+    }
+    let large = repeated(&cases()[0].bytes, 250_000);
+    survive("a quarter of a million operators", &large);
+    assert!(read(&large, &ReadOptions::default()).unwrap_err().to_string().contains("250000 operators"));
 }

@@ -1,13 +1,19 @@
 //! Constants of the file, and values computed from them alone.
 
+use super::node::{Lowered, unsupported};
 use crate::error::{Error, Result};
 use crate::model::{Element, ModelFile};
+use std::cell::Cell;
 use std::collections::HashSet;
 use std::sync::Arc;
 use teff_graph::{Graph, Op, Tensor, Type, Value, evaluate};
 
 /// So many bytes of constants are made for each byte of the file: tensors may share a buffer, and f16 and i4 are widened.
 const MOST_GROWTH: usize = 16;
+/// All that is computed and made while reading has no more elements than this.
+const MOST_COMPUTED: usize = 1 << 22;
+/// A loop counts as so many elements.
+const LOOP: usize = 1 << 14;
 /// What is computed from constants is computed now if nothing on the way has more elements than this.
 const MOST_FOLDED: usize = 1 << 14;
 
@@ -81,45 +87,93 @@ fn f32_of_f16(h: u16) -> f32 {
     }
 }
 
-/// The value of `t` if it is computed from constants, with little work.
-pub(crate) fn value(t: &Tensor) -> Option<Arc<Value>> {
-    if t.check().is_err() {
-        return None;
-    }
-    if let Op::Constant(v) = t.op() {
-        return Some(v.clone());
-    }
-    let mut seen = HashSet::new();
-    let mut open = vec![t.clone()];
-    let mut elements = 0usize;
-    while let Some(next) = open.pop() {
-        if !seen.insert(next.id()) {
-            continue;
-        }
-        let costly = matches!(
-            next.op(),
-            Op::Scan(_) | Op::MatMul | Op::Conv(_) | Op::ConvTranspose { .. } | Op::Pool { .. }
-        );
-        elements = elements.saturating_add(next.len());
-        if elements > MOST_FOLDED
-            || costly
-            || matches!(next.op(), Op::Input { .. } | Op::Param(_) | Op::Random { .. })
-        {
-            return None;
-        }
-        open.extend(next.operands().iter().cloned());
-    }
-    let graph = Graph::from_tensors("constant", &[], &[("", t.clone())]).ok()?;
-    Some(Arc::new(evaluate(&graph, &[]).ok()?.swap_remove(0)))
+/// Computes values from constants while reading, and makes constants, as many as a model needs and no more than one should.
+pub(crate) struct Folding {
+    /// Elements that may still be computed or made.
+    left: Cell<usize>,
 }
 
-/// `t` as a constant if it is computed from constants.
-pub(crate) fn folded(t: Tensor) -> Tensor {
-    match (t.op(), value(&t)) {
-        (Op::Constant(_), _) | (_, None) => t,
-        (_, Some(v)) => {
-            let constant = Tensor::constant(v);
-            t.label().map_or(constant.clone(), |label| constant.named(&label))
+impl Folding {
+    pub(crate) fn new() -> Folding {
+        Folding { left: Cell::new(MOST_COMPUTED) }
+    }
+
+    /// Takes so many elements from what is left.
+    fn spend(&self, elements: usize) -> bool {
+        let left = self.left.get().checked_sub(elements);
+        left.inspect(|&left| self.left.set(left)).is_some()
+    }
+
+    /// Counts a loop, which takes as long to build as many other operators.
+    pub(crate) fn count_loop(&self) -> Lowered<()> {
+        if self.spend(LOOP) {
+            return Ok(());
+        }
+        unsupported(format!("more than {} recurrent layers", MOST_COMPUTED / LOOP), "split the model")
+    }
+
+    /// A constant that an operator is lowered to: indices, shares, counts.
+    pub(crate) fn made(&self, value: Value) -> Lowered {
+        if self.spend(value.len()) {
+            return Ok(Tensor::constant(value));
+        }
+        unsupported(
+            format!("together with those before it, more than {MOST_COMPUTED} computed positions"),
+            "resize, mirror and pool to smaller sizes",
+        )
+    }
+
+    /// The value of `t` if it is computed from constants, with little work.
+    pub(crate) fn value(&self, t: &Tensor) -> Option<Arc<Value>> {
+        if t.check().is_err() {
+            return None;
+        }
+        if let Op::Constant(v) = t.op() {
+            return Some(v.clone());
+        }
+        let mut seen = HashSet::new();
+        let mut open = vec![t.clone()];
+        let mut elements = 0usize;
+        while let Some(next) = open.pop() {
+            if !seen.insert(next.id()) {
+                continue;
+            }
+            elements = elements.saturating_add(next.len()).saturating_add(1);
+            if elements > MOST_FOLDED || is_costly(next.op()) {
+                return None;
+            }
+            open.extend(next.operands().iter().cloned());
+        }
+        if !self.spend(elements) {
+            return None;
+        }
+        let graph = Graph::from_tensors("constant", &[], &[("", t.clone())]).ok()?;
+        Some(Arc::new(evaluate(&graph, &[]).ok()?.swap_remove(0)))
+    }
+
+    /// `t` as a constant if it is computed from constants.
+    pub(crate) fn folded(&self, t: Tensor) -> Tensor {
+        match (t.op(), self.value(&t)) {
+            (Op::Constant(_), _) | (_, None) => t,
+            (_, Some(v)) => {
+                let constant = Tensor::constant(v);
+                t.label().map_or(constant.clone(), |label| constant.named(&label))
+            }
         }
     }
+}
+
+/// Operations that take more time than their results have elements, or that depend on a run.
+fn is_costly(op: &Op) -> bool {
+    matches!(
+        op,
+        Op::Scan(_)
+            | Op::MatMul
+            | Op::Conv(_)
+            | Op::ConvTranspose { .. }
+            | Op::Pool { .. }
+            | Op::Input { .. }
+            | Op::Param(_)
+            | Op::Random { .. }
+    )
 }

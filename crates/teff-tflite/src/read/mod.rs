@@ -7,16 +7,19 @@ mod interface;
 mod node;
 mod operators;
 mod quantization;
+mod states;
+mod variables;
 mod walk;
 
 use crate::error::{Error, Result};
 use crate::model::ModelFile;
-use teff_graph::{Graph, Tensor};
+use std::collections::HashSet;
+use teff_graph::{Graph, Num, Tensor};
 use walk::Reader;
 
 pub use operators::supported_operators;
 
-/// What becomes of a model's variable tensors: the memory that recurrent layers keep from one run to the next.
+/// What becomes of a model's variables: the memory that recurrent and streaming layers keep from one run to the next.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum States {
     /// Each is an input and an output of the graph; the caller gives back what came out.
@@ -31,7 +34,7 @@ pub enum States {
 pub struct ReadOptions {
     /// Shapes of inputs, by name, for those that the model leaves open or whose open sizes should not be 1.
     pub input_shapes: Vec<(String, Vec<usize>)>,
-    /// What becomes of variable tensors.
+    /// What becomes of variables.
     pub states: States,
 }
 
@@ -43,7 +46,7 @@ pub struct State {
     /// Name of the graph output that gives its next value.
     pub output: String,
     /// What each of its elements is before the first run.
-    pub initial: i64,
+    pub initial: Num,
 }
 
 /// A model that was read.
@@ -96,15 +99,13 @@ pub fn read(bytes: &[u8], options: &ReadOptions) -> Result<Model> {
 /// When the bytes are no model.
 pub fn unsupported(bytes: &[u8]) -> Result<Vec<Error>> {
     let file = ModelFile::decode(bytes)?;
-    let mut seen: Vec<String> = Vec::new();
+    let mut seen = HashSet::new();
     let mut missing = Vec::new();
     for i in 0..file.operators.len() {
         let at = walk::operator_at(&file, i);
-        if !seen.contains(&at.operator) {
-            seen.push(at.operator.clone());
-            if file.operators[i].name.and_then(operators::find).is_none() {
-                missing.push(walk::no_operator(at));
-            }
+        let first = seen.insert(at.operator.clone());
+        if first && file.operators[i].name.and_then(operators::find).is_none() {
+            missing.push(walk::no_operator(at));
         }
     }
     Ok(missing)

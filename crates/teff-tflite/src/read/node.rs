@@ -3,7 +3,7 @@
 //! Every input that is looked at is remembered. One that is there and was not looked at makes the operator unsupported, so that
 //! nothing a model says is dropped in silence.
 
-use super::constants;
+use super::constants::Folding;
 use super::held::{Held, Layout};
 use super::quantization::{real, stands_for_floats};
 use crate::error::{Error, OperatorAt};
@@ -54,6 +54,7 @@ pub(crate) type Lowered<T = Tensor> = Result<T, Fault>;
 pub(crate) struct Node<'n, 'm> {
     pub(crate) info: &'n OperatorInfo<'m>,
     tensors: &'n [TensorInfo<'m>],
+    pub(crate) folding: &'n Folding,
     inputs: Vec<Option<Held>>,
     seen: RefCell<Vec<usize>>,
     /// Next values of variable tensors, by position among the inputs.
@@ -64,9 +65,10 @@ impl<'n, 'm> Node<'n, 'm> {
     pub(crate) fn new(
         info: &'n OperatorInfo<'m>,
         tensors: &'n [TensorInfo<'m>],
+        folding: &'n Folding,
         inputs: Vec<Option<Held>>,
     ) -> Self {
-        Node { info, tensors, inputs, seen: RefCell::default(), next_states: Vec::new() }
+        Node { info, tensors, folding, inputs, seen: RefCell::default(), next_states: Vec::new() }
     }
 
     /// An error if an input was not looked at.
@@ -166,7 +168,7 @@ impl<'n, 'm> Node<'n, 'm> {
 
     /// The value of input `i`, called `what` by the schema, which must be known while reading.
     pub(crate) fn constant(&self, i: usize, what: &str) -> Lowered<Arc<Value>> {
-        match constants::value(&self.x(i)?) {
+        match self.folding.value(&self.x(i)?) {
             Some(v) => Ok(v),
             None => unsupported(
                 format!("{what} (input {i}) depends on the values of the model's inputs"),

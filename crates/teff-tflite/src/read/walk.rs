@@ -1,18 +1,21 @@
 //! The walk over the operators of a model.
 
-use super::State;
 use super::States;
-use super::constants::{Constants, folded};
+use super::constants::{Constants, Folding};
 use super::held::Held;
 use super::node::{Fault, Lowered, Node};
 use super::operators::{self, Lower};
 use super::quantization::quantized;
+use super::states::{Key, Memory};
+use super::variables::Variables;
 use crate::error::{Error, OperatorAt, Result};
-use crate::model::{Element, ModelFile};
-use teff_graph::{DType, Op, Tensor, Type};
+use crate::model::ModelFile;
+use teff_graph::{DType, Op, Tensor};
 
+/// A model has no more operators than this.
+const MOST_OPERATORS: usize = 1 << 14;
 /// All operators together have no more inputs and outputs than this.
-const MOST_OPERANDS: usize = 1 << 18;
+const MOST_OPERANDS: usize = 1 << 16;
 
 /// What lasts from the first operator to the last.
 pub(crate) struct Reader<'f, 'm> {
@@ -20,18 +23,12 @@ pub(crate) struct Reader<'f, 'm> {
     pub(crate) notes: Vec<String>,
     /// By position of the tensor in the file.
     values: Vec<Option<Held>>,
-    constants: Constants,
-    states: States,
-    memories: Vec<Memory>,
+    pub(super) constants: Constants,
+    folding: Folding,
+    pub(super) states: States,
+    pub(super) memories: Vec<Memory>,
+    pub(super) variables: Variables<'m>,
     operands: usize,
-}
-
-/// A variable tensor: the input it begins as, and what it is now.
-pub(crate) struct Memory {
-    index: usize,
-    pub(crate) state: State,
-    pub(crate) input: Tensor,
-    pub(crate) next: Tensor,
 }
 
 impl<'f, 'm> Reader<'f, 'm> {
@@ -41,8 +38,10 @@ impl<'f, 'm> Reader<'f, 'm> {
             notes: Vec::new(),
             values: vec![None; file.tensors.len()],
             constants: Constants::new(bytes),
+            folding: Folding::new(),
             states,
             memories: Vec::new(),
+            variables: Variables::default(),
             operands: 0,
         }
     }
@@ -65,43 +64,11 @@ impl<'f, 'm> Reader<'f, 'm> {
         let file = self.file;
         let loaded = match self.constants.load(file, index)? {
             Some(t) => Some(t),
-            None if file.tensors[index].is_variable => Some(self.memory(index)?),
+            None if file.tensors[index].is_variable => Some(self.variable_tensor(index)?),
             None => None,
         };
         self.values[index] = loaded.map(Held::plain);
         Ok(self.values[index].clone())
-    }
-
-    /// Makes an input, or a constant, of a variable tensor.
-    fn memory(&mut self, index: usize) -> Result<Tensor> {
-        let info = &self.file.tensors[index];
-        let wrong = |reason: String| Error::Tensor { index, name: info.name.into(), reason };
-        let shape: Option<Vec<usize>> = info.shape.iter().map(|&n| usize::try_from(n).ok()).collect();
-        let (Some(shape), Some(dtype)) = (shape, info.element.dtype()) else {
-            let element = info.element.name();
-            return Err(wrong(format!(
-                "keeps a state of {element} {:?}, which is not supported",
-                info.shape
-            )));
-        };
-        let name = if info.name.is_empty() { format!("state{index}") } else { info.name.to_string() };
-        let input = Tensor::input(&name, dtype, &shape);
-        input.check().map_err(|e| wrong(e.to_string()))?;
-        // Runtimes reset int8 to its zero point and everything else to zero bytes.
-        let zero = match (info.element, &info.quantization) {
-            (Element::Plain(DType::I8), Some(q)) => q.zeros.get(0).unwrap_or(0),
-            _ => 0,
-        };
-        if self.states == States::Reset {
-            self.note(format!("state {name:?} begins anew in every run"));
-            return Ok(Tensor::full(Type::new(dtype, shape), zero as f64).named(&name));
-        }
-        self.note(format!(
-            "state {name:?} is an input and an output: begin with {zero}, then give back what came out"
-        ));
-        let state = State { output: format!("{name}.next"), input: name, initial: zero };
-        self.memories.push(Memory { index, state, next: input.clone(), input: input.clone() });
-        Ok(input)
     }
 
     /// The memories, each with its last value.
@@ -111,7 +78,12 @@ impl<'f, 'm> Reader<'f, 'm> {
 
     /// Lowers all operators in order.
     pub(crate) fn operators(&mut self) -> Result<()> {
-        (0..self.file.operators.len()).try_for_each(|i| self.operator(i))
+        let count = self.file.operators.len();
+        if count > MOST_OPERATORS {
+            let reason = format!("it has {count} operators; up to {MOST_OPERATORS} are supported");
+            return Err(Error::InvalidModel { reason });
+        }
+        (0..count).try_for_each(|i| self.operator(i))
     }
 
     fn operator(&mut self, i: usize) -> Result<()> {
@@ -124,13 +96,17 @@ impl<'f, 'm> Reader<'f, 'm> {
             return Err(Error::InvalidModel { reason });
         }
         let lower = info.name.and_then(operators::find).ok_or_else(|| no_operator(at.clone()))?;
+        if let Lower::Walk(f) = lower {
+            return f(self, i).map_err(|fault| fault.at(&at));
+        }
         let inputs = info.inputs.iter().enumerate().map(|(k, index)| self.input(k, index, &at));
         let inputs = inputs.collect::<Result<Vec<_>>>()?;
         let first_new = Tensor::scalar(false).id();
-        let mut node = Node::new(info, &file.tensors, inputs);
+        let mut node = Node::new(info, &file.tensors, &self.folding, inputs);
         let results = match lower {
             Lower::One(f) => f(&mut node).map(|held| vec![held]),
             Lower::Many(f) => f(&mut node),
+            Lower::Walk(_) => unreachable!("it returned above"),
         };
         let results =
             results.and_then(|r| node.all_looked_at().map(|()| r)).map_err(|fault| fault.at(&at))?;
@@ -145,10 +121,11 @@ impl<'f, 'm> Reader<'f, 'm> {
             let Ok(index) = usize::try_from(index) else { continue };
             let held = self.finished(index, held).map_err(|fault| fault.at(&at))?;
             label(&held.tensor, first_new, &layer_name(&at));
-            self.set(index, Held { tensor: folded(held.tensor), layout: held.layout });
+            self.set(index, Held { tensor: self.folding.folded(held.tensor), layout: held.layout });
         }
         for (k, next) in next_states {
-            self.set_state(info.inputs.get(k), next, &at)?;
+            label(&next, first_new, &layer_name(&at));
+            self.set_state(info.inputs.get(k), next).map_err(|fault| fault.at(&at))?;
         }
         Ok(())
     }
@@ -192,24 +169,13 @@ impl<'f, 'm> Reader<'f, 'm> {
         Ok(held)
     }
 
-    fn set_state(&mut self, index: Option<i32>, next: Tensor, at: &OperatorAt) -> Result<()> {
-        let index = index.and_then(|i| usize::try_from(i).ok()).unwrap_or(usize::MAX);
-        let fail = |reason: String| Err(Error::InvalidOperator { at: at.clone(), reason });
-        if let Err(e) = next.check() {
-            return fail(e.to_string());
-        }
-        if let Some(memory) = self.memories.iter_mut().find(|m| m.index == index) {
-            if memory.input.ty() != next.ty() {
-                return fail(format!(
-                    "its state {:?} is {} and becomes {}",
-                    memory.state.input,
-                    memory.input.ty(),
-                    next.ty()
-                ));
-            }
-            label(&next, memory.input.id(), &layer_name(at));
-            memory.next = next.clone();
-        }
+    fn set_state(&mut self, index: Option<i32>, next: Tensor) -> Lowered<()> {
+        next.check()?;
+        let Some(index) = index.and_then(|i| usize::try_from(i).ok()).filter(|&i| i < self.values.len())
+        else {
+            return Err(Fault::Invalid("its state is no tensor".into()));
+        };
+        self.remember(&Key::Tensor(index), &next)?;
         self.values[index] = Some(Held::plain(next));
         Ok(())
     }

@@ -48,7 +48,7 @@ pub(crate) fn values(ty: &Type, seed: u64) -> Value {
 pub(crate) fn initial(model: &Model) -> Vec<Value> {
     let inputs = &model.graph.inputs()[model.graph.inputs().len() - model.states.len()..];
     let values = inputs.iter().zip(&model.states);
-    values.map(|(&id, state)| Value::full(&model.graph[id].ty, Num::Int(state.initial.into()))).collect()
+    values.map(|(&id, state)| Value::full(&model.graph[id].ty, state.initial)).collect()
 }
 
 /// Inputs of run `run`, without those of states.

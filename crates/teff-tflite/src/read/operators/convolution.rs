@@ -5,7 +5,7 @@ use crate::read::held::{Held, permuted};
 use crate::read::node::{Lowered, Node, floats, invalid, sizes};
 use crate::read::quantization::{bias_scale, dequantized};
 use crate::schema::{conv2d_options, depthwise_conv2d_options, padding, transpose_conv_options};
-use teff_graph::{ConvGeometry, DType, Tensor};
+use teff_graph::{ConvGeometry, DType, Tensor, Type, Value};
 
 pub(super) const TABLE: Table = &[
     ("CONV_2D", One(conv_2d)),
@@ -43,8 +43,8 @@ pub(super) fn bias(n: &Node, i: usize, (x, w): (usize, usize), rank: usize) -> L
     let scales = bias_scale(n.input_info(x)?, n.input_info(w)?, b.len())?;
     let mut aside = vec![1; rank];
     aside[1.min(rank - 1)] = scales.len();
-    let scale = Tensor::from_slice(&scales).reshape(&aside);
-    let zero = Tensor::full(teff_graph::Type::new(b.dtype(), aside), 0.0);
+    let zero = Tensor::constant(Value::zeros(&Type::new(b.dtype(), aside.clone())));
+    let scale = Tensor::constant(Value::new(aside, scales));
     Ok(Some(b.dequantize(&scale, &zero)))
 }
 

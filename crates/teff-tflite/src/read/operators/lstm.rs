@@ -39,6 +39,7 @@ fn lstm(n: &mut Node) -> Lowered<Held> {
             cell.ty()
         ));
     }
+    n.folding.count_loop()?;
     let time_major = options.get(o::TIME_MAJOR)?;
     let y = if x.dtype().is_int() { lstm_integer::run(n, time_major)? } else { run(n, time_major)? };
     Ok(Held::plain(in_order(&y, time_major)))

@@ -18,6 +18,8 @@ mod svdf;
 
 use super::held::Held;
 use super::node::{Lowered, Node, unsupported};
+use super::variables;
+use super::walk::Reader;
 use crate::schema::activation_function_type as fused;
 use teff_graph::Tensor;
 
@@ -28,10 +30,12 @@ pub(crate) enum Lower {
     One(fn(&mut Node) -> Lowered<Held>),
     /// To its outputs.
     Many(fn(&mut Node) -> Lowered<Vec<Held>>),
+    /// By the walk, since it changes what the walk knows. Takes the operator's position.
+    Walk(fn(&mut Reader, usize) -> Lowered<()>),
 }
 
 /// The operators of a family: (name, lowering).
-type Table = &'static [(&'static str, Lower)];
+pub(super) type Table = &'static [(&'static str, Lower)];
 
 const FAMILIES: &[Table] = &[
     activation::TABLE,
@@ -48,6 +52,7 @@ const FAMILIES: &[Table] = &[
     slicing::TABLE,
     source::TABLE,
     svdf::TABLE,
+    variables::TABLE,
 ];
 
 /// The lowering of an operator.

@@ -4,7 +4,7 @@ use super::{Lower::One, Table};
 use crate::read::held::Held;
 use crate::read::node::{Lowered, Node, invalid, sizes, unsupported};
 use crate::schema::{mirror_pad_mode, mirror_pad_options};
-use teff_graph::{Op, PadAxis, Tensor, Type};
+use teff_graph::{Op, PadAxis, Tensor, Type, Value};
 
 pub(super) const TABLE: Table = &[
     ("BATCH_TO_SPACE_ND", One(batch_to_space)),
@@ -78,7 +78,8 @@ fn mirror_pad(n: &mut Node) -> Lowered<Held> {
         let after = (0..high).map(|i| size - 1 - edge - i);
         let indices: Vec<i64> = before.chain(0..size).chain(after).map(|i| i as i64).collect();
         let position = x.position(axis);
-        x = x.map(|x| x.gather(&Tensor::from_slice(&indices), position));
+        let indices = n.folding.made(Value::new([indices.len()], indices))?;
+        x = x.map(|x| x.gather(&indices, position));
     }
     Ok(x)
 }

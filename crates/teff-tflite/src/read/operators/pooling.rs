@@ -2,7 +2,6 @@
 
 use super::convolution::window_padding;
 use super::{Lower::One, Table, activated};
-use crate::read::constants::folded;
 use crate::read::held::Held;
 use crate::read::node::{Fault, Lowered, Node, floats, invalid, unsupported};
 use crate::read::quantization::{clamped, same};
@@ -37,7 +36,7 @@ fn image(x: Held) -> Lowered {
 }
 
 /// How many elements each window over `x` has, which differs where padding has a part in it: to broadcast against the pooled.
-fn counts(x: &Tensor, window: &Window) -> Lowered {
+fn counts(n: &Node, x: &Tensor, window: &Window) -> Lowered {
     let spatial = &x.shape()[2..];
     let outputs = window.output(spatial).map_err(Fault::Invalid)?;
     // A product of what a window has along each axis.
@@ -56,11 +55,11 @@ fn counts(x: &Tensor, window: &Window) -> Lowered {
         };
         let mut shape = vec![1; 4];
         shape[axis + 2] = outputs[axis];
-        Ok(Tensor::constant(Value::new(shape, (0..outputs[axis]).map(inside).collect::<Vec<i32>>())))
+        n.folding.made(Value::new(shape, (0..outputs[axis]).map(inside).collect::<Vec<i32>>()))
     };
     let padded = window.pad_low.iter().chain(&window.pad_high).any(|&p| p > 0);
     if padded {
-        Ok(folded(along(0)? * along(1)?))
+        Ok(n.folding.folded(along(0)? * along(1)?))
     } else {
         let all: usize = window.size.iter().product();
         Ok(Tensor::full(Type::new(DType::I32, [1; 4]), all as f64))
@@ -68,32 +67,33 @@ fn counts(x: &Tensor, window: &Window) -> Lowered {
 }
 
 /// The mean of each window over the elements inside.
-fn mean(x: &Tensor, window: &Window) -> Lowered {
+fn mean(n: &Node, x: &Tensor, window: &Window) -> Lowered {
     let sum = x.pool(PoolKind::Sum, window.clone()).ok()?;
-    Ok(sum / folded(counts(x, window)?.cast(x.dtype())))
+    Ok(sum / n.folding.folded(counts(n, x, window)?.cast(x.dtype())))
 }
 
 /// Of integers that mean the same before and after, halves are rounded away from zero, zero being the integer 0: so the runtime has
 /// it, and of a few elements many a mean ends in a half.
 fn average_pool(n: &mut Node) -> Lowered<Held> {
     let (held, y_info) = (n.held(0)?, n.output_info(0)?);
-    if held.tensor.dtype() == DType::I8 && same(n.input_info(0)?, y_info) {
+    let dtype = held.tensor.dtype();
+    if matches!(dtype, DType::I8 | DType::U8) && same(n.input_info(0)?, y_info) {
         let x = image(held)?.cast(DType::I32);
         let (window, activation) = window(n, &x)?;
-        let (sum, counts) = (x.pool(PoolKind::Sum, window.clone()).ok()?, counts(&x, &window)?);
-        let half = folded(&counts / 2);
+        let (sum, counts) = (x.pool(PoolKind::Sum, window.clone()).ok()?, counts(n, &x, &window)?);
+        let half = n.folding.folded(&counts / 2);
         let rounded = sum.full_like(0.0).less(&sum).select(&(&sum + &half), &(&sum - &half)) / counts;
-        return Ok(Held::channels_first(clamped(rounded, y_info, activation)?.cast(DType::I8)));
+        return Ok(Held::channels_first(clamped(rounded, y_info, activation)?.cast(dtype)));
     }
     let x = floats(image(n.real(0)?)?, "its input")?;
     let (window, activation) = window(n, &x)?;
-    Ok(Held::channels_first(activated(mean(&x, &window)?.ok()?, activation)?))
+    Ok(Held::channels_first(activated(mean(n, &x, &window)?.ok()?, activation)?))
 }
 
 fn l2_pool(n: &mut Node) -> Lowered<Held> {
     let x = floats(image(n.real(0)?)?, "its input")?;
     let (window, activation) = window(n, &x)?;
-    let y = mean(&x.square(), &window)?.ok()?.sqrt();
+    let y = mean(n, &x.square(), &window)?.ok()?.sqrt();
     Ok(Held::channels_first(activated(y, activation)?))
 }
 

@@ -53,16 +53,16 @@ fn bilinear(n: &mut Node) -> Lowered<Held> {
     let (mut x, size) = input(n, n.real(0)?)?;
     x = floats(x, "its input")?;
     for (axis, to) in [(2, size[0]), (3, size[1])] {
-        x = interpolated(&x, axis, to, grid);
+        x = interpolated(n, &x, axis, to, grid)?;
     }
     Ok(Held::channels_first(x))
 }
 
 /// Each result between the two nearest elements along `axis`.
-fn interpolated(x: &Tensor, axis: usize, to: usize, grid: Grid) -> Tensor {
+fn interpolated(n: &Node, x: &Tensor, axis: usize, to: usize, grid: Grid) -> Lowered {
     let from = x.shape()[axis];
     if from == to && !grid.corners {
-        return x.clone();
+        return Ok(x.clone());
     }
     let step = grid.step(from, to);
     let position = |i: usize| if grid.half { (i as f32 + 0.5) * step - 0.5 } else { i as f32 * step };
@@ -73,10 +73,14 @@ fn interpolated(x: &Tensor, axis: usize, to: usize, grid: Grid) -> Tensor {
     let mut shape = vec![1; x.rank()];
     shape[axis] = to;
     let share =
-        Tensor::constant(Value::new(shape, (0..to).map(|i| position(i) - low(i)).collect::<Vec<f32>>()));
-    let (lower, upper) =
-        (x.gather(&Tensor::from_slice(&lower), axis), x.gather(&Tensor::from_slice(&upper), axis));
-    lower * (share.full_like(1.0) - &share) + upper * share
+        n.folding.made(Value::new(shape, (0..to).map(|i| position(i) - low(i)).collect::<Vec<f32>>()))?;
+    let (lower, upper) = (indices(n, lower)?, indices(n, upper)?);
+    let (lower, upper) = (x.gather(&lower, axis), x.gather(&upper, axis));
+    Ok(lower * (share.full_like(1.0) - &share) + upper * share)
+}
+
+fn indices(n: &Node, list: Vec<i64>) -> Lowered {
+    n.folding.made(Value::new([list.len()], list))
 }
 
 fn nearest(n: &mut Node) -> Lowered<Held> {
@@ -92,7 +96,7 @@ fn nearest(n: &mut Node) -> Lowered<Held> {
             let whole = if grid.corners { position.round() } else { position.floor() };
             (whole as i64).clamp(0, from as i64 - 1)
         };
-        x = x.gather(&Tensor::from_slice(&(0..to).map(at).collect::<Vec<i64>>()), axis);
+        x = x.gather(&indices(n, (0..to).map(at).collect())?, axis);
     }
     Ok(Held::channels_first(x))
 }

@@ -76,7 +76,7 @@ fn range(n: &mut Node) -> Lowered<Held> {
         (Num::Int(start), Num::Int(delta)) => Num::Int(start + delta * i as i128),
         _ => Num::Float(start.as_f64() + delta.as_f64() * i as f64),
     });
-    Ok(Held::plain(Tensor::constant(value)))
+    Ok(Held::plain(n.folding.made(value)?))
 }
 
 fn rank(n: &mut Node) -> Lowered<Held> {
