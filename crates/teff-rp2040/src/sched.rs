@@ -61,14 +61,18 @@ const ALL: [Event; COUNT] = [
 #[derive(Clone, Debug)]
 pub(crate) struct Sched {
     due: [u64; COUNT],
+    /// The earliest of `due`, and the first source that has it.
     next: u64,
+    first: usize,
+    /// The run ends at this cycle.
+    pub(crate) limit: u64,
     /// The cores stop at the first instruction boundary at or after this cycle; 0 stops them at once.
     pub(crate) horizon: u64,
 }
 
 impl Sched {
     pub(crate) fn new() -> Sched {
-        Sched { due: [NEVER; COUNT], next: NEVER, horizon: 0 }
+        Sched { due: [NEVER; COUNT], next: NEVER, first: 0, limit: NEVER, horizon: 0 }
     }
 
     /// The earliest planned cycle, or [`NEVER`].
@@ -80,14 +84,13 @@ impl Sched {
     /// Plans `event` for cycle `due`, in place of what was planned for it; `None` cancels.
     #[inline]
     pub(crate) fn set(&mut self, event: Event, due: Option<u64>) {
-        let slot = &mut self.due[event as usize];
-        let old = *slot;
-        *slot = due.unwrap_or(NEVER);
-        let new = *slot;
-        if new <= self.next {
-            self.next = new;
+        let index = event as usize;
+        let new = due.unwrap_or(NEVER);
+        self.due[index] = new;
+        if new < self.next || new == self.next && index < self.first {
+            (self.next, self.first) = (new, index);
             self.horizon = self.horizon.min(new);
-        } else if old == self.next {
+        } else if index == self.first && new != self.next {
             self.recompute();
         }
     }
@@ -111,11 +114,10 @@ impl Sched {
         if self.next > now {
             return None;
         }
-        let next = self.next;
-        let index = self.due.iter().position(|&due| due == next)?;
-        self.due[index] = NEVER;
+        let (next, first) = (self.next, self.first);
+        self.due[first] = NEVER;
         self.recompute();
-        Some((ALL[index], next))
+        Some((ALL[first], next))
     }
 
     /// Makes the cores return to the run loop after the current instruction.
@@ -125,7 +127,12 @@ impl Sched {
     }
 
     fn recompute(&mut self) {
-        self.next = self.due.iter().copied().fold(NEVER, u64::min);
+        (self.next, self.first) = (NEVER, 0);
+        for (index, &due) in self.due.iter().enumerate() {
+            if due < self.next {
+                (self.next, self.first) = (due, index);
+            }
+        }
     }
 }
 

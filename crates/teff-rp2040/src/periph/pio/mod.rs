@@ -73,25 +73,31 @@ impl Pio {
     /// Runs every machine due at `now`.
     pub(crate) fn event(&mut self, now: u64, wires: &mut Wires) {
         let mut cycle = self.begin(now, wires);
-        let mut ran = 0;
+        let mut filled = 0;
         for i in 0..4 {
             if self.sm[i].due <= now {
+                let before = self.sm[i].levels();
                 self.step(i, &mut cycle);
-                ran |= 1 << i;
+                filled |= u32::from(self.sm[i].levels() != before) << i;
             }
         }
-        self.finish(&cycle, ran, wires);
+        self.finish(&cycle, filled, wires);
     }
 
-    /// Carries out what the machines in `ran` changed in this cycle.
-    fn finish(&mut self, cycle: &Cycle, ran: u32, wires: &mut Wires) {
+    /// Carries out what the machines changed in this cycle; those in `filled` have other FIFO levels than before.
+    fn finish(&mut self, cycle: &Cycle, filled: u32, wires: &mut Wires) {
         let flags = self.flags & !cycle.clear_flags | cycle.set_flags;
-        if flags != self.flags {
+        let flagged = flags != self.flags;
+        if flagged {
             self.flags = flags;
             self.wake(cycle.now + 1, |machine| machine.waits_for_flag());
         }
         wires.pins.drive(func::PIO0 + self.id, self.out, self.dirs, cycle.now);
-        self.update(ran, cycle.now, wires);
+        if flagged || filled != 0 {
+            self.update(filled, cycle.now, wires);
+        } else {
+            self.plan(wires);
+        }
     }
 
     /// Wakes the sleeping machines that `who` names, at their first tick from `from` on.
