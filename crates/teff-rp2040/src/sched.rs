@@ -57,6 +57,10 @@ const ALL: [Event; COUNT] = [
     Event::SysTick1,
 ];
 
+/// The sources that may act in nearly every cycle, in their order.
+const BUSY: [usize; 4] =
+    [Event::Board as usize, Event::Pio0 as usize, Event::Pio1 as usize, Event::Dma as usize];
+
 /// The plan: one due cycle for each source, the earliest of them, and how far the cores may run now.
 #[derive(Clone, Debug)]
 pub(crate) struct Sched {
@@ -64,6 +68,9 @@ pub(crate) struct Sched {
     /// The earliest of `due`, and the first source that has it.
     next: u64,
     first: usize,
+    /// The same among those that are not in [`BUSY`], which seldom changes.
+    idle_next: u64,
+    idle_first: usize,
     /// The run ends at this cycle.
     pub(crate) limit: u64,
     /// The cores stop at the first instruction boundary at or after this cycle; 0 stops them at once.
@@ -72,7 +79,15 @@ pub(crate) struct Sched {
 
 impl Sched {
     pub(crate) fn new() -> Sched {
-        Sched { due: [NEVER; COUNT], next: NEVER, first: 0, limit: NEVER, horizon: 0 }
+        Sched {
+            due: [NEVER; COUNT],
+            next: NEVER,
+            first: 0,
+            idle_next: NEVER,
+            idle_first: 0,
+            limit: NEVER,
+            horizon: 0,
+        }
     }
 
     /// The earliest planned cycle, or [`NEVER`].
@@ -91,8 +106,10 @@ impl Sched {
             (self.next, self.first) = (new, index);
             self.horizon = self.horizon.min(new);
         } else if index == self.first && new != self.next {
-            self.recompute();
+            self.recompute(index);
+            return;
         }
+        self.note_idle(index);
     }
 
     /// Plans `event` for `due` unless it is planned earlier.
@@ -116,7 +133,7 @@ impl Sched {
         }
         let (next, first) = (self.next, self.first);
         self.due[first] = NEVER;
-        self.recompute();
+        self.recompute(first);
         Some((ALL[first], next))
     }
 
@@ -126,12 +143,24 @@ impl Sched {
         self.horizon = 0;
     }
 
-    fn recompute(&mut self) {
-        (self.next, self.first) = (NEVER, 0);
-        for (index, &due) in self.due.iter().enumerate() {
-            if due < self.next {
-                (self.next, self.first) = (due, index);
-            }
+    /// Looks for the earliest anew, after that of `changed` has changed.
+    fn recompute(&mut self, changed: usize) {
+        self.note_idle(changed);
+        let mut first = (self.idle_next, self.idle_first);
+        for index in BUSY {
+            // Of equal ones the first source comes first.
+            first = first.min((self.due[index], index));
+        }
+        (self.next, self.first) = first;
+    }
+
+    /// Keeps the earliest of the sources that are seldom due, after that of `changed` has changed.
+    #[inline]
+    fn note_idle(&mut self, changed: usize) {
+        if !BUSY.contains(&changed) {
+            let idle = (0..COUNT).filter(|index| !BUSY.contains(index));
+            let first = idle.map(|index| (self.due[index], index)).min();
+            (self.idle_next, self.idle_first) = first.unwrap_or((NEVER, 0));
         }
     }
 }

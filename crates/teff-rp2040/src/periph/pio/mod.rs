@@ -35,8 +35,6 @@ pub(crate) struct Pio {
 struct Cycle {
     now: u64,
     pins: u32,
-    /// When the next input change leaves the synchronisers.
-    arrives: Option<u64>,
     flags: u8,
     set_flags: u8,
     clear_flags: u8,
@@ -66,8 +64,7 @@ impl Pio {
         let seen = wires.pins.synchronised(now);
         let pins =
             if self.bypass == 0 { seen } else { seen & !self.bypass | wires.pins.input() & self.bypass };
-        let arrives = wires.pins.next_arrival(now);
-        Cycle { now, pins, arrives, flags: self.flags, set_flags: 0, clear_flags: 0 }
+        Cycle { now, pins, flags: self.flags, set_flags: 0, clear_flags: 0 }
     }
 
     /// Runs every machine due at `now`.
@@ -77,7 +74,7 @@ impl Pio {
         for i in 0..4 {
             if self.sm[i].due <= now {
                 let before = self.sm[i].levels();
-                self.step(i, &mut cycle);
+                self.step(i, &mut cycle, wires);
                 filled |= u32::from(self.sm[i].levels() != before) << i;
             }
         }
