@@ -6,56 +6,23 @@
 /// No event planned.
 pub(crate) const NEVER: u64 = u64::MAX;
 
-/// The sources of events, in the order in which those of the same cycle are handled.
-#[repr(usize)]
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Event {
-    Board = 0,
-    Pio0,
-    Pio1,
-    Spi0,
-    Spi1,
-    Uart0,
-    Uart1,
-    I2c0,
-    I2c1,
-    Adc,
-    Pwm,
-    Stream,
-    Ssi,
-    Dma,
-    Timer,
-    Rtc,
-    Usb,
-    Watchdog,
-    SysTick0,
-    SysTick1,
+/// Declares the sources once: the enumeration, and all of them in its order.
+macro_rules! sources {
+    ($($name:ident),*) => {
+        /// The sources of events, in the order in which those of the same cycle are handled.
+        #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+        pub(crate) enum Event { $($name),* }
+
+        const ALL: &[Event] = &[$(Event::$name),*];
+    };
 }
 
-const COUNT: usize = Event::SysTick1 as usize + 1;
-
-const ALL: [Event; COUNT] = [
-    Event::Board,
-    Event::Pio0,
-    Event::Pio1,
-    Event::Spi0,
-    Event::Spi1,
-    Event::Uart0,
-    Event::Uart1,
-    Event::I2c0,
-    Event::I2c1,
-    Event::Adc,
-    Event::Pwm,
-    Event::Stream,
-    Event::Ssi,
-    Event::Dma,
-    Event::Timer,
-    Event::Rtc,
-    Event::Usb,
-    Event::Watchdog,
-    Event::SysTick0,
-    Event::SysTick1,
+sources![
+    Board, Pio0, Pio1, Spi0, Spi1, Uart0, Uart1, I2c0, I2c1, Adc, Pwm, Stream, Ssi, Dma, Timer, Rtc, Usb,
+    Watchdog, SysTick0, SysTick1
 ];
+
+const COUNT: usize = ALL.len();
 
 /// The sources that may act in nearly every cycle, in their order.
 const BUSY: [usize; 4] =
