@@ -48,6 +48,8 @@ pub(crate) struct Pins {
     level: u32,
     history: [(u64, u32); HISTORY],
     newest: usize,
+    /// Pads on which a device of the board wants every edge, however fast.
+    pub(crate) clocks: u32,
     /// Pads whose level changed and whose watchers have not been told.
     pub(crate) changed: u32,
     /// Inputs that changed and whose watchers have not been told.
@@ -73,6 +75,7 @@ impl Pins {
             level: 0,
             history: [(0, 0); HISTORY],
             newest: 0,
+            clocks: 0,
             changed: 0,
             input_changed: 0,
         };
@@ -216,6 +219,11 @@ impl Pins {
             | bit(self.driven) << 13
             | bit(self.pad_level) << 17
             | bit(self.level) << 19
+    }
+
+    /// True when a device of the board is clocked by one of the pins in `mask` that have selected `function`.
+    pub(crate) fn clocks_by(&self, function: usize, mask: u32) -> bool {
+        self.clocks & self.selected[function] & mask != 0
     }
 
     /// The function that pin `pin` has selected.
