@@ -34,6 +34,8 @@ pub(crate) struct Pins {
     selected: [u32; FUNCTIONS],
     out: [u32; FUNCTIONS],
     enable: [u32; FUNCTIONS],
+    /// What the chip drives, of all functions together: levels and enables.
+    chip: (u32, u32),
     overridden: bool,
     pull_up: u32,
     input_enable: u32,
@@ -64,6 +66,7 @@ impl Pins {
             selected: [0; FUNCTIONS],
             out: [0; FUNCTIONS],
             enable: [0; FUNCTIONS],
+            chip: (0, 0),
             overridden: false,
             pull_up: 0,
             input_enable: MASK,
@@ -118,15 +121,16 @@ impl Pins {
     pub(crate) fn drive_outside(&mut self, mask: u32, level: u32, now: u64) {
         self.outside_driven |= mask;
         self.outside_level = self.outside_level & !mask | level & mask;
-        self.resolve(now);
+        self.settle(now);
     }
 
     /// Lets go of the pins in `mask` from outside.
     pub(crate) fn release_outside(&mut self, mask: u32, now: u64) {
         self.outside_driven &= !mask;
-        self.resolve(now);
+        self.settle(now);
     }
 
+    /// What a function drives, or which drives a pin, has changed.
     fn resolve(&mut self, now: u64) {
         let (mut out, mut enable) = (0, 0);
         for f in 0..FUNCTIONS {
@@ -136,7 +140,13 @@ impl Pins {
         if self.overridden {
             (out, enable) = self.output_overrides(out, enable);
         }
-        enable &= !self.output_disable;
+        self.chip = (out, enable & !self.output_disable);
+        self.settle(now);
+    }
+
+    /// Levels on the pads, from the chip's drivers and those outside.
+    fn settle(&mut self, now: u64) {
+        let (out, enable) = self.chip;
         let floating = self.outside_driven & self.outside_level | !self.outside_driven & self.pull_up;
         let pad = (enable & out | !enable & floating) & MASK;
         self.driven = enable;

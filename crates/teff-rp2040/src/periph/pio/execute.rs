@@ -48,11 +48,13 @@ impl Pio {
                 machine.stall = stall;
                 machine.due = NOT_DUE;
                 // A change that is still in the synchroniser happened before the machine began to wait.
-                if let Stall::Pin(pin) = stall
-                    && self.bypass >> pin & 1 == 0
-                    && let Some(arrives) = wires.pins.next_arrival(cycle.now)
-                {
-                    machine.wake(arrives);
+                if let Stall::Pin(pin) = stall {
+                    self.awaited |= 1 << pin;
+                    if self.bypass >> pin & 1 == 0
+                        && let Some(arrives) = wires.pins.next_arrival(cycle.now)
+                    {
+                        machine.wake(arrives);
+                    }
                 }
                 self.note_stall(i, stall);
             }
@@ -84,6 +86,9 @@ impl Pio {
                 machine.pending = Some(instruction);
                 machine.stall = stall;
                 machine.due = NOT_DUE;
+                if let Stall::Pin(pin) = stall {
+                    self.awaited |= 1 << pin;
+                }
             }
         }
     }

@@ -29,6 +29,8 @@ pub(crate) struct Pio {
     bypass: u32,
     out: u32,
     dirs: u32,
+    /// Pins that sleeping machines wait for; a machine that woke otherwise may have left its pin here.
+    awaited: u32,
 }
 
 /// What the machines of one cycle share: the state at its start, and what they change.
@@ -53,6 +55,7 @@ impl Pio {
             bypass: 0,
             out: 0,
             dirs: 0,
+            awaited: 0,
         }
     }
 
@@ -108,6 +111,10 @@ impl Pio {
 
     /// The pins in `changed` have a new level since cycle `now`.
     pub(crate) fn inputs_changed(&mut self, changed: u32, now: u64, wires: &mut Wires) {
+        if changed & self.awaited == 0 {
+            return;
+        }
+        self.awaited &= !changed;
         let mut woke = false;
         for machine in &mut self.sm {
             let Some(pin) = machine.waits_for_pin() else { continue };
