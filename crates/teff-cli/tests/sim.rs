@@ -374,6 +374,11 @@ fn places_that_cannot_be_written_are_refused_before_the_run() {
         assert!(said.starts_with("cannot write ") && said.contains("where.png"), "{said}");
     }
     assert!(folder.files().is_empty());
+    for option in ["--lcd", "--profile", "--trace", "--uart"] {
+        let said = fail(&["sim", &corpus("hello.elf"), option, &folder.text("")], 1);
+        assert!(said.contains("it is a folder; name a file in it"), "{option}: {said}");
+    }
+    assert!(folder.files().is_empty());
     assert!(fail(&["sim", &corpus("hello.elf"), "--seconds", "-1"], 2).contains("a number above 0"));
     assert!(fail(&["sim", &corpus("hello.elf"), "--gdb", "0"], 2).contains("--gdb"));
 }
