@@ -67,17 +67,29 @@ fn a_program_talks_on_the_terminal_and_ends_with_its_own_status() {
 }
 
 #[test]
-fn what_is_typed_reaches_the_program() {
-    let mut child = teff(&["sim", &corpus("hello.elf"), "--input", "-", "-q"])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut said = [0; 22];
-    child.stdout.as_mut().unwrap().read_exact(&mut said).unwrap();
-    child.stdin.as_mut().unwrap().write_all(b"typed\n").unwrap();
-    let out = child.wait_with_output().unwrap();
-    assert_eq!((out.status.code(), &out.stdout[..]), (Some(5), &b"TYPED\n"[..]));
+fn what_is_typed_reaches_a_program_that_polls_and_one_that_sleeps() {
+    for program in ["hello.elf", "hello_sleep.elf"] {
+        let mut child = teff(&["sim", &corpus(program), "--input", "-", "-q"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut said = [0; 22];
+        child.stdout.as_mut().unwrap().read_exact(&mut said).unwrap();
+        child.stdin.as_mut().unwrap().write_all(b"typed\n").unwrap();
+        let out = child.wait_with_output().unwrap();
+        assert_eq!((out.status.code(), &out.stdout[..]), (Some(5), &b"TYPED\n"[..]), "{program}");
+    }
+    let folder = Folder::new("sim-sleep");
+    let input = folder.write("input", "four\n");
+    let out = teff(&["sim", &corpus("hello_sleep.elf"), "--input", &input, "-q"]).output().unwrap();
+    assert_eq!(out.status.code(), Some(4));
+    // Nothing is typed, and nothing can be: it sleeps for good.
+    let said = message(
+        &teff(&["sim", &corpus("hello_sleep.elf"), "--input", "-"]).stdin(Stdio::null()).output().unwrap(),
+        1,
+    );
+    assert!(said.starts_with("the program has come to rest after 0.0"), "{said}");
 }
 
 #[test]
@@ -360,6 +372,11 @@ fn places_that_cannot_be_written_are_refused_before_the_run() {
     for option in ["--lcd", "--profile", "--trace", "--uart"] {
         let said = fail(&["sim", &corpus("hello.elf"), option, &folder.text("no/where.png")], 1);
         assert!(said.starts_with("cannot write ") && said.contains("where.png"), "{said}");
+    }
+    assert!(folder.files().is_empty());
+    for option in ["--lcd", "--profile", "--trace", "--uart"] {
+        let said = fail(&["sim", &corpus("hello.elf"), option, &folder.text("")], 1);
+        assert!(said.contains("it is a folder; name a file in it"), "{option}: {said}");
     }
     assert!(folder.files().is_empty());
     assert!(fail(&["sim", &corpus("hello.elf"), "--seconds", "-1"], 2).contains("a number above 0"));

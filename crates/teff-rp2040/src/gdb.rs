@@ -54,15 +54,18 @@ struct Server<'a> {
 }
 
 /// Serves the GDB at the other end of `stream` until it leaves or the program ends. The program stands still until
-/// GDB lets it go.
+/// GDB lets it go, and at each BKPT, as on a chip with a debugger.
 ///
 /// # Errors
 /// When the socket fails.
 pub fn serve(sim: &mut Simulator, stream: TcpStream, between: Between) -> Result<Ended, Error> {
     let failed = |e: std::io::Error| Error::Io { what: "serve GDB".into(), why: e.to_string() };
     stream.set_nodelay(true).map_err(failed)?;
+    let stops = sim.stop_at_bkpt(true);
     let mut server = Server { sim, between, stream, pending: Vec::new(), core: 0, acknowledge: true };
-    server.run().map_err(failed)
+    let ended = server.run().map_err(failed);
+    sim.stop_at_bkpt(stops);
+    ended
 }
 
 impl Server<'_> {

@@ -197,6 +197,11 @@ impl Simulator {
         }
     }
 
+    /// Sets [`Options::stop_at_bkpt`]; returns what it was.
+    pub(crate) fn stop_at_bkpt(&mut self, stop: bool) -> bool {
+        std::mem::replace(&mut self.options.stop_at_bkpt, stop)
+    }
+
     /// Resets the chip, as power-on does; memory keeps its contents.
     pub fn reset(&mut self) {
         let now = self.cycles();

@@ -119,7 +119,7 @@ fn machine(args: &ArgMatches) -> Result<Simulator> {
 /// Everything around it. What could not be written later fails here, before the work.
 fn session<'a>(args: &ArgMatches, sim: &mut Simulator) -> Result<Session<'a>> {
     let (json, quiet) = (args.get_flag("json"), args.get_flag("quiet"));
-    let mut outputs = ["lcd", "profile", "trace"].iter().filter_map(|name| given(args, name));
+    let mut outputs = ["lcd", "profile"].iter().filter_map(|name| given(args, name));
     outputs.try_for_each(check_writable)?;
     let screen = match given(args, "lcd") {
         Some(path) => Some(Screen::new(path, &sim.board().screen().during("--lcd")?)?),

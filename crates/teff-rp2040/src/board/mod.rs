@@ -200,6 +200,11 @@ impl Board {
         }
     }
 
+    /// Pins on which devices want every edge.
+    pub(crate) fn clocks(&self) -> u32 {
+        self.devices.microphone.as_ref().map_or(0, Microphone::watched)
+    }
+
     /// The pin that clocks the camera.
     pub(crate) fn clock_pin(&self) -> Option<usize> {
         self.description.camera.map(|pins| usize::from(pins.xclk))

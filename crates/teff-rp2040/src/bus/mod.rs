@@ -94,8 +94,10 @@ impl Bus {
     /// A chip with `flash_bytes` of flash (a power of two), fresh from power-on.
     pub(crate) fn new(flash_bytes: usize, miss: u64, board: Board) -> Bus {
         let sram: Box<[u32]> = vec![0; SRAM_WORDS].into_boxed_slice();
+        let mut wires = Wires::new(board.description().crystal_hz);
+        wires.pins.clocks = board.clocks();
         Bus {
-            wires: Wires::new(board.description().crystal_hz),
+            wires,
             contended: false,
             banks: Banks::new(),
             sram: sram.try_into().expect("the length is that of the array"),

@@ -1,6 +1,7 @@
 //! A PL011 UART with its 32-deep FIFOs (datasheet 4.2). Bytes take their time on the line; errors, parity and
 //! flow control are not modelled.
 
+use super::primecell;
 use crate::sched::Event;
 use crate::wires::{Wires, dreq, irq};
 use std::collections::VecDeque;
@@ -167,14 +168,7 @@ impl Uart {
             0x3c => self.raised,
             0x40 => self.raised & self.mask,
             0x48 => self.dmacr,
-            0xfe0 => 0x11,
-            0xfe4 => 0x10,
-            0xfe8 => 0x34,
-            0xff0 => 0x0d,
-            0xff4 => 0xf0,
-            0xff8 => 0x05,
-            0xffc => 0xb1,
-            _ => 0,
+            _ => primecell(0x11, reg),
         }
     }
 

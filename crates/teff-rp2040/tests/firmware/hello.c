@@ -1,4 +1,5 @@
-/* Says hello on UART 0 at 115200 baud, answers a line in capitals, and ends with the number of its letters as exit status. */
+/* Says hello on UART 0 at 115200 baud, answers a line in capitals, and ends with the number of its letters as exit status.
+ * With SLEEP defined it sleeps until a letter comes. */
 #include "chip.h"
 
 #define RESETS 0x4000c000u
@@ -37,9 +38,18 @@ int main(void)
     REG(IO_BANK0 + 12) = 2;
     print("hello from the RP2040\n");
     uint32_t letters = 0;
+#ifdef SLEEP
+    __asm__ volatile("cpsid i");
+    REG(UART0 + 0x38) = 1u << 4 | 1u << 6;
+    NVIC_ISER = 1u << 20;
+#endif
     for (;;) {
-        while (REG(UART0 + 0x18) & 0x10)
-            ;
+        while (REG(UART0 + 0x18) & 0x10) {
+#ifdef SLEEP
+            __asm__ volatile("wfi");
+            REG(0xe000e280) = 1u << 20; /* NVIC_ICPR: pending is enough to wake, no handler runs */
+#endif
+        }
         char c = (char)REG(UART0);
         if (c == '\n')
             break;

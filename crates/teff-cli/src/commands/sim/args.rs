@@ -83,6 +83,7 @@ fn inputs() -> [Arg; 8] {
             .value_parser(value_parser!(PathBuf)),
         Arg::new("usb")
             .long("usb")
+            .value_name("WHAT")
             .help("What is at the other end of the USB cable: a computer that opens the serial port, or a charger")
             .value_parser(["host", "charger"])
             .default_value("host"),

@@ -5,7 +5,7 @@ use crate::failure::Result;
 use crate::files::read;
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{Receiver, channel};
+use std::sync::mpsc::{Receiver, TryRecvError, channel};
 use teff_rp2040::Simulator;
 
 /// The places a program can print to.
@@ -31,8 +31,8 @@ enum Uarts {
 enum Input {
     Nothing,
     Bytes(Vec<u8>),
-    /// What is typed, from a thread that waits for it.
-    Typed(Receiver<Vec<u8>>),
+    /// What is typed, from a thread that waits for it, and what of it has not been sent yet.
+    Typed(Receiver<Vec<u8>>, Vec<u8>),
 }
 
 pub(crate) struct Console {
@@ -57,7 +57,7 @@ impl Console {
         };
         let input = match input {
             None => Input::Nothing,
-            Some(path) if path == Path::new("-") => Input::Typed(typed()),
+            Some(path) if path == Path::new("-") => Input::Typed(typed(), Vec::new()),
             Some(path) => Input::Bytes(read(path)?),
         };
         Ok(Console {
@@ -73,7 +73,7 @@ impl Console {
 
     /// True while bytes may come from outside at any time.
     pub(crate) fn listens(&self) -> bool {
-        matches!(self.input, Input::Typed(_))
+        matches!(self.input, Input::Typed(..))
     }
 
     /// Takes what the program has printed since the last call; `print` shows it to the user.
@@ -118,22 +118,32 @@ impl Console {
         stream.tail.drain(..old);
     }
 
-    /// Sends the input on, once the program has opened a serial port.
-    pub(crate) fn feed(&mut self, sim: &mut Simulator) {
-        let bytes = match &mut self.input {
-            Input::Nothing => return,
-            _ if !sim.usb_open() && !sim.uart_open(0) => return,
-            Input::Bytes(bytes) => std::mem::take(bytes),
-            Input::Typed(lines) => lines.try_iter().flatten().collect(),
+    /// Sends the input on, once the program has opened a serial port; true if anything was sent.
+    pub(crate) fn feed(&mut self, sim: &mut Simulator) -> bool {
+        let (bytes, ended) = match &mut self.input {
+            Input::Nothing => return false,
+            Input::Bytes(bytes) => (bytes, true),
+            Input::Typed(lines, bytes) => loop {
+                match lines.try_recv() {
+                    Ok(line) => bytes.extend(line),
+                    Err(TryRecvError::Empty) => break (bytes, false),
+                    Err(TryRecvError::Disconnected) => break (bytes, true),
+                }
+            },
         };
-        if sim.usb_open() {
-            sim.send_usb(&bytes);
-        } else {
-            sim.send_uart(0, &bytes);
+        let sent = !bytes.is_empty() && (sim.usb_open() || sim.uart_open(0));
+        if sent && sim.usb_open() {
+            sim.send_usb(bytes);
+        } else if sent {
+            sim.send_uart(0, bytes);
         }
-        if let Input::Bytes(_) = self.input {
+        if sent {
+            bytes.clear();
+        }
+        if ended && bytes.is_empty() {
             self.input = Input::Nothing;
         }
+        sent
     }
 
     /// What each stream has printed, for the result.

@@ -15,7 +15,13 @@ pub(crate) struct PartFile {
 
 impl PartFile {
     pub(crate) fn create(path: &Path) -> Result<PartFile> {
-        let direct = std::fs::metadata(path).is_ok_and(|m| !m.is_file() && !m.is_dir());
+        if path.is_dir() {
+            return Err(Failure::new(format!(
+                "cannot write {}: it is a folder; name a file in it",
+                path.display()
+            )));
+        }
+        let direct = std::fs::metadata(path).is_ok_and(|m| !m.is_file());
         let part = (!direct).then(|| {
             let mut name = path.file_name().unwrap_or_default().to_os_string();
             name.push(format!(".{}.part", std::process::id()));

@@ -94,10 +94,11 @@ impl<'a> Session<'a> {
             let slice = (hz / SLICES).min(u64::try_from(rest).unwrap_or(u64::MAX)).max(1);
             let stop = run(&mut self.watcher, sim, sim.cycles() + slice);
             let printed = self.look(sim)?;
-            let over = ending(&stop).or_else(|| self.asked_to_end(sim));
+            let over = if stop == Stop::Deadlock && self.input_comes(sim) { None } else { ending(&stop) };
+            let over = over.or_else(|| self.asked_to_end(sim));
             match over {
                 Some(ending) => return Ok(ending),
-                None if printed => {}
+                None if self.console.feed(sim) || printed => {}
                 None => {
                     if let Some(ending) = self.prove(sim)? {
                         return Ok(ending);
@@ -105,6 +106,17 @@ impl<'a> Session<'a> {
                 }
             }
         }
+    }
+
+    /// The cores sleep for good, unless input wakes them: true if some was sent, or may still be typed.
+    fn input_comes(&mut self, sim: &mut Simulator) -> bool {
+        if self.console.feed(sim) {
+            return true;
+        }
+        if self.console.listens() {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        self.console.listens()
     }
 
     /// Now and then looks whether anything can still happen.
@@ -126,7 +138,6 @@ impl<'a> Session<'a> {
     fn look(&mut self, sim: &mut Simulator) -> Result<bool> {
         let progress = &mut self.progress;
         let printed = self.console.drain(sim, |bytes| progress.print(bytes))?;
-        self.console.feed(sim);
         let now = sim.nanoseconds();
         if let Some(screen) = self.screen.as_mut().filter(|screen| screen.wants(now)) {
             screen.take(sim.board().screen()?, now);
@@ -158,7 +169,10 @@ impl<'a> Session<'a> {
         let Some(stream) = self.wait_for_gdb(port)? else { return Ok(Ending::Stopped) };
         let mut failure = None;
         let ended = gdb::serve(sim, stream, &mut |sim| match self.look(sim) {
-            Ok(_) => self.asked_to_end(sim).is_none(),
+            Ok(_) => {
+                self.console.feed(sim);
+                self.asked_to_end(sim).is_none()
+            }
             Err(e) => {
                 failure = Some(e);
                 false
