@@ -46,10 +46,12 @@ fn operands(walk: &Walk, id: NodeId, op: Binary) -> Option<(NodeId, NodeId)> {
     (node.op == Op::Binary(op)).then(|| (node.operands[0], node.operands[1]))
 }
 
-/// The axes and the operand of a reduction that is spread again.
+/// The axes and the operand of a reduction that is spread again, its gradient stopped or not.
 fn reduced<'a>(walk: &Walk<'a>, id: NodeId, kind: ReduceKind) -> Option<(&'a [usize], NodeId)> {
-    let spread = &walk.graph[id];
-    let id = if matches!(spread.op, Op::Broadcast(_)) { spread.operands[0] } else { id };
+    let mut id = id;
+    while let Op::Broadcast(_) | Op::Unary(Unary::StopGradient) = walk.graph[id].op {
+        id = walk.graph[id].operands[0];
+    }
     match &walk.graph[id].op {
         Op::Reduce { kind: k, axes } if *k == kind => Some((axes, walk.graph[id].operands[0])),
         _ => None,

@@ -148,8 +148,7 @@ fn ends_of_chains(graph: &Graph, outputs: &HashSet<NodeId>, found: &Analysis) ->
         while let ([user], false) = (&users[at.index()][..], outputs.contains(&at)) {
             let node = &graph[*user];
             let operand = node.operands.iter().position(|o| *o == at).expect("a user has it as operand");
-            let larger = node.ty.bytes() > graph[from].ty.bytes();
-            if found.apart[user.index()] || !is_function(&node.op, operand) || larger {
+            if found.apart[user.index()] || !is_function(&node.op, operand) {
                 break;
             }
             at = *user;
