@@ -138,6 +138,25 @@ fn what_an_index_cannot_count_is_refused_by_name() {
     assert!(e.contains("i8[65536,65536] has more elements than a 32-bit index counts"), "{e}");
 }
 
+/// A value used twice by the next, and that again: as many paths as the number of values doubles. And a chain that is only long.
+#[test]
+fn many_paths_and_long_chains_compile_at_once() {
+    let x = Tensor::input("x", DType::I32, &[3]);
+    let paths = (0..100).fold(x.clone(), |y, _| &y + (&y * 2.0).maximum(&x));
+    let chain = (0..5000).fold(x.clone(), |y, i| if i % 2 == 0 { y + 1.0 } else { -y });
+    let image = paths.reshape(&[1, 1, 1, 3]);
+    let pooled = image.max_pool2d(1, 1);
+    let padded = image.pad(&[(0, 0), (0, 0), (1, 0), (0, 2)], 0.0);
+    for y in [paths, chain, pooled, padded] {
+        let g = Graph::from_tensors("net", std::slice::from_ref(&x), &[("y", y)]).unwrap();
+        let start = std::time::Instant::now();
+        let compiled = compile(&g, &Options::default()).unwrap();
+        assert!(start.elapsed().as_secs() < 10, "compiling takes {:?}", start.elapsed());
+        let inputs = [Value::new([3], vec![1i32, -7, 1000])];
+        assert_eq!(program::evaluate(&compiled, &inputs).unwrap(), evaluate(&g, &inputs).unwrap());
+    }
+}
+
 /// Compiles and runs the self-test beside the network; its exit status and what it said.
 fn run_selftest(p: &Program, arena: c::ArenaOwner, samples: &[Sample]) -> (bool, String) {
     let options = c::Options { arena };

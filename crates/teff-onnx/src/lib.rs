@@ -11,8 +11,9 @@
 //! - [`write()`] takes any graph that ONNX can express and gives the bytes of a model, always the same for the same graph. Patterns
 //!   are written as the operators they are known by (`Gemm`, `Conv` with bias, `Softmax` ...), the rest operation by operation.
 //! - The crate opens no files. Data outside the model file comes through a callback of [`ReadOptions`].
-//! - A hostile file gives an error: no length is believed beyond the bytes there are, nesting, inlining and unrolling are bounded,
-//!   and constants are folded only up to a documented size.
+//! - A hostile file gives an error: no length is believed beyond the bytes there are; nesting, inlining, unrolling and what is
+//!   computed while reading are bounded, so that no file under 1 MB takes 1 GB or ten seconds ([`Error::TooLarge`]). `fuzz/` looks
+//!   for one that does.
 //!
 //! ```
 //! use teff_graph::{DType, Graph, Tensor, Value, evaluate};

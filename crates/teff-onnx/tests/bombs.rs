@@ -94,6 +94,12 @@ fn large_shapes() -> Vec<(&'static str, Vec<u8>)> {
             "Resize with antialias",
             resize(&[1], vec![text_attribute("mode", "linear"), int_attribute("antialias", 1)]),
         ),
+        ("Resize to one", {
+            let linear = vec![text_attribute("mode", "linear"), int_attribute("antialias", 1)];
+            let n = node("Resize", "", &["x", "", "", "s"], &["y"]);
+            let n = linear.into_iter().fold(n, |m, a| m.message(5, a));
+            model(&[1_000_000], &[n], &[constant("s", &[1])])
+        }),
         ("Split", one("Split", &[HUGE], vec![int_attribute("num_outputs", HUGE)], &[])),
         ("SplitToSequence", one("SplitToSequence", &[HUGE], vec![], &[])),
         ("Tile", one("Tile", &[4], vec![], &[("r", &[1 << 62])])),
@@ -129,6 +135,7 @@ fn large_files_of_few_bytes() {
     quadratic_work();
     many_constants();
     repeated_bodies();
+    long_grams();
     many_names();
     sparse_tensors();
     long_chains();
@@ -140,6 +147,9 @@ fn regions() {
     survives("RoiAlign", &model(&[1, 1, 4, 4], &[n], &more));
     let more = [(11, value("w", &[1, 1, 1, 1])), (11, value("o", &[1, 2, 1 << 20, 1 << 20]))];
     survives("DeformConv", &model(&[1, 1, 4, 4], &[node("DeformConv", "", &["x", "w", "o"], &["y"])], &more));
+    let more = [(11, value("w", &[1, 1, 1 << 10, 1 << 10])), (11, value("o", &[1, 1 << 21, 1, 1]))];
+    let n = node("DeformConv", "", &["x", "w", "o"], &["y"]);
+    survives("DeformConv of many taps", &model(&[1, 1, 2000, 2000], &[n], &more));
     let grid = [constant("s", &[1, 1, 1 << 20, 1 << 20])];
     survives("AffineGrid", &model(&[1, 2, 3], &[node("AffineGrid", "", &["x", "s"], &["y"])], &grid));
     let more = [(11, value("s", &[1 << 30])), (11, value("z", &[1 << 30]))];
@@ -229,6 +239,19 @@ fn repeated_bodies() {
     let mut bytes = model(&[1], &calls, &[(5, ints("c", &[], &[0]))]);
     bytes.extend(Message::default().message(25, f).0);
     survives("a function copied often", &bytes);
+}
+
+fn long_grams() {
+    let pool: Vec<i64> = (0..20_000).collect();
+    let n = node("TfIdfVectorizer", "", &["x"], &["y"]).message(5, ints_attribute("pool_int64s", &pool));
+    let n = n.message(5, ints_attribute("ngram_counts", &vec![0; 20_000]));
+    let n = n.message(5, ints_attribute("ngram_indexes", &[60_000]));
+    let n = n
+        .message(5, int_attribute("min_gram_length", 1))
+        .message(5, int_attribute("max_gram_length", 1 << 40));
+    let n = n.message(5, int_attribute("max_skip_count", 1000)).message(5, text_attribute("mode", "TF"));
+    let list = node("Cast", "", &["f"], &["x"]).message(5, int_attribute("to", 7));
+    survives("TfIdfVectorizer", &model(&[1], &[list, n], &[(11, value("f", &[HUGE]))]));
 }
 
 fn many_names() {

@@ -1,6 +1,6 @@
 //! Which nodes get memory, and which are computed where they are read.
 
-use super::work::{weights, work};
+use super::work::{depths, weights, work};
 use std::collections::HashSet;
 use teff_graph::{Binary, Graph, NodeId, Op, PoolKind, Window};
 
@@ -49,9 +49,9 @@ pub(super) fn groups(graph: &Graph) -> Groups {
     graph.nodes().iter().flat_map(|n| &n.operands).for_each(|o| uses[o.index()] += 1);
     graph.outputs().iter().for_each(|o| uses[o.node.index()] += 1);
     let outputs: HashSet<NodeId> = graph.outputs().iter().map(|o| o.node).collect();
-    let first = analyse(graph, &outputs);
-    let ends = ends_of_chains(graph, &outputs, &first);
-    let kept: HashSet<NodeId> = outputs.iter().copied().chain(ends).collect();
+    let mut kept: HashSet<NodeId> = outputs.iter().copied().chain(depths(graph)).collect();
+    let first = analyse(graph, &kept);
+    kept.extend(ends_of_chains(graph, &outputs, &first));
     let Analysis { reads, apart } = analyse(graph, &kept);
     let mut found = Groups { list: Vec::new(), uses, apart };
     absorb(graph, &reads, &outputs, &mut found);
@@ -91,7 +91,7 @@ fn analyse(graph: &Graph, kept: &HashSet<NodeId>) -> Analysis {
                     |r: &Read| Read { by: r.by, in_step: r.in_step && in_step, times: r.times * times };
                 reads[id.index()].iter().map(further).collect()
             };
-            reads[o.index()].extend(through);
+            through.into_iter().for_each(|r| add_read(&mut reads[o.index()], r));
         }
     }
     Analysis { reads, apart }
@@ -112,6 +112,14 @@ fn widens(graph: &Graph, id: NodeId) -> bool {
             one && matches!(graph[*x].op, Op::Cast(_)) && widens(graph, *x)
         }
         _ => false,
+    }
+}
+
+/// Adds a read to those of a node. Paths of one kind to one kernel are one entry: there may be exponentially many paths.
+fn add_read(reads: &mut Vec<Read>, new: Read) {
+    match reads.iter_mut().find(|r| r.by == new.by && r.in_step == new.in_step) {
+        Some(known) => known.times += new.times,
+        None => reads.push(new),
     }
 }
 
@@ -250,7 +258,8 @@ fn pooled_convolution(
         } else if !apart[id.index()] && graph[id].ty.shape == graph[chain[0]].ty.shape {
             let in_step =
                 graph[id].operands.iter().enumerate().filter(|&(i, _)| is_function(&graph[id].op, i));
-            chain.extend(in_step.map(|(_, &o)| o));
+            let new: Vec<NodeId> = in_step.map(|(_, &o)| o).filter(|o| !chain.contains(o)).collect();
+            chain.extend(new);
         }
     }
     let conv = conv?;

@@ -3,6 +3,9 @@
 use super::fuse::{Group, Kind, kind};
 use teff_graph::{Binary, Graph, NodeId, Op, Unary};
 
+/// No more operations than this are computed one on the other without memory between them.
+const DEEPEST: usize = 256;
+
 /// For each node, how much work one of its elements is when all below it that can be is computed on the way; an addition is 1.
 pub(super) fn weights(graph: &Graph) -> Vec<f64> {
     let mut weights: Vec<f64> = Vec::new();
@@ -28,6 +31,25 @@ pub(super) fn weights(graph: &Graph) -> Vec<f64> {
         weights.push(own + below.map(|o| weights[o.index()]).sum::<f64>());
     }
     weights
+}
+
+/// Nodes at which a chain of functions is cut, so that no expression becomes so deep that walking it takes more stack than there is.
+pub(super) fn depths(graph: &Graph) -> Vec<NodeId> {
+    let mut depth: Vec<usize> = Vec::with_capacity(graph.nodes().len());
+    let mut cuts = Vec::new();
+    for id in graph.ids() {
+        let node = &graph[id];
+        let below = node.operands.iter().map(|o| depth[o.index()]).max().unwrap_or(0);
+        depth.push(match kind(&node.op) {
+            Kind::Element if below < DEEPEST => below + 1,
+            Kind::Element => {
+                cuts.push(id);
+                0
+            }
+            Kind::Source | Kind::Loop => 0,
+        });
+    }
+    cuts
 }
 
 /// Multiply-accumulates, or elements read, of a loop.

@@ -126,6 +126,11 @@ impl<'n, 's, 'm> Node<'n, 's, 'm> {
         self.reader.spend(count)
     }
 
+    /// As [`Node::spend`], for as many tensors.
+    pub(crate) fn spend_tensors(&mut self, count: usize) -> Lowered<()> {
+        self.reader.spend_tensors(count)
+    }
+
     /// How many inputs are given, absent ones included.
     pub(crate) fn input_count(&self) -> usize {
         self.inputs.len()

@@ -299,12 +299,17 @@ impl<'m> Reader<'m> {
         }
     }
 
+    /// As [`Reader::spend`], for as many tensors.
+    pub(crate) fn spend_tensors(&mut self, count: usize) -> std::result::Result<(), Fault> {
+        self.spend(count.saturating_mul(TENSOR))
+    }
+
     /// Checks and labels what a node gave, and folds it if it is small.
     fn finished(&mut self, item: Item, first_new: u64, at: &NodeAt) -> Result<Item> {
         let mut finish = |t: Typed| {
             t.tensor.check().map_err(|e| Fault::from(e).at(at))?;
             let made = label(&t.tensor, first_new, &at.node);
-            self.spend(made * TENSOR).map_err(|fault| fault.at(at))?;
+            self.spend_tensors(made).map_err(|fault| fault.at(at))?;
             Ok(Typed { tensor: self.fold.folded(t.tensor, SMALL), ..t })
         };
         Ok(match item {

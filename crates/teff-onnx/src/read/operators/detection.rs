@@ -61,7 +61,7 @@ fn roi_align(n: &mut Node) -> Lowered {
     let scale = n.float("spatial_scale", 1.0);
     let ratio = n.int("sampling_ratio", 0);
     let corners = &rois * scale - if half { 0.5 } else { 0.0 };
-    n.spend(count.saturating_mul(256))?;
+    n.spend_tensors(count.saturating_mul(64))?;
     let mut parts = Vec::new();
     for r in 0..count {
         let corner = |i: usize| corners.pick(0, r).pick(0, i);

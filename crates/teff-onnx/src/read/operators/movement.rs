@@ -137,7 +137,7 @@ fn split(n: &mut Node) -> Lowered<Vec<Item>> {
             if parts == 0 || parts > size.max(1) {
                 return invalid(format!("an axis of {size} elements in {parts} parts"));
             }
-            n.spend(parts)?;
+            n.spend_tensors(parts)?;
             let each = size.div_ceil(parts);
             (0..parts).map(|i| each.min(size.saturating_sub(i * each))).collect()
         }

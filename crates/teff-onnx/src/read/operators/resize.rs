@@ -160,7 +160,9 @@ fn resized(n: &mut Node, x: &Tensor, along: Vec<Along>, method: &Method) -> Lowe
     for a in &along {
         let given = x.shape()[a.axis];
         let shrink = if method.antialias { a.scale.clamp(1e-9, 1.0) } else { 1.0 };
-        n.spend((a.size as f64 * (2.0 + 4.0 / shrink)) as usize)?;
+        let reach = 2.0 + 4.0 / shrink;
+        n.spend((a.size as f64 * reach) as usize)?;
+        n.spend_tensors(4 * reach as usize)?;
         if given == 0 && a.size > 0 {
             return invalid(format!("axis {} of {} cannot become {} long", a.axis, x.ty(), a.size));
         }

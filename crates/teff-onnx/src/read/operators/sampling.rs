@@ -233,7 +233,9 @@ fn deform_conv(n: &mut Node) -> Lowered {
     if !fits {
         return invalid(format!("X {}, W {} and offset {} do not fit", x.ty(), w.ty(), offset.ty()));
     }
-    n.spend(count.saturating_mul(taps * offset_groups * axes))?;
+    let samplings = taps.saturating_mul(offset_groups * axes);
+    n.spend_tensors(samplings.saturating_mul(32))?;
+    n.spend(samplings.saturating_mul(count))?;
     let offsets = offset.reshape(&[batch, offset_groups, taps, axes, count]);
     let mask = n.optional(4)?.map(|m| m.reshape(&[batch, offset_groups, taps, count]));
     let weights = w.reshape(&[groups, outputs / groups, channels / groups, taps]);

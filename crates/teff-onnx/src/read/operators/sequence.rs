@@ -101,7 +101,7 @@ fn split_to_sequence(n: &mut Node) -> Lowered<Vec<Item>> {
         Item::Sequence(_) => return invalid("input 1 must be a tensor"),
     };
     let each = given.as_ref().filter(|g| g.0).and_then(|g| g.1.first()).map_or(1, |&each| each.max(1));
-    n.spend(size.div_ceil(each).saturating_mul(16))?;
+    n.spend_tensors(size.div_ceil(each))?;
     let (parts, drop) = match given {
         None => (vec![1; size], !keep),
         Some((true, _)) => ((0..size.div_ceil(each)).map(|i| each.min(size - i * each)).collect(), false),

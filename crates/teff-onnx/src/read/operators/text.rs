@@ -47,6 +47,8 @@ fn tf_idf(n: &mut Node) -> Lowered {
         let weight = |i: usize| weights.get(here.start + i).copied().unwrap_or(1.0);
         // A single element skips nothing.
         let widest = if size == 1 { 0 } else { skips };
+        n.spend_tensors(size.saturating_mul(8 * (widest + 1)))?;
+        n.spend(grams.len().saturating_mul(widest + 1))?;
         let mut found: Option<Tensor> = None;
         for step in 1..=widest + 1 {
             let Some(windows) = length.checked_sub((size - 1) * step).filter(|&w| w > 0) else { continue };
