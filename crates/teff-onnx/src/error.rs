@@ -47,6 +47,13 @@ pub enum Error {
         /// What is wrong.
         reason: String,
     },
+    /// A node of which a graph could be made, but a very large one or with very much work: what a small file can ask for has bounds.
+    TooLarge {
+        /// Where.
+        at: NodeAt,
+        /// What is bounded.
+        what: &'static str,
+    },
     /// A graph input or output that cannot be used as it is.
     Interface {
         /// Its name.
@@ -86,7 +93,12 @@ impl fmt::Display for Error {
                  fetched completely (a Git LFS pointer is not the file itself)"
             ),
             Error::Unsupported { at, what, remedy } => write!(f, "{at}: {what}; {remedy}"),
-            Error::InvalidNode { at, reason } => write!(f, "{at}: {reason}"),
+            Error::InvalidNode { at, reason } => {
+                write!(f, "{at}: {reason}; export the model again, or look at it with onnx.checker")
+            }
+            Error::TooLarge { at, what } => {
+                write!(f, "{at}: {what}; give smaller shapes, or keep this outside the model")
+            }
             Error::Interface { name, reason } => write!(f, "graph input or output {name:?}: {reason}"),
             Error::Tensor { name, reason } => write!(f, "tensor {name:?} {reason}"),
             Error::InvalidModel { reason } => write!(f, "the model is invalid: {reason}"),

@@ -1,75 +1,26 @@
 //! What is wrong with a model is said: where, what, and what can be done.
 
+mod message;
+
+use message::{Message, int_attribute, ints, ints_attribute, model, node, text_attribute, value};
 use std::cell::RefCell;
 use teff_graph::{DType, Graph, Tensor, Value, evaluate};
 use teff_onnx::{Error, ExternalData, ReadOptions, WriteOptions, read, unsupported, write};
 
-/// A message, written by hand: the tests must not depend on the writer that they test beside.
-#[derive(Default, Clone)]
-struct Message(Vec<u8>);
-
-impl Message {
-    fn varint(mut self, mut n: u64) -> Self {
-        while n >= 0x80 {
-            self.0.push(n as u8 | 0x80);
-            n >>= 7;
-        }
-        self.0.push(n as u8);
-        self
-    }
-
-    fn int(self, field: u64, n: i64) -> Self {
-        self.varint(field << 3).varint(n as u64)
-    }
-
-    fn bytes(self, field: u64, b: &[u8]) -> Self {
-        let mut m = self.varint(field << 3 | 2).varint(b.len() as u64);
-        m.0.extend(b);
-        m
-    }
-
-    fn text(self, field: u64, s: &str) -> Self {
-        self.bytes(field, s.as_bytes())
-    }
-
-    fn message(self, field: u64, m: Message) -> Self {
-        self.bytes(field, &m.0)
-    }
+fn error(bytes: &[u8]) -> String {
+    read(bytes, &ReadOptions::default()).unwrap_err().to_string()
 }
 
-fn node(op: &str, domain: &str, inputs: &[&str], outputs: &[&str]) -> Message {
-    let m = inputs.iter().fold(Message::default(), |m, i| m.text(1, i));
-    let m = outputs.iter().fold(m, |m, o| m.text(2, o));
-    m.text(3, "the_node").text(4, op).text(7, domain)
-}
-
-fn int_attribute(name: &str, n: i64) -> Message {
-    Message::default().text(1, name).int(3, n).int(20, 2)
-}
-
-fn text_attribute(name: &str, s: &str) -> Message {
-    Message::default().text(1, name).text(4, s).int(20, 3)
-}
-
-/// Sizes; a negative one is left open.
-fn value(name: &str, dims: &[i64]) -> Message {
-    let dim = |&d: &i64| if d < 0 { Message::default().text(2, "n") } else { Message::default().int(1, d) };
-    let shape = dims.iter().fold(Message::default(), |m, d| m.message(1, dim(d)));
-    let tensor = Message::default().int(1, 1).message(2, shape);
+/// An input of integers.
+fn integers(name: &str, dims: &[i64]) -> Message {
+    let shape = dims.iter().fold(Message::default(), |m, &d| m.message(1, Message::default().int(1, d)));
+    let tensor = Message::default().int(1, 7).message(2, shape);
     Message::default().text(1, name).message(2, Message::default().message(1, tensor))
 }
 
-/// A model with input x, output y and these nodes and further fields of the graph.
-fn model(x: &[i64], nodes: &[Message], more: &[(u64, Message)]) -> Vec<u8> {
-    let graph = nodes.iter().fold(Message::default(), |m, n| m.message(1, n.clone())).text(2, "g");
-    let graph = more.iter().fold(graph, |m, (field, inner)| m.message(*field, inner.clone()));
-    let graph = graph.message(11, value("x", x)).message(12, Message::default().text(1, "y"));
-    let opset = Message::default().text(1, "").int(2, 17);
-    Message::default().int(1, 8).message(7, graph).message(8, opset).0
-}
-
-fn error(bytes: &[u8]) -> String {
-    read(bytes, &ReadOptions::default()).unwrap_err().to_string()
+/// An initialiser that is true.
+fn flag(name: &str) -> Message {
+    Message::default().int(2, 9).text(8, name).bytes(9, &[1])
 }
 
 #[track_caller]
@@ -112,6 +63,87 @@ fn an_attribute_value_that_is_not_supported() {
     let n = node("Pad", "", &["x", "p"], &["y"]).message(5, text_attribute("mode", "mirror"));
     let pads = Message::default().int(1, 4).int(2, 7).text(8, "p").bytes(9, &[0; 32]);
     says(&model(&[1, 2], &[n], &[(5, pads)]), &["the_node", "mirror", "use constant, reflect"]);
+}
+
+/// Each fault names the node, its operator and version, what is at fault, and what can be done.
+#[test]
+fn ten_faults() {
+    let one = |op: &str, inputs: &[&str], attributes: &[Message]| {
+        attributes.iter().fold(node(op, "", inputs, &["y"]), |m, a| m.message(5, a.clone()))
+    };
+    let x = &[1, 2, 4, 4];
+    let weights = (5, ints("w", &[1], &[3]));
+    let cases: Vec<(Vec<u8>, [&str; 3])> = vec![
+        (
+            model(x, &[one("RandomNormalLike", &["x"], &[])], &[]),
+            ["RandomNormalLike", "not supported", "give them as an input"],
+        ),
+        (
+            model(x, &[one("Relu", &["x"], &[int_attribute("inplace", 1)])], &[]),
+            ["Relu", "attribute \"inplace\"", "another opset"],
+        ),
+        (
+            model(
+                x,
+                &[one(
+                    "DepthToSpace",
+                    &["x"],
+                    &[int_attribute("blocksize", 1), text_attribute("mode", "ZIGZAG")],
+                )],
+                &[],
+            ),
+            ["DepthToSpace", "mode=\"ZIGZAG\"", "use DCR or CRD"],
+        ),
+        (
+            model(x, &[one("Reshape", &["x", "s"], &[])], &[(5, ints("s", &[2], &[3, 5]))]),
+            [
+                "Reshape",
+                "reshape of f32[1,2,4,4]: 32 elements do not fill the shape [3, 5]",
+                "export the model again",
+            ],
+        ),
+        (
+            model(x, &[one("Tile", &["x", "r"], &[])], &[(11, integers("r", &[4]))]),
+            ["Tile", "repeats (input 1) depends on the values of the model's inputs", "export with it fixed"],
+        ),
+        (
+            model(x, &[one("MatMul", &["x", "v"], &[])], &[(11, value("v", &[3, 2]))]),
+            [
+                "MatMul",
+                "the inner sizes differ: 4 columns on the left, 3 rows on the right",
+                "export the model again",
+            ],
+        ),
+        (
+            model(x, &[one("MaxPool", &["x"], &[])], &[]),
+            ["MaxPool", "kernel_shape is missing", "onnx.checker"],
+        ),
+        (
+            model(x, &[one("Transpose", &["x"], &[ints_attribute("perm", &[0, 1, 2, 2])])], &[]),
+            ["Transpose", "f32[1,2,4,4]", "export the model again"],
+        ),
+        (
+            model(x, &[one("Cast", &["x"], &[int_attribute("to", 8)])], &[]),
+            ["Cast", "strings", "keep text processing outside the model"],
+        ),
+        (
+            model(x, &[one("Softmax", &["x", "w"], &[])], std::slice::from_ref(&weights)),
+            ["Softmax", "input 1 (\"w\") is not supported at this version", "export without it"],
+        ),
+        (
+            model(x, &[one("Dropout", &["x", "", "t"], &[])], &[(5, flag("t"))]),
+            ["Dropout", "training_mode is on", "export the model for inference"],
+        ),
+        (
+            model(x, &[one("Add", &["x", "ghost"], &[])], &[]),
+            ["Add", "\"ghost\" is given by no earlier node", "onnx.checker"],
+        ),
+    ];
+    for (bytes, [operator, fault, remedy]) in cases {
+        assert!(read(&bytes, &ReadOptions::default()).is_err(), "{operator} is read");
+        let at = format!("node \"the_node\" ({operator}, opset 17): ");
+        says(&bytes, &[&at, fault, remedy]);
+    }
 }
 
 #[test]

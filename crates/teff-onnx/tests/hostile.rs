@@ -2,15 +2,13 @@
 //!
 //! `TEFF_FUZZ` is how many damaged copies are made of each (2 when not given).
 
-#[path = "common/archive.rs"]
-mod archive;
-mod common;
+mod suite;
 
-use archive::Archive;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
+use suite::Archive;
 use teff_graph::random_bits;
 use teff_onnx::{ReadOptions, WriteOptions, operators, read, read_tensor, unsupported, write};
 

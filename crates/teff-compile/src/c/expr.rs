@@ -1,6 +1,7 @@
 //! Expressions in C, with no more parentheses than a reader needs.
 
 use super::helper::{Helper, Helpers};
+use crate::printing::at_least;
 use crate::program::{Atom, BufferId, Expr, Index, Program, Scalar, Var, VarInfo};
 use std::collections::HashMap;
 use teff_graph::{Binary, DType, Num, Unary};
@@ -47,11 +48,6 @@ pub(super) fn c_type(dtype: DType) -> &'static str {
         DType::F32 => "float",
         DType::F64 => "double",
     }
-}
-
-/// The text, in parentheses when it binds less tightly than `least`.
-pub(super) fn at_least((text, binds): Text, least: Binds) -> String {
-    if binds < least { format!("({text})") } else { text }
 }
 
 /// Integer types that C computes in `int`.
@@ -223,7 +219,11 @@ impl<'a> Printer<'a> {
                 (format!("{a} || {b}"), Binds::Or)
             }
             Binary::Eq => self.infix(a, "==", b, Binds::Equality),
-            Binary::Xor => self.infix(a, "!=", b, Binds::Equality),
+            // gcc asks for parentheses around a comparison beside another.
+            Binary::Xor => {
+                let (a, b) = (self.operand(a, Binds::Prefix), self.operand(b, Binds::Prefix));
+                (format!("{a} != {b}"), Binds::Equality)
+            }
             Binary::Lt | Binary::Le => {
                 let sign = if op == Binary::Lt { "&&" } else { "||" };
                 let (a, b) = (self.operand(a, Binds::Postfix), self.operand(b, Binds::Bits));

@@ -52,12 +52,17 @@ impl Facts {
         }
     }
 
+    /// The indices that something is known of, without their constants.
+    pub(crate) fn forms(&self) -> impl Iterator<Item = &Index> {
+        self.0.iter().map(|(form, ..)| form)
+    }
+
     /// Bounds of `index`: the tightest that subtracting multiples of known forms gives.
     pub(crate) fn bounds(&self, index: &Index, vars: &[VarInfo]) -> Option<Interval> {
         let mut rest = index.clone();
         let mut known = (0i64, 0i64);
         let width = |r: Option<Interval>| r.map_or(i64::MAX, |(a, b)| b.saturating_sub(a));
-        for (form, low, high) in &self.0 {
+        for (form, low, high) in self.0.iter().chain(&self.of_dividends(vars)) {
             let Some((atom, c)) = form.terms().first() else { continue };
             let Some((_, d)) = rest.terms().iter().find(|(a, _)| a == atom) else { continue };
             let m = d / c;
@@ -70,14 +75,50 @@ impl Facts {
             };
             let without = rest.minus(&form.times(m));
             let span = m.abs().saturating_mul(high - low);
-            if width(without.interval(vars)).saturating_add(span) <= width(rest.interval(vars)) {
+            if width(self.sum(&without, vars)).saturating_add(span) <= width(self.sum(&rest, vars)) {
                 rest = without;
                 let (a, b) = if m > 0 { (low * m, high * m) } else { (high * m, low * m) };
                 known = (known.0 + a, known.1 + b);
             }
         }
-        let (low, high) = rest.interval(vars)?;
+        let (low, high) = self.sum(&rest, vars)?;
         Some((low.checked_add(known.0)?, high.checked_add(known.1)?))
+    }
+
+    /// What is known of e when something is of e % n: `n * (e / n) + e % n` is e.
+    fn of_dividends(&self, vars: &[VarInfo]) -> Vec<(Index, i64, i64)> {
+        let dividend = |(form, low, high): &(Index, i64, i64)| {
+            let [(Atom::Mod(e, n), 1)] = form.terms() else { return None };
+            let (least, most) = e.interval(vars)?;
+            let (low, high) = (least.div_euclid(*n) * n + low, most.div_euclid(*n) * n + high);
+            Some((e.offset(-e.constant()), low - e.constant(), high - e.constant()))
+        };
+        self.0.iter().filter_map(dividend).collect()
+    }
+
+    /// Bounds of a sum by those of its terms.
+    fn sum(&self, index: &Index, vars: &[VarInfo]) -> Option<Interval> {
+        index.interval_by(&|atom| self.atom(atom, vars))
+    }
+
+    /// Bounds of an atom, with what is known of it and of what it is made of.
+    fn atom(&self, atom: &Atom, vars: &[VarInfo]) -> Option<Interval> {
+        let by_form = match atom {
+            Atom::Var(_) | Atom::Value(_) => atom.interval(vars),
+            Atom::Div(e, n) => {
+                self.bounds(e, vars).map(|(low, high)| (low.div_euclid(*n), high.div_euclid(*n)))
+            }
+            Atom::Mod(e, n) => match self.bounds(e, vars)? {
+                (low, high) if low >= 0 && high < *n => Some((low, high)),
+                _ => Some((0, n - 1)),
+            },
+        };
+        let fact = self.0.iter().find(|(form, ..)| matches!(form.terms(), [(a, 1)] if a == atom));
+        match (by_form, fact) {
+            (Some((a, b)), Some((_, low, high))) => Some((a.max(*low), b.min(*high))),
+            (None, Some((_, low, high))) => Some((*low, *high)),
+            (by_form, None) => by_form,
+        }
     }
 }
 

@@ -111,7 +111,11 @@ pub(crate) enum ValueKind<'a> {
     /// Nothing said.
     #[default]
     Unknown,
-    /// Sequence, map, optional or sparse tensor.
+    /// A list of tensors like this.
+    Sequence(Box<ValueKind<'a>>),
+    /// A tensor or a sequence, or nothing.
+    Optional(Box<ValueKind<'a>>),
+    /// Map, sparse tensor, or nested deeper than ONNX nests.
     Other(&'static str),
 }
 
@@ -306,7 +310,7 @@ impl<'a> ValueInfo<'a> {
         each(bytes, |number, p| {
             match number {
                 1 => v.name = p.text()?,
-                2 => v.kind = value_kind(p.bytes()?)?,
+                2 => v.kind = value_kind(p.bytes()?, 2)?,
                 _ => {}
             }
             Ok(())
@@ -315,7 +319,8 @@ impl<'a> ValueInfo<'a> {
     }
 }
 
-fn value_kind(bytes: &[u8]) -> Result<ValueKind<'_>> {
+/// A `TypeProto` with types inside it at most `nested` deep; an optional sequence of tensors has two.
+fn value_kind(bytes: &[u8], nested: usize) -> Result<ValueKind<'_>> {
     let mut kind = ValueKind::Unknown;
     each(bytes, |number, p| {
         match number {
@@ -331,15 +336,30 @@ fn value_kind(bytes: &[u8]) -> Result<ValueKind<'_>> {
                 })?;
                 kind = ValueKind::Tensor { data_type, dims };
             }
-            4 => kind = ValueKind::Other("sequence"),
+            4 => kind = ValueKind::Sequence(element_kind(p.bytes()?, nested)?),
             5 => kind = ValueKind::Other("map"),
             8 => kind = ValueKind::Other("sparse tensor"),
-            9 => kind = ValueKind::Other("optional value"),
+            9 => kind = ValueKind::Optional(element_kind(p.bytes()?, nested)?),
             _ => {}
         }
         Ok(())
     })?;
     Ok(kind)
+}
+
+/// What a sequence or optional holds.
+fn element_kind(bytes: &[u8], nested: usize) -> Result<Box<ValueKind<'_>>> {
+    let mut kind = ValueKind::Unknown;
+    each(bytes, |number, p| {
+        if number == 1 {
+            kind = match nested.checked_sub(1) {
+                Some(nested) => value_kind(p.bytes()?, nested)?,
+                None => ValueKind::Other("nested sequence"),
+            };
+        }
+        Ok(())
+    })?;
+    Ok(Box::new(kind))
 }
 
 fn shape(bytes: &[u8]) -> Result<Vec<Dim<'_>>> {

@@ -8,7 +8,7 @@ mod types;
 mod wire;
 
 pub(crate) use message::{
-    Attribute, Dim, FunctionProto, GraphProto, ModelProto, NodeProto, TensorProto, ValueInfo, ValueKind,
+    Attribute, Dim, FunctionProto, GraphProto, ModelProto, NodeProto, TensorProto, ValueKind,
 };
 pub(crate) use tensor::tensor_value;
 pub(crate) use types::ElementType;

@@ -6,8 +6,8 @@ use teff_graph::{Graph, Op, Tensor, Type, Value, evaluate};
 
 /// A constant is computed while reading only if nothing on the way to it has more elements than this. More stays in the graph.
 const MOST_ELEMENTS: usize = 1 << 22;
-/// ... and if it takes no more multiplications and moves than this, about a second.
-const MOST_WORK: usize = 1 << 26;
+/// ... and if it takes, with all before it, no more multiplications and moves than this, about a second.
+const MOST_WORK: usize = 1 << 25;
 
 /// Evaluates constants, each once.
 #[derive(Default)]
@@ -15,6 +15,7 @@ pub(crate) struct Folder {
     /// Whether a tensor is computed from constants alone, and with how much work; by tensor number.
     work: HashMap<u64, Option<usize>>,
     values: HashMap<u64, Arc<Value>>,
+    spent: usize,
 }
 
 impl Folder {
@@ -26,9 +27,9 @@ impl Folder {
         if let Some(v) = self.values.get(&t.id()) {
             return Some(v.clone());
         }
-        if t.check().is_err() || self.work(t).is_none_or(|w| w > MOST_WORK) {
-            return None;
-        }
+        t.check().ok()?;
+        let work = self.work(t).filter(|&w| w <= MOST_WORK - self.spent)?;
+        self.spent += work;
         let graph = Graph::from_tensors("constant", &[], &[("", t.clone())]).ok()?;
         let value = Arc::new(evaluate(&graph, &[]).ok()?.swap_remove(0));
         self.values.insert(t.id(), value.clone());
@@ -78,7 +79,8 @@ impl Folder {
 
     /// `t` as a constant when it is small and computed from constants, else `t`.
     pub(crate) fn folded(&mut self, t: Tensor, most: usize) -> Tensor {
-        if matches!(t.op(), Op::Constant(_)) || t.len() > most {
+        // Quantised weights say more than the floats they stand for.
+        if matches!(t.op(), Op::Constant(_) | Op::Dequantize) || t.len() > most {
             return t;
         }
         match self.value(&t) {

@@ -1,6 +1,7 @@
 //! Functions that a model brings along, inlined where they are called.
 
 use super::item::Item;
+use super::node::Fault;
 use super::operators;
 use super::walk::{Reader, Scope, is_default, no_operator, node_at, qualified};
 use crate::error::{Error, Result};
@@ -33,6 +34,8 @@ impl<'m> Reader<'m> {
             let mut scope = Scope::new(&f.opsets);
             let all = inputs.into_iter().chain(std::iter::repeat(Item::Absent));
             f.inputs.iter().zip(all).for_each(|(name, item)| scope.set(name, item));
+            let too_large = |fault: Fault| fault.at(&node_at(&scope, node));
+            reader.spend(f.nodes.iter().map(size).sum()).map_err(too_large)?;
             let body: Vec<NodeProto> = f.nodes.iter().map(|n| bound(n, f, &node.attributes)).collect();
             reader.nodes(&mut scope, &body)?;
             let output = |name: &&str| match scope.get(name) {
@@ -44,6 +47,17 @@ impl<'m> Reader<'m> {
             f.outputs.iter().map(output).collect()
         })
     }
+}
+
+/// What copying a node takes, in elements.
+fn size(node: &NodeProto) -> usize {
+    let names = node.inputs.len() + node.outputs.len();
+    let of = |a: &Attribute| {
+        let graph =
+            a.graph.as_ref().map_or(0, |g| g.nodes.iter().map(size).sum::<usize>() + g.initializers.len());
+        16 + a.ints.len() + a.floats.len() + graph
+    };
+    16 + 2 * names + node.attributes.iter().map(of).sum::<usize>()
 }
 
 /// A node of function `f` whose references to the function's attributes are replaced by what the call gives, or by the default. A

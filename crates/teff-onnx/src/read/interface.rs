@@ -2,10 +2,11 @@
 
 use super::ReadOptions;
 use super::item::{Item, Typed};
+use super::node::{holder, rule_broken};
 use super::walk::{Reader, Scope};
 use crate::error::{Error, Result};
-use crate::proto::{Dim, ElementType, GraphProto, ValueInfo, ValueKind};
-use teff_graph::Tensor;
+use crate::proto::{Dim, ElementType, GraphProto, ValueKind};
+use teff_graph::{Tensor, Type};
 
 /// Makes an input tensor of each graph input that no initialiser gives.
 pub(crate) fn graph_inputs<'m>(
@@ -18,8 +19,9 @@ pub(crate) fn graph_inputs<'m>(
         graph.initializers.iter().any(|t| t.name == name)
             || graph.sparse.iter().any(|s| s.values.name == name)
     };
-    let asked =
-        options.input_shapes.iter().map(|(n, _)| n).chain(options.fixed_inputs.iter().map(|(n, _)| n));
+    let asked = options.input_shapes.iter().map(|(n, _)| n);
+    let asked = asked.chain(options.fixed_inputs.iter().map(|(n, _)| n));
+    let asked = asked.chain(options.sequence_inputs.iter().map(|(n, _)| n)).chain(&options.absent_inputs);
     for name in asked {
         if !graph.inputs.iter().any(|i| i.name == name) {
             let names: Vec<&str> = graph.inputs.iter().map(|i| i.name).collect();
@@ -29,41 +31,94 @@ pub(crate) fn graph_inputs<'m>(
     }
     let mut inputs = Vec::new();
     for info in graph.inputs.iter().filter(|i| !given(i.name)) {
-        let shapes = options.input_shapes.iter().map(|(name, s)| (name, &s[..]));
-        let shapes = shapes.chain(options.fixed_inputs.iter().map(|(name, v)| (name, v.shape())));
-        let fixed = shapes.into_iter().find(|(name, _)| *name == info.name).map(|(_, s)| s);
-        let (element, shape) = input_type(reader, info, fixed)?;
-        let dtype = element.dtype().expect("strings are refused above");
-        if let Some((_, value)) = options.fixed_inputs.iter().find(|(name, _)| name == info.name) {
-            if value.dtype() != dtype || value.shape() != shape {
-                let wanted = teff_graph::Type::new(dtype, shape);
-                let reason = format!("the value given for it is {}, it takes {wanted}", value.ty());
-                return Err(Error::Interface { name: info.name.into(), reason });
-            }
-            let tensor = Tensor::constant(value.clone()).named(info.name);
-            scope.set(info.name, Item::Tensor(Typed { tensor, element }));
-            continue;
-        }
-        let tensor = Tensor::input(info.name, dtype, &shape);
-        tensor.check().map_err(|e| Error::Interface { name: info.name.into(), reason: e.to_string() })?;
-        inputs.push(tensor.clone());
-        scope.set(info.name, Item::Tensor(Typed { tensor, element }));
+        let item = input(reader, info.name, &info.kind, options, &mut inputs)?;
+        scope.set(info.name, item);
     }
     Ok(inputs)
 }
 
+/// What an input's name stands for. The tensors that the caller of the graph must give are added to `inputs`.
+fn input(
+    reader: &mut Reader,
+    name: &str,
+    kind: &ValueKind,
+    options: &ReadOptions,
+    inputs: &mut Vec<Tensor>,
+) -> Result<Item> {
+    let wrong = |reason: String| Err(Error::Interface { name: name.into(), reason });
+    let elements = options.sequence_inputs.iter().find(|(n, _)| n == name).map(|(_, shapes)| shapes);
+    let is_absent = options.absent_inputs.iter().any(|n| n == name);
+    match (kind, elements) {
+        (ValueKind::Optional(_), _) if is_absent => Ok(Item::Absent),
+        (ValueKind::Optional(kind), _) => input(reader, name, kind, options, inputs),
+        _ if is_absent => wrong("is said to be absent, but it is no optional".into()),
+        (ValueKind::Sequence(kind), Some(shapes)) => {
+            let mut element = |(i, shape): (usize, &Vec<usize>)| {
+                let (element, shape) = input_type(reader, name, kind, Some(shape))?;
+                Ok(Typed { tensor: new_input(&format!("{name}.{i}"), element, &shape, inputs)?, element })
+            };
+            Ok(Item::Sequence(shapes.iter().enumerate().map(&mut element).collect::<Result<_>>()?))
+        }
+        (ValueKind::Sequence(_), None) => wrong(
+            "is a sequence. Say what shapes its elements have (`sequence_inputs` of the library's options), or export the model \
+             with tensors instead"
+                .into(),
+        ),
+        (_, Some(_)) => wrong("shapes of elements were given for it, but it is no sequence".into()),
+        (ValueKind::Tensor { .. } | ValueKind::Unknown | ValueKind::Other(_), None) => {
+            tensor_input(reader, name, kind, options, inputs)
+        }
+    }
+}
+
+fn tensor_input(
+    reader: &mut Reader,
+    name: &str,
+    kind: &ValueKind,
+    options: &ReadOptions,
+    inputs: &mut Vec<Tensor>,
+) -> Result<Item> {
+    let value = options.fixed_inputs.iter().find(|(n, _)| n == name).map(|(_, v)| v);
+    let shape = options.input_shapes.iter().find(|(n, _)| n == name).map(|(_, s)| &s[..]);
+    let (element, shape) = input_type(reader, name, kind, shape.or(value.map(|v| v.shape())))?;
+    let tensor = match value {
+        None => new_input(name, element, &shape, inputs)?,
+        Some(value) => {
+            let wanted = Type::new(holder(element), shape);
+            if value.ty() != wanted {
+                let reason = format!("the value given for it is {}, it takes {wanted}", value.ty());
+                return Err(Error::Interface { name: name.into(), reason });
+            }
+            Tensor::constant(value.clone()).named(name)
+        }
+    };
+    Ok(Item::narrow(tensor, element))
+}
+
+fn new_input(name: &str, element: ElementType, shape: &[usize], inputs: &mut Vec<Tensor>) -> Result<Tensor> {
+    let tensor = Tensor::input(name, holder(element), shape);
+    tensor.check().map_err(|e| Error::Interface { name: name.into(), reason: rule_broken(&e) })?;
+    inputs.push(tensor.clone());
+    Ok(tensor)
+}
+
+/// Element type and shape of a tensor, pinned where the model leaves it open.
 fn input_type(
     reader: &mut Reader,
-    info: &ValueInfo,
+    name: &str,
+    kind: &ValueKind,
     fixed: Option<&[usize]>,
 ) -> Result<(ElementType, Vec<usize>)> {
-    let wrong = |reason: String| Err(Error::Interface { name: info.name.into(), reason });
-    let (data_type, dims) = match &info.kind {
+    let wrong = |reason: String| Err(Error::Interface { name: name.into(), reason });
+    let (data_type, dims) = match kind {
         ValueKind::Tensor { data_type, dims } => (*data_type, dims.as_deref()),
         ValueKind::Unknown => return wrong("the model does not say its type".into()),
+        ValueKind::Sequence(_) | ValueKind::Optional(_) => {
+            return wrong("nests sequences or optionals in a way that ONNX does not".into());
+        }
         ValueKind::Other(kind) => {
             return wrong(format!(
-                "is a {kind}; only tensors are supported. Export the model with tensors instead"
+                "is a {kind}; only tensors, sequences and optionals are supported. Export the model with tensors instead"
             ));
         }
     };
@@ -75,15 +130,14 @@ fn input_type(
         Some(e) => e,
     };
     if !matches!(element, ElementType::Plain(_)) {
-        let holder = element.dtype().expect("not a string");
-        reader.note(format!("input {:?} is {} and is taken as {holder}", info.name, element.name()));
+        reader.note(format!("input {name:?} is {} and is taken as {}", element.name(), holder(element)));
     }
     let Some(dims) = dims else {
         return match fixed {
             Some(shape) => Ok((element, shape.to_vec())),
             None => wrong(format!(
                 "the model does not say its shape. Give it, for example --input-shape {}:1x3x32x32",
-                info.name
+                name
             )),
         };
     };
@@ -105,18 +159,14 @@ fn input_type(
             Dim::Size(n) if *n >= 0 => shape.push(*n as usize),
             // Exporters mark an open batch axis by a name, by nothing, or by a size of -1.
             Dim::Symbol(_) | Dim::Size(-1) if axis == 0 => {
-                reader.note(format!(
-                    "input {:?}: the batch axis of {} is pinned to 1",
-                    info.name,
-                    shown(dims)
-                ));
+                reader.note(format!("input {name:?}: the batch axis of {} is pinned to 1", shown(dims)));
                 shape.push(1);
             }
             Dim::Symbol(_) | Dim::Size(_) => {
                 return wrong(format!(
                     "its shape {} leaves axis {axis} open. Give it, for example --input-shape {}:{}",
                     shown(dims),
-                    info.name,
+                    name,
                     example(dims)
                 ));
             }

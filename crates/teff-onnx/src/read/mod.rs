@@ -24,6 +24,10 @@ pub struct ReadOptions<'a> {
     /// Values of inputs, by name, that are the same in every run. They become constants and are no inputs of the graph any more, so
     /// that shapes may depend on them.
     pub fixed_inputs: Vec<(String, Value)>,
+    /// Shapes of the elements of inputs that are sequences, by name. Each element becomes an input of the graph: `name.0`, `name.1` ...
+    pub sequence_inputs: Vec<(String, Vec<Vec<usize>>)>,
+    /// Optional inputs, by name, that hold nothing. An optional that is not named here holds something.
+    pub absent_inputs: Vec<String>,
     /// Gives the bytes of tensors that are stored outside the model file, or says why not.
     pub external: Option<&'a Fetch<'a>>,
 }

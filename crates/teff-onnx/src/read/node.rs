@@ -17,6 +17,8 @@ pub(crate) enum Fault {
     /// What, and what can be done.
     Unsupported(String, String),
     Invalid(String),
+    /// What is bounded.
+    TooLarge(&'static str),
     /// An error inside a sub-graph.
     Inside(Error),
 }
@@ -27,6 +29,7 @@ impl Fault {
         match self {
             Fault::Unsupported(what, remedy) => Error::Unsupported { at, what, remedy },
             Fault::Invalid(reason) => Error::InvalidNode { at, reason },
+            Fault::TooLarge(what) => Error::TooLarge { at, what },
             Fault::Inside(e) => e,
         }
     }
@@ -34,13 +37,22 @@ impl Fault {
 
 impl From<teff_graph::Error> for Fault {
     fn from(e: teff_graph::Error) -> Fault {
-        Fault::Invalid(e.to_string())
+        Fault::Invalid(rule_broken(&e))
     }
 }
 
 impl From<Error> for Fault {
     fn from(e: Error) -> Fault {
         Fault::Inside(e)
+    }
+}
+
+/// What a graph says of an operation, without the place in this crate's source that made it.
+pub(crate) fn rule_broken(e: &teff_graph::Error) -> String {
+    let operands: Vec<String> = e.operands().iter().map(|t| t.to_string()).collect();
+    match operands.is_empty() {
+        true => format!("{}: {}", e.op(), e.reason()),
+        false => format!("{} of {}: {}", e.op(), operands.join(" and "), e.reason()),
     }
 }
 
@@ -106,6 +118,12 @@ impl<'n, 's, 'm> Node<'n, 's, 'm> {
             ),
             None => Ok(()),
         }
+    }
+
+    /// Takes `count` elements or steps from what a model may have computed while it is read: an error when there are no more. To be
+    /// called before anything is made whose size the model's shapes decide.
+    pub(crate) fn spend(&mut self, count: usize) -> Lowered<()> {
+        self.reader.spend(count)
     }
 
     /// How many inputs are given, absent ones included.
@@ -194,6 +212,28 @@ impl<'n, 's, 'm> Node<'n, 's, 'm> {
             [n] => Ok(n),
             _ => invalid(format!("{what} (input {i}) must have one element")),
         }
+    }
+
+    /// As [`Node::int_of`], `None` when the input is not given.
+    pub(crate) fn optional_int_of(&mut self, i: usize, what: &str) -> Lowered<Option<i64>> {
+        match self.item(i) {
+            Item::Absent => Ok(None),
+            _ => self.int_of(i, what).map(Some),
+        }
+    }
+
+    /// The integers called `name`, which old versions have as an attribute and new ones as input `i`.
+    pub(crate) fn ints_at(&mut self, name: &str, i: usize) -> Lowered<Option<Vec<i64>>> {
+        match self.ints(name) {
+            Some(list) => Ok(Some(list.to_vec())),
+            None => self.optional_ints_of(i, name),
+        }
+    }
+
+    /// The axes from attribute `axis` to the last.
+    pub(crate) fn trailing_axes(&self, rank: usize) -> Lowered<Vec<isize>> {
+        let axis = axis_of(self.int("axis", -1), rank)?;
+        Ok((axis as isize..rank as isize).collect())
     }
 
     /// The one number of input `i`, which must be known while reading; `None` when the input is not given.
@@ -304,6 +344,14 @@ pub(crate) fn axis_of(axis: i64, rank: usize) -> Lowered<usize> {
     match usize::try_from(from_front) {
         Ok(a) if a < rank => Ok(a),
         _ => invalid(format!("axis {axis} of a tensor with {rank} axes")),
+    }
+}
+
+/// The axes of a list in its order, counted from the front; all axes without a list.
+pub(crate) fn listed_or_all(list: Option<&[i64]>, rank: usize) -> Lowered<Vec<usize>> {
+    match list {
+        Some(list) => list.iter().map(|&a| axis_of(a, rank)).collect(),
+        None => Ok((0..rank).collect()),
     }
 }
 

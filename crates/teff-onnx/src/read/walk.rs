@@ -15,6 +15,10 @@ use teff_graph::{Num, Op, Tensor, Type, Value};
 
 /// No model is lowered to more nodes than this, functions inlined and loops unrolled.
 const MOST_NODES: usize = 1 << 18;
+/// What lowerings may make or go through for all nodes together, in elements or steps: about a second, and a few hundred megabytes.
+const MOST_COMPUTED: usize = 1 << 24;
+/// A new tensor counts as so many elements.
+const TENSOR: usize = 32;
 /// Functions and sub-graphs nest no deeper than this.
 const DEEPEST: usize = 48;
 /// A node's result is replaced by its value when it has at most so many elements and depends on no input.
@@ -27,6 +31,7 @@ pub(crate) struct Reader<'m> {
     functions: HashMap<FunctionKey<'m>, &'m FunctionProto<'m>>,
     external: Option<&'m Fetch<'m>>,
     nodes: usize,
+    computed: usize,
     depth: usize,
 }
 
@@ -75,8 +80,19 @@ impl<'m> Reader<'m> {
             functions: model.functions.iter().map(|f| (FunctionKey::of_function(f), f)).collect(),
             external: options.external,
             nodes: 0,
+            computed: 0,
             depth: 0,
         }
+    }
+
+    pub(crate) fn spend(&mut self, count: usize) -> std::result::Result<(), Fault> {
+        self.computed = self.computed.saturating_add(count);
+        if self.computed > MOST_COMPUTED {
+            return Err(Fault::TooLarge(
+                "more would have to be computed while reading than any model may ask for",
+            ));
+        }
+        Ok(())
     }
 
     pub(crate) fn note(&mut self, note: String) {
@@ -149,8 +165,9 @@ impl<'m> Reader<'m> {
         };
         let shape: Option<Vec<usize>> = dims.iter().map(|&d| usize::try_from(d).ok()).collect();
         let shape = shape.ok_or_else(|| wrong("is sparse with a negative size"))?;
-        let len = shape.iter().try_fold(1usize, |n, &d| n.checked_mul(d)).filter(|&n| n <= 1 << 24);
-        let len = len.ok_or_else(|| wrong("is sparse with more than 16 million elements"))?;
+        let len = shape.iter().try_fold(1usize, |n, &d| n.checked_mul(d));
+        let len = len.filter(|&n| self.spend(n).is_ok());
+        let len = len.ok_or_else(|| wrong("is sparse with too many elements; save it as a dense tensor"))?;
         let n = elements.len();
         let at = at.to_i64();
         let position = |i: usize| -> Option<usize> {
@@ -221,7 +238,7 @@ impl<'m> Reader<'m> {
     }
 
     fn node(&mut self, scope: &mut Scope<'_, 'm>, proto: &NodeProto<'m>) -> Result<()> {
-        self.nodes += 1;
+        self.nodes += 1 + proto.inputs.len() / 16;
         if self.nodes > MOST_NODES {
             return Err(Error::InvalidModel {
                 reason: format!("it has more than {MOST_NODES} nodes, functions inlined and loops unrolled"),
@@ -285,9 +302,9 @@ impl<'m> Reader<'m> {
     /// Checks and labels what a node gave, and folds it if it is small.
     fn finished(&mut self, item: Item, first_new: u64, at: &NodeAt) -> Result<Item> {
         let mut finish = |t: Typed| {
-            let invalid = |e: teff_graph::Error| Fault::from(e).at(at);
-            t.tensor.check().map_err(invalid)?;
-            label(&t.tensor, first_new, &at.node);
+            t.tensor.check().map_err(|e| Fault::from(e).at(at))?;
+            let made = label(&t.tensor, first_new, &at.node);
+            self.spend(made * TENSOR).map_err(|fault| fault.at(at))?;
             Ok(Typed { tensor: self.fold.folded(t.tensor, SMALL), ..t })
         };
         Ok(match item {
@@ -298,16 +315,19 @@ impl<'m> Reader<'m> {
     }
 }
 
-/// Labels every tensor that was made for a node, from its result back.
-fn label(result: &Tensor, first_new: u64, name: &str) {
+/// Labels every tensor that was made for a node, from its result back; how many there are.
+fn label(result: &Tensor, first_new: u64, name: &str) -> usize {
+    let mut made = 0;
     let mut open = vec![result.clone()];
     while let Some(t) = open.pop() {
         let is_new = t.id() > first_new && t.label().is_none();
         if is_new && !matches!(t.op(), Op::Input { .. } | Op::Constant(_)) {
             t.named(name);
+            made += 1;
             open.extend(t.operands().iter().cloned());
         }
     }
+    made
 }
 
 pub(crate) fn node_at(scope: &Scope, proto: &NodeProto) -> NodeAt {
@@ -328,9 +348,19 @@ pub(crate) fn qualified(proto: &NodeProto) -> String {
 }
 
 pub(crate) fn no_operator(at: NodeAt) -> Error {
-    let remedy = match at.operator.contains('.') {
-        true => "export with standard operators, or include the operator in the file as a function",
-        false => "export with operators that `docs/operators.md` lists, for example with a lower opset",
+    let remedy = match &*at.operator {
+        "Bernoulli" | "Multinomial" | "RandomNormal" | "RandomNormalLike" | "RandomUniform"
+        | "RandomUniformLike" => {
+            "random numbers are left to the program around the network: give them as an input"
+        }
+        "ImageDecoder" => "decode pictures before the network, and give it their elements",
+        operator if operator.starts_with("String") || operator.starts_with("Regex") => {
+            "keep text processing outside the model"
+        }
+        operator if operator.contains('.') => {
+            "export with standard operators, or include the operator in the file as a function"
+        }
+        _ => "export with operators that `docs/operators.md` lists, for example with a lower opset",
     };
     Error::Unsupported { at, what: "the operator is not supported".into(), remedy: remedy.into() }
 }

@@ -6,16 +6,16 @@ use super::primitive::primitive;
 use super::view::View;
 use crate::error::{Error, Result};
 use crate::proto::{ElementType, Encoder};
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use teff_graph::{Graph, NodeId, Op, Scan, Type, Value, passes};
 
 /// Writes one graph: the model's, or the body of a scan.
 pub(crate) struct Emitter<'g> {
     view: View<'g>,
     /// Names of values, taken across the model.
-    taken: HashSet<String>,
+    taken: Names,
     /// Names of nodes, taken across the model.
-    taken_nodes: HashSet<String>,
+    taken_nodes: Names,
     names: HashMap<NodeId, String>,
     /// Names of a scan's outputs.
     scans: HashMap<NodeId, Vec<String>>,
@@ -29,8 +29,8 @@ impl<'g> Emitter<'g> {
     pub(crate) fn new(graph: &'g Graph, opset: i64) -> Self {
         Emitter {
             view: View::new(graph),
-            taken: HashSet::new(),
-            taken_nodes: HashSet::new(),
+            taken: Names::new(),
+            taken_nodes: Names::new(),
             names: HashMap::new(),
             scans: HashMap::new(),
             nodes: Vec::new(),
@@ -328,13 +328,18 @@ fn value_info(e: &mut Encoder, name: &str, ty: &Type, open: bool) {
     });
 }
 
+/// Names, each with the last number that was put behind it to make another.
+type Names = HashMap<String, usize>;
+
 /// `wish`, or with the first number after it that nothing is called yet.
-fn unique(taken: &mut HashSet<String>, wish: &str) -> String {
+fn unique(taken: &mut Names, wish: &str) -> String {
+    let mut n = taken.get(wish).copied().unwrap_or(0);
     let mut name = wish.to_string();
-    let mut n = 1;
-    while !taken.insert(name.clone()) {
+    while taken.contains_key(&name) {
         n += 1;
-        name = format!("{wish}.{n}");
+        name = format!("{wish}.{}", n + 1);
     }
+    taken.insert(wish.into(), n);
+    taken.entry(name.clone()).or_insert(0);
     name
 }

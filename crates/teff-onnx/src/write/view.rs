@@ -1,12 +1,15 @@
 //! Questions that patterns ask of a graph.
 
 use super::plan::Arg;
+use std::collections::HashMap;
 use teff_graph::{Graph, NodeId, Num, Op, Type, Value, broadcast_shape, evaluate_op};
 
 /// A graph and how often each node is used.
 pub(crate) struct View<'g> {
     pub(crate) graph: &'g Graph,
     uses: Vec<usize>,
+    /// For each node whether it depends on constants alone, with no large value on the way.
+    known: Vec<bool>,
     /// For each node whether its leading size is left open; empty when none is.
     pub(crate) open: Vec<bool>,
 }
@@ -18,7 +21,16 @@ impl<'g> View<'g> {
     pub(crate) fn new(graph: &'g Graph) -> Self {
         let mut uses: Vec<usize> = graph.users().iter().map(Vec::len).collect();
         graph.outputs().iter().for_each(|o| uses[o.node.index()] += 1);
-        View { graph, uses, open: Vec::new() }
+        let mut known: Vec<bool> = Vec::with_capacity(graph.nodes().len());
+        for node in graph.nodes() {
+            let given = matches!(
+                node.op,
+                Op::Input { .. } | Op::Param(_) | Op::Random { .. } | Op::Scan(_) | Op::Project(_)
+            );
+            let small = node.ty.len() <= MOST_ELEMENTS;
+            known.push(!given && small && node.operands.iter().all(|o| known[o.index()]));
+        }
+        View { graph, uses, known, open: Vec::new() }
     }
 
     /// True when the leading size of a value is left open.
@@ -84,18 +96,21 @@ impl<'g> View<'g> {
 
     /// The value of `id` if it depends on constants alone and is small.
     pub(crate) fn constant(&self, id: NodeId) -> Option<Value> {
-        if self.graph[id].ty.len() > MOST_ELEMENTS {
-            return None;
-        }
-        match self.op(id) {
-            Op::Constant(v) => Some(v.as_ref().clone()),
-            Op::Input { .. } | Op::Param(_) | Op::Random { .. } | Op::Scan(_) | Op::Project(_) => None,
-            op => {
-                let operands: Vec<Value> =
-                    self.operands(id).iter().map(|&o| self.constant(o)).collect::<Option<_>>()?;
-                Some(evaluate_op(op, &operands.iter().collect::<Vec<_>>()))
+        let mut values: HashMap<NodeId, Value> = HashMap::new();
+        let mut open = if self.known[id.index()] { vec![id] } else { return None };
+        while let Some(&top) = open.last() {
+            let before = open.len();
+            open.extend(self.operands(top).iter().filter(|o| !values.contains_key(o)));
+            if open.len() == before {
+                let value = match self.op(top) {
+                    Op::Constant(v) => v.as_ref().clone(),
+                    op => evaluate_op(op, &self.operands(top).iter().map(|o| &values[o]).collect::<Vec<_>>()),
+                };
+                values.insert(top, value);
+                open.pop();
             }
         }
+        values.remove(&id)
     }
 
     /// Operands of a pointwise operation as ONNX takes them: broadcasts are left to the operator where that gives `shape`.

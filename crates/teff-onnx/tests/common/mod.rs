@@ -1,6 +1,11 @@
-//! Helpers of the tests: comparison, random values, onnxruntime.
-#![allow(dead_code, reason = "each test program uses some of them")]
+//! Helpers of the tests: random values, comparison, onnxruntime.
+#![allow(dead_code, unused_imports, reason = "each test program uses some of them")]
 
+#[allow(clippy::duplicate_mod, reason = "the suite has it too")]
+#[path = "../suite/compare.rs"]
+mod compare;
+
+pub(crate) use compare::difference;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use teff_graph::{DType, Num, Type, Value, random_bits};
@@ -16,28 +21,6 @@ pub(crate) fn random(ty: &Type, key: i64) -> Value {
             DType::U8 | DType::U16 | DType::U32 | DType::U64 => Num::Int((bits % 200).into()),
         }
     })
-}
-
-/// Why two values differ by more than `rtol * |b| + atol`, or for integers at all.
-pub(crate) fn difference(got: &Value, want: &Value, rtol: f64, atol: f64) -> Option<String> {
-    if got.ty() != want.ty() {
-        return Some(format!("is {}, should be {}", got.ty(), want.ty()));
-    }
-    let far = |i: usize| match (got.get(i), want.get(i)) {
-        (Num::Float(a), Num::Float(b)) => {
-            !(a == b || a.is_nan() && b.is_nan() || (a - b).abs() <= rtol * b.abs() + atol)
-        }
-        (a, b) => a != b,
-    };
-    let wrong: Vec<usize> = (0..got.len()).filter(|&i| far(i)).collect();
-    let &first = wrong.first()?;
-    Some(format!(
-        "{} of {} elements differ, the first at {first}: {:?} should be {:?}",
-        wrong.len(),
-        got.len(),
-        got.get(first),
-        want.get(first)
-    ))
 }
 
 /// A Python that has onnxruntime: `TEFF_ORACLE_PYTHON`, `.oracle/bin/python` at the root of the repository, or `python3`.

@@ -6,7 +6,8 @@ use super::{
     Lower::{Many, One},
     Table,
     convolution::{geometry, with_bias},
-    matrix::scaled,
+    matrix::{factors, gemm, scaled},
+    normalize::rms_normalization,
     quantize::{dequantized, quantized, requantized},
 };
 use crate::read::item::{Item, Typed};
@@ -37,13 +38,13 @@ pub(super) const TABLE: Table = &[
     ("QLinearSoftmax", One(q_linear_softmax)),
     ("QuantizeLinear", One(quantize_linear)),
     ("QuickGelu", One(quick_gelu)),
-    ("SimplifiedLayerNormalization", One(simplified_layer_norm)),
+    ("SimplifiedLayerNormalization", One(rms_normalization)),
     ("SkipLayerNormalization", Many(|n| skip_layer_norm(n, true))),
     ("SkipSimplifiedLayerNormalization", Many(|n| skip_layer_norm(n, false))),
 ];
 
 /// What onnxruntime writes into the default domain though the standard does not have it.
-pub(super) const IN_DEFAULT_DOMAIN: Table = &[("SimplifiedLayerNormalization", One(simplified_layer_norm))];
+pub(super) const IN_DEFAULT_DOMAIN: Table = &[("SimplifiedLayerNormalization", One(rms_normalization))];
 
 /// Quantised input `i` with scale and zero point after it, as floats.
 fn real(n: &Node, i: usize) -> Lowered {
@@ -185,12 +186,7 @@ fn fused_conv(n: &mut Node) -> Lowered {
 }
 
 fn fused_gemm(n: &mut Node) -> Lowered {
-    let a = if n.flag("transA", false) { n.x(0)?.transpose() } else { n.x(0)? };
-    let b = if n.flag("transB", false) { n.x(1)?.transpose() } else { n.x(1)? };
-    let mut y = scaled(&a.matmul(&b), n.float("alpha", 1.0));
-    if let Some(c) = n.optional(2)? {
-        y = y + scaled(&c, n.float("beta", 1.0));
-    }
+    let y = gemm(n)?;
     activated(n, y)
 }
 
@@ -198,17 +194,8 @@ fn fused_mat_mul(n: &mut Node) -> Lowered {
     if n.flag("transBatchA", false) || n.flag("transBatchB", false) {
         return unsupported("transposed batch axes", "save the model without graph optimisation");
     }
-    let a = if n.flag("transA", false) { n.x(0)?.transpose() } else { n.x(0)? };
-    let b = if n.flag("transB", false) { n.x(1)?.transpose() } else { n.x(1)? };
+    let (a, b) = factors(n)?;
     Ok(scaled(&a.matmul(&b), n.float("alpha", 1.0)))
-}
-
-fn simplified_layer_norm(n: &mut Node) -> Lowered {
-    let (x, scale) = (n.x(0)?, n.x(1)?);
-    n.ignore(&["stash_type"]);
-    let axis = axis_of(n.int("axis", -1), x.rank())?;
-    let axes: Vec<isize> = (axis as isize..x.rank() as isize).collect();
-    Ok(x.rms_normalize(&axes, n.float("epsilon", 1e-5)) * scale)
 }
 
 /// Input + skip (+ bias), normalised over the last axis; the sum itself is the fourth output.

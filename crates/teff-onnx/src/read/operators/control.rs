@@ -25,30 +25,32 @@ fn if_(n: &mut Node) -> Lowered<Vec<Item>> {
     }
     let a = n.reader.subgraph(n.scope, then, vec![])?;
     let b = n.reader.subgraph(n.scope, other, vec![])?;
-    let pick = |(a, b): (Item, Item)| match (a, b) {
-        (Item::Tensor(a), Item::Tensor(b)) if a.tensor.ty() == b.tensor.ty() => {
-            let picked = condition.reshape(&[]).select(&a.tensor, &b.tensor);
-            Ok(Item::narrow(picked, a.element))
+    a.into_iter().zip(b).map(|(a, b)| pick(&condition.reshape(&[]), a, b)).collect()
+}
+
+/// `a` where the condition holds, else `b`.
+fn pick(condition: &Tensor, a: Item, b: Item) -> Lowered<Item> {
+    let one = |(a, b): (Typed, Typed)| Typed { tensor: condition.select(&a.tensor, &b.tensor), ..a };
+    let alike = |a: &Typed, b: &Typed| a.tensor.ty() == b.tensor.ty();
+    match (a, b) {
+        (Item::Tensor(a), Item::Tensor(b)) if alike(&a, &b) => Ok(Item::Tensor(one((a, b)))),
+        (Item::Sequence(a), Item::Sequence(b))
+            if a.len() == b.len() && a.iter().zip(&b).all(|(a, b)| alike(a, b)) =>
+        {
+            Ok(Item::Sequence(a.into_iter().zip(b).map(one).collect()))
         }
         _ => unsupported(
-            "the condition depends on the model's inputs and the branches differ in type",
+            "the condition depends on the values of the model's inputs, and the branches differ in type or shape",
             "export with the condition fixed",
         ),
-    };
-    a.into_iter().zip(b).map(pick).collect()
+    }
 }
 
 /// Unrolled: the trip count, and the condition after each trip, must be known while reading.
 fn loop_(n: &mut Node) -> Lowered<Vec<Item>> {
     let body = n.graph("body")?;
-    let limit = match n.item(0) {
-        Item::Absent => i64::MAX,
-        Item::Tensor(_) | Item::Sequence(_) => n.int_of(0, "M (the trip count)")?.max(0),
-    };
-    let mut going = match n.item(1) {
-        Item::Absent => true,
-        Item::Tensor(_) | Item::Sequence(_) => n.int_of(1, "cond")? != 0,
-    };
+    let limit = n.optional_int_of(0, "M (the trip count)")?.unwrap_or(i64::MAX);
+    let mut going = n.optional_int_of(1, "cond")? != Some(0);
     let mut carried: Vec<Item> = (2..n.input_count()).map(|i| n.item(i)).collect();
     let states = carried.len();
     let Some(stacked) = body.outputs.len().checked_sub(states + 1) else {
@@ -107,7 +109,7 @@ fn known_condition(n: &mut Node, condition: &Item) -> Lowered<bool> {
     match n.reader.fold.value(&t.tensor) {
         Some(v) if v.len() == 1 => Ok(v.to_i64()[0] != 0),
         _ => unsupported(
-            "the loop ends by a condition that depends on the model's inputs",
+            "the loop ends by a condition that depends on the values of the model's inputs",
             "export with a fixed trip count",
         ),
     }
@@ -233,6 +235,7 @@ fn batched_scan<'m>(n: &mut Node<'_, '_, 'm>, body: &GraphProto<'m>, scanned: us
     if batch == 0 || all.iter().any(|t| t.shape().first() != Some(&batch)) {
         return invalid("the inputs differ in batch size");
     }
+    n.spend(batch.saturating_mul(256))?;
     let mut results: Vec<Vec<Tensor>> = Vec::new();
     for b in 0..batch {
         let own: Vec<Tensor> = all.iter().map(|t| t.pick(0, b)).collect();

@@ -1,7 +1,6 @@
 //! Regions of interest.
 
 use super::{Lower::One, Table};
-use crate::read::item::Item;
 use crate::read::node::{Lowered, Node, invalid, unsupported};
 use teff_graph::{DType, ReduceKind, Tensor, Type, Value};
 
@@ -62,6 +61,7 @@ fn roi_align(n: &mut Node) -> Lowered {
     let scale = n.float("spatial_scale", 1.0);
     let ratio = n.int("sampling_ratio", 0);
     let corners = &rois * scale - if half { 0.5 } else { 0.0 };
+    n.spend(count.saturating_mul(256))?;
     let mut parts = Vec::new();
     for r in 0..count {
         let corner = |i: usize| corners.pick(0, r).pick(0, i);
@@ -112,10 +112,7 @@ fn samples(n: &mut Node, ratio: i64, length: &Tensor, bins: usize) -> Lowered<us
 /// Boxes chosen greedily by score; how many there are depends on the values, which must be known while reading.
 fn non_max_suppression(n: &mut Node) -> Lowered {
     let (boxes, scores) = (n.constant(0, "boxes")?, n.constant(1, "scores")?);
-    let most = match n.item(2) {
-        Item::Absent => 0,
-        Item::Tensor(_) | Item::Sequence(_) => n.int_of(2, "max_output_boxes_per_class")?,
-    };
+    let most = n.optional_int_of(2, "max_output_boxes_per_class")?.unwrap_or(0);
     let limit = n.optional_number_of(3, "iou_threshold")?.unwrap_or(0.0);
     let threshold = n.optional_number_of(4, "score_threshold")?;
     let centred = n.flag("center_point_box", false);
@@ -125,6 +122,8 @@ fn non_max_suppression(n: &mut Node) -> Lowered {
     if scores.shape() != [batches, classes, count] {
         return invalid("boxes and scores differ in number");
     }
+    let pairs = count.saturating_mul(count.min(usize::try_from(most).unwrap_or(0)));
+    n.spend(pairs.saturating_add(count).saturating_mul(batches * classes))?;
     let (b, s) = (boxes.to_f64(), scores.to_f64());
     // Lower and upper bound along both axes.
     let bounds = |batch: usize, i: usize| {

@@ -239,10 +239,9 @@ fn unique(n: &mut Node) -> Lowered<Vec<Item>> {
     let slice = |k: usize| -> Vec<Num> {
         (0..outer * inner).map(|i| v.get((i / inner * size + k) * inner + i % inner)).collect()
     };
+    // Each slice is compared with all before it.
+    n.spend(size.saturating_mul(v.len()))?;
     let slices: Vec<Vec<Num>> = (0..size).map(slice).collect();
-    if size.saturating_mul(size) > 1 << 26 {
-        return unsupported(format!("{size} slices"), "keep this outside the model");
-    }
     let mut firsts: Vec<usize> = (0..size).filter(|&k| !slices[..k].contains(&slices[k])).collect();
     if sorted {
         firsts.sort_by(|&a, &b| compare(&slices[a], &slices[b]));

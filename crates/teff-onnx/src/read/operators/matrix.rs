@@ -12,9 +12,8 @@ pub(super) const TABLE: Table = &[
 ];
 
 /// alpha A' B' + beta C, where ' transposes if asked to.
-fn gemm(n: &mut Node) -> Lowered {
-    let a = if n.flag("transA", false) { n.x(0)?.transpose() } else { n.x(0)? };
-    let b = if n.flag("transB", false) { n.x(1)?.transpose() } else { n.x(1)? };
+pub(super) fn gemm(n: &mut Node) -> Lowered {
+    let (a, b) = factors(n)?;
     if a.rank() != 2 || b.rank() != 2 {
         return invalid(format!("A and B must be matrices, not {} and {}", a.ty(), b.ty()));
     }
@@ -27,6 +26,12 @@ fn gemm(n: &mut Node) -> Lowered {
         Some(c) => product + scaled(&c, beta),
         None => product,
     })
+}
+
+/// Inputs 0 and 1, transposed where `transA` and `transB` say so.
+pub(super) fn factors(n: &Node) -> Lowered<(Tensor, Tensor)> {
+    let turned = |x: Tensor, name: &str| if n.flag(name, false) { x.transpose() } else { x };
+    Ok((turned(n.x(0)?, "transA"), turned(n.x(1)?, "transB")))
 }
 
 /// `x` times a factor; integers are multiplied as floats, since the factor is one.

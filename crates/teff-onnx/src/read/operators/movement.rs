@@ -5,7 +5,7 @@ use super::{
     Table,
 };
 use crate::read::item::{Item, Typed};
-use crate::read::node::{Lowered, Node, axes_of, axis_of, invalid, sizes, unsupported};
+use crate::read::node::{Lowered, Node, axes_of, axis_of, invalid, listed_or_all, sizes, unsupported};
 use teff_graph::{DType, Op, PadAxis, SliceAxis, Tensor, Type, Value};
 
 pub(super) const TABLE: Table = &[
@@ -128,10 +128,7 @@ fn slice(n: &mut Node) -> Lowered {
 fn split(n: &mut Node) -> Lowered<Vec<Item>> {
     let Typed { tensor: x, element } = n.typed(0)?;
     let axis = axis_of(n.int("axis", 0), x.rank())?;
-    let given = match n.ints("split") {
-        Some(list) => Some(list.to_vec()),
-        None => n.optional_ints_of(1, "split")?,
-    };
+    let given = n.ints_at("split", 1)?;
     let size = x.shape()[axis];
     let sizes = match given {
         Some(list) => sizes(&list, "split")?,
@@ -140,6 +137,7 @@ fn split(n: &mut Node) -> Lowered<Vec<Item>> {
             if parts == 0 || parts > size.max(1) {
                 return invalid(format!("an axis of {size} elements in {parts} parts"));
             }
+            n.spend(parts)?;
             let each = size.div_ceil(parts);
             (0..parts).map(|i| each.min(size.saturating_sub(i * each))).collect()
         }
@@ -151,16 +149,9 @@ fn split(n: &mut Node) -> Lowered<Vec<Item>> {
     Ok(x.split(axis, &sizes).into_iter().map(|t| Item::narrow(t, element)).collect())
 }
 
-fn axes_argument(n: &mut Node) -> Lowered<Option<Vec<i64>>> {
-    match n.ints("axes") {
-        Some(list) => Ok(Some(list.to_vec())),
-        None => n.optional_ints_of(1, "axes"),
-    }
-}
-
 fn squeeze(n: &mut Node) -> Lowered {
     let x = n.x(0)?;
-    let gone = match axes_argument(n)? {
+    let gone = match n.ints_at("axes", 1)? {
         Some(axes) => axes_of(&axes, x.rank())?,
         None => (0..x.rank()).filter(|&a| x.shape()[a] == 1).collect(),
     };
@@ -170,7 +161,7 @@ fn squeeze(n: &mut Node) -> Lowered {
 
 fn unsqueeze(n: &mut Node) -> Lowered {
     let x = n.x(0)?;
-    let Some(axes) = axes_argument(n)? else { return invalid("axes are missing") };
+    let Some(axes) = n.ints_at("axes", 1)? else { return invalid("axes are missing") };
     let rank = x.rank() + axes.len();
     let new = axes_of(&axes, rank)?;
     let mut old = x.shape().iter();
@@ -198,10 +189,7 @@ fn transpose(n: &mut Node) -> Lowered {
 /// Keeps the upper or lower triangle of each matrix, from the k-th diagonal on.
 fn trilu(n: &mut Node) -> Lowered {
     let x = n.x(0)?;
-    let k = match n.item(1) {
-        Item::Absent => 0,
-        Item::Tensor(_) | Item::Sequence(_) => n.int_of(1, "k")?,
-    };
+    let k = n.optional_int_of(1, "k")?.unwrap_or(0);
     if x.rank() < 2 {
         return invalid(format!("takes matrices, not {}", x.ty()));
     }
@@ -258,10 +246,7 @@ fn block_size(n: &Node) -> Lowered<usize> {
 fn center_crop_pad(n: &mut Node) -> Lowered {
     let mut x = n.x(0)?;
     let wanted = sizes(&n.ints_of(1, "shape")?, "shape")?;
-    let axes: Vec<usize> = match n.ints("axes") {
-        Some(list) => list.iter().map(|&a| axis_of(a, x.rank())).collect::<Lowered<_>>()?,
-        None => (0..x.rank()).collect(),
-    };
+    let axes = listed_or_all(n.ints("axes"), x.rank())?;
     if axes.len() != wanted.len() {
         return invalid(format!("{} sizes for {} axes", wanted.len(), axes.len()));
     }
@@ -285,10 +270,7 @@ fn pad_widths(n: &mut Node, rank: usize) -> Lowered<Vec<(i64, i64)>> {
         Some(list) => list.to_vec(),
         None => n.ints_of(1, "pads")?,
     };
-    let axes: Vec<usize> = match n.optional_ints_of(3, "axes")? {
-        Some(axes) => axes.iter().map(|&a| axis_of(a, rank)).collect::<Lowered<_>>()?,
-        None => (0..rank).collect(),
-    };
+    let axes = listed_or_all(n.optional_ints_of(3, "axes")?.as_deref(), rank)?;
     if list.len() != 2 * axes.len() {
         return invalid(format!("{} pads for {} axes", list.len(), axes.len()));
     }
@@ -325,21 +307,22 @@ fn pad(n: &mut Node) -> Lowered {
             Ok(Tensor::apply(Op::Pad(axes), &[x, fill.reshape(&[])]))
         }
         "edge" | "reflect" | "wrap" => {
-            widths.iter().enumerate().try_fold(x, |x, (axis, &width)| pad_by_index(&x, axis, width, mode))
+            widths.iter().enumerate().try_fold(x, |x, (axis, &width)| pad_by_index(n, &x, axis, width, mode))
         }
         other => unsupported(format!("mode={other:?}"), "use constant, reflect, edge or wrap"),
     }
 }
 
 /// Padding that repeats elements, picked by index.
-fn pad_by_index(x: &Tensor, axis: usize, (low, high): (usize, usize), mode: &str) -> Lowered {
+fn pad_by_index(n: &mut Node, x: &Tensor, axis: usize, (low, high): (usize, usize), mode: &str) -> Lowered {
     x.check()?;
-    let n = x.shape()[axis] as i64;
     if (low, high) == (0, 0) {
         return Ok(x.clone());
     }
-    if n == 0 || low.saturating_add(high) > 1 << 24 {
-        return invalid(format!("axis {axis} of {} cannot be padded by {low} and {high} elements", x.ty()));
+    n.spend(low.saturating_add(high).saturating_add(x.shape()[axis]))?;
+    let n = x.shape()[axis] as i64;
+    if n == 0 {
+        return invalid(format!("axis {axis} of {} cannot be padded: it is empty", x.ty()));
     }
     let source = |i: i64| match mode {
         "edge" => i.clamp(0, n - 1),

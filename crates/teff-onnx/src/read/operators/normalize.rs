@@ -78,8 +78,7 @@ fn group_normalization(n: &mut Node) -> Lowered {
 fn layer_normalization(n: &mut Node) -> Lowered<Vec<Item>> {
     let (x, scale, shift) = (n.x(0)?, n.x(1)?, n.optional(2)?);
     n.ignore(&["stash_type"]);
-    let axis = axis_of(n.int("axis", -1), x.rank())?;
-    let axes: Vec<isize> = (axis as isize..x.rank() as isize).collect();
+    let axes = n.trailing_axes(x.rank())?;
     let mean = x.mean_keep(&axes);
     let centred = &x - &mean;
     let variance = centred.square().mean_keep(&axes);
@@ -89,11 +88,10 @@ fn layer_normalization(n: &mut Node) -> Lowered<Vec<Item>> {
     Ok(vec![n.carried(y), n.carried(mean), n.carried(deviation.recip())])
 }
 
-fn rms_normalization(n: &mut Node) -> Lowered {
+pub(super) fn rms_normalization(n: &mut Node) -> Lowered {
     let (x, scale) = (n.x(0)?, n.x(1)?);
     n.ignore(&["stash_type"]);
-    let axis = axis_of(n.int("axis", -1), x.rank())?;
-    let axes: Vec<isize> = (axis as isize..x.rank() as isize).collect();
+    let axes = n.trailing_axes(x.rank())?;
     Ok(x.rms_normalize(&axes, n.float("epsilon", 1e-5)) * scale)
 }
 

@@ -56,8 +56,8 @@ pub(super) fn beside(x: &Tensor, p: &Tensor, axis: i64, block: i64) -> Lowered {
         return Ok(p.clone());
     }
     // The last block is shorter: one scale an element instead.
-    let indices: Vec<i64> = (0..x.shape()[axis]).map(|i| (i / block) as i64).collect();
-    Ok(p.gather(&Tensor::from_slice(&indices), axis))
+    let indices = Tensor::iota(Type::new(DType::I64, [x.shape()[axis]]), 0) / block as f64;
+    Ok(p.gather(&indices, axis))
 }
 
 /// Scales of blocks as one for each element, to broadcast against `x`.

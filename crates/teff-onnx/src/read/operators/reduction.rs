@@ -25,10 +25,7 @@ pub(super) const TABLE: Table = &[
 /// `noop_with_empty_axes` says that nothing is combined.
 fn reduced(n: &mut Node, f: impl Fn(&Tensor, &[usize]) -> Tensor) -> Lowered {
     let x = n.x(0)?;
-    let axes = match n.ints("axes") {
-        Some(list) => Some(list.to_vec()),
-        None => n.optional_ints_of(1, "axes")?,
-    };
+    let axes = n.ints_at("axes", 1)?;
     let noop = n.flag("noop_with_empty_axes", false);
     let keep = n.flag("keepdims", true);
     let axes = match axes {

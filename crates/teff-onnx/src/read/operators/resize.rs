@@ -2,14 +2,10 @@
 //! while reading.
 
 use super::{Lower::One, Table};
-use crate::read::item::Item;
-use crate::read::node::{Fault, Lowered, Node, axis_of, invalid, sizes, unsupported};
+use crate::read::node::{Fault, Lowered, Node, invalid, listed_or_all, sizes, unsupported};
 use teff_graph::{DType, Num, Tensor, Type, Value};
 
 pub(super) const TABLE: Table = &[("Resize", One(resize)), ("Upsample", One(upsample))];
-
-/// No axis becomes longer than this.
-const LONGEST: usize = 1 << 20;
 
 #[derive(Clone, Copy, PartialEq)]
 enum Mode {
@@ -58,7 +54,7 @@ fn upsample(n: &mut Node) -> Lowered {
         None => n.constant(1, "scales")?.to_f64(),
     };
     let mode = mode(n, "nearest")?;
-    by_scales(&x, &scales, &Method { coordinates: "asymmetric", nearest: "floor", ..plain(mode) })
+    by_scales(n, &x, &scales, &Method { coordinates: "asymmetric", nearest: "floor", ..plain(mode) })
 }
 
 fn plain(mode: Mode) -> Method<'static> {
@@ -73,7 +69,7 @@ fn plain(mode: Mode) -> Method<'static> {
     }
 }
 
-fn by_scales(x: &Tensor, scales: &[f64], method: &Method) -> Lowered {
+fn by_scales(n: &mut Node, x: &Tensor, scales: &[f64], method: &Method) -> Lowered {
     if scales.len() != x.rank() {
         return invalid(format!("{} scales for {}", scales.len(), x.ty()));
     }
@@ -83,7 +79,7 @@ fn by_scales(x: &Tensor, scales: &[f64], method: &Method) -> Lowered {
         scale: scales[axis],
         region: (0.0, 1.0),
     };
-    resized(x, (0..x.rank()).map(along).collect(), method)
+    resized(n, x, (0..x.rank()).map(along).collect(), method)
 }
 
 fn resize(n: &mut Node) -> Lowered {
@@ -92,6 +88,7 @@ fn resize(n: &mut Node) -> Lowered {
     if n.version < 11 {
         let scales = n.constant(1, "scales")?.to_f64();
         return by_scales(
+            n,
             &x,
             &scales,
             &Method { coordinates: "asymmetric", nearest: "floor", ..plain(mode) },
@@ -106,15 +103,12 @@ fn resize(n: &mut Node) -> Lowered {
         antialias: n.flag("antialias", false),
         extrapolation: n.float("extrapolation_value", 0.0),
     };
-    let axes: Vec<usize> = match n.ints("axes") {
-        Some(list) => list.iter().map(|&a| axis_of(a, x.rank())).collect::<Lowered<_>>()?,
-        None => (0..x.rank()).collect(),
-    };
+    let axes = listed_or_all(n.ints("axes"), x.rank())?;
     let regions = regions(n, &method, axes.len())?;
     let sizes_and_scales = target(n, &x, &axes)?;
     let along = axes.iter().zip(sizes_and_scales).zip(regions);
     let along = along.map(|((&axis, (size, scale)), region)| Along { axis, size, scale, region });
-    resized(&x, along.collect(), &method)
+    resized(n, &x, along.collect(), &method)
 }
 
 fn regions(n: &mut Node, method: &Method, axes: usize) -> Lowered<Vec<(f64, f64)>> {
@@ -133,9 +127,9 @@ fn regions(n: &mut Node, method: &Method, axes: usize) -> Lowered<Vec<(f64, f64)
 /// Size and scale of each axis, from `scales` or `sizes`.
 fn target(n: &mut Node, x: &Tensor, axes: &[usize]) -> Lowered<Vec<(usize, f64)>> {
     let given = |axis: usize| x.shape()[axis] as f64;
-    let scales = match n.item(2) {
-        Item::Absent => vec![],
-        Item::Tensor(_) | Item::Sequence(_) => n.constant(2, "scales")?.to_f64(),
+    let scales = match n.optional(2)? {
+        Some(_) => n.constant(2, "scales")?.to_f64(),
+        None => vec![],
     };
     let policy = n.text("keep_aspect_ratio_policy", "stretch")?;
     if !scales.is_empty() {
@@ -159,13 +153,15 @@ fn target(n: &mut Node, x: &Tensor, axes: &[usize]) -> Lowered<Vec<(usize, f64)>
     Ok(axes.iter().map(|&a| ((given(a) * common).round() as usize, common)).collect())
 }
 
-fn resized(x: &Tensor, along: Vec<Along>, method: &Method) -> Lowered {
+fn resized(n: &mut Node, x: &Tensor, along: Vec<Along>, method: &Method) -> Lowered {
     let dtype = x.dtype();
     let weighted = method.mode != Mode::Nearest;
     let mut y = if weighted && !dtype.is_float() { x.cast(DType::F32) } else { x.clone() };
     for a in &along {
         let given = x.shape()[a.axis];
-        if a.size > LONGEST || given == 0 && a.size > 0 {
+        let shrink = if method.antialias { a.scale.clamp(1e-9, 1.0) } else { 1.0 };
+        n.spend((a.size as f64 * (2.0 + 4.0 / shrink)) as usize)?;
+        if given == 0 && a.size > 0 {
             return invalid(format!("axis {} of {} cannot become {} long", a.axis, x.ty(), a.size));
         }
         let unchanged = a.size == given && (a.scale - 1.0).abs() < 1e-9 && a.region == (0.0, 1.0);

@@ -144,7 +144,7 @@ fn grid_sample(n: &mut Node) -> Lowered {
     };
     let batch = x.shape()[0];
     let spatial = grid.shape()[1..=axes].to_vec();
-    let count: usize = spatial.iter().product();
+    let count = spatial.iter().fold(1usize, |n, &d| n.saturating_mul(d));
     let lists = grid.reshape(&[batch, count, axes]);
     let position = |axis: usize| {
         let from = lists.narrow(2, axes - 1 - axis, 1).reshape(&[batch, count]);
@@ -181,9 +181,7 @@ fn affine_grid(n: &mut Node) -> Lowered {
         return invalid(format!("theta must be [{}, {axes}, {}], not {}", size[0], axes + 1, theta.ty()));
     }
     let count: usize = spatial.iter().product();
-    if count > 1 << 24 {
-        return invalid("the image is too large");
-    }
+    n.spend(count.saturating_mul(axes + 1))?;
     let steps = strides(spatial);
     // Rows: innermost axis first, then ones.
     let points = Value::from_fn(&Type::new(theta.dtype(), [axes + 1, count]), |i| {
@@ -235,6 +233,7 @@ fn deform_conv(n: &mut Node) -> Lowered {
     if !fits {
         return invalid(format!("X {}, W {} and offset {} do not fit", x.ty(), w.ty(), offset.ty()));
     }
+    n.spend(count.saturating_mul(taps * offset_groups * axes))?;
     let offsets = offset.reshape(&[batch, offset_groups, taps, axes, count]);
     let mask = n.optional(4)?.map(|m| m.reshape(&[batch, offset_groups, taps, count]));
     let weights = w.reshape(&[groups, outputs / groups, channels / groups, taps]);

@@ -100,15 +100,14 @@ fn split_to_sequence(n: &mut Node) -> Lowered<Vec<Item>> {
         Item::Tensor(t) => Some((t.tensor.rank() == 0, sizes(&n.ints_of(1, "split")?, "split")?)),
         Item::Sequence(_) => return invalid("input 1 must be a tensor"),
     };
+    let each = given.as_ref().filter(|g| g.0).and_then(|g| g.1.first()).map_or(1, |&each| each.max(1));
+    n.spend(size.div_ceil(each).saturating_mul(16))?;
     let (parts, drop) = match given {
         None => (vec![1; size], !keep),
-        Some((true, one)) => {
-            let each = one[0].max(1);
-            ((0..size.div_ceil(each)).map(|i| each.min(size - i * each)).collect(), false)
-        }
+        Some((true, _)) => ((0..size.div_ceil(each)).map(|i| each.min(size - i * each)).collect(), false),
         Some((false, list)) => (list, false),
     };
-    if parts.iter().try_fold(0usize, |sum, &p| sum.checked_add(p)) != Some(size) || parts.len() > 1 << 16 {
+    if parts.iter().try_fold(0usize, |sum, &p| sum.checked_add(p)) != Some(size) {
         return invalid(format!("the parts do not make up axis {axis} of {}", x.tensor.ty()));
     }
     let list = x.tensor.split(axis, &parts).into_iter();

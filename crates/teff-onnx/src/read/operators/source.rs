@@ -22,9 +22,6 @@ pub(super) const TABLE: Table = &[
     ("Size", One(|n| n.x(0).map(|x| Tensor::constant(Value::scalar(x.len() as i64))))),
 ];
 
-/// A window or a list longer than this is refused.
-const LONGEST: usize = 1 << 22;
-
 fn constant(n: &mut Node) -> Lowered<Vec<Item>> {
     let item = |value: Value| Ok(vec![Tensor::constant(value).into()]);
     if let Some(a) = n.attribute("value") {
@@ -90,8 +87,8 @@ fn range(n: &mut Node) -> Lowered {
         (Num::Float(a), Num::Float(b), Num::Float(d)) if d != 0.0 => ((b - a) / d).ceil().max(0.0) as i128,
         _ => return invalid("start, limit and delta must be numbers of one type, delta not 0"),
     };
-    let count = usize::try_from(count).ok().filter(|&c| c <= LONGEST);
-    let Some(count) = count else { return invalid(format!("it has more than {LONGEST} elements")) };
+    let count = usize::try_from(count).unwrap_or(usize::MAX);
+    n.spend(count)?;
     Ok(Tensor::constant(Value::from_fn(&Type::new(start.dtype(), [count]), |i| match (a, d) {
         (Num::Int(a), Num::Int(d)) => Num::Int(a + i as i128 * d),
         (a, d) => Num::Float(a.as_f64() + i as f64 * d.as_f64()),
@@ -110,8 +107,8 @@ fn shape(n: &mut Node) -> Lowered {
 
 /// A sum of cosines with these coefficients, over one period or, when not `periodic`, with both ends included.
 fn window(n: &mut Node, coefficients: &[f64]) -> Lowered {
-    let size = usize::try_from(n.int_of(0, "size")?).ok().filter(|&s| s <= LONGEST);
-    let Some(size) = size else { return invalid("the size is negative or too large") };
+    let Ok(size) = usize::try_from(n.int_of(0, "size")?) else { return invalid("the size is negative") };
+    n.spend(size)?;
     let dtype = holder(n.element("output_datatype")?.unwrap_or(ElementType::Plain(DType::F32)));
     let period = if n.flag("periodic", true) { size } else { size.saturating_sub(1) }.max(1) as f64;
     Ok(Tensor::constant(Value::from_fn(&Type::new(dtype, [size]), |i| {
@@ -134,10 +131,11 @@ fn mel_weight_matrix(n: &mut Node) -> Lowered {
     let (Ok(bins), Ok(length)) = (usize::try_from(bins), usize::try_from(length)) else {
         return invalid("num_mel_bins or dft_length is negative");
     };
-    if bins.saturating_mul(length) > LONGEST || rate <= 0.0 {
-        return invalid("it is too large, or sample_rate is not positive");
+    if rate <= 0.0 {
+        return invalid("sample_rate is not positive");
     }
     let spectrum = length / 2 + 1;
+    n.spend(spectrum.saturating_mul(bins))?;
     let mel = |hertz: f64| 2595.0 * (1.0 + hertz / 700.0).log10();
     let step = (mel(high) - mel(low)) / (bins + 2) as f64;
     let edge = |i: usize| {

@@ -121,6 +121,7 @@ fn dft(n: &mut Node) -> Lowered {
         return invalid(format!("a transform of length {length}"));
     }
     let signal = signal.map(|t| fitted(&t.swap_axes(axis as isize, -1), taken));
+    n.spend(2 * length * length)?;
     let y = signal.transform(length, inverse, onesided)?;
     Ok(y.swap_axes(axis as isize, -2))
 }
@@ -142,6 +143,7 @@ fn stft(n: &mut Node) -> Lowered {
         return invalid(format!("frames of {length} samples, {step} apart, of {}", x.ty()));
     }
     let frames = (samples - length) / step + 1;
+    n.spend(frames.saturating_mul(length).saturating_add(2 * length * length))?;
     let positions: Vec<i64> = (0..frames * length).map(|i| (i / length * step + i % length) as i64).collect();
     let positions = Tensor::from_slice(&positions).reshape(&[frames, length]);
     let framed = signal.map(|t| {
@@ -175,6 +177,7 @@ fn col2im(n: &mut Node) -> Lowered {
         Ok(blocks) if blocks.iter().product::<usize>() == columns => blocks,
         _ => return invalid(format!("{columns} blocks of {block:?} do not make up an image of {image:?}")),
     };
+    n.spend(taps * taps)?;
     let one_hot =
         Value::from_fn(&Type::new(x.dtype(), [taps, taps]), |i| Num::Int((i / taps == i % taps).into()));
     let one_hot = Tensor::constant(one_hot).reshape(&[&[1, taps, 1], &block[..]].concat());

@@ -67,6 +67,7 @@ fn tf_idf(n: &mut Node) -> Lowered {
             "TFIDF" => (found, true),
             other => return unsupported(format!("mode={other:?}"), "use TF, IDF or TFIDF"),
         };
+        n.spend(number * width)?;
         let mut place = vec![0.0f32; number * width];
         for (i, &t) in targets.iter().enumerate() {
             place[i * width + t as usize] = if weighted { weight(i) } else { 1.0 };

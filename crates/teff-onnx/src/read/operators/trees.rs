@@ -96,7 +96,7 @@ fn numbered_forest(n: &mut Node, prefix: &str) -> Lowered<Forest> {
 
 fn checked_targets(forest: &Forest, targets: usize) -> Lowered<usize> {
     let highest = forest.leaves.iter().map(|&(_, target, _)| target).max().unwrap_or(0);
-    if targets == 0 || highest >= targets || targets.saturating_mul(forest.nodes.len()) > 1 << 24 {
+    if targets == 0 || highest >= targets || targets.saturating_mul(forest.nodes.len()) > 1 << 22 {
         return invalid(format!("a leaf of target {highest}, of {targets} there are"));
     }
     Ok(targets)

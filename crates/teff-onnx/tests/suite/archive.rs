@@ -15,7 +15,7 @@ pub(crate) struct Archive {
 impl Archive {
     /// The backend suite.
     pub(crate) fn suite() -> Archive {
-        let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data");
+        let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("../teff-onnx/tests/data");
         Archive::open(&data.join("onnx-backend-tests.tar.gz"))
     }
 
