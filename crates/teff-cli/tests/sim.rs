@@ -7,6 +7,7 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::process::Stdio;
 use std::time::Duration;
+use teff_rp2040::board::{GreyImage, Timed, read_gif};
 
 /// A program that comes with the simulator's tests.
 fn corpus(name: &str) -> String {
@@ -131,11 +132,24 @@ fn ctrl_c_ends_a_run_and_its_files_are_written() {
 #[test]
 fn the_display_becomes_a_picture_or_a_film() {
     let folder = Folder::new("sim-lcd");
-    for (name, begins) in [("a.png", &b"\x89PNG"[..]), ("a.GIF", b"GIF89a")] {
-        let out = folder.text(name);
-        succeed(&["sim", &corpus("hello.elf"), "--seconds", "0.2", "--lcd", &out, "-q"]);
-        assert!(std::fs::read(&out).unwrap().starts_with(begins), "{name}");
+    let (film, last) = (folder.text("a.GIF"), folder.text("a.png"));
+    succeed(&["sim", &corpus("screen.elf"), "--lcd", &film, "-q"]);
+    succeed(&["sim", &corpus("screen.elf"), "--lcd", &last, "-q"]);
+    // Black, red and green, as grey levels, and some pictures in which one runs down over the other.
+    let frames = read_gif(&std::fs::read(&film).unwrap()).unwrap();
+    let whole = |level: u8| {
+        let same = |(image, _): &&Timed| image.pixels.iter().all(|&p| p == level);
+        frames.iter().find(same).map(|(image, shown)| (image.width, image.height, shown / 1_000_000))
+    };
+    assert!(whole(0).is_some_and(|(w, h, _)| (w, h) == (80, 160)));
+    for level in [76, 150] {
+        let shown = whole(level).unwrap_or_else(|| panic!("no picture all of {level}")).2;
+        // 185 ms, seen every 50.
+        assert!((100..260).contains(&shown), "{level} for {shown} ms");
     }
+    assert!(frames.len() > 5 && frames[frames.len() - 1].0.pixels[0] == 150);
+    let file = std::io::BufReader::new(std::fs::File::open(&last).unwrap());
+    assert!(GreyImage::read_png(file).unwrap().pixels.iter().all(|&p| p == 150));
     let said = fail(&["sim", &corpus("hello.elf"), "--lcd", &folder.text("a.jpg")], 1);
     assert!(said.contains(".png (a picture) or .gif (a film)"), "{said}");
     let said = fail(&["sim", &corpus("hello.elf"), "--lcd", &folder.text("b.png"), "--board", "pico"], 1);

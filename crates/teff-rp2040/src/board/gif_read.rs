@@ -182,6 +182,9 @@ fn unpack(data: &[u8], code_size: u8, len: usize) -> Result<Vec<u8>, Error> {
     let mut last: Option<usize> = None;
     let mut out = Vec::with_capacity(len);
     for &byte in data {
+        if out.len() >= len {
+            break;
+        }
         bits |= u32::from(byte) << held;
         held += 8;
         while held >= width && out.len() < len {

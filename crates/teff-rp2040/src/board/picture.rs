@@ -77,8 +77,9 @@ impl GreyImage {
         if magic != "P5" || max != "255" {
             return Err(failed("not a P5 PGM file of 8 bits"));
         }
-        let pixels =
-            bytes.get(at + 1..at + 1 + width * height).ok_or_else(|| failed("PGM file cut short"))?;
+        let size = width.checked_mul(height).filter(|&size| size > 0).ok_or_else(|| failed("no PGM size"))?;
+        let pixels = bytes.get(at + 1..).and_then(|rest| rest.get(..size));
+        let pixels = pixels.ok_or_else(|| failed("PGM file cut short"))?;
         Ok(GreyImage { width, height, pixels: pixels.to_vec() })
     }
 
