@@ -49,6 +49,7 @@ mod sample;
 mod target;
 pub use budget::{Budget, KernelBudget};
 pub use error::Error;
+pub use integer::integer;
 pub use program::Program;
 pub use sample::Sample;
 pub use target::{Cycles, Target};

@@ -83,6 +83,25 @@ impl Affine {
         Affine { q: self.int(), zero: 0, offset: Vec::new(), ..self.clone() }
     }
 
+    /// The same in steps small enough that there are at least 2^12 of them.
+    pub(super) fn refined(&self) -> Affine {
+        let bits = 64 - (self.bound().max(1) as u64).leading_zeros();
+        if bits > 12 {
+            return self.clone();
+        }
+        let times = 1i64 << (20 - bits);
+        Affine {
+            q: self.int() * times as f64,
+            zero: 0,
+            offset: Vec::new(),
+            scale: Scale {
+                values: self.scale.values.iter().map(|s| s / times as f64).collect(),
+                ..self.scale.clone()
+            },
+            range: (self.range.0 * times, self.range.1 * times),
+        }
+    }
+
     /// The largest magnitude.
     pub(super) fn bound(&self) -> i64 {
         self.range.0.abs().max(self.range.1.abs())

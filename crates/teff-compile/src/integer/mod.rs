@@ -27,7 +27,7 @@ use teff_graph::{Binary, DType, Graph, NodeId, Op, PoolKind, ReduceKind, Tensor,
 ///
 /// # Errors
 /// None on a graph that passed its verifier; one here is a defect.
-pub(crate) fn integer(graph: &Graph) -> Result<Graph, teff_graph::Error> {
+pub fn integer(graph: &Graph) -> Result<Graph, teff_graph::Error> {
     let quantised = |op: &Op| matches!(op, Op::Quantize { .. } | Op::Dequantize);
     if !graph.nodes().iter().any(|n| quantised(&n.op)) {
         return Ok(graph.clone());
@@ -266,50 +266,40 @@ impl Walk<'_> {
         let channels = if varies.is_empty() { a.scale.values.len() } else { numbers.len() };
         let scales = a.scales(axis, channels)?;
         let numbers = if varies.is_empty() { vec![numbers[0]; channels] } else { numbers };
-        let scale = |values: Vec<f64>| Scale { axis, values };
+        if let Binary::Mul | Binary::Div = op {
+            let positive = numbers.iter().all(|n| *n > 0.0 && n.is_finite()) && c.dtype().is_float();
+            let by = |(s, n): (&f64, &f64)| if op == Binary::Mul { s * n } else { s / n };
+            let values = scales.iter().zip(&numbers).map(by).collect();
+            return positive.then(|| Affine { scale: Scale { axis, values }, ..a.settled() });
+        }
+        let steps = |a: &Affine| -> Option<Vec<f64>> {
+            let steps = numbers.iter().zip(a.scales(axis, channels)?).map(|(n, s)| n / s);
+            Some(steps.collect::<Vec<_>>()).filter(|all| all.iter().all(|x| x.abs() < 1e9))
+        };
+        // A constant that is no whole number of steps is rounded to one where a half does not matter.
+        let exact = steps(a)?.iter().all(|x| (x - x.round()).abs() < 1e-4);
+        let a = if exact { a.clone() } else { a.refined() };
+        let steps: Vec<i64> = steps(&a)?.iter().map(|x| x.round() as i64).collect();
         match op {
-            Binary::Mul | Binary::Div
-                if numbers.iter().all(|n| *n > 0.0 && n.is_finite()) && c.dtype().is_float() =>
-            {
-                let by = |(s, n): (&f64, &f64)| if op == Binary::Mul { s * n } else { s / n };
-                let values = scales.iter().zip(&numbers).map(by).collect();
-                Some(Affine { scale: scale(values), ..a.settled() })
-            }
             Binary::Add | Binary::Sub => {
-                let sign = if op == Binary::Add { 1.0 } else { -1.0 };
-                let steps: Vec<f64> = numbers.iter().zip(&scales).map(|(n, s)| sign * n / s).collect();
-                if !steps.iter().all(|x| whole(*x, a)) {
-                    return None;
-                }
-                let by: Vec<i64> = steps.iter().map(|x| x.round() as i64).collect();
-                let a = if a.offset.is_empty() || a.scale.axis == axis { a.clone() } else { a.settled() };
+                let by: Vec<i64> = steps.iter().map(|x| if op == Binary::Add { *x } else { -x }).collect();
+                let a = if a.offset.is_empty() || a.scale.axis == axis { a } else { a.settled() };
                 let scale = Scale { axis, ..a.scale.clone() };
                 Some(Affine { scale, ..a }.shifted(&by))
             }
             Binary::Max | Binary::Min => {
-                let steps: Vec<f64> = numbers.iter().zip(&scales).map(|(n, s)| n / s).collect();
-                if !steps.iter().all(|x| whole(*x, a)) {
-                    return None;
-                }
-                let bounds: Vec<i64> = steps.iter().map(|x| x.round().clamp(-2e9, 2e9) as i64).collect();
-                let (least, most) = (*bounds.iter().min()?, *bounds.iter().max()?);
-                let bounds = along(bounds.iter().map(|b| *b as i32).collect(), axis, a.q.rank());
+                let (least, most) = (*steps.iter().min()?, *steps.iter().max()?);
+                let bounds = along(steps.iter().map(|b| *b as i32).collect(), axis, a.q.rank());
                 let (q, range) = if op == Binary::Max {
                     (a.int().maximum(&bounds), (a.range.0.max(least), a.range.1.max(most)))
                 } else {
                     (a.int().minimum(&bounds), (a.range.0.min(least), a.range.1.min(most)))
                 };
-                Some(Affine { q, range, zero: 0, offset: Vec::new(), ..a.clone() })
+                Some(Affine { q, range, zero: 0, offset: Vec::new(), ..a })
             }
             _ => None,
         }
     }
-}
-
-/// Whether a constant of so many steps of `a` may be rounded to a whole number of them: it is one, or `a` has so many steps that a
-/// half does not matter.
-fn whole(steps: f64, a: &Affine) -> bool {
-    steps.abs() < 2e9 && ((steps - steps.round()).abs() < 1e-4 || a.bound() > 1 << 12)
 }
 
 /// Where an axis is after a reshape, if what is before and behind it stays so.

@@ -31,7 +31,7 @@ mod work;
 pub(crate) use name::is_reserved;
 
 use crate::error::Error;
-use crate::integer;
+use crate::integer::integer;
 use crate::program::{Buffer, BufferId, Expr, Index, Place, Port, Program, Stmt, VarInfo};
 use crate::target::Target;
 use build::Builder;
@@ -71,7 +71,7 @@ struct Lowering<'a> {
 /// The graph as it is lowered: parameters are constants, what can be computed now is, scales are part of weights.
 pub(crate) fn prepare(graph: &Graph) -> Graph {
     // Before constants are folded: quantised weights are to stay what they are.
-    let graph = integer::integer(&passes::freeze(graph)).expect("a rewrite of a checked graph");
+    let graph = integer(&passes::freeze(graph)).expect("a rewrite of a checked graph");
     let graph = passes::simplify(&graph);
     passes::simplify(&fold::fold_channels(&graph))
 }
