@@ -8,14 +8,14 @@ pub(crate) fn command() -> Command {
     Command::new("teff")
         .about("Neural networks from training to a four-dollar microcontroller")
         .long_about(
-            "Neural networks from training to a four-dollar microcontroller: train one, look at it, compile it to C that needs \
-             nothing but the standard library.\n\nBegin with `teff demo`. The model file is ONNX between all steps.",
+            "Neural networks from training to a four-dollar microcontroller: train one, look at it, compile it to C or Rust \
+             that needs nothing but the standard library.\n\nBegin with `teff demo`. The model file is ONNX between all steps.",
         )
         .version(env!("CARGO_PKG_VERSION"))
         .subcommand_required(true)
         .arg_required_else_help(true)
         .term_width(100)
-        .subcommands([demo(), train(), eval(), compile(), inspect()].map(common))
+        .subcommands([demo(), train(), eval(), compile(), inspect(), crate::commands::sim::command(), run(), verify()].map(common))
 }
 
 /// What every command takes.
@@ -62,10 +62,39 @@ fn dataset() -> Arg {
 
 fn model() -> Arg {
     Arg::new("model")
-        .value_name("MODEL.onnx")
-        .help("The model")
+        .value_name("MODEL")
+        .help("The model: an ONNX or TFLite file")
         .required(true)
         .value_parser(value_parser!(PathBuf))
+}
+
+/// `NAME:1x3x32x32`. Names may hold colons; shapes do not.
+fn parse_shape(text: &str) -> Result<(String, Vec<usize>), String> {
+    let wanted = "give the input's name and its sizes, such as x:1x3x32x32";
+    let (name, sizes) = text.rsplit_once(':').ok_or(wanted)?;
+    let sizes: Result<Vec<usize>, _> = sizes.split('x').map(str::parse).collect();
+    match sizes {
+        Ok(sizes) if !sizes.contains(&0) && !name.is_empty() => Ok((name.into(), sizes)),
+        _ => Err(wanted.into()),
+    }
+}
+
+fn input_shape() -> Arg {
+    Arg::new("input-shape")
+        .long("input-shape")
+        .value_name("NAME:SIZES")
+        .help("Shape of an input whose sizes the model leaves open, such as x:1x3x32x32; repeat for more")
+        .action(ArgAction::Append)
+        .value_parser(parse_shape)
+}
+
+fn inputs() -> Arg {
+    Arg::new("input")
+        .long("input")
+        .short('i')
+        .value_name("[NAME=]FILE")
+        .help("Value of an input: .npy, ONNX tensor .pb, or .npz with all by name; in the order of the inputs unless named")
+        .action(ArgAction::Append)
 }
 
 fn threads() -> Arg {
@@ -153,15 +182,70 @@ fn eval() -> Command {
         .arg(path("data", "DATASET", "The data set").required(true))
         .arg(switch("train-part", "Use the training samples instead of the test samples"))
         .arg(path("mistakes", "OUT.png", "Write a picture of the worst mistakes"))
+        .arg(input_shape())
+        .arg(threads())
+}
+
+fn run() -> Command {
+    Command::new("run")
+        .about("Run a model once on given inputs and print its outputs")
+        .after_help(
+            "Examples:\n  teff run m.onnx --input x.npy\n  teff run m.onnx -i image=x.npy -i scale=s.npy -o results --json",
+        )
+        .arg(model())
+        .arg(inputs())
+        .arg(path("out", "DIR", "Write each output as NAME.npy into this folder").short('o'))
+        .arg(
+            Arg::new("engine")
+                .long("engine")
+                .help("What computes: the fast host executor, or the plain reference evaluator")
+                .value_parser(["host", "reference"])
+                .default_value("host"),
+        )
+        .arg(input_shape())
+        .arg(threads())
+}
+
+fn verify() -> Command {
+    Command::new("verify")
+        .about("Run a model in every way there is and compare: host executor, generated C and Rust, onnxruntime")
+        .long_about(
+            "Run a model in every way there is and compare with the plain reference evaluator: host executor, generated C and Rust as \
+             this machine's compilers build them, and onnxruntime where a Python has it. What is missing is said and left out. Exit \
+             status 1 when something differs: integers at all, floats by more than the tolerance.",
+        )
+        .after_help("Examples:\n  teff verify m.onnx\n  teff verify m.onnx --input x.npy --tolerance 1e-6")
+        .arg(model())
+        .arg(inputs())
+        .arg(number("samples", "3", "How many invented samples, when no input is given"))
+        .arg(seed())
+        .arg(real("tolerance", "1e-4", "Largest difference of floats, as a share of the output's range"))
+        .arg(input_shape())
         .arg(threads())
 }
 
 fn compile() -> Command {
     Command::new("compile")
-        .about("Compile a model to C that needs nothing but the standard library")
+        .about("Compile a model to C or Rust that needs nothing but the language's standard library")
         .arg(model())
         .arg(
-            path("out", "DIR", "The folder for NAME.c, NAME.h and NAME_selftest.c").short('o').required(true),
+            path("out", "DIR", "The folder for NAME.c, NAME.h and NAME_selftest.c, or NAME.rs and NAME_selftest.rs")
+                .short('o')
+                .required_unless_present("list-unsupported"),
+        )
+        .arg(
+            Arg::new("target")
+                .long("target")
+                .help("The machine that the loops are laid out for")
+                .value_parser(teff::compile::Target::ALL.map(|t| t.name))
+                .default_value("generic"),
+        )
+        .arg(
+            Arg::new("language")
+                .long("language")
+                .help("What to write: C99, or Rust without std")
+                .value_parser(["c", "rust"])
+                .default_value("c"),
         )
         .arg(
             Arg::new("name")
@@ -173,11 +257,15 @@ fn compile() -> Command {
         .arg(
             Arg::new("arena")
                 .long("arena")
-                .help("Who provides the working memory: the C file, or its caller")
-                .value_parser(["static", "caller"])
-                .default_value("static"),
+                .help("Who provides the working memory: the file (static, C only; its default), the caller (Rust's default), or the stack (Rust only)")
+                .value_parser(["static", "caller", "stack"]),
         )
         .arg(path("data", "DATASET", "Take the inputs of the self-test from this data set"))
+        .arg(input_shape())
+        .arg(switch(
+            "list-unsupported",
+            "Only list the operators of the model that teff does not have; status 1 if there are any",
+        ))
 }
 
 fn inspect() -> Command {
@@ -185,5 +273,6 @@ fn inspect() -> Command {
         .about("Print a model as a graph of teff's operations")
         .arg(model())
         .arg(switch("full", "Print every constant whole, so that the text can be read back"))
+        .arg(input_shape())
         .arg(switch("simplify", "Simplify the graph first, as the compiler does"))
 }

@@ -9,7 +9,9 @@ mod args;
 mod commands;
 mod failure;
 mod files;
+mod native;
 mod stop;
+mod tensors;
 mod ui;
 
 use std::process::ExitCode;

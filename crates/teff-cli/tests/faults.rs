@@ -106,6 +106,11 @@ fn models_that_cannot_become_c() {
     let message = compile(&["-o", &out, "--name", "3net"], 1);
     assert!(message.contains("\"3net\" cannot name the function"), "{message}");
     assert!(compile(&["-o", &out, "--arena", "heap"], 2).contains("--arena"));
+    assert!(compile(&["-o", &out, "--name", "yield"], 1).contains("it is a word of C or Rust"));
+    assert!(compile(&["-o", &out, "--language", "ada"], 2).contains("--language"));
+    let message = compile(&["-o", &out, "--language", "rust", "--arena", "static"], 1);
+    assert!(message.contains("--arena static is for C"), "{message}");
+    assert!(compile(&["-o", &out, "--arena", "stack"], 1).contains("--arena stack is for Rust"));
     assert!(!exists(&out), "a folder was made");
     let file = folder.write("file", "");
     let message = compile(&["-o", &file], 1);

@@ -158,3 +158,29 @@ fn a_trained_network_becomes_c_that_passes_its_self_test() {
     succeed(&["compile", &model, "-o", &out, "-q"]);
     assert_eq!(again("net.c"), before, "the text depends on something but the model");
 }
+
+#[test]
+fn a_trained_network_becomes_rust_that_passes_its_self_test() {
+    let folder = Folder::new("compile-rust");
+    let model = trained(&folder);
+    let (data, out) = (folder.text("bars"), folder.text("rust"));
+    for (arena, name) in [("caller", "net"), ("stack", "bars_net")] {
+        let args = ["compile", &model, "-o", &out, "--language", "rust", "--name", name, "--arena", arena];
+        let text = succeed(&[&args[..], &["--data", &data]].concat());
+        assert!(
+            text.contains("flash for weights 904 bytes") && text.contains(&format!("{name}.rs")),
+            "{text}"
+        );
+        let test = format!("{name}_selftest.rs");
+        let flags = ["--edition", "2021", "-D", "warnings", "-O", &test, "-o", "selftest"];
+        let built = std::process::Command::new("rustc").current_dir(&out).args(flags).output().unwrap();
+        assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
+        let run = std::process::Command::new(folder.path("rust").join("selftest")).output().unwrap();
+        let said = String::from_utf8_lossy(&run.stdout);
+        assert!(run.status.success() && said.ends_with(", 0 wrong\n"), "{said}");
+    }
+    let read = |name: &str| std::fs::read(folder.path("rust").join(name)).unwrap();
+    let before = read("net.rs");
+    succeed(&["compile", &model, "-o", &out, "--language", "rust", "-q"]);
+    assert_eq!(read("net.rs"), before, "the text depends on something but the model");
+}

@@ -1,4 +1,4 @@
-//! Compiles the graph of a neural network to dependency-free C99 for small machines.
+//! Compiles the graph of a neural network to dependency-free C99 or Rust for small machines.
 //!
 //! # Contract
 //!
@@ -10,7 +10,7 @@
 //! - Sizes are exact: [`Budget`] says what the linker will say for weights and arena.
 //!
 //! ```
-//! use teff_compile::{Budget, Options, Target, c, compile, program};
+//! use teff_compile::{Budget, Options, Target, c, compile, program, rust};
 //! use teff_graph::{DType, Graph, Tensor, Value};
 //!
 //! let x = Tensor::input("x", DType::F32, &[1, 2]);
@@ -21,6 +21,8 @@
 //! let program = compile(&graph, &Options { target: Target::CORTEX_M0PLUS, ..Options::default() })?;
 //! let files = c::print(&program, &c::Options::default());
 //! assert!(files.header.contains("void net(const float *input0, float *output0);"));
+//! let module = rust::print(&program, &rust::Options::default());
+//! assert!(module.contains("pub fn net(input: &[f32; INPUT_LEN], output: &mut [f32; OUTPUT_LEN]) {"));
 //! assert_eq!(Budget::new(&program, &Target::CORTEX_M0PLUS).flash_weights, 8);
 //! let out = program::evaluate(&program, &[Value::new([1, 2], vec![4.0f32, 1.0])])?;
 //! assert_eq!(out, [Value::new([1, 1], vec![1.0f32])]);
@@ -31,19 +33,24 @@
 //!
 //! `program/` is the Program: its form, validator, evaluator, cost counter, printed form. `lower/` makes it from a graph: `fuse`
 //! decides what is computed where, `element` computes any value at any index, the rest are loops for one family of operations each.
-//! `plan/` gives memory its addresses. `c/` prints C; a printer for another language is a folder beside it that reads the same
-//! Program. `target` is what is known of machines, `budget` what a Program takes of one.
+//! `plan/` gives memory its addresses. `c/` prints C and `rust/` Rust, from the same Program; `printing` is what both do alike. A
+//! printer for another language is a folder beside them. `target` is what is known of machines, `budget` what a Program takes of one.
 
 mod budget;
 pub mod c;
 mod error;
+mod integer;
 mod lower;
 pub mod plan;
+mod printing;
 pub mod program;
+pub mod rust;
+mod sample;
 mod target;
 pub use budget::{Budget, KernelBudget};
 pub use error::Error;
 pub use program::Program;
+pub use sample::Sample;
 pub use target::{Cycles, Target};
 use teff_graph::Graph;
 
@@ -68,7 +75,7 @@ impl Default for Options {
 /// The Program that computes `graph` on the target. Parameters become constants with the values they hold now.
 ///
 /// # Errors
-/// A graph that breaks its contract, an operation that has no lowering, a tensor too large to index, a name that C cannot use.
+/// A graph that breaks its contract, an operation that has no lowering, a tensor too large to index, a name that C or Rust cannot use.
 pub fn compile(graph: &Graph, options: &Options) -> Result<Program, Error> {
     check_name(&options.name)?;
     graph.verify()?;
@@ -95,7 +102,7 @@ fn check_sizes(graph: &Graph) -> Result<(), Error> {
     Ok(())
 }
 
-/// A name that C and C++ accept for a function, and that no name of generated code can equal.
+/// A name that C, C++ and Rust accept for a function, and that no name of generated code can equal.
 fn check_name(name: &str) -> Result<(), Error> {
     let fail = |reason| Err(Error::Name { name: name.into(), reason });
     if name.is_empty() || !name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') {
@@ -108,7 +115,7 @@ fn check_name(name: &str) -> Result<(), Error> {
         return fail("names that begin with an underscore belong to the compiler");
     }
     if lower::is_reserved(name) {
-        return fail("it is a word of C or a function of its library");
+        return fail("it is a word of C or Rust, or a function of C's library");
     }
     Ok(())
 }

@@ -6,7 +6,7 @@ pub struct Target {
     /// Name used on the command line.
     pub name: &'static str,
     /// Neighbouring outputs that the kernels of dense layers and convolutions compute side by side, at most: some vector
-    /// registers' worth. 1 on machines without them, where small code matters and the order of the loops does not.
+    /// registers' worth; on machines without them as many sums as share a loaded input and still fit the registers.
     pub lanes: usize,
     /// Sums kept in registers at once, at most.
     pub sums: usize,
@@ -63,8 +63,8 @@ impl Target {
     /// with its loads, measured on 784-400-10). LDR 2, STR 2, MULS and ADDS 1, taken branch 2: Arm DDI 0484C, table 3.1.
     pub const CORTEX_M0PLUS: Target = Target {
         name: "cortex-m0plus",
-        lanes: 1,
-        sums: 1,
+        lanes: 4,
+        sums: 4,
         steps: 1,
         cycles: Cycles {
             load: 2.0,

@@ -2,26 +2,8 @@
 
 mod common;
 
-use common::c::{Case, check, has};
-use common::random_graph;
-use teff_compile::{Options, Target, compile};
-use teff_graph::evaluate;
-
-fn cases(first: u64, count: u64, operations: usize) -> Vec<Case> {
-    let case = |seed: u64| {
-        let random = random_graph(seed, 1 + seed as usize % operations);
-        let target = if seed.is_multiple_of(3) { Target::CORTEX_M0PLUS } else { Target::GENERIC };
-        let options = Options { name: format!("net{seed}"), target, ..Options::default() };
-        Case {
-            program: compile(&random.graph, &options).unwrap(),
-            expected: evaluate(&random.graph, &random.inputs).unwrap(),
-            inputs: random.inputs,
-            tolerance: 0.0,
-            about: teff_graph::print_brief(&random.graph),
-        }
-    };
-    (first..first + count).map(case).collect()
-}
+use common::c::{check, has};
+use common::random_cases as cases;
 
 #[test]
 fn gcc() {

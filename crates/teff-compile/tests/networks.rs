@@ -4,10 +4,10 @@ mod common;
 
 use common::Rng;
 use common::c::{Case, STRICT, Scratch, check, has, run};
-use common::nets::{cnn, conv, dense, graph, mlp, uniform, weights};
+use common::nets::{all, cnn, conv, graph, mlp, uniform, weights};
 use std::process::Command;
-use teff_compile::{Budget, Options, Program, Target, c, compile, program};
-use teff_graph::{DType, Graph, PoolKind, Tensor, Value, Window, evaluate};
+use teff_compile::{Budget, Options, Program, Sample, Target, c, compile, program};
+use teff_graph::{DType, Graph, Tensor, Value, evaluate};
 
 fn compiled(name: &str, graph: &Graph, target: Target) -> Program {
     compile(graph, &Options { name: name.into(), target, ..Options::default() }).unwrap()
@@ -89,15 +89,7 @@ fn networks_compute_the_same_in_c() {
     let rng = &mut Rng(5);
     let mut cases = Vec::new();
     for (i, target) in [Target::GENERIC, Target::CORTEX_M0PLUS].into_iter().enumerate() {
-        for (name, (x, y)) in [
-            ("mlp", mlp(rng)),
-            ("cnn", cnn(rng)),
-            ("padded", padded(rng)),
-            ("grouped", grouped(rng)),
-            ("sequence", sequence(rng)),
-            ("attention", attention(rng)),
-            ("norms", norms(rng)),
-        ] {
+        for (name, (x, y)) in all(rng) {
             cases.push(case(&format!("{name}{i}"), &graph(&x, &y), target, rng));
         }
     }
@@ -112,54 +104,6 @@ fn networks_compute_the_same_in_c() {
     if has("clang") {
         check(&cases, "clang", &["-O2"]);
     }
-}
-
-fn padded(rng: &mut Rng) -> (Tensor, Tensor) {
-    let x = Tensor::input("x", DType::F32, &[2, 3, 9, 11]);
-    let h = conv(rng, &x, 20, 3, 1, "same").relu().max_pool2d(2, 2);
-    let h = conv(rng, &h, 7, 5, 2, "wide").tanh();
-    let w = Window { pad_low: vec![1, 1], pad_high: vec![1, 1], ..Window::new([3, 3], [2, 2]) };
-    (x, h.avg_pool(w.clone(), false) + h.pool(PoolKind::Max, w))
-}
-
-fn grouped(rng: &mut Rng) -> (Tensor, Tensor) {
-    let x = Tensor::input("x", DType::F32, &[1, 6, 10, 10]);
-    let depthwise = weights(rng, "depthwise.weight", &[6, 1, 3, 3]);
-    let pointwise = weights(rng, "pointwise.weight", &[30, 6, 1, 1]);
-    let groups = weights(rng, "groups.weight", &[50, 15, 3, 3]);
-    let h = x.conv2d(&depthwise, 2, 1, 1, 6).relu6();
-    let h = h.conv2d(&pointwise, 1, 0, 1, 1).relu6();
-    let h = h.conv2d(&groups, 1, 1, 2, 2);
-    (x, h.conv_transpose2d(&weights(rng, "up.weight", &[50, 4, 2, 2]), 2, 0, 0).silu())
-}
-
-fn sequence(rng: &mut Rng) -> (Tensor, Tensor) {
-    let x = Tensor::input("x", DType::F32, &[5, 2, 3]);
-    let start = Tensor::zeros(&[2, 4]);
-    let (wx, wh) = (weights(rng, "wx", &[3, 4]), weights(rng, "wh", &[4, 4]));
-    let (last, all) = Tensor::scan(&[start], std::slice::from_ref(&x), true, |s, x| {
-        let h = (x[0].matmul(&wx) + s[0].matmul(&wh)).tanh();
-        (vec![h.clone()], vec![h])
-    });
-    let y = &all[0] + &last[0].unsqueeze(0);
-    (x, y)
-}
-
-fn attention(rng: &mut Rng) -> (Tensor, Tensor) {
-    let x = Tensor::input("x", DType::F32, &[6, 8]);
-    let (q, k, v) = (dense(rng, &x, 8, "q"), dense(rng, &x, 8, "k"), dense(rng, &x, 8, "v"));
-    let heads = |t: &Tensor| t.reshape(&[6, 2, 4]).permute(&[1, 0, 2]);
-    let scores = heads(&q).matmul(&heads(&k).transpose()) * 0.5;
-    let mixed = scores.softmax(-1).matmul(&heads(&v)).permute(&[1, 0, 2]).reshape(&[6, 8]);
-    let y = dense(rng, &mixed, 8, "out") + &x;
-    (x, y.layer_norm(1, 1e-5))
-}
-
-fn norms(rng: &mut Rng) -> (Tensor, Tensor) {
-    let x = Tensor::input("x", DType::F32, &[2, 6, 40]);
-    let h = x.group_norm(3, 1e-5).gelu();
-    let h = h.log_softmax(1) + weights(rng, "shift", &[40]);
-    (x, h.standardize(&[-1], 1e-5).cumsum(2, false, false))
 }
 
 #[test]
@@ -214,7 +158,7 @@ fn many_paths_and_long_chains_compile_at_once() {
 }
 
 /// Compiles and runs the self-test beside the network; its exit status and what it said.
-fn run_selftest(p: &Program, arena: c::ArenaOwner, samples: &[c::Sample]) -> (bool, String) {
+fn run_selftest(p: &Program, arena: c::ArenaOwner, samples: &[Sample]) -> (bool, String) {
     let options = c::Options { arena };
     let files = c::print(p, &options);
     assert_eq!(files, c::print(p, &options), "equal programs give equal text");
@@ -238,7 +182,7 @@ fn the_selftest_tells_right_from_wrong() {
     let rng = &mut Rng(7);
     let (x, y) = cnn(rng);
     let made = case("net", &graph(&x, &y), Target::GENERIC, rng);
-    let right = c::Sample { inputs: made.inputs, outputs: made.expected };
+    let right = Sample { inputs: made.inputs, outputs: made.expected };
     let mut wrong = right.clone();
     wrong.outputs[0] = Value::from_fn(&right.outputs[0].ty(), |i| {
         let off = if i == 3 { 0.5 } else { 0.0 };

@@ -12,7 +12,9 @@ const SURE_CLASSES: usize = 256;
 
 /// The type of an array's elements.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Element {
+#[allow(missing_docs)]
+pub enum Element {
+    Bool,
     U8,
     I8,
     U16,
@@ -26,9 +28,10 @@ pub(crate) enum Element {
 }
 
 impl Element {
-    pub(crate) fn size(self) -> usize {
+    /// Bytes of one element.
+    pub fn size(self) -> usize {
         match self {
-            Self::U8 | Self::I8 => 1,
+            Self::Bool | Self::U8 | Self::I8 => 1,
             Self::U16 | Self::I16 => 2,
             Self::U32 | Self::I32 | Self::F32 => 4,
             Self::U64 | Self::I64 | Self::F64 => 8,
@@ -36,8 +39,9 @@ impl Element {
     }
 
     /// The name NumPy gives it.
-    fn name(self) -> &'static str {
+    pub fn name(self) -> &'static str {
         match self {
+            Self::Bool => "bool",
             Self::U8 => "uint8",
             Self::I8 => "int8",
             Self::U16 => "uint16",
@@ -88,6 +92,14 @@ impl Array {
         self.shape.first().copied().unwrap_or(0)
     }
 
+    /// The elements as they lie in memory of a little-endian machine.
+    pub(crate) fn into_le_bytes(mut self) -> Vec<u8> {
+        if self.big_endian {
+            self.bytes.chunks_exact_mut(self.element.size()).for_each(<[u8]>::reverse);
+        }
+        self.bytes
+    }
+
     /// The elements decoded one by one.
     fn decode<T, const N: usize>(&self, from_le: fn([u8; N]) -> T) -> Vec<T> {
         let decode_one = |chunk: &[u8]| {
@@ -109,7 +121,8 @@ impl Array {
             Element::U8 => Samples::U8(self.bytes),
             Element::F32 => Samples::F32(self.decode(f32::from_le_bytes)),
             Element::F64 => Samples::F32(self.decode(|b| f64::from_le_bytes(b) as f32)),
-            Element::I8
+            Element::Bool
+            | Element::I8
             | Element::U16
             | Element::I16
             | Element::U32
@@ -160,7 +173,7 @@ impl Array {
             // What does not fit is no class either way; only the number in the message is capped.
             Element::U64 => self.decode(|b| i64::try_from(u64::from_le_bytes(b)).unwrap_or(i64::MAX)),
             Element::I64 => self.decode(i64::from_le_bytes),
-            Element::F32 | Element::F64 => {
+            Element::Bool | Element::F32 | Element::F64 => {
                 let what = format!("the element type {} for labels", self.element.name());
                 let remedy = "store class numbers as whole numbers, for instance y.astype(\"uint8\")";
                 return Err(Error::unsupported(&self.name, what, remedy));

@@ -53,9 +53,11 @@ mod sheet;
 mod stream;
 mod zip;
 
+pub use array::Element;
 pub use augment::{Augment, Augmenter, Outside, Scratch};
 pub use dataset::{Dataset, Sample, Samples, Split};
 pub use error::{Error, Result};
+pub use npy::Npy;
 pub use open::{Options, mnist, open, open_with};
 pub use rng::{Order, Rng};
 pub use sheet::{Mark, Tile, contact_sheet};

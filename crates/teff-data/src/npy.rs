@@ -6,6 +6,80 @@
 use crate::array::{Array, Element};
 use crate::error::{Error, Result};
 use crate::stream::Stream;
+use crate::zip::Archive;
+use std::path::Path;
+
+/// One array of numbers, as NumPy saves it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Npy {
+    /// The type of its elements.
+    pub element: Element,
+    /// Its dimensions; none for a single number.
+    pub shape: Vec<usize>,
+    /// The elements in row-major order, little-endian.
+    pub bytes: Vec<u8>,
+}
+
+impl Npy {
+    /// Reads a `.npy` file.
+    ///
+    /// # Errors
+    /// The file cannot be read, is damaged, or holds something else than numbers in C order.
+    pub fn open(path: &Path) -> Result<Npy> {
+        Ok(Npy::from(read(Stream::open(path)?)?))
+    }
+
+    /// Reads all arrays of a `.npz` file, with their names.
+    ///
+    /// # Errors
+    /// As [`Npy::open`].
+    pub fn open_all(path: &Path) -> Result<Vec<(String, Npy)>> {
+        let archive = Archive::open(path)?;
+        let names: Vec<String> = archive.names().filter(|n| n.ends_with(".npy")).map(String::from).collect();
+        let mut all = Vec::new();
+        for name in names {
+            if let Some(stream) = archive.member(&name)? {
+                all.push((name.trim_end_matches(".npy").to_string(), Npy::from(read(stream)?)));
+            }
+        }
+        Ok(all)
+    }
+
+    /// The contents of a `.npy` file, version 1.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let kind = match self.element {
+            Element::Bool => "|b1",
+            Element::U8 => "|u1",
+            Element::I8 => "|i1",
+            Element::U16 => "<u2",
+            Element::I16 => "<i2",
+            Element::U32 => "<u4",
+            Element::I32 => "<i4",
+            Element::U64 => "<u8",
+            Element::I64 => "<i8",
+            Element::F32 => "<f4",
+            Element::F64 => "<f8",
+        };
+        let shape: String = self.shape.iter().map(|n| format!("{n}, ")).collect();
+        let mut header =
+            format!("{{'descr': '{kind}', 'fortran_order': False, 'shape': ({}), }}", shape.trim_end());
+        // The elements begin at a multiple of 64; the header ends with a line feed.
+        let fill = (64 - (11 + header.len()) % 64) % 64;
+        header.extend(std::iter::repeat_n(' ', fill));
+        header.push('\n');
+        let mut out = b"\x93NUMPY\x01\x00".to_vec();
+        out.extend((header.len() as u16).to_le_bytes());
+        out.extend(header.as_bytes());
+        out.extend(&self.bytes);
+        out
+    }
+}
+
+impl From<Array> for Npy {
+    fn from(array: Array) -> Npy {
+        Npy { element: array.element, shape: array.shape.clone(), bytes: array.into_le_bytes() }
+    }
+}
 
 /// Reads one array.
 pub(crate) fn read(mut stream: Stream) -> Result<Array> {
@@ -69,6 +143,7 @@ fn element(name: &str, header: &str) -> Result<(Element, bool)> {
     let descr = text[1..].split(quote).next().unwrap_or("");
     let (order, kind) = descr.split_at_checked(1).unwrap_or(("", ""));
     let element = match kind {
+        "b1" => Element::Bool,
         "u1" => Element::U8,
         "i1" => Element::I8,
         "u2" => Element::U16,
@@ -98,6 +173,22 @@ fn element(name: &str, header: &str) -> Result<(Element, bool)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn arrays_come_back() {
+        let path = std::env::temp_dir().join(format!("teff-npy-{}.npy", std::process::id()));
+        let shapes: [(Element, &[usize]); 4] =
+            [(Element::F32, &[2, 3]), (Element::I64, &[5]), (Element::Bool, &[]), (Element::U8, &[1, 0, 4])];
+        for (element, shape) in shapes {
+            let n = shape.iter().product::<usize>() * element.size();
+            let array = Npy { element, shape: shape.to_vec(), bytes: (0..n as u8).collect() };
+            let bytes = array.to_bytes();
+            assert_eq!((bytes.len() - n) % 64, 0);
+            std::fs::write(&path, bytes).unwrap();
+            assert_eq!(Npy::open(&path).unwrap(), array);
+        }
+        std::fs::remove_file(path).unwrap();
+    }
 
     #[test]
     fn tuples_of_python_are_read() {

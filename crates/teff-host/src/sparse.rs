@@ -1,30 +1,31 @@
 //! The product of f32 matrices of which the left one is mostly zeros, as pictures of digits and rectified layers are.
 //!
 //! The elements of A that are not zero are listed, row by row; each row of C is then the sum of the rows of B that its list names.
-//! Columns are taken 64 at a time, so that the sums stay in registers and that part of B in the second-level cache.
+//! B is taken in tiles that stay in the first-level cache, and a row of a tile of C in registers.
 
 #![allow(unsafe_code)]
 
 use crate::cpu::{Level, leveled};
-use crate::gemm::Product;
+use crate::gemm::{Matrix, Product};
+use std::ops::Range;
 
 /// Columns of C summed at a time: eight vector registers with AVX2.
 const COLUMNS: usize = 64;
-/// Elements of A that can be listed. More rows than fit are done in blocks.
-const LISTED: usize = 32 << 10;
+/// Rows of a tile of B: with [`COLUMNS`] no more than a first-level cache of 32 KiB.
+const DEPTH: usize = 128;
+/// Elements of A that can be listed, and elements among which they are found: more rows than that are done in blocks.
+const LISTED: usize = 48 << 10;
+const SEARCHED: usize = 128 << 10;
 /// Rows of a block at most.
 const ROWS: usize = 1024;
+/// Places in the list where a row meets the next tile of B.
+const BOUNDS: usize = SEARCHED / DEPTH + 2 * ROWS;
+
+/// Bytes of a tile of B.
+const PANEL: usize = DEPTH * COLUMNS * size_of::<f32>();
 
 /// Bytes of scratch memory a product needs.
-pub(crate) const SCRATCH: usize = LISTED * size_of::<Entry>() + (ROWS + 1) * size_of::<u32>();
-
-/// An element of A that is not zero.
-#[derive(Clone, Copy)]
-struct Entry {
-    /// Its column.
-    at: u32,
-    value: f32,
-}
+pub(crate) const SCRATCH: usize = PANEL + 2 * LISTED * size_of::<Entry>() + BOUNDS * size_of::<u32>();
 
 /// Computes the product if that pays: A has few elements that are not zero, B and C lie row by row, and there is enough to do.
 /// False, and C not to be used, otherwise. A zero times an infinite or NaN element is NaN, so B must be finite for zeros to be skipped.
@@ -32,18 +33,19 @@ struct Entry {
 /// # Safety
 /// As [`crate::gemm::multiply`]; `scratch` has [`SCRATCH`] bytes.
 pub(crate) unsafe fn multiply(level: Level, p: &Product, scratch: *mut u8) -> bool {
-    let pays = p.b.column == 1 && p.c.column == 1 && p.n >= 32 && p.m * p.k >= 1 << 14 && p.k <= LISTED / 8;
+    let pays =
+        p.b.column == 1 && p.c.column == 1 && p.n >= 32 && p.m * p.k >= 1 << 14 && p.k <= SEARCHED / 32;
     let mut done = false;
     // SAFETY: as the caller promises.
     unsafe {
-        if pays && is_sparse(p) && is_finite(p) {
+        if pays && is_sparse(p) {
             blocks(level)(p, scratch, &mut done);
         }
     }
     done
 }
 
-/// Looks at every 61st element: at most a fifth may be other than zero.
+/// Looks at every 61st element: at most a quarter may be other than zero.
 unsafe fn is_sparse(p: &Product) -> bool {
     let (all, mut seen, mut found) = (p.m * p.k, 0, 0);
     for i in (0..all).step_by(61) {
@@ -52,56 +54,42 @@ unsafe fn is_sparse(p: &Product) -> bool {
         seen += 1;
         found += usize::from(x != 0.0);
     }
-    found * 5 <= seen
-}
-
-/// True when no element of B is infinite or NaN: none has all bits of the exponent set.
-unsafe fn is_finite(p: &Product) -> bool {
-    const EXPONENT: u32 = 0x7f80_0000;
-    (0..p.k).all(|row| {
-        // SAFETY: a row of B, whose elements lie side by side.
-        let line = unsafe { std::slice::from_raw_parts(p.b.at.offset(row as isize * p.b.row), p.n) };
-        !line.iter().fold(false, |bad, x| bad | (x.to_bits() & EXPONENT == EXPONENT))
-    })
+    found * 4 <= seen
 }
 
 #[inline(always)]
 unsafe fn blocks_body<const FMA: bool>(p: &Product, scratch: *mut u8, done: &mut bool) {
-    // SAFETY: scratch has room for both.
-    let (entries, starts) = unsafe {
-        let starts = scratch.add(LISTED * size_of::<Entry>()).cast::<u32>();
-        (scratch.cast::<Entry>(), std::slice::from_raw_parts_mut(starts, ROWS + 1))
-    };
-    // A block is counted before it is listed; no block has more rows than would fit if a quarter of all elements were listed.
-    let rows = (LISTED * 4 / p.k.max(1)).clamp(1, ROWS);
+    let rows = (SEARCHED / p.k.max(1)).clamp(1, ROWS);
+    let (panel, scratch) = (scratch.cast::<f32>(), scratch.wrapping_add(PANEL));
     for first in (0..p.m).step_by(rows) {
-        let m = rows.min(p.m - first);
-        // SAFETY: rows are inside A and C; the list is filled only when it has room.
+        // SAFETY: these rows are inside A and C, and the scratch memory is there for one list.
         unsafe {
             let block = Product {
-                m,
-                a: crate::gemm::Matrix { at: p.a.at.offset(first as isize * p.a.row), ..p.a },
-                c: crate::gemm::Matrix { at: p.c.at.offset(first as isize * p.c.row), ..p.c },
+                m: rows.min(p.m - first),
+                a: Matrix { at: p.a.at.offset(first as isize * p.a.row), ..p.a },
+                c: Matrix { at: p.c.at.offset(first as isize * p.c.row), ..p.c },
                 ..*p
             };
-            if !list(&block, entries, &mut starts[..m + 1]) {
-                // Denser than it looked: blocks done so far are done again by the caller.
-                return;
-            }
-            for column in (0..p.n).step_by(COLUMNS) {
-                match p.n - column {
-                    left if left >= COLUMNS => columns::<FMA, COLUMNS>(&block, entries, starts, column),
-                    left => {
-                        let mut at = column;
-                        for _ in 0..left / 16 {
-                            columns::<FMA, 16>(&block, entries, starts, at);
-                            at += 16;
-                        }
-                        for at in at..p.n {
-                            columns::<FMA, 1>(&block, entries, starts, at);
-                        }
+            // Denser than it looked, or not finite: the caller does all of it again.
+            let Some(list) = List::of(&block, scratch) else { return };
+            let mut column = 0;
+            while column < p.n {
+                let width = match p.n - column {
+                    COLUMNS.. => COLUMNS,
+                    16.. => 16,
+                    _ => 1,
+                };
+                for tile in 0..p.k.div_ceil(DEPTH) {
+                    let finite = match width {
+                        COLUMNS => list.multiply::<FMA, COLUMNS>(&block, tile, column, panel),
+                        16 => list.multiply::<FMA, 16>(&block, tile, column, panel),
+                        _ => list.multiply::<FMA, 1>(&block, tile, column, panel),
+                    };
+                    if !finite {
+                        return;
                     }
                 }
+                column += width;
             }
         }
     }
@@ -109,96 +97,165 @@ unsafe fn blocks_body<const FMA: bool>(p: &Product, scratch: *mut u8, done: &mut
 }
 leveled! { fn blocks [] [] (p: &Product, scratch: *mut u8, done: &mut bool) = blocks_body; }
 
-/// Lists the elements of A that are not zero, row after row; false when there are too many.
-#[inline(always)]
-unsafe fn list(p: &Product, entries: *mut Entry, starts: &mut [u32]) -> bool {
-    let (m, k) = (p.m, p.k);
-    // SAFETY: all positions are inside A.
-    let element =
-        |i: usize, j: usize| unsafe { *p.a.at.offset(i as isize * p.a.row + j as isize * p.a.column) };
-    starts.fill(0);
-    // Neighbours in memory one after another.
-    let by_rows = p.a.column.unsigned_abs() <= p.a.row.unsigned_abs();
-    if by_rows {
-        for i in 0..m {
-            starts[i + 1] = (0..k).map(|j| u32::from(element(i, j) != 0.0)).sum();
-        }
-    } else {
-        for j in 0..k {
-            for i in 0..m {
-                starts[i + 1] += u32::from(element(i, j) != 0.0);
-            }
-        }
-    }
-    for i in 0..m {
-        starts[i + 1] += starts[i];
-    }
-    // One entry is written behind the last, to be written over or left.
-    if starts[m] as usize >= LISTED {
-        return false;
-    }
-    // `starts[i]` counts up to where row i ends, which is where row i + 1 started, and is moved back afterwards.
-    if by_rows {
-        for i in 0..m {
-            let mut at = starts[i];
-            for j in 0..k {
-                let value = element(i, j);
-                // Without a branch, which would be guessed wrong too often: what is written for a zero is written over by the
-                // next, or by the next row.
-                // SAFETY: at most one entry behind the last, and there is room for that.
-                unsafe { *entries.add(at as usize) = Entry { at: j as u32, value } };
-                at += u32::from(value != 0.0);
-            }
-            starts[i] = at;
-        }
-    } else {
-        for j in 0..k {
-            for i in 0..m {
-                let value = element(i, j);
-                if value != 0.0 {
-                    // SAFETY: below the number of entries counted.
-                    unsafe { *entries.add(starts[i] as usize) = Entry { at: j as u32, value } };
-                    starts[i] += 1;
-                }
-            }
-        }
-    }
-    for i in (0..m).rev() {
-        starts[i + 1] = starts[i];
-    }
-    starts[0] = 0;
-    true
+/// Rows of B in a tile.
+fn rows_of(tile: usize, k: usize) -> Range<usize> {
+    tile * DEPTH..k.min((tile + 1) * DEPTH)
 }
 
-/// N columns of C, from `column` on.
+/// Copies N columns of a tile of B, from `column` on, so that they lie together; false when an element is infinite or NaN, which is
+/// to say has all bits of the exponent set.
 #[inline(always)]
-unsafe fn columns<const FMA: bool, const N: usize>(
-    p: &Product,
+unsafe fn pack<const N: usize>(p: &Product, rows: Range<usize>, column: usize, panel: *mut f32) -> bool {
+    const EXPONENT: u32 = 0x7f80_0000;
+    let mut largest = [0u32; N];
+    for (i, row) in rows.enumerate() {
+        // SAFETY: a row of B, whose elements lie side by side; the panel has room for a tile.
+        unsafe {
+            let line =
+                p.b.at.offset(row as isize * p.b.row + column as isize).cast::<[f32; N]>().read_unaligned();
+            for j in 0..N {
+                largest[j] = largest[j].max(line[j].to_bits() & EXPONENT);
+            }
+            panel.add(i * N).cast::<[f32; N]>().write_unaligned(line);
+        }
+    }
+    largest.iter().all(|&exponent| exponent < EXPONENT)
+}
+
+/// An element of A that is not zero: its bits above its column, or above its row while it is not yet sorted by rows.
+type Entry = u64;
+
+fn position(entry: Entry) -> usize {
+    entry as u32 as usize
+}
+
+/// The elements of A that are not zero, row after row.
+struct List {
     entries: *const Entry,
-    starts: &[u32],
-    column: usize,
-) {
-    for i in 0..p.m {
-        let mut sums = [0.0f32; N];
-        for e in starts[i] as usize..starts[i + 1] as usize {
-            // SAFETY: listed entries; their columns are rows of B, which has N columns here.
-            unsafe {
-                let Entry { at, value } = *entries.add(e);
-                let line =
-                    p.b.at
-                        .offset(at as isize * p.b.row + column as isize)
-                        .cast::<[f32; N]>()
-                        .read_unaligned();
-                for j in 0..N {
-                    sums[j] = if FMA { value.mul_add(line[j], sums[j]) } else { value * line[j] + sums[j] };
+    /// For each tile of B and each row, where the row's entries for that tile begin; once more for where the last end.
+    bounds: *const u32,
+}
+
+impl List {
+    /// None when there are too many.
+    #[inline(always)]
+    unsafe fn of(p: &Product, scratch: *mut u8) -> Option<List> {
+        let (m, k, tiles) = (p.m, p.k, p.k.div_ceil(DEPTH));
+        let (first, second) = (scratch.cast::<Entry>(), scratch.cast::<Entry>().wrapping_add(LISTED));
+        let bounds = second.wrapping_add(LISTED).cast::<u32>();
+        // SAFETY: all positions are inside A, and the scratch memory has room for two lists and the bounds.
+        unsafe {
+            let bounds = std::slice::from_raw_parts_mut(bounds, m * (tiles + 1));
+            if p.a.column.unsigned_abs() <= p.a.row.unsigned_abs() {
+                let mut end = 0;
+                for i in 0..m {
+                    bounds[i] = end as u32;
+                    for tile in 0..tiles {
+                        end = list_line(
+                            p.a.at.offset(i as isize * p.a.row),
+                            p.a.column,
+                            rows_of(tile, k),
+                            first,
+                            end,
+                        )?;
+                        bounds[(tile + 1) * m + i] = end as u32;
+                    }
+                }
+                return Some(List { entries: first, bounds: bounds.as_ptr() });
+            }
+            // Columns are what lies together: they are listed, and their entries dealt out to the rows.
+            let mut ends = [0u32; SEARCHED / 32 + 1];
+            let mut end = 0;
+            for j in 0..k {
+                end = list_line(p.a.at.offset(j as isize * p.a.column), p.a.row, 0..m, first, end)?;
+                ends[j + 1] = end as u32;
+            }
+            bounds[..m].fill(0);
+            for e in 0..end {
+                *bounds.get_unchecked_mut(position(*first.add(e))) += 1;
+            }
+            let mut start = 0;
+            for bound in &mut bounds[..m] {
+                start += std::mem::replace(bound, start);
+            }
+            for tile in 0..tiles {
+                bounds.copy_within(tile * m..(tile + 1) * m, (tile + 1) * m);
+                let next = &mut bounds[(tile + 1) * m..];
+                for j in rows_of(tile, k) {
+                    for e in ends[j]..ends[j + 1] {
+                        let entry = *first.add(e as usize);
+                        let place = next.get_unchecked_mut(position(entry));
+                        *second.add(*place as usize) = entry >> 32 << 32 | j as u64;
+                        *place += 1;
+                    }
                 }
             }
+            Some(List { entries: second, bounds: bounds.as_ptr() })
         }
-        // SAFETY: C has this row and these columns.
-        unsafe {
-            p.c.at.offset(i as isize * p.c.row + column as isize).cast::<[f32; N]>().write_unaligned(sums)
-        };
     }
+
+    /// Adds to N columns of C, from `column` on, what one tile of B gives; false, and C not to be used, when that is not finite.
+    #[inline(always)]
+    unsafe fn multiply<const FMA: bool, const N: usize>(
+        &self,
+        p: &Product,
+        tile: usize,
+        column: usize,
+        panel: *mut f32,
+    ) -> bool {
+        let rows = rows_of(tile, p.k);
+        // Listed columns of A count from the first row of B.
+        let origin = panel.wrapping_sub(rows.start * N);
+        // SAFETY: the tile is inside B.
+        if !unsafe { pack::<N>(p, rows, column, panel) } {
+            return false;
+        }
+        for i in 0..p.m {
+            // SAFETY: C has this row and these columns; listed entries name rows of the tile.
+            unsafe {
+                let c = p.c.at.offset(i as isize * p.c.row + column as isize).cast::<[f32; N]>();
+                let bound = self.bounds.add(tile * p.m + i);
+                let (from, to) = (*bound as usize, *bound.add(p.m) as usize);
+                let mut sums = if tile == 0 { [0.0f32; N] } else { c.read_unaligned() };
+                for e in from..to {
+                    let entry = *self.entries.add(e);
+                    let value = f32::from_bits((entry >> 32) as u32);
+                    let line = origin.wrapping_add(position(entry) * N).cast::<[f32; N]>().read_unaligned();
+                    for j in 0..N {
+                        sums[j] =
+                            if FMA { value.mul_add(line[j], sums[j]) } else { value * line[j] + sums[j] };
+                    }
+                }
+                c.write_unaligned(sums);
+            }
+        }
+        true
+    }
+}
+
+/// Adds those of the elements at `line`, `stride` apart, that are not zero to the `end` entries there are; gives their new number,
+/// or none when there might not be room.
+#[inline(always)]
+unsafe fn list_line(
+    line: *const f32,
+    stride: isize,
+    positions: Range<usize>,
+    entries: *mut Entry,
+    mut end: usize,
+) -> Option<usize> {
+    if end + positions.len() >= LISTED {
+        return None;
+    }
+    for at in positions {
+        // SAFETY: inside A, and there is room.
+        unsafe {
+            let bits = (*line.offset(at as isize * stride)).to_bits();
+            // Without a branch, which would be guessed wrong too often: what is written for a zero is written over by the next.
+            *entries.add(end) = u64::from(bits) << 32 | at as u64;
+            end += usize::from(bits << 1 != 0);
+        }
+    }
+    Some(end)
 }
 
 #[cfg(test)]

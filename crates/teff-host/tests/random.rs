@@ -2,14 +2,14 @@
 
 mod common;
 
-use common::random_graph;
+use common::random::{Purpose, random_graph};
 use proptest::prelude::*;
 use teff_graph::{Value, evaluate};
 use teff_host::{Options, Plan};
 
 /// Runs the plan twice, the evaluator with its updates twice, and compares everything.
 fn check(seed: u64, n: usize, threads: usize) {
-    let random = random_graph(seed, n);
+    let random = random_graph(seed, n, Purpose::Run);
     let text = || format!("seed {seed}, {n} operations\n{}", teff_graph::print_brief(&random.graph));
     let mut plan = Plan::with_updates(&random.graph, &random.updates, &Options { threads }).unwrap();
     for (i, v) in random.inputs.iter().enumerate() {

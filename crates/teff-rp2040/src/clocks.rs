@@ -4,8 +4,6 @@
 //! exactly and keeps the fraction when frequencies change. PLLs lock at once; the crystal takes the delay that
 //! STARTUP asks for; the ring oscillator runs at its nominal frequency.
 
-/// The board's crystal.
-pub(crate) const XOSC_HZ: u64 = 12_000_000;
 /// Nominal frequency of the ring oscillator after reset (2.17.1).
 pub(crate) const ROSC_HZ: u64 = 6_500_000;
 
@@ -35,6 +33,8 @@ struct Count {
 
 #[derive(Clone, Debug)]
 pub(crate) struct Clocks {
+    /// The board's crystal, in hertz.
+    crystal: u64,
     regs: [u32; 0xc8 / 4],
     pub(crate) xosc: [u32; 8],
     xosc_stable: u64,
@@ -60,13 +60,14 @@ const RTC_CTRL: usize = 0x6c / 4;
 const ENABLE: u32 = 1 << 11;
 
 impl Clocks {
-    pub(crate) fn new() -> Clocks {
+    pub(crate) fn new(crystal: u64) -> Clocks {
         let mut regs = [0; 0xc8 / 4];
         for div in [0x04, 0x10, 0x1c, 0x28, 0x34, 0x40, 0x58, 0x64, 0x70] {
             regs[div / 4] = 0x100;
         }
         let still = Count { whole: 0, fraction: 0, num: 0, den: 1 };
         let mut clocks = Clocks {
+            crystal,
             regs,
             xosc: [0; 8],
             xosc_stable: 0,
@@ -85,7 +86,7 @@ impl Clocks {
 
     /// Back to the ring oscillator; time goes on.
     pub(crate) fn power_on(&mut self, now: u64) {
-        let mut fresh = Clocks::new();
+        let mut fresh = Clocks::new(self.crystal);
         self.changed(now);
         fresh.counts = self.counts;
         fresh.since = now;
@@ -220,7 +221,7 @@ impl Clocks {
     }
 
     fn xosc_hz(&self) -> u64 {
-        if self.xosc[0] >> 12 & 0xfff == 0xfab { XOSC_HZ } else { 0 }
+        if self.xosc[0] >> 12 & 0xfff == 0xfab { self.crystal } else { 0 }
     }
 
     /// FREF / REFDIV * FBDIV / (POSTDIV1 * POSTDIV2) (2.18.2.1), 0 while powered down.
@@ -304,7 +305,7 @@ impl Clocks {
         if !was_on && self.xosc_hz() != 0 {
             // STARTUP.DELAY counts 256 periods of the crystal (2.16.3).
             let periods = u64::from(self.xosc[3] & 0x3fff) * 256;
-            self.xosc_stable = now + self.in_sys(periods, XOSC_HZ);
+            self.xosc_stable = now + self.in_sys(periods, self.crystal);
         }
     }
 
@@ -361,7 +362,7 @@ mod tests {
     use super::*;
 
     fn at_125_mhz() -> Clocks {
-        let mut c = Clocks::new();
+        let mut c = Clocks::new(12_000_000);
         c.write_xosc(0, 0xfab_aa0, 100);
         c.write_pll(0, 8, 125, 100);
         c.write_pll(0, 12, 6 << 16 | 2 << 12, 100);

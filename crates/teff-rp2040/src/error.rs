@@ -84,6 +84,13 @@ pub enum Error {
         /// What is wrong.
         what: String,
     },
+    /// A recording for a sensor that cannot be read.
+    Recording {
+        /// Its line from 1; 0 when it is no text or all of it is meant.
+        line: usize,
+        /// What is wrong.
+        what: String,
+    },
     /// A picture that cannot be written or read.
     Picture {
         /// What failed.
@@ -140,6 +147,8 @@ impl fmt::Display for Error {
             ),
             Error::BadBoard { line: 0, what } => write!(f, "board description: {what}"),
             Error::BadBoard { line, what } => write!(f, "board description, line {line}: {what}"),
+            Error::Recording { line: 0, what } => write!(f, "recording: {what}"),
+            Error::Recording { line, what } => write!(f, "recording, line {line}: {what}"),
             Error::Picture { what } => write!(f, "picture: {what}"),
             Error::Io { what, why } => write!(f, "{what}: {why}"),
         }

@@ -5,11 +5,15 @@ use crate::error::Error;
 use crate::sim::{CoreState, Simulator, Stop};
 use std::fmt::Write as _;
 use std::io::{ErrorKind, Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::time::Duration;
 
 /// How many cycles run between two looks at the socket for an interrupt (Ctrl-C).
 const SLICE: u64 = 1_000_000;
+/// How long a silent GDB is waited for before the caller is asked whether to go on.
+const PATIENCE: Duration = Duration::from_millis(50);
+/// What GDB sends for Ctrl-C, outside of packets.
+const INTERRUPT: u8 = 3;
 /// R0 to R12, SP, LR, PC, xPSR.
 const REGISTERS: usize = 17;
 /// What GDB is told about the registers; without it, it assumes those of the old FPA.
@@ -24,7 +28,12 @@ pub enum Ended {
     Killed,
     /// The program ended.
     Program(Stop),
+    /// The caller of [`serve`] had enough.
+    Left,
 }
+
+/// What [`serve`] calls between stretches of the program, and while GDB is silent; false ends the session.
+pub type Between<'a> = &'a mut dyn FnMut(&mut Simulator) -> bool;
 
 /// What a packet leads to.
 enum Action {
@@ -35,6 +44,7 @@ enum Action {
 
 struct Server<'a> {
     sim: &'a mut Simulator,
+    between: Between<'a>,
     stream: TcpStream,
     /// Bytes read and not used yet.
     pending: Vec<u8>,
@@ -43,30 +53,37 @@ struct Server<'a> {
     acknowledge: bool,
 }
 
-/// Waits on `listener` for one GDB and serves it until it leaves or the program ends. The program stands still
-/// until GDB lets it go.
+/// Serves the GDB at the other end of `stream` until it leaves or the program ends. The program stands still until
+/// GDB lets it go, and at each BKPT, as on a chip with a debugger.
 ///
 /// # Errors
 /// When the socket fails.
-pub fn serve(sim: &mut Simulator, listener: &TcpListener) -> Result<Ended, Error> {
+pub fn serve(sim: &mut Simulator, stream: TcpStream, between: Between) -> Result<Ended, Error> {
     let failed = |e: std::io::Error| Error::Io { what: "serve GDB".into(), why: e.to_string() };
-    let (stream, _) = listener.accept().map_err(failed)?;
     stream.set_nodelay(true).map_err(failed)?;
-    let mut server = Server { sim, stream, pending: Vec::new(), core: 0, acknowledge: true };
-    server.run().map_err(failed)
+    let stops = sim.stop_at_bkpt(true);
+    let mut server = Server { sim, between, stream, pending: Vec::new(), core: 0, acknowledge: true };
+    let ended = server.run().map_err(failed);
+    sim.stop_at_bkpt(stops);
+    ended
 }
 
 impl Server<'_> {
     fn run(&mut self) -> std::io::Result<Ended> {
         loop {
-            let Some(packet) = self.packet()? else { return Ok(Ended::Detached) };
+            let packet = match self.packet()? {
+                Ok(packet) => packet,
+                Err(ended) => return Ok(ended),
+            };
             match self.handle(&packet) {
                 Action::Reply(text) => self.send(&text)?,
                 Action::Continue => match self.go()? {
                     Ok(reply) => self.send(&reply)?,
-                    Err(stop) => {
-                        self.send("W00")?;
-                        return Ok(Ended::Program(stop));
+                    Err(ended) => {
+                        let status =
+                            if let Ended::Program(Stop::Exit { status }) = ended { status } else { 0 };
+                        self.send(&format!("W{:02x}", status & 0xff))?;
+                        return Ok(ended);
                     }
                 },
                 Action::End(ended) => {
@@ -77,8 +94,8 @@ impl Server<'_> {
         }
     }
 
-    /// The next packet's text; `None` at the end of the connection. An interrupt byte between packets is dropped.
-    fn packet(&mut self) -> std::io::Result<Option<String>> {
+    /// The next packet's text, or how the session ended. An interrupt byte between packets is dropped.
+    fn packet(&mut self) -> std::io::Result<Result<String, Ended>> {
         loop {
             if let Some(start) = self.pending.iter().position(|&b| b == b'$')
                 && let Some(hash) = self.pending[start..].iter().position(|&b| b == b'#')
@@ -89,14 +106,28 @@ impl Server<'_> {
                 if self.acknowledge {
                     self.stream.write_all(b"+")?;
                 }
-                return Ok(Some(text));
+                return Ok(Ok(text));
             }
-            let mut buffer = [0; 4096];
-            let n = self.stream.read(&mut buffer)?;
-            if n == 0 {
-                return Ok(None);
+            match self.receive(PATIENCE)? {
+                Some(0) => return Ok(Err(Ended::Detached)),
+                Some(_) => {}
+                None if (self.between)(self.sim) => {}
+                None => return Ok(Err(Ended::Left)),
             }
-            self.pending.extend(&buffer[..n]);
+        }
+    }
+
+    /// Takes in what GDB sends within `patience`: the number of bytes, 0 at the end of the connection.
+    fn receive(&mut self, patience: Duration) -> std::io::Result<Option<usize>> {
+        self.stream.set_read_timeout(Some(patience))?;
+        let mut buffer = [0; 4096];
+        match self.stream.read(&mut buffer) {
+            Ok(n) => {
+                self.pending.extend(&buffer[..n]);
+                Ok(Some(n))
+            }
+            Err(e) if matches!(e.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => Ok(None),
+            Err(e) => Err(e),
         }
     }
 
@@ -105,8 +136,8 @@ impl Server<'_> {
         self.stream.write_all(format!("${text}#{sum:02x}").as_bytes())
     }
 
-    /// Runs until something stops the program or GDB interrupts; the stop reply, or the end of the program.
-    fn go(&mut self) -> std::io::Result<Result<String, Stop>> {
+    /// Runs until something stops the program or GDB interrupts; the stop reply, or the end of the session.
+    fn go(&mut self) -> std::io::Result<Result<String, Ended>> {
         loop {
             match self.sim.run(self.sim.cycles() + SLICE) {
                 Stop::Deadline => {
@@ -122,26 +153,22 @@ impl Server<'_> {
                     self.core = core;
                     return Ok(Ok(self.stopped(11)));
                 }
-                stop @ (Stop::Exit { .. } | Stop::Deadlock | Stop::UsbBoot) => return Ok(Err(stop)),
+                stop @ (Stop::Exit { .. } | Stop::Deadlock | Stop::UsbBoot) => {
+                    return Ok(Err(Ended::Program(stop)));
+                }
+            }
+            if !(self.between)(self.sim) {
+                return Ok(Err(Ended::Left));
             }
         }
     }
 
-    /// Whether GDB has sent its interrupt byte meanwhile.
+    /// Whether GDB has sent its interrupt byte meanwhile, or has gone.
     fn interrupted(&mut self) -> std::io::Result<bool> {
-        self.stream.set_read_timeout(Some(Duration::from_micros(1)))?;
-        let mut buffer = [0; 64];
-        let read = self.stream.read(&mut buffer);
-        self.stream.set_read_timeout(None)?;
-        match read {
-            Ok(n) => {
-                let interrupt = buffer[..n].contains(&3);
-                self.pending.extend(buffer[..n].iter().filter(|&&b| b != 3));
-                Ok(interrupt || n == 0)
-            }
-            Err(e) if matches!(e.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => Ok(false),
-            Err(e) => Err(e),
-        }
+        let gone = self.receive(Duration::from_micros(1))? == Some(0);
+        let before = self.pending.len();
+        self.pending.retain(|&byte| byte != INTERRUPT);
+        Ok(gone || self.pending.len() < before)
     }
 
     fn stopped(&self, signal: u8) -> String {

@@ -34,6 +34,8 @@ pub(crate) struct Pins {
     selected: [u32; FUNCTIONS],
     out: [u32; FUNCTIONS],
     enable: [u32; FUNCTIONS],
+    /// What the chip drives, of all functions together: levels and enables.
+    chip: (u32, u32),
     overridden: bool,
     pull_up: u32,
     input_enable: u32,
@@ -48,6 +50,8 @@ pub(crate) struct Pins {
     level: u32,
     history: [(u64, u32); HISTORY],
     newest: usize,
+    /// Pads on which a device of the board wants every edge, however fast.
+    pub(crate) clocks: u32,
     /// Pads whose level changed and whose watchers have not been told.
     pub(crate) changed: u32,
     /// Inputs that changed and whose watchers have not been told.
@@ -62,6 +66,7 @@ impl Pins {
             selected: [0; FUNCTIONS],
             out: [0; FUNCTIONS],
             enable: [0; FUNCTIONS],
+            chip: (0, 0),
             overridden: false,
             pull_up: 0,
             input_enable: MASK,
@@ -73,6 +78,7 @@ impl Pins {
             level: 0,
             history: [(0, 0); HISTORY],
             newest: 0,
+            clocks: 0,
             changed: 0,
             input_changed: 0,
         };
@@ -115,15 +121,16 @@ impl Pins {
     pub(crate) fn drive_outside(&mut self, mask: u32, level: u32, now: u64) {
         self.outside_driven |= mask;
         self.outside_level = self.outside_level & !mask | level & mask;
-        self.resolve(now);
+        self.settle(now);
     }
 
     /// Lets go of the pins in `mask` from outside.
     pub(crate) fn release_outside(&mut self, mask: u32, now: u64) {
         self.outside_driven &= !mask;
-        self.resolve(now);
+        self.settle(now);
     }
 
+    /// What a function drives, or which drives a pin, has changed.
     fn resolve(&mut self, now: u64) {
         let (mut out, mut enable) = (0, 0);
         for f in 0..FUNCTIONS {
@@ -133,7 +140,13 @@ impl Pins {
         if self.overridden {
             (out, enable) = self.output_overrides(out, enable);
         }
-        enable &= !self.output_disable;
+        self.chip = (out, enable & !self.output_disable);
+        self.settle(now);
+    }
+
+    /// Levels on the pads, from the chip's drivers and those outside.
+    fn settle(&mut self, now: u64) {
+        let (out, enable) = self.chip;
         let floating = self.outside_driven & self.outside_level | !self.outside_driven & self.pull_up;
         let pad = (enable & out | !enable & floating) & MASK;
         self.driven = enable;
@@ -216,6 +229,11 @@ impl Pins {
             | bit(self.driven) << 13
             | bit(self.pad_level) << 17
             | bit(self.level) << 19
+    }
+
+    /// True when a device of the board is clocked by one of the pins in `mask` that have selected `function`.
+    pub(crate) fn clocks_by(&self, function: usize, mask: u32) -> bool {
+        self.clocks & self.selected[function] & mask != 0
     }
 
     /// The function that pin `pin` has selected.

@@ -92,7 +92,11 @@ impl Profile {
         let starts: Vec<u32> = by_start.keys().copied().collect();
         for (i, (&start, &(size, name))) in by_start.iter().enumerate() {
             let next = starts.get(i + 1).copied().unwrap_or(u32::MAX);
-            functions.push((start, if size > 0 { start + size } else { next }, name.to_string()));
+            functions.push((
+                start,
+                if size > 0 { start.saturating_add(size) } else { next },
+                name.to_string(),
+            ));
         }
         let root = Node { function: UNKNOWN, parent: None, cost: Cost::default(), children: BTreeMap::new() };
         let track = Track { frames: Vec::new(), cycle: 0, stalls: Stalls::default(), started: false };

@@ -6,69 +6,55 @@
 /// No event planned.
 pub(crate) const NEVER: u64 = u64::MAX;
 
-/// The sources of events, in the order in which those of the same cycle are handled.
-#[repr(usize)]
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Event {
-    Board = 0,
-    Pio0,
-    Pio1,
-    Spi0,
-    Spi1,
-    Uart0,
-    Uart1,
-    I2c0,
-    I2c1,
-    Adc,
-    Pwm,
-    Stream,
-    Ssi,
-    Dma,
-    Timer,
-    Rtc,
-    Usb,
-    Watchdog,
-    SysTick0,
-    SysTick1,
+/// Declares the sources once: the enumeration, and all of them in its order.
+macro_rules! sources {
+    ($($name:ident),*) => {
+        /// The sources of events, in the order in which those of the same cycle are handled.
+        #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+        pub(crate) enum Event { $($name),* }
+
+        const ALL: &[Event] = &[$(Event::$name),*];
+    };
 }
 
-const COUNT: usize = Event::SysTick1 as usize + 1;
-
-const ALL: [Event; COUNT] = [
-    Event::Board,
-    Event::Pio0,
-    Event::Pio1,
-    Event::Spi0,
-    Event::Spi1,
-    Event::Uart0,
-    Event::Uart1,
-    Event::I2c0,
-    Event::I2c1,
-    Event::Adc,
-    Event::Pwm,
-    Event::Stream,
-    Event::Ssi,
-    Event::Dma,
-    Event::Timer,
-    Event::Rtc,
-    Event::Usb,
-    Event::Watchdog,
-    Event::SysTick0,
-    Event::SysTick1,
+sources![
+    Board, Pio0, Pio1, Spi0, Spi1, Uart0, Uart1, I2c0, I2c1, Adc, Pwm, Stream, Ssi, Dma, Timer, Rtc, Usb,
+    Watchdog, SysTick0, SysTick1
 ];
+
+const COUNT: usize = ALL.len();
+
+/// The sources that may act in nearly every cycle, in their order.
+const BUSY: [usize; 4] =
+    [Event::Board as usize, Event::Pio0 as usize, Event::Pio1 as usize, Event::Dma as usize];
 
 /// The plan: one due cycle for each source, the earliest of them, and how far the cores may run now.
 #[derive(Clone, Debug)]
 pub(crate) struct Sched {
     due: [u64; COUNT],
+    /// The earliest of `due`, and the first source that has it.
     next: u64,
+    first: usize,
+    /// The same among those that are not in [`BUSY`], which seldom changes.
+    idle_next: u64,
+    idle_first: usize,
+    /// The run ends at this cycle.
+    pub(crate) limit: u64,
     /// The cores stop at the first instruction boundary at or after this cycle; 0 stops them at once.
     pub(crate) horizon: u64,
 }
 
 impl Sched {
     pub(crate) fn new() -> Sched {
-        Sched { due: [NEVER; COUNT], next: NEVER, horizon: 0 }
+        Sched {
+            due: [NEVER; COUNT],
+            next: NEVER,
+            first: 0,
+            idle_next: NEVER,
+            idle_first: 0,
+            limit: NEVER,
+            horizon: 0,
+        }
     }
 
     /// The earliest planned cycle, or [`NEVER`].
@@ -80,16 +66,17 @@ impl Sched {
     /// Plans `event` for cycle `due`, in place of what was planned for it; `None` cancels.
     #[inline]
     pub(crate) fn set(&mut self, event: Event, due: Option<u64>) {
-        let slot = &mut self.due[event as usize];
-        let old = *slot;
-        *slot = due.unwrap_or(NEVER);
-        let new = *slot;
-        if new <= self.next {
-            self.next = new;
+        let index = event as usize;
+        let new = due.unwrap_or(NEVER);
+        self.due[index] = new;
+        if new < self.next || new == self.next && index < self.first {
+            (self.next, self.first) = (new, index);
             self.horizon = self.horizon.min(new);
-        } else if old == self.next {
-            self.recompute();
+        } else if index == self.first && new != self.next {
+            self.recompute(index);
+            return;
         }
+        self.note_idle(index);
     }
 
     /// Plans `event` for `due` unless it is planned earlier.
@@ -111,11 +98,10 @@ impl Sched {
         if self.next > now {
             return None;
         }
-        let next = self.next;
-        let index = self.due.iter().position(|&due| due == next)?;
-        self.due[index] = NEVER;
-        self.recompute();
-        Some((ALL[index], next))
+        let (next, first) = (self.next, self.first);
+        self.due[first] = NEVER;
+        self.recompute(first);
+        Some((ALL[first], next))
     }
 
     /// Makes the cores return to the run loop after the current instruction.
@@ -124,8 +110,25 @@ impl Sched {
         self.horizon = 0;
     }
 
-    fn recompute(&mut self) {
-        self.next = self.due.iter().copied().fold(NEVER, u64::min);
+    /// Looks for the earliest anew, after that of `changed` has changed.
+    fn recompute(&mut self, changed: usize) {
+        self.note_idle(changed);
+        let mut first = (self.idle_next, self.idle_first);
+        for index in BUSY {
+            // Of equal ones the first source comes first.
+            first = first.min((self.due[index], index));
+        }
+        (self.next, self.first) = first;
+    }
+
+    /// Keeps the earliest of the sources that are seldom due, after that of `changed` has changed.
+    #[inline]
+    fn note_idle(&mut self, changed: usize) {
+        if !BUSY.contains(&changed) {
+            let idle = (0..COUNT).filter(|index| !BUSY.contains(index));
+            let first = idle.map(|index| (self.due[index], index)).min();
+            (self.idle_next, self.idle_first) = first.unwrap_or((NEVER, 0));
+        }
     }
 }
 

@@ -1,7 +1,9 @@
 //! The simulator as a library: load, run, look, inject.
 
 mod measure;
+mod outside;
 mod run;
+mod stuck;
 
 use crate::board::Board;
 use crate::bus::{Bus, map};
@@ -195,6 +197,11 @@ impl Simulator {
         }
     }
 
+    /// Sets [`Options::stop_at_bkpt`]; returns what it was.
+    pub(crate) fn stop_at_bkpt(&mut self, stop: bool) -> bool {
+        std::mem::replace(&mut self.options.stop_at_bkpt, stop)
+    }
+
     /// Resets the chip, as power-on does; memory keeps its contents.
     pub fn reset(&mut self) {
         let now = self.cycles();
@@ -315,118 +322,6 @@ impl Simulator {
         let bl = || half(at.wrapping_sub(4)).is_some_and(|h| h >> 11 == 0b11110);
         let blx = || half(at.wrapping_sub(2)).is_some_and(|h| h & 0xff87 == 0x4780);
         word & 1 == 1 && (blx() || half(at.wrapping_sub(2)).is_some_and(|h| h >> 14 == 3) && bl())
-    }
-
-    /// The word of memory at the aligned address `addr`, without side effects; `None` for registers and holes.
-    #[must_use]
-    pub fn read_word(&self, addr: u32) -> Option<u32> {
-        self.bus.peek_word(addr & !3)
-    }
-
-    /// Bytes of memory; `None` if any of them is not memory.
-    #[must_use]
-    pub fn read_bytes(&self, addr: u32, len: usize) -> Option<Vec<u8>> {
-        (0..len as u32)
-            .map(|i| {
-                let a = addr.wrapping_add(i);
-                self.bus.peek_word(a & !3).map(|w| (w >> (8 * (a & 3))) as u8)
-            })
-            .collect()
-    }
-
-    /// Writes bytes into SRAM or flash; false if any of them is neither.
-    pub fn write_bytes(&mut self, addr: u32, bytes: &[u8]) -> bool {
-        let done = bytes.iter().enumerate().all(|(i, &b)| self.bus.poke_byte(addr.wrapping_add(i as u32), b));
-        if (0x10..=0x13).contains(&(addr >> 24)) {
-            self.bus.code.flash_written();
-            self.bus.xip.flush();
-        }
-        done
-    }
-
-    /// Stops [`Simulator::run`] before the instruction at `pc`, on either core; false where no code can be.
-    pub fn set_breakpoint(&mut self, pc: u32) -> bool {
-        self.bus.set_breakpoint(pc & !1, true)
-    }
-
-    /// Removes a breakpoint.
-    pub fn clear_breakpoint(&mut self, pc: u32) {
-        self.bus.set_breakpoint(pc & !1, false);
-    }
-
-    /// Levels on the GPIO pads.
-    #[must_use]
-    pub fn pins(&self) -> u32 {
-        self.bus.wires.pins.pad_level
-    }
-
-    /// Drives the pads in `mask` from outside to `level`.
-    pub fn drive_pins(&mut self, mask: u32, level: u32) {
-        let now = self.cycles();
-        self.bus.sync(now);
-        self.bus.wires.pins.drive_outside(mask, level, now);
-        self.bus.after_change(now);
-    }
-
-    /// Lets go of the pads in `mask`.
-    pub fn release_pins(&mut self, mask: u32) {
-        let now = self.cycles();
-        self.bus.wires.pins.release_outside(mask, now);
-        self.bus.after_change(now);
-    }
-
-    /// Sets what an ADC input (0 to 3 pins, 4 temperature) reads, as a 12-bit code.
-    pub fn set_adc(&mut self, input: usize, code: u16) {
-        self.bus.adc.inputs[input] = code & 0xfff;
-    }
-
-    /// Takes what UART `port` has sent since the last call.
-    pub fn take_uart(&mut self, port: usize) -> Vec<u8> {
-        std::mem::take(self.bus.board.uart_output(port))
-    }
-
-    /// Sends bytes to UART `port`, back to back at its baud rate.
-    pub fn send_uart(&mut self, port: usize, bytes: &[u8]) {
-        let now = self.cycles();
-        self.bus.uarts[port].inject(bytes, now, &mut self.bus.wires);
-    }
-
-    /// Takes what the program has printed on its USB serial interface since the last call.
-    pub fn take_usb(&mut self) -> Vec<u8> {
-        std::mem::take(self.bus.usb.output())
-    }
-
-    /// Sends bytes to the USB serial interface; they wait until the program has opened it.
-    pub fn send_usb(&mut self, bytes: &[u8]) {
-        self.bus.usb.input().extend(bytes);
-    }
-
-    /// True once the USB serial interface is open.
-    #[must_use]
-    pub fn usb_open(&self) -> bool {
-        self.bus.usb.console_open()
-    }
-
-    /// Takes what the program has written by semihosting since the last call.
-    pub fn take_semihosting(&mut self) -> Vec<u8> {
-        std::mem::take(&mut self.semihosting)
-    }
-
-    /// Stores to the boot ROM so far. They are ignored, as on the chip, but are seldom meant.
-    #[must_use]
-    pub fn rom_stores(&self) -> u64 {
-        self.bus.rom_stores
-    }
-
-    /// The XIP cache's hit and access counters, as the program would read them.
-    #[must_use]
-    pub fn xip_counters(&self) -> (u32, u32) {
-        (self.bus.xip.hits, self.bus.xip.accesses)
-    }
-
-    /// The board around the chip.
-    pub fn board(&mut self) -> &mut Board {
-        &mut self.bus.board
     }
 
     /// Reads and parses an image file.

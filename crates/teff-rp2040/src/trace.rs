@@ -28,14 +28,20 @@ impl<'a, W: Write> Trace<'a, W> {
         self.left == 0
     }
 
-    /// Ends the trace.
+    /// True when writing has failed; nothing more is written, and [`Trace::finish`] says why.
+    #[must_use]
+    pub fn failed(&self) -> bool {
+        self.failed.is_some()
+    }
+
+    /// Ends the trace, and gives back what it was written into.
     ///
     /// # Errors
     /// The first failure to write, after which nothing more was written.
-    pub fn finish(mut self) -> std::io::Result<()> {
+    pub fn finish(mut self) -> std::io::Result<W> {
         match self.failed.take() {
             Some(e) => Err(e),
-            None => self.out.flush(),
+            None => self.out.flush().map(|()| self.out),
         }
     }
 }

@@ -52,10 +52,11 @@ pub(crate) struct Wires {
 }
 
 impl Wires {
-    pub(crate) fn new() -> Wires {
+    /// All quiet; `crystal` is in hertz.
+    pub(crate) fn new(crystal: u64) -> Wires {
         Wires {
             sched: Sched::new(),
-            clocks: Clocks::new(),
+            clocks: Clocks::new(crystal),
             pins: Pins::new(),
             irq: [0; 2],
             irq_changed: false,

@@ -1,11 +1,11 @@
 //! The GDB server, spoken to packet by packet.
 
 mod common;
-use common::{corpus, stopping};
+use common::corpus;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use teff_rp2040::gdb::{Ended, serve};
-use teff_rp2040::{Image, Simulator};
+use teff_rp2040::{Image, Options, Simulator};
 
 struct Client(TcpStream);
 
@@ -32,9 +32,10 @@ fn gdb_sets_breakpoints_on_both_cores_and_reads_registers_and_memory() {
     let server = std::thread::spawn({
         let image = image.clone();
         move || {
-            let mut sim = Simulator::new(stopping());
+            let mut sim = Simulator::new(Options::default());
             sim.load(&image).expect("it fits");
-            serve(&mut sim, &listener).expect("a session")
+            let (stream, _) = listener.accept().expect("a connection");
+            serve(&mut sim, stream, &mut |_| true).expect("a session")
         }
     });
     let mut gdb = Client(TcpStream::connect(address).expect("the server accepts"));
@@ -53,6 +54,8 @@ fn gdb_sets_breakpoints_on_both_cores_and_reads_registers_and_memory() {
     assert_eq!(gdb.ask("P3=78563412"), "OK");
     assert_eq!(&gdb.ask("g")[24..32], "78563412");
     assert_eq!(gdb.ask("vMustReplyEmpty"), "");
+    assert_eq!(gdb.ask(&format!("z0,{core1:x},2")), "OK");
+    assert_eq!(gdb.ask("c"), "T05thread:1;", "BKPT #7, by which core 0 reports");
     assert_eq!(gdb.ask("D"), "OK");
     assert_eq!(server.join().expect("no panic"), Ended::Detached);
 }

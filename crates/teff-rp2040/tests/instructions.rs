@@ -1,7 +1,7 @@
 //! Random instruction sequences against QEMU's Cortex-M0.
 //!
 //! A small corpus that `oracle/instructions.py` made is checked in. Where Python with unicorn is at hand
-//! (`TEFF_PYTHON` names the interpreter, `python3` otherwise) a fresh, larger one is made and checked as well;
+//! (`TEFF_ORACLE_PYTHON` names the interpreter, `python3` otherwise) a fresh, larger one is made and checked as well;
 //! `TEFF_ORACLE_INSTRUCTIONS` sets how many instructions (default 200 000).
 
 use std::path::Path;
@@ -90,10 +90,12 @@ fn the_checked_in_corpus_agrees() {
 
 #[test]
 fn a_fresh_corpus_agrees_where_unicorn_is_installed() {
-    let python = std::env::var("TEFF_PYTHON").unwrap_or("python3".into());
+    let python = std::env::var("TEFF_ORACLE_PYTHON").unwrap_or("python3".into());
     let has = Command::new(&python).args(["-c", "import unicorn"]).output();
     if !has.is_ok_and(|o| o.status.success()) {
-        println!("skipped: {python} cannot import unicorn (pip install unicorn; TEFF_PYTHON=interpreter)");
+        println!(
+            "skipped: {python} cannot import unicorn (pip install unicorn; TEFF_ORACLE_PYTHON=interpreter)"
+        );
         return;
     }
     let wanted: usize =

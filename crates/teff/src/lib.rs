@@ -45,3 +45,4 @@ pub use teff_graph as graph;
 pub use teff_graph::{DType, Graph, Param, Tensor, Value};
 pub use teff_host as host;
 pub use teff_onnx as onnx;
+pub use teff_tflite as tflite;

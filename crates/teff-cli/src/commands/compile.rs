@@ -7,39 +7,73 @@ use crate::ui::{Ui, grouped, table};
 use clap::ArgMatches;
 use serde_json::json;
 use std::path::{Path, PathBuf};
-use teff::compile::c::{self, ArenaOwner, Sample};
-use teff::compile::{Budget, Options};
+use teff::compile::{Budget, Options, Program, Sample, Target, c, plan, rust};
 use teff::data::Dataset;
 use teff::graph::{DType, Graph, Num, Value, evaluate, random_bits};
 
 /// How to compile.
-#[derive(Default)]
 pub(crate) struct Request<'a> {
     pub(crate) name: String,
-    pub(crate) c: c::Options,
+    /// Shapes of inputs, by name.
+    pub(crate) input_shapes: Vec<(String, Vec<usize>)>,
+    pub(crate) language: Language,
+    /// The machine that loops are laid out for.
+    pub(crate) target: Target,
     /// Where the inputs of the self-test come from; invented ones otherwise.
     pub(crate) samples: Option<&'a Dataset>,
 }
 
+impl Default for Request<'_> {
+    fn default() -> Self {
+        Request {
+            name: "net".into(),
+            input_shapes: Vec::new(),
+            language: Language::default(),
+            target: Target::GENERIC,
+            samples: None,
+        }
+    }
+}
+
+/// What is printed, and how.
+#[derive(Clone, Copy)]
+pub(crate) enum Language {
+    C(c::Options),
+    Rust(rust::Options),
+}
+
+impl Default for Language {
+    fn default() -> Language {
+        Language::C(c::Options::default())
+    }
+}
+
 /// What was generated.
 pub(crate) struct Generated {
+    pub(crate) program: Program,
     pub(crate) budget: Budget,
     pub(crate) files: Vec<PathBuf>,
 }
 
-/// How many inputs the self-test has.
+/// How many inputs the self-test has, and the multiply-accumulates that the plain evaluator may spend on their outputs before there are
+/// fewer: it takes about 40 ns for each.
 const SAMPLES: usize = 3;
+const PATIENCE: u64 = 6_000_000;
 
-/// Differences between the C and the reference that the self-test lets pass, relative to 1 or to the expected value.
+/// Differences between generated code and the reference that the self-test lets pass, relative to 1 or to the expected value.
 const TOLERANCE: f64 = 1e-4;
 
 pub(crate) fn run(args: &ArgMatches, ui: &Ui) -> Result<()> {
+    if args.get_flag("list-unsupported") {
+        return super::unsupported::run(path(args, "model"), ui);
+    }
     let word = |name: &str| args.get_one::<String>(name).expect("has a default").as_str();
     let data = args.get_one::<PathBuf>("data").map(teff::data::open).transpose()?;
-    let arena = if word("arena") == "caller" { ArenaOwner::Caller } else { ArenaOwner::Static };
     let request = Request {
         name: word("name").into(),
-        c: c::Options { arena },
+        input_shapes: super::input_shapes(args),
+        target: Target::from_name(word("target")).expect("one of those that are known"),
+        language: language(word("language"), args.get_one::<String>("arena").map(String::as_str))?,
         samples: data.as_ref().map(|d| &d.test),
     };
     let folder = path(args, "out");
@@ -78,27 +112,64 @@ pub(crate) fn run(args: &ArgMatches, ui: &Ui) -> Result<()> {
 
 /// Reads the model, compiles it and writes the files into `folder`.
 pub(crate) fn generate(model: &Path, request: &Request, folder: &Path, ui: &Ui) -> Result<Generated> {
-    let graph = super::read_model(model, ui)?;
-    let options = Options { name: request.name.clone(), ..Options::default() };
+    let graph = super::read_model_with(model, request.input_shapes.clone(), ui)?;
+    let options = Options { name: request.name.clone(), target: request.target, ..Options::default() };
     let program = teff::compile::compile(&graph, &options)?;
-    let files = c::print(&program, &request.c);
-    let selftest = c::selftest(&program, &request.c, &samples(&graph, request.samples)?, TOLERANCE);
+    let samples = samples(&graph, request.samples, program.kernels.iter().map(|k| k.macs).sum())?;
     make_folder(folder)?;
-    let named = |ending: &str| folder.join(format!("{}{ending}", request.name));
-    let all = [(named(".h"), files.header), (named(".c"), files.source), (named("_selftest.c"), selftest)];
-    for (path, text) in &all {
-        write(path, text.as_bytes())?;
+    let (program, texts) = printed(program, request.language, &samples);
+    let mut files = Vec::new();
+    for (ending, text) in texts {
+        let path = folder.join(format!("{}{ending}", request.name));
+        write(&path, text.as_bytes())?;
+        files.push(path);
     }
-    Ok(Generated {
-        budget: Budget::new(&program, &options.target),
-        files: all.map(|(path, _)| path).to_vec(),
+    Ok(Generated { budget: Budget::new(&program, &options.target), program, files })
+}
+
+/// The program with the memory plan of the language, and the files, by what follows the network's name in theirs.
+fn printed(
+    program: Program,
+    language: Language,
+    samples: &[Sample],
+) -> (Program, Vec<(&'static str, String)>) {
+    match language {
+        Language::C(options) => {
+            let files = c::print(&program, &options);
+            let selftest = c::selftest(&program, &options, samples, TOLERANCE);
+            (program, vec![(".h", files.header), (".c", files.source), ("_selftest.c", selftest)])
+        }
+        Language::Rust(options) => {
+            let program = plan::by_type(&program);
+            let selftest = rust::selftest(&program, &options, samples, TOLERANCE);
+            let source = rust::print(&program, &options);
+            (program, vec![(".rs", source), ("_selftest.rs", selftest)])
+        }
+    }
+}
+
+/// The language, with who owns the arena.
+fn language(language: &str, arena: Option<&str>) -> Result<Language> {
+    Ok(match (language, arena) {
+        ("rust", None | Some("caller")) => Language::Rust(rust::Options { arena: rust::ArenaOwner::Caller }),
+        ("rust", Some("stack")) => Language::Rust(rust::Options { arena: rust::ArenaOwner::Stack }),
+        ("rust", Some(_)) => {
+            return Err(Failure::new(
+                "--arena static is for C: Rust has no static memory that safe code may write; use caller (the default) or stack",
+            ));
+        }
+        (_, None | Some("static")) => Language::C(c::Options { arena: c::ArenaOwner::Static }),
+        (_, Some("caller")) => Language::C(c::Options { arena: c::ArenaOwner::Caller }),
+        (_, Some(_)) => {
+            return Err(Failure::new("--arena stack is for Rust; use static (the default of C) or caller"));
+        }
     })
 }
 
 /// Inputs for the self-test with the outputs that the reference evaluator gives.
-fn samples(graph: &Graph, data: Option<&Dataset>) -> Result<Vec<Sample>> {
+fn samples(graph: &Graph, data: Option<&Dataset>, macs: u64) -> Result<Vec<Sample>> {
     let mut all = Vec::new();
-    for n in 0..SAMPLES {
+    for n in 0..SAMPLES.min((PATIENCE / macs.max(1)) as usize).max(1) {
         let inputs: Vec<Value> = match data {
             Some(data) => vec![real(graph, data, n)?],
             None => (0..graph.inputs().len()).map(|i| invented(graph, i, n)).collect(),

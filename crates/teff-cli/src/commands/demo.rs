@@ -3,15 +3,15 @@
 use super::compile::{Request, generate};
 use super::train::{Save, train, write_onnx};
 use super::{path, threads};
-use crate::failure::{During, Failure, Result};
+use crate::failure::{Failure, Result};
 use crate::files::{make_folder, write};
+use crate::native::{Native, Toolchain};
 use crate::stop::Stop;
 use crate::ui::{Ui, duration, grouped, table};
 use clap::ArgMatches;
 use serde_json::json;
-use std::io::Write;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::time::{Duration, Instant};
 use teff::data::{Dataset, Mark, Tile, contact_sheet};
 use teff::metrics::{Confusion, argmax};
@@ -35,7 +35,7 @@ impl Times {
 pub(crate) fn run(args: &ArgMatches, ui: &Ui) -> Result<()> {
     let out = path(args, "out");
     make_folder(out)?;
-    let compiler = c_compiler()?;
+    let compiler = Toolchain::C.compiler()?;
     let mut times = Times::default();
 
     let data = times.of("read the data", || Ok(teff::data::open(path(args, "data"))?))?;
@@ -72,11 +72,9 @@ pub(crate) fn run(args: &ArgMatches, ui: &Ui) -> Result<()> {
     times.of("write ONNX", || write_onnx(&model, &onnx))?;
     let request = Request { name: "net".into(), samples: Some(&data.test), ..Request::default() };
     let generated = times.of("ONNX to C", || generate(&onnx, &request, out, ui))?;
-    let runner = out.join("runner");
-    write(&out.join("runner.c"), runner_source().as_bytes())?;
-    times.of("C to machine code", || build(&compiler, out, &runner))?;
-    let (logits, inference) =
-        times.of("run the test images through the C", || run_c(&runner, &data.test, classes))?;
+    let native =
+        times.of("C to machine code", || Native::build(&generated.program, Toolchain::C, &compiler, out))?;
+    let (logits, inference) = times.of("run the test images through the C", || run_c(&native, &data.test))?;
 
     let said: Vec<u16> = logits.chunks_exact(classes).map(|l| argmax(l) as u16).collect();
     let c = Confusion::count(data.test.labels(), &said, classes);
@@ -125,102 +123,15 @@ fn percent(share: f64) -> String {
     format!("{:.2} %", share * 100.0)
 }
 
-/// The C compiler to use: `CC`, or the first of the usual names that answers.
-fn c_compiler() -> Result<String> {
-    let given = std::env::var("CC").ok();
-    let answers = |name: &str| {
-        let run = Command::new(name).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
-        run.is_ok_and(|s| s.success())
-    };
-    let known = ["cc", "gcc", "clang"].map(String::from);
-    given.into_iter().chain(known).find(|c| answers(c)).ok_or_else(|| {
-        Failure::new(
-            "no C compiler answers: install gcc or clang (Debian: apt-get install gcc), or name one in CC",
-        )
-    })
-}
-
-/// A program that reads inputs from standard input, writes the outputs of `net` to standard output, and then the seconds spent in
-/// `net`, as f64.
-fn runner_source() -> &'static str {
-    r#"/* Runs net on every input that comes in on standard input. */
-#include "net.h"
-
-#include <stdio.h>
-#include <time.h>
-
-int main(void)
-{
-    static float input[NET_INPUT0_LEN], output[NET_OUTPUT0_LEN];
-    clock_t spent = 0;
-    double seconds;
-    while (fread(input, sizeof input, 1, stdin) == 1) {
-        const clock_t start = clock();
-        net(input, output);
-        spent += clock() - start;
-        if (fwrite(output, sizeof output, 1, stdout) != 1) {
-            return 1;
-        }
-    }
-    seconds = (double)spent / CLOCKS_PER_SEC;
-    return fwrite(&seconds, sizeof seconds, 1, stdout) == 1 ? 0 : 1;
-}
-"#
-}
-
-fn build(compiler: &str, folder: &Path, runner: &Path) -> Result<()> {
-    let run = Command::new(compiler)
-        .current_dir(folder)
-        .args(["-std=c99", "-O3", "-Wall", "-Wextra", "-o", "runner", "runner.c", "net.c", "-lm"])
-        .output()
-        .during(compiler)?;
-    if !run.status.success() {
-        return Err(Failure::new(format!(
-            "{compiler} could not build {}: {}",
-            runner.display(),
-            String::from_utf8_lossy(&run.stderr).trim()
-        )));
-    }
-    Ok(())
-}
-
 /// The outputs of the compiled C on every sample, and the mean time of one.
-fn run_c(runner: &Path, data: &Dataset, classes: usize) -> Result<(Vec<f32>, Duration)> {
-    let runner = runner.canonicalize().during(runner.display())?;
-    let mut child = Command::new(&runner)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .during(runner.display())?;
-    let mut to = child.stdin.take().expect("piped");
-    // From a thread of its own: a pipe holds less than all the outputs.
-    let out = std::thread::scope(|scope| {
-        scope.spawn(move || {
-            let mut image = vec![0.0f32; data.sample_len()];
-            for i in 0..data.len() {
-                data.gather(&[i], &mut image);
-                let bytes: Vec<u8> = image.iter().flat_map(|x| x.to_ne_bytes()).collect();
-                // A runner that ended early is noticed by what it gave.
-                if to.write_all(&bytes).is_err() {
-                    return;
-                }
-            }
-        });
-        child.wait_with_output()
-    });
-    let out = out.during(runner.display())?;
-    let expected = data.len() * classes * 4;
-    if !out.status.success() || out.stdout.len() != expected + 8 {
-        return Err(Failure::new(format!(
-            "{} ended with {} before all images were run",
-            runner.display(),
-            out.status
-        )));
-    }
-    let (logits, seconds) = out.stdout.split_at(expected);
-    let logits = logits.chunks_exact(4).map(|b| f32::from_ne_bytes(b.try_into().expect("4 bytes"))).collect();
-    let seconds = f64::from_ne_bytes(seconds.try_into().expect("8 bytes"));
-    Ok((logits, Duration::from_secs_f64(seconds / data.len() as f64)))
+fn run_c(native: &Native, data: &Dataset) -> Result<(Vec<f32>, Duration)> {
+    let mut image = vec![0.0f32; data.sample_len()];
+    let (bytes, time) = native.run(data.len(), move |i| {
+        data.gather(&[i], &mut image);
+        image.iter().flat_map(|x| x.to_ne_bytes()).collect()
+    })?;
+    let float = |b: &[u8]| f32::from_ne_bytes(b.try_into().expect("4 bytes"));
+    Ok((bytes.chunks_exact(4).map(float).collect(), time))
 }
 
 /// Bytes of machine code that `net.c` compiles to here, if `size` is there to tell.

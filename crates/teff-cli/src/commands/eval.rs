@@ -16,7 +16,7 @@ pub(crate) fn run(args: &ArgMatches, ui: &Ui) -> Result<()> {
     if let Some(picture) = mistakes {
         check_writable(picture)?;
     }
-    let graph = super::read_model(path(args, "model"), ui)?;
+    let graph = super::read_model(path(args, "model"), args, ui)?;
     let data = teff::data::open(path(args, "data"))?;
     let part = if args.get_flag("train-part") { &data.train } else { &data.test };
     let predictions = predict(&graph, part, threads(args))?;

@@ -8,7 +8,7 @@ use serde_json::json;
 use teff::graph::{passes, print, print_brief};
 
 pub(crate) fn run(args: &ArgMatches, ui: &Ui) -> Result<()> {
-    let mut graph = super::read_model(path(args, "model"), ui)?;
+    let mut graph = super::read_model(path(args, "model"), args, ui)?;
     if args.get_flag("simplify") {
         graph = passes::simplify(&passes::freeze(&graph));
     }

@@ -4,14 +4,19 @@ mod compile;
 mod demo;
 mod eval;
 mod inspect;
+mod run;
+pub(crate) mod sim;
 mod train;
+mod unsupported;
+mod verify;
 
 use crate::failure::{During, Result};
 use crate::files::read;
 use crate::ui::Ui;
 use clap::ArgMatches;
 use std::path::Path;
-use teff::Graph;
+use teff::graph::{Graph, Value};
+use teff::host::Plan;
 
 /// Runs the command called `name`.
 pub(crate) fn run(name: &str, args: &ArgMatches, ui: &Ui) -> Result<()> {
@@ -21,6 +26,9 @@ pub(crate) fn run(name: &str, args: &ArgMatches, ui: &Ui) -> Result<()> {
         "compile" => compile::run(args, ui),
         "eval" => eval::run(args, ui),
         "inspect" => inspect::run(args, ui),
+        "run" => run::run(args, ui),
+        "sim" => sim::run(args, ui),
+        "verify" => verify::run(args, ui),
         _ => unreachable!("clap knows the commands"),
     }
 }
@@ -35,10 +43,66 @@ fn threads(args: &ArgMatches) -> usize {
     args.get_one::<u64>("threads").map_or_else(|| teff::host::Options::default().threads, |&n| n as usize)
 }
 
-/// Reads an ONNX file; what the reader assumed is noted.
-fn read_model(path: &Path, ui: &Ui) -> Result<Graph> {
+/// Whether the bytes are a TFLite file, which says what it is behind its first offset; nothing in ONNX does.
+fn is_tflite(bytes: &[u8]) -> bool {
+    bytes.get(4..8) == Some(b"TFL3")
+}
+
+/// Reads the ONNX or TFLite file at `path`, with the shapes that `--input-shape` gives; what the reader assumed is noted.
+fn read_model(path: &Path, args: &ArgMatches, ui: &Ui) -> Result<Graph> {
+    read_model_with(path, input_shapes(args), ui)
+}
+
+/// What `--input-shape` gives.
+fn input_shapes(args: &ArgMatches) -> Vec<(String, Vec<usize>)> {
+    args.get_many::<(String, Vec<usize>)>("input-shape").into_iter().flatten().cloned().collect()
+}
+
+/// As [`read_model`], with the shapes of inputs by name.
+fn read_model_with(path: &Path, input_shapes: Vec<(String, Vec<usize>)>, ui: &Ui) -> Result<Graph> {
     let bytes = read(path)?;
-    let model = teff::onnx::read(&bytes, &teff::onnx::ReadOptions::default()).during(path.display())?;
-    model.notes.iter().for_each(|note| ui.note(format!("{}: {note}", path.display())));
-    Ok(model.graph)
+    let (graph, notes) = if is_tflite(&bytes) {
+        let options = teff::tflite::ReadOptions { input_shapes, ..Default::default() };
+        let model = teff::tflite::read(&bytes, &options).during(path.display())?;
+        (model.graph, model.notes)
+    } else {
+        let folder = path.parent().unwrap_or(Path::new(""));
+        let external = |data: &teff::onnx::ExternalData| external_data(folder, data);
+        let options =
+            teff::onnx::ReadOptions { input_shapes, external: Some(&external), ..Default::default() };
+        let model = teff::onnx::read(&bytes, &options).during(path.display())?;
+        (model.graph, model.notes)
+    };
+    notes.iter().for_each(|note| ui.note(format!("{}: {note}", path.display())));
+    Ok(graph)
+}
+
+/// The bytes of a tensor that lies in a file beside the model.
+fn external_data(folder: &Path, data: &teff::onnx::ExternalData) -> std::result::Result<Vec<u8>, String> {
+    use std::io::{Read, Seek, SeekFrom};
+    let path = folder.join(&data.location);
+    let fail = |e: std::io::Error| format!("cannot read {}: {e}", path.display());
+    let mut file = std::fs::File::open(&path).map_err(fail)?;
+    let len = file.metadata().map_err(fail)?.len();
+    let wanted = data.length.unwrap_or(len.saturating_sub(data.offset));
+    if data.offset.checked_add(wanted).is_none_or(|end| end > len) {
+        return Err(format!(
+            "{} has {len} bytes, the model wants {wanted} from byte {} on",
+            path.display(),
+            data.offset
+        ));
+    }
+    let mut bytes = vec![0; wanted as usize];
+    file.seek(SeekFrom::Start(data.offset)).and_then(|_| file.read_exact(&mut bytes)).map_err(fail)?;
+    Ok(bytes)
+}
+
+/// What the host executor gives.
+fn host_outputs(graph: &Graph, inputs: &[Value], threads: usize) -> Result<Vec<Value>> {
+    let mut plan = Plan::new(graph, &teff::host::Options { threads })?;
+    for (i, value) in inputs.iter().enumerate() {
+        plan.set_input(i, value)?;
+    }
+    plan.run()?;
+    Ok((0..graph.outputs().len()).map(|i| plan.output_value(i)).collect())
 }

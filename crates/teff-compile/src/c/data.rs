@@ -1,12 +1,10 @@
 //! Constants in C: literals and tables.
 
 use super::expr::c_type;
+use crate::printing;
 use crate::program::{Place, Program};
 use std::fmt::Write;
-use teff_graph::{DType, Element, Value, with_data};
-
-/// Columns of a table's lines.
-const WIDTH: usize = 118;
+use teff_graph::{DType, Num, Value};
 
 /// The shortest literal that reads back as the same float.
 pub(super) fn float_literal(dtype: DType, x: f64) -> String {
@@ -60,30 +58,10 @@ pub(super) fn tables(out: &mut String, program: &Program) {
     }
 }
 
-/// All elements, separated by commas, in lines of at most [`WIDTH`] columns.
+/// All elements, separated by commas.
 pub(super) fn elements(out: &mut String, value: &Value, indent: &str) {
-    let dtype = value.dtype();
-    let mut line = out.len();
-    let mut literal = String::new();
-    let mut push = |literal: &str, first: bool| {
-        if first {
-            out.push_str(indent);
-        } else if out.len() - line + literal.len() + 2 > WIDTH {
-            out.push_str(",\n");
-            line = out.len();
-            out.push_str(indent);
-        } else {
-            out.push_str(", ");
-        }
-        out.push_str(literal);
-    };
-    with_data!(value.data(), v => for (i, x) in v.iter().enumerate() {
-        literal.clear();
-        match x.to_num() {
-            teff_graph::Num::Int(n) => push_int(&mut literal, dtype, n),
-            teff_graph::Num::Float(f) => push_float(&mut literal, dtype, f),
-        }
-        push(&literal, i == 0);
+    printing::elements(out, value, indent, |literal, dtype, x| match x {
+        Num::Int(n) => push_int(literal, dtype, n),
+        Num::Float(f) => push_float(literal, dtype, f),
     });
-    out.push('\n');
 }

@@ -1,6 +1,7 @@
 //! Expressions in C, with no more parentheses than a reader needs.
 
 use super::helper::{Helper, Helpers};
+use crate::printing::at_least;
 use crate::program::{Atom, BufferId, Expr, Index, Program, Scalar, Var, VarInfo};
 use std::collections::HashMap;
 use teff_graph::{Binary, DType, Num, Unary};
@@ -47,11 +48,6 @@ pub(super) fn c_type(dtype: DType) -> &'static str {
         DType::F32 => "float",
         DType::F64 => "double",
     }
-}
-
-/// The text, in parentheses when it binds less tightly than `least`.
-pub(super) fn at_least((text, binds): Text, least: Binds) -> String {
-    if binds < least { format!("({text})") } else { text }
 }
 
 /// Integer types that C computes in `int`.

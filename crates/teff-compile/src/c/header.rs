@@ -1,6 +1,7 @@
 //! The header: what a caller needs to know.
 
 use super::{ArenaOwner, Options, parameters};
+use crate::printing;
 use crate::program::{Port, Program};
 use std::fmt::Write;
 
@@ -54,7 +55,7 @@ pub(super) fn header(program: &Program, options: &Options) -> String {
 
 fn port(out: &mut String, upper: &str, kind: &str, i: usize, p: &Port) {
     let macro_name = format!("{upper}_{}{i}", kind.to_uppercase());
-    let label: String = p.name.replace("*/", "* /").replace(['\n', '\r'], " ");
+    let label = super::comment(&printing::one_line(&p.name));
     let _ = writeln!(out, "/* {kind}{i}: {label:?}, {}. */", p.ty);
     let _ = writeln!(out, "#define {macro_name}_LEN {}", p.ty.len());
     let _ = writeln!(out, "#define {macro_name}_RANK {}", p.ty.rank());

@@ -1,26 +1,11 @@
 //! Statements and functions in C.
 
-use super::expr::{Binds, Printer, at_least, c_type};
+use super::expr::{Binds, Printer, c_type};
+use crate::printing::{Argument, arena_range, arguments, at_least, fresh, indent};
 use crate::program::{BufferId, Expr, Index, Kernel, Place, Program, Stmt, Var};
 use std::collections::HashSet;
 use std::fmt::Write;
 use teff_graph::{Binary, DType};
-
-/// A buffer that a kernel's function takes as a parameter.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Argument {
-    pub(super) buffer: BufferId,
-    written: bool,
-}
-
-/// What a kernel's function takes: what it reads, then what it writes, constants left out.
-pub(super) fn arguments(program: &Program, kernel: &Kernel) -> Vec<Argument> {
-    let (reads, writes) = kernel.accesses();
-    let is_given = |id: &&BufferId| !matches!(program.buffer(**id).place, Place::Constant(_));
-    let only_read = reads.iter().filter(is_given).filter(|r| !writes.contains(r));
-    let read = only_read.map(|&buffer| Argument { buffer, written: false });
-    read.chain(writes.iter().map(|&buffer| Argument { buffer, written: true })).collect()
-}
 
 /// The function of one kernel, with a comment that says what it is.
 pub(super) fn function<'a>(p: &mut Printer<'a>, kernel: &'a Kernel) -> String {
@@ -57,30 +42,12 @@ pub(super) fn function<'a>(p: &mut Printer<'a>, kernel: &'a Kernel) -> String {
 
 /// True when another argument lies in the same bytes: a kernel that works in place.
 fn shares(program: &Program, id: BufferId, arguments: &[Argument]) -> bool {
-    let range = |id: BufferId| match program.buffer(id).place {
-        Place::Arena(offset) => Some(offset..offset + program.buffer(id).ty.bytes()),
-        Place::Input(_) | Place::Output(_) | Place::Constant(_) => None,
-    };
-    let Some(own) = range(id) else { return false };
+    let Some(own) = arena_range(program, id) else { return false };
     arguments
         .iter()
         .filter(|a| a.buffer != id)
-        .filter_map(|a| range(a.buffer))
+        .filter_map(|a| arena_range(program, a.buffer))
         .any(|o| o.start < own.end && own.start < o.end)
-}
-
-fn indent(out: &mut String, depth: usize) {
-    (0..depth).for_each(|_| out.push_str("    "));
-}
-
-/// `hint`, or with a number behind it when a name around it is the same.
-fn fresh(hint: &str, taken: &mut HashSet<String>) -> String {
-    let free = std::iter::once(hint.to_string())
-        .chain((2..).map(|i| format!("{hint}{i}")))
-        .find(|n| !taken.contains(n));
-    let name = free.expect("numbers do not end");
-    taken.insert(name.clone());
-    name
 }
 
 fn body(

@@ -11,10 +11,13 @@ mod expr;
 mod header;
 mod helper;
 mod kernel;
+mod runner;
 mod selftest;
 
-pub use selftest::{Sample, selftest};
+pub use runner::runner;
+pub use selftest::selftest;
 
+use crate::printing;
 use crate::program::{Kernel, Place, Program};
 use expr::Printer;
 use std::fmt::Write;
@@ -130,7 +133,7 @@ fn entry(program: &Program, options: &Options) -> String {
     let mut out = format!("void {}({})\n{{\n", program.name, parameters(program, options));
     let mut types = arena_types(program);
     types.sort_unstable();
-    let used: Vec<_> = program.kernels.iter().map(|k| kernel::arguments(program, k)).collect();
+    let used: Vec<_> = program.kernels.iter().map(|k| printing::arguments(program, k)).collect();
     for (id, b) in program.buffers.iter().enumerate() {
         let Place::Arena(offset) = b.place else { continue };
         if !used.iter().flatten().any(|a| a.buffer.index() == id) {
@@ -169,12 +172,12 @@ fn entry(program: &Program, options: &Options) -> String {
     out + "}\n"
 }
 
-/// `conv + add + max`, 8x13x13: what a kernel computes, for comments.
+/// What a kernel computes, for comments.
 fn about(kernel: &Kernel) -> String {
-    let ops = if kernel.ops.is_empty() { "copy".into() } else { kernel.ops.join(", ") };
-    let label =
-        kernel.label.as_deref().map(|l| format!("{}: ", l.replace("*/", "* /").replace(['\n', '\r'], " ")));
-    let macs =
-        if kernel.macs > 0 { format!(", {} multiply-accumulates", kernel.macs) } else { String::new() };
-    format!("{}{ops}, gives {}{macs}", label.unwrap_or_default(), kernel.result)
+    comment(&printing::about(kernel))
+}
+
+/// Text that does not end the comment it stands in.
+fn comment(text: &str) -> String {
+    text.replace("*/", "* /")
 }

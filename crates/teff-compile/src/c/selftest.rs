@@ -3,18 +3,10 @@
 use super::data::{elements, float_literal};
 use super::expr::c_type;
 use super::{ArenaOwner, Options};
+use crate::Sample;
 use crate::program::Program;
 use std::fmt::Write;
-use teff_graph::{DType, Value};
-
-/// Inputs and the outputs they must give.
-#[derive(Clone, Debug)]
-pub struct Sample {
-    /// One value for each input.
-    pub inputs: Vec<Value>,
-    /// One value for each output.
-    pub outputs: Vec<Value>,
-}
+use teff_graph::DType;
 
 /// `NAME_selftest.c`: a `main` that runs every sample, prints the largest difference, and returns 0 when all outputs fit: integers
 /// equal, floats within `tolerance * max(1, |expected|)`, NaN where NaN is expected.

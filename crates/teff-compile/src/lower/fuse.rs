@@ -2,7 +2,7 @@
 
 use super::work::{depths, weights, work};
 use std::collections::HashSet;
-use teff_graph::{Graph, NodeId, Op, PoolKind, Window};
+use teff_graph::{Binary, Graph, NodeId, Op, PoolKind, Window};
 
 /// A kernel to be: everything computed between reading memory and writing the result of `root`.
 #[derive(Clone, Debug)]
@@ -78,6 +78,7 @@ fn analyse(graph: &Graph, kept: &HashSet<NodeId>) -> Analysis {
             Kind::Loop => true,
             Kind::Element if kept.contains(&id) || scanned[id.index()] => true,
             Kind::Element if matches!(&node.op, Op::Pad(axes) if axes.iter().any(|a| a.interior > 0)) => true,
+            Kind::Element if widens(graph, id) => false,
             Kind::Element => !known_now(graph, id) && recomputed(&reads[id.index()], weights[id.index()]),
         };
         for (i, &o) in node.operands.iter().enumerate() {
@@ -94,6 +95,24 @@ fn analyse(graph: &Graph, kept: &HashSet<NodeId>) -> Analysis {
         }
     }
     Analysis { reads, apart }
+}
+
+/// A wider form of a narrower integer, less a constant at most: memory holds the narrow one, and each reader widens it.
+fn widens(graph: &Graph, id: NodeId) -> bool {
+    let node = &graph[id];
+    match (&node.op, &node.operands[..]) {
+        (Op::Cast(to), [x]) => {
+            let from = graph[*x].ty.dtype;
+            let integers = from.int_range().is_some() && to.int_range().is_some();
+            integers && from.size() < to.size() && !known_now(graph, *x)
+        }
+        (Op::Binary(Binary::Add | Binary::Sub), [x, c]) => {
+            let spread = |o: NodeId| matches!(graph[o].op, Op::Broadcast(_)).then(|| graph[o].operands[0]);
+            let one = spread(*c).is_some_and(|c| graph[c].ty.len() == 1 && known_now(graph, c));
+            one && matches!(graph[*x].op, Op::Cast(_)) && widens(graph, *x)
+        }
+        _ => false,
+    }
 }
 
 /// Adds a read to those of a node. Paths of one kind to one kernel are one entry: there may be exponentially many paths.
@@ -132,15 +151,18 @@ fn ends_of_chains(graph: &Graph, outputs: &HashSet<NodeId>, found: &Analysis) ->
             // One kernel takes them as they come.
             continue;
         }
-        let mut end = from;
-        while let ([user], false) = (&users[end.index()][..], outputs.contains(&end)) {
+        // Of all places on the way the last of those that take least memory.
+        let (mut end, mut at) = (from, from);
+        while let ([user], false) = (&users[at.index()][..], outputs.contains(&at)) {
             let node = &graph[*user];
-            let operand = node.operands.iter().position(|o| *o == end).expect("a user has it as operand");
-            let smaller = node.ty.bytes() <= graph[from].ty.bytes();
-            if found.apart[user.index()] || !is_function(&node.op, operand) || !smaller {
+            let operand = node.operands.iter().position(|o| *o == at).expect("a user has it as operand");
+            if found.apart[user.index()] || !is_function(&node.op, operand) {
                 break;
             }
-            end = *user;
+            at = *user;
+            if graph[at].ty.bytes() <= graph[end].ty.bytes() {
+                end = at;
+            }
         }
         if end != from {
             ends.push(end);
@@ -241,8 +263,21 @@ fn pooled_convolution(
         }
     }
     let conv = conv?;
-    let inside = |u: &NodeId| *u == pool || chain.contains(u) && !apart[u.index()];
-    users[conv.index()].iter().all(inside).then_some(conv)
+    // Everything computed from it, up to the pool, is computed in the chain alone: nothing of it has memory that others could read.
+    let mut seen = vec![conv];
+    let mut at = 0;
+    while at < seen.len() {
+        for user in users[seen[at].index()].iter().filter(|u| **u != pool) {
+            if !chain.contains(user) || apart[user.index()] {
+                return None;
+            }
+            if !seen.contains(user) {
+                seen.push(*user);
+            }
+        }
+        at += 1;
+    }
+    Some(conv)
 }
 
 /// Windows that do not overlap, have no padding, and are few enough to keep in registers.

@@ -23,6 +23,7 @@ mod prune;
 mod reduce;
 mod rows;
 mod scan;
+mod settle;
 mod tidy;
 mod tile;
 mod work;
@@ -30,6 +31,7 @@ mod work;
 pub(crate) use name::is_reserved;
 
 use crate::error::Error;
+use crate::integer;
 use crate::program::{Buffer, BufferId, Expr, Index, Place, Port, Program, Stmt, VarInfo};
 use crate::target::Target;
 use build::Builder;
@@ -68,7 +70,9 @@ struct Lowering<'a> {
 
 /// The graph as it is lowered: parameters are constants, what can be computed now is, scales are part of weights.
 pub(crate) fn prepare(graph: &Graph) -> Graph {
-    let graph = passes::simplify(&passes::freeze(graph));
+    // Before constants are folded: quantised weights are to stay what they are.
+    let graph = integer::integer(&passes::freeze(graph)).expect("a rewrite of a checked graph");
+    let graph = passes::simplify(&graph);
     passes::simplify(&fold::fold_channels(&graph))
 }
 

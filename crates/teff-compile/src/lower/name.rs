@@ -10,20 +10,18 @@ pub(super) struct Names {
     used: HashSet<String>,
 }
 
-/// What C, its headers included by generated code, and the printer use for themselves.
+/// What C, its headers included by generated code, and its printer use for themselves.
 const RESERVED: &str = "auto break case char const continue default do double else enum extern float for goto if inline int long \
     register restrict return short signed sizeof static struct switch typedef union unsigned void volatile while bool true false \
     asm main abs labs div acos asin atan atan2 cos sin tan cosh sinh tanh acosh asinh atanh exp exp2 expm1 log log10 log1p log2 \
     logb pow sqrt cbrt hypot erf erfc lgamma tgamma ceil floor round lround rint lrint nearbyint trunc fmod remainder remquo fabs \
     fdim fmax fmin fma copysign nan nextafter scalbn ldexp frexp modf ilogb isnan isinf isfinite signbit signgam y0 y1 yn j0 j1 jn \
-    gamma index arena as become box crate dyn fn impl in let loop match mod move mut pub ref self super trait type unsafe use \
-    where yield async await try";
+    gamma index arena";
 
 /// True for names that mean something in C, in Rust or in the libraries that generated code includes.
 pub(crate) fn is_reserved(name: &str) -> bool {
-    RESERVED
-        .split_whitespace()
-        .any(|r| r == name || r.len() + 1 == name.len() && name.strip_prefix(r) == Some("f"))
+    let of_c = |r: &str| r == name || r.len() + 1 == name.len() && name.strip_prefix(r) == Some("f");
+    crate::rust::is_keyword(name) || RESERVED.split_whitespace().any(of_c)
 }
 
 impl Names {

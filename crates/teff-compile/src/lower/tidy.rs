@@ -1,12 +1,14 @@
 //! Cleaning up after lowering: names nobody uses go, names used once beside their definition give way to their value.
 
+use super::settle::settle;
 use crate::program::{Expr, Index, Kernel, Stmt, Var, each_expr_in};
 use std::collections::HashMap;
 
 pub(super) fn tidy(kernel: &mut Kernel) {
     loop {
         let uses = uses(&kernel.body);
-        if !tidy_body(&mut kernel.body, &uses) {
+        let settled = settle(&mut kernel.body);
+        if !tidy_body(&mut kernel.body, &uses) && !settled {
             return;
         }
     }

@@ -31,7 +31,9 @@ pub(super) fn alias_class(dtype: DType) -> Option<u32> {
 }
 
 /// The buffers of the arena with their lifetimes; those computed in place share a slot with what they replace.
-pub(super) fn slots(program: &Program) -> Vec<Slot> {
+///
+/// Types that `class` keeps apart share no memory.
+pub(super) fn slots(program: &Program, class: impl Fn(DType) -> Option<u32>) -> Vec<Slot> {
     let accesses: Vec<_> = program.kernels.iter().map(Kernel::accesses).collect();
     let mut slots: Vec<Slot> = Vec::new();
     for (i, b) in program.buffers.iter().enumerate() {
@@ -43,7 +45,7 @@ pub(super) fn slots(program: &Program) -> Vec<Slot> {
             |(reads, writes): &(Vec<BufferId>, Vec<BufferId>)| reads.contains(&id) || writes.contains(&id);
         let Some(first) = accesses.iter().position(used) else { continue };
         let last = accesses.iter().rposition(used).expect("it has a first use");
-        let class = alias_class(b.ty.dtype);
+        let class = class(b.ty.dtype);
         slots.push(Slot { buffers: vec![id], bytes: b.ty.bytes(), align: b.align, first, last, class });
     }
     // In the order of time, a buffer that is born where another dies takes its place.

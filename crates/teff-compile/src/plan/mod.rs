@@ -9,24 +9,57 @@ mod live;
 mod pack;
 
 use crate::program::{Arena, Place, Program};
-use live::slots;
+use live::{Slot, alias_class, slots};
 use pack::{Item, pack};
+use teff_graph::DType;
 
 /// Gives every buffer of the arena its offset, and the arena its size.
 pub(crate) fn assign(program: &mut Program) {
-    let slots = slots(program);
-    let items: Vec<Item> = slots
-        .iter()
-        .map(|s| Item { bytes: s.bytes, align: s.align, first: s.first, last: s.last, class: s.class })
-        .collect();
+    let slots = slots(program, alias_class);
+    let items: Vec<Item> = slots.iter().map(item).collect();
     let (offsets, bytes) = pack(&items);
     for (slot, offset) in slots.iter().zip(&offsets) {
-        for &b in &slot.buffers {
-            program.buffers[b.index()].place = Place::Arena(*offset);
-        }
+        put(program, slot, *offset);
     }
     let align = slots.iter().map(|s| s.align).max().unwrap_or(1);
     // A C object's size is a multiple of its alignment.
     program.arena =
         Arena { bytes: bytes.next_multiple_of(align), align, lower_bound: pack::lower_bound(&items) };
+}
+
+/// The program with memory of its own for each element type: one array after another, those of larger elements first. This is the
+/// plan for a language that does not see one memory as two types, as Rust without `unsafe`.
+pub fn by_type(program: &Program) -> Program {
+    let mut program = program.clone();
+    let slots = slots(&program, |dtype| Some(dtype as u32));
+    let dtypes: Vec<DType> = slots.iter().map(|s| program.buffer(s.buffers[0]).ty.dtype).collect();
+    let mut types = dtypes.clone();
+    types.sort_by_key(|d| (std::cmp::Reverse(d.size()), *d));
+    types.dedup();
+    let mut arena =
+        Arena { bytes: 0, align: slots.iter().map(|s| s.align).max().unwrap_or(1), lower_bound: 0 };
+    for dtype in types {
+        let own: Vec<&Slot> =
+            slots.iter().zip(&dtypes).filter(|(_, d)| **d == dtype).map(|(s, _)| s).collect();
+        let items: Vec<Item> = own.iter().map(|s| item(s)).collect();
+        let (offsets, bytes) = pack(&items);
+        for (slot, offset) in own.into_iter().zip(offsets) {
+            put(&mut program, slot, arena.bytes + offset);
+        }
+        arena.bytes += bytes;
+        arena.lower_bound += pack::lower_bound(&items);
+    }
+    arena.bytes = arena.bytes.next_multiple_of(arena.align);
+    program.arena = arena;
+    program
+}
+
+fn item(s: &Slot) -> Item {
+    Item { bytes: s.bytes, align: s.align, first: s.first, last: s.last, class: s.class }
+}
+
+fn put(program: &mut Program, slot: &Slot, offset: usize) {
+    for &b in &slot.buffers {
+        program.buffers[b.index()].place = Place::Arena(offset);
+    }
 }

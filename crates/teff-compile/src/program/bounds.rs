@@ -52,6 +52,11 @@ impl Facts {
         }
     }
 
+    /// The indices that something is known of, without their constants.
+    pub(crate) fn forms(&self) -> impl Iterator<Item = &Index> {
+        self.0.iter().map(|(form, ..)| form)
+    }
+
     /// Bounds of `index`: the tightest that subtracting multiples of known forms gives.
     pub(crate) fn bounds(&self, index: &Index, vars: &[VarInfo]) -> Option<Interval> {
         let mut rest = index.clone();

@@ -1,5 +1,6 @@
 //! Indices: sums of whole multiples of loop variables, kept in a normal form so that moves of elements that undo each other vanish.
 
+use super::walk::{each_expr, expr_indices};
 use super::{Expr, Var, VarInfo, VarKind};
 
 /// `constant + sum of coefficient * atom`, atoms in ascending order, no coefficient 0. Never overflows an `int` of 32 bits.
@@ -211,6 +212,19 @@ impl Index {
                 (a.checked_mul(*c)?, b.checked_mul(*c)?)
             };
             Some((low.checked_add(a)?, high.checked_add(b)?))
+        })
+    }
+
+    /// True when `var` occurs, be it in a quotient or in an integer of the network.
+    pub(crate) fn mentions(&self, var: Var) -> bool {
+        self.terms.iter().any(|(a, _)| match a {
+            Atom::Var(v) => *v == var,
+            Atom::Div(i, _) | Atom::Mod(i, _) => i.mentions(var),
+            Atom::Value(e) => {
+                let mut found = false;
+                each_expr(e, &mut |e| found |= expr_indices(e).is_some_and(|i| i.mentions(var)));
+                found
+            }
         })
     }
 

@@ -27,12 +27,15 @@ mod text;
 mod validate;
 mod walk;
 
+pub(crate) use bounds::Facts;
 pub use cost::{Cost, cost, kernel_cost};
 pub use evaluate::{Fault, evaluate};
 pub use index::{Atom, Index};
 pub(crate) use index::{ravel, unravel};
 pub use validate::{Invalid, validate};
-pub(crate) use walk::{divisions, each_expr, each_expr_in, each_stmt, each_stmt_mut, map_exprs};
+pub(crate) use walk::{
+    divisions, each_expr, each_expr_in, each_expr_of, each_stmt, each_stmt_mut, map_exprs, mentions,
+};
 
 use std::fmt;
 use std::sync::Arc;

@@ -1,6 +1,6 @@
 //! Walking over statements and expressions.
 
-use super::{Atom, BufferId, Expr, Index, Stmt};
+use super::{Atom, BufferId, Expr, Index, Stmt, Var};
 
 /// Bodies inside a statement.
 pub(crate) fn stmt_children(stmt: &Stmt) -> Vec<&[Stmt]> {
@@ -80,14 +80,17 @@ pub(crate) fn each_stmt<'a>(body: &'a [Stmt], f: &mut impl FnMut(&'a Stmt)) {
 
 /// Calls `f` on every expression of every statement.
 pub(crate) fn each_expr_in<'a>(body: &'a [Stmt], f: &mut impl FnMut(&'a Expr)) {
-    each_stmt(body, &mut |stmt| {
-        if let Some(i) = stmt_indices(stmt) {
-            each_in_index(i, f);
-        }
-        if let Some(e) = stmt_exprs(stmt) {
-            each_expr(e, f);
-        }
-    });
+    each_stmt(body, &mut |stmt| each_expr_of(stmt, f));
+}
+
+/// Calls `f` on every expression that a statement evaluates itself, not in its bodies.
+pub(crate) fn each_expr_of<'a>(stmt: &'a Stmt, f: &mut impl FnMut(&'a Expr)) {
+    if let Some(i) = stmt_indices(stmt) {
+        each_in_index(i, f);
+    }
+    if let Some(e) = stmt_exprs(stmt) {
+        each_expr(e, f);
+    }
 }
 
 /// Buffers read and buffers written, each in the order of first use.
@@ -109,6 +112,14 @@ pub(super) fn accesses(body: &[Stmt]) -> (Vec<BufferId>, Vec<BufferId>) {
         }
     });
     (reads, writes)
+}
+
+/// True when an index in these statements has `var` in it.
+pub(crate) fn mentions(body: &[Stmt], var: Var) -> bool {
+    let mut found = false;
+    each_stmt(body, &mut |stmt| found |= stmt_indices(stmt).is_some_and(|i| i.mentions(var)));
+    each_expr_in(body, &mut |e| found |= expr_indices(e).is_some_and(|i| i.mentions(var)));
+    found
 }
 
 /// How many divisions the indices of these statements need.

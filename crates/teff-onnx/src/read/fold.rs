@@ -79,7 +79,8 @@ impl Folder {
 
     /// `t` as a constant when it is small and computed from constants, else `t`.
     pub(crate) fn folded(&mut self, t: Tensor, most: usize) -> Tensor {
-        if matches!(t.op(), Op::Constant(_)) || t.len() > most {
+        // Quantised weights say more than the floats they stand for.
+        if matches!(t.op(), Op::Constant(_) | Op::Dequantize) || t.len() > most {
             return t;
         }
         match self.value(&t) {

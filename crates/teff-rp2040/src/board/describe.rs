@@ -42,6 +42,30 @@ pub struct LcdPins {
     pub offset: (u16, u16),
 }
 
+/// Where an ICM-20948 motion sensor is connected.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct ImuPins {
+    /// I2C controller that its bus belongs to.
+    pub i2c: usize,
+    /// Clock.
+    pub scl: u8,
+    /// Data.
+    pub sda: u8,
+    /// Its address: 0x68 or 0x69.
+    pub address: u8,
+}
+
+/// Where a digital microphone is connected.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct MicrophonePins {
+    /// Data out of the microphone.
+    pub data: u8,
+    /// I2S bit clock, or PDM clock.
+    pub clock: u8,
+    /// I2S word select; without it the microphone is a PDM one.
+    pub select: Option<u8>,
+}
+
 /// A board: a name, its flash, and what hangs on which pin.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Description {
@@ -49,18 +73,33 @@ pub struct Description {
     pub name: String,
     /// Bytes of flash.
     pub flash_bytes: usize,
+    /// Frequency of the crystal in hertz.
+    pub crystal_hz: u64,
     /// An LED, lit when high.
     pub led: Option<u8>,
     /// The camera.
     pub camera: Option<CameraPins>,
     /// The display.
     pub lcd: Option<LcdPins>,
+    /// The motion sensor.
+    pub imu: Option<ImuPins>,
+    /// The microphone.
+    pub microphone: Option<MicrophonePins>,
 }
 
 impl Default for Description {
-    /// A chip on its own, with 2 MB of flash.
+    /// A chip on its own, with 2 MB of flash and a crystal of 12 MHz.
     fn default() -> Description {
-        Description { name: "bare".into(), flash_bytes: 2 << 20, led: None, camera: None, lcd: None }
+        Description {
+            name: "bare".into(),
+            flash_bytes: 2 << 20,
+            crystal_hz: 12_000_000,
+            led: None,
+            camera: None,
+            lcd: None,
+            imu: None,
+            microphone: None,
+        }
     }
 }
 
@@ -71,7 +110,7 @@ impl Description {
         Description { name: "pico".into(), led: Some(25), ..Description::default() }
     }
 
-    /// The ArduCAM Pico4ML: camera, display and LED as its schematic wires them.
+    /// The ArduCAM Pico4ML: camera, display, motion sensor, I2S microphone and LED as its schematic wires them.
     #[must_use]
     pub fn pico4ml() -> Description {
         Description {
@@ -90,9 +129,14 @@ impl Description {
                 upside_down: true,
             }),
             lcd: Some(LcdPins { spi: 1, dc: 9, cs: 13, reset: 7, size: (80, 160), offset: (24, 0) }),
+            imu: Some(ImuPins { i2c: 0, scl: 5, sda: 4, address: 0x68 }),
+            microphone: Some(MicrophonePins { data: 26, clock: 28, select: Some(27) }),
             ..Description::default()
         }
     }
+
+    /// The names of the built-in boards.
+    pub const NAMES: [&str; 3] = ["pico4ml", "pico", "bare"];
 
     /// The built-in board called `name`.
     #[must_use]

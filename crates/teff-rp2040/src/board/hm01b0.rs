@@ -6,7 +6,8 @@
 //! moved half-way towards its target with every frame.
 
 use super::describe::CameraPins;
-use super::picture::GreyImage;
+use super::gif_read::Timed;
+use crate::clocks::Domain;
 use crate::periph::i2c::Step;
 use crate::sched::Event;
 use crate::wires::Wires;
@@ -36,8 +37,10 @@ mod reg {
 
 pub(crate) struct Camera {
     pins: CameraPins,
-    /// What is in front of the lens, upright, one byte a pixel of the array.
+    /// What is in front of the lens, upright, one byte a pixel of the array, and which picture of the film it is.
     scene: Vec<u8>,
+    shown: Option<usize>,
+    film: Vec<Timed>,
     regs: Vec<u8>,
     /// Register address of the transfer, and how many of its bytes have come.
     pointer: u16,
@@ -77,6 +80,8 @@ impl Camera {
         let mut camera = Camera {
             pins,
             scene: vec![0; SIDE * SIDE],
+            shown: None,
+            film: Vec::new(),
             regs: Vec::new(),
             pointer: 0,
             pointer_bytes: 0,
@@ -100,8 +105,27 @@ impl Camera {
         self.frames
     }
 
-    pub(crate) fn show(&mut self, picture: &GreyImage) {
-        self.scene = picture.fit(SIDE);
+    /// Pictures with the nanoseconds that each is shown, from power-on, repeated.
+    pub(crate) fn play(&mut self, film: Vec<Timed>) {
+        self.film = film;
+        self.shown = None;
+    }
+
+    /// Brings the picture that stands at `nanoseconds` before the lens.
+    fn turn_film(&mut self, nanoseconds: u64) {
+        let length = self.film.iter().map(|(_, shown)| shown).sum::<u64>().max(1);
+        let mut left = nanoseconds % length;
+        let now = self.film.iter().position(|(_, shown)| {
+            let here = left < *shown;
+            left = left.saturating_sub(*shown);
+            here
+        });
+        if now != self.shown
+            && let Some(now) = now
+        {
+            self.scene = self.film[now].0.fit(SIDE);
+            self.shown = Some(now);
+        }
     }
 
     fn reset_registers(&mut self) {
@@ -204,7 +228,7 @@ impl Camera {
         self.streaming = streams;
         if streams {
             // The first frame follows after one line's time.
-            self.begin_frame(now * 16);
+            self.begin_frame(now * 16, wires);
             self.plan(wires);
         } else {
             wires.sched.set(Event::Board, None);
@@ -212,7 +236,8 @@ impl Camera {
     }
 
     /// Lays out the next frame, starting at `start` sixteenths of a cycle.
-    fn begin_frame(&mut self, start: u64) {
+    fn begin_frame(&mut self, start: u64, wires: &Wires) {
+        self.turn_film(wires.clocks.ticks(Domain::Nanosecond, start / 16));
         let binned = self.regs[reg::READOUT_X] == 3;
         let qvga = self.regs[reg::QVGA] & 1 != 0;
         // The QVGA window leaves out the border and 40 lines above and below (datasheet 4.2).
@@ -319,7 +344,7 @@ impl Camera {
             let period = self.period.unwrap_or(16);
             let next = f.start + f.frame_lines * f.line_period * period;
             self.frames += 1;
-            self.begin_frame(next);
+            self.begin_frame(next, wires);
         }
         self.plan(wires);
     }

@@ -25,6 +25,8 @@ enum Phase {
 }
 
 pub(crate) struct BitBus {
+    /// The controller that the pins belong to.
+    port: usize,
     scl: u8,
     sda: u8,
     phase: Phase,
@@ -35,8 +37,8 @@ pub(crate) struct BitBus {
 }
 
 impl BitBus {
-    pub(crate) fn new(scl: u8, sda: u8) -> BitBus {
-        BitBus { scl, sda, phase: Phase::Idle, bits: 0, byte: 0, sda_was: true }
+    pub(crate) fn new(port: usize, scl: u8, sda: u8) -> BitBus {
+        BitBus { port, scl, sda, phase: Phase::Idle, bits: 0, byte: 0, sda_was: true }
     }
 
     pub(crate) fn watched(&self) -> u32 {
@@ -61,7 +63,7 @@ impl BitBus {
         if scl && !scl_changed && sda != self.sda_was {
             self.release(now, wires);
             if sda {
-                devices.i2c(Step::Stop, now, wires);
+                devices.i2c(self.port, Step::Stop, now, wires);
                 self.phase = Phase::Idle;
             } else {
                 self.phase = Phase::Receive { address: true };
@@ -88,7 +90,7 @@ impl BitBus {
                     } else {
                         Step::Write(self.byte)
                     };
-                    let (yes, _) = devices.i2c(step, now, wires);
+                    let (yes, _) = devices.i2c(self.port, step, now, wires);
                     self.phase = Phase::Acknowledge { yes, reads };
                     self.bits = 0;
                 }
@@ -128,7 +130,7 @@ impl BitBus {
     }
 
     fn send_byte(&mut self, now: u64, wires: &mut Wires, devices: &mut Devices) -> Phase {
-        self.byte = devices.i2c(Step::Read, now, wires).1;
+        self.byte = devices.i2c(self.port, Step::Read, now, wires).1;
         self.bits = 0;
         self.send_bit(now, wires);
         Phase::Send

@@ -1,8 +1,12 @@
 //! What is around the chip: a board is a description, pins to devices, and the devices themselves.
 
 mod describe;
+mod gif_read;
+mod gif_write;
 mod hm01b0;
 mod i2c_bus;
+mod imu;
+mod microphone;
 mod parse;
 mod picture;
 mod st7735s;
@@ -10,9 +14,15 @@ mod st7735s;
 use crate::error::Error;
 use crate::periph::i2c::Step;
 use crate::wires::Wires;
-pub use describe::{CameraPins, Description, LcdPins};
+pub use describe::{CameraPins, Description, ImuPins, LcdPins, MicrophonePins};
+pub use gif_read::{Timed, read_gif};
+pub use gif_write::GifWriter;
 use hm01b0::Camera;
 use i2c_bus::BitBus;
+use imu::Imu;
+pub use imu::Motion;
+use microphone::Microphone;
+pub use microphone::Sound;
 pub use picture::{GreyImage, RgbImage};
 use st7735s::Lcd;
 
@@ -32,6 +42,8 @@ pub struct Board {
 pub(crate) struct Devices {
     camera: Option<Camera>,
     lcd: Option<Lcd>,
+    imu: Option<Imu>,
+    microphone: Option<Microphone>,
 }
 
 impl Board {
@@ -40,13 +52,17 @@ impl Board {
     pub fn new(description: Description) -> Board {
         let camera = description.camera.map(Camera::new);
         let lcd = description.lcd.map(Lcd::new);
-        let bit_bus = description.camera.map(|pins| BitBus::new(pins.scl, pins.sda));
+        let imu = description.imu.map(Imu::new);
+        let microphone = description.microphone.map(Microphone::new);
+        let camera_bus = description.camera.map(|pins| BitBus::new(pins.i2c, pins.scl, pins.sda));
+        let bit_bus = camera_bus.or(description.imu.map(|pins| BitBus::new(pins.i2c, pins.scl, pins.sda)));
         let watched = camera.as_ref().map_or(0, |c| 1 << c.pins().reset)
             | lcd.as_ref().map_or(0, |l| 1 << l.pins().reset)
+            | microphone.as_ref().map_or(0, Microphone::watched)
             | bit_bus.as_ref().map_or(0, BitBus::watched)
             | description.led.map_or(0, |pin| 1 << pin);
         Board {
-            devices: Devices { camera, lcd },
+            devices: Devices { camera, lcd, imu, microphone },
             bit_bus,
             uarts: [Vec::new(), Vec::new()],
             led_changes: 0,
@@ -72,9 +88,42 @@ impl Board {
     ///
     /// # Errors
     /// If the board has no camera.
-    pub fn show(&mut self, picture: &GreyImage) -> Result<(), Error> {
-        let camera = self.devices.camera.as_mut();
-        camera.ok_or(Error::Picture { what: "this board has no camera".into() })?.show(picture);
+    pub fn show(&mut self, picture: GreyImage) -> Result<(), Error> {
+        self.play(vec![(picture, 1)])
+    }
+
+    /// Puts a film in front of the camera: pictures with the nanoseconds that each is shown, again and again. The
+    /// film begins at power-on; each frame of the camera takes the picture that stands at its beginning.
+    ///
+    /// # Errors
+    /// If the board has no camera, or there is no picture.
+    pub fn play(&mut self, film: Vec<Timed>) -> Result<(), Error> {
+        let failed = |what: &str| Error::Picture { what: what.into() };
+        let camera = self.devices.camera.as_mut().ok_or_else(|| failed("this board has no camera"))?;
+        if film.is_empty() {
+            return Err(failed("nothing to put before the camera"));
+        }
+        camera.play(film);
+        Ok(())
+    }
+
+    /// Moves the motion sensor: rows by time from power-on.
+    ///
+    /// # Errors
+    /// If the board has none.
+    pub fn shake(&mut self, motion: Motion) -> Result<(), Error> {
+        let missing = || Error::Recording { line: 0, what: "this board has no motion sensor".into() };
+        self.devices.imu.as_mut().ok_or_else(missing)?.play(motion);
+        Ok(())
+    }
+
+    /// Lets the microphone hear a sound, from power-on.
+    ///
+    /// # Errors
+    /// If the board has none.
+    pub fn sound(&mut self, sound: Sound) -> Result<(), Error> {
+        let missing = || Error::Recording { line: 0, what: "this board has no microphone".into() };
+        self.devices.microphone.as_mut().ok_or_else(missing)?.play(sound);
         Ok(())
     }
 
@@ -120,10 +169,7 @@ impl Board {
 
     /// A step of an I2C controller's transfer: whether a device acknowledges, and the byte it sends.
     pub(crate) fn i2c_step(&mut self, port: usize, step: Step, now: u64, wires: &mut Wires) -> (bool, u8) {
-        if self.description.camera.is_none_or(|pins| pins.i2c != port) {
-            return (false, 0xff);
-        }
-        self.devices.i2c(step, now, wires)
+        self.devices.i2c(port, step, now, wires)
     }
 
     pub(crate) fn pins_changed(&mut self, changed: u32, now: u64, wires: &mut Wires) {
@@ -140,6 +186,9 @@ impl Board {
         if let Some(lcd) = &mut self.devices.lcd {
             lcd.reset_pin(changed, level);
         }
+        if let Some(microphone) = &mut self.devices.microphone {
+            microphone.pins_changed(changed, level, now, wires);
+        }
         if let Some(bus) = &mut self.bit_bus {
             bus.pins_changed(changed, level, now, wires, &mut self.devices);
         }
@@ -149,6 +198,11 @@ impl Board {
         if let Some(camera) = &mut self.devices.camera {
             camera.event(now, wires);
         }
+    }
+
+    /// Pins on which devices want every edge.
+    pub(crate) fn clocks(&self) -> u32 {
+        self.devices.microphone.as_ref().map_or(0, Microphone::watched)
     }
 
     /// The pin that clocks the camera.
@@ -165,8 +219,17 @@ impl Board {
 }
 
 impl Devices {
-    /// Offers a step of an I2C transfer to the devices.
-    fn i2c(&mut self, step: Step, now: u64, wires: &mut Wires) -> (bool, u8) {
-        self.camera.as_mut().map_or((false, 0xff), |camera| camera.i2c(step, now, wires))
+    /// Offers a step of an I2C transfer to the devices on bus `port`: any may acknowledge, and each can pull bits low.
+    fn i2c(&mut self, port: usize, step: Step, now: u64, wires: &mut Wires) -> (bool, u8) {
+        let (mut acknowledged, mut byte) = (false, 0xff);
+        if let Some(camera) = self.camera.as_mut().filter(|camera| camera.pins().i2c == port) {
+            let (yes, bits) = camera.i2c(step, now, wires);
+            (acknowledged, byte) = (acknowledged | yes, byte & bits);
+        }
+        if let Some(imu) = self.imu.as_mut().filter(|imu| imu.pins().i2c == port) {
+            let (yes, bits) = imu.i2c(step, now, wires);
+            (acknowledged, byte) = (acknowledged | yes, byte & bits);
+        }
+        (acknowledged, byte)
     }
 }

@@ -1,6 +1,6 @@
 //! Board descriptions as text: `key = value` lines, `#` begins a comment.
 
-use super::describe::{CameraPins, Description, LcdPins};
+use super::describe::{CameraPins, Description, ImuPins, LcdPins, MicrophonePins};
 use crate::error::Error;
 use std::collections::BTreeMap;
 
@@ -43,9 +43,9 @@ fn bad(line: usize, what: String) -> Error {
 }
 
 impl Description {
-    /// Reads a description. Keys: `name`, `flash` (bytes, a power of two), `led`; `camera.` with `i2c scl sda reset
+    /// Reads a description. Keys: `name`, `flash` (bytes, a power of two), `crystal` (hertz), `led`; `camera.` with `i2c scl sda reset
     /// xclk data pclk href vsync` and, if mounted so, `upside_down = yes`; `lcd.` with `spi dc cs reset width height
-    /// column row`.
+    /// column row`; `imu.` with `i2c scl sda address`; `microphone.` with `data clock` and, for I2S, `select`.
     ///
     /// # Errors
     /// Names the line and what is wrong with it: no `=`, an unknown or missing key, a number out of range.
@@ -70,6 +70,9 @@ impl Description {
         if let Some(flash) = fields.number("flash", (16 << 20) + 1)? {
             board.flash_bytes = flash as usize;
         }
+        if let Some(crystal) = fields.number("crystal", 50_000_001)? {
+            board.crystal_hz = u64::from(crystal.max(1));
+        }
         if !board.flash_bytes.is_power_of_two() || board.flash_bytes < 4096 {
             return Err(bad(0, "flash must be a power of two from 4096 on".into()));
         }
@@ -79,6 +82,14 @@ impl Description {
         }
         if fields.has("lcd") {
             board.lcd = Some(lcd(&mut fields)?);
+        }
+        if fields.has("imu") {
+            board.imu = Some(imu(&mut fields)?);
+        }
+        if fields.has("microphone") {
+            let (data, clock) = (fields.pin("microphone", "data")?, fields.pin("microphone", "clock")?);
+            let select = fields.number("microphone.select", PINS)?.map(|pin| pin as u8);
+            board.microphone = Some(MicrophonePins { data, clock, select });
         }
         match fields.0.pop_first() {
             Some((key, (line, _))) => Err(bad(line, format!("unknown key {key}"))),
@@ -94,6 +105,12 @@ fn camera(fields: &mut Fields) -> Result<CameraPins, Error> {
     let (data, pclk, href, vsync) = (pin("data")?, pin("pclk")?, pin("href")?, pin("vsync")?);
     let i2c = fields.needed("camera", "i2c", 2)? as usize;
     Ok(CameraPins { i2c, scl, sda, reset, xclk, data, pclk, href, vsync, upside_down: turned })
+}
+
+fn imu(fields: &mut Fields) -> Result<ImuPins, Error> {
+    let (scl, sda) = (fields.pin("imu", "scl")?, fields.pin("imu", "sda")?);
+    let address = fields.needed("imu", "address", 128)? as u8;
+    Ok(ImuPins { i2c: fields.needed("imu", "i2c", 2)? as usize, scl, sda, address })
 }
 
 fn lcd(fields: &mut Fields) -> Result<LcdPins, Error> {
@@ -130,6 +147,13 @@ mod tests {
         lcd.height = 160
         lcd.column = 24
         lcd.row = 0
+        imu.i2c = 0
+        imu.scl = 5
+        imu.sda = 4
+        imu.address = 104
+        microphone.data = 26
+        microphone.clock = 28
+        microphone.select = 27
     ";
 
     #[test]

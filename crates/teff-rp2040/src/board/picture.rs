@@ -29,6 +29,11 @@ fn failed(what: impl ToString) -> Error {
     Error::Picture { what: what.to_string() }
 }
 
+/// Brightness of red, green and blue (ITU-R BT.601).
+pub(super) fn luma(p: &[u8]) -> u8 {
+    ((u32::from(p[0]) * 299 + u32::from(p[1]) * 587 + u32::from(p[2]) * 114 + 500) / 1000) as u8
+}
+
 impl GreyImage {
     /// Reads a PNG of any colour type; colours become luma (ITU-R BT.601), transparency is ignored.
     ///
@@ -42,12 +47,9 @@ impl GreyImage {
         let mut bytes = vec![0; size];
         let info = reader.next_frame(&mut bytes).map_err(failed)?;
         let channels = info.color_type.samples();
-        let luma = |p: &[u8]| match channels {
-            1 | 2 => p[0],
-            _ => ((u32::from(p[0]) * 299 + u32::from(p[1]) * 587 + u32::from(p[2]) * 114 + 500) / 1000) as u8,
-        };
+        let grey = |p: &[u8]| if channels < 3 { p[0] } else { luma(p) };
         let (width, height) = (info.width as usize, info.height as usize);
-        let pixels = bytes[..width * height * channels].chunks_exact(channels).map(luma).collect();
+        let pixels = bytes[..width * height * channels].chunks_exact(channels).map(grey).collect();
         Ok(GreyImage { width, height, pixels })
     }
 
@@ -75,8 +77,9 @@ impl GreyImage {
         if magic != "P5" || max != "255" {
             return Err(failed("not a P5 PGM file of 8 bits"));
         }
-        let pixels =
-            bytes.get(at + 1..at + 1 + width * height).ok_or_else(|| failed("PGM file cut short"))?;
+        let size = width.checked_mul(height).filter(|&size| size > 0).ok_or_else(|| failed("no PGM size"))?;
+        let pixels = bytes.get(at + 1..).and_then(|rest| rest.get(..size));
+        let pixels = pixels.ok_or_else(|| failed("PGM file cut short"))?;
         Ok(GreyImage { width, height, pixels: pixels.to_vec() })
     }
 

@@ -4,7 +4,7 @@
 //! Masters are simulated an instruction at a time, so claims may lie a few cycles ahead of each other; claims
 //! are kept for the last 64 cycles. Equal priorities are assumed: whoever was simulated first goes first.
 
-const PORTS: usize = 8;
+pub(crate) const PORTS: usize = 8;
 const CYCLES: usize = 64;
 
 #[derive(Clone, Debug)]
@@ -27,6 +27,14 @@ impl Banks {
             return 0;
         }
         self.wait(port, at)
+    }
+
+    /// For each port, which of the cycles from `now` on are claimed, as bits.
+    pub(crate) fn ahead(&self, now: u64) -> [u64; PORTS] {
+        self.claimed.map(|slots| {
+            let claimed = |i: &u64| slots[(now + i) as usize % CYCLES] == (now + i) as u32;
+            (0..CYCLES as u64).filter(claimed).fold(0, |bits, i| bits | 1 << i)
+        })
     }
 
     #[cold]

@@ -17,6 +17,22 @@ impl Bus {
         self.synced = self.synced.max(now);
     }
 
+    /// Handles every event due at `now`, the cycle of the core that is behind, and lets the cores run on to the next.
+    /// False when the run loop has to look at the cores, or the run is over.
+    #[inline]
+    pub(crate) fn catch_up(&mut self, now: u64) -> bool {
+        if self.wires.sched.horizon == 0 || now >= self.wires.sched.limit {
+            return false;
+        }
+        self.sync(now);
+        let sched = &mut self.wires.sched;
+        if sched.horizon == 0 {
+            return false;
+        }
+        sched.horizon = sched.next().min(sched.limit);
+        true
+    }
+
     fn handle(&mut self, event: Event, now: u64) {
         let w = &mut self.wires;
         match event {

@@ -101,7 +101,10 @@ impl Bus {
         match addr >> 24 {
             // The ROM ignores stores without a fault, and the vendor's USB stack relies on that.
             0 if addr < map::ROM_SIZE => {
-                self.rom_stores += 1;
+                if self.rom_stores.0 == 0 {
+                    self.rom_stores.1 = addr;
+                }
+                self.rom_stores.0 += 1;
                 Ok(())
             }
             // A store to the cacheable alias drops the line, and faults unless that is switched off (2.6.3.2).

@@ -60,8 +60,10 @@ pub(crate) struct Bus {
     event: [bool; 2],
     /// Hard faults taken so far.
     pub(crate) faults: u64,
-    /// Stores to the ROM, which do nothing.
-    pub(crate) rom_stores: u64,
+    /// Accesses to registers whose value may change by itself, and changes of flash, so far.
+    pub(crate) touched: u64,
+    /// Stores to the ROM, which do nothing: how many, and the address of the first.
+    pub(crate) rom_stores: (u64, u32),
     pub(crate) reset_request: Option<Reset>,
     /// SysTick events that the cores have to handle, by core.
     pub(crate) systick_due: [bool; 2],
@@ -92,8 +94,10 @@ impl Bus {
     /// A chip with `flash_bytes` of flash (a power of two), fresh from power-on.
     pub(crate) fn new(flash_bytes: usize, miss: u64, board: Board) -> Bus {
         let sram: Box<[u32]> = vec![0; SRAM_WORDS].into_boxed_slice();
+        let mut wires = Wires::new(board.description().crystal_hz);
+        wires.pins.clocks = board.clocks();
         Bus {
-            wires: Wires::new(),
+            wires,
             contended: false,
             banks: Banks::new(),
             sram: sram.try_into().expect("the length is that of the array"),
@@ -104,7 +108,8 @@ impl Bus {
             xip: Xip::new(miss),
             event: [false; 2],
             faults: 0,
-            rom_stores: 0,
+            touched: 0,
+            rom_stores: (0, 0),
             reset_request: None,
             systick_due: [false; 2],
             apb_free: 0,
@@ -137,6 +142,11 @@ impl Bus {
     pub(crate) fn send_event(&mut self) {
         self.event = [true; 2];
         self.wires.sched.interrupt_run();
+    }
+
+    /// The event registers of both cores.
+    pub(crate) fn events(&self) -> [bool; 2] {
+        self.event
     }
 
     pub(crate) fn set_event(&mut self, core: usize) {

@@ -1,6 +1,7 @@
 //! Which peripheral an address belongs to, and the atomic aliases.
 
 use super::{Bus, Reset, map};
+use crate::periph::sio;
 
 /// The four views of a register (datasheet 2.1.2), in bits 13 and 12 of the address.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -81,6 +82,7 @@ impl Bus {
 
     /// Reads a register at cycle `now`; `None` where there is no peripheral. One held in reset reads as zero.
     pub(crate) fn read_register(&mut self, addr: u32, now: u64) -> Option<u32> {
+        self.touched += 1;
         let (base, reg) = Self::split(addr);
         if reset_bit(base).is_some_and(|bit| self.resets.held(bit)) {
             return Some(0);
@@ -130,6 +132,7 @@ impl Bus {
 
     /// Writes a register through any of its aliases; `None` where there is no peripheral.
     pub(crate) fn write_register(&mut self, addr: u32, value: u32, now: u64) -> Option<()> {
+        self.touched += 1;
         let (base, reg) = Self::split(addr);
         let alias = if base == 0x5010_0000 { Alias::Plain } else { Alias::of(addr) };
         let atomic = !matches!(base, map::XIP_SSI);
@@ -200,7 +203,9 @@ impl Bus {
 
     /// SIO as one core sees it; `None` past its registers.
     pub(crate) fn read_sio(&mut self, core: usize, addr: u32, now: u64) -> Option<u32> {
-        self.sio.read(core, addr & 0x0fff_ffff, now, &mut self.wires)
+        let reg = addr & 0x0fff_ffff;
+        self.touched += u64::from(sio::reads_the_outside(reg));
+        self.sio.read(core, reg, now, &mut self.wires)
     }
 
     pub(crate) fn write_sio(&mut self, core: usize, addr: u32, value: u32, now: u64) -> Option<()> {

@@ -43,6 +43,11 @@ impl Xip {
         }
     }
 
+    /// Lines, ways to replace, and for how long the flash is busy from `now` on.
+    pub(crate) fn state(&self, now: u64) -> (Vec<[u32; 2]>, Vec<u8>, u64) {
+        (self.ways.clone(), self.victim.clone(), self.flash_busy.max(self.busy).saturating_sub(now))
+    }
+
     /// Forgets every line.
     pub(crate) fn flush(&mut self) {
         self.ways.fill([0; 2]);

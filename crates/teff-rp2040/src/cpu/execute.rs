@@ -12,25 +12,31 @@ use crate::bus::Bus;
 use crate::error::Fault;
 use crate::probe::Probe;
 
-/// Runs `core` until it reaches the horizon of the schedule or stops by itself.
+/// Runs `core` until the run loop is needed: for interrupts and sleep, or because the run is over.
 pub(crate) fn run<P: Probe>(core: &mut Core, bus: &mut Bus, probe: &mut P) {
-    while core.cycle < bus.wires.sched.horizon {
+    loop {
+        if core.cycle >= bus.wires.sched.horizon {
+            if !bus.catch_up(core.cycle) {
+                return;
+            }
+            bus.contended = bus.dma.active();
+        }
         step(core, bus, probe);
     }
 }
 
-/// Runs both cores, always the one that is behind, until one reaches the horizon or stops by itself.
+/// Runs both cores, always the one that is behind, until the run loop is needed.
 pub(crate) fn run_both<P: Probe>(cores: &mut [Core; 2], bus: &mut Bus, probe: &mut P) {
     let [first, second] = cores;
     loop {
         while first.cycle <= second.cycle {
-            if first.cycle >= bus.wires.sched.horizon {
+            if first.cycle >= bus.wires.sched.horizon && !bus.catch_up(first.cycle) {
                 return;
             }
             step(first, bus, probe);
         }
         while second.cycle < first.cycle {
-            if second.cycle >= bus.wires.sched.horizon {
+            if second.cycle >= bus.wires.sched.horizon && !bus.catch_up(second.cycle) {
                 return;
             }
             step(second, bus, probe);

@@ -62,7 +62,7 @@ pub struct FaultRecord {
 }
 
 /// The state of one core.
-#[derive(Clone, Debug)]
+#[derive(Clone, PartialEq, Debug)]
 pub(crate) struct Core {
     pub(crate) id: usize,
     /// When the next instruction begins, in cycles of clk_sys.

@@ -12,7 +12,7 @@ use crate::sched::Event;
 pub(crate) const NUM_PRIORITIES: i32 = 4;
 
 /// Pending, enabled and active exceptions, as bits by exception number (interrupt n is 16 + n).
-#[derive(Clone, Debug)]
+#[derive(Clone, PartialEq, Debug)]
 pub(crate) struct Nvic {
     pub(crate) enabled: u32,
     pub(crate) pending: u64,
@@ -65,7 +65,7 @@ impl Nvic {
 }
 
 /// The 24-bit system timer, kept as the cycle at which it last had a known value.
-#[derive(Clone, Copy, Default, Debug)]
+#[derive(Clone, Copy, Default, PartialEq, Debug)]
 pub(crate) struct SysTick {
     control: u32,
     reload: u32,
@@ -143,6 +143,7 @@ impl Core {
         if addr & 0xffff_f000 != 0xe000_e000 {
             return None;
         }
+        bus.touched += 1;
         self.nvic.sample(bus.irq_lines(self.id));
         Some(match addr & 0xfff {
             0x010 => {

@@ -1,5 +1,6 @@
 //! ELF32 executables (System V gABI, chapters 4 and 5; Arm IHI 0044).
 
+use super::names::readable;
 use super::{Image, Symbol, half, take, word};
 use crate::error::Error;
 
@@ -71,7 +72,7 @@ fn parse_symbols(bytes: &[u8], header: &[u8]) -> Result<Vec<Symbol>, Error> {
             let name: Vec<u8> = name.iter().copied().take_while(|&b| b != 0).collect();
             if (kind == STT_FUNC || kind == STT_OBJECT || kind == 0) && !name.is_empty() && name[0] != b'$' {
                 symbols.push(Symbol {
-                    name: String::from_utf8_lossy(&name).into_owned(),
+                    name: readable(&String::from_utf8_lossy(&name)),
                     addr: word(entry, 4) & if kind == STT_FUNC { !1 } else { !0 },
                     size: word(entry, 8),
                     function: kind == STT_FUNC,

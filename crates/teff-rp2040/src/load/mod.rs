@@ -2,6 +2,7 @@
 
 mod elf;
 mod hex;
+mod names;
 mod uf2;
 
 use crate::error::Error;
@@ -9,7 +10,7 @@ use crate::error::Error;
 /// A function or object of an ELF file.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Symbol {
-    /// Its name as linked.
+    /// Its name as linked, or the path that a mangled Rust name stands for.
     pub name: String,
     /// Its address, without the Thumb bit.
     pub addr: u32,

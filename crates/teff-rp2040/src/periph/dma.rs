@@ -55,6 +55,8 @@ pub(crate) struct Dma {
     last: usize,
     /// The transfer before holds the bus until this cycle.
     free_at: u64,
+    /// Any channel has transfers left.
+    active: bool,
 }
 
 impl Dma {
@@ -68,10 +70,11 @@ impl Dma {
 
     /// True while any channel has transfers left.
     pub(crate) fn active(&self) -> bool {
-        self.channels.iter().any(|c| c.busy)
+        self.active
     }
 
-    fn update(&self, now: u64, wires: &mut Wires) {
+    fn update(&mut self, now: u64, wires: &mut Wires) {
+        self.active = self.channels.iter().any(|c| c.busy);
         for i in 0..2 {
             let status = self.raised & self.enable[i] | self.force[i];
             wires.set_irq(irq::DMA_0 + i as u32, status != 0);

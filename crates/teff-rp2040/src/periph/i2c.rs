@@ -116,9 +116,7 @@ impl I2c {
             let Some(&command) = self.commands.front() else { return };
             let read = command & 0x100 != 0;
             if self.open != Some(read) || command & 0x400 != 0 && self.open.is_some() {
-                if self.open == Some(read) {
-                    self.commands[0] &= !0x400; // the restart happens once
-                }
+                self.commands[0] &= !0x400; // the restart happens once
                 (Step::Address { address: (self.tar & 0x7f) as u8, read }, 10)
             } else if read && self.rx.len() >= FIFO {
                 return; // holds the bus until there is room (IC_CON.RX_FIFO_FULL_HLD_CTRL aside)

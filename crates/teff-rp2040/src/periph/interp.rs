@@ -41,7 +41,7 @@ impl Lane {
     }
 }
 
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Interp {
     /// True for interpolator 1, which clamps where interpolator 0 blends.
     second: bool,

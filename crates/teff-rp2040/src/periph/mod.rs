@@ -21,3 +21,18 @@ pub(crate) mod uart;
 pub(crate) mod usb;
 pub(crate) mod usb_host;
 pub(crate) mod watchdog;
+
+/// The identification registers of Arm's PrimeCells (4.2.8, 4.4.4: PERIPHID and PCELLID), and zero elsewhere; `part` is the low
+/// byte of the part number.
+fn primecell(part: u32, reg: u32) -> u32 {
+    match reg {
+        0xfe0 => part,
+        0xfe4 => 0x10,
+        0xfe8 => 0x34,
+        0xff0 => 0x0d,
+        0xff4 => 0xf0,
+        0xff8 => 0x05,
+        0xffc => 0xb1,
+        _ => 0,
+    }
+}

@@ -1,8 +1,8 @@
 //! Eight PWM slices (datasheet 4.5), free-running.
 //!
 //! Counters are computed from the cycle when somebody looks. A slice's pins toggle as events only while its
-//! period is at least [`SLOW`] cycles; a faster one is a clock for something outside, which asks for its
-//! frequency instead. Counting edges of the B pin (DIVMODE 1 to 3) is not modelled.
+//! period is at least [`SLOW`] cycles, or a device of the board wants its edges; other fast ones are clocks for
+//! something outside that asks for their frequency instead. Counting edges of the B pin (DIVMODE 1 to 3) is not modelled.
 
 use crate::pins::func;
 use crate::sched::Event;
@@ -131,7 +131,8 @@ impl Pwm {
             if self.enable >> i & 1 != 0 || wanted {
                 due = due.min(now + slice.until(0));
             }
-            if slice.period() >= SLOW {
+            let pair_of_pins = 0x0003_0003 << (2 * i);
+            if slice.period() >= SLOW || wires.pins.clocks_by(func::PWM, pair_of_pins) {
                 let steps = slice.steps();
                 for compare in [slice.cc & 0xffff, slice.cc >> 16].map(u64::from) {
                     for step in [compare, (steps + 1).saturating_sub(compare), 0] {

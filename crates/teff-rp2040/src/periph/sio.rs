@@ -14,7 +14,7 @@ const DIVIDE: u64 = 8;
 const WOF: u32 = 4;
 const ROE: u32 = 8;
 
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, PartialEq, Debug, Default)]
 struct Divider {
     dividend: u32,
     divisor: u32,
@@ -40,7 +40,7 @@ impl Divider {
     }
 }
 
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, PartialEq, Debug, Default)]
 pub(crate) struct Sio {
     out: u32,
     enable: u32,
@@ -52,6 +52,11 @@ pub(crate) struct Sio {
     locks: u32,
     dividers: [Divider; 2],
     interps: [[Interp; 2]; 2],
+}
+
+/// True for registers that something else than the cores changes: GPIO_IN and GPIO_HI_IN, and DIV_CSR in time.
+pub(crate) fn reads_the_outside(reg: u32) -> bool {
+    matches!(reg, 0x04 | 0x08 | 0x78)
 }
 
 impl Sio {
@@ -196,7 +201,7 @@ mod tests {
 
     #[test]
     fn fifo_holds_eight_words_and_reports_overflow_and_underflow() {
-        let (mut sio, mut w) = (Sio::new(), Wires::new());
+        let (mut sio, mut w) = (Sio::new(), Wires::new(12_000_000));
         for i in 0..9 {
             sio.write(0, 0x54, i, 0, &mut w);
         }
@@ -212,7 +217,7 @@ mod tests {
 
     #[test]
     fn division_takes_eight_cycles_and_follows_the_sign() {
-        let (mut sio, mut w) = (Sio::new(), Wires::new());
+        let (mut sio, mut w) = (Sio::new(), Wires::new(12_000_000));
         let mut divide = |n: i32, d: i32| {
             sio.write(1, 0x68, n as u32, 100, &mut w);
             sio.write(1, 0x6c, d as u32, 101, &mut w);
@@ -229,7 +234,7 @@ mod tests {
 
     #[test]
     fn a_spinlock_is_given_once() {
-        let (mut sio, mut w) = (Sio::new(), Wires::new());
+        let (mut sio, mut w) = (Sio::new(), Wires::new(12_000_000));
         assert_eq!(sio.read(0, 0x10c, 0, &mut w), Some(8));
         assert_eq!(sio.read(1, 0x10c, 0, &mut w), Some(0));
         assert_eq!(sio.read(1, 0x5c, 0, &mut w), Some(8));

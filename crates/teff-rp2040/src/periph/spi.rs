@@ -1,6 +1,7 @@
 //! A PL022 SPI master with 8-deep FIFOs (datasheet 4.4). Frames go to the board whole, at the cycle in which
 //! their last bit is sampled.
 
+use super::primecell;
 use crate::sched::Event;
 use crate::wires::{Wires, dreq, irq};
 use std::collections::VecDeque;
@@ -118,14 +119,7 @@ impl Spi {
             0x18 => self.raw(),
             0x1c => self.raw() & self.mask,
             0x24 => self.dmacr,
-            0xfe0 => 0x22,
-            0xfe4 => 0x10,
-            0xfe8 => 0x34,
-            0xff0 => 0x0d,
-            0xff4 => 0xf0,
-            0xff8 => 0x05,
-            0xffc => 0xb1,
-            _ => 0,
+            _ => primecell(0x22, reg),
         }
     }
 

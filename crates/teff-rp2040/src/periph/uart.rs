@@ -1,6 +1,7 @@
 //! A PL011 UART with its 32-deep FIFOs (datasheet 4.2). Bytes take their time on the line; errors, parity and
 //! flow control are not modelled.
 
+use super::primecell;
 use crate::sched::Event;
 use crate::wires::{Wires, dreq, irq};
 use std::collections::VecDeque;
@@ -63,6 +64,11 @@ impl Uart {
         if self.depth() == 1 { 1 } else { FIFO * eighths / 8 }
     }
 
+    /// UARTEN and RXE are set (4.2.8, UARTCR).
+    pub(crate) fn listens(&self) -> bool {
+        self.cr & 0x201 == 0x201
+    }
+
     /// Bytes from outside, sent back to back.
     pub(crate) fn inject(&mut self, bytes: &[u8], now: u64, wires: &mut Wires) {
         if self.incoming.is_empty() && !bytes.is_empty() {
@@ -105,9 +111,9 @@ impl Uart {
 
     fn receive(&mut self, now: u64, wires: &Wires) {
         let frame = self.frame(wires);
-        let listening = self.cr & 0x201 == 0x201;
+        let listens = self.listens();
         if let Some(byte) = self.incoming.pop_front()
-            && listening
+            && listens
             && self.rx.len() < self.depth()
         {
             self.rx.push_back(byte);
@@ -162,14 +168,7 @@ impl Uart {
             0x3c => self.raised,
             0x40 => self.raised & self.mask,
             0x48 => self.dmacr,
-            0xfe0 => 0x11,
-            0xfe4 => 0x10,
-            0xfe8 => 0x34,
-            0xff0 => 0x0d,
-            0xff4 => 0xf0,
-            0xff8 => 0x05,
-            0xffc => 0xb1,
-            _ => 0,
+            _ => primecell(0x11, reg),
         }
     }
 

@@ -18,6 +18,9 @@ pub(crate) trait Port {
 const ATTACH_US: u64 = 5_000;
 const RECOVERY_US: u64 = 2_000;
 
+/// The smallest bMaxPacketSize0, which holds until the device has told its own (USB 2.0 5.5.3).
+const FIRST_PACKET: usize = 8;
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stage {
     Attach,
@@ -37,6 +40,8 @@ pub(crate) struct Host {
     waited: u64,
     /// Data of the control transfer so far.
     data: Vec<u8>,
+    /// bMaxPacketSize0 of the device: a packet that is shorter ends a transfer.
+    packet: usize,
     config: Vec<u8>,
     cdc: Option<Cdc>,
     pub(crate) output: Vec<u8>,
@@ -49,6 +54,8 @@ struct Cdc {
     interface: u8,
     bulk_in: u32,
     bulk_out: u32,
+    /// Bytes of the largest packet that it takes.
+    packet: usize,
 }
 
 impl Default for Host {
@@ -64,6 +71,7 @@ impl Host {
             stage: Stage::Attach,
             waited: 0,
             data: Vec::new(),
+            packet: FIRST_PACKET,
             config: Vec::new(),
             cdc: None,
             output: Vec::new(),
@@ -89,6 +97,7 @@ impl Host {
         self.waited = 0;
         self.cdc = None;
         self.config.clear();
+        self.packet = FIRST_PACKET;
     }
 
     /// The requests of an enumeration in order; `None` after the last, or when there is no serial interface.
@@ -153,7 +162,11 @@ impl Host {
         }
         match port.take_in(0) {
             Ok(Some(bytes)) => {
-                let short = bytes.len() < 64;
+                let first = i == 0 && self.data.is_empty();
+                if let (true, Some(&size)) = (first, bytes.get(7)) {
+                    self.packet = usize::from(size);
+                }
+                let short = bytes.len() < self.packet;
                 self.data.extend(bytes);
                 if short || self.data.len() >= length {
                     self.go(Stage::Status(i));
@@ -184,7 +197,7 @@ impl Host {
             self.output.extend(bytes);
         }
         if !self.input.is_empty() {
-            let packet: Vec<u8> = self.input.iter().take(64).copied().collect();
+            let packet: Vec<u8> = self.input.iter().take(cdc.packet).copied().collect();
             if port.give_out(cdc.bulk_out, &packet) == Ok(true) {
                 self.input.drain(..packet.len());
             }
@@ -209,13 +222,14 @@ fn find_cdc(config: &[u8]) -> Option<Cdc> {
                     interface = Some(*number);
                 }
             }
-            (5, [_, _, address, attributes, ..]) if in_data && attributes & 3 == 2 => {
+            (5, [_, _, address, attributes, size, ..]) if in_data && attributes & 3 == 2 => {
                 let slot = if address & 0x80 != 0 { &mut bulk_in } else { &mut bulk_out };
-                slot.get_or_insert(u32::from(address & 15));
+                slot.get_or_insert((u32::from(address & 15), usize::from(*size)));
             }
             _ => {} // other descriptors
         }
         rest = &rest[usize::from(len)..];
     }
-    Some(Cdc { interface: interface?, bulk_in: bulk_in?, bulk_out: bulk_out? })
+    let (bulk_out, packet) = bulk_out?;
+    Some(Cdc { interface: interface?, bulk_in: bulk_in?.0, bulk_out, packet })
 }

@@ -36,6 +36,7 @@ pub(super) fn flush(core: &mut Core, bus: &mut Bus) {
 
 /// Occupies core and flash for `micros`.
 fn take(core: &mut Core, bus: &mut Bus, micros: u64) {
+    bus.touched += 1;
     let nanos = bus.wires.clocks.ticks(Domain::Nanosecond, core.cycle) + micros * 1000;
     if let Some(cycle) = bus.wires.clocks.cycle_of(Domain::Nanosecond, nanos) {
         core.cycle = core.cycle.max(cycle);

@@ -97,6 +97,21 @@ fn put_pair(core: &mut Core, i: usize, value: u64) {
     core.regs[i + 1] = (value >> 32) as u32;
 }
 
+/// Floating-point operand `i` of a call: a register, or a pair of them when `wide`.
+fn operand(core: &Core, i: usize, wide: bool) -> f64 {
+    if wide { double_in(core.regs[2 * i], core.regs[2 * i + 1]) } else { f64::from(single_in(core.regs[i])) }
+}
+
+/// Leaves `value` as result `i`, rounded to single precision unless `wide`. Sums, products, quotients and roots of single
+/// precision are right after the two roundings, as double precision has more than twice the digits.
+fn put(core: &mut Core, i: usize, wide: bool, value: f64) {
+    if wide {
+        put_pair(core, 2 * i, double_out(value));
+    } else {
+        core.regs[i] = single_out(value as f32);
+    }
+}
+
 fn compare(core: &mut Core, a: f64, b: f64, entry: usize) {
     let order = a.partial_cmp(&b).unwrap_or(std::cmp::Ordering::Equal) as i32;
     if entry == entry::CMP_FLAGS {
@@ -109,90 +124,33 @@ fn compare(core: &mut Core, a: f64, b: f64, entry: usize) {
     }
 }
 
-/// A value scaled by 2^-places; exact for all that fits.
-fn scaled(value: f64, places: i32) -> f64 {
-    value * 2f64.powi(places.clamp(-1022, 1022))
+/// A value scaled by 2^places; exact for all that fits.
+fn scaled(value: f64, places: u32) -> f64 {
+    value * 2f64.powi((places as i32).clamp(-1022, 1022))
 }
 
-/// Rounds `value` * 2^places towards minus infinity and clamps it (the casts saturate).
-fn fixed(value: f64, places: u32) -> f64 {
-    scaled(value, places as i32).floor()
-}
-
-/// Entry `entry` of the single-precision table.
-pub(super) fn single(core: &mut Core, entry: usize) -> Result<(), Fault> {
-    core.cycle += SINGLE[entry];
-    let (a, b) = (single_in(core.regs[0]), single_in(core.regs[1]));
-    let (a64, places) = (f64::from(a), core.regs[1]);
+/// Entry `entry` of the single-precision table, or of the double-precision one when `wide`.
+pub(super) fn call(core: &mut Core, entry: usize, wide: bool) -> Result<(), Fault> {
+    core.cycle += if wide { DOUBLE[entry] } else { SINGLE[entry] };
+    let (a, b) = (operand(core, 0, wide), operand(core, 1, wide));
+    let (word, long) = (core.regs[0], pair(core, 0));
+    // 64 bits are rounded once.
+    let signed = if wide { long as i64 as f64 } else { f64::from(long as i64 as f32) };
+    let unsigned = if wide { long as f64 } else { f64::from(long as f32) };
     let result = match entry {
         entry::ADD => a + b,
         entry::SUB => a - b,
         entry::MUL => a * b,
         entry::DIV => a / b,
-        entry::SQRT => {
-            if a < 0.0 {
-                f32::NEG_INFINITY
-            } else {
-                a.sqrt()
-            }
-        }
-        entry::CMP_FAST | entry::CMP_FLAGS | entry::CMP => {
-            compare(core, a64, f64::from(b), entry);
-            return Ok(());
-        }
-        entry::COS | entry::SIN | entry::SINCOS => {
-            let (sin, cos) = (a64.sin() as f32, a64.cos() as f32);
-            let (first, second) = if entry == entry::COS { (cos, sin) } else { (sin, cos) };
-            core.regs[1] = single_out(second);
-            first
-        }
-        entry::TAN => a64.tan() as f32,
-        entry::EXP => a64.exp() as f32,
-        entry::LN if a <= 0.0 => f32::NEG_INFINITY,
-        entry::LN => a64.ln() as f32,
-        entry::ATAN2 => a64.atan2(f64::from(b)) as f32,
-        entry::FROM_INT => core.regs[0] as i32 as f32,
-        entry::FROM_UINT => core.regs[0] as f32,
-        entry::FROM_FIX => scaled(f64::from(core.regs[0] as i32), -(places as i32)) as f32,
-        entry::FROM_UFIX => scaled(f64::from(core.regs[0]), -(places as i32)) as f32,
-        entry::FROM_INT64 => pair(core, 0) as i64 as f32,
-        entry::FROM_UINT64 => pair(core, 0) as f32,
-        entry::FROM_FIX64 => scaled(pair(core, 0) as i64 as f64, -(core.regs[2] as i32)) as f32,
-        entry::FROM_UFIX64 => scaled(pair(core, 0) as f64, -(core.regs[2] as i32)) as f32,
-        entry::TO_OTHER => {
-            put_pair(core, 0, double_out(a64));
-            return Ok(());
-        }
-        _ => return to_integer(core, a64, entry, places),
-    };
-    core.regs[0] = single_out(result);
-    Ok(())
-}
-
-/// Entry `entry` of the double-precision table.
-pub(super) fn double(core: &mut Core, entry: usize) -> Result<(), Fault> {
-    core.cycle += DOUBLE[entry];
-    let a = double_in(core.regs[0], core.regs[1]);
-    let b = double_in(core.regs[2], core.regs[3]);
-    let result = match entry {
-        entry::ADD => a + b,
-        entry::SUB => a - b,
-        entry::MUL => a * b,
-        entry::DIV => a / b,
-        entry::SQRT => {
-            if a < 0.0 {
-                f64::NEG_INFINITY
-            } else {
-                a.sqrt()
-            }
-        }
+        entry::SQRT if a < 0.0 => f64::NEG_INFINITY,
+        entry::SQRT => a.sqrt(),
         entry::CMP_FAST | entry::CMP_FLAGS | entry::CMP => {
             compare(core, a, b, entry);
             return Ok(());
         }
         entry::COS | entry::SIN | entry::SINCOS => {
             let (first, second) = if entry == entry::COS { (a.cos(), a.sin()) } else { (a.sin(), a.cos()) };
-            put_pair(core, 2, double_out(second));
+            put(core, 1, wide, second);
             first
         }
         entry::TAN => a.tan(),
@@ -200,37 +158,100 @@ pub(super) fn double(core: &mut Core, entry: usize) -> Result<(), Fault> {
         entry::LN if a <= 0.0 => f64::NEG_INFINITY,
         entry::LN => a.ln(),
         entry::ATAN2 => a.atan2(b),
-        entry::FROM_INT => f64::from(core.regs[0] as i32),
-        entry::FROM_UINT => f64::from(core.regs[0]),
-        entry::FROM_FIX => scaled(f64::from(core.regs[0] as i32), -(core.regs[1] as i32)),
-        entry::FROM_UFIX => scaled(f64::from(core.regs[0]), -(core.regs[1] as i32)),
-        entry::FROM_INT64 => pair(core, 0) as i64 as f64,
-        entry::FROM_UINT64 => pair(core, 0) as f64,
-        entry::FROM_FIX64 => scaled(pair(core, 0) as i64 as f64, -(core.regs[2] as i32)),
-        entry::FROM_UFIX64 => scaled(pair(core, 0) as f64, -(core.regs[2] as i32)),
+        entry::FROM_INT => f64::from(word as i32),
+        entry::FROM_UINT => f64::from(word),
+        entry::FROM_FIX => scaled(f64::from(word as i32), core.regs[1].wrapping_neg()),
+        entry::FROM_UFIX => scaled(f64::from(word), core.regs[1].wrapping_neg()),
+        entry::FROM_INT64 => signed,
+        entry::FROM_UINT64 => unsigned,
+        entry::FROM_FIX64 => scaled(signed, core.regs[2].wrapping_neg()),
+        entry::FROM_UFIX64 => scaled(unsigned, core.regs[2].wrapping_neg()),
         entry::TO_OTHER => {
-            core.regs[0] = single_out(a as f32);
+            put(core, 0, !wide, a);
             return Ok(());
         }
-        _ => return to_integer(core, a, entry, core.regs[2]),
+        _ => return to_integer(core, a, entry, core.regs[if wide { 2 } else { 1 }]),
     };
-    put_pair(core, 0, double_out(result));
+    put(core, 0, wide, result);
     Ok(())
 }
 
-/// The conversions to integers and fixed point, which round towards minus infinity and saturate; float2int
-/// rounds towards zero since version 3 of the ROM.
+/// The conversions to integers and fixed point, which round towards minus infinity and saturate, as the casts do;
+/// float2int rounds towards zero since version 3 of the ROM.
 fn to_integer(core: &mut Core, value: f64, entry: usize, places: u32) -> Result<(), Fault> {
+    let fixed = scaled(value, places).floor();
     match entry {
         entry::TO_INT => core.regs[0] = value as i32 as u32,
         entry::TO_UINT => core.regs[0] = value as u32,
-        entry::TO_FIX => core.regs[0] = fixed(value, places) as i32 as u32,
-        entry::TO_UFIX => core.regs[0] = fixed(value, places) as u32,
+        entry::TO_FIX => core.regs[0] = fixed as i32 as u32,
+        entry::TO_UFIX => core.regs[0] = fixed as u32,
         entry::TO_INT64 => put_pair(core, 0, value as i64 as u64),
         entry::TO_UINT64 => put_pair(core, 0, value as u64),
-        entry::TO_FIX64 => put_pair(core, 0, fixed(value, places) as i64 as u64),
-        entry::TO_UFIX64 => put_pair(core, 0, fixed(value, places) as u64),
+        entry::TO_FIX64 => put_pair(core, 0, fixed as i64 as u64),
+        entry::TO_UFIX64 => put_pair(core, 0, fixed as u64),
         _ => return Err(Fault::Undefined),
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn single(entry: usize, args: &[u32]) -> u32 {
+        let mut core = Core::new(0);
+        core.regs[..args.len()].copy_from_slice(args);
+        call(&mut core, entry, false).unwrap();
+        core.regs[0]
+    }
+
+    fn double(entry: usize, args: &[f64]) -> u64 {
+        let mut core = Core::new(0);
+        args.iter().enumerate().for_each(|(i, v)| put_pair(&mut core, 2 * i, v.to_bits()));
+        call(&mut core, entry, true).unwrap();
+        pair(&core, 0)
+    }
+
+    #[test]
+    fn single_precision_is_that_of_the_host_though_computed_in_double() {
+        let mut state = 0x2545_f491u32;
+        let mut random = || {
+            state ^= state << 13;
+            state ^= state >> 17;
+            state ^= state << 5;
+            state
+        };
+        for _ in 0..100_000 {
+            let (x, y) = (random(), random());
+            let (a, b) = (single_in(x), single_in(y));
+            for (entry, wanted) in
+                [(entry::ADD, a + b), (entry::SUB, a - b), (entry::MUL, a * b), (entry::DIV, a / b)]
+            {
+                assert_eq!(single(entry, &[x, y]), single_out(wanted), "{entry}: {a:e} {b:e}");
+            }
+            assert_eq!(single(entry::SQRT, &[x & 0x7fff_ffff]), single_out(a.abs().sqrt()));
+            let long = u64::from(y) << 32 | u64::from(x);
+            assert_eq!(single(entry::FROM_INT64, &[x, y]), (long as i64 as f32).to_bits());
+            assert_eq!(single(entry::FROM_UINT64, &[x, y]), (long as f32).to_bits());
+        }
+    }
+
+    #[test]
+    fn conversions_round_down_and_saturate_and_what_is_not_a_number_is_infinite() {
+        let f = f32::to_bits;
+        assert_eq!(single(entry::TO_INT, &[f(-1.9)]) as i32, -1, "towards zero");
+        assert_eq!(single(entry::TO_FIX, &[f(-1.26), 2]) as i32, -6, "down");
+        assert_eq!(single(entry::TO_FIX, &[f(1e20), 0]), i32::MAX as u32);
+        assert_eq!(single(entry::TO_UINT, &[f(-5.0)]), 0);
+        assert_eq!(single(entry::FROM_FIX, &[-6i32 as u32, 2]), f(-1.5));
+        assert_eq!(single(entry::LN, &[0]), f(f32::NEG_INFINITY));
+        assert_eq!(single(entry::SQRT, &[f(-1.0)]), f(f32::NEG_INFINITY));
+        assert_eq!(single(entry::ADD, &[f(f32::NAN), f(1.0)]), f(f32::INFINITY));
+        assert_eq!(single(entry::ADD, &[1, f(0.0)]), 0, "subnormal in");
+        assert_eq!(single(entry::MUL, &[f(1e-30), f(1e-10)]), 0, "subnormal out");
+        assert_eq!(single(entry::CMP, &[f(2.0), f(1.0)]) as i32, 1);
+        assert_eq!(single(entry::CMP, &[f(-0.0), f(0.0)]), 0);
+        assert_eq!(double(entry::DIV, &[1.0, 3.0]), (1.0f64 / 3.0).to_bits());
+        assert_eq!(double(entry::TO_OTHER, &[1.5]) as u32, f(1.5));
+    }
 }

@@ -218,7 +218,7 @@ pub(crate) fn call(core: &mut Core, bus: &mut Bus, number: u32) -> Result<(), Fa
         if entry >= TABLE_ENTRIES {
             return Err(Fault::Undefined);
         }
-        return if double { float::double(core, entry) } else { float::single(core, entry) };
+        return float::call(core, entry, double);
     }
     let Some(&native) = usize::from(number).checked_sub(1).and_then(|i| NATIVES.get(i)) else {
         return Err(Fault::Undefined);

@@ -52,6 +52,7 @@ impl Simulator {
                 continue;
             }
             let bus = &mut *self.bus;
+            bus.wires.sched.limit = until;
             bus.wires.sched.horizon = bus.wires.sched.next().min(until);
             let dma = bus.dma.active();
             match awake {

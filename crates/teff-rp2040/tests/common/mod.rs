@@ -2,6 +2,8 @@
 
 #![allow(dead_code)] // each test file uses some of this
 
+pub(crate) mod bench;
+
 use teff_rp2040::{Image, Options, Simulator, Stop};
 
 pub(crate) const FLASH: u32 = 0x1000_0000;

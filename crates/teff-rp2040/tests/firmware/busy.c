@@ -1,5 +1,9 @@
-/* Work for one core or two: integer products from flash and SRAM, so that both cores use the cache and the banks. */
+/* Work for one core or two: integer products from flash and SRAM, so that both cores use the cache and the banks. With
+ * CAMERA defined, at 125 MHz, and with a camera that streams meanwhile if it is 1. */
 #include "chip.h"
+#ifdef CAMERA
+#include "camera.h"
+#endif
 
 #define N 784
 static const int8_t weights[4 * N] = {[0] = 1, [1] = -3, [100] = 7, [1000] = 5, [3000] = -2};
@@ -32,6 +36,9 @@ static void core1(void)
 
 int main(void)
 {
+#ifdef CAMERA
+    stream();
+#endif
     for (int i = 0; i < N; i++)
         input[0][i] = input[1][i] = (int8_t)(i * 37);
     if (CORES == 2)

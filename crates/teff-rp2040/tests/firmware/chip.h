@@ -16,6 +16,15 @@ static inline void mark(uint32_t op, uint32_t arg)
     __asm__ volatile("bkpt #7" ::"r"(r0), "r"(r1) : "memory");
 }
 
+/* Ends the program with an exit status (Arm semihosting, SYS_EXIT_EXTENDED). */
+static inline void exit_with(uint32_t status)
+{
+    const uint32_t block[2] = {0x20026, status};
+    register uint32_t r0 __asm__("r0") = 0x20;
+    register const uint32_t *r1 __asm__("r1") = block;
+    __asm__ volatile("bkpt #0xab" ::"r"(r0), "r"(r1), "m"(block) : "memory");
+}
+
 extern uint32_t data_load, data_start, data_end, bss_start, bss_end, stack_top;
 int main(void);
 void irq15(void) __attribute__((weak));

@@ -2,6 +2,7 @@
 
 use super::machine::{Machine, NOT_DUE, Stall};
 use super::{Cycle, Pio};
+use crate::wires::Wires;
 
 /// How an instruction ended.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -20,7 +21,7 @@ enum Next {
 
 impl Pio {
     /// One tick of machine `i`.
-    pub(super) fn step(&mut self, i: usize, cycle: &mut Cycle) {
+    pub(super) fn step(&mut self, i: usize, cycle: &mut Cycle, wires: &Wires) {
         let machine = &self.sm[i];
         let forced = machine.pending;
         let instruction = forced.unwrap_or(self.program[machine.pc as usize & 31]);
@@ -47,10 +48,13 @@ impl Pio {
                 machine.stall = stall;
                 machine.due = NOT_DUE;
                 // A change that is still in the synchroniser happened before the machine began to wait.
-                if let (Stall::Pin(pin), Some(arrives)) = (stall, cycle.arrives)
-                    && self.bypass >> pin & 1 == 0
-                {
-                    machine.wake(arrives);
+                if let Stall::Pin(pin) = stall {
+                    self.awaited |= 1 << pin;
+                    if self.bypass >> pin & 1 == 0
+                        && let Some(arrives) = wires.pins.next_arrival(cycle.now)
+                    {
+                        machine.wake(arrives);
+                    }
                 }
                 self.note_stall(i, stall);
             }
@@ -82,6 +86,9 @@ impl Pio {
                 machine.pending = Some(instruction);
                 machine.stall = stall;
                 machine.due = NOT_DUE;
+                if let Stall::Pin(pin) = stall {
+                    self.awaited |= 1 << pin;
+                }
             }
         }
     }

@@ -187,6 +187,11 @@ impl Machine {
         }
     }
 
+    /// Words in both FIFOs.
+    pub(crate) fn levels(&self) -> (usize, usize) {
+        (self.tx.len(), self.rx.len())
+    }
+
     pub(crate) fn tx_full(&self) -> bool {
         self.tx.len() >= self.tx_depth()
     }

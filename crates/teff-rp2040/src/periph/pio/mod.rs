@@ -29,14 +29,14 @@ pub(crate) struct Pio {
     bypass: u32,
     out: u32,
     dirs: u32,
+    /// Pins that sleeping machines wait for; a machine that woke otherwise may have left its pin here.
+    awaited: u32,
 }
 
 /// What the machines of one cycle share: the state at its start, and what they change.
 struct Cycle {
     now: u64,
     pins: u32,
-    /// When the next input change leaves the synchronisers.
-    arrives: Option<u64>,
     flags: u8,
     set_flags: u8,
     clear_flags: u8,
@@ -55,6 +55,7 @@ impl Pio {
             bypass: 0,
             out: 0,
             dirs: 0,
+            awaited: 0,
         }
     }
 
@@ -66,32 +67,37 @@ impl Pio {
         let seen = wires.pins.synchronised(now);
         let pins =
             if self.bypass == 0 { seen } else { seen & !self.bypass | wires.pins.input() & self.bypass };
-        let arrives = wires.pins.next_arrival(now);
-        Cycle { now, pins, arrives, flags: self.flags, set_flags: 0, clear_flags: 0 }
+        Cycle { now, pins, flags: self.flags, set_flags: 0, clear_flags: 0 }
     }
 
     /// Runs every machine due at `now`.
     pub(crate) fn event(&mut self, now: u64, wires: &mut Wires) {
         let mut cycle = self.begin(now, wires);
-        let mut ran = 0;
+        let mut filled = 0;
         for i in 0..4 {
             if self.sm[i].due <= now {
-                self.step(i, &mut cycle);
-                ran |= 1 << i;
+                let before = self.sm[i].levels();
+                self.step(i, &mut cycle, wires);
+                filled |= u32::from(self.sm[i].levels() != before) << i;
             }
         }
-        self.finish(&cycle, ran, wires);
+        self.finish(&cycle, filled, wires);
     }
 
-    /// Carries out what the machines in `ran` changed in this cycle.
-    fn finish(&mut self, cycle: &Cycle, ran: u32, wires: &mut Wires) {
+    /// Carries out what the machines changed in this cycle; those in `filled` have other FIFO levels than before.
+    fn finish(&mut self, cycle: &Cycle, filled: u32, wires: &mut Wires) {
         let flags = self.flags & !cycle.clear_flags | cycle.set_flags;
-        if flags != self.flags {
+        let flagged = flags != self.flags;
+        if flagged {
             self.flags = flags;
             self.wake(cycle.now + 1, |machine| machine.waits_for_flag());
         }
         wires.pins.drive(func::PIO0 + self.id, self.out, self.dirs, cycle.now);
-        self.update(ran, cycle.now, wires);
+        if flagged || filled != 0 {
+            self.update(filled, cycle.now, wires);
+        } else {
+            self.plan(wires);
+        }
     }
 
     /// Wakes the sleeping machines that `who` names, at their first tick from `from` on.
@@ -105,6 +111,10 @@ impl Pio {
 
     /// The pins in `changed` have a new level since cycle `now`.
     pub(crate) fn inputs_changed(&mut self, changed: u32, now: u64, wires: &mut Wires) {
+        if changed & self.awaited == 0 {
+            return;
+        }
+        self.awaited &= !changed;
         let mut woke = false;
         for machine in &mut self.sm {
             let Some(pin) = machine.waits_for_pin() else { continue };

@@ -1,6 +1,6 @@
 //! One state machine against rp2040-pio-emulator, clock by clock.
 //!
-//! A corpus that `tests/oracle/pio.py` made is checked in; where Python with pioemu is at hand (`TEFF_PYTHON`) a
+//! A corpus that `tests/oracle/pio.py` made is checked in; where Python with pioemu is at hand (`TEFF_ORACLE_PYTHON`) a
 //! fresh one is made as well.
 
 use super::*;
@@ -60,7 +60,7 @@ fn set_up(case: &Case) -> (Pio, Wires) {
         top,
         _,
     ] = case.config;
-    let (mut pio, mut wires) = (Pio::new(0), Wires::new());
+    let (mut pio, mut wires) = (Pio::new(0), Wires::new(12_000_000));
     for pin in 8..28 {
         wires.pins.ctrl[pin] = func::PIO0 as u32;
     }
@@ -153,11 +153,11 @@ fn the_checked_in_corpus_agrees() {
 
 #[test]
 fn a_fresh_corpus_agrees_where_pioemu_is_installed() {
-    let python = std::env::var("TEFF_PYTHON").unwrap_or("python3".into());
+    let python = std::env::var("TEFF_ORACLE_PYTHON").unwrap_or("python3".into());
     let has = Command::new(&python).args(["-c", "import pioemu"]).output();
     if !has.is_ok_and(|o| o.status.success()) {
         println!(
-            "skipped: {python} cannot import pioemu (pip install rp2040-pio-emulator; TEFF_PYTHON=interpreter)"
+            "skipped: {python} cannot import pioemu (pip install rp2040-pio-emulator; TEFF_ORACLE_PYTHON=interpreter)"
         );
         return;
     }

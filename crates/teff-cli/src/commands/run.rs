@@ -1,0 +1,84 @@
+//! `teff run`.
+
+use super::{host_outputs, path, read_model, threads};
+use crate::failure::{Failure, Result};
+use crate::files::make_folder;
+use crate::tensors::{inputs, write_npy};
+use crate::ui::Ui;
+use clap::ArgMatches;
+use serde_json::{Value as Json, json};
+use std::path::PathBuf;
+use teff::graph::{DType, Graph, Value, evaluate};
+
+/// Elements of an output that people are shown, and that scripts get.
+const SHOWN: usize = 12;
+const LISTED: usize = 100_000;
+
+pub(crate) fn run(args: &ArgMatches, ui: &Ui) -> Result<()> {
+    let graph = read_model(path(args, "model"), args, ui)?;
+    let files: Vec<String> = args.get_many::<String>("input").into_iter().flatten().cloned().collect();
+    let given = inputs(&graph, &files)?;
+    let reference = args.get_one::<String>("engine").is_some_and(|e| e == "reference");
+    let outputs =
+        if reference { evaluate(&graph, &given)? } else { host_outputs(&graph, &given, threads(args))? };
+    let mut written = Vec::new();
+    if let Some(folder) = args.get_one::<PathBuf>("out") {
+        make_folder(folder)?;
+        for (name, value) in names(&graph).iter().zip(&outputs) {
+            let file = folder.join(format!("{}.npy", file_name(name)));
+            if written.contains(&file) {
+                return Err(Failure::new(format!("two outputs would both be written to {}", file.display())));
+            }
+            write_npy(&file, value)?;
+            written.push(file);
+        }
+    }
+    let shown: Vec<String> = names(&graph).iter().zip(&outputs).map(|(n, v)| line(n, v)).collect();
+    let list: Vec<Json> = names(&graph).iter().zip(&outputs).map(|(n, v)| as_json(n, v)).collect();
+    ui.result(&shown.join("\n"), &json!({"outputs": list, "files": written}));
+    Ok(())
+}
+
+/// The names of the outputs; their numbers where they have none.
+fn names(graph: &Graph) -> Vec<String> {
+    let name = |(i, o): (usize, &teff::graph::Output)| {
+        if o.name.is_empty() { format!("output{i}") } else { o.name.to_string() }
+    };
+    graph.outputs().iter().enumerate().map(name).collect()
+}
+
+/// An element as its type prints it.
+fn element(value: &Value, i: usize) -> String {
+    match value.dtype() {
+        DType::F32 => (value.get(i).as_f64() as f32).to_string(),
+        d if d.is_float() => value.get(i).as_f64().to_string(),
+        _ => value.get(i).as_int().to_string(),
+    }
+}
+
+/// A name with everything replaced that some file system does not like.
+fn file_name(name: &str) -> String {
+    name.chars().map(|c| if c.is_ascii_alphanumeric() || "-_.".contains(c) { c } else { '_' }).collect()
+}
+
+/// The first elements and, of a row of several, which is the largest.
+fn line(name: &str, value: &Value) -> String {
+    let elements: Vec<String> = (0..value.len().min(SHOWN)).map(|i| element(value, i)).collect();
+    let more = if value.len() > SHOWN { ", ..." } else { "" };
+    let row = value.shape().last().is_some_and(|n| *n == value.len() && *n > 1);
+    let largest = if row {
+        let all = value.to_f64();
+        let at = (0..all.len()).fold(0, |best, i| if all[i] > all[best] { i } else { best });
+        format!(", largest at {at}")
+    } else {
+        String::new()
+    };
+    format!("{name}: {} = [{}{more}]{largest}", value.ty(), elements.join(", "))
+}
+
+fn as_json(name: &str, value: &Value) -> Json {
+    // As short as the type allows. JSON has no infinities and no NaN: they become null.
+    let number = |i: usize| serde_json::from_str(&element(value, i)).unwrap_or(Json::Null);
+    let elements = (value.len() <= LISTED).then(|| (0..value.len()).map(number).collect::<Vec<_>>());
+    json!({"name": name, "type": value.ty().to_string(), "shape": value.shape(), "elements": elements})
+}

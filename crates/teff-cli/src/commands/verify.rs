@@ -1,0 +1,173 @@
+//! `teff verify`: every way of computing a model, beside the reference evaluator.
+
+mod compare;
+mod onnxruntime;
+
+use super::{host_outputs, is_tflite, path, read_model, threads};
+use crate::failure::{Failure, Result};
+use crate::files::read;
+use crate::native::{Native, Toolchain};
+use crate::tensors::{inputs, invented};
+use crate::ui::{Ui, table};
+use clap::ArgMatches;
+use compare::Difference;
+use serde_json::json;
+use std::path::PathBuf;
+use teff::compile::{Options, Program};
+use teff::graph::{Graph, Op, Type, Value, evaluate};
+
+/// What one way of computing gave for all samples, or why it could not be tried.
+enum Outcome {
+    Compared(Difference),
+    Skipped(String),
+}
+
+/// Which differences are a failure.
+#[derive(Clone, Copy)]
+enum Demand {
+    /// Integers equal, floats within this share of the output's range.
+    Ours(f64),
+    /// Integers one step apart at most, floats within this share: another implementation may round elsewhere.
+    Theirs(f64),
+}
+
+pub(crate) fn run(args: &ArgMatches, ui: &Ui) -> Result<()> {
+    let model = path(args, "model");
+    let graph = read_model(model, args, ui)?;
+    let tolerance = *args.get_one::<f64>("tolerance").expect("has a default");
+    let samples = samples(&graph, args)?;
+    let mut expected = Vec::new();
+    let mut bar = ui.bar("reference", samples.len() as u64);
+    for (i, sample) in samples.iter().enumerate() {
+        expected.push(evaluate(&graph, sample)?);
+        bar.at(i as u64 + 1, String::new);
+    }
+    bar.finish();
+
+    let mut rows: Vec<(&str, Demand, Outcome)> = Vec::new();
+    let ours = Demand::Ours(tolerance);
+    let host: Result<Vec<_>> = samples.iter().map(|s| host_outputs(&graph, s, threads(args))).collect();
+    rows.push(("host executor", ours, Outcome::Compared(Difference::of(&host?, &expected))));
+    let program = teff::compile::compile(&graph, &Options::default())?;
+    let scratch = Scratch::new()?;
+    for (name, toolchain) in [("C", Toolchain::C), ("Rust", Toolchain::Rust)] {
+        ui.note(format!("building and running {name}"));
+        let outcome = match toolchain.compiler() {
+            Err(missing) => Outcome::Skipped(missing.message),
+            Ok(compiler) => {
+                let native = Native::build(&program, toolchain, &compiler, &scratch.0)?;
+                let given = |i: usize| samples[i].iter().flat_map(Value::to_le_bytes).collect();
+                let (bytes, _) = native.run(samples.len(), given)?;
+                Outcome::Compared(Difference::of(&outputs(&program, &bytes), &expected))
+            }
+        };
+        rows.push((name, ours, outcome));
+    }
+    let quantised = graph.nodes().iter().any(|n| matches!(n.op, Op::Quantize { .. }));
+    // Where a float is rounded to a step of an integer, a last bit can make a whole step.
+    let theirs = Demand::Theirs(if quantised { tolerance.max(0.05) } else { tolerance });
+    let outcome = if is_tflite(&read(model)?) {
+        Outcome::Skipped("it runs ONNX models only".into())
+    } else {
+        let types: Vec<Type> = graph.outputs().iter().map(|o| graph[o.node].ty.clone()).collect();
+        match onnxruntime::outputs(model, &graph, &samples, &types, &scratch.0)? {
+            Ok(found) => Outcome::Compared(Difference::of(&found, &expected)),
+            Err(why) => Outcome::Skipped(why),
+        }
+    };
+    rows.push(("onnxruntime", theirs, outcome));
+    report(&rows, samples.len(), ui)
+}
+
+/// The inputs of each run: given ones, or invented ones.
+fn samples(graph: &Graph, args: &ArgMatches) -> Result<Vec<Vec<Value>>> {
+    let files: Vec<String> = args.get_many::<String>("input").into_iter().flatten().cloned().collect();
+    if !files.is_empty() {
+        return Ok(vec![inputs(graph, &files)?]);
+    }
+    let count = *args.get_one::<u64>("samples").expect("has a default") as usize;
+    let seed = *args.get_one::<u64>("seed").expect("has a default");
+    Ok((0..count).map(|i| invented(graph, seed, i)).collect())
+}
+
+/// The outputs of all runs, from their bytes.
+fn outputs(program: &Program, mut bytes: &[u8]) -> Vec<Vec<Value>> {
+    let mut all = Vec::new();
+    let run: usize = program.outputs.iter().map(|p| p.ty.bytes()).sum();
+    while bytes.len() >= run.max(1) {
+        let mut values = Vec::new();
+        for port in &program.outputs {
+            let (own, rest) = bytes.split_at(port.ty.bytes());
+            values.push(Value::from_le_bytes(&port.ty, own).expect("as many bytes as elements take"));
+            bytes = rest;
+        }
+        all.push(values);
+    }
+    all
+}
+
+fn report(rows: &[(&str, Demand, Outcome)], samples: usize, ui: &Ui) -> Result<()> {
+    let head = ["", "absolute", "of the range", "ULP", "integers that differ", ""];
+    let mut lines = vec![head.map(String::from).to_vec()];
+    let mut list = Vec::new();
+    let mut wrong = Vec::new();
+    for (name, demand, outcome) in rows {
+        match outcome {
+            Outcome::Skipped(why) => {
+                ui.note(format!("{name}: not compared: {why}"));
+                list.push(json!({"engine": name, "skipped": why}));
+            }
+            Outcome::Compared(d) => {
+                let fits = match *demand {
+                    Demand::Ours(tolerance) => d.relative <= tolerance && d.integers == 0,
+                    Demand::Theirs(tolerance) => d.relative <= tolerance && d.steps <= 1.0,
+                };
+                if !fits {
+                    wrong.push(*name);
+                }
+                lines.push(vec![
+                    name.to_string(),
+                    format!("{:.2e}", d.absolute),
+                    format!("{:.2e}", d.relative),
+                    d.ulp.to_string(),
+                    format!("{} of {}", d.integers, d.all_integers),
+                    if fits { "ok".into() } else { "WRONG".into() },
+                ]);
+                list.push(json!({
+                    "engine": name, "absolute": d.absolute, "relative": d.relative, "ulp": d.ulp,
+                    "integers_that_differ": d.integers, "integers": d.all_integers, "largest_step": d.steps, "ok": fits,
+                }));
+            }
+        }
+    }
+    let text = format!(
+        "largest differences from the reference evaluator over {samples} sample{}\n{}",
+        if samples == 1 { "" } else { "s" },
+        table(&lines).trim_end()
+    );
+    ui.result(&text, &json!({"samples": samples, "engines": list, "ok": wrong.is_empty()}));
+    if wrong.is_empty() {
+        return Ok(());
+    }
+    Err(Failure::new(format!(
+        "{} and the reference evaluator disagree; if you did not ask for a narrow --tolerance, this is a defect of teff, please report it",
+        wrong.join(" and ")
+    )))
+}
+
+/// A folder for generated code that goes away with it.
+struct Scratch(PathBuf);
+
+impl Scratch {
+    fn new() -> Result<Scratch> {
+        let folder = std::env::temp_dir().join(format!("teff-verify-{}", std::process::id()));
+        crate::files::make_folder(&folder)?;
+        Ok(Scratch(folder))
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}

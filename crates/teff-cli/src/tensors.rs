@@ -1,0 +1,138 @@
+//! Tensors in files: what models are run on, and what they give.
+
+use crate::failure::{During, Failure, Result};
+use crate::files::{read, write};
+use std::path::Path;
+use teff::data::{Element, Npy};
+use teff::graph::{DType, Graph, Num, Type, Value, random_bits};
+
+fn dtype(element: Element) -> DType {
+    match element {
+        Element::Bool => DType::Bool,
+        Element::U8 => DType::U8,
+        Element::I8 => DType::I8,
+        Element::U16 => DType::U16,
+        Element::I16 => DType::I16,
+        Element::U32 => DType::U32,
+        Element::I32 => DType::I32,
+        Element::U64 => DType::U64,
+        Element::I64 => DType::I64,
+        Element::F32 => DType::F32,
+        Element::F64 => DType::F64,
+    }
+}
+
+fn element(dtype: DType) -> Element {
+    match dtype {
+        DType::Bool => Element::Bool,
+        DType::U8 => Element::U8,
+        DType::I8 => Element::I8,
+        DType::U16 => Element::U16,
+        DType::I16 => Element::I16,
+        DType::U32 => Element::U32,
+        DType::I32 => Element::I32,
+        DType::U64 => Element::U64,
+        DType::I64 => Element::I64,
+        DType::F32 => Element::F32,
+        DType::F64 => Element::F64,
+    }
+}
+
+fn value(array: &Npy) -> Value {
+    let ty = Type::new(dtype(array.element), &array.shape[..]);
+    Value::from_le_bytes(&ty, &array.bytes).expect("an array has as many bytes as its shape says")
+}
+
+/// Writes a `.npy` file.
+pub(crate) fn write_npy(path: &Path, value: &Value) -> Result<()> {
+    let array =
+        Npy { element: element(value.dtype()), shape: value.shape().to_vec(), bytes: value.to_le_bytes() };
+    write(path, &array.to_bytes())
+}
+
+/// The values of all inputs of `graph`, from arguments `FILE` (in the order of the inputs) or `NAME=FILE`, of which a file `.npz` has
+/// all inputs by name.
+pub(crate) fn inputs(graph: &Graph, arguments: &[String]) -> Result<Vec<Value>> {
+    let names: Vec<&str> = graph.inputs().iter().map(|id| graph.input_name(*id)).collect();
+    let mut given: Vec<Option<Value>> = vec![None; names.len()];
+    let place = |name: &str| {
+        names.iter().position(|n| *n == name).ok_or_else(|| {
+            Failure::new(format!("--input: the model has no input {name:?}; it has {}", described(graph)))
+        })
+    };
+    for argument in arguments {
+        let named = argument.split_once('=').filter(|(name, _)| names.contains(name));
+        let (name, file) = named.map_or((None, argument.as_str()), |(name, file)| (Some(name), file));
+        let path = Path::new(file);
+        if file.ends_with(".npz") && name.is_none() {
+            for (name, array) in Npy::open_all(path)? {
+                given[place(&name)?] = Some(value(&array));
+            }
+            continue;
+        }
+        let value = match path.extension().and_then(|e| e.to_str()) {
+            Some("pb") => teff::onnx::read_tensor(&read(path)?).during(path.display())?.1,
+            _ => value(&Npy::open(path)?),
+        };
+        let at = match name {
+            Some(name) => place(name)?,
+            None => given.iter().position(Option::is_none).ok_or_else(|| {
+                Failure::new(format!("--input {file}: the model has only {}", described(graph)))
+            })?,
+        };
+        given[at] = Some(value);
+    }
+    let all = given.into_iter().zip(graph.inputs()).zip(&names);
+    all.map(|((value, id), name)| fitted(value, name, &graph[*id].ty, graph)).collect()
+}
+
+/// The value, if it is what the input takes; leading axes of 1 may be missing or too many.
+fn fitted(value: Option<Value>, name: &str, ty: &Type, graph: &Graph) -> Result<Value> {
+    let Some(value) = value else {
+        return Err(Failure::new(format!(
+            "no value for input {name:?}: give --input {name}=FILE.npy for each of {}",
+            described(graph)
+        )));
+    };
+    if value.dtype() != ty.dtype {
+        return Err(Failure::new(format!(
+            "input {name:?} takes {ty}, the file has {}; convert it first, in NumPy by x.astype(\"{}\")",
+            value.ty(),
+            element(ty.dtype).name()
+        )));
+    }
+    let core = |shape: &[usize]| shape.iter().skip_while(|n| **n == 1).copied().collect::<Vec<_>>();
+    if core(value.shape()) != core(&ty.shape) {
+        return Err(Failure::new(format!("input {name:?} takes {ty}, the file has {}", value.ty())));
+    }
+    Ok(value.reshape(&ty.shape[..]))
+}
+
+/// Inputs with their types, for messages.
+fn described(graph: &Graph) -> String {
+    let all = graph.inputs().iter().map(|id| (graph.input_name(*id), id));
+    let list: Vec<String> = all.map(|(name, id)| format!("{name:?}: {}", graph[*id].ty)).collect();
+    if list.is_empty() { "no inputs".into() } else { list.join(", ") }
+}
+
+/// Invented values for all inputs: floats uniform in [-1, 1), integers of 8 and 16 bits over their whole range, wider ones in 0 to 7,
+/// which also serve as indices.
+pub(crate) fn invented(graph: &Graph, seed: u64, sample: usize) -> Vec<Value> {
+    let one = |(i, id): (usize, &teff::graph::NodeId)| {
+        let ty = &graph[*id].ty;
+        let key = seed.wrapping_mul(1_000_003).wrapping_add((sample * 1000 + i) as u64);
+        Value::from_fn(ty, |k| {
+            let bits = random_bits(key as i64, k as u64);
+            match ty.dtype {
+                d if d.is_float() => Num::Float((bits >> 40) as f64 / (1u64 << 23) as f64 - 1.0),
+                DType::Bool => Num::Int((bits >> 63) as i128),
+                DType::I8 => Num::Int(i128::from(bits as i8)),
+                DType::U8 => Num::Int(i128::from(bits as u8)),
+                DType::I16 => Num::Int(i128::from(bits as i16)),
+                DType::U16 => Num::Int(i128::from(bits as u16)),
+                _ => Num::Int((bits % 8) as i128),
+            }
+        })
+    };
+    graph.inputs().iter().enumerate().map(one).collect()
+}

@@ -1,0 +1,105 @@
+//! A user's own model through the command: run, verified, compiled, and what is said when that cannot be done.
+
+mod common;
+
+use common::{Folder, exists, fail, succeed, teff};
+use std::path::Path;
+
+/// A file of a network as PyTorch exports it.
+fn export(name: &str, file: &str) -> String {
+    let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("../teff-onnx/tests/data/exports");
+    data.join(name).join(file).display().to_string()
+}
+
+fn json(args: &[&str]) -> serde_json::Value {
+    serde_json::from_str(&succeed(&[args, &["--json"]].concat())).unwrap()
+}
+
+#[test]
+fn a_model_runs_on_given_tensors() {
+    let folder = Folder::new("run");
+    let (model, input) = (export("lenet-dynamo", "model.onnx"), export("lenet-dynamo", "input_0.pb"));
+    let out = folder.text("results");
+    let host = json(&["run", &model, "--input", &input, "-o", &out]);
+    let reference = json(&["run", &model, "--input", &input, "--engine", "reference"]);
+    let elements = |j: &serde_json::Value| -> Vec<f64> {
+        j["outputs"][0]["elements"].as_array().unwrap().iter().map(|x| x.as_f64().unwrap()).collect()
+    };
+    let expected = std::fs::read(export("lenet-dynamo", "output_0.pb")).unwrap();
+    let expected = teff::onnx::read_tensor(&expected).unwrap().1.to_f64();
+    for found in [elements(&host), elements(&reference)] {
+        assert_eq!(found.len(), 10);
+        assert!(found.iter().zip(&expected).all(|(a, b)| (a - b).abs() < 1e-5), "{found:?} {expected:?}");
+    }
+    // What was written can be given again: to the same shape, under the name of an input.
+    let file = host["files"][0].as_str().unwrap();
+    let written = teff::data::Npy::open(Path::new(file)).unwrap();
+    assert_eq!((written.element, &written.shape[..]), (teff::data::Element::F32, &[1, 10][..]));
+    let message = fail(&["run", &model, "--input", file], 1);
+    assert!(message.contains("takes f32[1,1,28,28], the file has f32[1,10]"), "{message}");
+}
+
+#[test]
+fn inputs_that_are_missing_or_wrong_are_named() {
+    let folder = Folder::new("inputs");
+    let (model, input) = (export("temporal-dynamo", "model.onnx"), export("temporal-dynamo", "input_0.pb"));
+    let message = fail(&["run", &model], 1);
+    assert!(message.contains("no value for input \"x\"") && message.contains("f32[1,3,40]"), "{message}");
+    let message = fail(&["run", &model, "-i", &input, "-i", &input], 1);
+    assert!(message.contains("the model has only"), "{message}");
+    let doubles =
+        teff::data::Npy { element: teff::data::Element::F64, shape: vec![3, 40], bytes: vec![0; 960] };
+    let file = folder.write("x.npy", doubles.to_bytes());
+    let message = fail(&["run", &model, "-i", &file], 1);
+    assert!(message.contains("x.astype(\"float32\")"), "{message}");
+    let file = folder.write("cut.npy", &doubles.to_bytes()[..500]);
+    assert!(fail(&["run", &model, "-i", &file], 1).contains("cut.npy"));
+    assert!(fail(&["run", &model, "-i", &folder.text("none.npy")], 1).contains("none.npy"));
+    let message = fail(&["run", &model, "--input-shape", "nobody:1x3x40", "-i", &input], 1);
+    assert!(message.contains("nobody"), "{message}");
+}
+
+#[test]
+fn open_sizes_are_pinned_by_the_user() {
+    let model = export("temporal-dynamo", "model.onnx");
+    assert!(succeed(&["inspect", &model]).contains("input \"x\" : f32[1,3,40]"));
+    assert!(succeed(&["inspect", &model, "--input-shape", "x:5x3x40"]).contains("input \"x\" : f32[5,3,40]"));
+}
+
+#[test]
+fn every_way_of_computing_agrees() {
+    let report = json(&["verify", &export("gru-dynamo", "model.onnx"), "--samples", "2"]);
+    assert_eq!(report["ok"], true);
+    let engines = report["engines"].as_array().unwrap();
+    let compared: Vec<&str> =
+        engines.iter().filter(|e| e["ok"] == true).map(|e| e["engine"].as_str().unwrap()).collect();
+    // A C compiler is part of what teff needs; rustc built this test.
+    assert!(["host executor", "C", "Rust"].iter().all(|e| compared.contains(e)), "{compared:?}");
+    // No float of two ways is the same to the last bit here, so nothing passes a tolerance of nothing.
+    let message = fail(&["verify", &export("gru-dynamo", "model.onnx"), "--tolerance", "0"], 1);
+    assert!(message.contains("disagree"), "{message}");
+}
+
+#[test]
+fn what_is_not_supported_is_listed() {
+    let folder = Folder::new("unsupported");
+    let known = export("unet-dynamo", "model.onnx");
+    let listed = json(&["compile", "--list-unsupported", &known]);
+    assert_eq!(listed["unsupported"], serde_json::json!([]));
+    // The same model with two operators that are none, at the same lengths.
+    let mut bytes = std::fs::read(&known).unwrap();
+    for (from, to) in [(&b"ConvTranspose"[..], &b"ConvTransposf"[..]), (b"MaxPool", b"MaxPoom")] {
+        let places: Vec<usize> =
+            (0..bytes.len() - from.len()).filter(|i| &bytes[*i..*i + from.len()] == from).collect();
+        assert!(!places.is_empty());
+        places.iter().for_each(|i| bytes[*i..*i + from.len()].copy_from_slice(to));
+    }
+    let model = folder.write("odd.onnx", &bytes);
+    let output = teff(&["compile", "--list-unsupported", &model]).output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text.contains("ConvTransposf") && text.contains("MaxPoom"), "{text}");
+    let out = folder.text("out");
+    let message = fail(&["compile", &model, "-o", &out], 1);
+    assert!(message.contains("MaxPoom") && !exists(&out), "{message}");
+}

@@ -1,0 +1,42 @@
+//! TFLite files stand where ONNX files stand, known by what is in them and not by their names.
+
+mod common;
+
+use common::{Folder, fail, succeed};
+use std::path::{Path, PathBuf};
+
+fn model(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../teff-tflite/tests/data/models").join(name)
+}
+
+#[test]
+fn a_tflite_model_is_inspected_and_compiled() {
+    let folder = Folder::new("tflite");
+    // Under a name that says nothing.
+    let path = folder.write("model.bin", std::fs::read(model("hello_world_int8.tflite")).unwrap());
+    let text = succeed(&["inspect", &path]);
+    assert!(text.contains("serving_default_dense_input:0"), "{text}");
+    let text = succeed(&["compile", &path, "-o", &folder.text("out"), "--name", "sine"]);
+    assert!(text.contains("288 multiply-accumulates"), "{text}");
+    let header = std::fs::read_to_string(folder.path("out").join("sine.h")).unwrap();
+    assert!(header.contains("void sine(const int8_t *input0, int8_t *output0);"), "{header}");
+}
+
+#[test]
+fn states_are_inputs_and_outputs_of_the_c() {
+    let folder = Folder::new("tflite-states");
+    let path = model("mnist_lstm_int8.tflite");
+    succeed(&["compile", path.to_str().unwrap(), "-o", &folder.text("out")]);
+    let header = std::fs::read_to_string(folder.path("out").join("net.h")).unwrap();
+    assert!(header.contains("const int16_t *input2"), "{header}");
+    assert!(header.contains("int16_t *output2"), "{header}");
+}
+
+#[test]
+fn a_damaged_tflite_model_is_named() {
+    let folder = Folder::new("tflite-half");
+    let whole = std::fs::read(model("hello_world_int8.tflite")).unwrap();
+    let path = folder.write("half.tflite", &whole[..900]);
+    let message = fail(&["inspect", &path], 1);
+    assert!(message.contains("half.tflite") && message.contains("not a TFLite model"), "{message}");
+}

@@ -1,0 +1,326 @@
+//! Quantised graphs in integers.
+//!
+//! What ONNX and TFLite say with floats between `Dequantize` and `Quantize` is rewritten so that no float is left but where the network's
+//! interface has floats. Every float node is followed as integers times a scale ([`affine::Affine`]) for as long as that is exact or,
+//! for sums of two scales, to 2^-20; a `Quantize` then brings the integers to its own scale ([`requantize`], which is where rounding
+//! is said). Functions of one 8-bit element become tables ([`table`]), computed by the reference evaluator. What can be followed by
+//! neither stays as it is.
+//!
+//! Results may differ from those of the float graph by one step, where a float lies within its own rounding of the border between two
+//! integers. The rewritten graph is what evaluator, C and Rust agree on to the bit.
+
+mod affine;
+mod known;
+mod linear;
+mod requantize;
+mod softmax;
+mod table;
+
+use affine::{Affine, Scale, along, uniform};
+use known::Known;
+use requantize::{Target, requantize};
+use std::collections::HashMap;
+use table::Sources;
+use teff_graph::{Binary, DType, Graph, NodeId, Op, PoolKind, ReduceKind, Tensor, Value};
+
+/// The graph with everything quantised computed in integers.
+///
+/// # Errors
+/// None on a graph that passed its verifier; one here is a defect.
+pub(crate) fn integer(graph: &Graph) -> Result<Graph, teff_graph::Error> {
+    let quantised = |op: &Op| matches!(op, Op::Quantize { .. } | Op::Dequantize);
+    if !graph.nodes().iter().any(|n| quantised(&n.op)) {
+        return Ok(graph.clone());
+    }
+    let mut walk = Walk {
+        graph,
+        made: Vec::new(),
+        affine: Vec::new(),
+        known: Known::default(),
+        sources: Sources::default(),
+        before: HashMap::new(),
+        uses: graph.users().iter().map(Vec::len).collect(),
+    };
+    for id in graph.ids() {
+        walk.node(id);
+    }
+    let tensor = |id: &NodeId| walk.made[id.index()].clone();
+    let inputs: Vec<Tensor> = graph.inputs().iter().map(tensor).collect();
+    let outputs: Vec<(&str, Tensor)> = graph.outputs().iter().map(|o| (&*o.name, tensor(&o.node))).collect();
+    Graph::from_tensors(&graph.name, &inputs, &outputs)
+}
+
+struct Walk<'a> {
+    graph: &'a Graph,
+    /// What computes each node now.
+    made: Vec<Tensor>,
+    /// The integers behind each node, where there are.
+    affine: Vec<Option<Affine>>,
+    known: Known,
+    sources: Sources,
+    /// What a `Quantize` was made from, and for what.
+    before: HashMap<NodeId, (Affine, Target)>,
+    uses: Vec<usize>,
+}
+
+impl Walk<'_> {
+    fn node(&mut self, id: NodeId) {
+        let node = &self.graph[id];
+        self.known.note(self.graph, id);
+        self.sources.note(self.graph, id, &self.known);
+        let operands: Vec<Tensor> = node.operands.iter().map(|o| self.made[o.index()].clone()).collect();
+        let in_integers = match &node.op {
+            Op::Quantize { .. } => self.quantized(id),
+            _ => None,
+        };
+        let tensor = in_integers.unwrap_or_else(|| Tensor::apply(node.op.clone(), &operands));
+        let tensor = match &node.label {
+            Some(label) if tensor.label().is_none() => tensor.named(label),
+            _ => tensor,
+        };
+        self.made.push(tensor);
+        let affine = self.follow(id).filter(|a| a.bound() < 1 << 31 && a.q.check().is_ok());
+        if let (Some(a), Some(label)) = (&affine, &node.label)
+            && a.q.label().is_none()
+        {
+            a.q.named(label);
+        }
+        // Products of integers are computed the better way, whoever uses them.
+        if let (Some(a), DType::I32, Op::MatMul | Op::Conv(_)) = (&affine, node.ty.dtype, &node.op) {
+            self.made[id.index()] = a.int();
+        }
+        self.affine.push(affine);
+    }
+
+    fn made(&self, id: NodeId) -> &Tensor {
+        &self.made[id.index()]
+    }
+
+    fn affine(&self, id: NodeId) -> Option<&Affine> {
+        self.affine[id.index()].as_ref()
+    }
+
+    /// A `Quantize` in integers.
+    fn quantized(&mut self, id: NodeId) -> Option<Tensor> {
+        let node = &self.graph[id];
+        let [x, scale, zero] = node.operands[..] else { return None };
+        let Op::Quantize { dtype, low, high } = node.op else { return None };
+        if let Some(source) = self.sources.source(x)
+            && let Some(values) = self.sources.table(self.graph, id, &self.known)
+        {
+            return Some(table::look_up(self.made(source), values));
+        }
+        let scale = Scale::of(self.known.of(scale)?, &self.graph[x].ty)?.single()?;
+        let zero = uniform(self.known.of(zero)?)?.as_int() as i32;
+        let target = Target { dtype, low, high, scale, zero };
+        let Some(a) = self.affine(x).cloned() else { return softmax::quantized(self, x, &target) };
+        let tensor = requantize(&a, &target)?;
+        self.before.insert(id, (a, target));
+        Some(tensor)
+    }
+
+    /// The largest elements of windows. Where nothing else needs what is pooled, it is requantised once a window, not once an element: a
+    /// larger integer is never requantised to a smaller one.
+    fn pooled(&self, id: NodeId) -> Option<Affine> {
+        let node = &self.graph[id];
+        let channel = |axis: usize| (axis < 2).then_some(axis);
+        let x = node.operands[0];
+        let a = self.affine(x)?;
+        let [q, ..] = self.graph[x].operands[..] else { return a.moved(&node.op, channel) };
+        let alone = self.uses[x.index()] == 1 && self.uses[q.index()] == 1;
+        match self.before.get(&q).filter(|_| alone && self.graph[x].op == Op::Dequantize) {
+            Some((before, target)) => {
+                let q = requantize(&before.moved(&node.op, channel)?, target)?;
+                Some(Affine { q, ..a.clone() })
+            }
+            None => a.moved(&node.op, channel),
+        }
+    }
+
+    /// The integers behind a node.
+    fn follow(&self, id: NodeId) -> Option<Affine> {
+        let node = &self.graph[id];
+        let operand = |i: usize| self.affine(node.operands[i]);
+        match &node.op {
+            Op::Dequantize => self.dequantized(id),
+            Op::Cast(DType::I32) if self.graph[node.operands[0]].ty.dtype.size() == 1 => {
+                Some(Affine::plain(self.made(node.operands[0])))
+            }
+            Op::Cast(DType::F32) => match operand(0) {
+                Some(a) => Some(a.clone()),
+                None if self.graph[node.operands[0]].ty.dtype == DType::I32 => {
+                    Some(Affine::plain(self.made(node.operands[0])))
+                }
+                None => None,
+            },
+            Op::MatMul => linear::matmul(operand(0)?, operand(1)?, self.weights(node.operands[1])),
+            Op::Conv(geometry) => {
+                linear::conv(operand(0)?, operand(1)?, geometry, self.weights(node.operands[1]))
+            }
+            Op::Binary(op) => self.binary(*op, node.operands[0], node.operands[1]),
+            Op::Reshape(shape) => {
+                operand(0)?.moved(&node.op, |axis| reshaped(operand(0)?.q.shape(), shape, axis))
+            }
+            Op::Permute(perm) => operand(0)?.moved(&node.op, |axis| perm.iter().position(|p| *p == axis)),
+            Op::Broadcast(shape) => {
+                let a = operand(0)?;
+                let lead = shape.len() - a.q.rank();
+                a.moved(&node.op, |axis| Some(axis + lead))
+            }
+            Op::Slice(axes) => {
+                let whole = |axis: usize| axes[axis].len == operand(0).map_or(0, |a| a.q.shape()[axis]);
+                operand(0)?.moved(&node.op, |axis| (whole(axis) && axes[axis].step == 1).then_some(axis))
+            }
+            Op::Pad(axes) => {
+                let zero = uniform(self.known.of(node.operands[1])?)?.as_f64() == 0.0;
+                let a = operand(0).filter(|_| zero)?;
+                a.moved(&node.op, |axis| (axes[axis] == Default::default()).then_some(axis))
+            }
+            Op::Concat { axis } => self.joined(&node.operands, *axis),
+            Op::Pool { kind: PoolKind::Max, .. } => self.pooled(id),
+            Op::Pool { kind: PoolKind::Sum, window } => {
+                let times = window.size.iter().product::<usize>() as i64;
+                self.summed(operand(0)?, &node.op, times)
+            }
+            Op::Reduce { kind: ReduceKind::Sum, axes } => {
+                let a = operand(0)?;
+                let times: usize = axes.iter().map(|x| a.q.shape()[*x]).product();
+                self.summed(a, &node.op, times as i64)
+            }
+            Op::Reduce { kind: ReduceKind::Max | ReduceKind::Min, axes } => {
+                operand(0)?.moved(&node.op, |axis| (!axes.contains(&axis)).then_some(axis))
+            }
+            _ => None,
+        }
+    }
+
+    /// The elements of a constant operand, as integers without their zero, if it is one.
+    fn weights(&self, id: NodeId) -> Option<Vec<i64>> {
+        let a = self.affine(id)?;
+        let graph = Graph::from_tensors("weights", &[], &[("", a.int())]).ok()?;
+        self.known.of(id)?;
+        Some(teff_graph::evaluate(&graph, &[]).ok()?.pop()?.to_i64())
+    }
+
+    fn dequantized(&self, id: NodeId) -> Option<Affine> {
+        let [q, scale, zero] = self.graph[id].operands[..] else { return None };
+        let scale = Scale::of(self.known.of(scale)?, &self.graph[q].ty)?;
+        let zero = uniform(self.known.of(zero)?)?.as_int();
+        let plain = Affine::plain(self.made(q));
+        let zero = i64::try_from(zero).ok().filter(|z| z.abs() < 1 << 16)?;
+        let range = (plain.range.0 - zero, plain.range.1 - zero);
+        Some(Affine { zero: zero as i32, scale, range, ..plain })
+    }
+
+    /// Sums of `times` elements; of different scales only if those stay apart.
+    fn summed(&self, a: &Affine, op: &Op, times: i64) -> Option<Affine> {
+        let single = a.scale.single().is_some();
+        let range = (a.range.0.min(0) * times, a.range.1.max(0) * times);
+        (single && range.0.abs().max(range.1) < 1 << 31).then(|| {
+            let q = Tensor::apply(op.clone(), &[a.int()]);
+            Affine { q, zero: 0, offset: Vec::new(), range, ..a.clone() }
+        })
+    }
+
+    fn joined(&self, operands: &[NodeId], axis: usize) -> Option<Affine> {
+        let all: Vec<&Affine> = operands.iter().map(|o| self.affine(*o)).collect::<Option<_>>()?;
+        let first = all[0];
+        let alike = |a: &&Affine| {
+            (a.zero, &a.scale, a.q.dtype()) == (first.zero, &first.scale, first.q.dtype())
+                && a.offset.is_empty()
+        };
+        if !all.iter().all(alike) || first.scale.single().is_none() {
+            return None;
+        }
+        let parts: Vec<Tensor> = all.iter().map(|a| a.q.clone()).collect();
+        let range = all.iter().fold(first.range, |r, a| (r.0.min(a.range.0), r.1.max(a.range.1)));
+        Some(Affine { q: Tensor::concat(&parts, axis), range, ..first.clone() })
+    }
+
+    fn binary(&self, op: Binary, x: NodeId, y: NodeId) -> Option<Affine> {
+        if let (Some(a), Some(c)) = (self.affine(x), self.known.of(y)) {
+            return self.with_constant(op, a, c);
+        }
+        if let (Some(c), Some(a), Binary::Add | Binary::Mul | Binary::Max | Binary::Min) =
+            (self.known.of(x), self.affine(y), op)
+        {
+            return self.with_constant(op, a, c);
+        }
+        let (a, b) = (self.affine(x)?, self.affine(y)?);
+        match op {
+            Binary::Add | Binary::Sub => linear::sum(a, b, op),
+            Binary::Mul => linear::product(a, b),
+            _ => None,
+        }
+    }
+
+    /// An operation with a constant that differs by channel at most.
+    fn with_constant(&self, op: Binary, a: &Affine, c: &Value) -> Option<Affine> {
+        let numbers = c.to_f64();
+        let varies: Vec<usize> = (0..c.shape().len()).filter(|i| c.shape()[*i] > 1).collect();
+        let axis = match varies[..] {
+            [] => a.scale.axis,
+            [axis] => axis,
+            _ => return None,
+        };
+        let channels = if varies.is_empty() { a.scale.values.len() } else { numbers.len() };
+        let scales = a.scales(axis, channels)?;
+        let numbers = if varies.is_empty() { vec![numbers[0]; channels] } else { numbers };
+        let scale = |values: Vec<f64>| Scale { axis, values };
+        match op {
+            Binary::Mul | Binary::Div
+                if numbers.iter().all(|n| *n > 0.0 && n.is_finite()) && c.dtype().is_float() =>
+            {
+                let by = |(s, n): (&f64, &f64)| if op == Binary::Mul { s * n } else { s / n };
+                let values = scales.iter().zip(&numbers).map(by).collect();
+                Some(Affine { scale: scale(values), ..a.settled() })
+            }
+            Binary::Add | Binary::Sub => {
+                let sign = if op == Binary::Add { 1.0 } else { -1.0 };
+                let steps: Vec<f64> = numbers.iter().zip(&scales).map(|(n, s)| sign * n / s).collect();
+                if !steps.iter().all(|x| whole(*x, a)) {
+                    return None;
+                }
+                let by: Vec<i64> = steps.iter().map(|x| x.round() as i64).collect();
+                let a = if a.offset.is_empty() || a.scale.axis == axis { a.clone() } else { a.settled() };
+                let scale = Scale { axis, ..a.scale.clone() };
+                Some(Affine { scale, ..a }.shifted(&by))
+            }
+            Binary::Max | Binary::Min => {
+                let steps: Vec<f64> = numbers.iter().zip(&scales).map(|(n, s)| n / s).collect();
+                if !steps.iter().all(|x| whole(*x, a)) {
+                    return None;
+                }
+                let bounds: Vec<i64> = steps.iter().map(|x| x.round().clamp(-2e9, 2e9) as i64).collect();
+                let (least, most) = (*bounds.iter().min()?, *bounds.iter().max()?);
+                let bounds = along(bounds.iter().map(|b| *b as i32).collect(), axis, a.q.rank());
+                let (q, range) = if op == Binary::Max {
+                    (a.int().maximum(&bounds), (a.range.0.max(least), a.range.1.max(most)))
+                } else {
+                    (a.int().minimum(&bounds), (a.range.0.min(least), a.range.1.min(most)))
+                };
+                Some(Affine { q, range, zero: 0, offset: Vec::new(), ..a.clone() })
+            }
+            _ => None,
+        }
+    }
+}
+
+/// Whether a constant of so many steps of `a` may be rounded to a whole number of them: it is one, or `a` has so many steps that a
+/// half does not matter.
+fn whole(steps: f64, a: &Affine) -> bool {
+    steps.abs() < 2e9 && ((steps - steps.round()).abs() < 1e-4 || a.bound() > 1 << 12)
+}
+
+/// Where an axis is after a reshape, if what is before and behind it stays so.
+fn reshaped(from: &[usize], to: &[usize], axis: usize) -> Option<usize> {
+    let before: usize = from[..axis].iter().product();
+    let mut seen = 1;
+    for (i, n) in to.iter().enumerate() {
+        if seen == before && *n == from[axis] {
+            return Some(i);
+        }
+        seen *= n;
+    }
+    None
+}

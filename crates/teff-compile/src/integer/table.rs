@@ -1,0 +1,100 @@
+//! Functions of a single quantised element, as tables.
+
+use super::affine::uniform;
+use super::known::Known;
+use std::collections::HashMap;
+use teff_graph::{DType, Graph, Node, NodeId, Op, Tensor, Type, Value, evaluate};
+
+/// Which 8-bit tensor each node is a function of, element by element and the same for all elements.
+#[derive(Default)]
+pub(super) struct Sources {
+    of: HashMap<NodeId, NodeId>,
+}
+
+impl Sources {
+    /// Notes the node if it is such a function of one tensor; `known` are constants.
+    pub(super) fn note(&mut self, graph: &Graph, id: NodeId, known: &Known) {
+        let node = &graph[id];
+        let source = match &node.op {
+            Op::Dequantize => {
+                let q = node.operands[0];
+                let one = |o: &NodeId| known.of(*o).is_some_and(|v| uniform(v).is_some());
+                let narrow = matches!(graph[q].ty.dtype, DType::I8 | DType::U8) && known.of(q).is_none();
+                (narrow && node.operands[1..].iter().all(one)).then_some(q)
+            }
+            Op::Unary(_) | Op::Binary(_) | Op::Select | Op::Cast(_) => self.shared(node, known),
+            _ => None,
+        };
+        if let Some(q) = source {
+            self.of.insert(id, q);
+        }
+    }
+
+    /// The tensor that all operands are functions of, constants of one value aside.
+    fn shared(&self, node: &Node, known: &Known) -> Option<NodeId> {
+        let mut source = None;
+        for o in &node.operands {
+            match self.of.get(o) {
+                Some(q) if source.is_none_or(|s| s == *q) => source = Some(*q),
+                Some(_) => return None,
+                None => {
+                    known.of(*o).filter(|v| uniform(v).is_some())?;
+                }
+            }
+        }
+        source
+    }
+
+    /// The tensor that `id` is a function of.
+    pub(super) fn source(&self, id: NodeId) -> Option<NodeId> {
+        self.of.get(&id).copied()
+    }
+
+    /// What `last`, a `Quantize` of such a function, gives for each of the 256 values of its source, smallest first.
+    pub(super) fn table(&self, graph: &Graph, last: NodeId, known: &Known) -> Option<Value> {
+        let source = self.source(graph[last].operands[0])?;
+        let (low, _) = graph[source].ty.dtype.int_range()?;
+        let all = Value::from_fn(&Type::new(graph[source].ty.dtype, [256]), |i| {
+            teff_graph::Num::Int(low + i as i128)
+        });
+        let mut made: HashMap<NodeId, Tensor> = HashMap::from([(source, Tensor::constant(all))]);
+        let mut open = vec![last];
+        while let Some(&id) = open.last() {
+            let node = &graph[id];
+            let missing: Vec<NodeId> =
+                node.operands.iter().copied().filter(|o| !made.contains_key(o)).collect();
+            if made.contains_key(&id) {
+                open.pop();
+                continue;
+            }
+            if let Some(constant) = known.of(id).and_then(uniform) {
+                let scales = matches!(node.op, Op::Constant(_));
+                let shape: &[usize] = if scales { &[1] } else { &[256] };
+                let value = Value::full(&Type::new(node.ty.dtype, shape), constant);
+                made.insert(id, Tensor::constant(value));
+                open.pop();
+            } else if missing.is_empty() {
+                let operands = node.operands.iter().enumerate().map(|(i, o)| {
+                    let t = made[o].clone();
+                    let is_parameter = matches!(node.op, Op::Quantize { .. } | Op::Dequantize) && i > 0;
+                    if is_parameter || t.len() == 256 { t } else { t.broadcast_to(&[256]) }
+                });
+                made.insert(id, Tensor::apply(node.op.clone(), &operands.collect::<Vec<_>>()));
+                open.pop();
+            } else {
+                open.extend(missing);
+            }
+        }
+        // Scale and zero of a broadcast are as many as there are elements: the table has one.
+        let table = Graph::from_tensors("table", &[], &[("", made[&last].clone())]).ok()?;
+        evaluate(&table, &[]).ok()?.pop()
+    }
+}
+
+/// Looks each element of `q` up.
+pub(super) fn look_up(q: &Tensor, table: Value) -> Tensor {
+    let (low, _) = q.dtype().int_range().expect("an integer tensor");
+    let index = q.cast(DType::I32) - (low as i32);
+    let shape = q.shape().to_vec();
+    Tensor::constant(table).gather(&index.flatten_all(), 0).reshape(&shape)
+}

@@ -1,0 +1,111 @@
+//! Cleaning up after lowering: what is put into variables and never read goes, variables that never change become names.
+
+use crate::program::{Expr, Stmt, Var, each_expr_in, each_expr_of, each_stmt};
+use std::collections::HashSet;
+
+/// True when something changed.
+pub(super) fn settle(body: &mut Vec<Stmt>) -> bool {
+    let dropped = drop_unread(body, &mut HashSet::new());
+    let sets = written_and_read(body);
+    settle_body(body, &sets) || dropped
+}
+
+/// Takes out what sets a variable that is not read before it is set again or gone. `live` are the variables that are read after the
+/// body; then, those that are read in it before they are set. True when something changed.
+fn drop_unread(body: &mut Vec<Stmt>, live: &mut HashSet<Var>) -> bool {
+    let mut changed = false;
+    for at in (0..body.len()).rev() {
+        let stmt = &mut body[at];
+        match stmt {
+            Stmt::Set(v, _) if !live.contains(v) => {
+                body.remove(at);
+                changed = true;
+                continue;
+            }
+            Stmt::Set(v, _) | Stmt::Let(v, _) | Stmt::Mutable(v, _) => {
+                live.remove(v);
+            }
+            Stmt::For { body, .. } => {
+                // The next time round may read what this time sets, if it was made before.
+                each_expr_in(body, &mut |e| note(e, live));
+                each_stmt(body, &mut |s| {
+                    if let Stmt::Mutable(v, _) = s {
+                        live.remove(v);
+                    }
+                });
+                changed |= drop_unread(body, &mut live.clone());
+            }
+            Stmt::If { then, otherwise, .. } => {
+                let mut other = live.clone();
+                changed |= drop_unread(then, live);
+                changed |= drop_unread(otherwise, &mut other);
+                live.extend(other);
+            }
+            Stmt::LetIndex(..) | Stmt::Array(_) | Stmt::StoreLocal(..) | Stmt::Store(..) => {}
+        }
+        each_expr_of(&body[at], &mut |e| note(e, live));
+    }
+    changed
+}
+
+fn note(e: &Expr, read: &mut HashSet<Var>) {
+    if let Expr::Var(v, _) = e {
+        read.insert(*v);
+    }
+}
+
+/// Which variables are set after their definition, and which are read by anything but a `set` of themselves.
+fn written_and_read(body: &[Stmt]) -> (HashSet<Var>, HashSet<Var>) {
+    let (mut written, mut read) = (HashSet::new(), HashSet::new());
+    each_stmt(body, &mut |stmt| {
+        let own = match stmt {
+            Stmt::Set(v, _) => Some(*v),
+            _ => None,
+        };
+        written.extend(own);
+        each_expr_of(stmt, &mut |e| {
+            if let Expr::Var(v, _) = e
+                && own != Some(*v)
+            {
+                read.insert(*v);
+            }
+        });
+    });
+    (written, read)
+}
+
+/// Takes out variables that are never read and loops and conditions that are then empty; turns those never set into names. True
+/// when something changed.
+fn settle_body(body: &mut Vec<Stmt>, sets: &(HashSet<Var>, HashSet<Var>)) -> bool {
+    let (written, read) = sets;
+    let mut changed = false;
+    body.retain_mut(|stmt| {
+        let keep = match stmt {
+            Stmt::Mutable(v, e) => {
+                if read.contains(v) && !written.contains(v) {
+                    *stmt = Stmt::Let(*v, e.clone());
+                    changed = true;
+                    true
+                } else {
+                    read.contains(v)
+                }
+            }
+            Stmt::Set(v, _) => read.contains(v),
+            Stmt::For { body, .. } => {
+                changed |= settle_body(body, sets);
+                !body.is_empty()
+            }
+            Stmt::If { then, otherwise, .. } => {
+                changed |= settle_body(then, sets);
+                changed |= settle_body(otherwise, sets);
+                !then.is_empty() || !otherwise.is_empty()
+            }
+            Stmt::Let(..) | Stmt::LetIndex(..) | Stmt::Array(_) | Stmt::StoreLocal(..) | Stmt::Store(..) => {
+                true
+            }
+        };
+        changed |= !keep;
+        keep
+    });
+    changed
+}

@@ -1,0 +1,94 @@
+//! What the printers do alike: names, tables, what a function takes.
+
+use crate::program::{BufferId, Kernel, Place, Program};
+use std::collections::HashSet;
+use teff_graph::{DType, Element, Num, Value, with_data};
+
+/// Columns of a table's lines.
+const WIDTH: usize = 118;
+
+/// All elements, as `push` writes them, separated by commas, in lines of at most [`WIDTH`] columns.
+pub(crate) fn elements(
+    out: &mut String,
+    value: &Value,
+    indent: &str,
+    push: impl Fn(&mut String, DType, Num),
+) {
+    let dtype = value.dtype();
+    let mut line = out.len();
+    let mut literal = String::new();
+    with_data!(value.data(), v => for (i, x) in v.iter().enumerate() {
+        literal.clear();
+        push(&mut literal, dtype, x.to_num());
+        if i == 0 {
+            out.push_str(indent);
+        } else if out.len() - line + literal.len() + 2 > WIDTH {
+            out.push_str(",\n");
+            line = out.len();
+            out.push_str(indent);
+        } else {
+            out.push_str(", ");
+        }
+        out.push_str(&literal);
+    });
+    out.push('\n');
+}
+
+/// A buffer that a kernel's function takes as a parameter.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Argument {
+    pub(crate) buffer: BufferId,
+    pub(crate) written: bool,
+}
+
+/// What a kernel's function takes: what it reads, then what it writes, constants left out.
+pub(crate) fn arguments(program: &Program, kernel: &Kernel) -> Vec<Argument> {
+    let (reads, writes) = kernel.accesses();
+    let is_given = |id: &&BufferId| !matches!(program.buffer(**id).place, Place::Constant(_));
+    let only_read = reads.iter().filter(is_given).filter(|r| !writes.contains(r));
+    let read = only_read.map(|&buffer| Argument { buffer, written: false });
+    read.chain(writes.iter().map(|&buffer| Argument { buffer, written: true })).collect()
+}
+
+/// The bytes of the arena that a buffer takes; `None` when it lies elsewhere or is empty.
+pub(crate) fn arena_range(program: &Program, id: BufferId) -> Option<std::ops::Range<usize>> {
+    match program.buffer(id).place {
+        Place::Arena(offset) => {
+            Some(offset..offset + program.buffer(id).ty.bytes()).filter(|r| !r.is_empty())
+        }
+        Place::Input(_) | Place::Output(_) | Place::Constant(_) => None,
+    }
+}
+
+/// `hint`, or with a number behind it when a name around it is the same.
+pub(crate) fn fresh(hint: &str, taken: &mut HashSet<String>) -> String {
+    let free = std::iter::once(hint.to_string())
+        .chain((2..).map(|i| format!("{hint}{i}")))
+        .find(|n| !taken.contains(n));
+    let name = free.expect("numbers do not end");
+    taken.insert(name.clone());
+    name
+}
+
+pub(crate) fn indent(out: &mut String, depth: usize) {
+    (0..depth).for_each(|_| out.push_str("    "));
+}
+
+/// Text and how tightly its outermost operator binds, in parentheses when that is less than `least`.
+pub(crate) fn at_least<B: PartialOrd>((text, binds): (String, B), least: B) -> String {
+    if binds < least { format!("({text})") } else { text }
+}
+
+/// `conv1: conv, add, max, gives f32[1,8,13,13]`: what a kernel computes, for comments, on one line.
+pub(crate) fn about(kernel: &Kernel) -> String {
+    let ops = if kernel.ops.is_empty() { "copy".into() } else { kernel.ops.join(", ") };
+    let label = kernel.label.as_deref().map(|l| format!("{}: ", one_line(l)));
+    let macs =
+        if kernel.macs > 0 { format!(", {} multiply-accumulates", kernel.macs) } else { String::new() };
+    format!("{}{ops}, gives {}{macs}", label.unwrap_or_default(), kernel.result)
+}
+
+/// A name of the model as it can stand in a comment of one line.
+pub(crate) fn one_line(name: &str) -> String {
+    name.replace(['\n', '\r'], " ")
+}

@@ -1,0 +1,295 @@
+//! Exponentials, logarithms, and what is made of them.
+
+use super::basic::*;
+
+/// e to the power x.
+pub(super) fn exp_f32(x: f32) -> f32 {
+    if x > 88.72284 {
+        return f32::INFINITY;
+    }
+    if x < -103.97208 {
+        return 0.0;
+    }
+    let (k, r) = less_log2s_f32(x);
+    times_power_f32(1.0 + small_expm1_f32(r), k)
+}
+
+/// e to the power x, less 1; x from 0 to 80.
+pub(super) fn expm1_f32(x: f32) -> f32 {
+    let (k, r) = less_log2s_f32(x);
+    let power = times_power_f32(1.0, k);
+    power * small_expm1_f32(r) + (power - 1.0)
+}
+
+/// x as k ln 2 + r with r from -0.35 to 0.35; k is 0 of NaN.
+pub(super) fn less_log2s_f32(x: f32) -> (i32, f32) {
+    let k = round_f32(x * core::f32::consts::LOG2_E);
+    // The first part of ln 2 has 9 bits, so that its multiples are exact.
+    (k as i32, (x - k * (355.0 / 512.0)) + k * 0.00021219444)
+}
+
+/// e to the power r, less 1, r from -0.35 to 0.35: the series.
+pub(super) fn small_expm1_f32(r: f32) -> f32 {
+    let rest = 1.0 / 24.0 + r * (1.0 / 120.0 + r * (1.0 / 720.0 + r * (1.0 / 5040.0)));
+    r + r * r * (1.0 / 2.0 + r * (1.0 / 6.0 + r * rest))
+}
+
+/// x * 2^k, k from -250 to 250.
+pub(super) fn times_power_f32(x: f32, k: i32) -> f32 {
+    // In two steps: neither power leaves the range of exponents, and only the second step may round.
+    let power = |k: i32| f32::from_bits(((127 + k) as u32) << 23);
+    x * power(k / 2) * power(k - k / 2)
+}
+
+/// e to the power x.
+pub(super) fn exp_f64(x: f64) -> f64 {
+    if x > 709.782712893384 {
+        return f64::INFINITY;
+    }
+    if x < -745.1332191019411 {
+        return 0.0;
+    }
+    let (k, r) = less_log2s_f64(x);
+    times_power_f64(1.0 + small_expm1_f64(r), k)
+}
+
+/// e to the power x, less 1; x from 0 to 700.
+pub(super) fn expm1_f64(x: f64) -> f64 {
+    let (k, r) = less_log2s_f64(x);
+    let power = times_power_f64(1.0, k);
+    power * small_expm1_f64(r) + (power - 1.0)
+}
+
+/// x as k ln 2 + r with r from -0.35 to 0.35; k is 0 of NaN.
+pub(super) fn less_log2s_f64(x: f64) -> (i32, f64) {
+    let k = round_f64(x * core::f64::consts::LOG2_E);
+    // The first part of ln 2 has 32 bits, so that its multiples are exact.
+    (k as i32, (x - k * 0.6931471803691238) - k * 1.9082149292705877e-10)
+}
+
+/// e to the power r, less 1, r from -0.35 to 0.35.
+pub(super) fn small_expm1_f64(r: f64) -> f64 {
+    r + beyond_linear_f64(r)
+}
+
+/// e to the power r, less 1 + r, r from -0.35 to 0.35: the series.
+pub(super) fn beyond_linear_f64(r: f64) -> f64 {
+    const SERIES: [f64; 9] = [
+        1.0 / 6_227_020_800.0,
+        1.0 / 479_001_600.0,
+        1.0 / 39_916_800.0,
+        1.0 / 3_628_800.0,
+        1.0 / 362_880.0,
+        1.0 / 40_320.0,
+        1.0 / 5_040.0,
+        1.0 / 720.0,
+        1.0 / 120.0,
+    ];
+    let rest = SERIES.iter().fold(0.0, |sum, c| c + r * sum);
+    r * r * (1.0 / 2.0 + r * (1.0 / 6.0 + r * (1.0 / 24.0 + r * rest)))
+}
+
+/// x * 2^k, k from -2000 to 2000.
+pub(super) fn times_power_f64(x: f64, k: i32) -> f64 {
+    // In two steps: neither power leaves the range of exponents, and only the second step may round.
+    let power = |k: i32| f64::from_bits(((1023 + k) as u64) << 52);
+    x * power(k / 2) * power(k - k / 2)
+}
+
+/// The natural logarithm.
+pub(super) fn log_f32(x: f32) -> f32 {
+    if !(x > 0.0 && x < f32::INFINITY) {
+        return if x == 0.0 {
+            f32::NEG_INFINITY
+        } else if x < 0.0 {
+            f32::NAN
+        } else {
+            x
+        };
+    }
+    let subnormal = x < f32::MIN_POSITIVE;
+    let bits = if subnormal { x * 16_777_216.0 } else { x }.to_bits();
+    // x is 2^k * (1 + f), 1 + f from the root of 1/2 to that of 2.
+    let above = bits.wrapping_sub(0x3f35_04f3);
+    let k = ((above as i32) >> 23) as f32 - if subnormal { 24.0 } else { 0.0 };
+    let f = f32::from_bits((above & 0x007f_ffff) + 0x3f35_04f3) - 1.0;
+    // ln((1 + s) / (1 - s)) is 2 (s + s^3 / 3 + s^5 / 5 + ...).
+    let s = f / (2.0 + f);
+    let z = s * s;
+    let series = z * (2.0 / 3.0 + z * (2.0 / 5.0 + z * (2.0 / 7.0 + z * (2.0 / 9.0))));
+    let half = 0.5 * f * f;
+    k * (355.0 / 512.0) - ((half - (s * (half + series) - k * 0.00021219444)) - f)
+}
+
+/// The natural logarithm.
+pub(super) fn log_f64(x: f64) -> f64 {
+    if !(x > 0.0 && x < f64::INFINITY) {
+        return if x == 0.0 {
+            f64::NEG_INFINITY
+        } else if x < 0.0 {
+            f64::NAN
+        } else {
+            x
+        };
+    }
+    let (k, f) = mantissa_f64(x);
+    let s = f / (2.0 + f);
+    let series = log_series_f64(s * s);
+    let half = 0.5 * f * f;
+    k * 0.6931471803691238 - ((half - (s * (half + series) + k * 1.9082149292705877e-10)) - f)
+}
+
+/// A positive x as 2^k * (1 + f), 1 + f from the root of 1/2 to that of 2.
+pub(super) fn mantissa_f64(x: f64) -> (f64, f64) {
+    let subnormal = x < f64::MIN_POSITIVE;
+    let bits = if subnormal { x * 18_014_398_509_481_984.0 } else { x }.to_bits();
+    let above = bits.wrapping_sub(0x3fe6_a09e_667f_3bcd);
+    let k = ((above as i64) >> 52) as f64 - if subnormal { 54.0 } else { 0.0 };
+    (k, f64::from_bits((above & 0x000f_ffff_ffff_ffff) + 0x3fe6_a09e_667f_3bcd) - 1.0)
+}
+
+/// What ln((1 + s) / (1 - s)) / s is more than 2, of z = s^2: 2 (z / 3 + z^2 / 5 + ...).
+pub(super) fn log_series_f64(z: f64) -> f64 {
+    const SERIES: [f64; 11] = [
+        2.0 / 23.0,
+        2.0 / 21.0,
+        2.0 / 19.0,
+        2.0 / 17.0,
+        2.0 / 15.0,
+        2.0 / 13.0,
+        2.0 / 11.0,
+        2.0 / 9.0,
+        2.0 / 7.0,
+        2.0 / 5.0,
+        2.0 / 3.0,
+    ];
+    z * SERIES.iter().fold(0.0, |sum, c| c + z * sum)
+}
+
+/// ln(1 + x), x finite.
+pub(super) fn log1p_f64(x: f64) -> f64 {
+    let sum = 1.0 + x;
+    log_f64(sum) + if sum > 0.0 { (x - (sum - 1.0)) / sum } else { 0.0 }
+}
+
+/// 1 / (1 + e^-x).
+pub(super) fn sigmoid_f32(x: f32) -> f32 {
+    let e = exp_f32(-abs_f32(x));
+    if x < 0.0 { e / (1.0 + e) } else { 1.0 / (1.0 + e) }
+}
+
+/// 1 / (1 + e^-x).
+pub(super) fn sigmoid_f64(x: f64) -> f64 {
+    let e = exp_f64(-abs_f64(x));
+    if x < 0.0 { e / (1.0 + e) } else { 1.0 / (1.0 + e) }
+}
+
+/// The hyperbolic tangent: near 0 a polynomial that interpolates at Chebyshev's points.
+pub(super) fn tanh_f32(x: f32) -> f32 {
+    let magnitude = abs_f32(x);
+    if magnitude < 0.55 {
+        let z = x * x;
+        let rest = -0.0539647 + z * (0.02181845 + z * (-0.008526334 + z * 0.002526391));
+        return x + x * z * (-1.0 / 3.0 + z * (0.13333324 + z * rest));
+    }
+    if magnitude > 9.1 {
+        return copysign_f32(1.0, x);
+    }
+    let e = expm1_f32(2.0 * magnitude);
+    copysign_f32(e / (e + 2.0), x)
+}
+
+/// The hyperbolic tangent.
+pub(super) fn tanh_f64(x: f64) -> f64 {
+    let magnitude = abs_f64(x);
+    if magnitude > 19.1 {
+        return copysign_f64(1.0, x);
+    }
+    let e = expm1_f64(2.0 * magnitude);
+    copysign_f64(e / (e + 2.0), x)
+}
+
+/// The hyperbolic sine.
+pub(super) fn sinh_f64(x: f64) -> f64 {
+    let magnitude = abs_f64(x);
+    let result = if magnitude > 700.0 {
+        let root = exp_f64(0.5 * magnitude);
+        0.5 * root * root
+    } else {
+        let e = expm1_f64(magnitude);
+        0.5 * (e + e / (e + 1.0))
+    };
+    copysign_f64(result, x)
+}
+
+/// The hyperbolic cosine.
+pub(super) fn cosh_f64(x: f64) -> f64 {
+    let magnitude = abs_f64(x);
+    if magnitude > 700.0 {
+        let root = exp_f64(0.5 * magnitude);
+        0.5 * root * root
+    } else {
+        let e = exp_f64(magnitude);
+        0.5 * e + 0.5 / e
+    }
+}
+
+/// The inverse hyperbolic sine.
+pub(super) fn asinh_f64(x: f64) -> f64 {
+    let magnitude = abs_f64(x);
+    let result = if magnitude < 1e8 {
+        let square = x * x;
+        log1p_f64(magnitude + square / (1.0 + sqrt_f64(1.0 + square)))
+    } else {
+        log_f64(magnitude) + core::f64::consts::LN_2
+    };
+    copysign_f64(result, x)
+}
+
+/// The inverse hyperbolic cosine.
+pub(super) fn acosh_f64(x: f64) -> f64 {
+    if x < 1e8 {
+        let above = x - 1.0;
+        log1p_f64(above + sqrt_f64(above * (above + 2.0)))
+    } else {
+        log_f64(x) + core::f64::consts::LN_2
+    }
+}
+
+/// The inverse hyperbolic tangent.
+pub(super) fn atanh_f64(x: f64) -> f64 {
+    let magnitude = abs_f64(x);
+    let result = if magnitude < 1.0 {
+        0.5 * log1p_f64(2.0 * magnitude / (1.0 - magnitude))
+    } else if magnitude == 1.0 {
+        f64::INFINITY
+    } else {
+        f64::NAN
+    };
+    copysign_f64(result, x)
+}
+
+/// The hyperbolic sine.
+pub(super) fn sinh_f32(x: f32) -> f32 {
+    sinh_f64(x as f64) as f32
+}
+
+/// The hyperbolic cosine.
+pub(super) fn cosh_f32(x: f32) -> f32 {
+    cosh_f64(x as f64) as f32
+}
+
+/// The inverse hyperbolic sine.
+pub(super) fn asinh_f32(x: f32) -> f32 {
+    asinh_f64(x as f64) as f32
+}
+
+/// The inverse hyperbolic cosine.
+pub(super) fn acosh_f32(x: f32) -> f32 {
+    acosh_f64(x as f64) as f32
+}
+
+/// The inverse hyperbolic tangent.
+pub(super) fn atanh_f32(x: f32) -> f32 {
+    atanh_f64(x as f64) as f32
+}

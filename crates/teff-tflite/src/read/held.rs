@@ -1,0 +1,94 @@
+//! Values while reading, and where their axes are.
+//!
+//! The file has `[N, H, W, C]`, convolutions of the graph want `[N, C, H, W]`. A value stays as the operator that made it wants it,
+//! and is turned only when another wants it otherwise: a chain of convolutions has permutations at its ends alone.
+
+use teff_graph::{Op, Tensor};
+
+/// The order of a value's axes.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Layout {
+    /// As in the file.
+    Plain,
+    /// Of four axes the last, the channels, stands second.
+    ChannelsFirst,
+}
+
+/// Axes of `[N, H, W, C]` in the order `[N, C, H, W]`, and back.
+const TO_FIRST: [usize; 4] = [0, 3, 1, 2];
+const TO_LAST: [usize; 4] = [0, 2, 3, 1];
+
+/// A value as it is held.
+#[derive(Clone, Debug)]
+pub(crate) struct Held {
+    pub(crate) tensor: Tensor,
+    pub(crate) layout: Layout,
+}
+
+impl Held {
+    pub(crate) fn plain(tensor: Tensor) -> Held {
+        Held { tensor, layout: Layout::Plain }
+    }
+
+    pub(crate) fn channels_first(tensor: Tensor) -> Held {
+        Held { tensor, layout: Layout::ChannelsFirst }
+    }
+
+    /// With something done to each element.
+    pub(crate) fn map(self, f: impl FnOnce(Tensor) -> Tensor) -> Held {
+        Held { tensor: f(self.tensor), layout: self.layout }
+    }
+
+    /// Sizes of the axes as in the file.
+    pub(crate) fn shape(&self) -> Vec<usize> {
+        match self.layout {
+            Layout::Plain => self.tensor.shape().to_vec(),
+            Layout::ChannelsFirst => TO_LAST.map(|axis| self.tensor.shape()[axis]).to_vec(),
+        }
+    }
+
+    /// Where axis `axis` of the file is.
+    pub(crate) fn position(&self, axis: usize) -> usize {
+        match self.layout {
+            Layout::Plain => axis,
+            Layout::ChannelsFirst => TO_LAST[axis],
+        }
+    }
+
+    /// The tensor with its axes as in the file.
+    pub(crate) fn into_plain(self) -> Tensor {
+        match self.layout {
+            Layout::Plain => self.tensor,
+            Layout::ChannelsFirst => permuted(&self.tensor, &TO_LAST),
+        }
+    }
+
+    /// The tensor with channels second.
+    ///
+    /// # Panics
+    /// When it does not have four axes.
+    pub(crate) fn into_channels_first(self) -> Tensor {
+        assert_eq!(self.tensor.rank(), 4, "channels first is an order of four axes");
+        match self.layout {
+            Layout::Plain => permuted(&self.tensor, &TO_FIRST),
+            Layout::ChannelsFirst => self.tensor,
+        }
+    }
+
+    /// In this layout.
+    pub(crate) fn into_layout(self, layout: Layout) -> Tensor {
+        match layout {
+            Layout::Plain => self.into_plain(),
+            Layout::ChannelsFirst => self.into_channels_first(),
+        }
+    }
+}
+
+/// With axis i being axis `perm[i]`. What is a constant keeps its label, so that simplifying leaves a constant of that name.
+pub(crate) fn permuted(t: &Tensor, perm: &[usize]) -> Tensor {
+    let moved = t.permute(perm);
+    match (t.op(), t.label()) {
+        (Op::Constant(_), Some(label)) => moved.named(&label),
+        _ => moved,
+    }
+}

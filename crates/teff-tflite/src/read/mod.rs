@@ -1,0 +1,125 @@
+//! Reading: a model becomes a graph.
+
+mod constants;
+mod fixed;
+mod held;
+mod interface;
+mod node;
+mod operators;
+mod quantization;
+mod states;
+mod variables;
+mod walk;
+
+use crate::error::{Error, Result};
+use crate::model::ModelFile;
+use std::collections::HashSet;
+use teff_graph::{Graph, Num, Tensor};
+use walk::Reader;
+
+pub use operators::supported_operators;
+
+/// What becomes of a model's variables: the memory that recurrent and streaming layers keep from one run to the next.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum States {
+    /// Each is an input and an output of the graph; the caller gives back what came out.
+    #[default]
+    Exposed,
+    /// Each begins at its initial value in every run, as after a reset; what it becomes is dropped.
+    Reset,
+}
+
+/// How to read a model.
+#[derive(Clone, Debug, Default)]
+pub struct ReadOptions {
+    /// Shapes of inputs, by name, for those that the model leaves open or whose open sizes should not be 1.
+    pub input_shapes: Vec<(String, Vec<usize>)>,
+    /// What becomes of variables.
+    pub states: States,
+}
+
+/// A memory of the model.
+#[derive(Clone, Debug)]
+pub struct State {
+    /// Name of the graph input that takes it.
+    pub input: String,
+    /// Name of the graph output that gives its next value.
+    pub output: String,
+    /// What each of its elements is before the first run.
+    pub initial: Num,
+}
+
+/// A model that was read.
+#[derive(Clone, Debug)]
+pub struct Model {
+    /// What it computes.
+    pub graph: Graph,
+    /// Its memories, whose inputs and outputs follow the model's own, in this order. None with [`States::Reset`].
+    pub states: Vec<State>,
+    /// What was decided while reading, for the user to know.
+    pub notes: Vec<String>,
+    /// What the converter wrote about the file, such as `MLIR Converted.`
+    pub description: String,
+    /// The version of the file format.
+    pub schema_version: u32,
+}
+
+/// The model in `bytes`.
+///
+/// # Errors
+/// Whatever keeps it from becoming a graph; see [`Error`].
+pub fn read(bytes: &[u8], options: &ReadOptions) -> Result<Model> {
+    let file = ModelFile::decode(bytes)?;
+    let mut reader = Reader::new(&file, bytes.len(), options.states);
+    let mut inputs = interface::inputs(&mut reader, options)?;
+    reader.operators()?;
+    let mut outputs = interface::outputs(&mut reader)?;
+    let memories = reader.finish_states();
+    for m in &memories {
+        inputs.push(m.input.clone());
+        outputs.push((m.state.output.clone(), m.next.clone()));
+    }
+    let named: Vec<(&str, Tensor)> = outputs.iter().map(|(n, t)| (&**n, t.clone())).collect();
+    let name = if file.name.is_empty() { "model" } else { file.name };
+    let graph = Graph::from_tensors(name, &inputs, &named)
+        .map_err(|e| Error::InvalidModel { reason: e.to_string() })?;
+    Ok(Model {
+        graph,
+        states: memories.into_iter().map(|m| m.state).collect(),
+        notes: reader.notes,
+        description: file.description.into(),
+        schema_version: file.version,
+    })
+}
+
+/// Every operator of the model in `bytes` that no lowering exists for, each once, with its first use. Options and shapes are not
+/// looked at: a model without such operators may still fail to read.
+///
+/// # Errors
+/// When the bytes are no model.
+pub fn unsupported(bytes: &[u8]) -> Result<Vec<Error>> {
+    let file = ModelFile::decode(bytes)?;
+    let mut seen = HashSet::new();
+    let mut missing = Vec::new();
+    for i in 0..file.operators.len() {
+        let at = walk::operator_at(&file, i);
+        let first = seen.insert(at.operator.clone());
+        if first && file.operators[i].name.and_then(operators::find).is_none() {
+            missing.push(walk::no_operator(at));
+        }
+    }
+    Ok(missing)
+}
+
+/// The operators that the model in `bytes` uses, sorted, each once.
+///
+/// # Errors
+/// When the bytes are no model.
+pub fn operators(bytes: &[u8]) -> Result<Vec<String>> {
+    let file = ModelFile::decode(bytes)?;
+    let mut names: Vec<String> =
+        (0..file.operators.len()).map(|i| walk::operator_at(&file, i).operator).collect();
+    names.sort_unstable();
+    names.dedup();
+    Ok(names)
+}

@@ -1,0 +1,93 @@
+//! Functions of each element, and softmax.
+
+use super::{Lower::One, Table};
+use crate::read::held::Held;
+use crate::read::node::{Lowered, Node, floats, invalid};
+use crate::schema::{gelu_options, leaky_relu_options, softmax_options};
+use teff_graph::{DType, Tensor};
+
+pub(super) const TABLE: Table = &[
+    ("ABS", One(|n| Ok(n.real(0)?.map(|x| x.abs())))),
+    ("CEIL", One(|n| float(n, |x| x.ceil()))),
+    ("COS", One(|n| float(n, |x| x.cos()))),
+    ("ELU", One(|n| float(n, |x| x.elu(1.0)))),
+    ("EXP", One(|n| float(n, |x| x.exp()))),
+    ("FLOOR", One(|n| float(n, |x| x.floor()))),
+    ("GELU", One(gelu)),
+    ("HARD_SWISH", One(|n| float(n, |x| x.hard_swish()))),
+    ("LEAKY_RELU", One(leaky_relu)),
+    ("LOG", One(|n| float(n, |x| x.log()))),
+    ("LOGICAL_NOT", One(logical_not)),
+    ("LOGISTIC", One(|n| float(n, |x| x.sigmoid()))),
+    ("LOG_SOFTMAX", One(log_softmax)),
+    // Of the integers themselves, whatever they stand for: so the runtime has it.
+    ("NEG", One(|n| Ok(n.held(0)?.map(|x| -x)))),
+    ("PRELU", One(prelu)),
+    ("RELU", One(|n| Ok(n.real(0)?.map(|x| x.relu())))),
+    ("RELU6", One(|n| Ok(n.real(0)?.map(|x| x.relu6())))),
+    ("RELU_0_TO_1", One(|n| Ok(n.real(0)?.map(|x| x.clip(0.0, 1.0))))),
+    ("RELU_N1_TO_1", One(|n| Ok(n.real(0)?.map(|x| x.clip(-1.0, 1.0))))),
+    ("ROUND", One(|n| float(n, |x| x.round()))),
+    ("RSQRT", One(|n| float(n, |x| x.sqrt().recip()))),
+    ("SIGN", One(|n| Ok(n.real(0)?.map(|x| x.sign())))),
+    ("SIN", One(|n| float(n, |x| x.sin()))),
+    ("SOFTMAX", One(softmax)),
+    ("SQRT", One(|n| float(n, |x| x.sqrt()))),
+    ("SQUARE", One(|n| Ok(n.real(0)?.map(|x| x.square())))),
+    ("TANH", One(|n| float(n, |x| x.tanh()))),
+];
+
+/// A function of floats, of the only input.
+fn float(n: &Node, f: impl FnOnce(Tensor) -> Tensor) -> Lowered<Held> {
+    let x = n.real(0)?;
+    Ok(Held { tensor: f(floats(x.tensor, "its input")?), layout: x.layout })
+}
+
+fn gelu(n: &mut Node) -> Lowered<Held> {
+    let approximate = n.options(gelu_options::UNION)?.get(gelu_options::APPROXIMATE)?;
+    float(n, |x| if approximate { x.gelu_tanh() } else { x.gelu() })
+}
+
+fn leaky_relu(n: &mut Node) -> Lowered<Held> {
+    let alpha = n.options(leaky_relu_options::UNION)?.get(leaky_relu_options::ALPHA)?;
+    float(n, |x| x.leaky_relu(alpha.into()))
+}
+
+fn logical_not(n: &mut Node) -> Lowered<Held> {
+    let x = n.held(0)?;
+    if x.tensor.dtype() != DType::Bool {
+        return invalid(format!("its input is {}, and must be bool", x.tensor.dtype()));
+    }
+    Ok(x.map(|x| x.not()))
+}
+
+fn prelu(n: &mut Node) -> Lowered<Held> {
+    let (x, slope, layout) = n.pair(0, 1)?;
+    let tensor = floats(x, "its input")?.prelu(&floats(slope, "its slope")?);
+    Ok(Held { tensor, layout })
+}
+
+/// Where the last axis of the file is.
+fn last_axis(x: &Held) -> Lowered<isize> {
+    match x.tensor.rank() {
+        0 => invalid("its input has no axes"),
+        rank => Ok(x.position(rank - 1) as isize),
+    }
+}
+
+fn softmax(n: &mut Node) -> Lowered<Held> {
+    let options = n.options(softmax_options::UNION)?;
+    let beta = options.get(softmax_options::BETA)?;
+    let x = n.real(0)?;
+    let axis = last_axis(&x)?;
+    let layout = x.layout;
+    let x = floats(x.tensor, "its input")?;
+    let scaled = if beta == 1.0 { x } else { x * beta };
+    Ok(Held { tensor: scaled.softmax(axis), layout })
+}
+
+fn log_softmax(n: &mut Node) -> Lowered<Held> {
+    let x = n.real(0)?;
+    let axis = last_axis(&x)?;
+    Ok(Held { tensor: floats(x.tensor, "its input")?.log_softmax(axis), layout: x.layout })
+}

@@ -1,0 +1,65 @@
+//! Matrix products.
+
+use super::convolution::bias;
+use super::{Lower::One, Table, activated};
+use crate::read::held::Held;
+use crate::read::node::{Lowered, Node, common_shape, floats, invalid, unsupported};
+use crate::read::quantization::dequantized;
+use crate::schema::{
+    batch_mat_mul_options, fully_connected_options, fully_connected_options_weights_format as format,
+};
+use teff_graph::Tensor;
+
+pub(super) const TABLE: Table =
+    &[("BATCH_MATMUL", One(batch_matmul)), ("FULLY_CONNECTED", One(fully_connected))];
+
+/// Rows of as many elements as the weights `[O, I]` take; the axes before stay only if the options say so.
+fn fully_connected(n: &mut Node) -> Lowered<Held> {
+    use fully_connected_options as o;
+    let options = n.options(o::UNION)?;
+    if options.get(o::WEIGHTS_FORMAT)? != format::DEFAULT {
+        return unsupported("shuffled weights", "convert the model for all processors, not for one");
+    }
+    let (x, w) = (floats(n.real_plain(0)?, "its input")?, n.x(1)?);
+    let &[outputs, inputs] = w.shape() else {
+        return invalid(format!("its weights {} must have two axes", w.ty()));
+    };
+    if inputs == 0 || !x.len().is_multiple_of(inputs) {
+        return invalid(format!("its weights {} take rows of {inputs}, its input is {}", w.ty(), x.ty()));
+    }
+    let mut shape = vec![x.len() / inputs, outputs];
+    if options.get(o::KEEP_NUM_DIMS)? {
+        let Some((_, front)) = x.shape().split_last().filter(|(last, _)| **last == inputs) else {
+            return invalid(format!("its input {} keeps its axes and must end with {inputs}", x.ty()));
+        };
+        shape = [front, &[outputs]].concat();
+    }
+    let w = if w.dtype().is_float() { w } else { dequantized(&w, n.input_info(1)?, |axis| axis)? };
+    let y = x.reshape(&[x.len() / inputs, inputs]).matmul(&w.transpose()).ok()?;
+    let y = match bias(n, 2, (0, 1), 2)? {
+        Some(b) => (y + b).ok()?,
+        None => y,
+    };
+    Ok(Held::plain(activated(y, options.get(o::FUSED_ACTIVATION_FUNCTION)?)?.reshape(&shape)))
+}
+
+fn batch_matmul(n: &mut Node) -> Lowered<Held> {
+    use batch_mat_mul_options as o;
+    let options = n.options(o::UNION)?;
+    let (a, b) = (matrices(n, 0, options.get(o::ADJ_X)?)?, matrices(n, 1, options.get(o::ADJ_Y)?)?);
+    let (a_batch, a_matrix) = a.shape().split_at(a.rank() - 2);
+    let (b_batch, b_matrix) = b.shape().split_at(b.rank() - 2);
+    let batch = common_shape(a_batch, b_batch)?;
+    let a = a.broadcast_to(&[&batch, a_matrix].concat());
+    let b = b.broadcast_to(&[&batch, b_matrix].concat());
+    Ok(Held::plain(a.matmul(&b)))
+}
+
+/// Input `i` as floats, its last two axes exchanged if it is to be transposed.
+fn matrices(n: &Node, i: usize, transposed: bool) -> Lowered<Tensor> {
+    let x = n.real_plain(i)?;
+    if x.rank() < 2 {
+        return invalid(format!("input {i} is {} and must have at least two axes", x.ty()));
+    }
+    Ok(if transposed { x.transpose() } else { x })
+}

@@ -1,0 +1,125 @@
+//! UNIDIRECTIONAL_SEQUENCE_LSTM: an LSTM (Hochreiter and Schmidhuber, 1997) over a sequence, whose states stay for the next one.
+
+use super::lstm_integer;
+use super::{Lower::One, Table, activated};
+use crate::read::held::Held;
+use crate::read::node::{Lowered, Node, floats, invalid, unsupported};
+use crate::schema::unidirectional_sequence_lstm_options as o;
+use teff_graph::Tensor;
+
+pub(super) const TABLE: Table = &[("UNIDIRECTIONAL_SEQUENCE_LSTM", One(lstm))];
+
+/// Positions of the inputs. Where there are several they are for the gates input, forget, cell and output, in this order; the cell
+/// gate has no peephole.
+pub(super) const X: usize = 0;
+pub(super) const FROM_INPUT: [usize; 4] = [1, 2, 3, 4];
+pub(super) const FROM_HIDDEN: [usize; 4] = [5, 6, 7, 8];
+pub(super) const PEEPHOLE: [usize; 3] = [9, 10, 11];
+pub(super) const BIAS: [usize; 4] = [12, 13, 14, 15];
+pub(super) const PROJECTION: usize = 16;
+pub(super) const PROJECTION_BIAS: usize = 17;
+pub(super) const HIDDEN: usize = 18;
+pub(super) const CELL: usize = 19;
+pub(super) const NORM: [usize; 4] = [20, 21, 22, 23];
+
+fn lstm(n: &mut Node) -> Lowered<Held> {
+    let options = n.options(o::UNION)?;
+    if options.get(o::DIAGONAL_RECURRENT_TENSORS)? {
+        return unsupported("diagonal recurrent weights", "convert the model with full ones");
+    }
+    if NORM.iter().any(|&i| n.optional(i).is_some()) {
+        return unsupported("layer normalisation inside an LSTM", "convert the model without it");
+    }
+    let (x, hidden, cell) = (n.x(X)?, n.x(HIDDEN)?, n.x(CELL)?);
+    if x.rank() != 3 || hidden.rank() != 2 || cell.rank() != 2 {
+        return invalid(format!(
+            "its input {}, states {} and {} have the wrong axes",
+            x.ty(),
+            hidden.ty(),
+            cell.ty()
+        ));
+    }
+    n.folding.count_loop()?;
+    let time_major = options.get(o::TIME_MAJOR)?;
+    let y = if x.dtype().is_int() { lstm_integer::run(n, time_major)? } else { run(n, time_major)? };
+    Ok(Held::plain(in_order(&y, time_major)))
+}
+
+/// `[T, N, ..]` from `[N, T, ..]`, or back, unless time comes first anyway.
+pub(super) fn in_order(x: &Tensor, time_major: bool) -> Tensor {
+    if time_major { x.clone() } else { x.swap_axes(0, 1) }
+}
+
+/// What a gate is computed from.
+struct Gate {
+    from_input: Tensor,
+    from_hidden: Tensor,
+    peephole: Option<Tensor>,
+    bias: Option<Tensor>,
+}
+
+impl Gate {
+    /// Gate `g`; `None` if its weights are missing, as those of a coupled input gate are.
+    fn of(n: &Node, g: usize) -> Lowered<Option<Gate>> {
+        let (from_input, from_hidden) = (n.optional_real(FROM_INPUT[g])?, n.optional_real(FROM_HIDDEN[g])?);
+        let peephole = match g {
+            0 | 1 => n.optional_real(PEEPHOLE[g])?,
+            3 => n.optional_real(PEEPHOLE[2])?,
+            _ => None,
+        };
+        let bias = n.optional_real(BIAS[g])?;
+        match (from_input, from_hidden) {
+            (Some(from_input), Some(from_hidden)) => {
+                let from_input = floats(from_input, "its weights")?;
+                let from_hidden = floats(from_hidden, "its weights")?;
+                Ok(Some(Gate { from_input, from_hidden, peephole, bias }))
+            }
+            (None, None) => Ok(None),
+            (Some(_), None) | (None, Some(_)) => {
+                invalid(format!("half of the weights of gate {g} are missing"))
+            }
+        }
+    }
+
+    fn sum(&self, x: &Tensor, hidden: &Tensor, cell: &Tensor) -> Tensor {
+        let products = x.matmul(&self.from_input.transpose()) + hidden.matmul(&self.from_hidden.transpose());
+        let seen = self.peephole.as_ref().map_or(products.clone(), |p| products + cell * p);
+        self.bias.as_ref().map_or(seen.clone(), |b| seen + b)
+    }
+}
+
+/// Over floats; weights of integers are taken for the floats they stand for. Gives `[T, N, outputs]`.
+fn run(n: &mut Node, time_major: bool) -> Lowered<Tensor> {
+    let options = n.options(o::UNION)?;
+    let (cell_clip, projection_clip) = (options.get(o::CELL_CLIP)?, options.get(o::PROJ_CLIP)?);
+    let activation = options.get(o::FUSED_ACTIVATION_FUNCTION)?;
+    let input = Gate::of(n, 0)?;
+    let (Some(forget), Some(update), Some(output)) = (Gate::of(n, 1)?, Gate::of(n, 2)?, Gate::of(n, 3)?)
+    else {
+        return invalid("weights of its gates are missing");
+    };
+    let projection = n.optional_real(PROJECTION)?;
+    let projection_bias = n.optional_real(PROJECTION_BIAS)?;
+    let clipped = |x: Tensor, clip: f32| if clip > 0.0 { x.clip(-f64::from(clip), clip.into()) } else { x };
+    let (x, hidden, cell) = (in_order(&n.x(X)?, time_major), n.x(HIDDEN)?, n.x(CELL)?);
+    // Found out before the loop is built, where there is no way to say it.
+    activated(cell.clone(), activation)?;
+    let act = |x: Tensor| activated(x.clone(), activation).unwrap_or(x);
+    let (states, outputs) = Tensor::scan(&[hidden, cell], &[x], false, |states, x| {
+        let (x, h, c) = (&x[0], &states[0], &states[1]);
+        let f = forget.sum(x, h, c).sigmoid();
+        let i = input.as_ref().map_or_else(|| f.full_like(1.0) - &f, |gate| gate.sum(x, h, c).sigmoid());
+        let next = clipped(f * c + i * act(update.sum(x, h, c)), cell_clip);
+        let mut y = output.sum(x, h, &next).sigmoid() * act(next.clone());
+        if let Some(p) = &projection {
+            y = y.matmul(&p.transpose());
+            y = projection_bias.as_ref().map_or(y.clone(), |b| &y + b);
+            y = clipped(y, projection_clip);
+        }
+        (vec![y.clone(), next], vec![y])
+    });
+    let [hidden, cell] = &states[..] else { return invalid("its states do not fit its weights") };
+    n.next_states.push((HIDDEN, hidden.clone().ok()?));
+    n.next_states.push((CELL, cell.clone()));
+    Ok(outputs[0].clone().ok()?)
+}

@@ -1,0 +1,118 @@
+//! An LSTM of integers: inputs, weights and hidden state in 8 bits, gates and cell state in 16.
+//!
+//! With LiteRT's roundings (`kernels/lstm_eval.cc`, the 8x8_16 form), since the states stay. Gates are sums with 12 bits behind
+//! the point; what sigmoid and hyperbolic tangent give are 16-bit fractions.
+
+use super::lstm::{
+    BIAS, CELL, FROM_HIDDEN, FROM_INPUT, HIDDEN, PEEPHOLE, PROJECTION, PROJECTION_BIAS, X, in_order,
+};
+use crate::model::TensorInfo;
+use crate::read::fixed::{Multiplier, divide_by_power, logistic, saturated, tanh};
+use crate::read::node::{Lowered, Node, invalid, unsupported};
+use crate::schema::unidirectional_sequence_lstm_options as o;
+use teff_graph::{DType, Tensor};
+
+/// The scale of sums before an activation.
+const GATE_SCALE: f32 = 1.0 / 4096.0;
+/// The scale of what an activation gives.
+const FRACTION: f64 = 1.0 / 32768.0;
+
+fn one(info: &TensorInfo) -> Lowered<(f32, i64)> {
+    match &info.quantization {
+        Some(q) => q.one(info),
+        None => invalid(format!("tensor {:?} has no scale", info.name)),
+    }
+}
+
+/// A gate: two products, each rescaled by itself.
+struct Gate {
+    from_input: Tensor,
+    input_factor: Multiplier,
+    from_hidden: Tensor,
+    hidden_factor: Multiplier,
+    bias: Option<Tensor>,
+}
+
+impl Gate {
+    fn of(n: &Node, g: usize, x_scale: f32, hidden_scale: f32) -> Lowered<Gate> {
+        let weights = |i: usize| -> Lowered<(Tensor, f32)> { Ok((n.x(i)?, one(n.input_info(i)?)?.0)) };
+        let (from_input, input_scale) = weights(FROM_INPUT[g])?;
+        let (from_hidden, recurrent_scale) = weights(FROM_HIDDEN[g])?;
+        Ok(Gate {
+            from_input,
+            // In f32, as the runtime computes them.
+            input_factor: Multiplier::new((input_scale * x_scale / GATE_SCALE).into())?,
+            from_hidden,
+            hidden_factor: Multiplier::new((recurrent_scale * hidden_scale / GATE_SCALE).into())?,
+            bias: n.optional(BIAS[g]).map(|b| b.into_plain()),
+        })
+    }
+
+    /// The sum, saturated to 16 bits after each of its parts. `x` and `hidden` are less their zero points.
+    fn sum(&self, x: &Tensor, hidden: &Tensor) -> Tensor {
+        // Widened inside the loop, so that the weights lie in memory as they are.
+        let wide = |weights: &Tensor| weights.cast(DType::I32).transpose();
+        let products = x.matmul(&wide(&self.from_input));
+        let products = self.bias.as_ref().map_or(products.clone(), |b| products + b);
+        let first = self.input_factor.apply(&products).clip(-32768.0, 32767.0);
+        let second = self.hidden_factor.apply(&hidden.matmul(&wide(&self.from_hidden)));
+        (first + second).clip(-32768.0, 32767.0)
+    }
+}
+
+/// Gives `[T, N, outputs]`.
+pub(super) fn run(n: &mut Node, time_major: bool) -> Lowered<Tensor> {
+    let odd = PEEPHOLE.iter().chain(&[PROJECTION, PROJECTION_BIAS]).any(|&i| n.optional(i).is_some());
+    if odd || n.optional(FROM_INPUT[0]).is_none() {
+        return unsupported(
+            "peepholes, a projection or a coupled input gate in 8 bits",
+            "convert the model with a plain LSTM",
+        );
+    }
+    let (x, hidden, cell) = (in_order(&n.x(X)?, time_major), n.x(HIDDEN)?, n.x(CELL)?);
+    if (x.dtype(), hidden.dtype(), cell.dtype()) != (DType::I8, DType::I8, DType::I16) {
+        return unsupported(
+            format!("an LSTM of {} with states of {} and {}", x.dtype(), hidden.dtype(), cell.dtype()),
+            "quantise to int8 with a cell state of int16",
+        );
+    }
+    let ((x_scale, x_zero), (hidden_scale, hidden_zero)) =
+        (one(n.input_info(X)?)?, one(n.input_info(HIDDEN)?)?);
+    let (cell_scale, _) = one(n.input_info(CELL)?)?;
+    let power = cell_scale.log2();
+    // Bits of the cell state before the point.
+    let bits = 15 + power as i32;
+    if power.fract() != 0.0 || !(0..=6).contains(&bits) {
+        return unsupported(
+            format!("a cell state with the scale {cell_scale}"),
+            "it must be a power of two from 2^-15 to 2^-9",
+        );
+    }
+    // The scale of the product before it is rounded to 8 bits: of an intermediate where the model has one.
+    let (product_scale, product_zero) = match n.intermediate_info(4) {
+        Ok(info) => one(info)?,
+        Err(_) => (hidden_scale, hidden_zero),
+    };
+    let to_hidden = Multiplier::new(f64::from((FRACTION / f64::from(product_scale) * FRACTION) as f32))?;
+    let clip = n.options(o::UNION)?.get(o::CELL_CLIP)?;
+    let clip = (clip > 0.0).then(|| f64::from((clip / cell_scale).min(32767.0).trunc()));
+    let gate = |g: usize| Gate::of(n, g, x_scale, hidden_scale);
+    let (input, forget, update, output) = (gate(0)?, gate(1)?, gate(2)?, gate(3)?);
+    let (states, outputs) = Tensor::scan(&[hidden, cell], &[x], false, |states, x| {
+        let x = x[0].cast(DType::I32) - x_zero as f64;
+        let h = states[0].cast(DType::I32) - hidden_zero as f64;
+        let c = states[1].cast(DType::I32);
+        let i = logistic(&input.sum(&x, &h));
+        let kept = divide_by_power(&(logistic(&forget.sum(&x, &h)) * &c), 15);
+        let new = divide_by_power(&(i * tanh(&update.sum(&x, &h), 3)), 15 + bits);
+        let c = (kept + new).clip(-32768.0, 32767.0);
+        let c = clip.map_or(c.clone(), |clip| c.clip(-clip, clip));
+        let product = logistic(&output.sum(&x, &h)) * tanh(&c, bits);
+        let y = saturated(&(to_hidden.apply(&product) + product_zero as f64), DType::I8);
+        (vec![y.clone(), c.cast(DType::I16)], vec![y])
+    });
+    let [hidden, cell] = &states[..] else { return invalid("its states do not fit its weights") };
+    n.next_states.push((HIDDEN, hidden.clone().ok()?));
+    n.next_states.push((CELL, cell.clone()));
+    Ok(outputs[0].clone().ok()?)
+}

@@ -1,0 +1,80 @@
+//! The operators: each is lowered by one small function, kept in the table of its family.
+
+mod activation;
+mod arithmetic;
+mod convolution;
+mod dense;
+mod indexing;
+mod lstm;
+mod lstm_integer;
+mod movement;
+mod padding;
+mod pooling;
+mod reduction;
+mod resize;
+mod slicing;
+mod source;
+mod svdf;
+
+use super::held::Held;
+use super::node::{Lowered, Node, unsupported};
+use super::variables;
+use super::walk::Reader;
+use crate::schema::activation_function_type as fused;
+use teff_graph::Tensor;
+
+/// How an operator is lowered. What is given as floats where the file has integers with a scale is quantised by the walk.
+#[derive(Clone, Copy)]
+pub(crate) enum Lower {
+    /// To its one output.
+    One(fn(&mut Node) -> Lowered<Held>),
+    /// To its outputs.
+    Many(fn(&mut Node) -> Lowered<Vec<Held>>),
+    /// By the walk, since it changes what the walk knows. Takes the operator's position.
+    Walk(fn(&mut Reader, usize) -> Lowered<()>),
+}
+
+/// The operators of a family: (name, lowering).
+pub(super) type Table = &'static [(&'static str, Lower)];
+
+const FAMILIES: &[Table] = &[
+    activation::TABLE,
+    arithmetic::TABLE,
+    convolution::TABLE,
+    dense::TABLE,
+    indexing::TABLE,
+    lstm::TABLE,
+    movement::TABLE,
+    padding::TABLE,
+    pooling::TABLE,
+    reduction::TABLE,
+    resize::TABLE,
+    slicing::TABLE,
+    source::TABLE,
+    svdf::TABLE,
+    variables::TABLE,
+];
+
+/// The lowering of an operator.
+pub(crate) fn find(name: &str) -> Option<Lower> {
+    FAMILIES.iter().flat_map(|table| table.iter()).find(|(n, _)| *n == name).map(|&(_, lower)| lower)
+}
+
+/// Every operator that can be read, by its name in the schema, sorted.
+pub fn supported_operators() -> Vec<&'static str> {
+    let mut all: Vec<_> = FAMILIES.iter().flat_map(|table| table.iter().map(|(name, _)| *name)).collect();
+    all.sort_unstable();
+    all
+}
+
+/// The activation that operators apply to what they compute.
+fn activated(x: Tensor, activation: i8) -> Lowered {
+    Ok(match activation {
+        fused::NONE => x,
+        fused::RELU => x.relu(),
+        fused::RELU_N1_TO_1 => x.clip(-1.0, 1.0),
+        fused::RELU6 => x.relu6(),
+        fused::TANH => x.tanh(),
+        other => return unsupported(format!("fused activation {other}"), "convert with another activation"),
+    })
+}

@@ -1,0 +1,149 @@
+//! Padding, and moving blocks of pixels into the batch.
+
+use super::{Lower::One, Table};
+use crate::read::held::Held;
+use crate::read::node::{Lowered, Node, invalid, sizes, unsupported};
+use crate::schema::{mirror_pad_mode, mirror_pad_options};
+use teff_graph::{Op, PadAxis, Tensor, Type, Value};
+
+pub(super) const TABLE: Table = &[
+    ("BATCH_TO_SPACE_ND", One(batch_to_space)),
+    ("MIRROR_PAD", One(mirror_pad)),
+    ("PAD", One(pad)),
+    ("PADV2", One(pad_v2)),
+    ("SPACE_TO_BATCH_ND", One(space_to_batch)),
+];
+
+/// No mirrored axis becomes longer than this.
+const LONGEST: usize = 1 << 16;
+
+/// Pairs of sizes, before and after, given as input `i`: as many as `axes`.
+fn widths(n: &Node, i: usize, axes: usize) -> Lowered<Vec<(usize, usize)>> {
+    let list = sizes(&n.ints(i, "paddings")?, "paddings")?;
+    if list.len() != 2 * axes {
+        return invalid(format!("{} paddings for {axes} axes", list.len()));
+    }
+    Ok(list.chunks_exact(2).map(|pair| (pair[0], pair[1])).collect())
+}
+
+/// The integer that stands for zero, or zero.
+fn zero(n: &Node, x: &Tensor) -> Lowered {
+    let info = n.input_info(0)?;
+    let zero = info.quantization.as_ref().map_or(Ok(0), |q| q.one(info).map(|(_, zero)| zero))?;
+    Ok(Tensor::full(Type::new(x.dtype(), []), if x.dtype().is_float() { 0.0 } else { zero as f64 }))
+}
+
+/// `fill` around each axis of the file.
+fn padded(x: Held, widths: &[(usize, usize)], fill: &Tensor) -> Held {
+    let mut axes = vec![PadAxis::default(); widths.len()];
+    for (axis, &(low, high)) in widths.iter().enumerate() {
+        axes[x.position(axis)] = PadAxis { low, high, interior: 0 };
+    }
+    x.map(|x| Tensor::apply(Op::Pad(axes), &[x, fill.clone()]))
+}
+
+fn pad(n: &mut Node) -> Lowered<Held> {
+    let x = n.held(0)?;
+    let (widths, fill) = (widths(n, 1, x.tensor.rank())?, zero(n, &x.tensor)?);
+    Ok(padded(x, &widths, &fill))
+}
+
+fn pad_v2(n: &mut Node) -> Lowered<Held> {
+    let x = n.held(0)?;
+    let (widths, fill) = (widths(n, 1, x.tensor.rank())?, n.x(2)?);
+    if fill.len() != 1 {
+        return invalid(format!("its fill {} must have one element", fill.ty()));
+    }
+    Ok(padded(x, &widths, &fill.reshape(&[])))
+}
+
+/// Elements before an edge repeated behind it in reverse, the edge itself too or not.
+fn mirror_pad(n: &mut Node) -> Lowered<Held> {
+    use mirror_pad_options as o;
+    let edge = match n.options(o::UNION)?.get(o::MODE)? {
+        mirror_pad_mode::REFLECT => 1,
+        mirror_pad_mode::SYMMETRIC => 0,
+        other => return unsupported(format!("mirror mode {other}"), "use REFLECT (0) or SYMMETRIC (1)"),
+    };
+    let mut x = n.held(0)?;
+    for (axis, (low, high)) in widths(n, 1, x.tensor.rank())?.into_iter().enumerate() {
+        if (low, high) == (0, 0) {
+            continue;
+        }
+        let size = x.shape()[axis];
+        if low.max(high) + edge > size || size > LONGEST {
+            return invalid(format!("axis {axis} of {size} elements cannot be mirrored by {low} and {high}"));
+        }
+        let before = (0..low).rev().map(|i| i + edge);
+        let after = (0..high).map(|i| size - 1 - edge - i);
+        let indices: Vec<i64> = before.chain(0..size).chain(after).map(|i| i as i64).collect();
+        let position = x.position(axis);
+        let indices = n.folding.made(Value::new([indices.len()], indices))?;
+        x = x.map(|x| x.gather(&indices, position));
+    }
+    Ok(x)
+}
+
+/// Block sizes given as input 1, for the axes after the batch of a tensor with `rank` axes.
+fn blocks(n: &Node, rank: usize) -> Lowered<Vec<usize>> {
+    let blocks = sizes(&n.ints(1, "block sizes")?, "block sizes")?;
+    if blocks.len() + 1 > rank || blocks.contains(&0) {
+        return invalid(format!("blocks of {blocks:?} in a tensor with {rank} axes"));
+    }
+    Ok(blocks)
+}
+
+/// Pixels at one place of their blocks become images of their own.
+fn space_to_batch(n: &mut Node) -> Lowered<Held> {
+    let x = n.x(0)?;
+    let blocks = blocks(n, x.rank())?;
+    let mut around = widths(n, 2, blocks.len())?;
+    around.insert(0, (0, 0));
+    around.resize(x.rank(), (0, 0));
+    let x = padded(Held::plain(x.clone()), &around, &zero(n, &x)?).tensor.ok()?;
+    let (m, shape) = (blocks.len(), x.shape().to_vec());
+    if (0..m).any(|i| !shape[i + 1].is_multiple_of(blocks[i])) {
+        return invalid(format!("its padded input {} does not divide into blocks of {blocks:?}", x.ty()));
+    }
+    let mut split = vec![shape[0]];
+    (0..m).for_each(|i| split.extend([shape[i + 1] / blocks[i], blocks[i]]));
+    split.extend(&shape[m + 1..]);
+    let mut perm: Vec<usize> = (0..m).map(|i| 2 * i + 2).collect();
+    perm.push(0);
+    perm.extend((0..m).map(|i| 2 * i + 1));
+    perm.extend(2 * m + 1..split.len());
+    let mut result = vec![shape[0] * blocks.iter().product::<usize>()];
+    result.extend((0..m).map(|i| shape[i + 1] / blocks[i]));
+    result.extend(&shape[m + 1..]);
+    Ok(Held::plain(x.reshape(&split).permute(&perm).reshape(&result)))
+}
+
+/// The inverse, with crops.
+fn batch_to_space(n: &mut Node) -> Lowered<Held> {
+    let x = n.x(0)?;
+    let blocks = blocks(n, x.rank())?;
+    let (m, shape) = (blocks.len(), x.shape().to_vec());
+    let crops = widths(n, 2, m)?;
+    let images =
+        blocks.iter().try_fold(1usize, |n, &b| n.checked_mul(b)).filter(|&b| shape[0].is_multiple_of(b));
+    let Some(images) = images.map(|b| shape[0] / b) else {
+        return invalid(format!("a batch of {} does not divide into blocks of {blocks:?}", shape[0]));
+    };
+    let mut split = blocks.clone();
+    split.push(images);
+    split.extend(&shape[1..]);
+    let mut perm = vec![m];
+    (0..m).for_each(|i| perm.extend([m + 1 + i, i]));
+    perm.extend(2 * m + 1..split.len());
+    let mut joined = vec![images];
+    joined.extend((0..m).map(|i| shape[i + 1] * blocks[i]));
+    joined.extend(&shape[m + 1..]);
+    let mut y = x.reshape(&split).permute(&perm).reshape(&joined).ok()?;
+    for (i, &(low, high)) in crops.iter().enumerate() {
+        let Some(left) = joined[i + 1].checked_sub(low).and_then(|left| left.checked_sub(high)) else {
+            return invalid(format!("crops of {low} and {high} from {} elements", joined[i + 1]));
+        };
+        y = y.narrow(i + 1, low, left);
+    }
+    Ok(Held::plain(y))
+}

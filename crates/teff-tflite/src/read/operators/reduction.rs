@@ -1,0 +1,85 @@
+//! What combines the elements along axes.
+
+use super::{Lower::One, Table};
+use crate::read::held::Held;
+use crate::read::node::{Lowered, Node, axes_of, axis_of, cast_to, floats, invalid};
+use crate::schema::{cumsum_options, reducer_options};
+use teff_graph::{DType, ReduceKind, Tensor};
+
+pub(super) const TABLE: Table = &[
+    ("ARG_MAX", One(|n| arg_reduce(n, false))),
+    ("ARG_MIN", One(|n| arg_reduce(n, true))),
+    ("CUMSUM", One(cumsum)),
+    ("L2_NORMALIZATION", One(l2_normalization)),
+    ("MEAN", One(mean)),
+    ("REDUCE_ALL", One(|n| logical(n, ReduceKind::Min))),
+    ("REDUCE_ANY", One(|n| logical(n, ReduceKind::Max))),
+    ("REDUCE_MAX", One(|n| reduce(n, n.held(0)?, |x, axes| x.reduce(ReduceKind::Max, axes)))),
+    ("REDUCE_MIN", One(|n| reduce(n, n.held(0)?, |x, axes| x.reduce(ReduceKind::Min, axes)))),
+    ("REDUCE_PROD", One(|n| reduce(n, n.real(0)?, |x, axes| x.reduce(ReduceKind::Prod, axes)))),
+    ("SUM", One(|n| reduce(n, n.real(0)?, |x, axes| x.reduce(ReduceKind::Sum, axes)))),
+];
+
+/// `f` over the axes of input 1, which leave unless the options keep them.
+fn reduce(n: &Node, x: Held, f: impl FnOnce(&Tensor, &[usize]) -> Tensor) -> Lowered<Held> {
+    let keep = n.options(reducer_options::UNION)?.get(reducer_options::KEEP_DIMS)?;
+    let axes = axes_of(&n.ints(1, "axes")?, x.tensor.rank())?;
+    let mut positions: Vec<usize> = axes.iter().map(|&axis| x.position(axis)).collect();
+    positions.sort_unstable();
+    let layout = x.layout;
+    let kept = Held { tensor: f(&x.tensor, &positions).ok()?, layout };
+    if keep {
+        return Ok(kept);
+    }
+    let all = kept.into_plain();
+    let left: Vec<usize> =
+        (0..all.rank()).filter(|axis| !axes.contains(axis)).map(|axis| all.shape()[axis]).collect();
+    Ok(Held::plain(all.reshape(&left)))
+}
+
+/// The sum over the number of elements; of integers without a scale the quotient is truncated.
+fn mean(n: &mut Node) -> Lowered<Held> {
+    reduce(n, n.real(0)?, |x, axes| {
+        let count: usize = axes.iter().map(|&axis| x.shape()[axis]).product();
+        x.reduce(ReduceKind::Sum, axes) / count as f64
+    })
+}
+
+fn logical(n: &mut Node, kind: ReduceKind) -> Lowered<Held> {
+    let x = n.held(0)?;
+    if x.tensor.dtype() != DType::Bool {
+        return invalid(format!("its input is {}, and must be bool", x.tensor.dtype()));
+    }
+    reduce(n, x, |x, axes| x.reduce(kind, axes))
+}
+
+/// The first of equal elements.
+fn arg_reduce(n: &mut Node, min: bool) -> Lowered<Held> {
+    let x = n.held(0)?;
+    let axis = axis_of(n.int(1, "axis")?, x.tensor.rank())?;
+    let position = x.position(axis);
+    let kept = Held { tensor: x.tensor.arg_reduce(min, position, false).ok()?, layout: x.layout };
+    let y = kept.into_plain().squeeze(axis as isize);
+    Ok(Held::plain(cast_to(y, n.output_info(0)?)?))
+}
+
+fn cumsum(n: &mut Node) -> Lowered<Held> {
+    use cumsum_options as o;
+    let options = n.options(o::UNION)?;
+    let x = n.real(0)?;
+    let axis = x.position(axis_of(n.int(1, "axis")?, x.tensor.rank())?);
+    let (exclusive, reverse) = (options.get(o::EXCLUSIVE)?, options.get(o::REVERSE)?);
+    Ok(x.map(|x| x.cumsum(axis as isize, exclusive, reverse)))
+}
+
+/// x over its Euclidean length along the last axis. A length below 1e-3 counts as that, as the runtime has it.
+fn l2_normalization(n: &mut Node) -> Lowered<Held> {
+    let x = n.real(0)?;
+    let Some(last) = x.tensor.rank().checked_sub(1) else { return invalid("its input has no axes") };
+    let axis = x.position(last) as isize;
+    let layout = x.layout;
+    let x = floats(x.tensor, "its input")?;
+    let squares = x.square().sum_keep(&[axis]);
+    let length = squares.maximum(&squares.full_like(1e-6)).sqrt();
+    Ok(Held { tensor: x / length, layout })
+}

@@ -1,0 +1,102 @@
+//! Resizing images. Which pixels each result sees is known while reading; positions are computed in f32, as the runtime does.
+
+use super::{Lower::One, Table};
+use crate::read::held::Held;
+use crate::read::node::{Lowered, Node, floats, invalid, sizes, unsupported};
+use crate::schema::{resize_bilinear_options, resize_nearest_neighbor_options};
+use teff_graph::{Tensor, Value};
+
+pub(super) const TABLE: Table =
+    &[("RESIZE_BILINEAR", One(bilinear)), ("RESIZE_NEAREST_NEIGHBOR", One(nearest))];
+
+/// No axis becomes longer than this.
+const LONGEST: usize = 1 << 16;
+
+/// Where results lie in the input.
+#[derive(Clone, Copy)]
+struct Grid {
+    /// The corners of both fall together.
+    corners: bool,
+    /// Positions are those of the pixels' centres.
+    half: bool,
+}
+
+impl Grid {
+    /// Input pixels from one result to the next.
+    fn step(self, from: usize, to: usize) -> f32 {
+        if self.corners && to > 1 { (from - 1) as f32 / (to - 1) as f32 } else { from as f32 / to as f32 }
+    }
+}
+
+/// The image with channels first, and its new height and width.
+fn input(n: &Node, x: Held) -> Lowered<(Tensor, [usize; 2])> {
+    if x.tensor.rank() != 4 || x.tensor.is_empty() {
+        return invalid(format!("its input {} must be images", x.tensor.ty()));
+    }
+    let given = sizes(&n.ints(1, "size")?, "size")?;
+    let &[height, width] = &given[..] else {
+        return invalid(format!("its size {given:?} must be height and width"));
+    };
+    if height == 0 || width == 0 || height.max(width) > LONGEST {
+        return unsupported(
+            format!("a size of {height} by {width}"),
+            "resize to between 1 and 65 536 pixels",
+        );
+    }
+    Ok((x.into_channels_first(), [height, width]))
+}
+
+fn bilinear(n: &mut Node) -> Lowered<Held> {
+    use resize_bilinear_options as o;
+    let options = n.options(o::UNION)?;
+    let grid = Grid { corners: options.get(o::ALIGN_CORNERS)?, half: options.get(o::HALF_PIXEL_CENTERS)? };
+    let (mut x, size) = input(n, n.real(0)?)?;
+    x = floats(x, "its input")?;
+    for (axis, to) in [(2, size[0]), (3, size[1])] {
+        x = interpolated(n, &x, axis, to, grid)?;
+    }
+    Ok(Held::channels_first(x))
+}
+
+/// Each result between the two nearest elements along `axis`.
+fn interpolated(n: &Node, x: &Tensor, axis: usize, to: usize, grid: Grid) -> Lowered {
+    let from = x.shape()[axis];
+    if from == to && !grid.corners {
+        return Ok(x.clone());
+    }
+    let step = grid.step(from, to);
+    let position = |i: usize| if grid.half { (i as f32 + 0.5) * step - 0.5 } else { i as f32 * step };
+    let low = |i: usize| position(i).floor().max(0.0);
+    let lower: Vec<i64> = (0..to).map(|i| low(i) as i64).collect();
+    let upper: Vec<i64> =
+        (0..to).map(|i| (position(i).ceil().max(0.0) as i64).min(from as i64 - 1)).collect();
+    let mut shape = vec![1; x.rank()];
+    shape[axis] = to;
+    let share =
+        n.folding.made(Value::new(shape, (0..to).map(|i| position(i) - low(i)).collect::<Vec<f32>>()))?;
+    let (lower, upper) = (indices(n, lower)?, indices(n, upper)?);
+    let (lower, upper) = (x.gather(&lower, axis), x.gather(&upper, axis));
+    Ok(lower * (share.full_like(1.0) - &share) + upper * share)
+}
+
+fn indices(n: &Node, list: Vec<i64>) -> Lowered {
+    n.folding.made(Value::new([list.len()], list))
+}
+
+fn nearest(n: &mut Node) -> Lowered<Held> {
+    use resize_nearest_neighbor_options as o;
+    let options = n.options(o::UNION)?;
+    let grid = Grid { corners: options.get(o::ALIGN_CORNERS)?, half: options.get(o::HALF_PIXEL_CENTERS)? };
+    let (mut x, size) = input(n, n.held(0)?)?;
+    for (axis, to) in [(2, size[0]), (3, size[1])] {
+        let from = x.shape()[axis];
+        let step = grid.step(from, to);
+        let at = |i: usize| {
+            let position = (i as f32 + if grid.half { 0.5 } else { 0.0 }) * step;
+            let whole = if grid.corners { position.round() } else { position.floor() };
+            (whole as i64).clamp(0, from as i64 - 1)
+        };
+        x = x.gather(&indices(n, (0..to).map(at).collect())?, axis);
+    }
+    Ok(Held::channels_first(x))
+}

@@ -1,0 +1,97 @@
+//! Tensors made from shapes, and tensors of other types.
+
+use super::{Lower::One, Table};
+use crate::read::fixed::{Multiplier, saturated};
+use crate::read::held::Held;
+use crate::read::node::{Lowered, Node, cast_to, invalid, sizes};
+use crate::read::quantization::real;
+use teff_graph::{DType, Num, Tensor, Type, Value};
+
+pub(super) const TABLE: Table = &[
+    ("CAST", One(cast)),
+    ("DEQUANTIZE", One(dequantize)),
+    ("FILL", One(fill)),
+    ("QUANTIZE", One(quantize)),
+    ("RANGE", One(range)),
+    ("RANK", One(rank)),
+    ("SHAPE", One(shape)),
+    ("ZEROS_LIKE", One(zeros_like)),
+];
+
+/// No range is longer than this.
+const LONGEST: usize = 1 << 16;
+
+fn cast(n: &mut Node) -> Lowered<Held> {
+    let info = n.output_info(0)?;
+    let Some(dtype) = info.element.dtype() else {
+        return invalid(format!("its output {:?} is {}", info.name, info.element.name()));
+    };
+    Ok(n.held(0)?.map(|x| x.cast(dtype)))
+}
+
+/// Floats for integers of any width; 16-bit floats are held as f32 already.
+fn dequantize(n: &mut Node) -> Lowered<Held> {
+    let x = n.held(0)?;
+    if x.tensor.dtype().is_float() { Ok(x) } else { real(x, n.input_info(0)?) }
+}
+
+/// From floats, of which the walk makes integers; or from integers of another scale or width, with the rounding of the runtimes'
+/// own kernels. (XNNPACK has another for 8 bits, with a factor of 8 bits, which is further off.)
+fn quantize(n: &mut Node) -> Lowered<Held> {
+    let (x, x_info, y_info) = (n.held(0)?, n.input_info(0)?, n.output_info(0)?);
+    let Some(to) = &y_info.quantization else { return invalid("its output has no scale") };
+    let (Some(from), Some(dtype)) = (&x_info.quantization, y_info.element.dtype().filter(|d| d.is_int()))
+    else {
+        return dequantize(n);
+    };
+    if !x.tensor.dtype().is_int() || from.scales.len() != 1 || to.scales.len() != 1 {
+        return dequantize(n);
+    }
+    let ((from_scale, from_zero), (to_scale, to_zero)) = (from.one(x_info)?, to.one(y_info)?);
+    let factor = Multiplier::new(f64::from(from_scale) / f64::from(to_scale))?;
+    let centred = x.map(|x| x.cast(DType::I32) - from_zero as f64);
+    Ok(centred.map(|x| saturated(&(factor.apply(&x) + to_zero as f64), dtype)))
+}
+
+fn fill(n: &mut Node) -> Lowered<Held> {
+    let (shape, x) = (sizes(&n.ints(0, "shape")?, "shape")?, n.x(1)?);
+    if x.len() != 1 {
+        return invalid(format!("its value {} must have one element", x.ty()));
+    }
+    Ok(Held::plain(x.reshape(&[]).broadcast_to(&shape)))
+}
+
+fn range(n: &mut Node) -> Lowered<Held> {
+    let one = |i: usize, what: &str| {
+        let v = n.constant(i, what)?;
+        if v.len() == 1 { Ok(v.get(0)) } else { invalid(format!("{what} (input {i}) must have one element")) }
+    };
+    let (start, limit, delta) = (one(0, "start")?, one(1, "limit")?, one(2, "delta")?);
+    let count = ((limit.as_f64() - start.as_f64()) / delta.as_f64()).ceil();
+    if !(0.0..=LONGEST as f64).contains(&count) {
+        return invalid(format!("a range of {count} elements"));
+    }
+    let ty = Type::new(n.x(0)?.dtype(), [count as usize]);
+    let value = Value::from_fn(&ty, |i| match (start, delta) {
+        (Num::Int(start), Num::Int(delta)) => Num::Int(start + delta * i as i128),
+        _ => Num::Float(start.as_f64() + delta.as_f64() * i as f64),
+    });
+    Ok(Held::plain(n.folding.made(value)?))
+}
+
+fn rank(n: &mut Node) -> Lowered<Held> {
+    Ok(Held::plain(Tensor::scalar(n.held(0)?.tensor.rank() as i32)))
+}
+
+fn shape(n: &mut Node) -> Lowered<Held> {
+    let sizes: Vec<i64> = n.held(0)?.shape().iter().map(|&d| d as i64).collect();
+    Ok(Held::plain(cast_to(Tensor::from_slice(&sizes), n.output_info(0)?)?))
+}
+
+fn zeros_like(n: &mut Node) -> Lowered<Held> {
+    let x = n.held(0)?;
+    if x.tensor.dtype() == DType::Bool {
+        return invalid("its input is bool");
+    }
+    Ok(x.map(|x| x.full_like(0.0)))
+}

@@ -1,0 +1,79 @@
+//! What a model keeps from one run to the next: an input and an output of the graph, or nothing when it is reset in every run.
+
+use super::node::{Lowered, invalid};
+use super::walk::Reader;
+use super::{State, States};
+use crate::error::{Error, Result};
+use crate::model::{Element, TensorInfo};
+use teff_graph::{DType, Num, Tensor, Type};
+
+/// What names a memory.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Key {
+    /// A variable tensor, by its position.
+    Tensor(usize),
+    /// A resource variable, by its name.
+    Variable(String),
+}
+
+/// A memory: the input it begins as, and what it is now.
+pub(crate) struct Memory {
+    key: Key,
+    pub(crate) state: State,
+    pub(crate) input: Tensor,
+    pub(crate) next: Tensor,
+}
+
+impl Reader<'_, '_> {
+    /// The first value in a run of variable tensor `index`.
+    pub(super) fn variable_tensor(&mut self, index: usize) -> Result<Tensor> {
+        let info = &self.file.tensors[index];
+        let name = if info.name.is_empty() { format!("state{index}") } else { info.name.to_string() };
+        // Runtimes reset int8 to its zero point and everything else to zero bytes.
+        let zero = match (info.element, &info.quantization) {
+            (Element::Plain(DType::I8), Some(q)) => q.zeros.get(0).unwrap_or(0),
+            _ => 0,
+        };
+        let made = self.memory(Key::Tensor(index), name, info, Num::Int(zero.into()));
+        made.map_err(|reason| Error::Tensor { index, name: info.name.into(), reason })
+    }
+
+    /// Makes an input of what begins as `initial` and has the type of `info`, or a constant if it is reset in every run.
+    pub(super) fn memory(
+        &mut self,
+        key: Key,
+        name: String,
+        info: &TensorInfo,
+        initial: Num,
+    ) -> std::result::Result<Tensor, String> {
+        let shape: Option<Vec<usize>> = info.shape.iter().map(|&n| usize::try_from(n).ok()).collect();
+        let (Some(shape), Some(dtype)) = (shape, info.element.dtype()) else {
+            let element = info.element.name();
+            return Err(format!("keeps a state of {element} {:?}, which is not supported", info.shape));
+        };
+        let input = Tensor::input(&name, dtype, &shape);
+        input.check().map_err(|e| e.to_string())?;
+        if self.states == States::Reset {
+            self.note(format!("state {name:?} begins anew in every run"));
+            return Ok(Tensor::full(Type::new(dtype, shape), initial.as_f64()).named(&name));
+        }
+        let begin = initial.as_f64();
+        self.note(format!(
+            "state {name:?} is an input and an output: begin with {begin}, then give back what came out"
+        ));
+        let state = State { output: format!("{name}.next"), input: name, initial };
+        self.memories.push(Memory { key, state, next: input.clone(), input: input.clone() });
+        Ok(input)
+    }
+
+    /// Notes the value that a memory has from now on. What is written before it is ever read needs no memory.
+    pub(super) fn remember(&mut self, key: &Key, next: &Tensor) -> Lowered<()> {
+        let Some(memory) = self.memories.iter_mut().find(|m| m.key == *key) else { return Ok(()) };
+        if memory.input.ty() != next.ty() {
+            let name = &memory.state.input;
+            return invalid(format!("its state {name:?} is {} and becomes {}", memory.input.ty(), next.ty()));
+        }
+        memory.next = next.clone();
+        Ok(())
+    }
+}
