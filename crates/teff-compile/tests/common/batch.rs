@@ -42,15 +42,6 @@ pub fn outputs(nets: &[Net], compiler: Compiler) -> Vec<Result<Vec<Value>, Strin
     run_all(&scratch.0, nets)
 }
 
-/// Whether `compiler` accepts the networks' source without a warning; nothing is built.
-pub fn accepts(nets: &[Net], compiler: Compiler) -> Result<(), String> {
-    let scratch = Scratch::new();
-    write_sources(&scratch, nets, compiler.arena);
-    let mut command = Command::new(compiler.name);
-    let ran = run(&scratch.0, command.args(STRICT).args(compiler.flags).args(["-fsyntax-only", "main.c"]));
-    if ran.status.success() { Ok(()) } else { Err(text(&ran)) }
-}
-
 /// One translation unit that includes every network's, which takes half as long to compile as many. What a network defines for itself
 /// gets the network's name in front, so that two may use a name.
 fn write_sources(scratch: &Scratch, nets: &[Net], arena: c::ArenaOwner) {
