@@ -80,7 +80,7 @@ impl Default for Options {
 pub fn compile(graph: &Graph, options: &Options) -> Result<Program, Error> {
     check_name(&options.name)?;
     graph.verify()?;
-    let graph = lower::prepare(graph);
+    let graph = lower::prepare(graph)?;
     check_sizes(&graph)?;
     let mut program = lower::lower(&graph, &options.name, &options.target, options.reassociate)?;
     plan::assign(&mut program);

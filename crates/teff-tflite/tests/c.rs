@@ -2,6 +2,9 @@
 
 mod common;
 
+#[path = "../../teff-compile/tests/common/batch.rs"]
+#[allow(dead_code, unreachable_pub, missing_docs)]
+mod batch;
 #[path = "../../teff-compile/tests/common/c.rs"]
 #[allow(dead_code, unreachable_pub, missing_docs)]
 mod c;

@@ -68,7 +68,7 @@ impl Affine {
     pub(super) fn int(&self) -> Tensor {
         let mut t = self.q.cast(DType::I32);
         if !self.offset.is_empty() {
-            let all: Vec<i32> = self.offset.iter().map(|o| (o - i64::from(self.zero)) as i32).collect();
+            let all: Vec<i32> = self.offset.iter().map(|o| o.wrapping_sub(self.zero.into()) as i32).collect();
             if all.iter().any(|o| *o != 0) {
                 t = &t + &along(all, self.scale.axis, t.rank());
             }
@@ -129,7 +129,7 @@ impl Affine {
         let at = |list: &[i64], i: usize| {
             if list.len() > 1 { list[i] } else { list.first().copied().unwrap_or(0) }
         };
-        self.offset = (0..channels).map(|i| at(&self.offset, i) + at(by, i)).collect();
+        self.offset = (0..channels).map(|i| at(&self.offset, i).wrapping_add(at(by, i))).collect();
         let least = by.iter().copied().min().unwrap_or(0);
         let most = by.iter().copied().max().unwrap_or(0);
         self.range = (self.range.0 + least, self.range.1 + most);

@@ -1,4 +1,4 @@
-//! Nodes that are computed from constants alone.
+//! Nodes that are computed from constants alone, by moves and functions of single elements.
 
 use std::sync::Arc;
 use teff_graph::{Graph, NodeId, Op, Type, Value, evaluate_op, infer};
@@ -35,8 +35,15 @@ impl Known {
                 return Some(Arc::new(value.clone().reshape(shape)));
             }
             _ if node.operands.is_empty() || node.ty.bytes() > LARGEST => return None,
-            Op::Scan(_) | Op::Project(_) | Op::Random { .. } => return None,
-            _ => {}
+            Op::Unary(_)
+            | Op::Binary(_)
+            | Op::Select
+            | Op::Cast(_)
+            | Op::Dequantize
+            | Op::Quantize { .. } => {}
+            Op::Reshape(_) | Op::Permute(_) | Op::Slice(_) | Op::Pad(_) | Op::Concat { .. } => {}
+            // Sums of constants are not what scales and weights are.
+            _ => return None,
         }
         let operands: Vec<&Value> = node.operands.iter().map(|o| self.of(*o)).collect::<Option<_>>()?;
         let whole = operands.iter().zip(&node.operands).all(|(v, o)| v.ty() == graph[*o].ty);

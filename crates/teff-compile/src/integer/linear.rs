@@ -54,22 +54,28 @@ fn product_of(
         let range = (-bound, bound);
         return (bound < 1 << 31).then_some(Affine { q, zero: 0, offset: Vec::new(), scale, range });
     };
-    let reach = |w: &Vec<i64>| {
-        let low: i64 = w.iter().map(|w| (w * a.range.0).min(w * a.range.1)).sum();
-        let high: i64 = w.iter().map(|w| (w * a.range.0).max(w * a.range.1)).sum();
-        (low.min(0), high.max(0))
+    // In 128 bits: what a file says may be anything.
+    let reach = |w: &Vec<i64>| -> (i128, i128) {
+        let (low, high) = (i128::from(a.range.0), i128::from(a.range.1));
+        let least = w.iter().map(|w| (i128::from(*w) * low).min(i128::from(*w) * high)).sum::<i128>();
+        let most = w.iter().map(|w| (i128::from(*w) * low).max(i128::from(*w) * high)).sum::<i128>();
+        (least.min(0), most.max(0))
     };
-    let range = columns.iter().map(reach).fold((0, 0), |r: (i64, i64), x| (r.0.min(x.0), r.1.max(x.1)));
+    let range = columns.iter().map(reach).fold((0, 0), |r, x| (r.0.min(x.0), r.1.max(x.1)));
     if range.0.abs().max(range.1) >= 1 << 31 {
         return None;
     }
+    let range = (range.0 as i64, range.1 as i64);
     if !a.offset.is_empty() {
         let q = multiply(&a.int(), &b.int());
         return Some(Affine { q, zero: 0, offset: Vec::new(), scale, range });
     }
-    // The zero of `a` is taken off once for each sum, not once for each product.
+    // The zero of `a` is taken off once for each sum, not once for each product. Only the last 32 bits of an offset count.
     let q = multiply(&a.q.cast(DType::I32), &b.int());
-    let offset: Vec<i64> = columns.iter().map(|w| -i64::from(a.zero) * w.iter().sum::<i64>()).collect();
+    let offset: Vec<i64> = columns
+        .iter()
+        .map(|w| w.iter().fold(0i64, |sum, w| sum.wrapping_add(*w)).wrapping_mul(-i64::from(a.zero)))
+        .collect();
     Some(Affine { q, zero: 0, offset, scale, range })
 }
 

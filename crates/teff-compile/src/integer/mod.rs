@@ -179,7 +179,7 @@ impl Walk<'_> {
             Op::Concat { axis } => self.joined(&node.operands, *axis),
             Op::Pool { kind: PoolKind::Max, .. } => self.pooled(id),
             Op::Pool { kind: PoolKind::Sum, window } => {
-                let times = window.size.iter().product::<usize>() as i64;
+                let times = window.size.iter().fold(1i64, |n, s| n.saturating_mul(*s as i64));
                 self.summed(operand(0)?, &node.op, times)
             }
             Op::Reduce { kind: ReduceKind::Sum, axes } => {
@@ -215,8 +215,8 @@ impl Walk<'_> {
     /// Sums of `times` elements; of different scales only if those stay apart.
     fn summed(&self, a: &Affine, op: &Op, times: i64) -> Option<Affine> {
         let single = a.scale.single().is_some();
-        let range = (a.range.0.min(0) * times, a.range.1.max(0) * times);
-        (single && range.0.abs().max(range.1) < 1 << 31).then(|| {
+        let range = (a.range.0.min(0).checked_mul(times)?, a.range.1.max(0).checked_mul(times)?);
+        (single && range.0.saturating_abs().max(range.1) < 1 << 31).then(|| {
             let q = Tensor::apply(op.clone(), &[a.int()]);
             Affine { q, zero: 0, offset: Vec::new(), range, ..a.clone() }
         })

@@ -8,8 +8,12 @@ use teff_graph::{DType, Graph, Node, NodeId, Op, Tensor, Type, Value, evaluate};
 /// Which 8-bit tensor each node is a function of, element by element and the same for all elements.
 #[derive(Default)]
 pub(super) struct Sources {
-    of: HashMap<NodeId, NodeId>,
+    /// The tensor, and how many operations there are from it, those on several ways counted on each.
+    of: HashMap<NodeId, (NodeId, usize)>,
 }
+
+/// Functions of more operations are not made tables.
+const LONGEST: usize = 200;
 
 impl Sources {
     /// Notes the node if it is such a function of one tensor; `known` are constants.
@@ -20,34 +24,36 @@ impl Sources {
                 let q = node.operands[0];
                 let one = |o: &NodeId| known.of(*o).is_some_and(|v| uniform(v).is_some());
                 let narrow = matches!(graph[q].ty.dtype, DType::I8 | DType::U8) && known.of(q).is_none();
-                (narrow && node.operands[1..].iter().all(one)).then_some(q)
+                (narrow && node.operands[1..].iter().all(one)).then_some((q, 1))
             }
             Op::Unary(_) | Op::Binary(_) | Op::Select | Op::Cast(_) => self.shared(node, known),
             _ => None,
         };
-        if let Some(q) = source {
-            self.of.insert(id, q);
+        if let Some(source) = source.filter(|(_, length)| *length <= LONGEST) {
+            self.of.insert(id, source);
         }
     }
 
     /// The tensor that all operands are functions of, constants of one value aside.
-    fn shared(&self, node: &Node, known: &Known) -> Option<NodeId> {
-        let mut source = None;
+    fn shared(&self, node: &Node, known: &Known) -> Option<(NodeId, usize)> {
+        let mut source: Option<(NodeId, usize)> = None;
         for o in &node.operands {
             match self.of.get(o) {
-                Some(q) if source.is_none_or(|s| s == *q) => source = Some(*q),
+                Some((q, n)) if source.is_none_or(|s| s.0 == *q) => {
+                    source = Some((*q, n + source.map_or(0, |s| s.1)));
+                }
                 Some(_) => return None,
                 None => {
                     known.of(*o).filter(|v| uniform(v).is_some())?;
                 }
             }
         }
-        source
+        source.map(|(q, n)| (q, n + 1))
     }
 
     /// The tensor that `id` is a function of.
     pub(super) fn source(&self, id: NodeId) -> Option<NodeId> {
-        self.of.get(&id).copied()
+        self.of.get(&id).map(|(q, _)| *q)
     }
 
     /// What `last`, a `Quantize` of such a function, gives for each of the 256 values of its source, smallest first.

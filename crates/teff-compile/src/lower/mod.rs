@@ -69,11 +69,11 @@ struct Lowering<'a> {
 }
 
 /// The graph as it is lowered: parameters are constants, what can be computed now is, scales are part of weights.
-pub(crate) fn prepare(graph: &Graph) -> Graph {
+pub(crate) fn prepare(graph: &Graph) -> Result<Graph, Error> {
     // Before constants are folded: quantised weights are to stay what they are.
-    let graph = integer(&passes::freeze(graph)).expect("a rewrite of a checked graph");
+    let graph = integer(&passes::freeze(graph))?;
     let graph = passes::simplify(&graph);
-    passes::simplify(&fold::fold_channels(&graph))
+    Ok(passes::simplify(&fold::fold_channels(&graph)))
 }
 
 /// Lowers a prepared graph. Buffers in the arena have no addresses yet.
