@@ -28,15 +28,19 @@ fn dense_on_a_cortex_m0plus() {
             program tiny
               input0: f32[1,3] = input 0
               output0: f32[1,2] = output 0
-              layer_weight: f32[6] = constant
+              layer_weight: f32[3,2] = constant
               layer_bias: f32[2] = constant
               arena of 0 bytes, aligned to 1, at least 0
             kernel layer of "layer": matmul add max -> f32[1,2], 6 macs
-              for tile.0 in 0..2
-                var sum.1: f32 = 0.0
-                for i.2 in 0..3
-                  sum.1 = (sum.1 + (input0[i.2] * layer_weight[3*tile.0 + i.2]))
-                output0[tile.0] = max((sum.1 + layer_bias[tile.0]), 0.0)
+              array sum.0: f32[2]
+              for j.0 in 0..2
+                sum.0[j.0] = 0.0
+              for i.1 in 0..3
+                let x.2: f32 = input0[i.1]
+                for j.3 in 0..2
+                  sum.0[j.3] = (sum.0[j.3] + (x.2 * layer_weight[2*i.1 + j.3]))
+              for j.4 in 0..2
+                output0[j.4] = max((sum.0[j.4] + layer_bias[j.4]), 0.0)
         "#]],
     );
     check(
@@ -59,8 +63,8 @@ fn dense_on_a_cortex_m0plus() {
                 return b > a || b != b ? b : a;
             }
 
-            static const float layer_weight[6] = {
-                0.076858625f, 0.2838043f, 0.54386705f, -0.06424848f, -0.06435764f, 0.30356422f
+            static const float layer_weight[6] = {  /* f32[3,2] */
+                0.076858625f, -0.06424848f, 0.2838043f, -0.06435764f, 0.54386705f, 0.30356422f
             };
 
             static const float layer_bias[2] = {
@@ -70,12 +74,18 @@ fn dense_on_a_cortex_m0plus() {
             /* layer: matmul, add, max, gives f32[1,2], 6 multiply-accumulates */
             static void layer(const float *restrict in, float *restrict out)
             {
-                for (int tile = 0; tile < 2; tile++) {
-                    float sum = 0.0f;
-                    for (int i = 0; i < 3; i++) {
-                        sum += in[i] * layer_weight[3 * tile + i];
+                float sum[2];
+                for (int j = 0; j < 2; j++) {
+                    sum[j] = 0.0f;
+                }
+                for (int i = 0; i < 3; i++) {
+                    const float x = in[i];
+                    for (int j = 0; j < 2; j++) {
+                        sum[j] += x * layer_weight[2 * i + j];
                     }
-                    out[tile] = max_f32(sum + layer_bias[tile], 0.0f);
+                }
+                for (int j = 0; j < 2; j++) {
+                    out[j] = max_f32(sum[j] + layer_bias[j], 0.0f);
                 }
             }
 

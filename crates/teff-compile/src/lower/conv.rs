@@ -118,7 +118,9 @@ impl<'a> Lowering<'a> {
             });
             return vec![(Tiles { start: 0, count: columns, width: 1 }, offsets)];
         }
-        let most = if axes == 0 { 1 } else { (self.target.sums / width.max(1)).clamp(1, 4) };
+        // Places side by side share weights and inputs, which takes registers and, at the edges, code of its own.
+        let share = axes > 0 && self.target.steps > 1;
+        let most = if share { (self.target.sums / width.max(1)).clamp(1, 4) } else { 1 };
         let beside = |n: usize| {
             (0..n).map(|i| (0..axes).map(|axis| if axis + 1 == axes { i } else { 0 }).collect()).collect()
         };
