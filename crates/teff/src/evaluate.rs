@@ -3,7 +3,7 @@
 use crate::error::{Error, Result};
 use crate::metrics::{Confusion, argmax};
 use teff_data::Dataset;
-use teff_graph::{DType, Graph};
+use teff_graph::{DType, Graph, Tensor, Type};
 use teff_host::{Options, Plan};
 
 /// What a network said of each sample of a data set.
@@ -52,6 +52,8 @@ pub fn predict(graph: &Graph, data: &Dataset, threads: usize) -> Result<Predicti
     if x.is_empty() || !x.len().is_multiple_of(sample) {
         return fail(format!("takes {x}, but a sample of the data has shape {:?}", data.shape()));
     }
+    let turned = channels_first(graph, x, data.shape())?;
+    let graph = turned.as_ref().unwrap_or(graph);
     let batch = x.len() / sample;
     if y.len() != batch * classes {
         return fail(format!("gives {y}, but the data has {classes} classes"));
@@ -67,4 +69,38 @@ pub fn predict(graph: &Graph, data: &Dataset, threads: usize) -> Result<Predicti
     }
     let classes_said = logits.chunks_exact(classes).map(|l| argmax(l) as u16).collect();
     Ok(Predictions { logits, classes: classes_said, width: classes })
+}
+
+/// The graph for samples with channels first, if it takes them last, as TFLite models do.
+fn channels_first(graph: &Graph, x: &Type, sample: &[usize]) -> Result<Option<Graph>> {
+    let &[c, h, w] = sample else { return Ok(None) };
+    let last = matches!(x.shape[..], [_, a, b, d] if [a, b, d] == [h, w, c] && [a, b, d] != [c, h, w]);
+    if !last || c == 1 {
+        return Ok(None);
+    }
+    let input = Tensor::input("samples", x.dtype, &[x.shape[0], c, h, w]);
+    let outputs = graph.instantiate(&[input.permute(&[0, 2, 3, 1])]);
+    let named: Vec<(&str, Tensor)> = graph.outputs().iter().map(|o| &*o.name).zip(outputs).collect();
+    Ok(Some(Graph::from_tensors(&graph.name, &[input], &named)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use teff_data::Samples;
+
+    #[test]
+    fn networks_that_take_channels_last_get_them_last() {
+        // Two samples of 2 channels, 2 x 3; the networks give the sums of the channels.
+        let pixels: Vec<f32> = (0..24).map(|x| x as f32).collect();
+        let classes = vec!["a".to_string(), "b".to_string()];
+        let data = Dataset::new(Samples::F32(pixels), vec![2, 2, 3], vec![0, 1], classes).unwrap();
+        let graph = |shape: &[usize], axes: &[isize]| {
+            let x = Tensor::input("x", DType::F32, shape);
+            Graph::from_tensors("sums", std::slice::from_ref(&x), &[("y", x.sum(axes))]).unwrap()
+        };
+        let expected = vec![15.0, 51.0, 87.0, 123.0];
+        assert_eq!(predict(&graph(&[1, 2, 2, 3], &[2, 3]), &data, 1).unwrap().logits, expected);
+        assert_eq!(predict(&graph(&[1, 2, 3, 2], &[1, 2]), &data, 1).unwrap().logits, expected);
+    }
 }
