@@ -104,12 +104,37 @@ fn scalar<T: teff_graph::Element>(rank: usize, x: T) -> Tensor {
     Tensor::constant(Value::new(vec![1; rank], vec![x]))
 }
 
+impl Net {
+    /// A rectified layer, many of whose results are the least of their type, and a dense one.
+    fn dense(&mut self, x: &Tensor) -> Tensor {
+        let n: usize = x.shape().iter().product();
+        let scale = 0.01 + self.rng.below(50) as f32 / 1000.0;
+        let flat = x.relu().reshape(&[1, n]);
+        let flat = match self.rng.below(3) {
+            0 => flat
+                .quantize(&scalar(2, scale), &scalar(2, 0u8))
+                .dequantize(&scalar(2, scale), &scalar(2, 0u8)),
+            _ => flat
+                .quantize(&scalar(2, scale), &scalar(2, -128i8))
+                .dequantize(&scalar(2, scale), &scalar(2, -128i8)),
+        };
+        let outputs = 1 + self.rng.below(14);
+        let w = self.weights(&[outputs, n]);
+        let bias = Tensor::constant(uniform(&mut self.rng, &[outputs], 0.5));
+        let y = flat.matmul(&w.transpose()) + bias;
+        self.quantize(&y)
+    }
+}
+
 /// A network of so many random layers whose interface is of integers, and an input.
 fn network(seed: u64, layers: usize) -> (Graph, Value) {
     let shape = [1, 1 + seed as usize % 3, 4 + seed as usize % 4, 5];
     let (mut net, mut x) = Net::new(seed, &shape);
     for _ in 0..layers {
         x = net.layer(&x);
+    }
+    if seed % 3 == 0 {
+        x = net.dense(&x);
     }
     // The last quantised integers: the operand of the last `dequantize`.
     let y = x.operands()[0].clone();

@@ -17,14 +17,14 @@ enum Along {
 }
 
 /// What the loops of one product share. The lanes run `across` one axis of the result, the places of a tile along the other.
-struct Product {
-    hero: NodeId,
-    dtype: DType,
+pub(super) struct Product {
+    pub(super) hero: NodeId,
+    pub(super) dtype: DType,
     along: Along,
-    a: NodeId,
-    b: NodeId,
-    inner: usize,
-    packed: Option<BufferId>,
+    pub(super) a: NodeId,
+    pub(super) b: NodeId,
+    pub(super) inner: usize,
+    pub(super) packed: Option<BufferId>,
 }
 
 /// Where one tile lies.
@@ -56,11 +56,16 @@ impl<'a> Lowering<'a> {
         let batch = ty.shape[..ty.rank() - 2].to_vec();
         let along = if n == 1 && m > 1 { Along::Rows } else { Along::Columns };
         let (outer, across) = if along == Along::Columns { (m, n) } else { (n, m) };
+        let single = outer == 1 && batch.iter().product::<usize>() == 1 && along == Along::Columns;
+        let sparse = single && self.skips_zeros(a, ty.dtype, across);
         let lanes = if outer > 1 { self.target.lanes.div_ceil(2) } else { self.target.lanes };
-        let plan = tiles(across, lanes);
+        let plan = tiles(across, if sparse { across } else { lanes });
         let weights = if along == Along::Columns { b } else { a };
         let packed = self.packed_matrix(weights, along, inner, across, &plan, &batch);
         let product = Product { hero, dtype: ty.dtype, along, a, b, inner, packed };
+        if sparse {
+            return self.sparse_product(group, &product, across);
+        }
         let mut first = 0;
         for tile in plan {
             let places = (self.target.sums / tile.width.max(1)).clamp(1, 4);
@@ -146,6 +151,17 @@ impl<'a> Lowering<'a> {
         })
     }
 
+    /// What a matrix is read from, and whether it is its transpose: simplification leaves a transposition when the constant is used
+    /// elsewhere.
+    fn transposed(&self, node: NodeId) -> (NodeId, bool) {
+        match &self.node(node).op {
+            Op::Permute(p) if p.iter().rev().take(2).eq([&(p.len() - 2), &(p.len() - 1)]) => {
+                (self.graph[node].operands[0], true)
+            }
+            _ => (node, false),
+        }
+    }
+
     /// Constant weights in the order the tiles read them.
     fn packed_matrix(
         &mut self,
@@ -159,13 +175,7 @@ impl<'a> Lowering<'a> {
         if batch.iter().product::<usize>() != 1 {
             return None;
         }
-        // Seen through a transposition too, which simplification leaves when the constant is used elsewhere.
-        let (source, flipped) = match &self.node(node).op {
-            Op::Permute(p) if p.iter().rev().take(2).eq([&(p.len() - 2), &(p.len() - 1)]) => {
-                (self.graph[node].operands[0], true)
-            }
-            _ => (node, false),
-        };
+        let (source, flipped) = self.transposed(node);
         let constant = self.known(source)?;
         let by_input = (along == Along::Columns) != flipped;
         let mut order = Vec::with_capacity(constant.len());

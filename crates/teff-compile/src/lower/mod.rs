@@ -24,6 +24,7 @@ mod reduce;
 mod rows;
 mod scan;
 mod settle;
+mod sparse;
 mod tidy;
 mod tile;
 mod work;

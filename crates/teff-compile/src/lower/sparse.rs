@@ -1,0 +1,69 @@
+//! Products of a row of which many elements are zero, on machines without vectors: an input that is zero takes no products. All sums
+//! are held at once, and each input meets the weights of all outputs.
+
+use super::Lowering;
+use super::fuse::Group;
+use super::matmul::Product;
+use crate::error::Error;
+use crate::program::{Expr, Index, Stmt};
+use teff_graph::{Binary, DType, NodeId, Num, Op, Unary};
+
+/// Sums that are held at most: 2 kB of stack.
+const MOST: usize = 512;
+/// Products written out in a turn of the inner loop.
+const TOGETHER: usize = 4;
+
+impl<'a> Lowering<'a> {
+    /// Whether the product of `[1, inner]` and `[inner, across]` is to be computed this way: its inputs are 8-bit integers less the
+    /// least of their type, as pictures and what follows a rectifier are.
+    pub(super) fn skips_zeros(&self, inputs: NodeId, dtype: DType, across: usize) -> bool {
+        let node = self.node(inputs);
+        let narrow = |id: NodeId, of: DType| match self.node(id).op {
+            Op::Cast(DType::I32) => self.node(self.node(id).operands[0]).ty.dtype == of,
+            _ => false,
+        };
+        let shifted = match node.op {
+            Op::Binary(Binary::Add | Binary::Sub) => narrow(node.operands[0], DType::I8),
+            _ => narrow(inputs, DType::U8),
+        };
+        self.target.steps == 1 && dtype == DType::I32 && shifted && (8..=MOST).contains(&across)
+    }
+
+    pub(super) fn sparse_product(&mut self, group: &Group, p: &Product, across: usize) -> Result<(), Error> {
+        let rank = self.node(p.hero).ty.rank();
+        let zeros = vec![Index::zero(); rank - 1];
+        let at = |last: &Index| zeros.iter().chain([last]).cloned().collect::<Vec<_>>();
+        let sums = self.array("sum", p.dtype, across);
+        let zero = Expr::constant(p.dtype, Num::Int(0));
+        self.repeat("j", across, |l, j| {
+            l.push(Stmt::StoreLocal(sums, j, zero));
+            Ok(())
+        })?;
+        self.repeat("i", p.inner, |l, i| {
+            let x = l.element(p.a, &at(&i))?;
+            let x = l.name_value("x", x);
+            let is_zero = Expr::binary(Binary::Eq, x.clone(), Expr::constant(p.dtype, Num::Int(0)));
+            l.when(Some(Expr::unary(Unary::Not, is_zero)), |l| {
+                let add = |l: &mut Self, j: Index| -> Result<(), Error> {
+                    let weight = match p.packed {
+                        Some(packed) => Expr::Load(packed, p.dtype, i.times(across as i64).plus(&j)),
+                        None => l.element(p.b, &[&zeros[1..], &[i.clone(), j.clone()]].concat())?,
+                    };
+                    let product = Expr::binary(Binary::Mul, x.clone(), weight);
+                    let sum = Expr::binary(Binary::Add, Expr::LoadLocal(sums, p.dtype, j.clone()), product);
+                    l.push(Stmt::StoreLocal(sums, j, sum));
+                    Ok(())
+                };
+                let turns = across / TOGETHER;
+                l.repeat("j", turns, |l, j| {
+                    (0..TOGETHER).try_for_each(|k| add(l, j.times(TOGETHER as i64).offset(k as i64)))
+                })?;
+                (turns * TOGETHER..across).try_for_each(|j| add(l, Index::from(j as i64)))
+            })
+        })?;
+        self.repeat_rolled(across, |l, j| {
+            let sum = Expr::LoadLocal(sums, p.dtype, j.clone());
+            l.finish(group, p.hero, &at(&j), sum)
+        })
+    }
+}
