@@ -129,7 +129,8 @@ impl<'a> Lowering<'a> {
         let scale = self.element_of(scale, &block, name)?;
         let zero = self.element_of(zero, &block, name)?;
         if let Op::Quantize { dtype, low, high } = &node.op {
-            return Ok(quantized(x, scale, zero, *dtype, *low, *high));
+            let quantise = if self.target.steps > 1 { quantized } else { quantized_slowly };
+            return Ok(quantise(x, scale, zero, *dtype, *low, *high));
         }
         let (q, zero) = (x.cast(DType::I32), zero.cast(DType::I32));
         let is_zero = matches!(&zero, Expr::Const(s) if s.get() == Num::Int(0))
@@ -229,6 +230,31 @@ fn scale_index(index: &[Index], x: &Type, scale: &Type) -> Vec<Index> {
         b => Index::atom(crate::program::Atom::Div(Box::new(i.clone()), (n / b) as i64)),
     };
     index.iter().zip(&x.shape).zip(&scale.shape).map(block).collect()
+}
+
+/// The same as [`quantized`], for machines whose floats are software: it clamps integers, and a zero that was loaded, as most of a
+/// picture's elements are, is not divided.
+fn quantized_slowly(x: Expr, scale: Expr, zero: Expr, dtype: DType, low: i32, high: i32) -> Expr {
+    if dtype.size() > 2 {
+        return quantized(x, scale, zero, dtype, low, high);
+    }
+    let (is_load, float) = (matches!(x, Expr::Load(..)), x.dtype());
+    let is_plain = matches!(&scale, Expr::Const(s) if s.get().as_f64() > 0.0 && s.get().as_f64().is_finite());
+    let rounded = Expr::unary(Unary::Round, Expr::binary(Binary::Div, x.clone(), scale));
+    let clamped = |q: Expr, low: i64, high: i64| {
+        let q = Expr::binary(Binary::Max, q, Expr::int(DType::I32, low));
+        Expr::binary(Binary::Min, q, Expr::int(DType::I32, high))
+    };
+    let from = |q: Expr| {
+        let q = Expr::binary(Binary::Add, q, zero.clone().cast(DType::I32));
+        clamped(q, low.into(), high.into()).cast(dtype)
+    };
+    let q = from(clamped(rounded.cast(DType::I32), -1 << 20, 1 << 20));
+    if !is_load || !is_plain {
+        return q;
+    }
+    let is_zero = Expr::binary(Binary::Eq, x, Expr::constant(float, Num::Float(0.0)));
+    Expr::select(is_zero, from(Expr::int(DType::I32, 0)), q)
 }
 
 /// `clamp(round_half_even(x / scale) + zero, low, high)`: the quotient is held to a range where the sum is exact.
