@@ -133,7 +133,7 @@ fn network(seed: u64, layers: usize) -> (Graph, Value) {
     for _ in 0..layers {
         x = net.layer(&x);
     }
-    if seed % 3 == 0 {
+    if seed.is_multiple_of(3) {
         x = net.dense(&x);
     }
     // The last quantised integers: the operand of the last `dequantize`.
