@@ -124,6 +124,21 @@ impl Pins {
         self.settle(now);
     }
 
+    /// Whether the inputs in `mask` have just the level that the outside gives them.
+    pub(crate) fn follows_outside(&self, mask: u32) -> bool {
+        !self.overridden && mask & !(self.outside_driven & self.input_enable & !self.chip.1) == 0
+    }
+
+    /// Sets what the outside drives on pins that follow it, all in `mask`, later than any change before. Nobody is told.
+    #[inline(always)]
+    pub(crate) fn follow(&mut self, mask: u32, level: u32, now: u64) {
+        self.outside_level = self.outside_level & !mask | level;
+        self.pad_level = self.pad_level & !mask | level;
+        self.level = self.level & !mask | level;
+        self.newest = (self.newest + 1) % HISTORY;
+        self.history[self.newest] = (now, self.level);
+    }
+
     /// Lets go of the pins in `mask` from outside.
     pub(crate) fn release_outside(&mut self, mask: u32, now: u64) {
         self.outside_driven &= !mask;

@@ -42,7 +42,17 @@ pub(crate) struct Sched {
     pub(crate) limit: u64,
     /// The cores stop at the first instruction boundary at or after this cycle; 0 stops them at once.
     pub(crate) horizon: u64,
+    /// The horizon lies past events that no core can see; they are handled when it is reached, or when a core looks.
+    pub(crate) lazy: bool,
+    /// While it does: the last cycle without an event that a core sees.
+    pub(crate) quiet: u64,
 }
+
+/// The sources whose events a core sees only through others: by an interrupt, a transfer, or a register it reads.
+const HIDDEN: [usize; 3] = [Event::Board as usize, Event::Pio0 as usize, Event::Pio1 as usize];
+
+/// This close to the end of a run nothing is put off, so that it ends in the same state however far it ran at once.
+const NEAR_END: u64 = 1024;
 
 impl Sched {
     pub(crate) fn new() -> Sched {
@@ -54,6 +64,72 @@ impl Sched {
             idle_first: 0,
             limit: NEVER,
             horizon: 0,
+            lazy: false,
+            quiet: 0,
+        }
+    }
+
+    /// The earliest event that a core sees at once.
+    #[inline]
+    pub(crate) fn next_seen(&self) -> u64 {
+        self.idle_next.min(self.due[Event::Dma as usize])
+    }
+
+    /// The cycle of the first planned event of a hidden source, if any is planned.
+    #[inline(always)]
+    pub(crate) fn earliest_hidden(&self) -> Option<u64> {
+        HIDDEN.map(|index| self.due[index]).into_iter().min().filter(|&due| due != NEVER)
+    }
+
+    /// Takes the first event at or before `now` if it is of a hidden source, with its cycle.
+    #[inline(always)]
+    pub(crate) fn take_hidden(&mut self, now: u64) -> Option<(Event, u64)> {
+        let [board, pio0, pio1] = HIDDEN.map(|index| self.due[index]);
+        // Of equal ones the first source comes first, and all of them come before the others.
+        let (event, due) = if board <= pio0 && board <= pio1 {
+            (Event::Board, board)
+        } else if pio0 <= pio1 {
+            (Event::Pio0, pio0)
+        } else {
+            (Event::Pio1, pio1)
+        };
+        if due > now || due > self.next_seen() {
+            return None;
+        }
+        self.due[event as usize] = NEVER;
+        Some((event, due))
+    }
+
+    /// Begins to take hidden events one after the other by [`Sched::take_hidden`]: plans are only noted.
+    #[inline(always)]
+    pub(crate) fn begin_hidden(&mut self) {
+        (self.next, self.first) = (0, COUNT);
+    }
+
+    /// Looks for the earliest anew, after hidden events.
+    #[inline(always)]
+    pub(crate) fn end_hidden(&mut self) {
+        self.recompute(Event::Board as usize);
+    }
+
+    /// Lets the cores run on to `seen`, before which no core sees anything happen.
+    #[inline]
+    pub(crate) fn run_on(&mut self, seen: u64) {
+        let eager = self.next.min(self.limit);
+        let put_off = seen.min(self.limit.saturating_sub(NEAR_END));
+        self.lazy = put_off > eager;
+        self.horizon = put_off.max(eager);
+        self.quiet = self.horizon - 1;
+    }
+
+    /// Ends what [`Sched::run_on`] put off: the cores stop at the next event of any kind.
+    #[inline]
+    pub(crate) fn heed(&mut self) {
+        if self.lazy {
+            self.lazy = false;
+            if self.horizon != 0 {
+                self.horizon = self.next.min(self.limit);
+            }
         }
     }
 

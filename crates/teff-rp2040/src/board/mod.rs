@@ -17,7 +17,7 @@ use crate::wires::Wires;
 pub use describe::{CameraPins, Description, ImuPins, LcdPins, MicrophonePins};
 pub use gif_read::{Timed, read_gif};
 pub use gif_write::GifWriter;
-use hm01b0::Camera;
+use hm01b0::{Camera, Line};
 use i2c_bus::BitBus;
 use imu::Imu;
 pub use imu::Motion;
@@ -192,6 +192,13 @@ impl Board {
         if let Some(bus) = &mut self.bit_bus {
             bus.pins_changed(changed, level, now, wires, &mut self.devices);
         }
+    }
+
+    /// The inner of the line that the camera is sending, if no other device watches its pins.
+    #[inline]
+    pub(crate) fn line(&mut self) -> Option<Line<'_>> {
+        let line = self.devices.camera.as_mut()?.line()?;
+        (line.moving() & self.watched == 0).then_some(line)
     }
 
     pub(crate) fn event(&mut self, now: u64, wires: &mut Wires) {

@@ -11,10 +11,67 @@ impl Bus {
     /// Handles every event due at or before `now`.
     #[inline]
     pub(crate) fn sync(&mut self, now: u64) {
-        while let Some((event, when)) = self.wires.sched.take(now) {
-            self.handle(event, when);
+        while self.wires.sched.next() <= now {
+            self.hidden_events(now);
+            if let Some((event, when)) = self.wires.sched.take(now) {
+                self.handle(event, when);
+            }
         }
         self.synced = self.synced.max(now);
+    }
+
+    /// Handles the events of the board and the PIO blocks that come before any other and at or before `now`.
+    fn hidden_events(&mut self, now: u64) {
+        self.wires.sched.begin_hidden();
+        self.stream(now);
+        while let Some((event, when)) = self.wires.sched.take_hidden(now) {
+            match event {
+                Event::Board => self.board.event(when, &mut self.wires),
+                Event::Pio0 => self.pios[0].event(when, &mut self.wires),
+                _ => self.pios[1].event(when, &mut self.wires),
+            }
+            self.after_change(when);
+        }
+        self.wires.sched.end_hidden();
+    }
+
+    /// The cycle before which nothing happens that a core sees without looking: no interrupt and no transfer. What
+    /// camera and PIO do until then can be put off.
+    fn next_seen(&mut self) -> u64 {
+        let sched = &self.wires.sched;
+        let (next, seen) = (sched.next(), sched.next_seen());
+        if next >= seen || self.io_bank.interrupts() {
+            return next;
+        }
+        self.pios.iter_mut().fold(seen, |seen, pio| seen.min(pio.next_seen(next)))
+    }
+
+    /// Lets the cores run up to the next event that they see.
+    pub(crate) fn run_on(&mut self) {
+        let seen = self.next_seen();
+        self.wires.sched.run_on(seen);
+    }
+
+    /// Before a core that began its instruction at `begin` accesses a register: handles what was put off.
+    #[inline]
+    pub(crate) fn heed(&mut self, begin: u64) {
+        if self.wires.sched.lazy {
+            self.sync(begin);
+            self.wires.sched.heed();
+        }
+    }
+
+    /// Whether an event falls into the stall of a fetch, after `begin` and up to `end`.
+    #[inline(always)]
+    pub(crate) fn event_in(&mut self, begin: u64, end: u64) -> bool {
+        if !self.wires.sched.lazy {
+            return end >= self.wires.sched.horizon;
+        }
+        if self.wires.sched.next().min(self.wires.sched.limit) > end {
+            return false;
+        }
+        self.sync(begin);
+        self.wires.sched.next().min(self.wires.sched.limit) <= end
     }
 
     /// Handles every event due at `now`, the cycle of the core that is behind, and lets the cores run on to the next.
@@ -25,11 +82,10 @@ impl Bus {
             return false;
         }
         self.sync(now);
-        let sched = &mut self.wires.sched;
-        if sched.horizon == 0 {
+        if self.wires.sched.horizon == 0 {
             return false;
         }
-        sched.horizon = sched.next().min(sched.limit);
+        self.run_on();
         true
     }
 

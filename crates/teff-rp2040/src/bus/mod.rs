@@ -6,6 +6,7 @@ pub(crate) mod events;
 pub(crate) mod map;
 pub(crate) mod memory;
 pub(crate) mod registers;
+mod stream;
 pub(crate) mod xip;
 
 use crate::board::Board;

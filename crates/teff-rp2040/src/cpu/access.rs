@@ -53,6 +53,9 @@ fn load_elsewhere(core: &mut Core, bus: &mut Bus, addr: u32, size: u32, at: &mut
     if addr & (size - 1) != 0 {
         return Err(Fault::Unaligned { addr });
     }
+    if addr >> 24 >= 0x30 || matches!(addr >> 24, 0x14 | 0x18) {
+        bus.heed(core.cycle);
+    }
     match addr >> 28 {
         0xd => {
             *at -= 1; // the single-cycle IO port (datasheet 2.3.1)
@@ -81,6 +84,9 @@ fn store_elsewhere(
 ) -> Result<(), Fault> {
     if addr & (size - 1) != 0 {
         return Err(Fault::Unaligned { addr });
+    }
+    if addr >> 24 >= 0x30 || matches!(addr >> 24, 0x14 | 0x18) {
+        bus.heed(core.cycle);
     }
     match addr >> 28 {
         0xd => {

@@ -21,7 +21,7 @@ pub(crate) fn run<P: Probe>(core: &mut Core, bus: &mut Bus, probe: &mut P) {
             }
             bus.contended = bus.dma.active();
         }
-        step(core, bus, probe);
+        step(core, bus, probe, u64::MAX);
     }
 }
 
@@ -33,20 +33,21 @@ pub(crate) fn run_both<P: Probe>(cores: &mut [Core; 2], bus: &mut Bus, probe: &m
             if first.cycle >= bus.wires.sched.horizon && !bus.catch_up(first.cycle) {
                 return;
             }
-            step(first, bus, probe);
+            step(first, bus, probe, second.cycle);
         }
         while second.cycle < first.cycle {
             if second.cycle >= bus.wires.sched.horizon && !bus.catch_up(second.cycle) {
                 return;
             }
-            step(second, bus, probe);
+            step(second, bus, probe, first.cycle - 1);
         }
     }
 }
 
-/// Executes the instruction at the core's PC, or charges the stall of its fetch when an event falls into it.
+/// Executes the instruction at the core's PC, or charges the stall of its fetch when an event falls into it. The core is the
+/// next to go on up to cycle `ahead`.
 #[inline(always)]
-pub(crate) fn step<P: Probe>(core: &mut Core, bus: &mut Bus, probe: &mut P) {
+pub(crate) fn step<P: Probe>(core: &mut Core, bus: &mut Bus, probe: &mut P, ahead: u64) {
     let pc = core.pc;
     let begin = core.cycle;
     if pc.wrapping_sub(core.window_base) >= core.window_len {
@@ -57,7 +58,11 @@ pub(crate) fn step<P: Probe>(core: &mut Core, bus: &mut Bus, probe: &mut P) {
         if !core.fetch(word, bus) {
             return;
         }
-        if core.cycle >= bus.wires.sched.horizon && core.cycle != begin {
+        // An event that no core sees matters only if the other core goes on first then, or to who watches.
+        let watched = P::ON || core.cycle > ahead;
+        if core.cycle != begin
+            && if watched { bus.event_in(begin, core.cycle) } else { core.cycle >= bus.wires.sched.horizon }
+        {
             if P::ON {
                 probe.stalled(core, pc, begin);
             }
@@ -266,7 +271,10 @@ fn perform(core: &mut Core, bus: &mut Bus, op: Op, pc: u32) -> Result<(), Fault>
             core.instructions -= 1;
             bus.wires.sched.interrupt_run();
         }
-        Kind::Native => return crate::rom::call(core, bus, imm),
+        Kind::Native => {
+            bus.heed(core.cycle);
+            return crate::rom::call(core, bus, imm);
+        }
         Kind::Undefined | Kind::Unknown => return Err(Fault::Undefined),
     }
     Ok(())

@@ -26,6 +26,11 @@ impl IoBank {
         IoBank::default()
     }
 
+    /// Whether any pin can interrupt a core.
+    pub(crate) fn interrupts(&self) -> bool {
+        self.used
+    }
+
     fn raw(&self, word: usize, wires: &Wires) -> u32 {
         let level = wires.pins.input() >> (8 * word) & 0xff;
         let mut raw = self.edges[word];
@@ -53,6 +58,17 @@ impl IoBank {
         }
         if self.used {
             self.update(wires);
+        }
+    }
+
+    /// Latches edges of inputs that interrupt nobody.
+    pub(crate) fn latch(&mut self, rose: u32, fell: u32) {
+        let mut left = rose | fell;
+        while left != 0 {
+            let pin = left.trailing_zeros();
+            let edges = (rose >> pin & 1) << 3 | (fell >> pin & 1) << 2;
+            self.edges[pin as usize / 8] |= edges << (4 * (pin % 8));
+            left &= left - 1;
         }
     }
 

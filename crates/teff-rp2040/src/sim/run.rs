@@ -31,6 +31,7 @@ impl Simulator {
     pub(crate) fn run_with<P: Probe>(&mut self, until: u64, probe: &mut P) -> Stop {
         self.step_over_stop(probe);
         loop {
+            self.catch_up_quietly();
             if let Some(stop) = self.take_stop() {
                 return stop;
             }
@@ -53,7 +54,7 @@ impl Simulator {
             }
             let bus = &mut *self.bus;
             bus.wires.sched.limit = until;
-            bus.wires.sched.horizon = bus.wires.sched.next().min(until);
+            bus.run_on();
             let dma = bus.dma.active();
             match awake {
                 [true, true] => {
@@ -66,6 +67,18 @@ impl Simulator {
                     run(&mut self.cores[usize::from(!first)], bus, probe);
                 }
             }
+        }
+    }
+
+    /// Handles the events that were put off, up to the core that is behind; those that cores see come later.
+    fn catch_up_quietly(&mut self) {
+        if self.bus.wires.sched.lazy {
+            let asleep = |state| matches!(state, State::WaitEvent | State::WaitInterrupt | State::Held);
+            let awake = self.cores.iter().filter(|core| !asleep(core.state));
+            if let Some(now) = awake.map(|core| core.cycle).min() {
+                self.bus.sync(now.min(self.bus.wires.sched.quiet));
+            }
+            self.bus.wires.sched.lazy = false;
         }
     }
 

@@ -191,7 +191,7 @@ impl Pio {
         let m = &mut self.sm[i];
         let pin = match instruction >> 5 & 3 {
             0 => index,
-            1 => ((m.pin_ctrl >> 15 & 31) + index) & 31,
+            1 => (m.in_base() + index) & 31,
             _ => {
                 let flag = flag_index(index, i);
                 if u32::from(cycle.flags >> flag & 1) != polarity {
@@ -211,19 +211,14 @@ impl Pio {
         let count = if count == 0 { 32 } else { count };
         if !m.pushing {
             let value = match source {
-                0 => cycle.pins.rotate_right(m.pin_ctrl >> 15 & 31),
+                0 => cycle.pins.rotate_right(m.in_base()),
                 1 => m.x,
                 2 => m.y,
                 6 => m.isr,
                 7 => m.osr,
                 _ => 0,
-            } & (u32::MAX >> (32 - count));
-            m.isr = match (count, m.shift_ctrl >> 18 & 1) {
-                (32, _) => value,
-                (_, 0) => m.isr << count | value,
-                _ => m.isr >> count | value << (32 - count),
             };
-            m.isr_count = (m.isr_count + count).min(32);
+            m.shift_in(value, count);
         }
         if !m.autopush() || m.isr_count < m.push_threshold() {
             return Next::Advance;
@@ -276,7 +271,7 @@ impl Pio {
     fn mov(&mut self, i: usize, destination: u16, low: u32, cycle: &Cycle) -> Next {
         let m = &mut self.sm[i];
         let source = match low & 7 {
-            0 => cycle.pins.rotate_right(m.pin_ctrl >> 15 & 31),
+            0 => cycle.pins.rotate_right(m.in_base()),
             1 => m.x,
             2 => m.y,
             5 => {
@@ -349,7 +344,7 @@ impl Pio {
 }
 
 /// The next program address, around the wrap.
-fn advance(m: &mut Machine) {
+pub(super) fn advance(m: &mut Machine) {
     let (bottom, top) = (m.exec_ctrl >> 7 & 31, m.exec_ctrl >> 12 & 31);
     m.pc = if u32::from(m.pc) == top { bottom as u8 } else { (m.pc + 1) & 31 };
 }

@@ -136,6 +136,37 @@ impl Machine {
         self.due = self.tick;
     }
 
+    /// It ticks in every cycle.
+    pub(crate) fn undivided(&self) -> bool {
+        self.clkdiv == 0x1_0000
+    }
+
+    /// Leaves an undivided machine due at `due`, or asleep.
+    pub(crate) fn stop_at(&mut self, due: u64) {
+        if due != NOT_DUE {
+            self.tick = due;
+        }
+        self.due = due;
+    }
+
+    /// The pin that IN and WAIT PIN count from.
+    #[inline(always)]
+    pub(crate) fn in_base(&self) -> u32 {
+        self.pin_ctrl >> 15 & 31
+    }
+
+    /// Shifts the low `count` bits (1 to 32) of `value` into the ISR.
+    #[inline(always)]
+    pub(crate) fn shift_in(&mut self, value: u32, count: u32) {
+        let value = value & (u32::MAX >> (32 - count));
+        self.isr = match (count, self.shift_ctrl >> 18 & 1) {
+            (32, _) => value,
+            (_, 0) => self.isr << count | value,
+            _ => self.isr >> count | value << (32 - count),
+        };
+        self.isr_count = (self.isr_count + count).min(32);
+    }
+
     pub(crate) fn set_enabled(&mut self, on: bool, now: u64) {
         if on && !self.enabled {
             self.enabled = true;

@@ -7,6 +7,8 @@
 
 mod execute;
 mod machine;
+mod outlook;
+mod receiver;
 #[cfg(test)]
 mod tests;
 
@@ -15,6 +17,7 @@ use crate::sched::Event;
 use crate::wires::{Wires, dreq, irq};
 pub(crate) use machine::Machine;
 use machine::NOT_DUE;
+use outlook::Outlook;
 
 #[derive(Clone, Debug)]
 pub(crate) struct Pio {
@@ -31,6 +34,8 @@ pub(crate) struct Pio {
     dirs: u32,
     /// Pins that sleeping machines wait for; a machine that woke otherwise may have left its pin here.
     awaited: u32,
+    /// For each machine, made when needed after a register was written.
+    outlook: [Option<Box<Outlook>>; 4],
 }
 
 /// What the machines of one cycle share: the state at its start, and what they change.
@@ -56,7 +61,22 @@ impl Pio {
             out: 0,
             dirs: 0,
             awaited: 0,
+            outlook: [const { None }; 4],
         }
+    }
+
+    /// The first cycle in which a machine may move a FIFO or a flag, if no pin changes before `next`.
+    pub(crate) fn next_seen(&mut self, next: u64) -> u64 {
+        let mut seen = NOT_DUE;
+        for (machine, outlook) in self.sm.iter().zip(&mut self.outlook) {
+            if machine.enabled {
+                if outlook.is_none() {
+                    *outlook = Some(Box::new(Outlook::new(&self.program, machine)));
+                }
+                seen = outlook.as_ref().map_or(0, |outlook| outlook.next_seen(machine, next)).min(seen);
+            }
+        }
+        seen
     }
 
     fn event_id(&self) -> Event {
@@ -215,6 +235,9 @@ impl Pio {
     }
 
     pub(crate) fn write(&mut self, reg: u32, value: u32, now: u64, wires: &mut Wires) {
+        if (0x48..0x128).contains(&reg) {
+            self.outlook = [const { None }; 4];
+        }
         match reg {
             0x00 => self.control(value, now),
             0x08 => self.debug &= !value,
