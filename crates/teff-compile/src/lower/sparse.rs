@@ -11,7 +11,7 @@ use teff_graph::{Binary, DType, NodeId, Num, Op, Unary};
 /// Sums that are held at most: 2 kB of stack.
 const MOST: usize = 512;
 /// Products written out in a turn of the inner loop.
-const TOGETHER: usize = 4;
+const TOGETHER: usize = 8;
 
 impl<'a> Lowering<'a> {
     /// Whether the product of `[1, inner]` and `[inner, across]` is to be computed this way: its inputs are 8-bit integers less the
