@@ -1,11 +1,11 @@
-//! Products of a row of which many elements are zero, on machines without vectors: an input that is zero takes no products. All sums
-//! are held at once, and each input meets the weights of all outputs.
+//! Products of a row of which many elements are zero, on machines without vectors: two neighbouring inputs that are zero take no
+//! products, as most of a picture's are. All sums are held at once, and each input meets the weights of all outputs.
 
 use super::Lowering;
 use super::fuse::Group;
 use super::matmul::Product;
 use crate::error::Error;
-use crate::program::{Expr, Index, Stmt};
+use crate::program::{ArrayId, Expr, Index, Stmt};
 use teff_graph::{Binary, DType, NodeId, Num, Op, Unary};
 
 /// Sums that are held at most: 2 kB of stack.
@@ -39,31 +39,54 @@ impl<'a> Lowering<'a> {
             l.push(Stmt::StoreLocal(sums, j, zero));
             Ok(())
         })?;
-        self.repeat("i", p.inner, |l, i| {
-            let x = l.element(p.a, &at(&i))?;
-            let x = l.name_value("x", x);
-            let is_zero = Expr::binary(Binary::Eq, x.clone(), Expr::constant(p.dtype, Num::Int(0)));
-            l.when(Some(Expr::unary(Unary::Not, is_zero)), |l| {
-                let add = |l: &mut Self, j: Index| -> Result<(), Error> {
+        let pairs = p.inner / 2;
+        self.repeat("i", pairs, |l, i| {
+            let first = i.times(2);
+            l.sparse_step(p, across, sums, &[first.clone(), first.offset(1)])
+        })?;
+        if p.inner % 2 == 1 {
+            self.sparse_step(p, across, sums, &[Index::from(p.inner as i64 - 1)])?;
+        }
+        self.repeat_rolled(across, |l, j| {
+            let sum = Expr::LoadLocal(sums, p.dtype, j.clone());
+            l.finish(group, p.hero, &at(&j), sum)
+        })
+    }
+
+    /// Adds the products of these inputs, which are neighbours, unless all of them are zero.
+    fn sparse_step(
+        &mut self,
+        p: &Product,
+        across: usize,
+        sums: ArrayId,
+        inputs: &[Index],
+    ) -> Result<(), Error> {
+        let zeros = vec![Index::zero(); self.node(p.hero).ty.rank() - 1];
+        let mut values = Vec::new();
+        for i in inputs {
+            let x = self.element(p.a, &[&zeros[..], std::slice::from_ref(i)].concat())?;
+            values.push(self.name_value("x", x));
+        }
+        let bits = values.iter().cloned().reduce(|a, b| Expr::binary(Binary::Or, a, b)).expect("an input");
+        let is_zero = Expr::binary(Binary::Eq, bits, Expr::constant(p.dtype, Num::Int(0)));
+        self.when(Some(Expr::unary(Unary::Not, is_zero)), |l| {
+            let add = |l: &mut Self, j: Index| -> Result<(), Error> {
+                let mut sum = Expr::LoadLocal(sums, p.dtype, j.clone());
+                for (i, x) in inputs.iter().zip(&values) {
                     let weight = match p.packed {
                         Some(packed) => Expr::Load(packed, p.dtype, i.times(across as i64).plus(&j)),
                         None => l.element(p.b, &[&zeros[1..], &[i.clone(), j.clone()]].concat())?,
                     };
-                    let product = Expr::binary(Binary::Mul, x.clone(), weight);
-                    let sum = Expr::binary(Binary::Add, Expr::LoadLocal(sums, p.dtype, j.clone()), product);
-                    l.push(Stmt::StoreLocal(sums, j, sum));
-                    Ok(())
-                };
-                let turns = across / TOGETHER;
-                l.repeat("j", turns, |l, j| {
-                    (0..TOGETHER).try_for_each(|k| add(l, j.times(TOGETHER as i64).offset(k as i64)))
-                })?;
-                (turns * TOGETHER..across).try_for_each(|j| add(l, Index::from(j as i64)))
-            })
-        })?;
-        self.repeat_rolled(across, |l, j| {
-            let sum = Expr::LoadLocal(sums, p.dtype, j.clone());
-            l.finish(group, p.hero, &at(&j), sum)
+                    sum = Expr::binary(Binary::Add, sum, Expr::binary(Binary::Mul, x.clone(), weight));
+                }
+                l.push(Stmt::StoreLocal(sums, j, sum));
+                Ok(())
+            };
+            let turns = across / TOGETHER;
+            l.repeat("j", turns, |l, j| {
+                (0..TOGETHER).try_for_each(|k| add(l, j.times(TOGETHER as i64).offset(k as i64)))
+            })?;
+            (turns * TOGETHER..across).try_for_each(|j| add(l, Index::from(j as i64)))
         })
     }
 }
