@@ -200,6 +200,23 @@ fn rust_has_the_bits_of_the_evaluator() {
 }
 
 #[test]
+fn small_machines_skip_inputs_that_are_zero() {
+    let (mut net, x) = Net::new(1, &[1, 2, 4, 5]);
+    let w = net.weights(&[12, 40]);
+    let rectified = x.relu().reshape(&[1, 40]);
+    let flat = rectified
+        .quantize(&scalar(2, 0.02f32), &scalar(2, -128i8))
+        .dequantize(&scalar(2, 0.02f32), &scalar(2, -128i8));
+    let y = net.quantize(&flat.matmul(&w.transpose())).operands()[0].clone();
+    let text = |target| {
+        let options = Options { target, ..Options::default() };
+        compile(&net.graph(&y), &options).unwrap().to_string()
+    };
+    assert!(text(Target::CORTEX_M0PLUS).contains("if "), "{}", text(Target::CORTEX_M0PLUS));
+    assert!(!text(Target::GENERIC).contains("if "));
+}
+
+#[test]
 fn quantised_models_are_integers_from_end_to_end() {
     let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("../teff-onnx/tests/data/models");
     let mut files: Vec<PathBuf> = std::fs::read_dir(data).unwrap().map(|f| f.unwrap().path()).collect();

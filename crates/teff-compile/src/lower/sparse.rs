@@ -14,8 +14,9 @@ const MOST: usize = 512;
 const TOGETHER: usize = 8;
 
 impl<'a> Lowering<'a> {
-    /// Whether the product of `[1, inner]` and `[inner, across]` is to be computed this way: its inputs are 8-bit integers less the
-    /// least of their type, as pictures and what follows a rectifier are.
+    /// Whether the product of `[1, inner]` and `[inner, across]` is to be computed this way: its inputs are 8-bit integers that
+    /// something is taken from, which the integer rewriting leaves only where that is the least of their type, as of pictures and behind
+    /// a rectifier; or unsigned ones.
     pub(super) fn skips_zeros(&self, inputs: NodeId, dtype: DType, across: usize) -> bool {
         let node = self.node(inputs);
         let narrow = |id: NodeId, of: DType| match self.node(id).op {
