@@ -124,6 +124,15 @@ fn body(
                 let place = store_place(p, *id, index);
                 assignment(p, &place, &Expr::Load(*id, e.dtype(), index.clone()), e)
             }
+            Stmt::PairSums(s) => {
+                p.helpers.need_pair_sums();
+                let after =
+                    |name: String, at: String| if at == "0" { name } else { format!("{name} + {at}") };
+                let weights = after(p.buffer(s.weights).into(), p.index(&s.at).0);
+                let sums = after(p.array_names[s.sums.0 as usize].clone(), s.to.to_string());
+                let inputs = &p.array_names[s.inputs.0 as usize];
+                format!("pair_sums({inputs}, {}, {weights}, {}, {sums})", s.taps, s.outputs)
+            }
             Stmt::For { .. } | Stmt::If { .. } => unreachable!("printed above"),
         };
         indent(out, depth);

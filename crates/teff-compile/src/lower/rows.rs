@@ -159,6 +159,7 @@ fn rename(body: &mut [Stmt], var: &impl Fn(Var) -> Var, arrays: u32) {
             *i = i.map_vars(var);
         }
         Expr::Const(_) | Expr::Unary(..) | Expr::Binary(..) | Expr::Select(_) | Expr::Cast(..) => {}
+        Expr::MulHigh(_) => {}
     });
     each_stmt_mut(body, &mut |s| match s {
         Stmt::For { var: v, .. } | Stmt::Let(v, _) | Stmt::Mutable(v, _) | Stmt::Set(v, _) => *v = var(*v),
@@ -172,6 +173,11 @@ fn rename(body: &mut [Stmt], var: &impl Fn(Var) -> Var, arrays: u32) {
             *i = i.map_vars(var);
         }
         Stmt::Store(_, i, _) => *i = i.map_vars(var),
+        Stmt::PairSums(p) => {
+            p.inputs.0 += arrays;
+            p.sums.0 += arrays;
+            p.at = p.at.map_vars(var);
+        }
         Stmt::If { .. } => {}
     });
 }

@@ -1,7 +1,7 @@
 //! Cleaning up after lowering: names nobody uses go, names used once beside their definition give way to their value.
 
 use super::settle::settle;
-use crate::program::{Expr, Index, Kernel, Stmt, Var, each_expr_in};
+use crate::program::{Expr, Index, Kernel, PairSums, Stmt, Var, each_expr_in};
 use std::collections::HashMap;
 
 pub(super) fn tidy(kernel: &mut Kernel) {
@@ -51,7 +51,7 @@ fn tidy_body(body: &mut Vec<Stmt>, uses: &HashMap<Var, usize>) -> bool {
                 changed |= tidy_body(otherwise, uses);
             }
             Stmt::Let(..) | Stmt::LetIndex(..) | Stmt::Mutable(..) | Stmt::Set(..) => {}
-            Stmt::Array(_) | Stmt::StoreLocal(..) | Stmt::Store(..) => {}
+            Stmt::Array(_) | Stmt::StoreLocal(..) | Stmt::Store(..) | Stmt::PairSums(_) => {}
         }
         at += 1;
     }
@@ -74,7 +74,7 @@ fn substitute_below(body: &mut [Stmt], at: usize) -> bool {
                     return true;
                 }
             }
-            Stmt::LetIndex(_, i) => {
+            Stmt::LetIndex(_, i) | Stmt::PairSums(PairSums { at: i, .. }) => {
                 if replace_in_index(i, var, &value) {
                     return true;
                 }
@@ -103,6 +103,7 @@ fn replace(e: &mut Expr, var: Var, value: &Expr) -> bool {
         Expr::Unary(_, x) | Expr::Cast(_, x) => replace(x, var, value),
         Expr::Binary(_, a, b) => replace(a, var, value) || replace(b, var, value),
         Expr::Select(operands) => operands.iter_mut().any(|x| replace(x, var, value)),
+        Expr::MulHigh(operands) => operands.iter_mut().any(|x| replace(x, var, value)),
     }
 }
 

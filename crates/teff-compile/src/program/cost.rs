@@ -89,6 +89,21 @@ impl Counter<'_> {
                 total += if then.cycles >= otherwise.cycles { then } else { otherwise };
                 total
             }
+            Stmt::PairSums(p) => {
+                let words = (p.outputs * p.taps) as u64 / 4;
+                let mut total = self.index(&p.at);
+                // For a word of weights: itself and two inputs are loaded; 20 operations make eight products and take them apart.
+                let (load, int) = (self.cycles.load, self.cycles.int);
+                let row = 12.0 * int + 4.0 * self.cycles.store;
+                let cycles = words as f64 * (2.5 * load + 20.0 * int + self.cycles.turn / 2.0);
+                total += Cost {
+                    loads: 3 * words,
+                    int_ops: 20 * words,
+                    cycles: cycles + p.outputs as f64 * row,
+                    ..Cost::default()
+                };
+                total
+            }
         }
     }
 
@@ -147,6 +162,10 @@ impl Counter<'_> {
                 total += self.expr(x);
                 let converts = to.is_float() || x.dtype().is_float();
                 total += operation(*to, if converts { self.cycles.float_add } else { self.cycles.int });
+            }
+            Expr::MulHigh(operands) => {
+                operands.iter().for_each(|x| total += self.expr(x));
+                total += operation(DType::I32, 20.0 * self.cycles.int);
             }
         }
         total

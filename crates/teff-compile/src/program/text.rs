@@ -87,6 +87,21 @@ impl Text<'_> {
                 writeln!(f, "{:1$}else", "", 2 * depth)?;
                 otherwise.iter().try_for_each(|s| self.stmt(f, s, depth + 1))
             }
+            Stmt::PairSums(p) => {
+                let name =
+                    |id: super::ArrayId| format!("{}.{}", self.kernel.arrays[id.0 as usize].name, id.0);
+                writeln!(
+                    f,
+                    "{}[{}..] = pair sums of {}[..{}] with {} rows of {} from {}",
+                    name(p.sums),
+                    p.to,
+                    name(p.inputs),
+                    p.taps,
+                    p.outputs,
+                    self.program.buffer(p.weights).name,
+                    self.index(&p.at)
+                )
+            }
         }
     }
 
@@ -141,6 +156,9 @@ impl Text<'_> {
                 format!("({} ? {} : {})", self.expr(condition), self.expr(a), self.expr(b))
             }
             Expr::Cast(dtype, x) => format!("{dtype}({})", self.expr(x)),
+            Expr::MulHigh(operands) => {
+                format!("mul_high({}, {})", self.expr(&operands[0]), self.expr(&operands[1]))
+            }
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The one place that checks what the contract of [`super`] promises; back ends trust what passed.
 
 use super::bounds::Facts;
-use super::{Atom, BufferId, Expr, Index, Kernel, Place, Program, Scalar, Stmt, Var, VarKind};
+use super::{Atom, BufferId, Expr, Index, Kernel, PairSums, Place, Program, Scalar, Stmt, Var, VarKind};
 use std::fmt;
 use teff_graph::{Binary, DType, Op, Type, Unary, infer};
 
@@ -160,7 +160,32 @@ impl Checker<'_> {
                 self.body(then, &facts.under(condition))?;
                 self.body(otherwise, &facts.outside(condition, &self.kernel.vars))
             }
+            Stmt::PairSums(p) => self.pair_sums(p, facts),
         }
+    }
+
+    /// What [`PairSums`] asks for, but for what its inputs hold.
+    fn pair_sums(&self, p: &PairSums, facts: &Facts) -> Check {
+        let last = |n: usize| Index::from(n as i64 - 1);
+        if p.taps == 0 || p.taps % 2 == 1 || p.outputs == 0 {
+            return Err(format!("sums of {} products for {} outputs", p.taps, p.outputs));
+        }
+        self.local(p.inputs.0, DType::I32, &last(p.taps), facts)?;
+        self.local(p.sums.0, DType::I32, &last(p.to + 2 * p.outputs), facts)?;
+        let b = self.buffer(p.weights, DType::I8)?;
+        let Place::Constant(weights) = &b.place else { return Err(format!("{} is no constant", b.name)) };
+        let words = p.at.terms().iter().all(|(_, c)| c % 4 == 0) && p.at.constant() % 4 == 0;
+        if !words || b.align % 4 != 0 {
+            return Err(format!("{} is read by words that lie across words", b.name));
+        }
+        // Every two neighbours are weights of one row.
+        let size = |i: usize| weights.get(i).as_int().abs();
+        if (0..b.len() / 2).any(|i| size(2 * i) + size(2 * i + 1) > PairSums::LARGEST.into()) {
+            return Err(format!("two weights of {} are too large to be added up", b.name));
+        }
+        self.inside(&p.at, b.len(), &b.name, facts)?;
+        let end = p.at.offset(PairSums::weight_len(p.outputs, p.taps) as i64 - 1);
+        self.inside(&end, b.len(), &b.name, facts)
     }
 
     fn name(&self, var: Var) -> &str {
@@ -309,6 +334,15 @@ impl Checker<'_> {
                 if a == b { Ok(a) } else { Err(format!("a choice between {a} and {b}")) }
             }
             Expr::Cast(dtype, x) => self.expr(x, facts).map(|_| *dtype),
+            Expr::MulHigh(operands) => {
+                for x in operands.iter() {
+                    let dtype = self.expr(x, facts)?;
+                    if dtype != DType::I32 {
+                        return Err(format!("the upper half of a product of {dtype}"));
+                    }
+                }
+                Ok(DType::I32)
+            }
         }
     }
 
