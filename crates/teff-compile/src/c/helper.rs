@@ -37,6 +37,7 @@ pub(super) struct Helpers {
     math: bool,
     rolled: bool,
     pair_sums: bool,
+    window_sums: bool,
     mul_high: bool,
 }
 
@@ -69,6 +70,10 @@ impl Helpers {
         self.pair_sums = true;
     }
 
+    pub(super) fn need_window_sums(&mut self) {
+        self.window_sums = true;
+    }
+
     pub(super) fn need_mul_high(&mut self) {
         self.mul_high = true;
     }
@@ -85,6 +90,12 @@ impl Helpers {
         }
         if self.mul_high {
             out += micro::MUL_HIGH;
+        }
+        if self.pair_sums || self.window_sums {
+            out += micro::MACROS;
+        }
+        if self.window_sums {
+            out += micro::WINDOW_SUMS;
         }
         if self.pair_sums {
             out += micro::PAIR_SUMS;

@@ -59,7 +59,9 @@ impl<'a> Lowering<'a> {
         geometry: &ConvGeometry,
         pool: PoolAfter<'_>,
     ) -> Result<(), Error> {
-        if self.paired_conv(group, hero, geometry, pool)? {
+        if self.paired_conv(group, hero, geometry, pool)?
+            || pool.is_none() && self.depthwise_conv(group, hero, geometry)?
+        {
             return Ok(());
         }
         let ty = self.node(hero).ty.clone();

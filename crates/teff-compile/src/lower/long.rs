@@ -1,16 +1,58 @@
 //! Products of 64 bits of which only the upper half is wanted, on machines that have to put them together.
 
 use crate::program::{Buffer, Expr, Place, Program, map_exprs};
-use teff_graph::{Binary, DType, Num};
+use std::sync::Arc;
+use teff_graph::{Binary, DType, Num, Type, Value};
 
 /// `(a * m + 2^(n-1)) >> n` with a and m of 32 bits, m not negative and n more than 32, is made of the upper half of the product: what is
 /// added has no bits in the lower half, and what is shifted out of that half carries nothing.
 pub(super) fn shorten(program: &mut Program) {
+    narrow_constants(program);
+    fold_tables(program);
     let Program { kernels, buffers, .. } = program;
     for kernel in kernels {
         map_exprs(&mut kernel.body, &mut |e| {
             if let Some(shorter) = shortened(e, buffers) {
                 *e = shorter;
+            }
+        });
+    }
+}
+
+/// Elements of constants whose positions are known are constants, as compilers know too.
+fn fold_tables(program: &mut Program) {
+    let Program { kernels, buffers, .. } = program;
+    for kernel in kernels {
+        map_exprs(&mut kernel.body, &mut |e| {
+            if let Expr::Load(id, dtype, at) = e
+                && let (Some(at), Place::Constant(value)) = (at.as_constant(), &buffers[id.index()].place)
+            {
+                *e = Expr::constant(*dtype, value.get(at as usize));
+            }
+        });
+    }
+}
+
+/// Constants of 64 bits that fit 32 are stored as such.
+fn narrow_constants(program: &mut Program) {
+    let mut narrowed = vec![false; program.buffers.len()];
+    for (b, narrowed) in program.buffers.iter_mut().zip(&mut narrowed) {
+        let Place::Constant(value) = &b.place else { continue };
+        let fits = |i: usize| i32::try_from(value.get(i).as_int()).is_ok();
+        if b.ty.dtype != DType::I64 || !(0..value.len()).all(fits) {
+            continue;
+        }
+        let ty = Type::new(DType::I32, b.ty.shape.clone());
+        b.place = Place::Constant(Arc::new(Value::from_fn(&ty, |i| value.get(i))));
+        (b.ty, b.align, *narrowed) = (ty, 4, true);
+    }
+    for kernel in &mut program.kernels {
+        map_exprs(&mut kernel.body, &mut |e| {
+            if let Expr::Load(id, dtype @ DType::I64, _) = e
+                && narrowed[id.index()]
+            {
+                *dtype = DType::I32;
+                *e = e.clone().cast(DType::I64);
             }
         });
     }

@@ -7,10 +7,10 @@
 use super::Lowering;
 use super::conv::{PoolAfter, axis_names};
 use super::fuse::Group;
+use super::lanes::{Lanes, Whole, word};
 use crate::error::Error;
-use crate::program::{ArrayId, BufferId, Expr, Index, PairSums, Place, Stmt, unravel};
-use std::sync::Arc;
-use teff_graph::{Binary, ConvGeometry, DType, NodeId, Op, PoolKind, Value};
+use crate::program::{ArrayId, BufferId, Expr, Index, Micro, PairSums, Stmt, unravel};
+use teff_graph::{Binary, ConvGeometry, DType, NodeId, PoolKind, Value};
 
 /// Words gathered at most: 4 kB of stack.
 const MOST_TAPS: usize = 1024;
@@ -22,12 +22,7 @@ struct Pairs<'b> {
     hero: NodeId,
     geometry: &'b ConvGeometry,
     pool: PoolAfter<'b>,
-    /// The 8-bit integers that are convolved, less `shift`.
-    x: NodeId,
-    /// What is added to an element of `x` to bring it between -128 and 127.
-    shift: i64,
-    /// What stands for padding, between -128 and 127.
-    zero: i64,
+    lanes: Lanes,
     weights: BufferId,
     /// Input channels, then the window.
     taps: Vec<usize>,
@@ -36,8 +31,8 @@ struct Pairs<'b> {
     /// Output channels, and how many are computed at once.
     outputs: usize,
     together: usize,
-    /// What each output channel lacks because of `shift` and `zero`.
-    lacks: Option<BufferId>,
+    /// What the sums are to be; of the pool, when that comes before all else.
+    whole: Whole,
     /// Whether places are counted through all axes as one, because windows are single elements.
     flat: bool,
 }
@@ -54,7 +49,7 @@ impl<'a> Lowering<'a> {
         geometry: &ConvGeometry,
         pool: PoolAfter<'_>,
     ) -> Result<bool, Error> {
-        let Some(c) = self.pairs(hero, geometry, pool) else { return Ok(false) };
+        let Some(c) = self.pairs(group, hero, geometry, pool) else { return Ok(false) };
         let result = self.node(pool.map_or(hero, |(p, ..)| p)).ty.shape.clone();
         let (images, spatial) = (result[0], result[2..].to_vec());
         let places: usize = spatial.iter().product();
@@ -99,6 +94,7 @@ impl<'a> Lowering<'a> {
 
     fn pairs<'b>(
         &mut self,
+        group: &Group,
         hero: NodeId,
         geometry: &'b ConvGeometry,
         pool: PoolAfter<'b>,
@@ -116,7 +112,7 @@ impl<'a> Lowering<'a> {
             return None;
         }
         let rows = self.small_weights(w, outputs)?;
-        let (x, shift, zero) = self.lanes(x)?;
+        let lanes = self.lanes(x)?;
         let together =
             (1..=TOGETHER.min(outputs)).rev().find(|n| outputs % n == 0 && n % 2 == 0).unwrap_or(outputs);
         let one_place = taps[1..].iter().all(|n| *n == 1) && pool.is_none();
@@ -131,102 +127,11 @@ impl<'a> Lowering<'a> {
             }
         }
         let weights = self.word_constant(w, Value::new([packed.len()], packed));
-        // Each product lacks weight times (x - lane).
-        let lacks: Vec<i32> =
-            rows.iter().map(|row| row.iter().map(|w| i32::from(*w) * -(zero as i32)).sum()).collect();
-        let lacks = lacks.iter().any(|n| *n != 0).then(|| {
-            let name = self.names.unique("offsets");
-            let value = Value::new([outputs], lacks);
-            self.add_buffer(name, value.ty(), Place::Constant(Arc::new(value)))
-        });
-        Some(Pairs {
-            hero,
-            geometry,
-            pool,
-            x,
-            shift,
-            zero,
-            weights,
-            taps,
-            words,
-            outputs,
-            together,
-            lacks,
-            flat,
-        })
-    }
-
-    /// Rows of weights that are constants small enough to be added up in pairs, in the order of the graph.
-    fn small_weights(&self, w: NodeId, outputs: usize) -> Option<Vec<Vec<i8>>> {
-        let all = self.constant_integers(w)?;
-        let small =
-            all.iter().map(|w| i8::try_from(*w).ok().filter(|w| *w > -128)).collect::<Option<Vec<i8>>>()?;
-        let taps = small.len() / outputs;
-        (taps > 0).then(|| small.chunks_exact(taps).map(<[i8]>::to_vec).collect())
-    }
-
-    /// The integers of a node that is computed from constants alone in simple ways.
-    fn constant_integers(&self, id: NodeId) -> Option<Vec<i64>> {
-        let node = self.node(id);
-        let operand = |i: usize| self.constant_integers(node.operands[i]);
-        match &node.op {
-            Op::Constant(v) if v.dtype().is_int() => {
-                Some((0..v.len()).map(|i| v.get(i).as_int() as i64).collect())
-            }
-            Op::Reshape(_) => operand(0),
-            Op::Cast(to) => {
-                let (low, high) = to.int_range()?;
-                operand(0).filter(|all| all.iter().all(|n| (low..=high).contains(&i128::from(*n))))
-            }
-            Op::Broadcast(_) if self.node(node.operands[0]).ty.len() == 1 => {
-                Some(vec![operand(0)?[0]; node.ty.len()])
-            }
-            Op::Binary(Binary::Sub) => {
-                Some(operand(0)?.iter().zip(operand(1)?).map(|(a, b)| a - b).collect())
-            }
-            Op::Binary(Binary::Add) => {
-                Some(operand(0)?.iter().zip(operand(1)?).map(|(a, b)| a + b).collect())
-            }
-            _ => None,
-        }
-    }
-
-    /// What lanes are made of, if `x` is an 8-bit integer, less a constant at most: its node, what is added to it, and what then stands
-    /// for 0.
-    fn lanes(&self, x: NodeId) -> Option<(NodeId, i64, i64)> {
-        let node = self.node(x);
-        let (narrow, less) = match (&node.op, &node.operands[..]) {
-            (Op::Cast(_), _) => (x, 0),
-            (Op::Binary(Binary::Sub), [q, c]) => (*q, self.constant_integers(*c)?.first().copied()?),
-            (Op::Binary(Binary::Add), [q, c]) => (*q, -self.constant_integers(*c)?.first().copied()?),
-            _ => return None,
-        };
-        if narrow != x && !matches!(&self.node(self.graph[x].operands[1]).op, Op::Broadcast(_)) {
-            return None;
-        }
-        let Op::Cast(DType::I32) = self.node(narrow).op else { return None };
-        let shift = match self.node(self.graph[narrow].operands[0]).ty.dtype {
-            DType::I8 => 0,
-            DType::U8 => -128,
-            _ => return None,
-        };
-        let zero = less + shift;
-        (-128..=127).contains(&zero).then_some((narrow, shift, zero))
-    }
-
-    /// A constant that is read by words.
-    fn word_constant(&mut self, of: NodeId, value: Value) -> BufferId {
-        let name = self.names.of_constant(self.graph, self.source_of(of));
-        let id = self.add_buffer(name, value.ty(), Place::Constant(Arc::new(value)));
-        self.buffers[id.index()].align = 4;
-        id
-    }
-
-    fn source_of(&self, id: NodeId) -> NodeId {
-        match self.node(id).op {
-            Op::Constant(_) => id,
-            _ => self.node(id).operands.first().map_or(id, |o| self.source_of(*o)),
-        }
+        let plain =
+            pool.is_none_or(|(p, kind, _)| kind == PoolKind::Max && self.graph[p].operands[0] == hero);
+        let summed = pool.filter(|_| plain).map_or(hero, |(p, ..)| p);
+        let whole = self.whole(group, summed, &rows, &lanes);
+        Some(Pairs { hero, geometry, pool, lanes, weights, taps, words, outputs, together, whole, flat })
     }
 
     /// The sums at a place or two, or those of a pool's window, and what becomes of them. `at` are places of the result.
@@ -251,7 +156,7 @@ impl<'a> Lowering<'a> {
         let blocks = c.outputs / c.together;
         let block_len = PairSums::weight_len(c.together, c.words) as i64;
         let multiply = |l: &mut Self, block: &Index, pair: usize| {
-            l.push(Stmt::PairSums(PairSums {
+            l.push(Stmt::Micro(Micro::Pairs(PairSums {
                 inputs: words,
                 taps: c.words,
                 weights: c.weights,
@@ -259,7 +164,7 @@ impl<'a> Lowering<'a> {
                 outputs: c.together,
                 sums,
                 to: pair * 2 * c.together,
-            }));
+            })));
         };
         if let [pair] = &pairs[..] {
             self.gather(c, n, pair, words)?;
@@ -295,39 +200,38 @@ impl<'a> Lowering<'a> {
                 let position = j.times(2).offset((place / 2 * 2 * c.together + place % 2) as i64);
                 Expr::LoadLocal(sums, DType::I32, position)
             };
-            let whole = |sum: Expr| match c.lacks {
-                None => sum,
-                Some(lacks) => Expr::binary(Binary::Add, sum, Expr::Load(lacks, DType::I32, channel.clone())),
-            };
+            let whole = |sum: Expr| c.whole.of(sum, &channel);
             let Some((pool, kind, _)) = c.pool else {
                 return (0..places.len())
-                    .try_for_each(|p| l.finish(group, c.hero, &index(&places[p]), whole(raw(p))));
+                    .try_for_each(|p| l.finish(group, c.whole.node, &index(&places[p]), whole(raw(p))));
             };
             let values = (0..places.len()).map(raw);
-            let chain = l.graph[pool].operands[0];
-            let pooled = if kind == PoolKind::Max && chain == c.hero {
+            let (done, pooled) = if l.graph[pool].operands[0] == c.hero && kind == PoolKind::Max {
                 // What all lack is added to the largest.
-                whole(values.reduce(|a, b| Expr::binary(Binary::Max, a, b)).expect("a window has places"))
+                let best =
+                    values.reduce(|a, b| Expr::binary(Binary::Max, a, b)).expect("a window has places");
+                (c.whole.node, whole(best))
             } else {
+                let chain = l.graph[pool].operands[0];
                 let combine = if kind == PoolKind::Max { Binary::Max } else { Binary::Add };
                 let mut total: Option<Expr> = None;
                 for (p, place) in places.iter().enumerate() {
-                    let value = l.element_with(c.hero, whole(raw(p)), chain, &index(place))?;
+                    let value = l.element_with(c.whole.node, whole(raw(p)), chain, &index(place))?;
                     total = Some(match total {
                         None => value,
                         Some(before) => Expr::binary(combine, before, value),
                     });
                 }
-                total.expect("a window has places")
+                (pool, total.expect("a window has places"))
             };
-            l.finish(group, pool, &index(&at[0]), pooled)
+            l.finish(group, done, &index(&at[0]), pooled)
         })
     }
 
     /// Fills the array with what two places see, tap by tap.
     fn gather(&mut self, c: &Pairs, n: &Index, pair: &Pair, words: ArrayId) -> Result<(), Error> {
         let channels_last = channels_last(&c.taps);
-        let spatial = self.node(c.x).ty.shape[2..].to_vec();
+        let spatial = self.node(c.lanes.node).ty.shape[2..].to_vec();
         let axes = spatial.len();
         let mut shape = c.taps.clone();
         let mut names = vec!["c"];
@@ -386,37 +290,28 @@ impl<'a> Lowering<'a> {
         words: ArrayId,
         to: Index,
     ) -> Result<(), Error> {
-        let mut word: Option<Expr> = None;
-        for (lane, (from, inside)) in seen.iter().enumerate() {
+        let mut lanes = Vec::new();
+        for (from, inside) in seen {
             let from: Vec<Index> = [n, channel].into_iter().chain(from).cloned().collect();
-            let zero = Expr::int(DType::I32, c.zero);
             let value = match inside {
-                None => self.lane(c, &from)?,
-                Some(never) if self.is_never(never) => zero,
+                None => c.lanes.of(self.element(c.lanes.node, &from)?),
+                Some(never) if self.is_never(never) => c.lanes.padding(),
                 Some(inside) => {
-                    let value = self.guarded_element(c.x, &from)?;
-                    Expr::select(inside.clone(), shifted(value, c.shift), zero)
+                    let value = c.lanes.of(self.guarded_element(c.lanes.node, &from)?);
+                    Expr::select(inside.clone(), value, c.lanes.padding())
                 }
             };
-            word = Some(match (lane, word) {
-                (_, None) => value,
-                (_, Some(low)) => {
-                    let high = Expr::binary(Binary::Mul, value, Expr::int(DType::I32, 1 << 16));
-                    Expr::binary(Binary::Add, low, high)
-                }
-            });
+            lanes.push(value);
         }
-        self.push(Stmt::StoreLocal(words, to, word.expect("a place")));
+        let mut lanes = lanes.into_iter();
+        let low = lanes.next().expect("a place");
+        let value = match lanes.next() {
+            None => low,
+            Some(high) => word(low, high),
+        };
+        self.push(Stmt::StoreLocal(words, to, value));
         Ok(())
     }
-
-    fn lane(&mut self, c: &Pairs, from: &[Index]) -> Result<Expr, Error> {
-        Ok(shifted(self.element(c.x, from)?, c.shift))
-    }
-}
-
-fn shifted(x: Expr, by: i64) -> Expr {
-    if by == 0 { x } else { Expr::binary(Binary::Add, x, Expr::int(DType::I32, by)) }
 }
 
 /// Whether channels are gathered innermost: then the edges are tested once for all of them.

@@ -1,6 +1,6 @@
 //! Buffers that no kernel touches go: lowering tries several ways of writing a loop and may have made memory for one it dropped.
 
-use crate::program::{BufferId, Expr, PairSums, Program, Stmt, each_stmt_mut, map_exprs};
+use crate::program::{BufferId, Expr, Program, Stmt, each_stmt_mut, map_exprs};
 use std::collections::HashSet;
 
 pub(super) fn prune(program: &mut Program) {
@@ -32,9 +32,12 @@ pub(super) fn prune(program: &mut Program) {
             }
         });
         each_stmt_mut(&mut k.body, &mut |s| {
-            if let Stmt::Store(id, ..) | Stmt::PairSums(PairSums { weights: id, .. }) = s {
-                *id = renamed(*id);
-            }
+            let id = match s {
+                Stmt::Store(id, ..) => id,
+                Stmt::Micro(m) => m.weights_mut(),
+                _ => return,
+            };
+            *id = renamed(*id);
         });
     }
 }

@@ -173,10 +173,9 @@ fn rename(body: &mut [Stmt], var: &impl Fn(Var) -> Var, arrays: u32) {
             *i = i.map_vars(var);
         }
         Stmt::Store(_, i, _) => *i = i.map_vars(var),
-        Stmt::PairSums(p) => {
-            p.inputs.0 += arrays;
-            p.sums.0 += arrays;
-            p.at = p.at.map_vars(var);
+        Stmt::Micro(m) => {
+            m.arrays_mut().into_iter().for_each(|id| id.0 += arrays);
+            *m.at_mut() = m.at().map_vars(var);
         }
         Stmt::If { .. } => {}
     });

@@ -1,7 +1,7 @@
 //! Cleaning up after lowering: names nobody uses go, names used once beside their definition give way to their value.
 
 use super::settle::settle;
-use crate::program::{Expr, Index, Kernel, PairSums, Stmt, Var, each_expr_in};
+use crate::program::{Expr, Index, Kernel, Stmt, Var, each_expr_in, mentions};
 use std::collections::HashMap;
 
 pub(super) fn tidy(kernel: &mut Kernel) {
@@ -39,6 +39,13 @@ fn tidy_body(body: &mut Vec<Stmt>, uses: &HashMap<Var, usize>) -> bool {
             changed = true;
             continue;
         }
+        if let Stmt::LetIndex(v, _) = body[at]
+            && !mentions(&body[at + 1..], v)
+        {
+            body.remove(at);
+            changed = true;
+            continue;
+        }
         if single == 1 && substitute_below(body, at) {
             body.remove(at);
             changed = true;
@@ -51,7 +58,7 @@ fn tidy_body(body: &mut Vec<Stmt>, uses: &HashMap<Var, usize>) -> bool {
                 changed |= tidy_body(otherwise, uses);
             }
             Stmt::Let(..) | Stmt::LetIndex(..) | Stmt::Mutable(..) | Stmt::Set(..) => {}
-            Stmt::Array(_) | Stmt::StoreLocal(..) | Stmt::Store(..) | Stmt::PairSums(_) => {}
+            Stmt::Array(_) | Stmt::StoreLocal(..) | Stmt::Store(..) | Stmt::Micro(_) => {}
         }
         at += 1;
     }
@@ -74,8 +81,13 @@ fn substitute_below(body: &mut [Stmt], at: usize) -> bool {
                     return true;
                 }
             }
-            Stmt::LetIndex(_, i) | Stmt::PairSums(PairSums { at: i, .. }) => {
+            Stmt::LetIndex(_, i) => {
                 if replace_in_index(i, var, &value) {
+                    return true;
+                }
+            }
+            Stmt::Micro(m) => {
+                if replace_in_index(m.at_mut(), var, &value) {
                     return true;
                 }
             }

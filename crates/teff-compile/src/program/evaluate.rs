@@ -1,6 +1,8 @@
 //! Running a Program on the host, slowly, as a test double of the target: its arena fails on whatever a memory plan can do wrong.
 
-use super::{ArrayId, Atom, BufferId, Expr, Index, Kernel, PairSums, Place, Program, Stmt, VarKind};
+use super::{
+    ArrayId, Atom, BufferId, Expr, Index, Kernel, Micro, PairSums, Place, Program, Stmt, VarKind, WindowSums,
+};
 use std::fmt;
 use teff_graph::{DType, Element, Num, Type, Value, eval_binary, eval_unary, with_dtype};
 
@@ -188,7 +190,8 @@ impl Run<'_> {
                 let holds = self.expr(condition)? == Num::Int(1);
                 self.body(if holds { then } else { otherwise })?;
             }
-            Stmt::PairSums(p) => self.pair_sums(p)?,
+            Stmt::Micro(Micro::Pairs(p)) => self.pair_sums(p)?,
+            Stmt::Micro(Micro::Window(w)) => self.window_sums(w)?,
         }
         Ok(())
     }
@@ -197,12 +200,7 @@ impl Run<'_> {
         let at = self.index(&p.at)?;
         let mut lanes = Vec::new();
         for k in 0..p.taps {
-            let word = self.local(p.inputs, k as i64)?.as_int() as i32;
-            let (low, high) = (word as i16, (word.wrapping_add(0x8000)) >> 16);
-            if [i32::from(low), high].iter().any(|lane| !(-128..=127).contains(lane)) {
-                return Err(Fault::Lanes { kernel: self.kernel.name.clone(), value: word.into() });
-            }
-            lanes.push([i128::from(low), i128::from(high)]);
+            lanes.push(self.lanes(p.inputs, k)?);
         }
         for o in 0..p.outputs {
             let mut sums = [0i128; 2];
@@ -215,6 +213,35 @@ impl Run<'_> {
             }
         }
         Ok(())
+    }
+
+    fn window_sums(&mut self, w: &WindowSums) -> Result<(), Fault> {
+        let at = self.index(&w.at)?;
+        let [height, width] = w.window;
+        for place in 0..w.rows * w.columns {
+            let (row, column) = (place / w.columns, place % w.columns);
+            let mut sums = [0i128; 2];
+            for k in 0..height * width {
+                let y = row * w.row_step + k / width;
+                let x = self.lanes(w.words, y * w.pitch + column * w.column_step + k % width)?;
+                let weight = self.load(w.weights, at + k as i64)?;
+                sums = [0, 1].map(|lane| sums[lane] + weight.as_int() * x[lane]);
+            }
+            for (lane, sum) in sums.into_iter().enumerate() {
+                self.locals[w.sums.0 as usize][2 * place + lane] = Some(narrow(Num::Int(sum), DType::I32));
+            }
+        }
+        Ok(())
+    }
+
+    /// The two numbers of 8 bits in a word.
+    fn lanes(&self, id: ArrayId, i: usize) -> Result<[i128; 2], Fault> {
+        let word = self.local(id, i as i64)?.as_int() as i32;
+        let (low, high) = (word as i16, (word.wrapping_add(0x8000)) >> 16);
+        if [i32::from(low), high].iter().any(|lane| !(-128..=127).contains(lane)) {
+            return Err(Fault::Lanes { kernel: self.kernel.name.clone(), value: word.into() });
+        }
+        Ok([i128::from(low), i128::from(high)])
     }
 
     fn local(&self, id: ArrayId, i: i64) -> Result<Num, Fault> {

@@ -21,7 +21,7 @@ mod bounds;
 mod cost;
 mod evaluate;
 mod index;
-mod pair_sums;
+mod micro;
 #[cfg(test)]
 mod tests;
 mod text;
@@ -33,7 +33,7 @@ pub use cost::{Cost, cost, kernel_cost};
 pub use evaluate::{Fault, evaluate};
 pub use index::{Atom, Index};
 pub(crate) use index::{ravel, unravel};
-pub use pair_sums::PairSums;
+pub use micro::{Micro, PairSums, WindowSums};
 pub use validate::{Invalid, validate};
 pub(crate) use walk::{
     divisions, each_expr, each_expr_in, each_expr_of, each_stmt, each_stmt_mut, map_exprs, mentions,
@@ -369,8 +369,8 @@ pub enum Stmt {
         /// Where it does not.
         otherwise: Vec<Stmt>,
     },
-    /// Sums of products of two places at once.
-    PairSums(PairSums),
+    /// An inner loop that is written out for the machine.
+    Micro(Micro),
 }
 
 impl Kernel {

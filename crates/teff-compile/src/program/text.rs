@@ -1,6 +1,6 @@
 //! The printed form of a Program, for people and snapshots.
 
-use super::{Atom, Expr, Index, Kernel, Place, Program, Scalar, Stmt, Var, VarKind};
+use super::{Atom, Expr, Index, Kernel, Micro, Place, Program, Scalar, Stmt, Var, VarKind};
 use std::fmt::{self, Display, Formatter, Write};
 use teff_graph::{Binary, Num};
 
@@ -87,7 +87,16 @@ impl Text<'_> {
                 writeln!(f, "{:1$}else", "", 2 * depth)?;
                 otherwise.iter().try_for_each(|s| self.stmt(f, s, depth + 1))
             }
-            Stmt::PairSums(p) => {
+            Stmt::Micro(Micro::Window(w)) => {
+                let name =
+                    |id: super::ArrayId| format!("{}.{}", self.kernel.arrays[id.0 as usize].name, id.0);
+                let [height, width] = w.window;
+                write!(f, "{} = window sums of {}, {} a row, ", name(w.sums), name(w.words), w.pitch)?;
+                write!(f, "{} by {} places {} and {} apart", w.rows, w.columns, w.row_step, w.column_step)?;
+                let weights = &self.program.buffer(w.weights).name;
+                writeln!(f, ", {height}x{width} of {weights} from {}", self.index(&w.at))
+            }
+            Stmt::Micro(Micro::Pairs(p)) => {
                 let name =
                     |id: super::ArrayId| format!("{}.{}", self.kernel.arrays[id.0 as usize].name, id.0);
                 writeln!(

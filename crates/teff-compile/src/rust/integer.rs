@@ -22,10 +22,40 @@ pub(super) fn pair_sums(inputs: &[i32], weights: &[i8], sums: &mut [i32]) {
 }
 ";
 
+/// [`crate::program::WindowSums`].
+const WINDOW_SUMS: &str = "/// Sums over a window for two places at once: each input is `a + 65536 b` with a and b of 8 bits. The steps lead from row to row of
+/// the inputs, from row to row of the results in those, and from column to column.
+pub(super) fn window_sums<'a>(
+    words: &[i32],
+    [pitch, row_step, column_step]: [usize; 3],
+    weights: impl Iterator<Item = &'a [i8]> + Clone,
+    columns: usize,
+    sums: &mut [i32],
+) {
+    for (row, sums) in sums.chunks_exact_mut(2 * columns).enumerate() {
+        for (column, sums) in sums.chunks_exact_mut(2).enumerate() {
+            let first = row * row_step * pitch + column * column_step;
+            let (mut both, mut high) = (0i32, 0i32);
+            for (weights, words) in weights.clone().zip(words[first..].chunks(pitch)) {
+                for (w, x) in weights.iter().zip(words) {
+                    let product = i32::from(*w).wrapping_mul(*x);
+                    both = both.wrapping_add(product);
+                    high = high.wrapping_add(product.wrapping_add(0x8000) >> 16);
+                }
+            }
+            sums[0] = both.wrapping_sub(high << 16);
+            sums[1] = high;
+        }
+    }
+}
+";
+
 /// The text of the function called `name`, such as `div_i32`, when it is one of integers.
 pub(super) fn definition(name: &str) -> Option<String> {
-    if name == "pair_sums" {
-        return Some(PAIR_SUMS.into());
+    match name {
+        "pair_sums" => return Some(PAIR_SUMS.into()),
+        "window_sums" => return Some(WINDOW_SUMS.into()),
+        _ => {}
     }
     let (function, dtype) = name.rsplit_once('_')?;
     let d: DType = dtype.parse().ok().filter(|d: &DType| d.is_int())?;

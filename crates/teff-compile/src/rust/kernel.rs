@@ -4,7 +4,7 @@ use super::data::typed_literal;
 use super::expr::{Binds, Printer, Seen};
 use crate::printing::{self, Argument, arena_range, arguments, at_least, fresh, indent};
 use crate::program::{
-    ArrayId, BufferId, Expr, Index, Kernel, PairSums, Program, Scalar, Stmt, Var, mentions,
+    ArrayId, BufferId, Expr, Index, Kernel, Micro, PairSums, Program, Scalar, Stmt, Var, mentions,
 };
 use std::collections::HashSet;
 use std::fmt::Write;
@@ -158,7 +158,23 @@ fn body(
                 let place = p.local(*id, index);
                 assignment(p, &place, &Expr::LoadLocal(*id, e.dtype(), index.clone()), e, depth, out);
             }
-            Stmt::PairSums(s) => {
+            Stmt::Micro(Micro::Window(w)) => {
+                p.math.insert("window_sums".into());
+                let words = p.array_of_local(kernel, w.words).name;
+                let table = p.array_of_buffer(w.weights).name;
+                let [height, width] = w.window;
+                let at = p.position(&w.at).0;
+                let weights = format!("{table}[{at}..][..{}].chunks_exact({width})", height * width);
+                let sums = slice(&p.array_of_local(kernel, w.sums), 0, 2 * w.rows * w.columns);
+                let steps = format!("[{}, {}, {}]", w.pitch, w.row_step, w.column_step);
+                let columns = w.columns;
+                line(
+                    out,
+                    depth,
+                    &format!("math::window_sums(&{words}, {steps}, {weights}, {columns}, &mut {sums});"),
+                );
+            }
+            Stmt::Micro(Micro::Pairs(s)) => {
                 p.math.insert("pair_sums".into());
                 let inputs = slice(&p.array_of_local(kernel, s.inputs), 0, s.taps);
                 let weights = {

@@ -1,6 +1,6 @@
 //! The inner loops of convolutions on machines with one 32-bit multiplier and nothing wider.
 
-use super::{ArrayId, BufferId, Index};
+use super::super::{ArrayId, BufferId, Index};
 
 /// Sums of products for two places at once: `sums[to + 2 o + lane]` becomes the sum over k of weight (o, k) times a lane of input k,
 /// for each of `outputs` rows of weights.
@@ -10,8 +10,8 @@ use super::{ArrayId, BufferId, Index};
 /// - `inputs` is an array of `i32`; element k is `a + 65536 b`, wrapped, where the lanes a and b lie in -128..=127.
 /// - `taps`, the number of inputs, is even. Weights are constants of type `i8` in the order that [`PairSums::position`] says, from
 ///   `at` on, which is a multiple of four in memory aligned to four.
-/// - The magnitudes of weights 2i and 2i+1 of a row add up to at most 255. One multiplication then gives the products of both lanes,
-///   and those of two inputs may be added up before they are taken apart: each lane stays within 16 bits.
+/// - Weights lie between -127 and 127. One multiplication then gives the products of both lanes, and those of two inputs may be added
+///   up before they are taken apart: each lane stays within 16 bits.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PairSums {
     /// The inputs.
@@ -31,9 +31,6 @@ pub struct PairSums {
 }
 
 impl PairSums {
-    /// The largest sum of magnitudes of two weights that are added up before their lanes are taken apart.
-    pub const LARGEST: i64 = 255;
-
     /// Where weight `k` of row `output` is. Rows go two by two, four weights to a word: two of the one, two of the other; the last of
     /// an odd number goes alone.
     pub fn position(outputs: usize, taps: usize, output: usize, k: usize) -> usize {
