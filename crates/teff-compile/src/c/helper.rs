@@ -37,6 +37,7 @@ pub(super) struct Helpers {
     math: bool,
     rolled: bool,
     pair_sums: bool,
+    row_sums: bool,
     window_sums: bool,
     mul_high: bool,
 }
@@ -74,6 +75,10 @@ impl Helpers {
         self.window_sums = true;
     }
 
+    pub(super) fn need_row_sums(&mut self) {
+        self.row_sums = true;
+    }
+
     pub(super) fn need_mul_high(&mut self) {
         self.mul_high = true;
     }
@@ -91,8 +96,11 @@ impl Helpers {
         if self.mul_high {
             out += micro::MUL_HIGH;
         }
-        if self.pair_sums || self.window_sums {
+        if self.pair_sums || self.window_sums || self.row_sums {
             out += micro::MACROS;
+        }
+        if self.row_sums {
+            out += &micro::ROW_SUMS.replace("LISTED", &micro::LISTED.to_string());
         }
         if self.window_sums {
             out += micro::WINDOW_SUMS;

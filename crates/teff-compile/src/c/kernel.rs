@@ -124,6 +124,23 @@ fn body(
                 let place = store_place(p, *id, index);
                 assignment(p, &place, &Expr::Load(*id, e.dtype(), index.clone()), e)
             }
+            Stmt::Micro(Micro::Rows(r)) => {
+                p.helpers.need_row_sums();
+                let after =
+                    |name: &str, at: &str| if at == "0" { name.into() } else { format!("{name} + {at}") };
+                let at = p.index(&r.at).0;
+                let weights: String = after(p.buffer(r.weights), &at);
+                let inputs = after(p.buffer(r.inputs), &r.first.to_string());
+                let (inputs, flip) = match p.program.buffer(r.inputs).ty.dtype {
+                    DType::I8 => (format!("(const uint8_t *){}", at_least_one(inputs)), "128u"),
+                    _ => (inputs, "0u"),
+                };
+                let sums = &p.array_names[r.sums.0 as usize];
+                format!(
+                    "row_sums({inputs}, {flip}, {}, {weights}, {}, {}, {sums})",
+                    r.len, r.pitch, r.outputs
+                )
+            }
             Stmt::Micro(Micro::Window(w)) => {
                 p.helpers.need_window_sums();
                 let at = p.index(&w.at).0;
@@ -152,6 +169,11 @@ fn body(
         indent(out, depth);
         let _ = writeln!(out, "{line};");
     }
+}
+
+/// Text that a cast may stand before.
+fn at_least_one(text: String) -> String {
+    if text.contains(' ') { format!("({text})") } else { text }
 }
 
 fn store_place(p: &mut Printer, id: BufferId, index: &Index) -> String {

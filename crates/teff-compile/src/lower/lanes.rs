@@ -110,6 +110,10 @@ impl<'a> Lowering<'a> {
                 Some((0..v.len()).map(|i| v.get(i).as_int() as i64).collect())
             }
             Op::Reshape(_) => operand(0),
+            Op::Permute(order) if order[..] == [1, 0] => {
+                let (all, columns) = (operand(0)?, node.ty.shape[0]);
+                Some((0..columns).flat_map(|j| all.iter().skip(j).step_by(columns).copied()).collect())
+            }
             Op::Cast(to) => {
                 let (low, high) = to.int_range()?;
                 operand(0).filter(|all| all.iter().all(|n| (low..=high).contains(&i128::from(*n))))

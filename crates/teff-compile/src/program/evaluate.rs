@@ -1,7 +1,8 @@
 //! Running a Program on the host, slowly, as a test double of the target: its arena fails on whatever a memory plan can do wrong.
 
 use super::{
-    ArrayId, Atom, BufferId, Expr, Index, Kernel, Micro, PairSums, Place, Program, Stmt, VarKind, WindowSums,
+    ArrayId, Atom, BufferId, Expr, Index, Kernel, Micro, PairSums, Place, Program, RowSums, Stmt, VarKind,
+    WindowSums,
 };
 use std::fmt;
 use teff_graph::{DType, Element, Num, Type, Value, eval_binary, eval_unary, with_dtype};
@@ -192,6 +193,7 @@ impl Run<'_> {
             }
             Stmt::Micro(Micro::Pairs(p)) => self.pair_sums(p)?,
             Stmt::Micro(Micro::Window(w)) => self.window_sums(w)?,
+            Stmt::Micro(Micro::Rows(r)) => self.row_sums(r)?,
         }
         Ok(())
     }
@@ -230,6 +232,22 @@ impl Run<'_> {
             for (lane, sum) in sums.into_iter().enumerate() {
                 self.locals[w.sums.0 as usize][2 * place + lane] = Some(narrow(Num::Int(sum), DType::I32));
             }
+        }
+        Ok(())
+    }
+
+    fn row_sums(&mut self, r: &RowSums) -> Result<(), Fault> {
+        let at = self.index(&r.at)?;
+        let (least, _) = self.program.buffer(r.inputs).ty.dtype.int_range().expect("validated");
+        let mut sums = vec![0i128; r.outputs];
+        for k in 0..r.len {
+            let x = self.load(r.inputs, (r.first + k) as i64)?.as_int() - least;
+            for (j, sum) in sums.iter_mut().enumerate() {
+                *sum += x * self.load(r.weights, at + (k * r.pitch + j) as i64)?.as_int();
+            }
+        }
+        for (j, sum) in sums.into_iter().enumerate() {
+            self.locals[r.sums.0 as usize][j] = Some(narrow(Num::Int(sum), DType::I32));
         }
         Ok(())
     }

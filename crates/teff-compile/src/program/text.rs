@@ -87,6 +87,17 @@ impl Text<'_> {
                 writeln!(f, "{:1$}else", "", 2 * depth)?;
                 otherwise.iter().try_for_each(|s| self.stmt(f, s, depth + 1))
             }
+            Stmt::Micro(Micro::Rows(r)) => {
+                let sums = format!("{}.{}", self.kernel.arrays[r.sums.0 as usize].name, r.sums.0);
+                let name = |id: super::BufferId| &self.program.buffer(id).name;
+                let (inputs, weights) = (name(r.inputs), name(r.weights));
+                write!(
+                    f,
+                    "{sums} = row sums of {inputs}[{}..][..{}] with {} columns ",
+                    r.first, r.len, r.outputs
+                )?;
+                writeln!(f, "of {weights} from {}, {} a row", self.index(&r.at), r.pitch)
+            }
             Stmt::Micro(Micro::Window(w)) => {
                 let name =
                     |id: super::ArrayId| format!("{}.{}", self.kernel.arrays[id.0 as usize].name, id.0);

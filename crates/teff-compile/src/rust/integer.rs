@@ -22,6 +22,20 @@ pub(super) fn pair_sums(inputs: &[i32], weights: &[i8], sums: &mut [i32]) {
 }
 ";
 
+/// [`crate::program::RowSums`].
+const ROW_SUMS: &str = "/// Sums of products of a row of inputs; those that are 0 take none.
+pub(super) fn row_sums(inputs: impl Iterator<Item = i32>, weights: &[i8], pitch: usize, sums: &mut [i32]) {
+    sums.fill(0);
+    for (x, row) in inputs.zip(weights.chunks(pitch)) {
+        if x != 0 {
+            for (sum, w) in sums.iter_mut().zip(row) {
+                *sum = sum.wrapping_add(x * i32::from(*w));
+            }
+        }
+    }
+}
+";
+
 /// [`crate::program::WindowSums`].
 const WINDOW_SUMS: &str = "/// Sums over a window for two places at once: each input is `a + 65536 b` with a and b of 8 bits. The steps lead from row to row of
 /// the inputs, from row to row of the results in those, and from column to column.
@@ -54,6 +68,7 @@ pub(super) fn window_sums<'a>(
 pub(super) fn definition(name: &str) -> Option<String> {
     match name {
         "pair_sums" => return Some(PAIR_SUMS.into()),
+        "row_sums" => return Some(ROW_SUMS.into()),
         "window_sums" => return Some(WINDOW_SUMS.into()),
         _ => {}
     }

@@ -8,7 +8,7 @@ use crate::program::{
 };
 use std::collections::HashSet;
 use std::fmt::Write;
-use teff_graph::Binary;
+use teff_graph::{Binary, DType};
 
 /// A parameter of a kernel's function: a buffer, or several that share bytes of the arena, of which at least one is written.
 pub(super) struct Parameter {
@@ -157,6 +157,17 @@ fn body(
             Stmt::StoreLocal(id, index, e) => {
                 let place = p.local(*id, index);
                 assignment(p, &place, &Expr::LoadLocal(*id, e.dtype(), index.clone()), e, depth, out);
+            }
+            Stmt::Micro(Micro::Rows(r)) => {
+                p.math.insert("row_sums".into());
+                let dtype = p.program.buffer(r.inputs).ty.dtype;
+                let seen = p.array_of_buffer(r.inputs);
+                let inputs = slice(&seen, r.first + seen.offset as usize, r.len);
+                let more = if dtype == DType::I8 { " + 128" } else { "" };
+                let inputs = format!("{inputs}.iter().map(|x| i32::from(*x){more})");
+                let weights = format!("{}[{}..]", p.array_of_buffer(r.weights).name, p.position(&r.at).0);
+                let sums = slice(&p.array_of_local(kernel, r.sums), 0, r.outputs);
+                line(out, depth, &format!("math::row_sums({inputs}, &{weights}, {}, &mut {sums});", r.pitch));
             }
             Stmt::Micro(Micro::Window(w)) => {
                 p.math.insert("window_sums".into());
