@@ -125,7 +125,7 @@ fn body(
                 assignment(p, &place, &Expr::Load(*id, e.dtype(), index.clone()), e)
             }
             Stmt::Micro(Micro::Rows(r)) => {
-                p.helpers.need_row_sums();
+                let name = p.helpers.need_row_sums(r.bits);
                 let after =
                     |name: &str, at: &str| if at == "0" { name.into() } else { format!("{name} + {at}") };
                 let at = p.index(&r.at).0;
@@ -136,10 +136,7 @@ fn body(
                     _ => (inputs, "0u"),
                 };
                 let sums = &p.array_names[r.sums.0 as usize];
-                format!(
-                    "row_sums({inputs}, {flip}, {}, {weights}, {}, {}, {sums})",
-                    r.len, r.pitch, r.outputs
-                )
+                format!("{name}({inputs}, {flip}, {}, {weights}, {}, {}, {sums})", r.len, r.pitch, r.outputs)
             }
             Stmt::Micro(Micro::Window(w)) => {
                 p.helpers.need_window_sums();
@@ -156,13 +153,13 @@ fn body(
                 format!("window_sums({words}, {}, {weights}, {height}, {width}, {places}, {sums})", w.pitch)
             }
             Stmt::Micro(Micro::Pairs(s)) => {
-                p.helpers.need_pair_sums();
+                let name = p.helpers.need_pair_sums(s.bits);
                 let after =
                     |name: String, at: String| if at == "0" { name } else { format!("{name} + {at}") };
                 let weights = after(p.buffer(s.weights).into(), p.index(&s.at).0);
                 let sums = after(p.array_names[s.sums.0 as usize].clone(), s.to.to_string());
                 let inputs = &p.array_names[s.inputs.0 as usize];
-                format!("pair_sums({inputs}, {}, {weights}, {}, {sums})", s.taps, s.outputs)
+                format!("{name}({inputs}, {}, {weights}, {}, {sums})", s.taps, s.outputs)
             }
             Stmt::For { .. } | Stmt::If { .. } => unreachable!("printed above"),
         };

@@ -1,6 +1,6 @@
 //! The micro-kernels in C: portable, and in assembly where a compiler does not see the way.
 
-/// Inputs listed at once by [`ROW_SUMS`], in words on the stack.
+/// Inputs listed at once by `row_sums`, in words on the stack.
 pub(super) const LISTED: usize = 96;
 
 /// What the functions in assembly need: words in flash begin at addresses of words, and a compiler takes the body as it is.
@@ -93,81 +93,6 @@ static void pair_sums(const int32_t *x, int taps, const int8_t *w, int outputs, 
     }
 }
 #endif
-
-"#;
-
-/// [`crate::program::RowSums`]. The assembly keeps the sums of eight columns in registers; an input that is not zero takes 41.5 cycles for
-/// them.
-pub(super) const ROW_SUMS: &str = r#"/* Sums of products of a row of inputs, eight columns of weights at a time. Inputs that are not 0 are listed first, each with the place
-   of its weights. */
-#ifdef NAKED
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wunused-parameter"
-
-NAKED void row_sums_8(const uint32_t *list, const int8_t *w, int32_t *sums, int tiles)
-{
-#define FOUR(a, b, c, d) \
-    "ldr r6, [r1, r4]\n sxtb r7, r6\n muls r7, r5\n add " #a ", r7\n lsls r7, r6, #16\n asrs r7, r7, #24\n muls r7, r5\n add " #b ", r7\n" \
-    "lsls r7, r6, #8\n asrs r7, r7, #24\n muls r7, r5\n add " #c ", r7\n asrs r6, r6, #24\n muls r6, r5\n add " #d ", r6\n"
-#define INPUT \
-    "ldmia r0!, {r4}\n lsls r5, r4, #24\n beq 3f\n lsrs r5, r5, #24\n lsrs r4, r4, #8\n" FOUR(r8, r9, r10, r11) \
-    "adds r4, r4, #4\n" FOUR(r12, lr, r2, r3)
-    __asm__(".syntax unified\n"
-            "push {r4-r7, lr}\n mov r4, r8\n mov r5, r9\n mov r6, r10\n mov r7, r11\n push {r4-r7}\n"
-            "push {r0, r2, r3}\n"
-            "1:\n ldr r0, [sp]\n movs r2, #0\n movs r3, #0\n mov r8, r2\n mov r9, r2\n mov r10, r2\n mov r11, r2\n mov r12, r2\n mov lr, r2\n"
-            "2:\n" INPUT INPUT "b 2b\n"
-            "3:\n ldr r0, [sp, #4]\n ldmia r0!, {r4-r7}\n subs r0, r0, #16\n add r4, r8\n add r5, r9\n add r6, r10\n add r7, r11\n stmia r0!, {r4-r7}\n"
-            "ldmia r0!, {r4-r7}\n subs r0, r0, #16\n add r4, r12\n add r5, lr\n adds r6, r6, r2\n adds r7, r7, r3\n stmia r0!, {r4-r7}\n"
-            "str r0, [sp, #4]\n adds r1, r1, #8\n ldr r4, [sp, #8]\n subs r4, r4, #1\n str r4, [sp, #8]\n bne 1b\n"
-            "add sp, #12\n pop {r4-r7}\n mov r8, r4\n mov r9, r5\n mov r10, r6\n mov r11, r7\n pop {r4-r7, pc}\n");
-#undef INPUT
-#undef FOUR
-}
-#pragma GCC diagnostic pop
-#endif
-
-static void row_sums(const uint8_t *x, unsigned flip, int len, const int8_t *w, int pitch, int outputs, int32_t *sums)
-{
-    for (int j = 0; j < outputs; j++) {
-        sums[j] = 0;
-    }
-    while (len > 0) {
-        uint32_t list[LISTED + 1];
-        int listed = 0;
-        uint32_t at = 0u;
-        for (; len > 0 && listed < LISTED; len--, x++, at += (uint32_t)pitch << 8) {
-            const uint32_t value = *x ^ flip;
-            if (value != 0u) {
-                list[listed++] = at | value;
-            }
-        }
-        list[listed] = 0u;
-        int j = 0;
-#ifdef NAKED
-        if (outputs >= 8) {
-            row_sums_8(list, w, sums, outputs / 8);
-            j = outputs / 8 * 8;
-        }
-#endif
-        for (; j < outputs; j += 4) {
-            int32_t a = 0, b = 0, c = 0, d = 0;
-            for (const uint32_t *e = list; *e != 0u; e++) {
-                const int8_t *const row = w + (*e >> 8) + j;
-                const int32_t value = (int32_t)(*e & 255u);
-                a += value * row[0];
-                b += value * row[1];
-                c += value * row[2];
-                d += value * row[3];
-            }
-            sums[j] += a;
-            sums[j + 1] += b;
-            sums[j + 2] += c;
-            sums[j + 3] += d;
-        }
-        w += at >> 8;
-    }
-}
 
 "#;
 

@@ -3,7 +3,7 @@
 
 use super::Lowering;
 use super::fuse::Group;
-use crate::program::{BufferId, Expr, Index, Place};
+use crate::program::{BufferId, Expr, Index, Place, pack_bits};
 use std::sync::Arc;
 use teff_graph::{Binary, DType, NodeId, Op, Value};
 
@@ -36,6 +36,15 @@ impl Lanes {
 /// Two lanes in a word.
 pub(super) fn word(low: Expr, high: Expr) -> Expr {
     Expr::binary(Binary::Add, low, Expr::binary(Binary::Mul, high, Expr::int(DType::I32, 1 << 16)))
+}
+
+/// Weights as a constant, several to a byte where they have fewer than 8 bits.
+pub(super) fn weights_of(all: Vec<i8>, bits: u8) -> Value {
+    if bits == 8 {
+        return Value::new([all.len()], all);
+    }
+    let bytes = pack_bits(&all, bits);
+    Value::new([bytes.len()], bytes)
 }
 
 /// What sums of lanes are, once something is added to each channel.

@@ -2,9 +2,10 @@
 
 use super::Lowering;
 use super::fuse::Group;
+use super::lanes::weights_of;
 use crate::error::Error;
-use crate::program::{Expr, Index, Micro, RowSums, Stmt};
-use teff_graph::{DType, NodeId, Op, Value};
+use crate::program::{Expr, Index, Micro, RowSums, Stmt, bits_of};
+use teff_graph::{DType, NodeId, Op};
 
 /// Outputs whose sums are held at once, if there is a choice: 1 kB of stack.
 const TOGETHER: usize = 256;
@@ -37,7 +38,8 @@ impl<'a> Lowering<'a> {
         let columns: Vec<Vec<i8>> =
             (0..across).map(|j| weights.iter().skip(j).step_by(across).copied().collect()).collect();
         let whole = self.whole(group, hero, &columns, &lanes);
-        let weights = self.word_constant(b, Value::new([inner * across], weights));
+        let bits = if at_once.is_multiple_of(8) { bits_of(&weights) } else { 8 };
+        let weights = self.word_constant(b, weights_of(weights, bits));
         let rank = self.node(hero).ty.rank();
         let sums = self.array("sum", DType::I32, at_once);
         self.repeat("block", across / at_once, |l, block| {
@@ -46,7 +48,8 @@ impl<'a> Lowering<'a> {
                 first: first as usize,
                 len: inner,
                 weights,
-                at: block.times(at_once as i64),
+                bits,
+                at: block.times((at_once * usize::from(bits) / 8) as i64),
                 pitch: across,
                 outputs: at_once,
                 sums,

@@ -96,7 +96,13 @@ impl Text<'_> {
                     "{sums} = row sums of {inputs}[{}..][..{}] with {} columns ",
                     r.first, r.len, r.outputs
                 )?;
-                writeln!(f, "of {weights} from {}, {} a row", self.index(&r.at), r.pitch)
+                writeln!(
+                    f,
+                    "of {weights}, {} bits each, from {}, {} a row",
+                    r.bits,
+                    self.index(&r.at),
+                    r.pitch
+                )
             }
             Stmt::Micro(Micro::Window(w)) => {
                 let name =
@@ -112,13 +118,14 @@ impl Text<'_> {
                     |id: super::ArrayId| format!("{}.{}", self.kernel.arrays[id.0 as usize].name, id.0);
                 writeln!(
                     f,
-                    "{}[{}..] = pair sums of {}[..{}] with {} rows of {} from {}",
+                    "{}[{}..] = pair sums of {}[..{}] with {} rows of {}, {} bits each, from {}",
                     name(p.sums),
                     p.to,
                     name(p.inputs),
                     p.taps,
                     p.outputs,
                     self.program.buffer(p.weights).name,
+                    p.bits,
                     self.index(&p.at)
                 )
             }

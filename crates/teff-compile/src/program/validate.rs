@@ -172,14 +172,15 @@ impl Checker<'_> {
     /// What [`PairSums`] asks for, but for what its inputs hold.
     fn pair_sums(&self, p: &PairSums, facts: &Facts) -> Check {
         let last = |n: usize| Index::from(n as i64 - 1);
-        if p.taps == 0 || p.taps % 2 == 1 || p.outputs == 0 {
+        let whole = p.bits == 8 || p.outputs.is_multiple_of(2);
+        if p.taps == 0 || !p.taps.is_multiple_of(PairSums::tap_step(p.bits)) || p.outputs == 0 || !whole {
             return Err(format!("sums of {} products for {} outputs", p.taps, p.outputs));
         }
         self.local(p.inputs.0, DType::I32, &last(p.taps), facts)?;
         self.local(p.sums.0, DType::I32, &last(p.to + 2 * p.outputs), facts)?;
-        let b = self.buffer(p.weights, DType::I8)?;
+        let b = self.buffer(p.weights, Self::holds(p.bits)?)?;
         self.words(b, &p.at)?;
-        self.symmetric(b, &p.at, PairSums::weight_len(p.outputs, p.taps), facts)
+        self.symmetric(b, &p.at, PairSums::weight_len(p.outputs, p.taps) * usize::from(p.bits) / 8, facts)
     }
 
     /// What [`WindowSums`] asks for, but for what its words hold.
@@ -210,14 +211,26 @@ impl Checker<'_> {
         }
         self.inside(&last(r.first + r.len), inputs.len(), &inputs.name, facts)?;
         self.local(r.sums.0, DType::I32, &last(r.outputs), facts)?;
-        let b = self.buffer(r.weights, DType::I8)?;
-        self.words(b, &r.at)?;
+        let b = self.buffer(r.weights, Self::holds(r.bits)?)?;
+        if r.bits != 2 {
+            self.words(b, &r.at)?;
+        }
         if !matches!(b.place, Place::Constant(_)) || (r.len * r.pitch) >> 24 != 0 {
             return Err(format!("{} is no constant of less than 2^24 elements", b.name));
         }
         self.inside(&r.at, b.len(), &b.name, facts)?;
-        let end = r.at.offset(((r.len - 1) * r.pitch + r.outputs) as i64 - 1);
+        let weights = (r.len - 1) * r.pitch + r.outputs;
+        let end = r.at.offset((weights * usize::from(r.bits) / 8) as i64 - 1);
         self.inside(&end, b.len(), &b.name, facts)
+    }
+
+    /// The element type of a buffer of weights of `bits`.
+    fn holds(bits: u8) -> Check<DType> {
+        match bits {
+            8 => Ok(DType::I8),
+            4 | 2 => Ok(DType::U8),
+            _ => Err(format!("weights of {bits} bits")),
+        }
     }
 
     /// That what is read from `at` on can be read by words.

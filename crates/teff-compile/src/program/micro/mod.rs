@@ -66,3 +66,21 @@ impl Micro {
         }
     }
 }
+
+/// Numbers of `bits`, one after another, several to a byte, the first in its lowest bits.
+pub(crate) fn pack_bits(numbers: &[i8], bits: u8) -> Vec<u8> {
+    let per_byte = 8 / usize::from(bits);
+    let mask = u8::MAX >> (8 - bits);
+    let byte = |chunk: &[i8]| {
+        let place = |(i, n): (usize, &i8)| (*n as u8 & mask) << (i as u8 * bits);
+        chunk.iter().enumerate().map(place).fold(0, |all, bits| all | bits)
+    };
+    numbers.chunks(per_byte).map(byte).collect()
+}
+
+/// The fewest bits, of 8, 4 and 2, that hold all the numbers.
+pub(crate) fn bits_of(numbers: &[i8]) -> u8 {
+    let fit =
+        |bits: u8| numbers.iter().all(|n| (-1i16 << (bits - 1)..1 << (bits - 1)).contains(&i16::from(*n)));
+    [2, 4].into_iter().find(|bits| fit(*bits)).unwrap_or(8)
+}

@@ -8,8 +8,10 @@ use super::super::{ArrayId, BufferId, Index};
 /// # Contract
 ///
 /// - Inputs are `len` elements of type `i8` or `u8`, from `first` on.
-/// - Weight (k, j) is element `at + k pitch + j` of a constant of type `i8` in memory aligned to four; `at`, `pitch` and `outputs` are
-///   multiples of four.
+/// - Weights have 8, 4 or 2 bits. They are constants of type `i8`, or several to a byte of type `u8`, the first in its lowest bits, in
+///   memory aligned to four; weight (k, j) is the one numbered k pitch + j from element `at` of the buffer on.
+/// - `pitch` and `outputs` are multiples of four, with fewer than 8 bits of eight, and what they stand for fills whole words or, of 2
+///   bits, halves.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RowSums {
     /// The inputs.
@@ -20,7 +22,9 @@ pub struct RowSums {
     pub len: usize,
     /// The weights.
     pub weights: BufferId,
-    /// Where the first of them is.
+    /// Their width.
+    pub bits: u8,
+    /// The element of the buffer where they begin.
     pub at: Index,
     /// Weights from one input to the next.
     pub pitch: usize,
