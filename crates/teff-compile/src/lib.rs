@@ -52,7 +52,7 @@ pub use error::Error;
 pub use integer::integer;
 pub use program::Program;
 pub use sample::Sample;
-pub use target::{Cycles, Target};
+pub use target::{Cycles, Floats, Target};
 use teff_graph::Graph;
 
 /// What to compile for.
@@ -65,11 +65,13 @@ pub struct Options {
     /// Whether float reductions may be summed in several parts, which vector registers need. The sums of dense layers and
     /// convolutions keep their order in any case.
     pub reassociate: bool,
+    /// How products of floats are computed where the machine has no float unit; elsewhere it means nothing.
+    pub floats: Floats,
 }
 
 impl Default for Options {
     fn default() -> Options {
-        Options { name: "net".into(), target: Target::GENERIC, reassociate: true }
+        Options { name: "net".into(), target: Target::GENERIC, reassociate: true, floats: Floats::default() }
     }
 }
 
@@ -82,7 +84,7 @@ pub fn compile(graph: &Graph, options: &Options) -> Result<Program, Error> {
     graph.verify()?;
     let graph = lower::prepare(graph)?;
     check_sizes(&graph)?;
-    let mut program = lower::lower(&graph, &options.name, &options.target, options.reassociate)?;
+    let mut program = lower::lower(&graph, options)?;
     plan::assign(&mut program);
     program::validate(&program).map_err(Error::Invalid)?;
     Ok(program)

@@ -1,0 +1,78 @@
+//! Dense layers: each input that is not zero meets the weights of all outputs, whose sums are held at once.
+
+use super::Mantissas;
+use crate::error::Error;
+use crate::lower::Lowering;
+use crate::lower::fuse::Group;
+use crate::lower::tile::tiles;
+use crate::program::{Expr, Index};
+use teff_graph::{DType, NodeId};
+
+/// Sums that are held at most: 2 kB of stack.
+const MOST: usize = 512;
+
+/// A product of a matrix of inputs and one of weights.
+pub(super) struct Dense {
+    /// The weights are the right operand, a column for each output; else the left one, a row for each.
+    pub(super) of_columns: bool,
+    /// Terms of a sum.
+    pub(super) inner: usize,
+    /// Rows of inputs, or columns.
+    pub(super) outer: usize,
+    /// Outputs of each.
+    pub(super) across: usize,
+}
+
+impl<'a> Lowering<'a> {
+    pub(super) fn mantissa_dense(
+        &mut self,
+        group: &Group,
+        hero: NodeId,
+        layer: &Mantissas,
+        dense: &Dense,
+    ) -> Result<(), Error> {
+        let plan = tiles(dense.across, MOST);
+        let mut order = Vec::with_capacity(dense.across * dense.inner);
+        for tile in &plan {
+            for t in 0..tile.count {
+                let first = tile.start + t * tile.width;
+                for k in 0..dense.inner {
+                    order.extend((first..first + tile.width).map(|output| output * dense.inner + k));
+                }
+            }
+        }
+        let tables = self.tables(layer, &order);
+        let block = self.block(layer.x, &layer.format)?;
+        let batch = vec![Index::zero(); self.node(hero).ty.rank() - 2];
+        let pair = |outer: &Index, other: &Index| {
+            let pair = if dense.of_columns { [outer, other] } else { [other, outer] };
+            batch.iter().chain(pair).cloned().collect::<Vec<_>>()
+        };
+        let x_batch = vec![Index::zero(); self.node(layer.x).ty.rank() - 2];
+        self.repeat("row", dense.outer, |l, row| {
+            for tile in plan {
+                l.repeat("tile", tile.count, |l, t| {
+                    let sums = l.array("sum", DType::I32, tile.width);
+                    l.start_sums(layer, sums, &Index::zero(), tile.width)?;
+                    let first =
+                        t.times((tile.width * dense.inner) as i64).offset((tile.start * dense.inner) as i64);
+                    l.repeat("i", dense.inner, |l, i| {
+                        let own = if dense.of_columns { [&row, &i] } else { [&i, &row] };
+                        let at: Vec<Index> = x_batch.iter().chain(own).cloned().collect();
+                        l.with_mantissa((layer.x, &at), &block, &layer.format, |l, parts| {
+                            let from = first.plus(&i.times(tile.width as i64));
+                            l.add_input(layer, &tables, parts, (sums, &Index::zero()), (&from, tile.width))
+                        })
+                    })?;
+                    l.repeat_rolled(tile.width, |l, j| {
+                        let output = t.times(tile.width as i64).offset(tile.start as i64).plus(&j);
+                        let sum = Expr::LoadLocal(sums, DType::I32, j);
+                        let result = l.float_of(layer, &tables, &block, sum, &output);
+                        l.finish(group, hero, &pair(&row, &output), result)
+                    })
+                })?;
+            }
+            Ok(())
+        })
+    }
+}
