@@ -18,12 +18,12 @@
 //! let y = x.matmul(&w).relu();
 //! let graph = Graph::from_tensors("example", &[x], &[("y", y)])?;
 //!
-//! let program = compile(&graph, &Options { target: Target::CORTEX_M0PLUS, ..Options::default() })?;
+//! let program = compile(&graph, &Options { target: Target::GENERIC, ..Options::default() })?;
 //! let files = c::print(&program, &c::Options::default());
 //! assert!(files.header.contains("void net(const float *input0, float *output0);"));
 //! let module = rust::print(&program, &rust::Options::default());
 //! assert!(module.contains("pub fn net(input: &[f32; INPUT_LEN], output: &mut [f32; OUTPUT_LEN]) {"));
-//! assert_eq!(Budget::new(&program, &Target::CORTEX_M0PLUS).flash_weights, 8);
+//! assert_eq!(Budget::new(&program, &Target::GENERIC).flash_weights, 8);
 //! let out = program::evaluate(&program, &[Value::new([1, 2], vec![4.0f32, 1.0])])?;
 //! assert_eq!(out, [Value::new([1, 1], vec![1.0f32])]);
 //! # Ok::<(), Box<dyn std::error::Error>>(())

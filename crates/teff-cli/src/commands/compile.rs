@@ -7,7 +7,7 @@ use crate::ui::{Ui, grouped, table};
 use clap::ArgMatches;
 use serde_json::json;
 use std::path::{Path, PathBuf};
-use teff::compile::{Budget, Options, Program, Sample, Target, c, plan, rust};
+use teff::compile::{Budget, Floats, Options, Program, Sample, Target, c, plan, rust};
 use teff::data::Dataset;
 use teff::graph::{DType, Graph, Num, Value, evaluate, random_bits};
 
@@ -19,6 +19,8 @@ pub(crate) struct Request<'a> {
     pub(crate) language: Language,
     /// The machine that loops are laid out for.
     pub(crate) target: Target,
+    /// What becomes of floats where the machine has no unit for them.
+    pub(crate) floats: Floats,
     /// Where the inputs of the self-test come from; invented ones otherwise.
     pub(crate) samples: Option<&'a Dataset>,
 }
@@ -30,6 +32,7 @@ impl Default for Request<'_> {
             input_shapes: Vec::new(),
             language: Language::default(),
             target: Target::GENERIC,
+            floats: Floats::default(),
             samples: None,
         }
     }
@@ -73,6 +76,7 @@ pub(crate) fn run(args: &ArgMatches, ui: &Ui) -> Result<()> {
         name: word("name").into(),
         input_shapes: super::input_shapes(args),
         target: Target::from_name(word("target")).expect("one of those that are known"),
+        floats: *args.get_one("float").expect("has a default"),
         language: language(word("language"), args.get_one::<String>("arena").map(String::as_str))?,
         samples: data.as_ref().map(|d| &d.test),
     };
@@ -90,8 +94,9 @@ pub(crate) fn run(args: &ArgMatches, ui: &Ui) -> Result<()> {
         ]);
     }
     let names: Vec<String> = generated.files.iter().map(|f| f.display().to_string()).collect();
+    let notes: String = b.notes().iter().map(|note| format!("\n{note}")).collect();
     let text = format!(
-        "{}\nflash for weights {} bytes, RAM {} bytes, {} multiply-accumulates\nwrote {}",
+        "{}{notes}\nflash for weights {} bytes, RAM {} bytes, {} multiply-accumulates\nwrote {}",
         table(&rows),
         grouped(b.flash_weights),
         grouped(b.ram_arena),
@@ -102,6 +107,7 @@ pub(crate) fn run(args: &ArgMatches, ui: &Ui) -> Result<()> {
         &text,
         &json!({
             "flash_weights": b.flash_weights, "ram": b.ram_arena, "macs": b.macs, "files": names,
+            "notes": b.notes(),
             "layers": b.kernels.iter().map(|k| json!({
                 "label": k.label, "ops": k.ops, "result": k.result.to_string(), "weight_bytes": k.weight_bytes, "macs": k.macs,
             })).collect::<Vec<_>>(),
@@ -113,7 +119,12 @@ pub(crate) fn run(args: &ArgMatches, ui: &Ui) -> Result<()> {
 /// Reads the model, compiles it and writes the files into `folder`.
 pub(crate) fn generate(model: &Path, request: &Request, folder: &Path, ui: &Ui) -> Result<Generated> {
     let graph = super::read_model_with(model, request.input_shapes.clone(), ui)?;
-    let options = Options { name: request.name.clone(), target: request.target, ..Options::default() };
+    let options = Options {
+        name: request.name.clone(),
+        target: request.target,
+        floats: request.floats,
+        ..Options::default()
+    };
     let program = teff::compile::compile(&graph, &options)?;
     let samples = samples(&graph, request.samples, program.kernels.iter().map(|k| k.macs).sum())?;
     make_folder(folder)?;

@@ -96,8 +96,7 @@ impl<'a> Lowering<'a> {
     /// The sums of a tile, and what becomes of them.
     fn mantissa_tile(&mut self, group: &Group, c: &Conv, at: &At, result_at: &[Index]) -> Result<(), Error> {
         let places: usize = c.window.iter().product();
-        let sums = self.array("sum", DType::I32, places * at.width);
-        self.start_sums(c.layer, sums, &Index::zero(), places * at.width)?;
+        let sums = self.start_sums(&c.block, places * at.width)?;
         let names = axis_names(["py", "px", "pz"], c.window.len());
         self.repeat_all(&names, &c.window, &mut |l, place| {
             let first = ravel(place, &c.window).times(at.width as i64);

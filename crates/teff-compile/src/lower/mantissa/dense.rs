@@ -52,8 +52,7 @@ impl<'a> Lowering<'a> {
         self.repeat("row", dense.outer, |l, row| {
             for tile in plan {
                 l.repeat("tile", tile.count, |l, t| {
-                    let sums = l.array("sum", DType::I32, tile.width);
-                    l.start_sums(layer, sums, &Index::zero(), tile.width)?;
+                    let sums = l.start_sums(&block, tile.width)?;
                     let first =
                         t.times((tile.width * dense.inner) as i64).offset((tile.start * dense.inner) as i64);
                     l.repeat("i", dense.inner, |l, i| {

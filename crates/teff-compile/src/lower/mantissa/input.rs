@@ -15,6 +15,8 @@ pub(super) struct Block {
     exponent: Expr,
     /// 0; the bits that make any float NaN when an input is NaN or infinite.
     poison: Expr,
+    /// What a sum begins with: 0 where all inputs are 0, so that the result is.
+    pub(super) start: Expr,
     /// No input is less than zero.
     positive: bool,
 }
@@ -43,7 +45,12 @@ impl<'a> Lowering<'a> {
         let exponent = self.name_value("scale", Expr::binary(Binary::Shl, exponent, int(23)));
         let finite = Expr::binary(Binary::Lt, value(largest), int(0x7f80_0000));
         let poison = self.name_value("poison", Expr::select(finite, int(0), int(0x7fc0_0000)));
-        Ok(Block { place, exponent, poison, positive: self.never_negative(x, 8) })
+        let zero = Expr::binary(Binary::Eq, value(largest), int(0));
+        let start = match format.start {
+            0 => int(0),
+            start => self.name_value("start", Expr::select(zero, int(0), int(start as i64))),
+        };
+        Ok(Block { place, exponent, poison, start, positive: self.never_negative(x, 8) })
     }
 
     /// Writes, where input `at` is not zero, what is done with its mantissa: one part of it, or the upper and the lower.

@@ -19,7 +19,7 @@ mod sum;
 use super::Lowering;
 use super::fuse::Group;
 use crate::error::Error;
-use crate::program::Products;
+use crate::program::{BufferId, Place, Products};
 use format::Format;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -91,8 +91,8 @@ impl<'a> Lowering<'a> {
     }
 
     /// A constant of integers, named after the constant they come from.
-    fn integers(&mut self, source: NodeId, value: Value) -> crate::program::BufferId {
-        let name = self.names.of_constant(self.graph, source);
-        self.add_buffer(name, value.ty(), crate::program::Place::Constant(Arc::new(value)))
+    fn integers(&mut self, source: NodeId, what: &str, value: Value) -> BufferId {
+        let name = self.names.of_constant(self.graph, source) + what;
+        self.add_buffer(name, value.ty(), Place::Constant(Arc::new(value)))
     }
 }

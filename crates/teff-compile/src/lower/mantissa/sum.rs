@@ -30,26 +30,22 @@ impl<'a> Lowering<'a> {
         let of = |dtype: DType, n: usize, at: &dyn Fn(usize) -> i32| {
             Value::from_fn(&Type::new(dtype, [n]), |i| Num::Int(at(i) as i128))
         };
-        let weights = self.integers(layer.source, of(dtype, order.len(), &|i| f.weights[order[i]]));
+        let weights = self.integers(layer.source, "", of(dtype, order.len(), &|i| f.weights[order[i]]));
         let alike = f.factors.iter().all(|x| *x == f.factors[0]);
-        let factors =
-            (!alike).then(|| self.integers(layer.source, of(DType::I32, f.factors.len(), &|i| f.factors[i])));
+        let factors = (!alike).then(|| {
+            self.integers(layer.source, "_factor", of(DType::I32, f.factors.len(), &|i| f.factors[i]))
+        });
         Tables { weights, dtype, factors }
     }
 
     /// An array of sums, as they begin.
-    pub(super) fn start_sums(
-        &mut self,
-        layer: &Mantissas,
-        sums: ArrayId,
-        first: &Index,
-        count: usize,
-    ) -> Result<(), Error> {
-        let start = int(layer.format.start as i64);
+    pub(super) fn start_sums(&mut self, block: &Block, count: usize) -> Result<ArrayId, Error> {
+        let sums = self.array("sum", DType::I32, count);
         self.repeat("j", count, |l, j| {
-            l.push(Stmt::StoreLocal(sums, first.plus(&j), start));
+            l.push(Stmt::StoreLocal(sums, j, block.start.clone()));
             Ok(())
-        })
+        })?;
+        Ok(sums)
     }
 
     /// Adds the products of one input with `width` weights from `from` on to the sums from `first` on.
