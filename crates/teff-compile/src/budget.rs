@@ -2,7 +2,7 @@
 
 use crate::program::{BufferId, Cost, Place, Products, Program, kernel_cost, shape_text};
 use crate::target::Target;
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::fmt::{self, Write};
 use teff_graph::Type;
 
@@ -83,17 +83,18 @@ impl Budget {
     /// off all together, and which layers are computed by software floats and why. Nothing for other machines.
     pub fn notes(&self) -> Vec<String> {
         let mut notes = Vec::new();
-        let (mut narrow, mut wide, mut total) = (0, 0, 0.0);
+        let (mut layers, mut total) = (BTreeMap::new(), 0.0);
         for k in &self.kernels {
             let Products::Mantissas { weight_bits, error, .. } = k.products else { continue };
-            *if weight_bits <= 16 { &mut narrow } else { &mut wide } += 1;
+            *layers.entry(weight_bits).or_insert(0) += 1;
             total += error;
         }
-        if narrow + wide > 0 {
+        if !layers.is_empty() {
+            let of = |(bits, n): (&u32, &usize)| format!("{n} with {bits}-bit weights");
+            let list: Vec<String> = layers.iter().map(of).collect();
             notes.push(format!(
-                "floats as integers: {} with 16-bit weights, {} with 22-bit weights; off by {total:.1e} of their range at most, added up",
-                layers(narrow),
-                layers(wide),
+                "layers computed by integers: {}; all together off by {total:.1e} of their range at most",
+                list.join(", "),
             ));
         }
         for k in &self.kernels {
@@ -134,10 +135,6 @@ impl Budget {
         }
         out + "]}"
     }
-}
-
-fn layers(n: usize) -> String {
-    if n == 1 { "1 layer".into() } else { format!("{n} layers") }
 }
 
 fn products_json(products: &Products) -> String {

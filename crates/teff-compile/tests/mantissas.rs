@@ -21,6 +21,8 @@ fn compiled(name: &str, graph: &Graph, floats: Floats) -> Program {
 enum Shape {
     /// Rows, inputs, outputs; the weights are the right operand.
     Right(usize, usize, usize),
+    /// The same for each of a batch.
+    Batch(usize, usize, usize, usize),
     /// Outputs, inputs, columns; they are the left one.
     Left(usize, usize, usize),
     /// Groups, input channels and output channels of a group; kernel, padding, stride; the window of a maximum, 1 for none.
@@ -31,6 +33,7 @@ impl Shape {
     fn inputs(self) -> Vec<usize> {
         match self {
             Shape::Right(m, k, _) => vec![m, k],
+            Shape::Batch(b, m, k, _) => vec![b, m, k],
             Shape::Left(_, k, n) => vec![k, n],
             Shape::Conv([g, c, _], ..) => vec![1, g * c, 7, 6],
         }
@@ -38,7 +41,7 @@ impl Shape {
 
     fn weights(self) -> Vec<usize> {
         match self {
-            Shape::Right(_, k, n) => vec![k, n],
+            Shape::Right(_, k, n) | Shape::Batch(_, _, k, n) => vec![k, n],
             Shape::Left(m, k, _) => vec![m, k],
             Shape::Conv([g, c, o], [size, ..], _) => vec![g * o, c, size, size],
         }
@@ -49,6 +52,7 @@ impl Shape {
         let w = Tensor::constant(weights);
         let y = match self {
             Shape::Right(..) => x.matmul(&w),
+            Shape::Batch(b, _, k, n) => x.matmul(&w.broadcast_to(&[b, k, n])),
             Shape::Left(..) => w.matmul(&x),
             Shape::Conv([groups, ..], [_, padding, stride], window) => {
                 let y = x.conv2d(&w, stride, padding, 1, groups);
@@ -60,12 +64,12 @@ impl Shape {
 
     /// The largest sum of magnitudes of the weights of an output.
     fn reach(self, weights: &Value) -> f64 {
-        let shape = self.weights();
-        let mut sums = vec![0.0; if matches!(self, Shape::Right(..)) { shape[1] } else { shape[0] }];
-        let terms = weights.len() / sums.len();
-        let outputs = sums.len();
+        let by_column = matches!(self, Shape::Right(..) | Shape::Batch(..));
+        let outputs = self.weights()[by_column as usize];
+        let terms = weights.len() / outputs;
+        let mut sums = vec![0.0; outputs];
         for (i, w) in weights.to_f64().into_iter().enumerate() {
-            sums[if matches!(self, Shape::Right(..)) { i % outputs } else { i / terms }] += w.abs();
+            sums[if by_column { i % outputs } else { i / terms }] += w.abs();
         }
         sums.into_iter().fold(0.0, f64::max)
     }
@@ -76,6 +80,7 @@ fn shape() -> impl Strategy<Value = Shape> {
     let conv = ([1usize..3, 1usize..4, 1usize..40], [1usize..4, 0usize..2, 1usize..3], 1usize..3);
     prop_oneof![
         (1usize..4, size(), size()).prop_map(|(m, k, n)| Shape::Right(m, k, n)),
+        (1usize..3, 1usize..3, size(), size()).prop_map(|(b, m, k, n)| Shape::Batch(b, m, k, n)),
         (size(), size(), 1usize..4).prop_map(|(m, k, n)| Shape::Left(m, k, n)),
         conv.prop_map(|(channels, taps, window)| Shape::Conv(channels, taps, window)),
     ]
@@ -259,6 +264,41 @@ fn the_error_given_decides_how_wide_weights_are() {
     assert_eq!(bits, [0, 0]);
     let notes = Budget::new(&program, &Target::CORTEX_M0PLUS).notes();
     assert!(notes[0].starts_with("l1 is computed by software floats, because the error given"), "{notes:?}");
+}
+
+/// Weights that a file says in 8 bits stay in 8 bits, and nothing of them is lost.
+#[test]
+fn quantised_weights_stay_bytes() {
+    let rng = &mut Rng(10);
+    let steps =
+        Value::from_fn(&Type::new(DType::I8, [12, 3, 3, 3]), |i| Num::Int((i as i128 * 37) % 256 - 128));
+    let scales =
+        Value::from_fn(&Type::new(DType::F32, [12, 1, 1, 1]), |i| Num::Float(0.01 + 0.003 * i as f64));
+    let x = Tensor::input("x", DType::F32, &[1, 3, 6, 6]);
+    let zero = Tensor::constant(Value::full(&Type::new(DType::I8, [12, 1, 1, 1]), Num::Int(0)));
+    let w = Tensor::constant(steps).dequantize(&Tensor::constant(scales), &zero);
+    let graph = graph(&x, &x.conv2d(&w, 1, 1, 1, 1));
+    let program = compiled("net", &graph, Floats::default());
+    let Products::Mantissas { weight_bits: 8, error, .. } = program.kernels[0].products else {
+        panic!("{:?}", program.kernels[0].products)
+    };
+    assert!(error < 4e-7, "{error}");
+    // A byte for each weight, a factor for each output.
+    assert_eq!(program.constant_bytes(), 12 * 27 + 4 * 12);
+    let inputs = vec![uniform(rng, &[1, 3, 6, 6], 3.0)];
+    let expected = evaluate(&graph, &inputs).unwrap();
+    let found = program::evaluate(&program, &inputs).unwrap();
+    let largest = expected[0].to_f64().iter().fold(0f64, |m, y| m.max(y.abs()));
+    let close = |(f, e): (f64, f64)| (f - e).abs() <= 1e-5 * largest;
+    assert!(found[0].to_f64().into_iter().zip(expected[0].to_f64()).all(close));
+    let named = |name: &str| Case {
+        program: compiled(name, &graph, Floats::default()),
+        inputs: inputs.clone(),
+        expected: found.clone(),
+        tolerance: 0.0,
+        about: String::new(),
+    };
+    run(&[named("static_arena"), named("own_arena")]);
 }
 
 #[test]

@@ -156,7 +156,7 @@ impl<'a> Lowering<'a> {
 
     /// What a matrix is read from, and whether it is its transpose: simplification leaves a transposition when the constant is used
     /// elsewhere.
-    pub(super) fn transposed(&self, node: NodeId) -> (NodeId, bool) {
+    fn transposed(&self, node: NodeId) -> (NodeId, bool) {
         match &self.node(node).op {
             Op::Permute(p) if p.iter().rev().take(2).eq([&(p.len() - 2), &(p.len() - 1)]) => {
                 (self.graph[node].operands[0], true)

@@ -11,7 +11,22 @@ use super::{Layer, Loops, Mantissas};
 use crate::lower::Lowering;
 use crate::target::Floats;
 use std::sync::Arc;
-use teff_graph::{DType, NodeId, Op};
+use teff_graph::{DType, NodeId, Num, Op, Value, evaluate_op};
+
+/// Why a layer without constant weights stays as it is.
+const COMPUTED: &str = "its weights are computed";
+
+/// Constant weights, those of one output beside each other.
+struct Weights {
+    /// The constant they come from.
+    source: NodeId,
+    weights: Vec<f32>,
+    /// Steps from the zero point, of weights that were quantised to 8 bits.
+    steps: Option<Vec<i32>>,
+}
+
+/// Inputs, loops and weights of a layer.
+type Layered = (NodeId, Loops, Weights);
 
 /// A layer that has mantissas.
 struct Candidate {
@@ -74,58 +89,128 @@ impl<'a> Lowering<'a> {
     /// What `node` is when it multiplies floats by weights; why it cannot be computed by mantissas.
     fn candidate(&self, node: NodeId) -> Option<Result<Candidate, &'static str>> {
         let n = self.node(node);
-        let found = match &n.op {
-            Op::MatMul if n.ty.dtype.is_float() => self.dense_weights(node),
-            Op::Conv(geometry) if n.ty.dtype.is_float() => {
-                let [x, w] = n.operands[..] else { unreachable!("a convolution has two operands") };
-                match self.known(w).and_then(|v| v.as_slice::<f32>()) {
-                    Some(weights) => Ok((w, x, Loops::Conv(geometry.clone()), weights.to_vec())),
-                    None => Err("its weights are computed, or f64"),
+        if matches!(n.op, Op::Scan(_)) {
+            return Some(Err("it is recurrent"));
+        }
+        if !n.ty.dtype.is_float() {
+            return None;
+        }
+        let found: Result<Layered, _> = match &n.op {
+            Op::MatMul => self.dense_weights(node),
+            Op::Conv(geometry) => match self.weights(n.operands[1]) {
+                Some(weights) => {
+                    let kernel = self.node(n.operands[1]).ty.shape.clone();
+                    Ok((n.operands[0], Loops::Conv(geometry.clone(), kernel), weights))
                 }
-            }
-            Op::ConvTranspose { .. } if n.ty.dtype.is_float() => Err("it is a transposed convolution"),
-            Op::Scan(_) => Err("it is recurrent"),
+                None => Err(COMPUTED),
+            },
+            Op::ConvTranspose { .. } => Err("it is a transposed convolution"),
             _ => return None,
         };
-        Some(found.and_then(|(source, x, loops, weights)| {
+        Some(found.and_then(|(x, loops, Weights { source, weights, steps })| {
+            if n.ty.dtype != DType::F32 {
+                return Err("it is f64");
+            }
             if n.ty.is_empty() || weights.is_empty() {
                 return Err("it is empty");
             }
             let outputs = match &loops {
                 Loops::Dense(dense) => dense.across,
-                Loops::Conv(_) => self.node(source).ty.shape[0],
+                Loops::Conv(_, kernel) => kernel[0],
             };
             let terms = weights.len() / outputs;
-            let wide = format(&weights, terms, Width::Wide)?;
-            let narrow = format(&weights, terms, Width::Narrow).ok();
-            Ok(Candidate { node, source, x, loops, format: wide, narrow })
+            let wide = format(&weights, terms, Width::WIDE, None)?;
+            let steps = steps.as_deref();
+            let quantised = steps.and_then(|s| format(&weights, terms, Width::BYTE, Some(s)).ok());
+            match quantised.filter(|q| q.error <= wide.error) {
+                Some(bytes) => Ok(Candidate { node, source, x, loops, format: bytes, narrow: None }),
+                None => {
+                    let narrow = format(&weights, terms, Width::NARROW, None).ok();
+                    Ok(Candidate { node, source, x, loops, format: wide, narrow })
+                }
+            }
         }))
     }
 
     /// The weights of a matrix product, all those of one output beside each other.
-    fn dense_weights(&self, node: NodeId) -> Result<(NodeId, NodeId, Loops, Vec<f32>), &'static str> {
+    fn dense_weights(&self, node: NodeId) -> Result<Layered, &'static str> {
         let n = self.node(node);
         let [a, b] = n.operands[..] else { unreachable!("a product has two operands") };
-        if n.ty.dtype != DType::F32 {
-            return Err("it is f64");
-        }
         let [batch @ .., rows, columns] = &n.ty.shape[..] else { unreachable!("a matrix") };
-        if batch.iter().product::<usize>() != 1 {
-            return Err("it is a batch of products");
-        }
         let inner = *self.node(a).ty.shape.last().expect("a matrix");
         for (weights, x, of_columns) in [(b, a, true), (a, b, false)] {
-            let (source, flipped) = self.transposed(weights);
-            let Some(values) = self.known(source).and_then(|v| v.as_slice::<f32>()) else { continue };
-            let (outer, across) = if of_columns { (*rows, *columns) } else { (*columns, *rows) };
-            let by_input = of_columns != flipped;
-            let at = |i: usize| {
-                let (output, k) = (i / inner, i % inner);
-                values[if by_input { k * across + output } else { i }]
+            // The same weights for each product of a batch, or only one product.
+            let shared = match &self.node(weights).op {
+                Op::Broadcast(_) => self.node(weights).operands[0],
+                _ => weights,
             };
+            let shape = &self.node(shared).ty.shape;
+            let whole = &self.node(weights).ty.shape;
+            if shape.len() < 2 || shape[shape.len() - 2..] != whole[whole.len() - 2..] {
+                continue;
+            }
+            if shape[..shape.len() - 2].iter().product::<usize>() != 1
+                || self.node(x).ty.rank() != n.ty.rank()
+            {
+                continue;
+            }
+            let Some(Weights { source, weights, steps }) = self.weights(shared) else { continue };
+            let (outer, across) = if of_columns { (*rows, *columns) } else { (*columns, *rows) };
+            let at = |i: usize| if of_columns { i % inner * across + i / inner } else { i };
+            let all = 0..across * inner;
+            let weights = Weights {
+                source,
+                weights: all.clone().map(|i| weights[at(i)]).collect(),
+                steps: steps.map(|s| all.map(|i| s[at(i)]).collect()),
+            };
+            let outer = batch.iter().copied().chain([outer]).collect();
             let dense = Dense { of_columns, inner, outer, across };
-            return Ok((source, x, Loops::Dense(dense), (0..across * inner).map(at).collect()));
+            return Ok((x, Loops::Dense(dense), weights));
         }
-        Err("both its operands are computed")
+        Err(COMPUTED)
+    }
+
+    /// The elements of a node that are known now.
+    fn weights(&self, node: NodeId) -> Option<Weights> {
+        let value = self.evaluated(node, 8, false)?;
+        let mut source = node;
+        while let Some(&below) = self.node(source).operands.first() {
+            source = below;
+        }
+        let steps = self.evaluated(node, 8, true).map(|v| v.to_f64()).filter(|steps| {
+            let byte = |s: &f64| s.fract() == 0.0 && (-128.0..=127.0).contains(s);
+            matches!(self.node(source).ty.dtype, DType::I8 | DType::U8) && steps.iter().all(byte)
+        });
+        Some(Weights {
+            source,
+            weights: value.to_f64().into_iter().map(|x| x as f32).collect(),
+            steps: steps.map(|s| s.into_iter().map(|s| s as i32).collect()),
+        })
+    }
+
+    /// The value of a node that moves, scales or converts constants, at most `depth` operations from them; or, of a node that moves
+    /// quantised ones, the `steps` from the zero point.
+    fn evaluated(&self, node: NodeId, depth: usize, steps: bool) -> Option<Value> {
+        let n = self.node(node);
+        let operands = || -> Option<Vec<Value>> {
+            n.operands.iter().map(|&o| self.evaluated(o, depth.checked_sub(1)?, steps)).collect()
+        };
+        match &n.op {
+            Op::Constant(v) => Some(v.as_ref().clone()),
+            Op::Dequantize if steps => {
+                let [x, scale, zero] = &operands()?[..] else { unreachable!("takes three operands") };
+                let one = Value::full(&scale.ty(), Num::Int(1));
+                Some(evaluate_op(&n.op, &[x, &one, zero]))
+            }
+            Op::Cast(_) | Op::Binary(_) if steps => None,
+            Op::Reshape(_)
+            | Op::Permute(_)
+            | Op::Slice(_)
+            | Op::Broadcast(_)
+            | Op::Dequantize
+            | Op::Cast(_) => Some(evaluate_op(&n.op, &operands()?.iter().collect::<Vec<_>>())),
+            Op::Binary(_) => Some(evaluate_op(&n.op, &operands()?.iter().collect::<Vec<_>>())),
+            _ => None,
+        }
     }
 }

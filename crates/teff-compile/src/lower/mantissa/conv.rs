@@ -51,10 +51,9 @@ impl<'a> Lowering<'a> {
         group: &Group,
         hero: NodeId,
         layer: &Mantissas,
-        geometry: &ConvGeometry,
+        (geometry, kernel): (&ConvGeometry, &[usize]),
         pool: PoolAfter<'_>,
     ) -> Result<(), Error> {
-        let kernel = self.node(layer.source).ty.shape.clone();
         let outputs = kernel[0] / geometry.groups;
         let spatial = kernel.len() - 2;
         let window = pool.map_or(vec![1; spatial], |(_, _, w)| w.size.clone());

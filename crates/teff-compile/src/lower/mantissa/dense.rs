@@ -17,8 +17,8 @@ pub(super) struct Dense {
     pub(super) of_columns: bool,
     /// Terms of a sum.
     pub(super) inner: usize,
-    /// Rows of inputs, or columns.
-    pub(super) outer: usize,
+    /// Batches, then rows of inputs, or columns.
+    pub(super) outer: Vec<usize>,
     /// Outputs of each.
     pub(super) across: usize,
 }
@@ -43,21 +43,21 @@ impl<'a> Lowering<'a> {
         }
         let tables = self.tables(layer, &order);
         let block = self.block(layer.x, &layer.format)?;
-        let batch = vec![Index::zero(); self.node(hero).ty.rank() - 2];
-        let pair = |outer: &Index, other: &Index| {
-            let pair = if dense.of_columns { [outer, other] } else { [other, outer] };
+        let pair = |outer: &[Index], other: &Index| {
+            let [batch @ .., own] = outer else { unreachable!("a row or column") };
+            let pair = if dense.of_columns { [own, other] } else { [other, own] };
             batch.iter().chain(pair).cloned().collect::<Vec<_>>()
         };
-        let x_batch = vec![Index::zero(); self.node(layer.x).ty.rank() - 2];
-        self.repeat("row", dense.outer, |l, row| {
-            for tile in plan {
+        let mut names = vec!["batch"; dense.outer.len() - 1];
+        names.push("row");
+        self.repeat_all(&names, &dense.outer, &mut |l, outer| {
+            for tile in &plan {
                 l.repeat("tile", tile.count, |l, t| {
                     let sums = l.start_sums(&block, tile.width)?;
                     let first =
                         t.times((tile.width * dense.inner) as i64).offset((tile.start * dense.inner) as i64);
                     l.repeat("i", dense.inner, |l, i| {
-                        let own = if dense.of_columns { [&row, &i] } else { [&i, &row] };
-                        let at: Vec<Index> = x_batch.iter().chain(own).cloned().collect();
+                        let at = pair(outer, &i);
                         l.with_mantissa((layer.x, &at), &block, &layer.format, |l, parts| {
                             let from = first.plus(&i.times(tile.width as i64));
                             l.add_input(layer, &tables, parts, (sums, &Index::zero()), (&from, tile.width))
@@ -67,7 +67,7 @@ impl<'a> Lowering<'a> {
                         let output = t.times(tile.width as i64).offset(tile.start as i64).plus(&j);
                         let sum = Expr::LoadLocal(sums, DType::I32, j);
                         let result = l.float_of(layer, &tables, &block, sum, &output);
-                        l.finish(group, hero, &pair(&row, &output), result)
+                        l.finish(group, hero, &pair(outer, &output), result)
                     })
                 })?;
             }

@@ -4,7 +4,8 @@
 //!
 //! - `m`, the largest |x| of the whole input, is looked for when the network runs. With 2^e the least power of two above it, an input
 //!   becomes `X = round(x * 2^(B - e))`, so that |X| <= 2^B and `|x - X * 2^(e - B)| <= 2^(e - B - 1) <= m * 2^-B`.
-//! - A weight becomes `W = round(w / c)`, with one float c for each output that takes its largest weight to at most 2^A - 1.
+//! - A weight becomes `W = round(w / c)`, with one float c for each output that takes its largest weight to at most 2^A - 1; or W and c
+//!   are those that a quantised weight was made from.
 //! - The products are shifted and summed in 32 bits. Narrow: `S = sum of W * X >> s`. Wide: X is cut into `X = 2^K * H + L` with
 //!   0 <= L < 2^K, and `S = sum of (W * H >> s) + (W * L >> s + K)`. A and B are such that every product fits 32 bits; s is the least
 //!   for which the sum of |W| of each output, known now, proves that S does.
@@ -16,39 +17,29 @@
 //! inputs of that size): the sum of `2^-B * sum |W * c|`, `sum |w - W * c|` and what the shifts take, divided by L, is known now.
 //! Where m is less than 2^(least - 127), it counts as that; `least` is the least e + 126 for which the factor is a normal float.
 
+use teff_graph::DType;
+
 /// How wide mantissas are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Width {
-    /// Weights of 15 bits and a sign, in two bytes; inputs of 16 bits and a sign. One multiplication for each product.
-    Narrow,
-    /// Weights of 21 bits and a sign, in four bytes; inputs of 20 bits and a sign. Two multiplications.
-    Wide,
+pub(super) struct Width {
+    /// A: bits of a weight without its sign.
+    pub(super) weight_bits: u32,
+    /// B: bits of an input without its sign.
+    pub(super) input_bits: u32,
+    /// K: how many of the lower bits of an input are multiplied apart.
+    pub(super) low_bits: u32,
+    /// What weights are stored as.
+    pub(super) dtype: DType,
 }
 
 impl Width {
-    /// A: bits of a weight without its sign.
-    pub(super) fn weight_bits(self) -> u32 {
-        match self {
-            Width::Narrow => 15,
-            Width::Wide => 21,
-        }
-    }
-
-    /// B: bits of an input without its sign.
-    pub(super) fn input_bits(self) -> u32 {
-        match self {
-            Width::Narrow => 16,
-            Width::Wide => 20,
-        }
-    }
-
-    /// K: how many of the lower bits of an input are multiplied apart.
-    pub(super) fn low_bits(self) -> u32 {
-        match self {
-            Width::Narrow => 0,
-            Width::Wide => 10,
-        }
-    }
+    /// One multiplication for each product.
+    pub(super) const NARROW: Width =
+        Width { weight_bits: 15, input_bits: 16, low_bits: 0, dtype: DType::I16 };
+    /// Two multiplications.
+    pub(super) const WIDE: Width = Width { weight_bits: 21, input_bits: 20, low_bits: 10, dtype: DType::I32 };
+    /// For weights that were quantised to 8 bits and are products of those and a scale.
+    pub(super) const BYTE: Width = Width { weight_bits: 7, input_bits: 23, low_bits: 0, dtype: DType::I8 };
 }
 
 /// What the code of a layer is made from.
@@ -74,21 +65,31 @@ const SMALLEST_SHARE: f32 = 1.0 / 65536.0;
 /// The largest of `least`: inputs of 2^-64 keep their precision.
 const MOST_LEAST: i32 = 63;
 
-/// The format for `weights`, `terms` in a row for each output.
+/// The format for `weights`, `terms` in a row for each output. Those that are multiples of something known have the `steps` that are
+/// multiplied, integers of `width`.
 ///
 /// # Errors
 /// Why floats are needed.
-pub(super) fn format(weights: &[f32], terms: usize, width: Width) -> Result<Format, &'static str> {
+pub(super) fn format(
+    weights: &[f32],
+    terms: usize,
+    width: Width,
+    steps: Option<&[i32]>,
+) -> Result<Format, &'static str> {
     let largest = weights.iter().fold(0.0f32, |m, w| m.max(w.abs()));
     if !weights.iter().all(|w| w.is_finite()) {
         return Err("a weight is not finite");
     }
-    let most = ((1i32 << width.weight_bits()) - 1) as f32;
+    let most = ((1i32 << width.weight_bits) - 1) as f32;
     if largest < most * f32::MIN_POSITIVE / SMALLEST_SHARE {
         return Err("its weights are zero or nearly so");
     }
-    let rows: Vec<Row> = weights.chunks_exact(terms).map(|row| Row::new(row, largest, most)).collect();
-    let (b, k) = (width.input_bits(), width.low_bits());
+    let row = |(i, row): (usize, &[f32])| match steps {
+        None => Row::new(row, largest, most),
+        Some(steps) => Row::of_steps(row, &steps[i * terms..][..terms], largest * SMALLEST_SHARE / most),
+    };
+    let rows: Vec<Row> = weights.chunks_exact(terms).enumerate().map(row).collect();
+    let (b, k) = (width.input_bits, width.low_bits);
     // Each product is shifted down by less than this in all.
     let roundings = |shift: u32| (k > 0) as i64 + (shift > 0) as i64;
     let reach = |shift: u32| {
@@ -145,7 +146,18 @@ impl Row {
         let own = row.iter().fold(largest * SMALLEST_SHARE, |m, w| m.max(w.abs()));
         // Rounded it is off by 2^-24, which takes no weight of 21 bits over the most.
         let scale = own / most;
-        let mantissas: Vec<i32> = row.iter().map(|w| (*w as f64 / scale as f64).round() as i32).collect();
+        let mantissa = |w: &f32| (*w as f64 / scale as f64).round() as i32;
+        Row::with(row, row.iter().map(mantissa).collect(), scale)
+    }
+
+    /// The scale is that of the largest step; where all are 0, it is `least`.
+    fn of_steps(row: &[f32], steps: &[i32], least: f32) -> Row {
+        let largest = row.iter().zip(steps).max_by_key(|(_, s)| s.unsigned_abs()).filter(|(_, s)| **s != 0);
+        let scale = largest.map_or(least, |(w, s)| w / *s as f32);
+        Row::with(row, steps.to_vec(), scale.max(least))
+    }
+
+    fn with(row: &[f32], mantissas: Vec<i32>, scale: f32) -> Row {
         let lost =
             row.iter().zip(&mantissas).map(|(w, m)| (*w as f64 - *m as f64 * scale as f64).abs()).sum();
         Row {
@@ -165,7 +177,7 @@ mod tests {
 
     /// The exact sum of a row, in f64, as the code computes it: `x` already an integer of at most 2^B.
     fn sum(f: &Format, row: &[i32], x: &[i32]) -> i64 {
-        let k = f.width.low_bits();
+        let k = f.width.low_bits;
         let product = |(w, x): (&i32, &i32)| {
             let (high, low) = (x >> k, x & ((1 << k) - 1));
             let upper = w.checked_mul(high).expect("a product fits") >> f.shift;
@@ -182,16 +194,25 @@ mod tests {
             rows in 1usize..4,
             terms in 1usize..400,
             seed in any::<u64>(),
-            wide in any::<bool>(),
+            which in 0usize..3,
             exponent in -30i32..10,
             spread in 1u32..30,
         ) {
-            let width = if wide { Width::Wide } else { Width::Narrow };
+            let width = [Width::WIDE, Width::NARROW, Width::BYTE][which];
             let mut state = seed | 1;
             let mut next = || { state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407); (state >> 40) as f64 / (1u64 << 23) as f64 - 1.0 };
             let weights: Vec<f32> = (0..rows * terms).map(|_| (next().powi(spread as i32 | 1) * 2f64.powi(exponent)) as f32).collect();
-            let Ok(f) = format(&weights, terms, width) else { return Ok(()) };
-            let b = f.width.input_bits() as i32;
+            let steps: Vec<i32> = weights.iter().map(|_| (next() * 127.99) as i32).collect();
+            let scale = weights[0].abs() / 32.0;
+            // As a file of 8-bit weights says them.
+            let (weights, steps) = if width == Width::BYTE {
+                (steps.iter().map(|s| *s as f32 * scale).collect(), Some(&steps[..]))
+            } else {
+                (weights, None)
+            };
+            let Ok(f) = format(&weights, terms, width, steps) else { return Ok(()) };
+            prop_assert!(f.error < 1e-3 || width == Width::NARROW, "{}", f.error);
+            let b = f.width.input_bits as i32;
             let range = weights.chunks(terms).map(|r| r.iter().map(|w| w.abs() as f64).sum::<f64>()).fold(0.0, f64::max);
             for (j, row) in f.weights.chunks(terms).enumerate() {
                 // The inputs that reach furthest, and others; their largest is just below 1 (e = 0), or 1/2.
@@ -214,9 +235,12 @@ mod tests {
 
     #[test]
     fn what_has_no_mantissas_is_said() {
-        assert_eq!(format(&[1.0, f32::NAN], 2, Width::Wide).unwrap_err(), "a weight is not finite");
-        assert_eq!(format(&[0.0, 0.0], 2, Width::Wide).unwrap_err(), "its weights are zero or nearly so");
-        assert_eq!(format(&[1e-12, 0.0], 2, Width::Narrow).unwrap_err(), "its weights are too small");
-        assert_eq!(format(&[1e30, 0.0], 2, Width::Wide).unwrap_err(), "its weights are too large");
+        assert_eq!(format(&[1.0, f32::NAN], 2, Width::WIDE, None).unwrap_err(), "a weight is not finite");
+        assert_eq!(
+            format(&[0.0, 0.0], 2, Width::WIDE, None).unwrap_err(),
+            "its weights are zero or nearly so"
+        );
+        assert_eq!(format(&[1e-12, 0.0], 2, Width::NARROW, None).unwrap_err(), "its weights are too small");
+        assert_eq!(format(&[1e30, 0.0], 2, Width::WIDE, None).unwrap_err(), "its weights are too large");
     }
 }

@@ -1,6 +1,6 @@
 //! Inputs as integers: the exponent they share, and what each is with it.
 
-use super::format::{Format, Width};
+use super::format::Format;
 use crate::error::Error;
 use crate::lower::Lowering;
 use crate::lower::build::value;
@@ -40,7 +40,7 @@ impl<'a> Lowering<'a> {
         let exponent = Expr::binary(Binary::Shr, value(largest), int(23));
         let exponent = Expr::binary(Binary::Max, exponent, int(format.least as i64));
         let exponent = self.name_value("exponent", exponent);
-        let place = int(23 - format.width.input_bits() as i64);
+        let place = int(23 - format.width.input_bits as i64);
         let place = self.name_value("place", Expr::binary(Binary::Add, exponent.clone(), place));
         let exponent = self.name_value("scale", Expr::binary(Binary::Shl, exponent, int(23)));
         let finite = Expr::binary(Binary::Lt, value(largest), int(0x7f80_0000));
@@ -66,10 +66,9 @@ impl<'a> Lowering<'a> {
         // Of pictures and behind rectifiers most are.
         self.when(Some(bits.clone().cast(DType::Bool)), |l| {
             let whole = l.mantissa(bits, block);
-            let parts = match format.width {
-                Width::Narrow => vec![whole],
-                Width::Wide => {
-                    let low = format.width.low_bits() as i64;
+            let parts = match format.width.low_bits as i64 {
+                0 => vec![whole],
+                low => {
                     let high = Expr::binary(Binary::Shr, whole.clone(), int(low));
                     let high = l.name_value("high", high);
                     let low = Expr::binary(Binary::And, whole, int((1 << low) - 1));

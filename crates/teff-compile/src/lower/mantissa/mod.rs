@@ -23,7 +23,7 @@ use crate::program::{BufferId, Place, Products};
 use format::Format;
 use std::collections::HashMap;
 use std::sync::Arc;
-use teff_graph::{ConvGeometry, Node, NodeId, Op, Value};
+use teff_graph::{ConvGeometry, Node, NodeId, Op, Shape, Value};
 
 /// How the products of the layers are computed, by the address of the node of each.
 #[derive(Default)]
@@ -50,7 +50,8 @@ struct Mantissas {
 /// What the loops go over.
 enum Loops {
     Dense(dense::Dense),
-    Conv(ConvGeometry),
+    /// With the shape of the weights.
+    Conv(ConvGeometry, Shape),
 }
 
 impl<'a> Lowering<'a> {
@@ -65,12 +66,12 @@ impl<'a> Lowering<'a> {
         };
         match &layer.loops {
             Loops::Dense(dense) => self.mantissa_dense(group, product, &layer, dense)?,
-            Loops::Conv(geometry) => {
+            Loops::Conv(geometry, kernel) => {
                 let pool = match (&self.node(hero).op, group.inner) {
                     (Op::Pool { kind, window }, Some(_)) => Some((hero, *kind, window)),
                     _ => None,
                 };
-                self.mantissa_conv(group, product, &layer, geometry, pool)?;
+                self.mantissa_conv(group, product, &layer, (geometry, kernel), pool)?;
             }
         }
         Ok(true)
@@ -83,8 +84,8 @@ impl<'a> Lowering<'a> {
             None => Products::AsWritten,
             Some(Layer::Software(reason)) => Products::Software { reason },
             Some(Layer::Mantissas(layer)) => Products::Mantissas {
-                weight_bits: layer.format.width.weight_bits() + 1,
-                input_bits: layer.format.width.input_bits() + 1,
+                weight_bits: layer.format.width.weight_bits + 1,
+                input_bits: layer.format.width.input_bits + 1,
                 error: layer.format.error,
             },
         }

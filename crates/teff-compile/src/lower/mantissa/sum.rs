@@ -1,7 +1,6 @@
 //! Sums of products of mantissas.
 
 use super::Mantissas;
-use super::format::Width;
 use super::input::{Block, int};
 use crate::error::Error;
 use crate::lower::Lowering;
@@ -23,10 +22,7 @@ impl<'a> Lowering<'a> {
     /// Makes the constants. Weight i is that at `order[i]`.
     pub(super) fn tables(&mut self, layer: &Mantissas, order: &[usize]) -> Tables {
         let f = &layer.format;
-        let dtype = match f.width {
-            Width::Narrow => DType::I16,
-            Width::Wide => DType::I32,
-        };
+        let dtype = f.width.dtype;
         let of = |dtype: DType, n: usize, at: &dyn Fn(usize) -> i32| {
             Value::from_fn(&Type::new(dtype, [n]), |i| Num::Int(at(i) as i128))
         };
@@ -63,7 +59,7 @@ impl<'a> Lowering<'a> {
             let weight = if parts.len() > 1 { l.name_value("w", weight) } else { weight };
             let at = first.plus(&j);
             let mut sum = Expr::LoadLocal(sums, DType::I32, at.clone());
-            for (part, shift) in parts.iter().zip([f.shift, f.shift + f.width.low_bits()]) {
+            for (part, shift) in parts.iter().zip([f.shift, f.shift + f.width.low_bits]) {
                 let product = Expr::binary(Binary::Mul, part.clone(), weight.clone());
                 let product = match shift {
                     0 => product,
