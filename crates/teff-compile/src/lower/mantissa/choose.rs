@@ -33,6 +33,7 @@ struct Candidate {
     node: NodeId,
     source: NodeId,
     x: NodeId,
+    positive: bool,
     loops: Loops,
     format: Format,
     narrow: Option<Format>,
@@ -77,8 +78,9 @@ impl<'a> Lowering<'a> {
             }
         }
         for c in candidates {
-            let layer = Mantissas { format: c.format, source: c.source, x: c.x, loops: c.loops };
-            self.set_layer(c.node, Layer::Mantissas(Arc::new(layer)));
+            let Candidate { node, source, x, positive, loops, format, .. } = c;
+            let layer = Mantissas { format, source, x, positive, loops };
+            self.set_layer(node, Layer::Mantissas(Arc::new(layer)));
         }
     }
 
@@ -119,14 +121,17 @@ impl<'a> Lowering<'a> {
                 Loops::Conv(_, kernel) => kernel[0],
             };
             let terms = weights.len() / outputs;
-            let wide = format(&weights, terms, Width::WIDE, None)?;
+            let positive = self.never_negative(x, 8);
+            let wide = format(&weights, terms, Width::WIDE, None, positive)?;
             let steps = steps.as_deref();
-            let quantised = steps.and_then(|s| format(&weights, terms, Width::BYTE, Some(s)).ok());
+            let quantised = steps.and_then(|s| format(&weights, terms, Width::BYTE, Some(s), positive).ok());
             match quantised.filter(|q| q.error <= wide.error) {
-                Some(bytes) => Ok(Candidate { node, source, x, loops, format: bytes, narrow: None }),
+                Some(bytes) => {
+                    Ok(Candidate { node, source, x, positive, loops, format: bytes, narrow: None })
+                }
                 None => {
-                    let narrow = format(&weights, terms, Width::NARROW, None).ok();
-                    Ok(Candidate { node, source, x, loops, format: wide, narrow })
+                    let narrow = format(&weights, terms, Width::NARROW, None, positive).ok();
+                    Ok(Candidate { node, source, x, positive, loops, format: wide, narrow })
                 }
             }
         }))

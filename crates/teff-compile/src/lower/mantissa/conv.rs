@@ -61,7 +61,7 @@ impl<'a> Lowering<'a> {
         let plan = tiles(outputs, most);
         let taps: usize = kernel[1..].iter().product();
         let tables = self.tables(layer, &order(geometry.groups, outputs, taps, &plan));
-        let block = self.block(layer.x, &layer.format)?;
+        let block = self.block(layer)?;
         let conv = Conv { hero, layer, geometry, pool, tables, block, taps: kernel[1..].to_vec(), window };
         let result = self.node(pool.map_or(hero, |(p, ..)| p)).ty.shape.clone();
         let mut first = 0;

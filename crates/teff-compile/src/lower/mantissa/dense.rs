@@ -42,7 +42,7 @@ impl<'a> Lowering<'a> {
             }
         }
         let tables = self.tables(layer, &order);
-        let block = self.block(layer.x, &layer.format)?;
+        let block = self.block(layer)?;
         let pair = |outer: &[Index], other: &Index| {
             let [batch @ .., own] = outer else { unreachable!("a row or column") };
             let pair = if dense.of_columns { [own, other] } else { [other, own] };

@@ -15,7 +15,8 @@
 //!
 //! So a result is off by at most `error * m * L`, L being the largest sum of |w| of an output (what the layer's results can reach for
 //! inputs of that size): the sum of `2^-B * sum |W * c|`, `sum |w - W * c|` and what the shifts take, divided by L, is known now.
-//! Where m is less than 2^(least - 127), it counts as that; `least` is the least e + 126 for which the factor is a normal float.
+//! Behind a rectifier, where no x is negative, the weights' errors of one sign can add up, but not those of both: the larger of the two
+//! sums stands for `sum |w - W * c|`. Where m is less than 2^(least - 127), it counts as that; `least` is the least e + 126 for which the factor is a normal float.
 
 use teff_graph::DType;
 
@@ -66,7 +67,7 @@ const SMALLEST_SHARE: f32 = 1.0 / 65536.0;
 const MOST_LEAST: i32 = 63;
 
 /// The format for `weights`, `terms` in a row for each output. Those that are multiples of something known have the `steps` that are
-/// multiplied, integers of `width`.
+/// multiplied, integers of `width`. `positive`: no input is negative.
 ///
 /// # Errors
 /// Why floats are needed.
@@ -75,6 +76,7 @@ pub(super) fn format(
     terms: usize,
     width: Width,
     steps: Option<&[i32]>,
+    positive: bool,
 ) -> Result<Format, &'static str> {
     let largest = weights.iter().fold(0.0f32, |m, w| m.max(w.abs()));
     if !weights.iter().all(|w| w.is_finite()) {
@@ -113,7 +115,7 @@ pub(super) fn format(
     let off = |r: &Row| {
         let of_inputs = r.total as f64 * r.scale as f64 * 2f64.powi(-(b as i32));
         let of_shifts = if roundings(shift) > 0 { (start + 1) as f64 * unit * r.scale as f64 } else { 0.0 };
-        of_inputs + r.lost + of_shifts
+        of_inputs + r.lost(positive) + of_shifts
     };
     // A conversion and a multiplication, of results that are themselves off by less than a thousandth.
     let of_floats = 2f64.powi(-23) * 1.001;
@@ -137,8 +139,8 @@ struct Row {
     total: i64,
     /// Sum of |w|.
     sum: f64,
-    /// Sum of |w - W * c|.
-    lost: f64,
+    /// Sum of `w - W * c` where that is positive, and of its negative where it is not.
+    lost: [f64; 2],
 }
 
 impl Row {
@@ -158,15 +160,23 @@ impl Row {
     }
 
     fn with(row: &[f32], mantissas: Vec<i32>, scale: f32) -> Row {
-        let lost =
-            row.iter().zip(&mantissas).map(|(w, m)| (*w as f64 - *m as f64 * scale as f64).abs()).sum();
+        let lost = |sign: f64| {
+            let of = |(w, m): (&f32, &i32)| (sign * (*w as f64 - *m as f64 * scale as f64)).max(0.0);
+            row.iter().zip(&mantissas).map(of).sum()
+        };
         Row {
             scale,
             total: mantissas.iter().map(|m| m.unsigned_abs() as i64).sum(),
             sum: row.iter().map(|w| w.abs() as f64).sum(),
-            lost,
+            lost: [lost(1.0), lost(-1.0)],
             mantissas,
         }
+    }
+
+    /// What a result is off by for inputs of at most 1, for what the weights are.
+    fn lost(&self, positive: bool) -> f64 {
+        let [above, below] = self.lost;
+        if positive { above.max(below) } else { above + below }
     }
 }
 
@@ -195,6 +205,7 @@ mod tests {
             terms in 1usize..400,
             seed in any::<u64>(),
             which in 0usize..3,
+            positive in any::<bool>(),
             exponent in -30i32..10,
             spread in 1u32..30,
         ) {
@@ -210,7 +221,7 @@ mod tests {
             } else {
                 (weights, None)
             };
-            let Ok(f) = format(&weights, terms, width, steps) else { return Ok(()) };
+            let Ok(f) = format(&weights, terms, width, steps, positive) else { return Ok(()) };
             prop_assert!(f.error < 1e-3 || width == Width::NARROW, "{}", f.error);
             let b = f.width.input_bits as i32;
             let range = weights.chunks(terms).map(|r| r.iter().map(|w| w.abs() as f64).sum::<f64>()).fold(0.0, f64::max);
@@ -218,8 +229,17 @@ mod tests {
                 // The inputs that reach furthest, and others; their largest is just below 1 (e = 0), or 1/2.
                 let against: Vec<f64> = row.iter().map(|w| if *w < 0 { -1.0 } else { 1.0 } * (1.0 - 1e-7)).collect();
                 let halves: Vec<f64> = against.iter().map(|x| -x / 1.999).collect();
-                for x in [against, halves, (0..terms).map(|_| next()).collect()] {
+                // c, taken out of the factor again.
+                let place = f.shift as i32 + f.width.low_bits as i32 - b - 126;
+                let scale = f32::from_bits(f.factors[j].wrapping_sub(place << 23) as u32) as f64;
+                let of_weights = row.iter().zip(&weights[j * terms..]);
+                let worst: Vec<f64> = of_weights.map(|(m, w)| (*w as f64 - *m as f64 * scale).signum()).collect();
+                for x in [against, halves, worst, (0..terms).map(|_| next()).collect()] {
+                    let x: Vec<f64> = if positive { x.iter().map(|x| x.max(0.0)).collect() } else { x };
                     let m = x.iter().fold(0f64, |m, x| m.max(x.abs()));
+                    if m == 0.0 {
+                        continue;
+                    }
                     let e = m.log2().floor() as i32 + 1;
                     let mantissas: Vec<i32> = x.iter().map(|x| (x * 2f64.powi(b - e)).round() as i32).collect();
                     let s = sum(&f, row, &mantissas);
@@ -235,12 +255,21 @@ mod tests {
 
     #[test]
     fn what_has_no_mantissas_is_said() {
-        assert_eq!(format(&[1.0, f32::NAN], 2, Width::WIDE, None).unwrap_err(), "a weight is not finite");
         assert_eq!(
-            format(&[0.0, 0.0], 2, Width::WIDE, None).unwrap_err(),
+            format(&[1.0, f32::NAN], 2, Width::WIDE, None, false).unwrap_err(),
+            "a weight is not finite"
+        );
+        assert_eq!(
+            format(&[0.0, 0.0], 2, Width::WIDE, None, false).unwrap_err(),
             "its weights are zero or nearly so"
         );
-        assert_eq!(format(&[1e-12, 0.0], 2, Width::NARROW, None).unwrap_err(), "its weights are too small");
-        assert_eq!(format(&[1e30, 0.0], 2, Width::WIDE, None).unwrap_err(), "its weights are too large");
+        assert_eq!(
+            format(&[1e-12, 0.0], 2, Width::NARROW, None, false).unwrap_err(),
+            "its weights are too small"
+        );
+        assert_eq!(
+            format(&[1e30, 0.0], 2, Width::WIDE, None, false).unwrap_err(),
+            "its weights are too large"
+        );
     }
 }

@@ -1,5 +1,6 @@
 //! Inputs as integers: the exponent they share, and what each is with it.
 
+use super::Mantissas;
 use super::format::Format;
 use crate::error::Error;
 use crate::lower::Lowering;
@@ -28,7 +29,9 @@ pub(super) fn int(n: i64) -> Expr {
 
 impl<'a> Lowering<'a> {
     /// Looks for the largest input.
-    pub(super) fn block(&mut self, x: NodeId, format: &Format) -> Result<Block, Error> {
+    pub(super) fn block(&mut self, layer: &Mantissas) -> Result<Block, Error> {
+        let Mantissas { x, format, positive, .. } = layer;
+        let (x, positive) = (*x, *positive);
         let shape = self.node(x).ty.shape.clone();
         let largest = self.mutable("largest", int(0));
         self.merged_loops(&["i", "j", "k"], &shape, &mut |l, at| {
@@ -50,7 +53,7 @@ impl<'a> Lowering<'a> {
             0 => int(0),
             start => self.name_value("start", Expr::select(zero, int(0), int(start as i64))),
         };
-        Ok(Block { place, exponent, poison, start, positive: self.never_negative(x, 8) })
+        Ok(Block { place, exponent, poison, start, positive })
     }
 
     /// Writes, where input `at` is not zero, what is done with its mantissa: one part of it, or the upper and the lower.
@@ -105,7 +108,7 @@ impl<'a> Lowering<'a> {
     }
 
     /// True when no element of `x` has a sign but NaN and zeros: it comes from a rectifier, at most `depth` operations before.
-    fn never_negative(&self, x: NodeId, depth: usize) -> bool {
+    pub(super) fn never_negative(&self, x: NodeId, depth: usize) -> bool {
         let node = self.node(x);
         let of = |i: usize| depth > 0 && self.never_negative(node.operands[i], depth - 1);
         match &node.op {

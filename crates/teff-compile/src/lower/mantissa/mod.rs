@@ -44,6 +44,8 @@ struct Mantissas {
     source: NodeId,
     /// The inputs.
     x: NodeId,
+    /// None of them is negative.
+    positive: bool,
     loops: Loops,
 }
 
