@@ -5,7 +5,8 @@
 //! - [`compile`] takes a checked [`teff_graph::Graph`] and gives a [`Program`]: buffers with planned addresses, and kernels as data.
 //!   Every operation of the graph's closed set is lowered but random numbers, which are refused by name.
 //! - Integer results of a Program, however it is run or printed, are the reference evaluator's bits. Float results agree within
-//!   rounding; with [`Options::reassociate`] off no float sum is split into parts.
+//!   rounding, and on machines without a float unit within the bound of [`Floats`]; with [`Options::reassociate`] off no float sum is
+//!   split into parts.
 //! - Equal graphs and options give equal Programs and equal text.
 //! - Sizes are exact: [`Budget`] says what the linker will say for weights and arena.
 //!
@@ -32,7 +33,8 @@
 //! # Map
 //!
 //! `program/` is the Program: its form, validator, evaluator, cost counter, printed form. `lower/` makes it from a graph: `fuse`
-//! decides what is computed where, `element` computes any value at any index, the rest are loops for one family of operations each.
+//! decides what is computed where, `element` computes any value at any index, the rest are loops for one family of operations each;
+//! those in `lower/mantissa/` multiply integers where a machine has no float unit.
 //! `plan/` gives memory its addresses. `c/` prints C and `rust/` Rust, from the same Program; `printing` is what both do alike. A
 //! printer for another language is a folder beside them. `target` is what is known of machines, `budget` what a Program takes of one.
 

@@ -7,6 +7,7 @@ use crate::ui::{Ui, grouped, table};
 use clap::ArgMatches;
 use serde_json::json;
 use std::path::{Path, PathBuf};
+use teff::compile::program::Products;
 use teff::compile::{Budget, Floats, Options, Program, Sample, Target, c, plan, rust};
 use teff::data::Dataset;
 use teff::graph::{DType, Graph, Num, Value, evaluate, random_bits};
@@ -65,6 +66,9 @@ const PATIENCE: u64 = 6_000_000;
 
 /// Differences between generated code and the reference that the self-test lets pass, relative to 1 or to the expected value.
 const TOLERANCE: f64 = 1e-4;
+/// The same of floats computed as integers: so many times their bound, relative to the largest value expected. The bound is a share of
+/// what outputs could be, which is several times what they are.
+const BOUNDS: f64 = 4.0;
 
 pub(crate) fn run(args: &ArgMatches, ui: &Ui) -> Result<()> {
     if args.get_flag("list-unsupported") {
@@ -110,10 +114,22 @@ pub(crate) fn run(args: &ArgMatches, ui: &Ui) -> Result<()> {
             "notes": b.notes(),
             "layers": b.kernels.iter().map(|k| json!({
                 "label": k.label, "ops": k.ops, "result": k.result.to_string(), "weight_bytes": k.weight_bytes, "macs": k.macs,
+                "products": products(&k.products),
             })).collect::<Vec<_>>(),
         }),
     );
     Ok(())
+}
+
+/// How the products of a layer are computed.
+fn products(products: &Products) -> serde_json::Value {
+    match products {
+        Products::AsWritten => json!("as written"),
+        Products::Mantissas { weight_bits, input_bits, error } => {
+            json!({ "weight_bits": weight_bits, "input_bits": input_bits, "error": error })
+        }
+        Products::Software { reason } => json!({ "software_because": reason }),
+    }
 }
 
 /// Reads the model, compiles it and writes the files into `folder`.
@@ -144,15 +160,19 @@ fn printed(
     language: Language,
     samples: &[Sample],
 ) -> (Program, Vec<(&'static str, String)>) {
+    let expected = samples.iter().flat_map(|s| &s.outputs).filter(|v| v.dtype().is_float());
+    let largest =
+        expected.flat_map(|v| v.to_f64()).map(f64::abs).filter(|x| x.is_finite()).fold(1.0, f64::max);
+    let tolerance = TOLERANCE.max(BOUNDS * program.mantissa_error() * largest);
     match language {
         Language::C(options) => {
             let files = c::print(&program, &options);
-            let selftest = c::selftest(&program, &options, samples, TOLERANCE);
+            let selftest = c::selftest(&program, &options, samples, tolerance);
             (program, vec![(".h", files.header), (".c", files.source), ("_selftest.c", selftest)])
         }
         Language::Rust(options) => {
             let program = plan::by_type(&program);
-            let selftest = rust::selftest(&program, &options, samples, TOLERANCE);
+            let selftest = rust::selftest(&program, &options, samples, tolerance);
             let source = rust::print(&program, &options);
             (program, vec![(".rs", source), ("_selftest.rs", selftest)])
         }

@@ -417,6 +417,15 @@ impl Program {
         &self.buffers[id.index()]
     }
 
+    /// The bounds of all layers whose floats are mantissas, added up: see [`Products::Mantissas`]. 0 when there are none.
+    pub fn mantissa_error(&self) -> f64 {
+        let of = |k: &Kernel| match k.products {
+            Products::Mantissas { error, .. } => error,
+            Products::AsWritten | Products::Software { .. } => 0.0,
+        };
+        self.kernels.iter().map(of).sum()
+    }
+
     /// Bytes of all constants.
     pub fn constant_bytes(&self) -> usize {
         let bytes = |b: &Buffer| if matches!(b.place, Place::Constant(_)) { b.ty.bytes() } else { 0 };
