@@ -334,8 +334,6 @@ fn a_dense_layer_to_be_read() {
           input0: f32[1,3] = input 0
           output0: f32[1,2] = output 0
           layer_weight: i16[6] = constant
-          layer_weight_factor: i32[2] = constant
-          layer_bias: f32[2] = constant
           arena of 0 bytes, aligned to 1, at least 0
         kernel layer of "layer": matmul add max -> f32[1,2], 6 macs
           var largest.0: i32 = 0
@@ -356,7 +354,7 @@ fn a_dense_layer_to_be_read() {
               let x.12: i32 = (((((((bits.9 & 8388607) | 8388608) >> (place.3 - ((bits.9 >> 23) & 255))) + 1) >> 1) ^ sign.11) - sign.11)
               sum.0[0] = (sum.0[0] + ((x.12 * i32(layer_weight[2*i.8])) >> 1))
               sum.0[1] = (sum.0[1] + ((x.12 * i32(layer_weight[2*i.8 + 1])) >> 1))
-          for j.13 in 0..2
-            output0[j.13] = max(((f32(sum.0[j.13]) * bits_f32(((layer_weight_factor[j.13] + scale.4) | poison.5))) + layer_bias[j.13]), 0.0)
+          output0[0] = max(((f32(sum.0[0]) * bits_f32(((-250921995 + scale.4) | poison.5))) + 0.754697322845459), 0.0)
+          output0[1] = max(((f32(sum.0[1]) * bits_f32(((-258249220 + scale.4) | poison.5))) + 0.046134352684020996), 0.0)
     "#]].assert_eq(&p.to_string());
 }
