@@ -40,7 +40,7 @@ use crate::Options;
 use crate::error::Error;
 use crate::integer::integer;
 use crate::program::{Buffer, BufferId, Expr, Index, Place, Port, Program, Stmt, VarInfo};
-use crate::target::Target;
+use crate::target::{Floats, Target};
 use build::Builder;
 use fuse::{Group, Groups};
 use std::collections::HashMap;
@@ -120,6 +120,9 @@ pub(crate) fn lower(graph: &Graph, options: &Options) -> Result<Program, Error> 
     let mut program = Program { name: name.into(), buffers: to.buffers, kernels, inputs, outputs, arena };
     rows::merge_rows(&mut program, &mut to.names);
     program.kernels.iter_mut().for_each(tidy::tidy);
+    if !options.target.float_unit && options.floats != Floats::Exact {
+        program.kernels.iter_mut().for_each(mantissa::rectify);
+    }
     if options.target.word_products {
         long::shorten(&mut program);
     }

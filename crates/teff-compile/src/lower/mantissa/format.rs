@@ -83,15 +83,21 @@ pub(super) fn format(
         return Err("a weight is not finite");
     }
     let most = ((1i32 << width.weight_bits) - 1) as f32;
-    if largest < most * f32::MIN_POSITIVE / SMALLEST_SHARE {
-        return Err("its weights are zero or nearly so");
+    if largest == 0.0 {
+        return Err("its weights are all zero");
     }
+    let (b, k) = (width.input_bits, width.low_bits);
+    // The least float with a factor that is normal for inputs of 2^-64.
+    let least_scale = f32::from_bits((127 - MOST_LEAST as u32 + b - k) << 23);
+    if largest / most < least_scale {
+        return Err("its weights are too small");
+    }
+    let least_scale = least_scale.max(largest / most * SMALLEST_SHARE);
     let row = |(i, row): (usize, &[f32])| match steps {
-        None => Row::new(row, largest, most),
-        Some(steps) => Row::of_steps(row, &steps[i * terms..][..terms], largest * SMALLEST_SHARE / most),
+        None => Row::new(row, least_scale, most),
+        Some(steps) => Row::of_steps(row, &steps[i * terms..][..terms], least_scale),
     };
     let rows: Vec<Row> = weights.chunks_exact(terms).enumerate().map(row).collect();
-    let (b, k) = (width.input_bits, width.low_bits);
     // Each product is shifted down by less than this in all.
     let roundings = |shift: u32| (k > 0) as i64 + (shift > 0) as i64;
     let reach = |shift: u32| {
@@ -103,9 +109,7 @@ pub(super) fn format(
     let place = (shift + k) as i32 - b as i32 - 126;
     let exponents = || rows.iter().map(|r| (r.scale.to_bits() >> 23) as i32 + place);
     let least = exponents().map(|e| 1 - e).max().expect("an output").max(b as i32 + 2);
-    if least > MOST_LEAST {
-        return Err("its weights are too small");
-    }
+    debug_assert!(least <= MOST_LEAST, "scales are large enough");
     if exponents().any(|e| e > 0) {
         return Err("its weights are too large");
     }
@@ -144,10 +148,10 @@ struct Row {
 }
 
 impl Row {
-    fn new(row: &[f32], largest: f32, most: f32) -> Row {
-        let own = row.iter().fold(largest * SMALLEST_SHARE, |m, w| m.max(w.abs()));
+    fn new(row: &[f32], least: f32, most: f32) -> Row {
+        let own = row.iter().fold(0.0f32, |m, w| m.max(w.abs()));
         // Rounded it is off by 2^-24, which takes no weight of 21 bits over the most.
-        let scale = own / most;
+        let scale = (own / most).max(least);
         let mantissa = |w: &f32| (*w as f64 / scale as f64).round() as i32;
         Row::with(row, row.iter().map(mantissa).collect(), scale)
     }
@@ -259,10 +263,7 @@ mod tests {
             format(&[1.0, f32::NAN], 2, Width::WIDE, None, false).unwrap_err(),
             "a weight is not finite"
         );
-        assert_eq!(
-            format(&[0.0, 0.0], 2, Width::WIDE, None, false).unwrap_err(),
-            "its weights are zero or nearly so"
-        );
+        assert_eq!(format(&[0.0, 0.0], 2, Width::WIDE, None, false).unwrap_err(), "its weights are all zero");
         assert_eq!(
             format(&[1e-12, 0.0], 2, Width::NARROW, None, false).unwrap_err(),
             "its weights are too small"

@@ -7,13 +7,14 @@
 //!
 //! `format` has the arithmetic and the proof of its error, `choose` decides which layers are computed so and how precisely, `input`
 //! finds the exponent and turns inputs into integers, `sum` adds products and turns sums into floats; `dense` and `conv` are the
-//! loops around them.
+//! loops around them. `rectify` compares floats as integers where that can be done.
 
 mod choose;
 mod conv;
 mod dense;
 mod format;
 mod input;
+mod rectify;
 mod sum;
 
 use super::Lowering;
@@ -21,6 +22,7 @@ use super::fuse::Group;
 use crate::error::Error;
 use crate::program::{BufferId, Place, Products};
 use format::Format;
+pub(super) use rectify::rectify;
 use std::collections::HashMap;
 use std::sync::Arc;
 use teff_graph::{ConvGeometry, Node, NodeId, Op, Shape, Value};
