@@ -167,9 +167,9 @@ impl<'a> Lowering<'a> {
                 from.push(seen);
             }
             l.when(inside, |l| {
-                l.with_mantissa((c.layer.x, &from), &c.block, &c.layer.format, |l, parts| {
-                    let weights = at.weights.plus(&ravel(tap, &c.taps).times(at.width as i64));
-                    l.add_input(c.layer, &c.tables, parts, sums, (&weights, at.width))
+                let weights = at.weights.plus(&ravel(tap, &c.taps).times(at.width as i64));
+                l.with_inputs(c.layer, &c.block, &[(from, weights)], |l, inputs| {
+                    l.add_inputs(c.layer, &c.tables, inputs, sums, at.width)
                 })
             })
         })

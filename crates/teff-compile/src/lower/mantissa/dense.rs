@@ -48,6 +48,9 @@ impl<'a> Lowering<'a> {
             let pair = if dense.of_columns { [own, other] } else { [other, own] };
             batch.iter().chain(pair).cloned().collect::<Vec<_>>()
         };
+        // Two neighbours share the loads and stores of the sums. Of pictures both are zero or neither; behind a rectifier zeros come
+        // one by one, and are worth more skipped. Wide mantissas leave no registers for a second input.
+        let together = if layer.positive || layer.format.width.low_bits > 0 { 1 } else { 2 };
         let mut names = vec!["batch"; dense.outer.len() - 1];
         names.push("row");
         self.repeat_all(&names, &dense.outer, &mut |l, outer| {
@@ -56,13 +59,19 @@ impl<'a> Lowering<'a> {
                     let sums = l.start_sums(&block, tile.width)?;
                     let first =
                         t.times((tile.width * dense.inner) as i64).offset((tile.start * dense.inner) as i64);
-                    l.repeat("i", dense.inner, |l, i| {
-                        let at = pair(outer, &i);
-                        l.with_mantissa((layer.x, &at), &block, &layer.format, |l, parts| {
-                            let from = first.plus(&i.times(tile.width as i64));
-                            l.add_input(layer, &tables, parts, (sums, &Index::zero()), (&from, tile.width))
+                    let add = |l: &mut Self, inputs: &[Index]| {
+                        let place = |i: &Index| (pair(outer, i), first.plus(&i.times(tile.width as i64)));
+                        let places: Vec<_> = inputs.iter().map(place).collect();
+                        l.with_inputs(layer, &block, &places, |l, inputs| {
+                            l.add_inputs(layer, &tables, inputs, (sums, &Index::zero()), tile.width)
                         })
+                    };
+                    l.repeat("i", dense.inner / together, |l, i| {
+                        let i = i.times(together as i64);
+                        add(l, &(0..together).map(|k| i.offset(k as i64)).collect::<Vec<_>>())
                     })?;
+                    let rest = dense.inner / together * together..dense.inner;
+                    rest.into_iter().try_for_each(|i| add(l, &[Index::from(i as i64)]))?;
                     l.repeat_rolled(tile.width, |l, j| {
                         let output = t.times(tile.width as i64).offset(tile.start as i64).plus(&j);
                         let sum = Expr::LoadLocal(sums, DType::I32, j);

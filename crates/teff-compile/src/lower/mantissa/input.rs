@@ -1,7 +1,6 @@
 //! Inputs as integers: the exponent they share, and what each is with it.
 
 use super::Mantissas;
-use super::format::Format;
 use crate::error::Error;
 use crate::lower::Lowering;
 use crate::lower::build::value;
@@ -20,6 +19,14 @@ pub(super) struct Block {
     pub(super) start: Expr,
     /// No input is less than zero.
     positive: bool,
+}
+
+/// An input that is multiplied.
+pub(super) struct Input {
+    /// Its mantissa; or the upper and the lower part of it.
+    pub(super) parts: Vec<Expr>,
+    /// Where its weights begin.
+    pub(super) weights: Index,
 }
 
 /// An integer of 32 bits.
@@ -56,29 +63,38 @@ impl<'a> Lowering<'a> {
         Ok(Block { place, exponent, poison, start, positive })
     }
 
-    /// Writes, where input `at` is not zero, what is done with its mantissa: one part of it, or the upper and the lower.
-    pub(super) fn with_mantissa(
+    /// Writes what is done with the mantissas of some inputs, each given by its index and where its weights begin, unless all of them
+    /// are zero.
+    pub(super) fn with_inputs(
         &mut self,
-        (x, at): (NodeId, &[Index]),
+        layer: &Mantissas,
         block: &Block,
-        format: &Format,
-        write: impl FnOnce(&mut Self, &[Expr]) -> Result<(), Error>,
+        places: &[(Vec<Index>, Index)],
+        write: impl FnOnce(&mut Self, &[Input]) -> Result<(), Error>,
     ) -> Result<(), Error> {
-        let bits = self.element(x, at)?.bits(DType::I32);
-        let bits = self.name_value("bits", bits);
+        let mut all = Vec::new();
+        for (at, _) in places {
+            let bits = self.element(layer.x, at)?.bits(DType::I32);
+            all.push(self.name_value("bits", bits));
+        }
         // Of pictures and behind rectifiers most are.
-        self.when(Some(bits.clone().cast(DType::Bool)), |l| {
-            let whole = l.mantissa(bits, block);
-            let parts = match format.width.low_bits as i64 {
-                0 => vec![whole],
-                low => {
-                    let high = Expr::binary(Binary::Shr, whole.clone(), int(low));
-                    let high = l.name_value("high", high);
-                    let low = Expr::binary(Binary::And, whole, int((1 << low) - 1));
-                    vec![high, l.name_value("low", low)]
-                }
-            };
-            write(l, &parts)
+        let any = all.iter().cloned().reduce(|a, b| Expr::binary(Binary::Or, a, b)).expect("an input");
+        self.when(Some(any.cast(DType::Bool)), |l| {
+            let mut inputs = Vec::new();
+            for (bits, (_, weights)) in all.into_iter().zip(places) {
+                let whole = l.mantissa(bits, block);
+                let parts = match layer.format.width.low_bits as i64 {
+                    0 => vec![whole],
+                    low => {
+                        let high = Expr::binary(Binary::Shr, whole.clone(), int(low));
+                        let high = l.name_value("high", high);
+                        let low = Expr::binary(Binary::And, whole, int((1 << low) - 1));
+                        vec![high, l.name_value("low", low)]
+                    }
+                };
+                inputs.push(Input { parts, weights: weights.clone() });
+            }
+            write(l, &inputs)
         })
     }
 

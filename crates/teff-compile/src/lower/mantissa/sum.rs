@@ -1,7 +1,7 @@
 //! Sums of products of mantissas.
 
 use super::Mantissas;
-use super::input::{Block, int};
+use super::input::{Block, Input, int};
 use crate::error::Error;
 use crate::lower::Lowering;
 use crate::program::{ArrayId, BufferId, Expr, Index, Stmt};
@@ -44,28 +44,31 @@ impl<'a> Lowering<'a> {
         Ok(sums)
     }
 
-    /// Adds the products of one input with `width` weights from `from` on to the sums from `first` on.
-    pub(super) fn add_input(
+    /// Adds the products of some inputs with `width` weights of each to the sums from `first` on.
+    pub(super) fn add_inputs(
         &mut self,
         layer: &Mantissas,
         tables: &Tables,
-        parts: &[Expr],
+        inputs: &[Input],
         (sums, first): (ArrayId, &Index),
-        (from, width): (&Index, usize),
+        width: usize,
     ) -> Result<(), Error> {
         let f = &layer.format;
         let add = |l: &mut Self, j: Index| -> Result<(), Error> {
-            let weight = Expr::Load(tables.weights, tables.dtype, from.plus(&j)).cast(DType::I32);
-            let weight = if parts.len() > 1 { l.name_value("w", weight) } else { weight };
             let at = first.plus(&j);
             let mut sum = Expr::LoadLocal(sums, DType::I32, at.clone());
-            for (part, shift) in parts.iter().zip([f.shift, f.shift + f.width.low_bits]) {
-                let product = Expr::binary(Binary::Mul, part.clone(), weight.clone());
-                let product = match shift {
-                    0 => product,
-                    s => Expr::binary(Binary::Shr, product, int(s as i64)),
-                };
-                sum = Expr::binary(Binary::Add, sum, product);
+            for input in inputs {
+                let weight =
+                    Expr::Load(tables.weights, tables.dtype, input.weights.plus(&j)).cast(DType::I32);
+                let weight = if input.parts.len() > 1 { l.name_value("w", weight) } else { weight };
+                for (part, shift) in input.parts.iter().zip([f.shift, f.shift + f.width.low_bits]) {
+                    let product = Expr::binary(Binary::Mul, part.clone(), weight.clone());
+                    let product = match shift {
+                        0 => product,
+                        s => Expr::binary(Binary::Shr, product, int(s as i64)),
+                    };
+                    sum = Expr::binary(Binary::Add, sum, product);
+                }
             }
             l.push(Stmt::StoreLocal(sums, at, sum));
             Ok(())
