@@ -13,6 +13,8 @@ pub(super) struct Placed {
     pub(super) products: Vec<Product>,
     pub(super) sites: Vec<Placement>,
     pub(super) floats: Vec<(String, &'static str)>,
+    /// Nodes whose elements are those of a site, elsewhere, with the site.
+    pub(super) moved: Vec<(NodeId, NodeId)>,
 }
 
 /// A convolution or product with constant weights.
@@ -434,7 +436,12 @@ impl Walk<'_> {
         }
         let fixed = |n: &NodeId| self.quotients.contains_key(n).then_some((1.0 / 256.0, -128));
         let sites = nodes.iter().zip(group).map(|(n, group)| Placement { node: *n, group, fixed: fixed(n) });
-        Placed { sites: sites.collect(), products: self.products, floats: self.floats }
+        let moved = self.states.iter().enumerate().filter_map(|(i, s)| match s {
+            State::Quantised(site) if site.index() != i => Some((NodeId::from_index(i), *site)),
+            _ => None,
+        });
+        let (sites, moved) = (sites.collect(), moved.collect());
+        Placed { sites, products: self.products, floats: self.floats, moved }
     }
 }
 

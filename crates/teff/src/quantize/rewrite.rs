@@ -66,6 +66,7 @@ struct Rewriter<'a> {
     integers: HashMap<NodeId, Tensor>,
     inputs: HashMap<NodeId, Tensor>,
     site_of: HashMap<NodeId, usize>,
+    moved: HashMap<NodeId, usize>,
     by_node: HashMap<NodeId, usize>,
     by_bias: HashMap<NodeId, usize>,
     users: Vec<usize>,
@@ -84,6 +85,7 @@ impl<'a> Rewriter<'a> {
             integers: HashMap::new(),
             inputs: HashMap::new(),
             site_of: network.sites.iter().enumerate().map(|(i, s)| (s.node, i)).collect(),
+            moved: network.moved.iter().copied().collect(),
             by_node: layers().map(|(i, l)| (l.node, i)).collect(),
             by_bias: layers().filter_map(|(i, l)| Some((l.bias?.0, i))).collect(),
             users: graph.users().iter().map(Vec::len).collect(),
@@ -106,7 +108,14 @@ impl<'a> Rewriter<'a> {
                     let x = self.unclamped(id, &grid);
                     self.quantised(id, &x, &grid)
                 }
-                None => self.plain(id),
+                // What is moved is quantised again, to the same integers: other tools look for that around each of their operators.
+                None => match self.moved.get(&id).and_then(|s| self.scheme.sites[*s]) {
+                    Some(grid) => {
+                        let x = self.plain(id);
+                        self.quantised(id, &x, &grid)
+                    }
+                    None => self.plain(id),
+                },
             }
         };
         tensor.check()?;
@@ -138,25 +147,11 @@ impl<'a> Rewriter<'a> {
         if self.interface == Interface::Float || self.network.graph[id].ty.dtype != DType::F32 {
             return Ok(self.made[id.index()].clone());
         }
-        // The integers behind moves of a quantised tensor are the moved integers.
-        self.integers_of(id).ok_or_else(|| Error::Quantize {
+        self.integers.get(&id).cloned().ok_or_else(|| Error::Quantize {
             at: name.into(),
             reason: "stays float, so the network cannot give integers there; leave the interface float"
                 .into(),
         })
-    }
-
-    fn integers_of(&self, id: NodeId) -> Option<Tensor> {
-        if let Some(q) = self.integers.get(&id) {
-            return Some(q.clone());
-        }
-        let node = &self.network.graph[id];
-        match node.op {
-            Op::Reshape(_) | Op::Permute(_) | Op::Broadcast(_) | Op::Slice(_) => {
-                Some(Tensor::apply(node.op.clone(), &[self.integers_of(node.operands[0])?]))
-            }
-            _ => None,
-        }
     }
 
     fn quantised(&mut self, id: NodeId, x: &Tensor, grid: &Grid) -> Tensor {
