@@ -1,6 +1,6 @@
 //! The float network made ready: its layers, and the places at which tensors are quantised.
 
-use super::place;
+use super::{patterns, place};
 use crate::error::{Error, Result};
 use std::collections::{HashMap, HashSet};
 use teff_graph::passes::{fold_channels, freeze, simplify, unfold_quantization};
@@ -80,7 +80,7 @@ impl Network {
         }
         let graph = simplify(&unfold_quantization(&freeze(graph))?);
         let graph = simplify(&fold_channels(&graph));
-        let graph = simplify(&place::rectify_first(&graph)?);
+        let graph = simplify(&patterns::rectify_first(&graph)?);
         let placed = place::place(&graph);
         let names = Names::default();
         let network = build(graph, placed, names);

@@ -16,7 +16,7 @@ pub enum Interface {
 }
 
 /// The biases' steps are at most this many, so that a sum of 32 bits has room for the products beside it.
-const MOST_STEPS: f64 = (1u64 << 30) as f64;
+const MOST_STEPS: f64 = (1u64 << 28) as f64;
 
 /// The network as `scheme` says, with everything that the scheme leaves out in floats.
 ///
@@ -155,7 +155,10 @@ impl<'a> Rewriter<'a> {
     }
 
     fn quantised(&mut self, id: NodeId, x: &Tensor, grid: &Grid) -> Tensor {
-        let label = self.network.graph[id].label.as_deref();
+        let label = match &self.network.graph[id].op {
+            Op::Input { name, .. } => Some(&**name),
+            _ => self.network.graph[id].label.as_deref(),
+        };
         let (scale, zero) = parameters(grid, x.rank());
         let (low, high) = range(grid.dtype);
         let q = Tensor::apply(Op::Quantize { dtype: grid.dtype, low, high }, &[x.clone(), scale, zero]);
@@ -258,10 +261,10 @@ impl<'a> Rewriter<'a> {
         });
         let mut shape = vec![1; ty.rank()];
         shape[layer.axis] = layer.channels;
-        let name = self.network.graph[layer.weight]
-            .label
-            .as_deref()
-            .map_or(format!("{}.weight", layer.name), str::to_string);
+        // A constant that was computed from another may have the name of the layer.
+        let label = self.network.graph[layer.weight].label.as_deref();
+        let own = label.filter(|l| Some(*l) != self.network.graph[layer.node].label.as_deref());
+        let name = own.map_or(format!("{}.weight", layer.name), str::to_string);
         let q = Tensor::constant(Value::new(ty.shape.clone(), q.collect::<Vec<i8>>()))
             .named(&format!("{name}_quantized"));
         let zero = Tensor::constant(Value::new(shape.clone(), vec![0i8; layer.channels]));
