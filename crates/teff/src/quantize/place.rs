@@ -346,7 +346,8 @@ impl Walk<'_> {
         match self.state_of(x) {
             State::Float => State::Float,
             State::Wide(root) if self.follows(op, constant, constant == a, x) => {
-                State::Wide(if self.users[x.index()].len() == 1 { id } else { root })
+                // Where several use the same sums, all that is made of them keeps that in mind.
+                State::Wide(if root == x && self.users[x.index()].len() == 1 { id } else { root })
             }
             _ if self.is_uniform(constant) => self.function(id),
             // By channel, on what is 8 bits already.
