@@ -52,7 +52,8 @@ fn bits_layers_budgets_and_ends_are_a_choice() {
         bits(&["--calibration", "percentile=99.9", "--bias-correction", "off", "--equalize", "off"]),
         [8, 8]
     );
-    succeed(&[&base[..], &["--io", "int8", "-q"]].concat());
+    let text = succeed(&[&base[..], &["--io", "int8"]].concat());
+    assert!(text.contains("input: x = (q - -128) * 0.00392"), "{text}");
     let graph = succeed(&["inspect", &out]);
     assert!(graph.contains(": i8[1,1,8,8]\n"), "{graph}");
 }
