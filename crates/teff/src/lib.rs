@@ -29,6 +29,7 @@ pub mod metrics;
 pub mod model;
 pub mod nn;
 mod optim;
+pub mod quantize;
 mod run;
 mod step;
 pub mod train;

@@ -1,6 +1,7 @@
 //! Questions that patterns ask of a graph.
 
 use super::plan::Arg;
+use crate::proto::ElementType;
 use std::collections::HashMap;
 use teff_graph::{Graph, NodeId, Num, Op, Type, Value, broadcast_shape, evaluate_op};
 
@@ -12,6 +13,8 @@ pub(crate) struct View<'g> {
     known: Vec<bool>,
     /// For each node whether its leading size is left open; empty when none is.
     pub(crate) open: Vec<bool>,
+    /// Constants that are stored in a type narrower than theirs.
+    pub(crate) narrow: HashMap<NodeId, ElementType>,
 }
 
 /// Constants larger than this are not computed to recognise a pattern.
@@ -30,7 +33,7 @@ impl<'g> View<'g> {
             let small = node.ty.len() <= MOST_ELEMENTS;
             known.push(!given && small && node.operands.iter().all(|o| known[o.index()]));
         }
-        View { graph, uses, known, open: Vec::new() }
+        View { graph, uses, known, open: Vec::new(), narrow: HashMap::new() }
     }
 
     /// True when the leading size of a value is left open.
