@@ -83,6 +83,7 @@ fn an_outlier_channel_is_named_with_a_remedy_that_works() {
     let plain = Settings { equalise: false, bias_correction: false, ..Settings::default() };
     let collapsed = run(&graph, &plain);
     assert!(accuracy(&collapsed.graph) < 0.6);
+    assert_eq!(collapsed.report.findings.len(), 1);
     let finding = &collapsed.report.findings[0];
     assert_eq!(finding.layer, "sums");
     assert!(finding.cause.contains("channel 4"), "{}", finding.cause);

@@ -8,12 +8,14 @@ use super::{Network, Scheme};
 use crate::error::Result;
 use teff_graph::NodeId;
 
-/// The part of a scheme that belongs to layer `i`: its weights, and the grids of its input and output.
+/// The part of a scheme that belongs to layer `i`: its weights, the grid of its output, and that of its input unless another layer makes it.
 pub(super) fn only(network: &Network, scheme: &Scheme, i: usize) -> Scheme {
     let mut alone = Scheme::float(network);
     let layer = &network.layers[i];
-    alone.layers[i] = scheme.layers[i].clone();
-    for site in std::iter::once(layer.input).chain(layer.output) {
+    // Without a correction, which makes up for the layers before it as well.
+    alone.layers[i] = scheme.layers[i].clone().map(|w| super::Weights { bias: None, ..w });
+    let own = !network.layers.iter().any(|l| l.output == Some(layer.input));
+    for site in layer.output.into_iter().chain(own.then_some(layer.input)) {
         alone.sites[site] = scheme.sites[site];
     }
     alone
