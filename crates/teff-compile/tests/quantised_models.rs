@@ -8,7 +8,7 @@ use common::c::{Case, STRICT, Scratch, check, has, run};
 use common::rust;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use teff_compile::{Budget, Options, Program, Target, c, compile, integer};
+use teff_compile::{Budget, Floats, Options, Program, Target, c, compile, integer};
 use teff_graph::{DType, Graph, Num, Op, Value, evaluate};
 
 /// All quantised models of the front ends' tests, by name.
@@ -41,7 +41,9 @@ fn models() -> Vec<(String, Graph)> {
 }
 
 fn program(name: &str, graph: &Graph, target: Target) -> Program {
-    compile(graph, &Options { name: name.into(), target, ..Options::default() }).unwrap()
+    // One has floats between its layers, which are to be the reference's too.
+    compile(graph, &Options { name: name.into(), target, floats: Floats::Exact, ..Options::default() })
+        .unwrap()
 }
 
 /// Noise over the whole range of integers, and between -1 and 1 for floats.
