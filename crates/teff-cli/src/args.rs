@@ -2,6 +2,7 @@
 
 use clap::{Arg, ArgAction, Command, value_parser};
 use std::path::PathBuf;
+use teff::qat::Bits;
 
 /// The whole command line.
 pub(crate) fn command() -> Command {
@@ -40,6 +41,22 @@ fn number(name: &'static str, default: &'static str, help: &'static str) -> Arg 
         .help(help)
         .default_value(default)
         .value_parser(value_parser!(u64).range(1..=1 << 32))
+}
+
+/// As [`number`], from 0.
+fn count(name: &'static str, default: &'static str, help: &'static str) -> Arg {
+    number(name, default, help).value_parser(value_parser!(u64).range(0..=1 << 32))
+}
+
+fn parse_bits(text: &str) -> Result<Bits, String> {
+    let known: Vec<&str> = Bits::ALL.iter().map(|b| b.name()).collect();
+    Bits::from_name(text).ok_or_else(|| format!("known are {}", known.join(", ")))
+}
+
+/// `conv2=int2`.
+fn parse_layer_bits(text: &str) -> Result<(String, Bits), String> {
+    let (layer, bits) = text.rsplit_once('=').ok_or("give the layer and its bits, such as first=int8")?;
+    Ok((layer.into(), parse_bits(bits)?))
 }
 
 fn real(name: &'static str, default: &'static str, help: &'static str) -> Arg {
@@ -139,7 +156,11 @@ fn train() -> Command {
                 .help("mlp, cnn, lenet, or a file that lists layers")
                 .default_value("mlp"),
         )
-        .arg(number("epochs", "5", "How often every sample is seen"))
+        .arg(
+            path("from", "FILE.onnx", "Go on from this float network instead of a new one; --epochs is then 0 unless given")
+                .conflicts_with("model"),
+        )
+        .arg(count("epochs", "5", "How often every sample is seen"))
         .arg(number("batch", "128", "Samples in a step"))
         .arg(
             Arg::new("optimizer")
@@ -173,6 +194,25 @@ fn train() -> Command {
         .arg(threads())
         .arg(path("checkpoint", "FILE", "Write a safetensors checkpoint here after each epoch, and when stopped"))
         .arg(path("resume", "FILE", "Go on from this checkpoint"))
+        .next_help_heading("Smaller networks, made after the float training")
+        .arg(
+            Arg::new("qat")
+                .long("qat")
+                .value_name("BITS")
+                .help("Train on with quantised weights and activations, and write integers: int8, int4, int2 or ternary weights")
+                .value_parser(parse_bits),
+        )
+        .arg(
+            Arg::new("qat-layer")
+                .long("qat-layer")
+                .value_name("LAYER=BITS")
+                .help("Other bits for one layer, such as first=int8 or conv2=int2; repeat for more")
+                .action(ArgAction::Append)
+                .requires("qat")
+                .value_parser(parse_layer_bits),
+        )
+        .arg(number("qat-epochs", "5", "How often every sample is seen in quantised training"))
+        .arg(real("qat-rate", "0.001", "Highest learning rate of quantised training; it falls along a cosine"))
 }
 
 fn eval() -> Command {
