@@ -40,6 +40,13 @@ pub enum Error {
         /// What the operating system said.
         source: std::io::Error,
     },
+    /// A network that cannot be quantised as wanted.
+    Quantize {
+        /// The layer, tensor or model.
+        at: String,
+        /// What is wrong and what to do.
+        reason: String,
+    },
     /// A setting outside its range.
     Setting(String),
 }
@@ -61,6 +68,7 @@ impl fmt::Display for Error {
             Error::Model { model, layer, reason } => write!(f, "model {model}, {layer}: {reason}"),
             Error::Checkpoint { path, reason } => write!(f, "checkpoint {}: {reason}", path.display()),
             Error::File { path, action, source } => write!(f, "cannot {action} {}: {source}", path.display()),
+            Error::Quantize { at, reason } => write!(f, "{at} {reason}"),
             Error::Setting(reason) => f.write_str(reason),
         }
     }
@@ -73,7 +81,9 @@ impl std::error::Error for Error {
             Error::Host(e) => Some(e),
             Error::Data(e) => Some(e),
             Error::File { source, .. } => Some(source),
-            Error::Model { .. } | Error::Checkpoint { .. } | Error::Setting(_) => None,
+            Error::Model { .. } | Error::Checkpoint { .. } | Error::Quantize { .. } | Error::Setting(_) => {
+                None
+            }
         }
     }
 }

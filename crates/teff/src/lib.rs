@@ -25,12 +25,14 @@
 pub mod checkpoint;
 mod error;
 mod evaluate;
+pub mod folded;
 pub mod metrics;
 pub mod model;
-pub mod network;
 pub mod nn;
 mod optim;
+pub mod prune;
 pub mod qat;
+pub mod quantize;
 mod run;
 mod step;
 pub mod train;

@@ -17,21 +17,21 @@ use std::time::Instant;
 use teff::checkpoint::Checkpoint;
 use teff::data::Split;
 use teff::model::Model;
-use teff::network::Network;
+use teff::folded::Folded;
 use teff::train::{Progress, Settings, Trainable, Trainer};
 use teff::{Graph, Value, predict};
 
 /// What training begins with.
 enum Start {
     Model(Model),
-    Network(Network),
+    Folded(Folded),
 }
 
 impl Start {
     fn trainable(&self) -> &dyn Trainable {
         match self {
             Start::Model(m) => m,
-            Start::Network(n) => n,
+            Start::Folded(n) => n,
         }
     }
 
@@ -39,7 +39,7 @@ impl Start {
     fn graph(&self, batch: usize) -> Result<Graph> {
         Ok(match self {
             Start::Model(m) => m.graph(batch)?,
-            Start::Network(n) => n.at_batch(batch)?,
+            Start::Folded(n) => n.at_batch(batch)?,
         })
     }
 
@@ -87,7 +87,7 @@ pub(crate) fn run(args: &ArgMatches, ui: &Ui) -> Result<()> {
     let started = Instant::now();
     let data = teff::data::open(path(args, "data"))?;
     let start = match args.get_one::<PathBuf>("from") {
-        Some(file) => Start::Network(Network::new(&super::read_model_with(file, Vec::new(), ui)?)?),
+        Some(file) => Start::Folded(Folded::new(&super::read_model_with(file, Vec::new(), ui)?)?),
         None => {
             let spec = settings::spec(args.get_one::<String>("model").expect("has a default"))?;
             Start::Model(spec.build(data.train.shape(), data.train.classes().len(), settings.seed)?)

@@ -11,7 +11,6 @@ mod conv;
 mod conv_pool;
 mod element;
 mod epilogue;
-mod fold;
 mod fuse;
 mod index;
 mod map;
@@ -74,7 +73,7 @@ pub(crate) fn prepare(graph: &Graph) -> Result<Graph, Error> {
     // Before constants are folded: quantised weights are to stay what they are.
     let graph = integer(&passes::freeze(graph))?;
     let graph = passes::simplify(&graph);
-    Ok(passes::simplify(&fold::fold_channels(&graph)))
+    Ok(passes::simplify(&passes::fold_channels(&graph)))
 }
 
 /// Lowers a prepared graph. Buffers in the arena have no addresses yet.

@@ -16,10 +16,20 @@ const SMALL: usize = 256;
 
 /// Simplifies until nothing changes. Inputs stay, used or not, in their order.
 pub fn simplify(graph: &Graph) -> Graph {
-    let mut now = once(graph);
+    settled(graph, false)
+}
+
+/// As [`simplify`], but constants that are stored as integers and dequantised stay so however small they are, for what is to be
+/// written to a file or lowered to integers.
+pub fn simplify_stored(graph: &Graph) -> Graph {
+    settled(graph, true)
+}
+
+fn settled(graph: &Graph, stored: bool) -> Graph {
+    let mut now = once(graph, stored);
     // Each round removes nodes or moves a broadcast towards the outputs, so it ends by itself; the bound is for safety.
     for _ in 0..16 {
-        let next = once(&now);
+        let next = once(&now, stored);
         if next.nodes().len() == now.nodes().len()
             && next.nodes().iter().zip(now.nodes()).all(|(a, b)| a.op == b.op)
         {
@@ -30,8 +40,8 @@ pub fn simplify(graph: &Graph) -> Graph {
     now
 }
 
-fn once(graph: &Graph) -> Graph {
-    let mut to = Rewriter { graph: Graph::new(&graph.name), known: HashMap::new() };
+fn once(graph: &Graph, stored: bool) -> Graph {
+    let mut to = Rewriter { graph: Graph::new(&graph.name), known: HashMap::new(), stored };
     let mut needed = vec![false; graph.nodes().len()];
     graph.outputs().iter().for_each(|o| needed[o.node.index()] = true);
     for id in graph.ids().rev() {
@@ -46,7 +56,7 @@ fn once(graph: &Graph) -> Graph {
         let operands: Vec<NodeId> =
             node.operands.iter().map(|o| new_ids[o.index()].expect("operands come first")).collect();
         let op = match &node.op {
-            Op::Scan(s) => Op::Scan(Scan { body: simplified_body(&s.body), ..s.clone() }),
+            Op::Scan(s) => Op::Scan(Scan { body: simplified_body(&s.body, stored), ..s.clone() }),
             op => op.clone(),
         };
         new_ids[id.index()] = Some(to.add(op, &operands, &node.label));
@@ -58,8 +68,8 @@ fn once(graph: &Graph) -> Graph {
 }
 
 /// The same body when there is nothing to simplify, so that rounds come to an end and equal scans stay equal.
-fn simplified_body(body: &Arc<Graph>) -> Arc<Graph> {
-    let simple = simplify(body);
+fn simplified_body(body: &Arc<Graph>, stored: bool) -> Arc<Graph> {
+    let simple = settled(body, stored);
     if simple.nodes().len() == body.nodes().len() { body.clone() } else { Arc::new(simple) }
 }
 
@@ -67,6 +77,8 @@ struct Rewriter {
     graph: Graph,
     /// Nodes by what they compute.
     known: HashMap<String, NodeId>,
+    /// Constants that are dequantised stay integers.
+    stored: bool,
 }
 
 impl Rewriter {
@@ -215,6 +227,9 @@ impl Rewriter {
 
     /// The value of an operation on constants, unless it would be larger than they are.
     fn fold(&self, op: &Op, operands: &[NodeId]) -> Option<Value> {
+        if self.stored && matches!(op, Op::Dequantize) {
+            return None;
+        }
         // A broadcast of a scalar says more than its elements do.
         if operands.is_empty() || matches!(op, Op::Scan(_) | Op::Project(_) | Op::Broadcast(_)) {
             return None;

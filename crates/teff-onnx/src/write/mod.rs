@@ -38,8 +38,9 @@ pub fn write(graph: &Graph, options: &WriteOptions) -> Result<Vec<u8>> {
         // Before simplifying, which drops a reduction over a batch of one.
         batch::batched(graph)?;
     }
-    let graph = passes::simplify(graph);
-    let graph = passes::simplify(&legalise::legalise(&graph).map_err(internal)?);
+    // Weights that are stored as integers stay so.
+    let graph = passes::simplify_stored(graph);
+    let graph = passes::simplify_stored(&legalise::legalise(&graph).map_err(internal)?);
     let mut emitter = Emitter::new(&graph, OPSET);
     if options.open_batch {
         emitter.open_batch(batch::batched(&graph)?);

@@ -246,7 +246,7 @@ fn quantization(v: &View, operator: &'static str, id: NodeId, dtype: DType) -> P
     let [x, scale, zero] = v.operands(id) else { unreachable!("checked by the shape rule") };
     let (shape, by) = (v.shape(*x), v.shape(*scale));
     // 16-bit integers and blocks came with version 21.
-    let wide = if dtype.size() > 1 { 21 } else { 0 };
+    let wide = if dtype.size() == 2 { 21 } else { 0 };
     let reshaped = |shape: &[usize]| {
         let plan = Plan::of("Reshape", vec![Arg::Node(*scale), sizes(shape, "shape")]);
         plan.then("Reshape", vec![Arg::Node(*zero), sizes(shape, "shape")])

@@ -7,94 +7,85 @@
 //! are 8-bit integers with one step and a zero point that is settled at the start. Steps of weights begin where the squared error is
 //! smallest, those of activations at the mean over batches of the extremes. The step of the input stays as it began.
 //!
-//! Batch normalisation is folded into the layers before training begins ([`Network::new`]).
+//! Where tensors are quantised is what [`crate::quantize`] says, and what comes out is its [`Scheme`], written by its [`rewrite`].
+//!
+//! ```no_run
+//! use teff::folded::Folded;
+//! use teff::qat::{Bits, Qat, Widths};
+//! use teff::quantize::Interface;
+//! use teff::train::{Settings, Trainer};
+//! # fn main() -> Result<(), teff::Error> {
+//! # let (data, graph): (teff::data::Split, teff::Graph) = unimplemented!();
+//! let folded = Folded::new(&graph)?;
+//! let qat = Qat::new(&folded, &Widths::all(Bits::Int4), &data.train, 1)?;
+//! let mut trainer = Trainer::new(&qat, &data.train, Settings::default())?;
+//! while !trainer.is_done() {
+//!     trainer.epoch(|_| std::ops::ControlFlow::Continue(()))?;
+//! }
+//! let in_integers = qat.quantized(Interface::Float)?;
+//! # Ok(())
+//! # }
+//! ```
 
 mod bits;
-mod export;
 mod ranges;
 
 pub use bits::{Bits, Widths};
 
 use crate::error::Result;
-use crate::network::Network;
+use crate::folded::{Folded, applied, params};
 use crate::nn::Pass;
+use crate::quantize::{Grid, Interface, Scheme, Weights, rewrite};
 use crate::train::Trainable;
 use std::collections::HashMap;
 use teff_data::Dataset;
-use teff_graph::{NodeId, Op, Param, Tensor, Value};
+use teff_graph::{DType, Graph, NodeId, Op, Param, PoolKind, Tensor, Value};
 
 /// The integers that activations become.
-const POINTS: (i32, i32) = (-128, 127);
+const RANGE: (i32, i32) = (-128, 127);
 
 /// Samples that settle where the steps of activations begin.
 const CALIBRATION: usize = 1024;
 
-/// How the weights of a layer are quantised.
-#[derive(Clone)]
-struct Weights {
-    bits: Bits,
-    /// The axis of the channels.
-    axis: usize,
-    /// `[channels]`: the logarithm of each channel's step.
-    log_step: Param,
+/// A network whose weights and activations are quantised as it is trained.
+pub struct Qat<'a> {
+    folded: &'a Folded,
+    bits: Vec<Bits>,
+    /// For each layer `[outputs]`: the logarithms of the steps of its weights. Layers with the same weights have the same steps.
+    weight_steps: Vec<Param>,
+    /// For each site.
+    sites: Vec<Site>,
+    /// For one sample, with every weight and activation rounded.
+    graph: Graph,
 }
 
-/// How the result of a node is quantised.
+/// How a tensor is quantised.
 #[derive(Clone)]
-struct Point {
-    /// A scalar: the logarithm of the step.
+struct Site {
+    /// A scalar: the logarithm of the step. Sites of one group have the same.
     log_step: Param,
     zero: i32,
+    /// Whether the step is trained.
     learned: bool,
 }
 
-/// A network whose weights and activations are quantised as it is trained.
-pub struct Qat<'a> {
-    network: &'a Network,
-    /// By the node of the weights.
-    weights: HashMap<NodeId, Weights>,
-    points: HashMap<NodeId, Point>,
-    /// The same in a fixed order.
-    steps: Vec<Param>,
-    bits: Vec<Bits>,
-}
-
 impl<'a> Qat<'a> {
-    /// Makes `network` ready: steps of weights from the weights, those of activations from the first samples of `data`.
+    /// Makes `folded` ready: steps of weights from the weights, those of activations from the first samples of `data`.
     ///
     /// # Errors
-    /// A layer in `widths` that there is not; samples that the network does not take.
-    pub fn new(network: &'a Network, widths: &Widths, data: &Dataset, threads: usize) -> Result<Qat<'a>> {
-        let names: Vec<&str> = network.layers().iter().map(|l| l.name.as_str()).collect();
+    /// A layer in `widths` that there is not.
+    pub fn new(folded: &'a Folded, widths: &Widths, data: &Dataset, threads: usize) -> Result<Qat<'a>> {
+        let names: Vec<&str> = folded.layers().iter().map(|l| l.name.as_str()).collect();
         let bits = widths.resolve(&names)?;
-        let mut qat =
-            Qat { network, weights: HashMap::new(), points: HashMap::new(), steps: Vec::new(), bits: bits.clone() };
-        for (layer, bits) in network.layers().iter().zip(bits) {
-            let value = layer.weight.value().clone();
-            let numbers = value.as_slice::<f32>().expect("weights are f32");
-            let steps = ranges::steps(numbers, value.shape(), layer.axis, bits.range());
-            let logs = steps.iter().map(|s| s.ln()).collect();
-            let log_step = Param::new(&format!("{}.log_step", layer.weight.name()), Value::new([steps.len()], logs));
-            let weights = Weights { bits, axis: layer.axis, log_step: log_step.clone() };
-            if qat.weights.insert(layer.weight_node, weights).is_none() {
-                qat.steps.push(log_step);
-            }
-        }
-        let places = ranges::places(network);
-        let seen = ranges::observed(network, &places, data, CALIBRATION, threads)?;
-        for (id, (low, high)) in places.into_iter().zip(seen) {
-            let (step, zero) = ranges::affine(low, high);
-            let log_step = Param::new(&format!("activation{}.log_step", id.index()), Value::scalar(step.ln()));
-            let learned = !matches!(network.graph()[id].op, Op::Input { .. });
-            qat.steps.push(log_step.clone());
-            qat.points.insert(id, Point { log_step, zero, learned });
-        }
-        Ok(qat)
+        let weight_steps = weight_steps(folded, &bits);
+        let sites = sites(folded, data, threads)?;
+        let graph = rounded(folded, &bits, &weight_steps, &sites)?;
+        Ok(Qat { folded, bits, weight_steps, sites, graph })
     }
 
     /// The network that is trained.
-    pub fn network(&self) -> &Network {
-        self.network
+    pub fn folded(&self) -> &Folded {
+        self.folded
     }
 
     /// The bits of each layer's weights.
@@ -102,56 +93,128 @@ impl<'a> Qat<'a> {
         &self.bits
     }
 
-    /// Bytes that the weights take in as many bits as they are given, each layer filled up to a byte.
-    pub fn weight_bytes(&self) -> usize {
-        let bytes = |(l, b): (&crate::network::Layer, &Bits)| (l.weight.ty().len() * b.width()).div_ceil(8);
-        self.network.layers().iter().zip(&self.bits).map(bytes).sum()
+    /// Bytes that the weights of each layer take when they are packed.
+    pub fn weight_bytes(&self) -> Vec<usize> {
+        let bytes = |(i, b): (usize, &Bits)| (self.folded.weight(i).ty().len() * b.width()).div_ceil(8);
+        self.bits.iter().enumerate().map(bytes).collect()
+    }
+
+    /// The network as it is now in integers, for one sample: standard `QuantizeLinear` and `DequantizeLinear`.
+    ///
+    /// # Errors
+    /// [`Interface::Int8`] for a network whose input or output stays float.
+    pub fn quantized(&self, interface: Interface) -> Result<Graph> {
+        let network = self.folded.network();
+        let mut scheme = Scheme::float(&network);
+        for (slot, site) in scheme.sites.iter_mut().zip(&self.sites) {
+            *slot = Some(Grid { dtype: DType::I8, scale: step_of(&site.log_step)[0], zero: site.zero });
+        }
+        for (i, slot) in scheme.layers.iter_mut().enumerate() {
+            let (bits, steps) = (self.bits[i], step_of(&self.weight_steps[i]));
+            let mut weights = Weights::with_scales(&network, i, bits.width() as u8, steps);
+            let (low, high) = bits.range();
+            weights.q.iter_mut().for_each(|q| *q = (*q).clamp(low as i8, high as i8));
+            *slot = Some(weights);
+        }
+        rewrite(&network, &scheme, interface)
     }
 }
 
 impl Trainable for Qat<'_> {
     fn name(&self) -> &str {
-        self.network.name()
+        self.folded.name()
     }
 
     fn input(&self) -> &[usize] {
-        self.network.input()
+        self.folded.input()
     }
 
     fn output(&self) -> &[usize] {
-        self.network.output()
+        self.folded.output()
     }
 
     fn forward(&self, x: &Tensor, _: &Pass) -> Tensor {
-        self.network.walk(x, |id, _, t| match (self.weights.get(&id), self.points.get(&id)) {
-            (Some(w), _) => {
-                let (low, high) = w.bits.range();
-                t.fake_quantize(&beside(&Tensor::param(&w.log_step).exp(), w.axis, t.rank()), 0, low, high)
-            }
-            (None, Some(p)) if p.learned => {
-                t.fake_quantize(&Tensor::param(&p.log_step).exp(), p.zero, POINTS.0, POINTS.1)
-            }
-            (None, Some(p)) => {
-                let step = Tensor::scalar(step_of(&p.log_step)[0]);
-                t.fake_quantize(&step, p.zero, POINTS.0, POINTS.1)
-            }
-            (None, None) => t,
-        })
+        applied(&self.graph, x)
     }
 
     fn params(&self) -> Vec<Param> {
-        self.network.params().into_iter().chain(self.steps.iter().cloned()).collect()
+        params(&self.graph)
     }
+}
+
+fn weight_steps(folded: &Folded, bits: &[Bits]) -> Vec<Param> {
+    let network = folded.network();
+    let mut known: HashMap<NodeId, Param> = HashMap::new();
+    let param = |(i, layer): (usize, &crate::quantize::Layer)| {
+        let new = || {
+            let steps = ranges::steps(&network.weights(i), bits[i].range());
+            let logs = steps.iter().map(|s| s.ln()).collect();
+            Param::new(&format!("{}.log_step", layer.name), Value::new([layer.channels], logs))
+        };
+        known.entry(layer.weight).or_insert_with(new).clone()
+    };
+    folded.layers().iter().enumerate().map(param).collect()
+}
+
+fn sites(folded: &Folded, data: &Dataset, threads: usize) -> Result<Vec<Site>> {
+    let sites = &folded.network().sites;
+    let nodes: Vec<NodeId> = sites.iter().map(|s| s.node).collect();
+    let seen = ranges::observed(folded, &nodes, data, CALIBRATION, threads)?;
+    let mut groups: HashMap<usize, (f32, f32)> = HashMap::new();
+    for (site, (low, high)) in sites.iter().zip(&seen) {
+        let range = groups.entry(site.group).or_insert((*low, *high));
+        *range = (range.0.min(*low), range.1.max(*high));
+    }
+    let mut known: HashMap<usize, Site> = HashMap::new();
+    let one = |site: &crate::quantize::Site| {
+        let new = || {
+            let (low, high) = groups[&site.group];
+            let grid = Grid::of_range(DType::I8, low, high);
+            let (scale, zero) = site.fixed.unwrap_or((grid.scale, grid.zero));
+            let log_step = Param::new(&format!("{}.log_range", site.name), Value::scalar(scale.ln()));
+            Site { log_step, zero, learned: site.fixed.is_none() && !site.is_input }
+        };
+        known.entry(site.group).or_insert_with(new).clone()
+    };
+    Ok(sites.iter().map(one).collect())
+}
+
+/// The graph with every weight and activation rounded.
+fn rounded(folded: &Folded, bits: &[Bits], weight_steps: &[Param], sites: &[Site]) -> Result<Graph> {
+    let graph = folded.graph();
+    let layers: HashMap<NodeId, usize> =
+        folded.layers().iter().enumerate().rev().map(|(i, l)| (l.weight, i)).collect();
+    let network = folded.network();
+    let site_of: HashMap<NodeId, &Site> = network.sites.iter().map(|s| s.node).zip(sites).collect();
+    // What is pooled is rounded behind the pool, where there is less of it: the largest of rounded numbers is the largest, rounded.
+    let users = graph.users();
+    let behind: HashMap<NodeId, NodeId> = site_of.keys().map(|id| (behind_pool(graph, &users, *id), *id)).collect();
+    folded.walk(|id, node, t| {
+        if let Some(&i) = layers.get(&id) {
+            let layer = &folded.layers()[i];
+            let mut shape = vec![1; t.rank()];
+            shape[layer.axis] = layer.channels;
+            let (low, high) = bits[i].range();
+            return t.fake_quantize(&Tensor::param(&weight_steps[i]).exp().reshape(&shape), 0, low, high);
+        }
+        let Some(site) = behind.get(&id).map(|s| site_of[s]).filter(|_| node.ty.dtype == DType::F32) else { return t };
+        let step = if site.learned { Tensor::param(&site.log_step).exp() } else { Tensor::scalar(step_of(&site.log_step)[0]) };
+        t.fake_quantize(&step, site.zero, RANGE.0, RANGE.1)
+    })
+}
+
+/// The largest elements of windows of `id`, if nothing else uses it; itself otherwise.
+fn behind_pool(graph: &Graph, users: &[Vec<NodeId>], mut id: NodeId) -> NodeId {
+    while let [user] = users[id.index()][..]
+        && let Op::Pool { kind: PoolKind::Max, .. } = graph[user].op
+        && graph.outputs().iter().all(|o| o.node != id)
+    {
+        id = user;
+    }
+    id
 }
 
 /// The steps that a parameter of logarithms holds.
 fn step_of(log_step: &Param) -> Vec<f32> {
     log_step.value().as_slice::<f32>().expect("f32").iter().map(|l| l.exp()).collect()
-}
-
-/// `[C]` in a shape that broadcasts along `axis` of `rank` axes.
-fn beside(steps: &Tensor, axis: usize, rank: usize) -> Tensor {
-    let mut shape = vec![1; rank];
-    shape[axis] = steps.len();
-    steps.reshape(&shape)
 }

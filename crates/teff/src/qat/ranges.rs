@@ -1,56 +1,28 @@
-//! Where activations are quantised, and over which ranges they begin.
+//! Over which ranges quantised training begins.
 
-use super::POINTS;
 use crate::error::Result;
-use crate::network::Network;
+use crate::folded::{Folded, batched};
 use crate::step::Step;
-use std::collections::BTreeSet;
 use teff_data::Dataset;
-use teff_graph::{Binary, DType, NodeId, Op, PoolKind, ReduceKind, Tensor};
-
-/// The nodes whose results are quantised: the input, the output, and what operations take that are computed in integers.
-pub(super) fn places(network: &Network) -> Vec<NodeId> {
-    let graph = network.graph();
-    let mut places: BTreeSet<NodeId> = graph.inputs().iter().copied().collect();
-    places.extend(graph.outputs().iter().map(|o| o.node));
-    let biases: Vec<NodeId> = network.layers().iter().filter_map(|l| l.bias.as_ref().map(|b| b.0)).collect();
-    for id in graph.ids().filter(|id| network.varies(*id)) {
-        let node = &graph[id];
-        let data: Vec<NodeId> = node.operands.iter().copied().filter(|o| network.varies(*o)).collect();
-        let takes = match &node.op {
-            Op::Conv(_) | Op::MatMul | Op::ConvTranspose { .. } => true,
-            Op::Pool { kind: PoolKind::Sum, .. } | Op::Reduce { kind: ReduceKind::Sum, .. } => true,
-            Op::Concat { .. } => true,
-            Op::Binary(Binary::Add | Binary::Sub | Binary::Mul) => data.len() == 2 && !biases.contains(&id),
-            _ => false,
-        };
-        if takes {
-            places.extend(data);
-        }
-    }
-    // A window's or a picture's largest element is quantised once, behind the search: it is the same.
-    places.into_iter().filter(|id| graph[*id].ty.dtype == DType::F32).collect()
-}
+use teff_graph::{DType, Graph, NodeId, Tensor};
 
 /// Smallest and largest value of each of the results `at`, each averaged over batches of the first `samples` samples.
 pub(super) fn observed(
-    network: &Network,
+    folded: &Folded,
     at: &[NodeId],
     data: &Dataset,
     samples: usize,
     threads: usize,
 ) -> Result<Vec<(f32, f32)>> {
     let batch = samples.clamp(1, 64).min(data.len());
-    let x = network.placeholder(batch);
-    let mut seen: Vec<(NodeId, Tensor)> = Vec::new();
-    network.walk(&x, |id, _, t| {
-        if at.contains(&id) {
-            seen.push((id, t.clone()));
-        }
-        t
-    });
-    let find = |id: &NodeId| &seen.iter().find(|(i, _)| i == id).expect("each node is walked").1;
-    let bounds: Vec<Tensor> = at.iter().flat_map(|id| [find(id).min(&[]), find(id).max(&[])]).collect();
+    let mut graph = Graph::new(&folded.graph().name);
+    for node in folded.graph().nodes() {
+        graph.push(node.op.clone(), &node.operands, None)?;
+    }
+    at.iter().for_each(|id| graph.add_output("", *id));
+    let x = Tensor::input("x", DType::F32, &[&[batch], data.shape()].concat());
+    let results = batched(&graph, batch)?.instantiate(std::slice::from_ref(&x));
+    let bounds: Vec<Tensor> = results.iter().flat_map(|t| [t.min(&[]), t.max(&[])]).collect();
     let mut step = Step::new(&[&x], &bounds.iter().collect::<Vec<_>>(), &Vec::new(), threads)?;
     let mut sums = vec![0.0f64; bounds.len()];
     let all: Vec<usize> = (0..samples.min(data.len())).collect();
@@ -65,42 +37,46 @@ pub(super) fn observed(
     Ok(sums.chunks_exact(2).map(|s| (mean(&s[0]), mean(&s[1]))).collect())
 }
 
-/// The step and the zero point, in -128 to 127, that cover `low` to `high` and hold 0 exactly.
-pub(super) fn affine(low: f32, high: f32) -> (f32, i32) {
-    let (low, high) = (low.min(0.0), high.max(0.0));
-    let span = high - low;
-    if span.is_nan() || span <= 0.0 {
-        return (1.0, POINTS.0);
-    }
-    let step = span / (POINTS.1 - POINTS.0) as f32;
-    let zero = (POINTS.0 as f32 - low / step).round().clamp(POINTS.0 as f32, POINTS.1 as f32);
-    (step, zero as i32)
-}
-
-/// For each channel along `axis` of the weights, the step that leaves the smallest squared error, searched between a fifth of the
-/// largest weight's and the largest weight's own.
-pub(super) fn steps(weights: &[f32], shape: &[usize], axis: usize, (low, high): (i32, i32)) -> Vec<f32> {
+/// For each output channel of some weights, the step that leaves the smallest squared error when they are rounded to integers from `low`
+/// to `high`, searched between a fifth of the step that takes the largest weight to the end of the range and that step.
+pub(super) fn steps(channels: &[Vec<f32>], (low, high): (i32, i32)) -> Vec<f32> {
     const CANDIDATES: usize = 80;
-    let inner: usize = shape[axis + 1..].iter().product();
-    let channel = |c: usize| weights.iter().enumerate().filter(move |(i, _)| i / inner % shape[axis] == c).map(|(_, w)| *w);
-    let best = |c: usize| {
-        let all: Vec<f32> = channel(c).collect();
-        let largest = all.iter().fold(0.0f32, |m, w| m.max(w.abs()));
+    let (low, high) = (low as f32, high as f32);
+    let best = |weights: &Vec<f32>| {
+        let largest = weights.iter().fold(0.0f32, |m, w| m.max(w.abs()));
         if largest == 0.0 {
             return 1.0;
         }
-        // Of two bits the lower end is farther than the upper, which no more than the half of the weights needs.
-        let reach = high.max(1) as f32;
         let error = |step: f32| -> f64 {
-            let one = |w: &f32| (w - (w / step).round_ties_even().clamp(low as f32, high as f32) * step) as f64;
-            all.iter().map(|w| one(w).powi(2)).sum()
+            let one = |w: &f32| f64::from(w - (w / step).round_ties_even().clamp(low, high) * step);
+            weights.iter().map(|w| one(w).powi(2)).sum()
         };
-        let candidates = (CANDIDATES / 5..=CANDIDATES).map(|i| largest * i as f32 / CANDIDATES as f32 / reach);
-        let (_, step) = candidates.fold((f64::INFINITY, 1.0), |(least, at), step| match error(step) {
-            e if e < least => (e, step),
-            _ => (least, at),
-        });
-        step
+        let candidates = (CANDIDATES / 5..=CANDIDATES).map(|i| largest * i as f32 / CANDIDATES as f32 / high);
+        let least = candidates.map(|step| (error(step), step)).min_by(|a, b| a.0.total_cmp(&b.0));
+        least.map_or(largest / high, |(_, step)| step).max(f32::MIN_POSITIVE)
     };
-    (0..shape[axis]).map(best).collect()
+    channels.iter().map(best).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn steps_leave_less_error_than_the_largest_weight_would() {
+        // Many small weights and a large one, which a narrow range had better clip.
+        let weights: Vec<f32> = (0..64).map(|i| (i as f32 * 0.7).sin() * 0.1).chain([0.6]).collect();
+        let error = |step: f32, low: f32, high: f32| -> f32 {
+            weights.iter().map(|w| (w - (w / step).round_ties_even().clamp(low, high) * step).powi(2)).sum()
+        };
+        for (low, high) in [(-8, 7), (-2, 1), (-1, 1)] {
+            let step = steps(&[weights.clone()], (low, high))[0];
+            let (low, high) = (low as f32, high as f32);
+            assert!(error(step, low, high) < 0.9 * error(0.6 / high, low, high), "{low} {step}");
+            assert!(error(step, low, high) <= error(step * 1.1, low, high), "{low} {step}");
+        }
+        // What fits exactly is kept exactly.
+        assert_eq!(steps(&[vec![0.5, -1.0, 3.5]], (-8, 7)), vec![0.5]);
+        assert_eq!(steps(&[vec![0.0; 3]], (-8, 7)), vec![1.0]);
+    }
 }

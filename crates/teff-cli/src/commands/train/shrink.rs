@@ -8,9 +8,10 @@ use serde_json::{Value as Json, json};
 use std::collections::BTreeMap;
 use std::path::Path;
 use teff::checkpoint::Checkpoint;
-use teff::network::Network;
+use teff::folded::Folded;
 use teff::qat::{Qat, Widths};
-use teff::train::{Settings, Trainable, Trainer};
+use teff::quantize::Interface;
+use teff::train::{Settings, Trainer};
 use teff::{Graph, Value};
 
 /// Before the names of the float network's tensors in a checkpoint of what follows.
@@ -64,8 +65,8 @@ impl Plan {
         let float: BTreeMap<String, Value> =
             start.trainable().params().iter().map(|p| (format!("{FLOAT}{}", p.name()), p.value().clone())).collect();
         let network = match start {
-            Start::Model(model) => Network::new(&model.graph(1)?)?,
-            Start::Network(network) => network,
+            Start::Model(model) => Folded::new(&model.graph(1)?)?,
+            Start::Folded(folded) => folded,
         };
         session.ui.note(format!("float: {:.2} % of the test samples are right", accuracy * 100.0));
         quantised(session, &network, widths, settings, accuracy, (float, resumed))
@@ -75,7 +76,7 @@ impl Plan {
 /// Trains with quantised weights.
 fn quantised(
     session: &Session,
-    network: &Network,
+    network: &Folded,
     widths: &Widths,
     settings: &Settings,
     float: f64,
@@ -83,7 +84,7 @@ fn quantised(
 ) -> Result<Made> {
     let train = &session.data.train;
     let qat = Qat::new(network, widths, train, settings.threads)?;
-    let at_first = session.accuracy(&qat.quantized(100)?)?;
+    let at_first = session.accuracy(&in_batches(qat.quantized(Interface::Float)?))?;
     session.ui.note(format!("quantised without training: {:.2} %", at_first * 100.0));
     let mut trainer = Trainer::new(&qat, train, settings.clone())?;
     if let Some((mut checkpoint, path)) = resumed {
@@ -93,29 +94,40 @@ fn quantised(
     }
     let after = || -> Result<String> {
         let float = session.accuracy(&network.at_batch(100)?)?;
-        let quantised = session.accuracy(&qat.quantized(100)?)?;
+        let quantised = session.accuracy(&in_batches(qat.quantized(Interface::Float)?))?;
         Ok(format!("; test samples {:.2} % in float, {:.2} % quantised", float * 100.0, quantised * 100.0))
     };
     session.shown("quantised epoch", settings.epochs, beside, &after).run(&mut trainer)?;
-    let graph = qat.quantized(1)?;
-    let accuracy = session.accuracy(&qat.quantized(100)?)?;
+    let graph = qat.quantized(Interface::Float)?;
+    let accuracy = session.accuracy(&in_batches(qat.quantized(Interface::Float)?))?;
     let mut rows = vec![["layer", "weights", "bits", "bytes"].map(String::from).to_vec()];
-    for (layer, bits) in network.layers().iter().zip(qat.bits()) {
-        let n = layer.weight.ty().len();
-        rows.push(vec![layer.name.clone(), grouped(n), bits.name().into(), grouped((n * bits.width()).div_ceil(8))]);
+    let bytes = qat.weight_bytes();
+    for (i, (layer, bits)) in network.layers().iter().zip(qat.bits()).enumerate() {
+        rows.push(vec![
+            layer.name.clone(),
+            grouped(network.weight(i).ty().len()),
+            bits.name().into(),
+            grouped(bytes[i]),
+        ]);
     }
+    let bytes: usize = bytes.iter().sum();
     let report = format!(
         "{}weights {} bytes; test samples right: {:.2} % in float, {:.2} % quantised without training\n",
         table(&rows),
-        grouped(qat.weight_bytes()),
+        grouped(bytes),
         float * 100.0,
         at_first * 100.0
     );
     let layers: Vec<Json> =
         rows[1..].iter().map(|r| json!({"layer": r[0], "bits": r[2]})).collect();
     let json = json!({
-        "float_accuracy": float, "untrained_quantized_accuracy": at_first, "weight_bytes": qat.weight_bytes(),
+        "float_accuracy": float, "untrained_quantized_accuracy": at_first, "weight_bytes": bytes,
         "layers": layers, "quantized_epochs": settings.epochs,
     });
     Ok(Made { graph, parameters: network.size(), accuracy, report, json })
+}
+
+/// For many samples at once, if the network can.
+fn in_batches(graph: Graph) -> Graph {
+    teff::graph::passes::for_batch(&graph, 100).unwrap_or(graph)
 }

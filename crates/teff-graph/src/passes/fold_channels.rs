@@ -1,11 +1,14 @@
 //! Scales and offsets of channels, such as a batch norm that no longer trains, become part of the weights and bias before them.
 
+use crate::dtype::Type;
+use crate::graph::{Graph, Node, NodeId};
+use crate::op::{Binary, Op};
+use crate::value::{Num, Value};
 use std::sync::Arc;
-use teff_graph::{Binary, Graph, Node, NodeId, Num, Op, Type, Value};
 
 /// The graph with `(conv(x, w) + b) * f + o` as `conv(x, w * f) + (b * f + o)`, and the same for products with a constant matrix.
 /// f, b and o are constants that differ by output channel alone. Float results agree within rounding; integers are left alone.
-pub(super) fn fold_channels(graph: &Graph) -> Graph {
+pub fn fold_channels(graph: &Graph) -> Graph {
     let mut uses = vec![0; graph.nodes().len()];
     graph.nodes().iter().flat_map(|n| &n.operands).for_each(|o| uses[o.index()] += 1);
     graph.outputs().iter().for_each(|o| uses[o.node.index()] += 1);
@@ -65,14 +68,16 @@ impl Affine {
                 .and_then(|l| l.strip_suffix("weight").map(|l| format!("{l}bias").into()));
             constant(Value::from_fn(&Type::new(source.ty.dtype, shape), |i| Num::Float(offset[i])), label)
         });
-        let mut push =
-            |op: Op, operands: &[NodeId]| to.push(op, operands, last.label.clone()).expect("the types stay");
-        let result = push(source.op.clone(), &[ids[x.index()], weights]);
+        let label = source.label.as_ref().or(last.label.as_ref());
+        let mut push = |op: Op, operands: &[NodeId], label: Option<&Arc<str>>| {
+            to.push(op, operands, label.cloned()).expect("the types stay")
+        };
+        let result = push(source.op.clone(), &[ids[x.index()], weights], label);
         match offset {
             None => result,
             Some(offset) => {
-                let offset = push(Op::Broadcast(source.ty.shape.clone()), &[offset]);
-                push(Op::Binary(Binary::Add), &[result, offset])
+                let offset = push(Op::Broadcast(source.ty.shape.clone()), &[offset], last.label.as_ref());
+                push(Op::Binary(Binary::Add), &[result, offset], last.label.as_ref())
             }
         }
     }

@@ -1,0 +1,87 @@
+//! `Quantize` and `Dequantize` as the arithmetic they are, for executors that have no faster way to compute them.
+
+use crate::dtype::{DType, Type};
+use crate::graph::Graph;
+use crate::op::Op;
+use crate::ops;
+use crate::tensor::Tensor;
+use crate::value::Value;
+use std::sync::Arc;
+
+/// The graph with the same bits and without quantisation operations: constants are dequantised now, the rest is divisions, roundings and
+/// casts of single elements. What has a scale for each block of elements stays as it is.
+///
+/// # Errors
+/// None on a graph that passed its verifier; one here is a defect.
+pub fn unfold_quantization(graph: &Graph) -> crate::Result<Graph> {
+    let mut made: Vec<Tensor> = Vec::with_capacity(graph.nodes().len());
+    for id in graph.ids() {
+        let node = &graph[id];
+        let operands: Vec<Tensor> = node.operands.iter().map(|o| made[o.index()].clone()).collect();
+        let tensor = match (&node.op, &operands[..]) {
+            (Op::Quantize { dtype, low, high }, [x, scale, zero]) => {
+                quantized(x, scale, zero, *dtype, (*low, *high))
+            }
+            (Op::Dequantize, [q, scale, zero]) => dequantized(q, scale, zero),
+            _ => None,
+        };
+        let tensor = tensor.unwrap_or_else(|| Tensor::apply(node.op.clone(), &operands));
+        made.push(match &node.label {
+            Some(label) => tensor.named(label),
+            None => tensor,
+        });
+    }
+    let inputs: Vec<Tensor> = graph.inputs().iter().map(|i| made[i.index()].clone()).collect();
+    let outputs: Vec<(&str, Tensor)> =
+        graph.outputs().iter().map(|o| (&*o.name, made[o.node.index()].clone())).collect();
+    Graph::from_tensors(&graph.name, &inputs, &outputs)
+}
+
+/// Scale or zero point for each element, unless they serve blocks.
+fn spread(p: &Tensor, x: &Tensor) -> Option<Tensor> {
+    let whole = p.shape().iter().zip(x.shape()).all(|(&n, &of)| n == 1 || n == of);
+    whole.then(|| p.broadcast_to(x.shape()))
+}
+
+/// In f32: the quotient is below 2^24 where it is not clamped, so that adding the zero point is exact.
+fn quantized(
+    x: &Tensor,
+    scale: &Tensor,
+    zero: &Tensor,
+    dtype: DType,
+    (low, high): (i32, i32),
+) -> Option<Tensor> {
+    if x.dtype() != DType::F32 || dtype.size() > 2 {
+        return None;
+    }
+    let (scale, zero) = (spread(scale, x)?, spread(&zero.cast(DType::F32), x)?);
+    Some(((x / scale).round() + zero).clip(low.into(), high.into()).cast(dtype))
+}
+
+fn dequantized(q: &Tensor, scale: &Tensor, zero: &Tensor) -> Option<Tensor> {
+    if let Some(value) = constant(q, scale, zero) {
+        return Some(Tensor::constant(value));
+    }
+    // Wider integers are subtracted with wrapping.
+    if q.dtype().size() > 2 {
+        return None;
+    }
+    let (scale, zero) = (spread(scale, q)?, spread(&zero.cast(scale.dtype()), q)?);
+    Some((q.cast(scale.dtype()) - zero) * scale)
+}
+
+/// The value of a constant that is dequantised, through reshapes of its scale and zero point.
+fn constant(q: &Tensor, scale: &Tensor, zero: &Tensor) -> Option<Arc<Value>> {
+    fn known(t: &Tensor) -> Option<Value> {
+        match (t.op(), t.operands()) {
+            (Op::Constant(v), _) => Some(v.as_ref().clone()),
+            (Op::Reshape(_), [x]) => Some(known(x)?.reshape(t.shape())),
+            (Op::Broadcast(_), [x]) if x.len() == 1 => {
+                Some(Value::full(&Type::new(x.dtype(), t.shape()), known(x)?.get(0)))
+            }
+            _ => None,
+        }
+    }
+    let (q, scale, zero) = (known(q)?, known(scale)?, known(zero)?);
+    Some(Arc::new(ops::evaluate(&Op::Dequantize, &[&q, &scale, &zero])))
+}

@@ -1,0 +1,3 @@
+//! Structured pruning.
+
+mod units;

@@ -1,0 +1,516 @@
+//! Where tensors are quantised.
+//!
+//! Every node is followed as what the integer lowering of the compiler can make of it: integers of 8 bits, moved or not; wide sums of them, which may be
+//! shifted, scaled and rectified by channel; functions of one 8-bit element, which become tables; or a float. An operation that wants 8 bits of an
+//! operand that is none makes that operand a site. Sites only become more, so the walk is repeated until none is added.
+
+use crate::error::Result;
+use std::collections::{BTreeMap, BTreeSet};
+use teff_graph::{Binary, DType, Graph, Node, NodeId, Op, PoolKind, ReduceKind, Tensor, Unary};
+
+/// What was found.
+pub(super) struct Placed {
+    pub(super) products: Vec<Product>,
+    pub(super) sites: Vec<Placement>,
+    pub(super) floats: Vec<(String, &'static str)>,
+}
+
+/// A convolution or product with constant weights.
+pub(super) struct Product {
+    pub(super) node: NodeId,
+    pub(super) weight: NodeId,
+    /// The site its input comes from.
+    pub(super) input: NodeId,
+}
+
+/// A tensor to quantise.
+pub(super) struct Placement {
+    pub(super) node: NodeId,
+    pub(super) group: usize,
+    pub(super) fixed: Option<(f32, i32)>,
+}
+
+/// What a node is.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum State {
+    /// Known now.
+    Constant,
+    /// The values of a site, moved or not.
+    Quantised(NodeId),
+    /// Sums of 8-bit integers. The node that is quantised instead if a function of single elements is to become a table: where several
+    /// use the same sums, that is what they share.
+    Wide(NodeId),
+    /// A function of each element of a site.
+    Table(NodeId),
+    /// The quotient of a softmax, whose range is known.
+    Softmax,
+    /// Not computed in integers.
+    Float,
+}
+
+struct Walk<'a> {
+    graph: &'a Graph,
+    users: Vec<Vec<NodeId>>,
+    /// Nodes inside a softmax, and their quotients with what they are the softmax of.
+    inside: BTreeSet<NodeId>,
+    quotients: BTreeMap<NodeId, NodeId>,
+    states: Vec<State>,
+    sites: BTreeSet<NodeId>,
+    products: Vec<Product>,
+    joined: Vec<Vec<NodeId>>,
+    floats: Vec<(String, &'static str)>,
+}
+
+pub(super) fn place(graph: &Graph) -> Placed {
+    let mut users = graph.users();
+    // An output is a user too, which no node is.
+    graph.outputs().iter().for_each(|o| users[o.node.index()].push(o.node));
+    let (mut inside, mut quotients) = (BTreeSet::new(), BTreeMap::new());
+    for id in graph.ids() {
+        if let Some((of, within)) = softmax(graph, id) {
+            quotients.insert(id, of);
+            inside.extend(within);
+        }
+    }
+    let mut walk = Walk {
+        graph,
+        users,
+        inside,
+        quotients,
+        states: Vec::new(),
+        sites: BTreeSet::new(),
+        products: Vec::new(),
+        joined: Vec::new(),
+        floats: Vec::new(),
+    };
+    loop {
+        let before = walk.sites.len();
+        walk.once();
+        if walk.sites.len() == before {
+            break;
+        }
+    }
+    walk.finish()
+}
+
+impl Walk<'_> {
+    fn once(&mut self) {
+        self.states.clear();
+        self.products.clear();
+        self.joined.clear();
+        self.floats.clear();
+        for id in self.graph.ids() {
+            let own = self.state(id);
+            let state = match (self.sites.contains(&id), own) {
+                (false, own) | (true, own @ State::Constant) => own,
+                (true, State::Quantised(site)) => {
+                    self.joined.push(vec![site, id]);
+                    State::Quantised(id)
+                }
+                (true, _) => State::Quantised(id),
+            };
+            self.states.push(state);
+        }
+        for o in self.graph.outputs() {
+            if !matches!(self.state_of(o.node), State::Float) {
+                self.settle(o.node);
+            }
+        }
+    }
+
+    fn state_of(&self, id: NodeId) -> State {
+        self.states[id.index()]
+    }
+
+    /// Makes a site of a node that is not 8 bits yet; gives the site its values come from, unless they can come from none.
+    fn settle(&mut self, id: NodeId) -> Option<NodeId> {
+        match self.state_of(id) {
+            State::Quantised(site) => return Some(site),
+            State::Constant => return None,
+            State::Wide(_) | State::Table(_) | State::Softmax | State::Float => {}
+        }
+        if self.graph[id].ty.dtype != DType::F32 {
+            return None;
+        }
+        self.sites.insert(id);
+        Some(id)
+    }
+
+    /// What the inputs of a float operation are computed in stays integer.
+    fn float(&mut self, id: NodeId, why: &'static str) -> State {
+        let node = &self.graph[id];
+        let quantisable = |s: State| !matches!(s, State::Float | State::Constant);
+        let dynamic: Vec<NodeId> =
+            node.operands.iter().copied().filter(|o| quantisable(self.state_of(*o))).collect();
+        dynamic.iter().for_each(|o| {
+            self.settle(*o);
+        });
+        if !dynamic.is_empty() {
+            let name = node.label.as_deref().unwrap_or(node.op.name());
+            self.floats.push((name.to_string(), why));
+        }
+        State::Float
+    }
+
+    fn state(&mut self, id: NodeId) -> State {
+        let node = &self.graph[id];
+        if node.operands.is_empty() {
+            return match node.op {
+                Op::Input { .. } => State::Float,
+                _ => State::Constant,
+            };
+        }
+        if self.inside.contains(&id) {
+            return State::Float;
+        }
+        if let Some(&of) = self.quotients.get(&id) {
+            return if self.settle(of).is_some() { State::Softmax } else { State::Float };
+        }
+        if node.operands.iter().all(|o| self.state_of(*o) == State::Constant) {
+            return State::Constant;
+        }
+        if node.ty.dtype == DType::F64 {
+            return self.float(id, "it computes in f64");
+        }
+        let x = node.operands[0];
+        match &node.op {
+            Op::Conv(_) | Op::MatMul => self.product(id),
+            Op::Unary(_) | Op::Select | Op::Cast(_) => self.function(id),
+            Op::Binary(op) => self.binary(id, *op),
+            Op::Reshape(_) => match self.state_of(x) {
+                // A bias may follow.
+                State::Wide(_) if self.users[x.index()].len() == 1 => State::Wide(id),
+                _ => self.moved(x),
+            },
+            Op::Permute(_) | Op::Broadcast(_) | Op::Slice(_) => self.moved(x),
+            Op::Pool { kind: PoolKind::Max, .. } => self.moved(x),
+            Op::Reduce { kind: ReduceKind::Max | ReduceKind::Min, .. } => self.moved(x),
+            Op::Pad(_) => match self.fill_is_zero(node) {
+                true => self.moved(x),
+                false => self.float(id, "it pads with something else than 0"),
+            },
+            Op::Concat { .. } => self.concat(id),
+            Op::Pool { kind: PoolKind::Sum, .. } | Op::Reduce { kind: ReduceKind::Sum, .. } => {
+                if self.settle(x).is_some() { State::Wide(id) } else { State::Float }
+            }
+            Op::Reduce { kind: ReduceKind::Prod, .. } => {
+                self.float(id, "products of many elements have no integer kernel")
+            }
+            Op::ConvTranspose { .. } => self.float(id, "transposed convolutions have no integer kernel"),
+            Op::Pool { kind: PoolKind::ArgMax, .. } | Op::ArgReduce { .. } | Op::ArgSort { .. } => {
+                self.float(id, "positions of elements are found in floats")
+            }
+            Op::Gather { .. } | Op::Scatter { .. } => {
+                self.float(id, "picking by index has no integer kernel")
+            }
+            Op::Scan(_) | Op::Project(_) => self.float(id, "loops have no integer kernel"),
+            Op::Quantize { .. } | Op::Dequantize | Op::Random { .. } | Op::Iota { .. } => State::Float,
+            Op::ConvWeightGrad { .. } | Op::SumPoolGrad { .. } | Op::MaxPoolGrad { .. } => {
+                self.float(id, "gradients have no integer kernel")
+            }
+            Op::Input { .. } | Op::Constant(_) | Op::Param(_) => unreachable!("they have no operands"),
+        }
+    }
+
+    fn fill_is_zero(&self, node: &Node) -> bool {
+        matches!(&self.graph[node.operands[1]].op, Op::Constant(v) if v.to_f64().iter().all(|x| *x == 0.0))
+    }
+
+    /// The same values elsewhere. Wide ones are made 8 bits before they are moved. A moved input is a site before it is moved.
+    fn moved(&mut self, x: NodeId) -> State {
+        match self.state_of(x) {
+            State::Float if !matches!(self.graph[x].op, Op::Input { .. }) => State::Float,
+            _ => self.settle(x).map_or(State::Float, State::Quantised),
+        }
+    }
+
+    fn product(&mut self, id: NodeId) -> State {
+        let node = &self.graph[id];
+        let (x, w) = (node.operands[0], node.operands[1]);
+        let bare = match self.graph[w].op {
+            Op::Broadcast(_) if matches!(node.op, Op::MatMul) => self.graph[w].operands[0],
+            _ => w,
+        };
+        let flat =
+            matches!(node.op, Op::Conv(_)) || self.graph[bare].ty.shape.iter().rev().skip(2).all(|n| *n == 1);
+        let is_layer = matches!(self.graph[bare].op, Op::Constant(_)) && flat;
+        match (self.state_of(x), self.state_of(w)) {
+            (State::Constant, _) => self.float(id, "its constant comes first"),
+            (_, State::Constant) if is_layer => match self.settle(x) {
+                Some(input) => {
+                    self.products.push(Product { node: id, weight: bare, input });
+                    State::Wide(id)
+                }
+                None => State::Float,
+            },
+            (_, State::Constant) => self.float(id, "its weights are computed, or differ by batch"),
+            _ => match (self.settle(x), self.settle(w)) {
+                (Some(_), Some(_)) => State::Wide(id),
+                _ => State::Float,
+            },
+        }
+    }
+
+    /// A function of single elements: a table, if all operands are functions of one site.
+    fn function(&mut self, id: NodeId) -> State {
+        let operands = self.graph[id].operands.clone();
+        self.settle_roots(&operands);
+        match self.common_source(&operands) {
+            Some(site) => State::Table(site),
+            None => {
+                let known =
+                    operands.iter().any(|o| !matches!(self.state_of(*o), State::Float | State::Constant));
+                if known {
+                    self.float(id, "it combines tensors in a way that has no integer kernel")
+                } else {
+                    State::Float
+                }
+            }
+        }
+    }
+
+    /// Sums that a table is to be made of are quantised where all that use them share them; what was moved is quantised again, to the same
+    /// integers, so that the table is of single elements.
+    fn settle_roots(&mut self, operands: &[NodeId]) {
+        for &o in operands {
+            match self.state_of(o) {
+                State::Wide(root) => {
+                    self.sites.insert(root);
+                    // Until the next walk, what follows is as if it were one.
+                    self.states[o.index()] = State::Table(root);
+                }
+                State::Quantised(site) if site != o => {
+                    self.sites.insert(o);
+                    self.states[o.index()] = State::Quantised(o);
+                }
+                State::Quantised(_) | State::Table(_) | State::Softmax => {}
+                State::Constant | State::Float => {}
+            }
+        }
+    }
+
+    /// The site that all operands but constants of one value are functions of.
+    fn common_source(&self, operands: &[NodeId]) -> Option<NodeId> {
+        let mut source = None;
+        for &o in operands {
+            match self.state_of(o) {
+                // What was moved is a function of other elements.
+                State::Quantised(site) if site == o && source.is_none_or(|s| s == o) => source = Some(o),
+                State::Table(site) if source.is_none_or(|s| s == site) => source = Some(site),
+                State::Constant if self.is_uniform(o) => {}
+                _ => return None,
+            }
+        }
+        source
+    }
+
+    fn is_uniform(&self, id: NodeId) -> bool {
+        let bare = match self.graph[id].op {
+            Op::Broadcast(_) => self.graph[id].operands[0],
+            _ => id,
+        };
+        match &self.graph[bare].op {
+            Op::Constant(v) => (1..v.len()).all(|i| v.get(i) == v.get(0)),
+            _ => false,
+        }
+    }
+
+    fn binary(&mut self, id: NodeId, op: Binary) -> State {
+        let operands = self.graph[id].operands.clone();
+        let (a, b) = (operands[0], operands[1]);
+        let (x, constant) = match (self.state_of(a), self.state_of(b)) {
+            (State::Constant, _) => (b, Some(a)),
+            (_, State::Constant) => (a, Some(b)),
+            _ => (a, None),
+        };
+        let Some(constant) = constant else { return self.of_two(id, op, a, b) };
+        match self.state_of(x) {
+            State::Float => State::Float,
+            State::Wide(root) if self.follows(op, constant, constant == a, x) => {
+                State::Wide(if self.users[x.index()].len() == 1 { id } else { root })
+            }
+            _ if self.is_uniform(constant) => self.function(id),
+            // By channel, on what is 8 bits already.
+            _ if self.follows(op, constant, constant == a, x) => {
+                if self.settle(x).is_some() {
+                    State::Wide(id)
+                } else {
+                    State::Float
+                }
+            }
+            _ => self.float(id, "it combines a tensor with constants in a way that has no integer kernel"),
+        }
+    }
+
+    /// Whether wide sums stay such when combined with a constant: it may differ along one axis, and factors must be positive.
+    fn follows(&self, op: Binary, constant: NodeId, first: bool, x: NodeId) -> bool {
+        let bare = match self.graph[constant].op {
+            Op::Broadcast(_) => self.graph[constant].operands[0],
+            _ => constant,
+        };
+        let Op::Constant(value) = &self.graph[bare].op else { return false };
+        let one_axis = value.shape().iter().filter(|n| **n > 1).count() <= 1;
+        let channels = match &self.graph[x].op {
+            Op::MatMul => self.graph[x].ty.rank() - 1,
+            _ => 1,
+        };
+        let lead = self.graph[x].ty.rank() - value.shape().len();
+        let by_channel = value.shape().iter().enumerate().all(|(i, n)| *n == 1 || i + lead == channels)
+            || value
+                .shape()
+                .iter()
+                .enumerate()
+                .all(|(i, n)| *n == 1 || i + lead + 1 == self.graph[x].ty.rank());
+        let positive = || value.to_f64().iter().all(|f| *f > 0.0);
+        one_axis
+            && by_channel
+            && match op {
+                Binary::Add | Binary::Max | Binary::Min => true,
+                Binary::Sub => !first,
+                Binary::Mul => positive(),
+                Binary::Div => !first && positive(),
+                Binary::Rem
+                | Binary::Pow
+                | Binary::And
+                | Binary::Or
+                | Binary::Xor
+                | Binary::Shl
+                | Binary::Shr => false,
+                Binary::Eq | Binary::Lt | Binary::Le => false,
+            }
+    }
+
+    /// Two tensors that are both computed.
+    fn of_two(&mut self, id: NodeId, op: Binary, a: NodeId, b: NodeId) -> State {
+        if let (State::Wide(x), State::Wide(y)) = (self.state_of(a), self.state_of(b))
+            && x == y
+        {
+            self.settle_roots(&[a, b]);
+        }
+        if let Some(site) = self.common_source(&[a, b]) {
+            return State::Table(site);
+        }
+        match op {
+            Binary::Add | Binary::Sub | Binary::Mul => match (self.settle(a), self.settle(b)) {
+                (Some(_), Some(_)) => State::Wide(id),
+                _ => State::Float,
+            },
+            _ => match (self.state_of(a), self.state_of(b)) {
+                (State::Float, State::Float) => State::Float,
+                _ => self.float(id, "it combines two tensors in a way that has no integer kernel"),
+            },
+        }
+    }
+
+    /// Parts that are joined share a grid.
+    fn concat(&mut self, id: NodeId) -> State {
+        let operands = self.graph[id].operands.clone();
+        if operands.iter().all(|o| self.state_of(*o) == State::Float) {
+            return State::Float;
+        }
+        if operands.iter().any(|o| self.state_of(*o) == State::Constant) {
+            return self.float(id, "it joins a tensor with a constant");
+        }
+        let sites: Option<Vec<NodeId>> = operands.iter().map(|o| self.settle(*o)).collect();
+        match sites {
+            Some(sites) => {
+                let first = sites[0];
+                self.joined.push(sites);
+                State::Quantised(first)
+            }
+            None => State::Float,
+        }
+    }
+
+    /// Sites in order, those that are joined in one group.
+    fn finish(self) -> Placed {
+        let nodes: Vec<NodeId> = self.sites.iter().copied().collect();
+        let mut group: Vec<usize> = (0..nodes.len()).collect();
+        for list in &self.joined {
+            let members: Vec<usize> = list.iter().filter_map(|n| nodes.binary_search(n).ok()).collect();
+            let least = members.iter().map(|m| group[*m]).min().unwrap_or(0);
+            let old: Vec<usize> = members.iter().map(|m| group[*m]).collect();
+            group.iter_mut().filter(|g| old.contains(g)).for_each(|g| *g = least);
+        }
+        let fixed = |n: &NodeId| self.quotients.contains_key(n).then_some((1.0 / 256.0, -128));
+        let sites = nodes.iter().zip(group).map(|(n, group)| Placement { node: *n, group, fixed: fixed(n) });
+        Placed { sites: sites.collect(), products: self.products, floats: self.floats }
+    }
+}
+
+/// What `id` is the softmax of, and the nodes in between, if it is `exp(a - max(a)) / sum(exp(a - max(a)))`.
+fn softmax(graph: &Graph, id: NodeId) -> Option<(NodeId, Vec<NodeId>)> {
+    let operands = |id: NodeId, op: Binary| match graph[id].op {
+        Op::Binary(b) if b == op => Some((graph[id].operands[0], graph[id].operands[1])),
+        _ => None,
+    };
+    let mut within = Vec::new();
+    let mut reduced = |id: NodeId, kind: ReduceKind| {
+        let mut id = id;
+        loop {
+            within.push(id);
+            match &graph[id].op {
+                Op::Broadcast(_) | Op::Unary(Unary::StopGradient) => id = graph[id].operands[0],
+                Op::Reduce { kind: k, axes } if *k == kind => {
+                    return Some((axes.clone(), graph[id].operands[0]));
+                }
+                _ => return None,
+            }
+        }
+    };
+    let (exp, sum) = operands(id, Binary::Div)?;
+    let (sum_axes, sum_of) = reduced(sum, ReduceKind::Sum)?;
+    let Op::Unary(Unary::Exp) = graph[exp].op else { return None };
+    let difference = graph[exp].operands[0];
+    let (a, largest) = operands(difference, Binary::Sub)?;
+    let (max_axes, max_of) = reduced(largest, ReduceKind::Max)?;
+    within.extend([exp, difference]);
+    (sum_of == exp && max_of == a && sum_axes == max_axes).then_some((a, within))
+}
+
+/// The graph with `max(pool(x), 0)` as `pool(max(x, 0))`, so that what is quantised before the pooling has no negative part to spend steps on.
+pub(super) fn rectify_first(graph: &Graph) -> Result<Graph> {
+    let users = graph.users();
+    let zero = |id: NodeId| match &graph[id].op {
+        Op::Broadcast(_) => {
+            matches!(&graph[graph[id].operands[0]].op, Op::Constant(v) if v.len() == 1 && v.get(0).as_f64() == 0.0)
+        }
+        Op::Constant(v) => v.len() == 1 && v.get(0).as_f64() == 0.0,
+        _ => false,
+    };
+    // The pool before a rectifier that alone uses it.
+    let pooled = |id: NodeId| {
+        let Op::Binary(Binary::Max) = graph[id].op else { return None };
+        let pool = graph[id]
+            .operands
+            .iter()
+            .copied()
+            .zip(graph[id].operands.iter().rev())
+            .find(|(_, z)| zero(**z))?
+            .0;
+        let alone = users[pool.index()].len() == 1 && graph.outputs().iter().all(|o| o.node != pool);
+        (alone && matches!(graph[pool].op, Op::Pool { kind: PoolKind::Max, .. })).then_some(pool)
+    };
+    let mut made: Vec<Tensor> = Vec::with_capacity(graph.nodes().len());
+    for id in graph.ids() {
+        let node = &graph[id];
+        let tensor = match pooled(id) {
+            Some(pool) => {
+                let x = &made[graph[pool].operands[0].index()];
+                Tensor::apply(graph[pool].op.clone(), &[x.relu()])
+            }
+            None => {
+                let operands: Vec<Tensor> = node.operands.iter().map(|o| made[o.index()].clone()).collect();
+                Tensor::apply(node.op.clone(), &operands)
+            }
+        };
+        made.push(match &node.label {
+            Some(label) => tensor.named(label),
+            None => tensor,
+        });
+    }
+    let inputs: Vec<Tensor> = graph.inputs().iter().map(|i| made[i.index()].clone()).collect();
+    let outputs: Vec<(&str, Tensor)> =
+        graph.outputs().iter().map(|o| (&*o.name, made[o.node.index()].clone())).collect();
+    Ok(Graph::from_tensors(&graph.name, &inputs, &outputs)?)
+}
