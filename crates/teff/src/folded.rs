@@ -182,6 +182,7 @@ fn thawed(network: &Network) -> Graph {
             std::iter::once((l.weight, format!("{}.weight", l.name))).chain(bias)
         })
         .collect();
+    let sums: HashMap<NodeId, &str> = network.layers.iter().map(|l| (l.sums(), l.name.as_str())).collect();
     let mut out = Graph::new(&network.graph.name);
     for id in network.graph.ids() {
         let node = &network.graph[id];
@@ -190,7 +191,9 @@ fn thawed(network: &Network) -> Graph {
             Op::Constant(value) if trained.contains(&id) => Op::Param(Param::new(&names[&id], value.as_ref().clone())),
             op => op.clone(),
         };
-        out.push(op, &node.operands, node.label.clone()).expect("the types are those of a checked graph");
+        // The sums with their bias are the layer's, not those of the batch norm that they once went through.
+        let label = sums.get(&id).map(|name| (*name).into()).or(node.label.clone());
+        out.push(op, &node.operands, label).expect("the types are those of a checked graph");
     }
     network.graph.outputs().iter().for_each(|o| out.add_output(&o.name, o.node));
     out
