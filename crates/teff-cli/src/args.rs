@@ -16,7 +16,7 @@ pub(crate) fn command() -> Command {
         .subcommand_required(true)
         .arg_required_else_help(true)
         .term_width(100)
-        .subcommands([demo(), train(), eval(), compile(), inspect(), crate::commands::sim::command(), run(), verify()].map(common))
+        .subcommands([demo(), train(), eval(), crate::commands::quantize::command(), compile(), inspect(), crate::commands::sim::command(), run(), verify()].map(common))
 }
 
 /// What every command takes.
@@ -26,15 +26,15 @@ fn common(command: Command) -> Command {
         .arg(switch("json", "Print the result as one JSON object"))
 }
 
-fn switch(name: &'static str, help: &'static str) -> Arg {
+pub(crate) fn switch(name: &'static str, help: &'static str) -> Arg {
     Arg::new(name).long(name).help(help).action(ArgAction::SetTrue)
 }
 
-fn path(name: &'static str, value: &'static str, help: &'static str) -> Arg {
+pub(crate) fn path(name: &'static str, value: &'static str, help: &'static str) -> Arg {
     Arg::new(name).long(name).value_name(value).help(help).value_parser(value_parser!(PathBuf))
 }
 
-fn number(name: &'static str, default: &'static str, help: &'static str) -> Arg {
+pub(crate) fn number(name: &'static str, default: &'static str, help: &'static str) -> Arg {
     Arg::new(name)
         .long(name)
         .value_name("N")
@@ -77,7 +77,7 @@ fn dataset() -> Arg {
         .value_parser(value_parser!(PathBuf))
 }
 
-fn model() -> Arg {
+pub(crate) fn model() -> Arg {
     Arg::new("model")
         .value_name("MODEL")
         .help("The model: an ONNX or TFLite file")
@@ -96,7 +96,7 @@ fn parse_shape(text: &str) -> Result<(String, Vec<usize>), String> {
     }
 }
 
-fn input_shape() -> Arg {
+pub(crate) fn input_shape() -> Arg {
     Arg::new("input-shape")
         .long("input-shape")
         .value_name("NAME:SIZES")
@@ -114,7 +114,7 @@ fn inputs() -> Arg {
         .action(ArgAction::Append)
 }
 
-fn threads() -> Arg {
+pub(crate) fn threads() -> Arg {
     Arg::new("threads")
         .long("threads")
         .value_name("N")
@@ -122,7 +122,7 @@ fn threads() -> Arg {
         .value_parser(value_parser!(u64).range(1..=256))
 }
 
-fn seed() -> Arg {
+pub(crate) fn seed() -> Arg {
     Arg::new("seed")
         .long("seed")
         .value_name("N")

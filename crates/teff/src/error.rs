@@ -49,6 +49,8 @@ pub enum Error {
     },
     /// A setting outside its range.
     Setting(String),
+    /// The caller asked for an end.
+    Stopped,
 }
 
 impl Error {
@@ -70,6 +72,7 @@ impl fmt::Display for Error {
             Error::File { path, action, source } => write!(f, "cannot {action} {}: {source}", path.display()),
             Error::Quantize { at, reason } => write!(f, "{at} {reason}"),
             Error::Setting(reason) => f.write_str(reason),
+            Error::Stopped => f.write_str("stopped"),
         }
     }
 }
@@ -81,9 +84,11 @@ impl std::error::Error for Error {
             Error::Host(e) => Some(e),
             Error::Data(e) => Some(e),
             Error::File { source, .. } => Some(source),
-            Error::Model { .. } | Error::Checkpoint { .. } | Error::Quantize { .. } | Error::Setting(_) => {
-                None
-            }
+            Error::Model { .. }
+            | Error::Checkpoint { .. }
+            | Error::Quantize { .. }
+            | Error::Setting(_)
+            | Error::Stopped => None,
         }
     }
 }

@@ -4,6 +4,7 @@ mod compile;
 mod demo;
 mod eval;
 mod inspect;
+pub(crate) mod quantize;
 mod run;
 pub(crate) mod sim;
 mod train;
@@ -26,6 +27,7 @@ pub(crate) fn run(name: &str, args: &ArgMatches, ui: &Ui) -> Result<()> {
         "compile" => compile::run(args, ui),
         "eval" => eval::run(args, ui),
         "inspect" => inspect::run(args, ui),
+        "quantize" => quantize::run(args, ui),
         "run" => run::run(args, ui),
         "sim" => sim::run(args, ui),
         "verify" => verify::run(args, ui),

@@ -58,6 +58,27 @@ impl ElementType {
         })
     }
 
+    /// Its number in `TensorProto.DataType`.
+    pub(crate) fn to_number(self) -> i64 {
+        use ElementType::*;
+        match self {
+            Plain(d) => ElementType::number(d),
+            String => 8,
+            F16 => 10,
+            BF16 => 16,
+            F8E4M3FN => 17,
+            F8E4M3FNUZ => 18,
+            F8E5M2 => 19,
+            F8E5M2FNUZ => 20,
+            U4 => 21,
+            I4 => 22,
+            F4E2M1 => 23,
+            F8E8M0 => 24,
+            U2 => 25,
+            I2 => 26,
+        }
+    }
+
     /// The number of a type that graphs have.
     pub(crate) fn number(dtype: DType) -> i64 {
         match dtype {

@@ -39,6 +39,11 @@ impl<'g> Emitter<'g> {
         }
     }
 
+    /// Stores 8-bit integers that are only dequantised in as few bits as hold them.
+    pub(crate) fn narrow(&mut self) {
+        self.view.find_narrow();
+    }
+
     /// Leaves the leading size of these nodes open.
     pub(crate) fn open_batch(&mut self, nodes: Vec<bool>) {
         self.view.open = nodes;
@@ -245,7 +250,12 @@ impl<'g> Emitter<'g> {
             Arg::Step(i) => made[*i].clone(),
             Arg::Constant(value, word) => {
                 let name = unique(&mut self.taken, &format!("{node}.{word}"));
-                self.initializer(&name, value);
+                self.initializer(&name, value, ElementType::Plain(value.dtype()));
+                name
+            }
+            Arg::Narrow(value, word, element) => {
+                let name = unique(&mut self.taken, &format!("{node}.{word}"));
+                self.initializer(&name, value, *element);
                 name
             }
         }
@@ -254,17 +264,18 @@ impl<'g> Emitter<'g> {
     fn initializer_of(&mut self, id: NodeId, value: &Value, name: Option<&str>) {
         let wish = name.map(str::to_string).or_else(|| self.label(id)).filter(|n| !n.is_empty());
         let name = unique(&mut self.taken, wish.as_deref().unwrap_or("constant"));
-        self.initializer(&name, value);
+        let element = self.view.narrow.get(&id).copied().unwrap_or(ElementType::Plain(value.dtype()));
+        self.initializer(&name, value, element);
         self.names.insert(id, name);
     }
 
-    fn initializer(&mut self, name: &str, value: &Value) {
+    fn initializer(&mut self, name: &str, value: &Value, element: ElementType) {
         self.initializers.message(5, |e| {
             let dims: Vec<i64> = value.shape().iter().map(|&d| d as i64).collect();
             e.ints(1, &dims);
-            e.int(2, ElementType::number(value.dtype()));
+            e.int(2, element.to_number());
             e.text(8, name);
-            e.bytes(9, &value.to_le_bytes());
+            e.bytes(9, &packed(value, element));
         });
     }
 
@@ -284,6 +295,18 @@ impl<'g> Emitter<'g> {
         attributes.iter().for_each(|(name, value)| e.message(5, |e| attribute(e, name, value)));
         self.nodes.push(e.0);
     }
+}
+
+/// Raw data: elements narrower than a byte from its low bits up.
+fn packed(value: &Value, element: ElementType) -> Vec<u8> {
+    let bytes = value.to_le_bytes();
+    let bits = element.bits();
+    if bits >= 8 {
+        return bytes;
+    }
+    let mask = (1u8 << bits) - 1;
+    let join = |part: &[u8]| part.iter().enumerate().fold(0, |byte, (i, x)| byte | (x & mask) << (i * bits));
+    bytes.chunks(8 / bits).map(join).collect()
 }
 
 /// Field numbers of `AttributeProto`; the last number of each is its type.

@@ -21,6 +21,9 @@ pub struct WriteOptions {
     /// Leaves the leading size of all inputs, and of what is computed from them, open under the name `N`. The graph must be built for one
     /// sample; it is refused when a sample depends on another, or on how many there are.
     pub open_batch: bool,
+    /// Stores constants of 8-bit integers that are only dequantised in ONNX's types of 4 bits (operator set 21) or 2 bits (operator set 25)
+    /// where all their elements fit. They read back as the same 8-bit integers.
+    pub narrow: bool,
 }
 
 /// The oldest operator set written, and the file format version that goes with it; a graph that needs more gets more.
@@ -42,6 +45,9 @@ pub fn write(graph: &Graph, options: &WriteOptions) -> Result<Vec<u8>> {
     let graph = passes::simplify_stored(graph);
     let graph = passes::simplify_stored(&legalise::legalise(&graph).map_err(internal)?);
     let mut emitter = Emitter::new(&graph, OPSET);
+    if options.narrow {
+        emitter.narrow();
+    }
     if options.open_batch {
         emitter.open_batch(batch::batched(&graph)?);
     }
@@ -71,6 +77,8 @@ fn ir_version(opset: i64) -> i64 {
         ..=18 => 8,
         19..=20 => 9,
         21..=22 => 10,
-        _ => 11,
+        23 => 11,
+        24 => 12,
+        _ => 13,
     }
 }

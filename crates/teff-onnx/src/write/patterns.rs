@@ -284,7 +284,7 @@ fn batch_norm(v: &View, id: NodeId) -> Option<Plan> {
     let channels = v.shape(id)[1];
     let vector = |id: NodeId| match v.per_axis(id, rank, 1, channels)? {
         Arg::Node(n) => Some(n),
-        Arg::Step(_) | Arg::Constant(..) => None,
+        Arg::Step(_) | Arg::Constant(..) | Arg::Narrow(..) => None,
     };
     let is = |id: NodeId, b: Binary| matches!(v.op(id), Op::Binary(x) if *x == b);
     let &[product, offset] = v.operands(id) else { return None };

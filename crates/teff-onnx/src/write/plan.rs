@@ -1,5 +1,6 @@
 //! How the value of one graph node is written: a few ONNX nodes, the last of which gives it.
 
+use crate::proto::ElementType;
 use teff_graph::{NodeId, Value};
 
 /// An operand of an ONNX node.
@@ -11,6 +12,8 @@ pub(crate) enum Arg {
     Step(usize),
     /// An initialiser of its own, called after the node and this word.
     Constant(Value, &'static str),
+    /// The same, stored in a narrower type.
+    Narrow(Value, &'static str, ElementType),
 }
 
 /// An attribute's value.
@@ -90,7 +93,7 @@ impl Plan {
     pub(crate) fn uses(&self) -> impl Iterator<Item = NodeId> + '_ {
         let inputs = self.steps.iter().flat_map(|s| &s.inputs).filter_map(|arg| match arg {
             Arg::Node(id) => Some(*id),
-            Arg::Step(_) | Arg::Constant(..) => None,
+            Arg::Step(_) | Arg::Constant(..) | Arg::Narrow(..) => None,
         });
         inputs.chain(self.captured.iter().copied())
     }

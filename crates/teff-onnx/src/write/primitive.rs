@@ -245,17 +245,26 @@ fn quantize(v: &View, id: NodeId, dtype: DType, (low, high): (i32, i32)) -> Plan
 fn quantization(v: &View, operator: &'static str, id: NodeId, dtype: DType) -> Plan {
     let [x, scale, zero] = v.operands(id) else { unreachable!("checked by the shape rule") };
     let (shape, by) = (v.shape(*x), v.shape(*scale));
-    // 16-bit integers and blocks came with version 21.
-    let wide = if dtype.size() == 2 { 21 } else { 0 };
+    let narrow = v.narrow.get(x).copied();
+    // 16-bit and 4-bit integers and blocks came with version 21, 2-bit integers with 25.
+    let wide = match narrow {
+        Some(element) if element.bits() == 2 => 25,
+        Some(_) => 21,
+        None if dtype.size() == 2 => 21,
+        None => 0,
+    };
     let reshaped = |shape: &[usize]| {
         let plan = Plan::of("Reshape", vec![Arg::Node(*scale), sizes(shape, "shape")]);
         plan.then("Reshape", vec![Arg::Node(*zero), sizes(shape, "shape")])
     };
-    let direct = |id: NodeId, shape: &[usize], word| match v.op(id) {
-        Op::Constant(c) => Some(Arg::Constant(c.as_ref().clone().reshape(shape), word)),
+    let direct = |id: NodeId, shape: &[usize], word, element: Option<ElementType>| match (v.op(id), element) {
+        (Op::Constant(c), None) => Some(Arg::Constant(c.as_ref().clone().reshape(shape), word)),
+        (Op::Constant(c), Some(e)) => Some(Arg::Narrow(c.as_ref().clone().reshape(shape), word, e)),
         _ => None,
     };
-    let with = |shape: &[usize]| match (direct(*scale, shape, "scale"), direct(*zero, shape, "zero_point")) {
+    let operands =
+        |shape: &[usize]| (direct(*scale, shape, "scale", None), direct(*zero, shape, "zero_point", narrow));
+    let with = |shape: &[usize]| match operands(shape) {
         (Some(s), Some(z)) => Plan::of(operator, vec![Arg::Node(*x), s, z]),
         _ => reshaped(shape).then(operator, vec![Arg::Node(*x), Arg::Step(0), Arg::Step(1)]),
     };
@@ -267,10 +276,12 @@ fn quantization(v: &View, operator: &'static str, id: NodeId, dtype: DType) -> P
             // Every axis but one has a scale for each element: blocks along that one.
             let blocked = (0..by.len()).find(|&i| by[i] != shape[i]).unwrap_or(0);
             let block = shape[blocked] / by[blocked].max(1);
-            Plan::of(operator, [*x, *scale, *zero].map(Arg::Node).to_vec())
+            let zero_point = direct(*zero, by, "zero_point", narrow).filter(|_| narrow.is_some());
+            let zero_point = zero_point.unwrap_or(Arg::Node(*zero));
+            Plan::of(operator, vec![Arg::Node(*x), Arg::Node(*scale), zero_point])
                 .int("axis", blocked as i64)
                 .int("block_size", block as i64)
-                .needs_opset(21)
+                .needs_opset(wide.max(21))
         }
     }
 }

@@ -1,5 +1,7 @@
 //! Post-training quantisation: a float network becomes one of 8-bit tensors and weights of 8, 4 or 2 bits.
 //!
+//! [`quantize()`] does all of it: it calibrates with samples, equalises, rounds, corrects, measures, and says what it did ([`Report`]).
+//!
 //! # Contract
 //!
 //! - [`Network`] is the float network made ready: parameters are constants, batch norms are part of the convolutions before them, and it
@@ -29,12 +31,40 @@
 //! assert!((out[0].get(0).as_f64() - 0.5).abs() < 0.01);
 //! # Ok::<(), teff::Error>(())
 //! ```
+//!
+//! # Map
+//!
+//! `network` makes a graph ready and finds its layers, `place` finds the sites; `scheme` and `rewrite` are above. `probe` runs networks over
+//! samples and looks inside; `observe` and `calibrate` choose ranges, `round` the integers of weights, `equalise` and `correct` change
+//! the network and its biases. `budget` says which layer gets how many bits, `measure` what each costs, `diagnose` what to do about it;
+//! `run` calls them in order.
 
+mod budget;
+mod calibrate;
+mod correct;
+mod diagnose;
+mod equalise;
+mod measure;
 mod network;
+mod observe;
 mod place;
+mod probe;
 mod rewrite;
+mod round;
+mod run;
 mod scheme;
+mod settings;
 
+pub use calibrate::Calibration;
+pub use correct::correct_biases;
+pub use equalise::{Pair, equalised, factors, pairs};
 pub use network::{Layer, Network, Site};
+pub use observe::{Observation, observe};
+pub use probe::Samples;
 pub use rewrite::{Interface, rewrite};
+pub use round::{compensated, nearest};
+pub use run::quantize;
 pub use scheme::{Grid, Scheme, Weights};
+pub use settings::{
+    Correction, Equalised, Finding, LayerReport, Progress, Quantised, Remedy, Report, Settings,
+};

@@ -23,6 +23,26 @@ const MOST_STEPS: f64 = (1u64 << 30) as f64;
 /// # Errors
 /// A scheme for another network; [`Interface::Int8`] where an input or output is not quantised.
 pub fn rewrite(network: &Network, scheme: &Scheme, interface: Interface) -> Result<Graph> {
+    let to = Rewriter::walk(network, scheme, interface)?;
+    let graph = &network.graph;
+    let inputs: Vec<Tensor> = graph.inputs().iter().map(|i| to.inputs[i].clone()).collect();
+    let mut outputs = Vec::new();
+    for o in graph.outputs() {
+        outputs.push((&*o.name, to.output(o.node, &o.name)?));
+    }
+    Ok(Graph::from_tensors(&graph.name, &inputs, &outputs)?)
+}
+
+/// As [`rewrite`], giving the values at these nodes of the network instead of its outputs.
+pub(super) fn tapped(network: &Network, scheme: &Scheme, taps: &[NodeId]) -> Result<Graph> {
+    let to = Rewriter::walk(network, scheme, Interface::Float)?;
+    let inputs: Vec<Tensor> = network.graph.inputs().iter().map(|i| to.inputs[i].clone()).collect();
+    let outputs: Vec<(&str, Tensor)> = taps.iter().map(|t| ("", to.made[t.index()].clone())).collect();
+    Ok(Graph::from_tensors(&network.graph.name, &inputs, &outputs)?)
+}
+
+/// A scheme for another network.
+fn check(network: &Network, scheme: &Scheme) -> Result<()> {
     if (scheme.sites.len(), scheme.layers.len()) != (network.sites.len(), network.layers.len()) {
         return Err(Error::Setting(format!(
             "a scheme for {} tensors and {} layers does not fit {:?}, which has {} and {}",
@@ -33,29 +53,7 @@ pub fn rewrite(network: &Network, scheme: &Scheme, interface: Interface) -> Resu
             network.layers.len()
         )));
     }
-    let graph = &network.graph;
-    let mut to = Rewriter {
-        network,
-        scheme,
-        interface,
-        made: Vec::with_capacity(graph.nodes().len()),
-        integers: HashMap::new(),
-        inputs: HashMap::new(),
-        site_of: network.sites.iter().enumerate().map(|(i, s)| (s.node, i)).collect(),
-        by_node: network.layers.iter().enumerate().map(|(i, l)| (l.node, i)).collect(),
-        by_bias: network.layers.iter().enumerate().filter_map(|(i, l)| Some((l.bias?.0, i))).collect(),
-        users: graph.users().iter().map(Vec::len).collect(),
-    };
-    graph.outputs().iter().for_each(|o| to.users[o.node.index()] += 1);
-    for id in graph.ids() {
-        to.node(id)?;
-    }
-    let inputs: Vec<Tensor> = graph.inputs().iter().map(|i| to.inputs[i].clone()).collect();
-    let mut outputs = Vec::new();
-    for o in graph.outputs() {
-        outputs.push((&*o.name, to.output(o.node, &o.name)?));
-    }
-    Ok(Graph::from_tensors(&graph.name, &inputs, &outputs)?)
+    Ok(())
 }
 
 struct Rewriter<'a> {
@@ -73,7 +71,30 @@ struct Rewriter<'a> {
     users: Vec<usize>,
 }
 
-impl Rewriter<'_> {
+impl<'a> Rewriter<'a> {
+    fn walk(network: &'a Network, scheme: &'a Scheme, interface: Interface) -> Result<Rewriter<'a>> {
+        check(network, scheme)?;
+        let graph = &network.graph;
+        let layers = || network.layers.iter().enumerate();
+        let mut to = Rewriter {
+            network,
+            scheme,
+            interface,
+            made: Vec::with_capacity(graph.nodes().len()),
+            integers: HashMap::new(),
+            inputs: HashMap::new(),
+            site_of: network.sites.iter().enumerate().map(|(i, s)| (s.node, i)).collect(),
+            by_node: layers().map(|(i, l)| (l.node, i)).collect(),
+            by_bias: layers().filter_map(|(i, l)| Some((l.bias?.0, i))).collect(),
+            users: graph.users().iter().map(Vec::len).collect(),
+        };
+        graph.outputs().iter().for_each(|o| to.users[o.node.index()] += 1);
+        for id in graph.ids() {
+            to.node(id)?;
+        }
+        Ok(to)
+    }
+
     fn node(&mut self, id: NodeId) -> Result<()> {
         let node = &self.network.graph[id];
         let grid = self.site_of.get(&id).and_then(|s| self.scheme.sites[*s]);

@@ -1,0 +1,85 @@
+//! `teff quantize`.
+
+mod args;
+mod report;
+
+pub(crate) use args::command;
+
+use super::{path, threads};
+use crate::failure::{Failure, Result};
+use crate::files::{check_writable, write};
+use crate::stop::Stop;
+use crate::ui::{Bar, Ui};
+use clap::ArgMatches;
+use std::ops::ControlFlow;
+use teff::data::Split;
+use teff::onnx::WriteOptions;
+use teff::quantize::{Calibration, Interface, Quantised, Settings, quantize, rewrite};
+use teff::{DType, Error, Graph, predict};
+
+pub(crate) fn run(args: &ArgMatches, ui: &Ui) -> Result<()> {
+    let out = path(args, "out");
+    check_writable(out)?;
+    let settings = settings(args);
+    let graph = super::read_model(path(args, "model"), args, ui)?;
+    let data = teff::data::open(path(args, "data"))?;
+    let done = with_progress(&graph, &data, &settings, ui)?;
+    let mut bar = ui.bar("measuring accuracy", 2);
+    let before = predict(&graph, &data.test, settings.threads)?.confusion(&data.test);
+    bar.at(1, String::new);
+    let float_ends = rewrite(&done.network, &done.scheme, Interface::Float)?;
+    let after = predict(&float_ends, &data.test, settings.threads)?.confusion(&data.test);
+    bar.finish();
+    let narrow = done.scheme.layers.iter().flatten().any(|w| w.bits < 8);
+    let bytes = teff::onnx::write(&done.graph, &WriteOptions { narrow, ..WriteOptions::default() })?;
+    write(out, &bytes)?;
+    let measured = report::Measured { before, after, file: out, file_bytes: bytes.len() };
+    ui.result(&report::text(&done, &measured, &settings), &report::json(&done, &measured, &settings));
+    Ok(())
+}
+
+/// Quantises with a bar for each stage.
+fn with_progress(graph: &Graph, data: &Split, settings: &Settings, ui: &Ui) -> Result<Quantised> {
+    let stop = Stop::watch();
+    let mut stage: Option<(String, Bar)> = None;
+    let done = quantize(graph, &data.train, settings, &mut |what, done, of| {
+        if stage.as_ref().is_none_or(|(name, _)| name != what) {
+            if let Some((_, bar)) = stage.take() {
+                bar.finish();
+            }
+            stage = Some((what.into(), ui.bar(what, of as u64)));
+        }
+        if let Some((_, bar)) = &mut stage {
+            bar.at(done as u64, String::new);
+        }
+        if stop.is_asked() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    });
+    if let Some((_, bar)) = stage {
+        bar.finish();
+    }
+    match done {
+        Err(Error::Stopped) => Err(Failure::stopped("stopped; nothing was written")),
+        done => Ok(done?),
+    }
+}
+
+fn settings(args: &ArgMatches) -> Settings {
+    let word = |name: &str| args.get_one::<String>(name).expect("has a default").as_str();
+    let on = |name: &str| word(name) == "on";
+    let many = |name: &str| args.get_many::<String>(name).into_iter().flatten().cloned();
+    Settings {
+        samples: *args.get_one::<u64>("samples").expect("has a default") as usize,
+        seed: *args.get_one("seed").expect("has a default"),
+        calibration: *args.get_one::<Option<Calibration>>("calibration").expect("has a default"),
+        bias_correction: on("bias-correction"),
+        equalise: on("equalize"),
+        compensate: word("rounding") == "compensated",
+        bits: word("weights").parse().expect("clap allows 8, 4 and 2"),
+        layers: args.get_many::<(String, u8)>("layer").into_iter().flatten().cloned().collect(),
+        keep: many("keep").collect(),
+        budget: args.get_one::<usize>("flash").copied(),
+        tensors: if word("activations") == "uint8" { DType::U8 } else { DType::I8 },
+        interface: if word("io") == "int8" { Interface::Int8 } else { Interface::Float },
+        threads: threads(args),
+    }
+}

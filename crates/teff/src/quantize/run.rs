@@ -1,0 +1,211 @@
+//! Quantising a network from beginning to end.
+
+use super::budget;
+use super::calibrate::{Calibration, grids};
+use super::correct::correct_biases;
+use super::diagnose;
+use super::equalise::{equalised, factors, pairs, spread_of};
+use super::measure;
+use super::observe::{Observation, observe};
+use super::probe::{Reference, Samples};
+use super::rewrite::rewrite;
+use super::round::{compensated, nearest};
+use super::settings::{Correction, Equalised, Progress, Quantised, Report, Settings};
+use super::{Network, Scheme, Weights};
+use crate::error::{Error, Result};
+use std::ops::ControlFlow;
+use teff_data::Dataset;
+use teff_graph::Graph;
+
+/// Samples that trials are made with.
+const TRIAL: usize = 128;
+/// Equalisation is tried where one channel reaches so much farther than the middle one.
+const UNEQUAL: f64 = 2.0;
+/// What a step must bring, in dB.
+const WORTHWHILE: f64 = 0.2;
+
+/// Quantises `graph`, calibrated with samples of `data`, as `settings` say.
+///
+/// # Errors
+/// A graph that cannot be quantised, data that do not fit it, a name that no layer has, a budget that cannot be met; [`Error::Stopped`]
+/// when `progress` breaks.
+pub fn quantize(
+    graph: &Graph,
+    data: &Dataset,
+    settings: &Settings,
+    progress: &mut Progress,
+) -> Result<Quantised> {
+    let network = Network::new(graph)?;
+    let bits = budget::asked(&network, settings)?;
+    let samples = Samples::choose(&network.graph, data, settings.samples, settings.seed)?;
+    if samples.is_empty() {
+        return Err(Error::Setting(
+            "there are no samples to calibrate with; give a data set with training samples".into(),
+        ));
+    }
+    let mut job = Job { settings, samples: &samples, network, bits, progress };
+    job.step("running the float network", 0, 1)?;
+    let reference = Reference::new(&job.network, job.samples, settings.threads)?;
+    let few = samples.first(TRIAL);
+    let trial = Reference::new(&job.network, &few, settings.threads)?;
+    let equalised = if settings.equalise { job.equalise(&trial)? } else { Vec::new() };
+    let seen = observe(&job.network, job.samples, settings.threads)?;
+    let (calibration, tried, sites) = job.calibrate(&seen, &reference)?;
+    if let Some(bytes) = settings.budget {
+        job.bits = budget::choose(&job.network, &job.bits, &sites, settings, bytes, &trial)?;
+    }
+    let layers = job.weights()?;
+    let mut scheme = Scheme { sites, layers };
+    budget::keep(&job.network, &mut scheme, settings);
+    let correction =
+        if settings.bias_correction { Some(job.correct(&mut scheme, &reference)?) } else { None };
+    job.step("measuring each layer", 0, 1)?;
+    let quality = reference.measure(&job.network, &scheme)?;
+    let layers = measure::layers(&job.network, &scheme, &seen, &reference, &mut |i, n| {
+        job_step(job.progress, "measuring each layer", i, n)
+    })?;
+    let mut report = Report {
+        samples: samples.len(),
+        float_accuracy: reference.accuracy,
+        accuracy: quality.accuracy,
+        sqnr: quality.sqnr,
+        calibration,
+        tried,
+        equalised,
+        correction,
+        bytes: layers.iter().map(|l| l.bytes).sum(),
+        float_bytes: (0..job.network.layers.len()).map(|i| budget::float_bytes(&job.network, i)).sum(),
+        layers,
+        floats: job.network.floats.clone(),
+        findings: Vec::new(),
+    };
+    report.findings = diagnose::findings(&job.network, &scheme, &seen, &report, settings, &reference)?;
+    let graph = rewrite(&job.network, &scheme, settings.interface)?;
+    Ok(Quantised { graph, network: job.network, scheme, report })
+}
+
+/// The work as it goes on.
+struct Job<'a, 'p> {
+    settings: &'a Settings,
+    samples: &'a Samples,
+    network: Network,
+    /// Bits of each layer; nothing where it stays float.
+    bits: Vec<Option<u8>>,
+    progress: &'a mut Progress<'p>,
+}
+
+fn job_step(progress: &mut Progress, what: &str, done: usize, of: usize) -> Result<()> {
+    match progress(what, done, of) {
+        ControlFlow::Continue(()) => Ok(()),
+        ControlFlow::Break(()) => Err(Error::Stopped),
+    }
+}
+
+impl Job<'_, '_> {
+    fn step(&mut self, what: &str, done: usize, of: usize) -> Result<()> {
+        job_step(self.progress, what, done, of)
+    }
+
+    /// Everything rounded to the nearest: what trials are made with.
+    fn simple(&self, network: &Network, sites: Vec<Option<super::Grid>>) -> Scheme {
+        let of = |(i, bits): (usize, &Option<u8>)| bits.map(|b| nearest(network, i, b));
+        let mut scheme = Scheme { sites, layers: self.bits.iter().enumerate().map(of).collect() };
+        budget::keep(network, &mut scheme, self.settings);
+        scheme
+    }
+
+    /// Equalises the pairs of layers that it helps, in order.
+    fn equalise(&mut self, trial: &Reference) -> Result<Vec<Equalised>> {
+        let all = pairs(&self.network);
+        let how = self.settings.calibration.unwrap_or(Calibration::Mse);
+        let mut report = Vec::new();
+        let mut seen = observe(&self.network, trial.samples, self.settings.threads)?;
+        let mut now: Option<f64> = None;
+        for (done, pair) in all.iter().enumerate() {
+            self.step("equalising channels", done, all.len())?;
+            let Some(factors) = factors(&self.network, pair, &seen) else { continue };
+            let site = self.network.layers[pair.first].output.expect("it has factors");
+            let spread = spread_of(&seen[site].peaks);
+            if spread < UNEQUAL || self.bits[pair.first].is_none() || self.bits[pair.second].is_none() {
+                continue;
+            }
+            let measured = |network: &Network, seen: &[Observation]| {
+                let sites = grids(network, seen, how, self.settings.tensors);
+                trial.measure(network, &self.simple(network, sites)).map(|q| q.sqnr)
+            };
+            let before = match now {
+                Some(sqnr) => sqnr,
+                None => measured(&self.network, &seen)?,
+            };
+            let changed = equalised(&self.network, pair, &factors);
+            let changed_seen = observe(&changed, trial.samples, self.settings.threads)?;
+            let after = measured(&changed, &changed_seen)?;
+            let applied = after > before + WORTHWHILE;
+            let name = |i: usize| self.network.layers[i].name.clone();
+            report.push(Equalised {
+                first: name(pair.first),
+                second: name(pair.second),
+                spread,
+                before,
+                after,
+                applied,
+            });
+            now = Some(if applied { after } else { before });
+            if applied {
+                (self.network, seen) = (changed, changed_seen);
+            }
+        }
+        Ok(report)
+    }
+
+    /// The grids, by the method asked for or the one that does best.
+    #[allow(clippy::type_complexity)]
+    fn calibrate(
+        &mut self,
+        seen: &[Observation],
+        reference: &Reference,
+    ) -> Result<(Calibration, Vec<(Calibration, f64)>, Vec<Option<super::Grid>>)> {
+        let methods = match &self.settings.calibration {
+            Some(one) => vec![*one],
+            None => Calibration::ALL.to_vec(),
+        };
+        let mut tried = Vec::new();
+        for (done, how) in methods.iter().enumerate() {
+            self.step("choosing ranges", done, methods.len())?;
+            let sites = grids(&self.network, seen, *how, self.settings.tensors);
+            tried.push((*how, reference.measure(&self.network, &self.simple(&self.network, sites))?.sqnr));
+        }
+        let best = tried.iter().fold(tried[0], |best, now| if now.1 > best.1 { *now } else { best }).0;
+        let sites = grids(&self.network, seen, best, self.settings.tensors);
+        Ok((best, tried, sites))
+    }
+
+    /// The integers of each layer.
+    fn weights(&mut self) -> Result<Vec<Option<Weights>>> {
+        let n = self.bits.len();
+        let mut layers = Vec::with_capacity(n);
+        for i in 0..n {
+            self.step("rounding weights", i, n)?;
+            layers.push(match self.bits[i] {
+                None => None,
+                Some(8) => Some(nearest(&self.network, i, 8)),
+                Some(bits) if !self.settings.compensate => Some(nearest(&self.network, i, bits)),
+                Some(bits) => Some(compensated(&self.network, i, bits, self.samples, self.settings.threads)?),
+            });
+        }
+        Ok(layers)
+    }
+
+    fn correct(&mut self, scheme: &mut Scheme, reference: &Reference) -> Result<Correction> {
+        self.step("correcting biases", 0, 1)?;
+        let before = reference.measure(&self.network, scheme)?.sqnr;
+        let mut corrected = scheme.clone();
+        correct_biases(&self.network, &mut corrected, self.samples, self.settings.threads)?;
+        let after = reference.measure(&self.network, &corrected)?.sqnr;
+        let applied = after > before;
+        if applied {
+            *scheme = corrected;
+        }
+        Ok(Correction { before, after, applied })
+    }
+}

@@ -1,0 +1,181 @@
+//! What a user asks of a quantisation, and what it came to.
+
+use super::Network;
+use super::calibrate::Calibration;
+use super::rewrite::Interface;
+use super::scheme::Scheme;
+use std::ops::ControlFlow;
+use teff_graph::{DType, Graph};
+
+/// What is asked for.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Samples to calibrate with.
+    pub samples: usize,
+    /// Chooses the samples.
+    pub seed: u64,
+    /// How ranges are chosen; nothing for whichever method does best on the samples.
+    pub calibration: Option<Calibration>,
+    /// Takes what rounding adds to the means off the biases, where that helps.
+    pub bias_correction: bool,
+    /// Brings channels of very different reach together, where that helps.
+    pub equalise: bool,
+    /// Rounds weights of 4 and 2 bits so that the errors make up for each other, not each to the nearest.
+    pub compensate: bool,
+    /// Bits of weights: 8, 4 or 2.
+    pub bits: u8,
+    /// Bits of the weights of single layers, by name.
+    pub layers: Vec<(String, u8)>,
+    /// Layers that stay float, by name.
+    pub keep: Vec<String>,
+    /// Bytes that weights, biases and their multipliers may take together; layers get fewer bits until they do.
+    pub budget: Option<usize>,
+    /// [`DType::I8`] or [`DType::U8`] for tensors.
+    pub tensors: DType,
+    /// What the network takes and gives.
+    pub interface: Interface,
+    /// Threads to compute on.
+    pub threads: usize,
+}
+
+impl Default for Settings {
+    fn default() -> Settings {
+        Settings {
+            samples: 512,
+            seed: 42,
+            calibration: None,
+            bias_correction: true,
+            equalise: true,
+            compensate: true,
+            bits: 8,
+            layers: Vec::new(),
+            keep: Vec::new(),
+            budget: None,
+            tensors: DType::I8,
+            interface: Interface::Float,
+            threads: 1,
+        }
+    }
+}
+
+/// A quantised network, and how it came about.
+#[derive(Clone, Debug)]
+pub struct Quantised {
+    /// The standard graph.
+    pub graph: Graph,
+    /// The network that was quantised, after equalisation.
+    pub network: Network,
+    /// How.
+    pub scheme: Scheme,
+    /// What was chosen and measured.
+    pub report: Report,
+}
+
+/// What was chosen and measured on the calibration samples.
+#[derive(Clone, Debug)]
+pub struct Report {
+    /// How many samples there were.
+    pub samples: usize,
+    /// Share of them that the float network classifies right.
+    pub float_accuracy: f64,
+    /// Share of them that the quantised network classifies right.
+    pub accuracy: f64,
+    /// Signal to noise of the output, in dB.
+    pub sqnr: f64,
+    /// The method that chose the ranges.
+    pub calibration: Calibration,
+    /// Signal to noise of the output with each method that was tried, in dB.
+    pub tried: Vec<(Calibration, f64)>,
+    /// Pairs of layers that were looked at: names, whether they were equalised, signal to noise before and after.
+    pub equalised: Vec<Equalised>,
+    /// Whether biases were corrected, and signal to noise of the output before and after; nothing if it was not tried.
+    pub correction: Option<Correction>,
+    /// Each layer.
+    pub layers: Vec<LayerReport>,
+    /// What stays float, and why.
+    pub floats: Vec<(String, &'static str)>,
+    /// Bytes of weights, biases and multipliers.
+    pub bytes: usize,
+    /// Bytes of the weights and biases as floats.
+    pub float_bytes: usize,
+    /// Layers that lose too much, the worst first, with what would help.
+    pub findings: Vec<Finding>,
+}
+
+/// What equalisation did to two layers.
+#[derive(Clone, Debug)]
+pub struct Equalised {
+    /// The first layer.
+    pub first: String,
+    /// The second layer.
+    pub second: String,
+    /// What the largest channel between them reaches over what the middle one does.
+    pub spread: f64,
+    /// Signal to noise of the output before, in dB.
+    pub before: f64,
+    /// The same with the two equalised.
+    pub after: f64,
+    /// Whether they were.
+    pub applied: bool,
+}
+
+/// What bias correction did.
+#[derive(Clone, Copy, Debug)]
+pub struct Correction {
+    /// Signal to noise of the output before, in dB.
+    pub before: f64,
+    /// The same with biases corrected.
+    pub after: f64,
+    /// Whether they were.
+    pub applied: bool,
+}
+
+/// One layer.
+#[derive(Clone, Debug)]
+pub struct LayerReport {
+    /// Its name.
+    pub name: String,
+    /// Bits of its weights; 32 where they stay float.
+    pub bits: u8,
+    /// Bytes of its weights, biases and multipliers.
+    pub bytes: usize,
+    /// The range its output is quantised over; nothing where it stays float.
+    pub range: Option<(f32, f32)>,
+    /// Share of the range of its output that was seen but cut off.
+    pub cut: f64,
+    /// Signal to noise of its output in the quantised network, in dB.
+    pub sqnr: f64,
+    /// Signal to noise of the network's output when only this layer is quantised, in dB.
+    pub alone: f64,
+    /// Accuracy lost when only this layer is quantised, as a share.
+    pub loss: f64,
+    /// Its place among the layers that hurt most, from 1.
+    pub rank: usize,
+}
+
+/// A layer that loses too much.
+#[derive(Clone, Debug)]
+pub struct Finding {
+    /// The layer.
+    pub layer: String,
+    /// What is wrong with it.
+    pub cause: String,
+    /// What helps, the cheapest first: what to do, the option that does it, and the signal to noise of the output with it, in dB.
+    pub remedies: Vec<Remedy>,
+}
+
+/// Something that helps a layer.
+#[derive(Clone, Debug)]
+pub struct Remedy {
+    /// What to do, as an option of the command.
+    pub option: String,
+    /// What that does.
+    pub what: String,
+    /// Signal to noise of the network's output with it, in dB.
+    pub sqnr: f64,
+    /// Accuracy with it, on the calibration samples.
+    pub accuracy: f64,
+}
+
+/// Told what is being done and how far it is, in parts; stops the work by breaking.
+pub type Progress<'a> = dyn FnMut(&str, usize, usize) -> ControlFlow<()> + 'a;
