@@ -178,8 +178,8 @@ impl Walk<'_> {
             Op::Unary(_) | Op::Select | Op::Cast(_) => self.function(id),
             Op::Binary(op) => self.binary(id, *op),
             Op::Reshape(_) => match self.state_of(x) {
-                // A bias may follow.
-                State::Wide(_) if self.users[x.index()].len() == 1 => State::Wide(id),
+                // A bias may follow. Sums have a scale for each channel, which must stay an axis of its own.
+                State::Wide(_) if self.users[x.index()].len() == 1 && self.keeps_axes(id) => State::Wide(id),
                 _ => self.moved(x),
             },
             Op::Permute(_) | Op::Broadcast(_) | Op::Slice(_) => self.moved(x),
@@ -210,6 +210,14 @@ impl Walk<'_> {
             }
             Op::Input { .. } | Op::Constant(_) | Op::Param(_) => unreachable!("they have no operands"),
         }
+    }
+
+    /// Whether a reshape only adds or removes axes of size 1.
+    fn keeps_axes(&self, id: NodeId) -> bool {
+        let sizes = |id: NodeId| -> Vec<usize> {
+            self.graph[id].ty.shape.iter().copied().filter(|n| *n != 1).collect()
+        };
+        sizes(id) == sizes(self.graph[id].operands[0])
     }
 
     fn fill_is_zero(&self, node: &Node) -> bool {
