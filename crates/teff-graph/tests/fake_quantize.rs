@@ -17,7 +17,8 @@ fn the_value_is_that_of_quantising_and_dequantising() {
     for (zero, low, high) in [(0, -8, 7), (-128, -128, 127), (13, -128, 127), (0, -1, 1)] {
         let zeros = Tensor::constant(Value::new([4, 1], vec![zero as i8; 4]));
         let op = teff_graph::Op::Quantize { dtype: DType::I8, low, high };
-        let expected = Tensor::apply(op, &[x.clone(), scale.clone(), zeros.clone()]).dequantize(&scale, &zeros);
+        let expected =
+            Tensor::apply(op, &[x.clone(), scale.clone(), zeros.clone()]).dequantize(&scale, &zeros);
         let fake = x.fake_quantize(&scale, zero, low, high);
         let out = run(&[(x.clone(), Value::new([4, 64], numbers.clone()))], &[expected, fake]);
         assert_eq!(out[0].to_f64(), out[1].to_f64(), "zero {zero}, {low} to {high}");

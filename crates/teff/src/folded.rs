@@ -45,7 +45,10 @@ impl Folded {
         let network = Network::new(graph)?;
         let folded = Folded { graph: thawed(&network), network, input, output };
         if for_batch(&folded.graph, 2).is_none() {
-            return fail("mixes samples, or has a loop or random numbers, so that it cannot be trained in batches".into());
+            return fail(
+                "mixes samples, or has a loop or random numbers, so that it cannot be trained in batches"
+                    .into(),
+            );
         }
         Ok(folded)
     }
@@ -158,7 +161,8 @@ pub(crate) fn params(graph: &Graph) -> Vec<Param> {
 
 /// A graph for one sample, for `n`.
 pub(crate) fn batched(graph: &Graph, n: usize) -> Result<Graph> {
-    for_batch(graph, n).ok_or_else(|| Error::Setting(format!("model {:?} cannot take {n} samples at once", graph.name)))
+    for_batch(graph, n)
+        .ok_or_else(|| Error::Setting(format!("model {:?} cannot take {n} samples at once", graph.name)))
 }
 
 /// A graph for one sample, applied to a batch.
@@ -188,7 +192,9 @@ fn thawed(network: &Network) -> Graph {
         let node = &network.graph[id];
         let op = match &node.op {
             // Named by the layer: checkpoints know parameters by name, and layers have names of their own.
-            Op::Constant(value) if trained.contains(&id) => Op::Param(Param::new(&names[&id], value.as_ref().clone())),
+            Op::Constant(value) if trained.contains(&id) => {
+                Op::Param(Param::new(&names[&id], value.as_ref().clone()))
+            }
             op => op.clone(),
         };
         // The sums with their bias are the layer's, not those of the batch norm that they once went through.

@@ -70,8 +70,14 @@ fn channels_that_do_nothing_go_and_the_rest_computes_the_same() {
     let graph = everything(0.0);
     let pruned = prune(&Folded::new(&graph).unwrap(), Criterion::Magnitude, half, &bars(), 1).unwrap();
     let channels: Vec<_> = pruned.layers.iter().map(|l| (l.name.as_str(), l.channels)).collect();
-    let expected =
-        [("a", (8, 4)), ("depthwise", (8, 4)), ("b", (8, 4)), ("c", (6, 3)), ("hidden", (10, 5)), ("last", (2, 2))];
+    let expected = [
+        ("a", (8, 4)),
+        ("depthwise", (8, 4)),
+        ("b", (8, 4)),
+        ("c", (6, 3)),
+        ("hidden", (10, 5)),
+        ("last", (2, 2)),
+    ];
     assert_eq!(channels, expected);
     assert_eq!(pruned.layers[5].kept.as_deref(), Some("the network's output"));
     assert_eq!(pruned.layers[3].macs, (64 * 6 * 8 * 9, 64 * 3 * 4 * 9));
@@ -96,8 +102,7 @@ fn both_criteria_prefer_what_weighs_little() {
         let pruned = prune(&folded, criterion, half, &bars(), 1).unwrap();
         let small = pruned.network.network();
         for layer in [0, 2, 3] {
-            let largest =
-                |w: &Vec<f32>| w.iter().fold(0f32, |m, x| m.max(x.abs()));
+            let largest = |w: &Vec<f32>| w.iter().fold(0f32, |m, x| m.max(x.abs()));
             let weakest = small.weights(layer).iter().map(largest).fold(f32::MAX, f32::min);
             assert!(weakest > 0.01, "{criterion}, layer {layer}: {weakest}");
         }
@@ -109,11 +114,16 @@ fn what_must_stay_stays_and_says_why() {
     let x = Tensor::input("x", DType::F32, &[1, 1, 8, 8]);
     let a = conv(&x, "a", 4, padded(1), 1.0).relu();
     let grouped = conv(&a, "grouped", 4, padded(2), 1.0).relu();
-    let padded_channels = conv(&grouped, "before", 4, padded(1), 1.0).pad(&[(0, 0), (1, 0), (0, 0), (0, 0)], 0.0);
+    let padded_channels =
+        conv(&grouped, "before", 4, padded(1), 1.0).pad(&[(0, 0), (1, 0), (0, 0), (0, 0)], 0.0);
     let free = conv(&padded_channels, "free", 4, padded(1), 1.0).relu().global_avg_pool().flatten(1);
     let graph = Graph::from_tensors("stubborn", &[x], &[("y", dense(&free, "last", 2, 1.0))]).unwrap();
     let pruned = prune(&Folded::new(&graph).unwrap(), Criterion::Magnitude, half, &bars(), 1).unwrap();
-    let said: Vec<_> = pruned.layers.iter().map(|l| (l.name.as_str(), l.channels.1, l.kept.as_deref().unwrap_or(""))).collect();
+    let said: Vec<_> = pruned
+        .layers
+        .iter()
+        .map(|l| (l.name.as_str(), l.channels.1, l.kept.as_deref().unwrap_or("")))
+        .collect();
     assert_eq!(said[0], ("a", 4, "grouped takes them in 2 groups"));
     assert_eq!(said[1].1, 4);
     assert!(said[2].1 == 4 && said[2].2.ends_with("adds 1 to them"), "{said:?}");

@@ -132,7 +132,10 @@ fn learns_and_the_file_computes_what_training_computed() {
 fn single_layers_have_other_bits() {
     let data = shapes();
     let folded = folded(&data);
-    let widths = Widths { default: Bits::Int4, layers: vec![("first".into(), Bits::Int8), ("conv2".into(), Bits::Int2)] };
+    let widths = Widths {
+        default: Bits::Int4,
+        layers: vec![("first".into(), Bits::Int8), ("conv2".into(), Bits::Int2)],
+    };
     let qat = Qat::new(&folded, &widths, &data, 1).unwrap();
     assert_eq!(qat.bits(), [Bits::Int8, Bits::Int2, Bits::Int4]);
     assert_eq!(qat.weight_bytes(), [54, 14, 6 * 9 * 3 / 2]);
@@ -144,7 +147,8 @@ fn single_layers_have_other_bits() {
 #[test]
 fn a_stopped_training_goes_on_bit_for_bit() {
     let data = shapes();
-    let values = |qat: &Qat| -> Vec<Vec<u8>> { qat.params().iter().map(|p| p.value().to_le_bytes()).collect() };
+    let values =
+        |qat: &Qat| -> Vec<Vec<u8>> { qat.params().iter().map(|p| p.value().to_le_bytes()).collect() };
     let widths = Widths::all(Bits::Int4);
     let whole = folded(&data);
     let whole = Qat::new(&whole, &widths, &data, 1).unwrap();

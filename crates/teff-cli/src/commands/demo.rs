@@ -64,15 +64,22 @@ pub(crate) fn run(args: &ArgMatches, ui: &Ui) -> Result<()> {
     let checkpoint = out.join("model.checkpoint.safetensors");
     let save = Save { path: &checkpoint, every_epoch: false };
     let (epochs, stop) = (settings.epochs, Stop::watch());
-    let shown =
-        Loop { label: "epoch", epochs, save: &save, beside: Default::default(), stop: &stop, ui, after: &nothing };
+    let shown = Loop {
+        label: "epoch",
+        epochs,
+        save: &save,
+        beside: Default::default(),
+        stop: &stop,
+        ui,
+        after: &nothing,
+    };
     times.of("train", || shown.run(&mut trainer))?;
     let graph = model.graph(100)?;
     let host =
         times.of("run the test images on the host", || Ok(predict(&graph, &data.test, settings.threads)?))?;
 
     let onnx = out.join("model.onnx");
-    times.of("write ONNX", || write_onnx(&model.graph(1)?, &onnx))?;
+    times.of("write ONNX", || write_onnx(&model.graph(1)?, false, &onnx))?;
     let request = Request { name: "net".into(), samples: Some(&data.test), ..Request::default() };
     let generated = times.of("ONNX to C", || generate(&onnx, &request, out, ui))?;
     let native =

@@ -1,7 +1,10 @@
 //! `teff train`.
 
+mod args;
 mod settings;
 mod shrink;
+
+pub(crate) use args::command;
 
 use super::path;
 use crate::failure::{Failure, Result};
@@ -16,8 +19,8 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 use teff::checkpoint::Checkpoint;
 use teff::data::Split;
-use teff::model::Model;
 use teff::folded::Folded;
+use teff::model::Model;
 use teff::train::{Progress, Settings, Trainable, Trainer};
 use teff::{Graph, Value, predict};
 
@@ -113,7 +116,7 @@ pub(crate) fn run(args: &ArgMatches, ui: &Ui) -> Result<()> {
     let last = if later || settings.epochs == 0 { None } else { float(&session, &start, resumed.as_ref())? };
     let made = shrink.run(&session, start, resumed.filter(|_| later))?;
     let trained = training.elapsed();
-    write_onnx(&made.graph, out)?;
+    write_onnx(&made.graph, made.narrow, out)?;
     let text = format!(
         "{}{:.2} % of {} test samples are right, after {} of training; wrote {}",
         made.report,
@@ -127,15 +130,19 @@ pub(crate) fn run(args: &ArgMatches, ui: &Ui) -> Result<()> {
         "train_accuracy": last.map(|p| p.accuracy), "test_accuracy": made.accuracy,
         "train_seconds": trained.as_secs_f64(), "seconds": started.elapsed().as_secs_f64(), "out": out,
     });
-    if let (Json::Object(json), Json::Object(more)) = (&mut json, made.json) {
-        json.extend(more);
+    if let Json::Object(json) = &mut json {
+        json.extend(made.json);
     }
     ui.result(&text, &json);
     Ok(())
 }
 
 /// Trains in float.
-fn float(session: &Session, start: &Start, resumed: Option<&(Checkpoint, &Path)>) -> Result<Option<Progress>> {
+fn float(
+    session: &Session,
+    start: &Start,
+    resumed: Option<&(Checkpoint, &Path)>,
+) -> Result<Option<Progress>> {
     let mut trainer = Trainer::new(start.trainable(), &session.data.train, session.settings.clone())?;
     if let Some((checkpoint, from)) = resumed {
         trainer.resume(checkpoint, from)?;
@@ -223,9 +230,8 @@ pub(crate) fn nothing() -> Result<String> {
     Ok(String::new())
 }
 
-/// Writes the network in use, for one sample.
-pub(crate) fn write_onnx(graph: &Graph, out: &Path) -> Result<()> {
-    let bytes = teff::onnx::write(graph, &teff::onnx::WriteOptions::default())?;
+/// Writes the network in use, for one sample; `narrow` weights in ONNX's types of 4 and 2 bits.
+pub(crate) fn write_onnx(graph: &Graph, narrow: bool, out: &Path) -> Result<()> {
+    let bytes = teff::onnx::write(graph, &teff::onnx::WriteOptions { narrow, ..Default::default() })?;
     write(out, &bytes)
 }
-

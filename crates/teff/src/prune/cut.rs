@@ -117,7 +117,8 @@ impl Cut<'_> {
     fn beside(&self, id: NodeId, constant: NodeId) -> Tensor {
         let value = self.bare(constant);
         let node = &self.graph[id];
-        let meets = matches!(node.op, Op::Binary(_) | Op::Select) && self.graph[constant].ty.shape == node.ty.shape;
+        let meets =
+            matches!(node.op, Op::Binary(_) | Op::Select) && self.graph[constant].ty.shape == node.ty.shape;
         let name = |t: Tensor| self.graph[constant].label.iter().fold(t, |t, l| t.named(l));
         if !meets {
             return name(Tensor::constant(self.value(constant)));

@@ -95,7 +95,10 @@ pub fn prune(
     let smaller = Folded::new(&cut::cut(graph, varies, &products, &units, &removed)?)?;
     let after = smaller.network();
     if after.layers.len() != network.layers.len() {
-        return Err(Error::Setting(format!("model {:?}: a layer lost all that it computes from; prune less", graph.name)));
+        return Err(Error::Setting(format!(
+            "model {:?}: a layer lost all that it computes from; prune less",
+            graph.name
+        )));
     }
     let size = |f: &Folded, i: usize| f.weight(i).ty().len() + f.bias(i).map_or(0, |b| b.ty().len());
     let change = |i: usize| {

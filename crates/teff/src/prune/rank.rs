@@ -34,7 +34,12 @@ impl fmt::Display for Criterion {
 const SAMPLES: usize = 2048;
 
 /// For each layer, a number for each output channel: the larger, the more it matters.
-pub(super) fn importance(folded: &Folded, criterion: Criterion, data: &Dataset, threads: usize) -> Result<Vec<Vec<f64>>> {
+pub(super) fn importance(
+    folded: &Folded,
+    criterion: Criterion,
+    data: &Dataset,
+    threads: usize,
+) -> Result<Vec<Vec<f64>>> {
     match criterion {
         Criterion::Taylor => taylor(folded, data, threads),
         Criterion::Magnitude => {

@@ -27,7 +27,11 @@ impl Units {
         let mut units = Units { parents: Vec::new(), kept: BTreeMap::new(), axes: Vec::new() };
         for id in graph.ids() {
             let rank = graph[id].ty.rank();
-            let axes = if varies(id) { units.node(graph, id, &varies, layers.contains(&id)) } else { vec![None; rank] };
+            let axes = if varies(id) {
+                units.node(graph, id, &varies, layers.contains(&id))
+            } else {
+                vec![None; rank]
+            };
             units.axes.push(axes);
         }
         for output in graph.outputs() {
@@ -75,7 +79,13 @@ impl Units {
     }
 
     /// The axes of a result, from those of the operands.
-    fn node(&mut self, graph: &Graph, id: NodeId, varies: &impl Fn(NodeId) -> bool, is_layer: bool) -> Vec<Axis> {
+    fn node(
+        &mut self,
+        graph: &Graph,
+        id: NodeId,
+        varies: &impl Fn(NodeId) -> bool,
+        is_layer: bool,
+    ) -> Vec<Axis> {
         let node = &graph[id];
         let rank = node.ty.rank();
         let data: Vec<Vec<Axis>> =
@@ -128,10 +138,14 @@ impl Units {
             Op::Broadcast(shape) => {
                 let from = &graph[node.operands[0]].ty.shape;
                 let lead = shape.len() - from.len();
-                let one = |i: usize| if i < lead { None } else { data[0][i - lead].clone().filter(|u| u.len() == shape[i]) };
+                let one = |i: usize| {
+                    if i < lead { None } else { data[0][i - lead].clone().filter(|u| u.len() == shape[i]) }
+                };
                 let axes: Vec<Axis> = (0..shape.len()).map(one).collect();
-                let lost: Vec<Axis> =
-                    (lead..shape.len()).filter(|i| axes[*i].is_none()).map(|i| data[0][i - lead].clone()).collect();
+                let lost: Vec<Axis> = (lead..shape.len())
+                    .filter(|i| axes[*i].is_none())
+                    .map(|i| data[0][i - lead].clone())
+                    .collect();
                 self.keep(&lost, format!("{name} repeats them"));
                 axes
             }
@@ -153,7 +167,9 @@ impl Units {
                 }
                 axes
             }
-            Op::Concat { axis } if data.len() == node.operands.len() => self.joined(graph, id, *axis, &data, &name),
+            Op::Concat { axis } if data.len() == node.operands.len() => {
+                self.joined(graph, id, *axis, &data, &name)
+            }
             _ => {
                 let op = node.op.name();
                 data.iter().for_each(|axes| self.keep(axes, format!("{name} ({op}) needs them all")));
@@ -168,11 +184,16 @@ impl Units {
         for other in &data[1..] {
             for i in 0..rank {
                 match (&axes[i], &other[i]) {
-                    (Some(a), Some(b)) => a.clone().into_iter().zip(b.clone()).for_each(|(a, b)| self.join(a, b)),
+                    (Some(a), Some(b)) => {
+                        a.clone().into_iter().zip(b.clone()).for_each(|(a, b)| self.join(a, b))
+                    }
                     (None, None) => {}
                     (Some(_), None) | (None, Some(_)) => {
                         let fixed = [axes[i].take(), other[i].clone()];
-                        self.keep(&fixed, format!("{name} combines them with what has no channels to remove"));
+                        self.keep(
+                            &fixed,
+                            format!("{name} combines them with what has no channels to remove"),
+                        );
                     }
                 }
             }
@@ -180,7 +201,14 @@ impl Units {
         axes
     }
 
-    fn joined(&mut self, graph: &Graph, id: NodeId, axis: usize, data: &[Vec<Axis>], name: &str) -> Vec<Axis> {
+    fn joined(
+        &mut self,
+        graph: &Graph,
+        id: NodeId,
+        axis: usize,
+        data: &[Vec<Axis>],
+        name: &str,
+    ) -> Vec<Axis> {
         let rank = graph[id].ty.rank();
         // Along the axis, one after another; what has no units gets some that stay.
         let mut along = Vec::new();

@@ -33,7 +33,7 @@ mod ranges;
 pub use bits::{Bits, Widths};
 
 use crate::error::Result;
-use crate::folded::{Folded, applied, params};
+use crate::folded::{Folded, applied, batched, params};
 use crate::nn::Pass;
 use crate::quantize::{Grid, Interface, Scheme, Weights, rewrite};
 use crate::train::Trainable;
@@ -97,6 +97,14 @@ impl<'a> Qat<'a> {
     pub fn weight_bytes(&self) -> Vec<usize> {
         let bytes = |(i, b): (usize, &Bits)| (self.folded.weight(i).ty().len() * b.width()).div_ceil(8);
         self.bits.iter().enumerate().map(bytes).collect()
+    }
+
+    /// What training sees, for `batch` samples: floats, rounded. It differs from [`Qat::quantized`] by the rounding of biases and of sums.
+    ///
+    /// # Errors
+    /// None for a network that was made.
+    pub fn rounded(&self, batch: usize) -> Result<Graph> {
+        batched(&self.graph, batch)
     }
 
     /// The network as it is now in integers, for one sample: standard `QuantizeLinear` and `DequantizeLinear`.
@@ -188,7 +196,8 @@ fn rounded(folded: &Folded, bits: &[Bits], weight_steps: &[Param], sites: &[Site
     let site_of: HashMap<NodeId, &Site> = network.sites.iter().map(|s| s.node).zip(sites).collect();
     // What is pooled is rounded behind the pool, where there is less of it: the largest of rounded numbers is the largest, rounded.
     let users = graph.users();
-    let behind: HashMap<NodeId, NodeId> = site_of.keys().map(|id| (behind_pool(graph, &users, *id), *id)).collect();
+    let behind: HashMap<NodeId, NodeId> =
+        site_of.keys().map(|id| (behind_pool(graph, &users, *id), *id)).collect();
     folded.walk(|id, node, t| {
         if let Some(&i) = layers.get(&id) {
             let layer = &folded.layers()[i];
@@ -197,8 +206,14 @@ fn rounded(folded: &Folded, bits: &[Bits], weight_steps: &[Param], sites: &[Site
             let (low, high) = bits[i].range();
             return t.fake_quantize(&Tensor::param(&weight_steps[i]).exp().reshape(&shape), 0, low, high);
         }
-        let Some(site) = behind.get(&id).map(|s| site_of[s]).filter(|_| node.ty.dtype == DType::F32) else { return t };
-        let step = if site.learned { Tensor::param(&site.log_step).exp() } else { Tensor::scalar(step_of(&site.log_step)[0]) };
+        let Some(site) = behind.get(&id).map(|s| site_of[s]).filter(|_| node.ty.dtype == DType::F32) else {
+            return t;
+        };
+        let step = if site.learned {
+            Tensor::param(&site.log_step).exp()
+        } else {
+            Tensor::scalar(step_of(&site.log_step)[0])
+        };
         t.fake_quantize(&step, site.zero, RANGE.0, RANGE.1)
     })
 }

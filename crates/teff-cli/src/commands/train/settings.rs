@@ -9,7 +9,9 @@ use std::path::Path;
 use teff::Schedule;
 use teff::data::Augment;
 use teff::model::ModelSpec;
+use teff::prune::Criterion;
 use teff::qat::{Bits, Widths};
+use teff::quantize::Interface;
 use teff::train::{Rule, Settings};
 
 /// A preset by name, or a file.
@@ -107,4 +109,36 @@ pub(super) fn quantised(args: &ArgMatches, float: &Settings) -> Option<(Widths, 
         ..float.clone()
     };
     Some((Widths { default, layers }, settings))
+}
+
+/// What a quantised network takes and gives.
+pub(super) fn interface(args: &ArgMatches) -> Interface {
+    match args.get_one::<String>("io").expect("has a default").as_str() {
+        "float" => Interface::Float,
+        "int8" => Interface::Int8,
+        _ => unreachable!("clap knows both"),
+    }
+}
+
+/// What is pruned, and how to train while it is.
+pub(super) struct Pruning {
+    pub(super) share: f64,
+    pub(super) criterion: Criterion,
+    pub(super) settings: Settings,
+}
+
+/// Pruning, if it is asked for.
+pub(super) fn pruning(args: &ArgMatches, float: &Settings) -> Option<Pruning> {
+    let share = *args.get_one::<f64>("prune")?;
+    let settings = Settings {
+        epochs: *args.get_one::<u64>("prune-epochs").expect("has a default") as usize,
+        rate: *args.get_one::<f64>("prune-rate").expect("has a default"),
+        ..float.clone()
+    };
+    let criterion = match args.get_one::<String>("prune-by").expect("has a default").as_str() {
+        "taylor" => Criterion::Taylor,
+        "magnitude" => Criterion::Magnitude,
+        _ => unreachable!("clap knows the criteria"),
+    };
+    Some(Pruning { share, criterion, settings })
 }
