@@ -33,7 +33,7 @@ mod ranges;
 pub use bits::{Bits, Widths};
 
 use crate::error::Result;
-use crate::folded::{Folded, applied, batched, params};
+use crate::folded::{Folded, applied, params};
 use crate::nn::Pass;
 use crate::quantize::{Grid, Interface, Scheme, Weights, rewrite};
 use crate::train::Trainable;
@@ -59,14 +59,29 @@ pub struct Qat<'a> {
     graph: Graph,
 }
 
-/// How a tensor is quantised.
+/// How a tensor is quantised. Sites of one group have the same.
 #[derive(Clone)]
 struct Site {
-    /// A scalar: the logarithm of the step. Sites of one group have the same.
-    log_step: Param,
+    step: Step,
     zero: i32,
-    /// Whether the step is trained.
-    learned: bool,
+}
+
+/// The step of a tensor.
+#[derive(Clone)]
+enum Step {
+    /// A scalar: its logarithm, which is trained.
+    Learned(Param),
+    /// That of an input or of what has a range of its own.
+    Fixed(f32),
+}
+
+impl Step {
+    fn value(&self) -> f32 {
+        match self {
+            Step::Learned(log) => steps_of(log)[0],
+            Step::Fixed(step) => *step,
+        }
+    }
 }
 
 impl<'a> Qat<'a> {
@@ -99,14 +114,6 @@ impl<'a> Qat<'a> {
         self.bits.iter().enumerate().map(bytes).collect()
     }
 
-    /// What training sees, for `batch` samples: floats, rounded. It differs from [`Qat::quantized`] by the rounding of biases and of sums.
-    ///
-    /// # Errors
-    /// None for a network that was made.
-    pub fn rounded(&self, batch: usize) -> Result<Graph> {
-        batched(&self.graph, batch)
-    }
-
     /// The network as it is now in integers, for one sample: standard `QuantizeLinear` and `DequantizeLinear`.
     ///
     /// # Errors
@@ -115,10 +122,10 @@ impl<'a> Qat<'a> {
         let network = self.folded.network();
         let mut scheme = Scheme::float(&network);
         for (slot, site) in scheme.sites.iter_mut().zip(&self.sites) {
-            *slot = Some(Grid { dtype: DType::I8, scale: step_of(&site.log_step)[0], zero: site.zero });
+            *slot = Some(Grid { dtype: DType::I8, scale: site.step.value(), zero: site.zero });
         }
         for (i, slot) in scheme.layers.iter_mut().enumerate() {
-            let (bits, steps) = (self.bits[i], step_of(&self.weight_steps[i]));
+            let (bits, steps) = (self.bits[i], steps_of(&self.weight_steps[i]));
             let mut weights = Weights::with_scales(&network, i, bits.width() as u8, steps);
             let (low, high) = bits.range();
             weights.q.iter_mut().for_each(|q| *q = (*q).clamp(low as i8, high as i8));
@@ -179,8 +186,12 @@ fn sites(folded: &Folded, data: &Dataset, threads: usize) -> Result<Vec<Site>> {
             let (low, high) = groups[&site.group];
             let grid = Grid::of_range(DType::I8, low, high);
             let (scale, zero) = site.fixed.unwrap_or((grid.scale, grid.zero));
-            let log_step = Param::new(&format!("{}.log_range", site.name), Value::scalar(scale.ln()));
-            Site { log_step, zero, learned: site.fixed.is_none() && !site.is_input }
+            let step = if site.fixed.is_some() || site.is_input {
+                Step::Fixed(scale)
+            } else {
+                Step::Learned(Param::new(&format!("{}.log_range", site.name), Value::scalar(scale.ln())))
+            };
+            Site { step, zero }
         };
         known.entry(site.group).or_insert_with(new).clone()
     };
@@ -209,10 +220,9 @@ fn rounded(folded: &Folded, bits: &[Bits], weight_steps: &[Param], sites: &[Site
         let Some(site) = behind.get(&id).map(|s| site_of[s]).filter(|_| node.ty.dtype == DType::F32) else {
             return t;
         };
-        let step = if site.learned {
-            Tensor::param(&site.log_step).exp()
-        } else {
-            Tensor::scalar(step_of(&site.log_step)[0])
+        let step = match &site.step {
+            Step::Learned(log) => Tensor::param(log).exp(),
+            Step::Fixed(step) => Tensor::scalar(*step),
         };
         t.fake_quantize(&step, site.zero, RANGE.0, RANGE.1)
     })
@@ -230,6 +240,6 @@ fn behind_pool(graph: &Graph, users: &[Vec<NodeId>], mut id: NodeId) -> NodeId {
 }
 
 /// The steps that a parameter of logarithms holds.
-fn step_of(log_step: &Param) -> Vec<f32> {
+fn steps_of(log_step: &Param) -> Vec<f32> {
     log_step.value().as_slice::<f32>().expect("f32").iter().map(|l| l.exp()).collect()
 }

@@ -23,10 +23,10 @@ pub(crate) fn command() -> Command {
                 .default_value("mlp"),
         )
         .arg(
-            path("from", "FILE.onnx", "Go on from this float network instead of a new one; --epochs is then 0 unless given")
+            path("from", "FILE.onnx", "Go on from this float network, without float training unless --epochs is given")
                 .conflicts_with("model"),
         )
-        .arg(count("epochs", "5", "How often every sample is seen"))
+        .arg(number("epochs", "5", "How often every sample is seen"))
         .arg(number("batch", "128", "Samples in a step"))
         .arg(
             Arg::new("optimizer")
@@ -92,11 +92,6 @@ fn shrinking() -> Vec<Arg> {
         number("qat-epochs", "5", "How often every sample is seen in quantised training"),
         real("qat-rate", "0.001", "Highest learning rate of quantised training; it falls along a cosine"),
     ]
-}
-
-/// As [`number`], from 0.
-fn count(name: &'static str, default: &'static str, help: &'static str) -> Arg {
-    number(name, default, help).value_parser(value_parser!(u64).range(0..=1 << 32))
 }
 
 fn parse_bits(text: &str) -> Result<Bits, String> {

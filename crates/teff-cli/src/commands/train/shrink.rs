@@ -222,7 +222,7 @@ fn quantised(
     }
     let after = || -> Result<String> {
         let float = session.accuracy(&folded.at_batch(100)?)?;
-        let quantised = session.accuracy(&qat.rounded(100)?)?;
+        let quantised = as_written()?;
         Ok(format!("; test samples {:.2} % in float, {:.2} % quantised", float * 100.0, quantised * 100.0))
     };
     session.shown("quantised epoch", settings.epochs, beside, &after).run(&mut trainer)?;
