@@ -70,7 +70,7 @@ mod tests {
             weights.iter().map(|w| (w - (w / step).round_ties_even().clamp(low, high) * step).powi(2)).sum()
         };
         for (low, high) in [(-8, 7), (-2, 1), (-1, 1)] {
-            let step = steps(&[weights.clone()], (low, high))[0];
+            let step = steps(std::slice::from_ref(&weights), (low, high))[0];
             let (low, high) = (low as f32, high as f32);
             assert!(error(step, low, high) < 0.9 * error(0.6 / high, low, high), "{low} {step}");
             assert!(error(step, low, high) <= error(step * 1.1, low, high), "{low} {step}");
