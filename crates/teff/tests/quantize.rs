@@ -90,3 +90,150 @@ fn nothing_but_integers_is_left_between_the_ends() {
         assert!((at(&by_floats) - at(&float)).abs() < 0.06, "{by_floats:?} {float:?}");
     }
 }
+
+/// Networks of exporters, none of whose operations are named as staying float, are integers from end to end.
+#[test]
+fn models_of_exporters_become_integers() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../teff-onnx/tests/data/exports");
+    let mut whole = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        let bytes = std::fs::read(path.join("model.onnx")).unwrap();
+        let graph = teff::onnx::read(&bytes, &Default::default()).unwrap().graph;
+        let network = match Network::new(&graph) {
+            Ok(network) => network,
+            Err(e) => {
+                assert!(name.contains("tree") || name.contains("forest"), "{name}: {e}");
+                continue;
+            }
+        };
+        let quantised = rewrite(&network, &scheme(&network, 8), Interface::Float).unwrap();
+        let written = teff::onnx::write(&quantised, &Default::default()).unwrap();
+        let back = teff::onnx::read(&written, &Default::default()).unwrap().graph;
+        let left = floats(&back);
+        // What scikit-learn's scaler does to the input is done in floats, before the first quantisation.
+        if network.floats.is_empty() {
+            assert_eq!(left, Vec::<String>::new(), "{name}");
+            whole.push(name);
+        } else {
+            assert!(!left.is_empty(), "{name}: {:?}", network.floats);
+        }
+    }
+    assert!(whole.len() >= 9, "{whole:?}");
+}
+
+#[test]
+fn grids_are_those_of_the_formula() {
+    let positive = Grid::of_range(DType::I8, 0.0, 25.5);
+    assert_eq!((positive.scale, positive.zero), (0.1, -128));
+    assert_eq!(positive.reach(), (0.0, 25.5));
+    let both = Grid::of_range(DType::U8, -1.0, 4.1);
+    assert_eq!((both.scale, both.zero), ((5.1f64 / 255.0) as f32, 50));
+    assert_eq!(both.round(0.031), 2.0 * both.scale);
+    // A range that leaves 0 out is widened to it; one of nothing but 0 has any scale.
+    assert_eq!(Grid::of_range(DType::I8, 2.0, 5.1).zero, -128);
+    assert_eq!(Grid::of_range(DType::I8, 0.0, 0.0).scale, 1.0);
+}
+
+/// Two dense layers with numbers that are easy to round by hand.
+fn two_layers() -> Graph {
+    let x = Tensor::input("x", DType::F32, &[1, 2]);
+    let w1 = Tensor::constant(Value::new([2, 2], vec![1.27f32, -0.5, 0.635, 0.25])).named("w1");
+    let b1 = Tensor::constant(Value::new([2], vec![0.3f32, -0.1])).named("b1");
+    let w2 = Tensor::constant(Value::new([2, 1], vec![1.0f32, -0.5])).named("w2");
+    let h = (x.matmul(&w1).named("first") + b1).relu();
+    graph(x, h.matmul(&w2).named("second"))
+}
+
+#[test]
+fn weights_and_biases_are_rounded_by_channel() {
+    let network = Network::new(&two_layers()).unwrap();
+    let weights = Weights::rounded(&network, 0, 8);
+    assert_eq!(weights.scales, [0.01, 0.5 / 127.0]);
+    assert_eq!(weights.q, [127, -127, 64, 64]);
+    assert_eq!(Weights::rounded(&network, 0, 4).q, [7, -7, 4, 3]);
+    assert_eq!(Weights::rounded(&network, 0, 2).bytes(), 1);
+    let mut scheme = scheme(&network, 8);
+    scheme.sites[0] = Some(Grid { dtype: DType::I8, scale: 0.5, zero: 0 });
+    let quantised = rewrite(&network, &scheme, Interface::Float).unwrap();
+    let biases = |n: &teff::graph::Node| match &n.op {
+        Op::Constant(v) if v.dtype() == DType::I32 && v.len() == 2 => Some(v.to_i64()),
+        _ => None,
+    };
+    let found: Vec<Vec<i64>> = quantised.nodes().iter().filter_map(biases).collect();
+    // 0.3 / (0.5 * 0.01) and -0.1 / (0.5 * 0.5 / 127); the other is the zero points.
+    assert!(found.contains(&vec![60, -51]), "{found:?}");
+    // The rectifier is the low end of the grid behind it only if that is 0: here it stays.
+    let rectifiers =
+        |g: &Graph| g.nodes().iter().filter(|n| matches!(n.op, Op::Binary(teff::graph::Binary::Max))).count();
+    assert_eq!(rectifiers(&quantised), 1);
+    scheme.sites[1] = Some(Grid::of_range(DType::I8, 0.0, 2.0));
+    assert_eq!(rectifiers(&rewrite(&network, &scheme, Interface::Float).unwrap()), 0);
+}
+
+#[test]
+fn a_channel_of_zeros_with_a_large_bias_keeps_its_bias() {
+    let x = Tensor::input("x", DType::F32, &[1, 2]);
+    let w = Tensor::constant(Value::new([2, 3], vec![0.0f32, 1e-9, 0.5, 0.0, 1e-9, -0.5]));
+    let y = x.matmul(&w) + Tensor::constant(Value::new([3], vec![3.0f32, -3.0, 0.5]));
+    let network = Network::new(&graph(x, y)).unwrap();
+    let quantised = rewrite(&network, &scheme(&network, 8), Interface::Float).unwrap();
+    assert_eq!(floats(&quantised), Vec::<String>::new());
+    let integers = teff::compile::integer(&quantised).unwrap();
+    let y = evaluate(&integers, &[Value::new([1, 2], vec![1.0f32, -2.0])]).unwrap();
+    let y = y[0].to_f64();
+    assert!((y[0] - 3.0).abs() < 0.02 && (y[1] + 3.0).abs() < 0.02 && (y[2] - 2.0).abs() < 0.04, "{y:?}");
+}
+
+/// Weights of few bits are written in ONNX's own types, read back as the same integers, and compile to the evaluator's bits.
+#[test]
+fn weights_of_few_bits_are_the_same_from_file_to_program() {
+    let network = Network::new(&image_network()).unwrap();
+    let mut sizes = Vec::new();
+    for bits in [8, 4, 2] {
+        let mut scheme = scheme(&network, bits);
+        if bits == 2 {
+            // All widths in one file.
+            scheme.layers[0] = Some(Weights::rounded(&network, 0, 8));
+            scheme.layers[1] = Some(Weights::rounded(&network, 1, 4));
+        }
+        let quantised = rewrite(&network, &scheme, Interface::Int8).unwrap();
+        let options = teff::onnx::WriteOptions { narrow: bits < 8, ..Default::default() };
+        let bytes = teff::onnx::write(&quantised, &options).unwrap();
+        sizes.push(bytes.len());
+        let model = teff::onnx::read(&bytes, &Default::default()).unwrap();
+        let integers = teff::compile::integer(&model.graph).unwrap();
+        let program = teff::compile::compile(&model.graph, &Default::default()).unwrap();
+        for k in 0..4 {
+            let q = (0..64).map(|i| (noise(i + 64 * k) * 127.0) as i8).collect::<Vec<i8>>();
+            let input = [Value::new([1, 1, 8, 8], q)];
+            let expected = evaluate(&teff::compile::integer(&quantised).unwrap(), &input).unwrap();
+            assert_eq!(evaluate(&integers, &input).unwrap(), expected, "{bits} bits");
+            assert_eq!(teff::compile::program::evaluate(&program, &input).unwrap(), expected, "{bits} bits");
+        }
+    }
+    assert!(sizes[1] < sizes[0], "{sizes:?}");
+}
+
+#[test]
+fn what_cannot_be_quantised_is_refused_by_name() {
+    let message = |g: &Graph| Network::new(g).unwrap_err().to_string();
+    let network = Network::new(&two_layers()).unwrap();
+    let twice = rewrite(&network, &scheme(&network, 8), Interface::Float).unwrap();
+    assert!(message(&twice).contains("is quantised already; give the float model"), "{}", message(&twice));
+    let x = Tensor::input("x", DType::F32, &[1, 2]);
+    let none = graph(x.clone(), x.relu());
+    assert!(message(&none).contains("has no layer to quantise"), "{}", message(&none));
+    let x = Tensor::input("x", DType::F32, &[1, 2]);
+    let bad = Tensor::constant(Value::new([2, 1], vec![1.0f32, f32::NAN]));
+    let bad = graph(x.clone(), x.matmul(&bad).named("fc"));
+    assert!(message(&bad).starts_with("fc weight 1 of f32[2,1] is NaN"), "{}", message(&bad));
+    let x = Tensor::input("x", DType::F32, &[1, 2]);
+    let partly = graph(x.clone(), x.matmul(&constant(&[2, 2], noise)).argsort(1, false).cast(DType::F32));
+    let network = Network::new(&partly).unwrap();
+    let e = rewrite(&network, &scheme(&network, 8), Interface::Int8).unwrap_err();
+    assert!(e.to_string().contains("leave the interface float"), "{e}");
+    let other = Network::new(&image_network()).unwrap();
+    assert!(rewrite(&other, &scheme(&network, 8), Interface::Float).is_err());
+}

@@ -34,7 +34,7 @@
 //!
 //! # Map
 //!
-//! `network` makes a graph ready and finds its layers, `place` finds the sites; `scheme` and `rewrite` are above. `probe` runs networks over
+//! `network` makes a graph ready and finds its layers, `place` finds the sites, with what `patterns` knows; `scheme` and `rewrite` are above. `probe` runs networks over
 //! samples and looks inside; `observe` and `calibrate` choose ranges, `round` the integers of weights, `equalise` and `correct` change
 //! the network and its biases. `budget` says which layer gets how many bits, `measure` what each costs, `diagnose` what to do about it;
 //! `run` calls them in order.
@@ -47,6 +47,7 @@ mod equalise;
 mod measure;
 mod network;
 mod observe;
+mod patterns;
 mod place;
 mod probe;
 mod rewrite;

@@ -1,6 +1,6 @@
 //! The float network made ready: its layers, and the places at which tensors are quantised.
 
-use super::place;
+use super::{patterns, place};
 use crate::error::{Error, Result};
 use std::collections::{HashMap, HashSet};
 use teff_graph::passes::{fold_channels, freeze, simplify, unfold_quantization};
@@ -17,6 +17,8 @@ pub struct Network {
     pub sites: Vec<Site>,
     /// What cannot be computed in integers, with the reason, by the name of the layer or operation.
     pub floats: Vec<(String, &'static str)>,
+    /// Nodes that only move what a site has quantised, or pick the largest of it, with the site.
+    pub moved: Vec<(NodeId, usize)>,
 }
 
 /// A convolution or a product with constant weights.
@@ -78,7 +80,7 @@ impl Network {
         }
         let graph = simplify(&unfold_quantization(&freeze(graph))?);
         let graph = simplify(&fold_channels(&graph));
-        let graph = simplify(&place::rectify_first(&graph)?);
+        let graph = simplify(&patterns::rectify_first(&graph)?);
         let placed = place::place(&graph);
         let names = Names::default();
         let network = build(graph, placed, names);
@@ -195,6 +197,7 @@ fn build(graph: Graph, placed: place::Placed, mut names: Names) -> Network {
             macs: (graph[node].ty.len() * per_output) as u64,
         });
     }
+    let moved = placed.moved.iter().map(|(node, site)| (*node, at[site])).collect();
     let mut names = Names::default();
     let sites = placed.sites.into_iter().map(|s| {
         let label = match &graph[s.node].op {
@@ -210,7 +213,7 @@ fn build(graph: Graph, placed: place::Placed, mut names: Names) -> Network {
         }
     });
     let sites = sites.collect();
-    Network { graph, layers, sites, floats: placed.floats }
+    Network { graph, layers, sites, floats: placed.floats, moved }
 }
 
 /// The only user of `node`, if that adds a constant for each channel.

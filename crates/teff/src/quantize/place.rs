@@ -4,15 +4,17 @@
 //! shifted, scaled and rectified by channel; functions of one 8-bit element, which become tables; or a float. An operation that wants 8 bits of an
 //! operand that is none makes that operand a site. Sites only become more, so the walk is repeated until none is added.
 
-use crate::error::Result;
+use super::patterns::{normalisation, softmax};
 use std::collections::{BTreeMap, BTreeSet};
-use teff_graph::{Binary, DType, Graph, Node, NodeId, Op, PoolKind, ReduceKind, Tensor, Unary};
+use teff_graph::{Binary, DType, Graph, Node, NodeId, Op, PoolKind, ReduceKind};
 
 /// What was found.
 pub(super) struct Placed {
     pub(super) products: Vec<Product>,
     pub(super) sites: Vec<Placement>,
     pub(super) floats: Vec<(String, &'static str)>,
+    /// Nodes whose elements are those of a site, elsewhere, with the site.
+    pub(super) moved: Vec<(NodeId, NodeId)>,
 }
 
 /// A convolution or product with constant weights.
@@ -54,6 +56,8 @@ struct Walk<'a> {
     /// Nodes inside a softmax, and their quotients with what they are the softmax of.
     inside: BTreeSet<NodeId>,
     quotients: BTreeMap<NodeId, NodeId>,
+    /// Nodes of normalisations.
+    normal: BTreeSet<NodeId>,
     states: Vec<State>,
     sites: BTreeSet<NodeId>,
     products: Vec<Product>,
@@ -65,18 +69,20 @@ pub(super) fn place(graph: &Graph) -> Placed {
     let mut users = graph.users();
     // An output is a user too, which no node is.
     graph.outputs().iter().for_each(|o| users[o.node.index()].push(o.node));
-    let (mut inside, mut quotients) = (BTreeSet::new(), BTreeMap::new());
+    let (mut inside, mut quotients, mut normal) = (BTreeSet::new(), BTreeMap::new(), BTreeSet::new());
     for id in graph.ids() {
         if let Some((of, within)) = softmax(graph, id) {
             quotients.insert(id, of);
             inside.extend(within);
         }
+        normal.extend(normalisation(graph, id).into_iter().flatten());
     }
     let mut walk = Walk {
         graph,
         users,
         inside,
         quotients,
+        normal,
         states: Vec::new(),
         sites: BTreeSet::new(),
         products: Vec::new(),
@@ -147,7 +153,10 @@ impl Walk<'_> {
         });
         if !dynamic.is_empty() {
             let name = node.label.as_deref().unwrap_or(node.op.name());
-            self.floats.push((name.to_string(), why));
+            let entry = (name.to_string(), why);
+            if !self.floats.contains(&entry) {
+                self.floats.push(entry);
+            }
         }
         State::Float
     }
@@ -169,6 +178,9 @@ impl Walk<'_> {
         if node.operands.iter().all(|o| self.state_of(*o) == State::Constant) {
             return State::Constant;
         }
+        if self.normal.contains(&id) {
+            return self.float(id, "a normalisation needs more than 8 bits on the way");
+        }
         if node.ty.dtype == DType::F64 {
             return self.float(id, "it computes in f64");
         }
@@ -178,8 +190,10 @@ impl Walk<'_> {
             Op::Unary(_) | Op::Select | Op::Cast(_) => self.function(id),
             Op::Binary(op) => self.binary(id, *op),
             Op::Reshape(_) => match self.state_of(x) {
-                // A bias may follow. Sums have a scale for each channel, which must stay an axis of its own.
-                State::Wide(_) if self.users[x.index()].len() == 1 && self.keeps_axes(id) => State::Wide(id),
+                // A bias may follow; channels stay apart as long as only axes of size 1 come and go.
+                State::Wide(_) if self.users[x.index()].len() == 1 && self.same_but_ones(x, id) => {
+                    State::Wide(id)
+                }
                 _ => self.moved(x),
             },
             Op::Permute(_) | Op::Broadcast(_) | Op::Slice(_) => self.moved(x),
@@ -212,12 +226,9 @@ impl Walk<'_> {
         }
     }
 
-    /// Whether a reshape only adds or removes axes of size 1.
-    fn keeps_axes(&self, id: NodeId) -> bool {
-        let sizes = |id: NodeId| -> Vec<usize> {
-            self.graph[id].ty.shape.iter().copied().filter(|n| *n != 1).collect()
-        };
-        sizes(id) == sizes(self.graph[id].operands[0])
+    fn same_but_ones(&self, a: NodeId, b: NodeId) -> bool {
+        let sizes = |id: NodeId| self.graph[id].ty.shape.iter().filter(|n| **n != 1).collect::<Vec<_>>();
+        sizes(a) == sizes(b)
     }
 
     fn fill_is_zero(&self, node: &Node) -> bool {
@@ -442,83 +453,11 @@ impl Walk<'_> {
         }
         let fixed = |n: &NodeId| self.quotients.contains_key(n).then_some((1.0 / 256.0, -128));
         let sites = nodes.iter().zip(group).map(|(n, group)| Placement { node: *n, group, fixed: fixed(n) });
-        Placed { sites: sites.collect(), products: self.products, floats: self.floats }
-    }
-}
-
-/// What `id` is the softmax of, and the nodes in between, if it is `exp(a - max(a)) / sum(exp(a - max(a)))`.
-fn softmax(graph: &Graph, id: NodeId) -> Option<(NodeId, Vec<NodeId>)> {
-    let operands = |id: NodeId, op: Binary| match graph[id].op {
-        Op::Binary(b) if b == op => Some((graph[id].operands[0], graph[id].operands[1])),
-        _ => None,
-    };
-    let mut within = Vec::new();
-    let mut reduced = |id: NodeId, kind: ReduceKind| {
-        let mut id = id;
-        loop {
-            within.push(id);
-            match &graph[id].op {
-                Op::Broadcast(_) | Op::Unary(Unary::StopGradient) => id = graph[id].operands[0],
-                Op::Reduce { kind: k, axes } if *k == kind => {
-                    return Some((axes.clone(), graph[id].operands[0]));
-                }
-                _ => return None,
-            }
-        }
-    };
-    let (exp, sum) = operands(id, Binary::Div)?;
-    let (sum_axes, sum_of) = reduced(sum, ReduceKind::Sum)?;
-    let Op::Unary(Unary::Exp) = graph[exp].op else { return None };
-    let difference = graph[exp].operands[0];
-    let (a, largest) = operands(difference, Binary::Sub)?;
-    let (max_axes, max_of) = reduced(largest, ReduceKind::Max)?;
-    within.extend([exp, difference]);
-    (sum_of == exp && max_of == a && sum_axes == max_axes).then_some((a, within))
-}
-
-/// The graph with `max(pool(x), 0)` as `pool(max(x, 0))`, so that what is quantised before the pooling has no negative part to spend steps on.
-pub(super) fn rectify_first(graph: &Graph) -> Result<Graph> {
-    let users = graph.users();
-    let zero = |id: NodeId| match &graph[id].op {
-        Op::Broadcast(_) => {
-            matches!(&graph[graph[id].operands[0]].op, Op::Constant(v) if v.len() == 1 && v.get(0).as_f64() == 0.0)
-        }
-        Op::Constant(v) => v.len() == 1 && v.get(0).as_f64() == 0.0,
-        _ => false,
-    };
-    // The pool before a rectifier that alone uses it.
-    let pooled = |id: NodeId| {
-        let Op::Binary(Binary::Max) = graph[id].op else { return None };
-        let pool = graph[id]
-            .operands
-            .iter()
-            .copied()
-            .zip(graph[id].operands.iter().rev())
-            .find(|(_, z)| zero(**z))?
-            .0;
-        let alone = users[pool.index()].len() == 1 && graph.outputs().iter().all(|o| o.node != pool);
-        (alone && matches!(graph[pool].op, Op::Pool { kind: PoolKind::Max, .. })).then_some(pool)
-    };
-    let mut made: Vec<Tensor> = Vec::with_capacity(graph.nodes().len());
-    for id in graph.ids() {
-        let node = &graph[id];
-        let tensor = match pooled(id) {
-            Some(pool) => {
-                let x = &made[graph[pool].operands[0].index()];
-                Tensor::apply(graph[pool].op.clone(), &[x.relu()])
-            }
-            None => {
-                let operands: Vec<Tensor> = node.operands.iter().map(|o| made[o.index()].clone()).collect();
-                Tensor::apply(node.op.clone(), &operands)
-            }
-        };
-        made.push(match &node.label {
-            Some(label) => tensor.named(label),
-            None => tensor,
+        let moved = self.states.iter().enumerate().filter_map(|(i, s)| match s {
+            State::Quantised(site) if site.index() != i => Some((NodeId::from_index(i), *site)),
+            _ => None,
         });
+        let (sites, moved) = (sites.collect(), moved.collect());
+        Placed { sites, products: self.products, floats: self.floats, moved }
     }
-    let inputs: Vec<Tensor> = graph.inputs().iter().map(|i| made[i.index()].clone()).collect();
-    let outputs: Vec<(&str, Tensor)> =
-        graph.outputs().iter().map(|o| (&*o.name, made[o.node.index()].clone())).collect();
-    Ok(Graph::from_tensors(&graph.name, &inputs, &outputs)?)
 }

@@ -16,7 +16,7 @@ pub enum Interface {
 }
 
 /// The biases' steps are at most this many, so that a sum of 32 bits has room for the products beside it.
-const MOST_STEPS: f64 = (1u64 << 30) as f64;
+const MOST_STEPS: f64 = (1u64 << 28) as f64;
 
 /// The network as `scheme` says, with everything that the scheme leaves out in floats.
 ///
@@ -66,6 +66,7 @@ struct Rewriter<'a> {
     integers: HashMap<NodeId, Tensor>,
     inputs: HashMap<NodeId, Tensor>,
     site_of: HashMap<NodeId, usize>,
+    moved: HashMap<NodeId, usize>,
     by_node: HashMap<NodeId, usize>,
     by_bias: HashMap<NodeId, usize>,
     users: Vec<usize>,
@@ -84,6 +85,7 @@ impl<'a> Rewriter<'a> {
             integers: HashMap::new(),
             inputs: HashMap::new(),
             site_of: network.sites.iter().enumerate().map(|(i, s)| (s.node, i)).collect(),
+            moved: network.moved.iter().copied().collect(),
             by_node: layers().map(|(i, l)| (l.node, i)).collect(),
             by_bias: layers().filter_map(|(i, l)| Some((l.bias?.0, i))).collect(),
             users: graph.users().iter().map(Vec::len).collect(),
@@ -106,7 +108,14 @@ impl<'a> Rewriter<'a> {
                     let x = self.unclamped(id, &grid);
                     self.quantised(id, &x, &grid)
                 }
-                None => self.plain(id),
+                // What is moved is quantised again, to the same integers: other tools look for that around each of their operators.
+                None => match self.moved.get(&id).and_then(|s| self.scheme.sites[*s]) {
+                    Some(grid) => {
+                        let x = self.plain(id);
+                        self.quantised(id, &x, &grid)
+                    }
+                    None => self.plain(id),
+                },
             }
         };
         tensor.check()?;
@@ -138,29 +147,18 @@ impl<'a> Rewriter<'a> {
         if self.interface == Interface::Float || self.network.graph[id].ty.dtype != DType::F32 {
             return Ok(self.made[id.index()].clone());
         }
-        // The integers behind moves of a quantised tensor are the moved integers.
-        self.integers_of(id).ok_or_else(|| Error::Quantize {
+        self.integers.get(&id).cloned().ok_or_else(|| Error::Quantize {
             at: name.into(),
             reason: "stays float, so the network cannot give integers there; leave the interface float"
                 .into(),
         })
     }
 
-    fn integers_of(&self, id: NodeId) -> Option<Tensor> {
-        if let Some(q) = self.integers.get(&id) {
-            return Some(q.clone());
-        }
-        let node = &self.network.graph[id];
-        match node.op {
-            Op::Reshape(_) | Op::Permute(_) | Op::Broadcast(_) | Op::Slice(_) => {
-                Some(Tensor::apply(node.op.clone(), &[self.integers_of(node.operands[0])?]))
-            }
-            _ => None,
-        }
-    }
-
     fn quantised(&mut self, id: NodeId, x: &Tensor, grid: &Grid) -> Tensor {
-        let label = self.network.graph[id].label.as_deref();
+        let label = match &self.network.graph[id].op {
+            Op::Input { name, .. } => Some(&**name),
+            _ => self.network.graph[id].label.as_deref(),
+        };
         let (scale, zero) = parameters(grid, x.rank());
         let (low, high) = range(grid.dtype);
         let q = Tensor::apply(Op::Quantize { dtype: grid.dtype, low, high }, &[x.clone(), scale, zero]);
@@ -263,10 +261,10 @@ impl<'a> Rewriter<'a> {
         });
         let mut shape = vec![1; ty.rank()];
         shape[layer.axis] = layer.channels;
-        let name = self.network.graph[layer.weight]
-            .label
-            .as_deref()
-            .map_or(format!("{}.weight", layer.name), str::to_string);
+        // A constant that was computed from another may have the name of the layer.
+        let label = self.network.graph[layer.weight].label.as_deref();
+        let own = label.filter(|l| Some(*l) != self.network.graph[layer.node].label.as_deref());
+        let name = own.map_or(format!("{}.weight", layer.name), str::to_string);
         let q = Tensor::constant(Value::new(ty.shape.clone(), q.collect::<Vec<i8>>()))
             .named(&format!("{name}_quantized"));
         let zero = Tensor::constant(Value::new(shape.clone(), vec![0i8; layer.channels]));

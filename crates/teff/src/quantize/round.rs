@@ -255,6 +255,7 @@ mod tests {
     fn few_bits_give_up_the_largest_weight_for_the_others() {
         let mut w = vec![0.1, -0.1, 0.11, -0.09, 0.1, -0.1, 0.1, 0.09];
         assert!((best_scale(&w, 2) - 0.1).abs() < 0.006);
+        w.extend(w.clone());
         w.push(0.4);
         // To hold 0.4 exactly all others would be 0.
         assert!(best_scale(&w, 2) < 0.21);

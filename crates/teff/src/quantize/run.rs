@@ -173,7 +173,10 @@ impl Job<'_, '_> {
         for (done, how) in methods.iter().enumerate() {
             self.step("choosing ranges", done, methods.len())?;
             let sites = grids(&self.network, seen, *how, self.settings.tensors);
-            tried.push((*how, reference.measure(&self.network, &self.simple(&self.network, sites))?.sqnr));
+            // With weights that stay float: theirs is another error.
+            let mut scheme = Scheme { sites, ..Scheme::float(&self.network) };
+            budget::keep(&self.network, &mut scheme, self.settings);
+            tried.push((*how, reference.measure(&self.network, &scheme)?.sqnr));
         }
         let best = tried.iter().fold(tried[0], |best, now| if now.1 > best.1 { *now } else { best }).0;
         let sites = grids(&self.network, seen, best, self.settings.tensors);
