@@ -12,6 +12,9 @@ pub struct Target {
     pub sums: usize,
     /// Inputs multiplied in one turn of a loop.
     pub steps: usize,
+    /// The multiplier takes 32 bits by 32 bits to 32 bits and nothing wider, nor several at once: two products of 8 bits are made in
+    /// one ([`crate::program::PairSums`]), and products of 64 bits put together from halves.
+    pub word_products: bool,
     /// Cycles of single operations.
     pub cycles: Cycles,
 }
@@ -46,6 +49,7 @@ impl Target {
         lanes: 16,
         sums: 32,
         steps: 4,
+        word_products: false,
         cycles: Cycles {
             load: 0.5,
             store: 1.0,
@@ -66,6 +70,7 @@ impl Target {
         lanes: 4,
         sums: 4,
         steps: 1,
+        word_products: true,
         cycles: Cycles {
             load: 2.0,
             store: 2.0,

@@ -52,7 +52,10 @@ pub(super) fn tables(out: &mut String, program: &Program) {
     for b in &program.buffers {
         let Place::Constant(value) = &b.place else { continue };
         let shape = if b.ty.rank() > 1 { format!("  /* {} */", b.ty) } else { String::new() };
-        let _ = writeln!(out, "static const {} {}[{}] = {{{shape}", c_type(b.ty.dtype), b.name, b.len());
+        // The macro comes with the functions that read words.
+        let aligned = if b.align > b.ty.dtype.size() { "WORD_ALIGNED " } else { "" };
+        let dtype = c_type(b.ty.dtype);
+        let _ = writeln!(out, "static const {dtype} {}[{}] {aligned}= {{{shape}", b.name, b.len());
         elements(out, value, "    ");
         out.push_str("};\n\n");
     }

@@ -137,6 +137,11 @@ impl<'a> Printer<'a> {
                 if is_narrow(e.dtype()) { self.cast(e.dtype(), text) } else { text }
             }
             Expr::Cast(dtype, x) => self.converted(*dtype, x),
+            Expr::MulHigh(operands) => {
+                self.helpers.need_mul_high();
+                let [a, b] = operands.as_ref();
+                (format!("mul_high({}, {})", self.value(a), self.value(b)), Binds::Postfix)
+            }
         }
     }
 

@@ -1,6 +1,7 @@
 //! Small functions for arithmetic that C's operators do not do, or leave undefined. Only those used are printed.
 
 use super::expr::c_type;
+use super::micro;
 use std::collections::BTreeSet;
 use teff_graph::{Binary, DType};
 
@@ -35,6 +36,9 @@ pub(super) struct Helpers {
     needed: BTreeSet<Helper>,
     math: bool,
     rolled: bool,
+    pair_sums: bool,
+    window_sums: bool,
+    mul_high: bool,
 }
 
 impl Helpers {
@@ -62,6 +66,18 @@ impl Helpers {
         self.rolled = true;
     }
 
+    pub(super) fn need_pair_sums(&mut self) {
+        self.pair_sums = true;
+    }
+
+    pub(super) fn need_window_sums(&mut self) {
+        self.window_sums = true;
+    }
+
+    pub(super) fn need_mul_high(&mut self) {
+        self.mul_high = true;
+    }
+
     pub(super) fn needs_math(&self) -> bool {
         self.math
     }
@@ -71,6 +87,18 @@ impl Helpers {
         let mut out = String::new();
         if self.rolled {
             out += ROLLED;
+        }
+        if self.mul_high {
+            out += micro::MUL_HIGH;
+        }
+        if self.pair_sums || self.window_sums {
+            out += micro::MACROS;
+        }
+        if self.window_sums {
+            out += micro::WINDOW_SUMS;
+        }
+        if self.pair_sums {
+            out += micro::PAIR_SUMS;
         }
         let late = |h: &&Helper| matches!(h, Helper::Int(Binary::Pow, _) | Helper::Abs(_));
         for h in self.needed.iter().filter(|h| !late(h)).chain(self.needed.iter().filter(late)) {

@@ -2,7 +2,7 @@
 
 use super::expr::{Binds, Printer, c_type};
 use crate::printing::{Argument, arena_range, arguments, at_least, fresh, indent};
-use crate::program::{BufferId, Expr, Index, Kernel, Place, Program, Stmt, Var};
+use crate::program::{BufferId, Expr, Index, Kernel, Micro, Place, Program, Stmt, Var};
 use std::collections::HashSet;
 use std::fmt::Write;
 use teff_graph::{Binary, DType};
@@ -123,6 +123,29 @@ fn body(
             Stmt::Store(id, index, e) => {
                 let place = store_place(p, *id, index);
                 assignment(p, &place, &Expr::Load(*id, e.dtype(), index.clone()), e)
+            }
+            Stmt::Micro(Micro::Window(w)) => {
+                p.helpers.need_window_sums();
+                let at = p.index(&w.at).0;
+                let weights = if at == "0" {
+                    p.buffer(w.weights).into()
+                } else {
+                    format!("{} + {at}", p.buffer(w.weights))
+                };
+                let array = |id: crate::program::ArrayId| &p.array_names[id.0 as usize];
+                let [height, width] = w.window;
+                let (words, sums) = (array(w.words), array(w.sums));
+                let places = format!("{}, {}, {}, {}", w.rows, w.row_step, w.columns, w.column_step);
+                format!("window_sums({words}, {}, {weights}, {height}, {width}, {places}, {sums})", w.pitch)
+            }
+            Stmt::Micro(Micro::Pairs(s)) => {
+                p.helpers.need_pair_sums();
+                let after =
+                    |name: String, at: String| if at == "0" { name } else { format!("{name} + {at}") };
+                let weights = after(p.buffer(s.weights).into(), p.index(&s.at).0);
+                let sums = after(p.array_names[s.sums.0 as usize].clone(), s.to.to_string());
+                let inputs = &p.array_names[s.inputs.0 as usize];
+                format!("pair_sums({inputs}, {}, {weights}, {}, {sums})", s.taps, s.outputs)
             }
             Stmt::For { .. } | Stmt::If { .. } => unreachable!("printed above"),
         };

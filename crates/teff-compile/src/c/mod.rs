@@ -11,6 +11,7 @@ mod expr;
 mod header;
 mod helper;
 mod kernel;
+mod micro;
 mod runner;
 mod selftest;
 

@@ -113,10 +113,31 @@ impl Walk<'_> {
         let scale = Scale::of(self.known.of(scale)?, &self.graph[x].ty)?.single()?;
         let zero = uniform(self.known.of(zero)?)?.as_int() as i32;
         let target = Target { dtype, low, high, scale, zero };
+        let x = self.unclamped(x, &target);
         let Some(a) = self.affine(x).cloned() else { return softmax::quantized(self, x, &target) };
         let tensor = requantize(&a, &target)?;
         self.before.insert(id, (a, target));
         Some(tensor)
+    }
+
+    /// What is brought to the target's range instead of `x`: bounds of it that are the target's own, or lie beyond, change nothing.
+    fn unclamped(&self, x: NodeId, target: &Target) -> NodeId {
+        let node = &self.graph[x];
+        let (least, [a, b]) = match (&node.op, &node.operands[..]) {
+            (Op::Binary(Binary::Max), [a, b]) => (true, [*a, *b]),
+            (Op::Binary(Binary::Min), [a, b]) => (false, [*a, *b]),
+            _ => return x,
+        };
+        let beyond = |bound: f64| {
+            let step = (bound / target.scale).round_ties_even() + f64::from(target.zero);
+            if least { step <= f64::from(target.low) } else { step >= f64::from(target.high) }
+        };
+        let changes_nothing = |id| self.known.of(id).is_some_and(|c| c.to_f64().into_iter().all(beyond));
+        match (changes_nothing(a), changes_nothing(b)) {
+            (_, true) if self.affine(a).is_some() => self.unclamped(a, target),
+            (true, _) if self.affine(b).is_some() => self.unclamped(b, target),
+            _ => x,
+        }
     }
 
     /// The largest elements of windows. Where nothing else needs what is pooled, it is requantised once a window, not once an element: a
@@ -274,10 +295,11 @@ impl Walk<'_> {
         }
         let steps = |a: &Affine| -> Option<Vec<f64>> {
             let steps = numbers.iter().zip(a.scales(axis, channels)?).map(|(n, s)| n / s);
-            Some(steps.collect::<Vec<_>>()).filter(|all| all.iter().all(|x| x.abs() < 1e9))
+            Some(steps.collect::<Vec<_>>()).filter(|all| all.iter().all(|x| x.abs() < 2f64.powi(31)))
         };
-        // A constant that is no whole number of steps is rounded to one where a half does not matter.
-        let exact = steps(a)?.iter().all(|x| (x - x.round()).abs() < 1e-4);
+        // A constant that is no whole number of steps is rounded to one where a half does not matter. Beyond 2^22 steps, as of a channel
+        // whose weights are all but 0, a float is itself not nearer to what was meant.
+        let exact = steps(a)?.iter().all(|x| (x - x.round()).abs() < 1e-4 || x.abs() > 2f64.powi(22));
         let a = if exact { a.clone() } else { a.refined() };
         let steps: Vec<i64> = steps(&a)?.iter().map(|x| x.round() as i64).collect();
         match op {

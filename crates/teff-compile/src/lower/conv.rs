@@ -59,6 +59,11 @@ impl<'a> Lowering<'a> {
         geometry: &ConvGeometry,
         pool: PoolAfter<'_>,
     ) -> Result<(), Error> {
+        if self.paired_conv(group, hero, geometry, pool)?
+            || pool.is_none() && self.depthwise_conv(group, hero, geometry)?
+        {
+            return Ok(());
+        }
         let ty = self.node(hero).ty.clone();
         let [x, w] = self.graph[hero].operands[..] else { unreachable!("a convolution has two operands") };
         let kernel = self.node(w).ty.shape.clone();

@@ -6,17 +6,20 @@
 
 mod adjoint;
 mod build;
-
 mod conv;
 mod conv_pool;
+mod depthwise;
 mod element;
 mod epilogue;
 mod fuse;
 mod index;
+mod lanes;
+mod long;
 mod map;
 mod matmul;
 mod name;
 mod pack;
+mod pairs;
 mod pool;
 mod prune;
 mod reduce;
@@ -108,6 +111,9 @@ pub(crate) fn lower(graph: &Graph, name: &str, target: &Target, reassociate: boo
     let mut program = Program { name: name.into(), buffers: to.buffers, kernels, inputs, outputs, arena };
     rows::merge_rows(&mut program, &mut to.names);
     program.kernels.iter_mut().for_each(tidy::tidy);
+    if target.word_products {
+        long::shorten(&mut program);
+    }
     prune::prune(&mut program);
     Ok(program)
 }

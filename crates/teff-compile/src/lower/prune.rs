@@ -32,9 +32,12 @@ pub(super) fn prune(program: &mut Program) {
             }
         });
         each_stmt_mut(&mut k.body, &mut |s| {
-            if let Stmt::Store(id, ..) = s {
-                *id = renamed(*id);
-            }
+            let id = match s {
+                Stmt::Store(id, ..) => id,
+                Stmt::Micro(m) => m.weights_mut(),
+                _ => return,
+            };
+            *id = renamed(*id);
         });
     }
 }

@@ -159,6 +159,7 @@ fn rename(body: &mut [Stmt], var: &impl Fn(Var) -> Var, arrays: u32) {
             *i = i.map_vars(var);
         }
         Expr::Const(_) | Expr::Unary(..) | Expr::Binary(..) | Expr::Select(_) | Expr::Cast(..) => {}
+        Expr::MulHigh(_) => {}
     });
     each_stmt_mut(body, &mut |s| match s {
         Stmt::For { var: v, .. } | Stmt::Let(v, _) | Stmt::Mutable(v, _) | Stmt::Set(v, _) => *v = var(*v),
@@ -172,6 +173,10 @@ fn rename(body: &mut [Stmt], var: &impl Fn(Var) -> Var, arrays: u32) {
             *i = i.map_vars(var);
         }
         Stmt::Store(_, i, _) => *i = i.map_vars(var),
+        Stmt::Micro(m) => {
+            m.arrays_mut().into_iter().for_each(|id| id.0 += arrays);
+            *m.at_mut() = m.at().map_vars(var);
+        }
         Stmt::If { .. } => {}
     });
 }

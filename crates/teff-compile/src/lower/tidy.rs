@@ -1,7 +1,7 @@
 //! Cleaning up after lowering: names nobody uses go, names used once beside their definition give way to their value.
 
 use super::settle::settle;
-use crate::program::{Expr, Index, Kernel, Stmt, Var, each_expr_in};
+use crate::program::{Expr, Index, Kernel, Stmt, Var, each_expr_in, mentions};
 use std::collections::HashMap;
 
 pub(super) fn tidy(kernel: &mut Kernel) {
@@ -39,6 +39,13 @@ fn tidy_body(body: &mut Vec<Stmt>, uses: &HashMap<Var, usize>) -> bool {
             changed = true;
             continue;
         }
+        if let Stmt::LetIndex(v, _) = body[at]
+            && !mentions(&body[at + 1..], v)
+        {
+            body.remove(at);
+            changed = true;
+            continue;
+        }
         if single == 1 && substitute_below(body, at) {
             body.remove(at);
             changed = true;
@@ -51,7 +58,7 @@ fn tidy_body(body: &mut Vec<Stmt>, uses: &HashMap<Var, usize>) -> bool {
                 changed |= tidy_body(otherwise, uses);
             }
             Stmt::Let(..) | Stmt::LetIndex(..) | Stmt::Mutable(..) | Stmt::Set(..) => {}
-            Stmt::Array(_) | Stmt::StoreLocal(..) | Stmt::Store(..) => {}
+            Stmt::Array(_) | Stmt::StoreLocal(..) | Stmt::Store(..) | Stmt::Micro(_) => {}
         }
         at += 1;
     }
@@ -79,6 +86,11 @@ fn substitute_below(body: &mut [Stmt], at: usize) -> bool {
                     return true;
                 }
             }
+            Stmt::Micro(m) => {
+                if replace_in_index(m.at_mut(), var, &value) {
+                    return true;
+                }
+            }
             Stmt::For { .. } | Stmt::Array(_) => {}
         }
         let writes_nothing =
@@ -103,6 +115,7 @@ fn replace(e: &mut Expr, var: Var, value: &Expr) -> bool {
         Expr::Unary(_, x) | Expr::Cast(_, x) => replace(x, var, value),
         Expr::Binary(_, a, b) => replace(a, var, value) || replace(b, var, value),
         Expr::Select(operands) => operands.iter_mut().any(|x| replace(x, var, value)),
+        Expr::MulHigh(operands) => operands.iter_mut().any(|x| replace(x, var, value)),
     }
 }
 

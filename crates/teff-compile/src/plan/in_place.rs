@@ -77,7 +77,7 @@ impl<'a> Walk<'a, '_> {
                 Stmt::Let(..) | Stmt::LetIndex(..) | Stmt::Mutable(..) | Stmt::Set(..) | Stmt::Array(_) => {
                     self.leaf(stmt, path, loops);
                 }
-                Stmt::StoreLocal(..) => self.leaf(stmt, path, loops),
+                Stmt::StoreLocal(..) | Stmt::Micro(_) => self.leaf(stmt, path, loops),
                 Stmt::Store(id, index, _) => {
                     self.leaf(stmt, path, loops);
                     if *id == self.to {

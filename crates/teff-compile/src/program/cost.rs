@@ -1,6 +1,6 @@
 //! What a kernel costs, counted from its statements.
 
-use super::{Atom, Expr, Index, Kernel, Program, Stmt};
+use super::{Atom, Expr, Index, Kernel, Micro, Program, Stmt};
 use crate::target::{Cycles, Target};
 use std::ops::AddAssign;
 use teff_graph::{Binary, DType, Unary};
@@ -89,6 +89,32 @@ impl Counter<'_> {
                 total += if then.cycles >= otherwise.cycles { then } else { otherwise };
                 total
             }
+            Stmt::Micro(m) => {
+                let mut total = self.index(m.at());
+                total += self.micro(m);
+                total
+            }
+        }
+    }
+
+    /// As the assembly for ARMv6-M has it.
+    fn micro(&self, m: &Micro) -> Cost {
+        let (load, int) = (self.cycles.load, self.cycles.int);
+        match m {
+            Micro::Pairs(p) => {
+                // For a word of weights: itself and two inputs are loaded; 20 operations make eight products and take them apart.
+                let words = (p.outputs * p.taps) as u64 / 4;
+                let row = 12.0 * int + 4.0 * self.cycles.store;
+                let cycles = words as f64 * (2.5 * load + 20.0 * int + self.cycles.turn / 2.0);
+                let cycles = cycles + p.outputs as f64 * row;
+                Cost { loads: 3 * words, int_ops: 20 * words, cycles, ..Cost::default() }
+            }
+            Micro::Window(w) => {
+                // For two products: an input and a weight are loaded, one multiplication, a half of taking them apart.
+                let (macs, places) = (w.macs() as u64, (w.rows * w.columns) as u64);
+                let cycles = macs as f64 / 2.0 * (1.67 * load + 4.0 * int) + places as f64 * 25.0 * int;
+                Cost { loads: macs, int_ops: 2 * macs, cycles, ..Cost::default() }
+            }
         }
     }
 
@@ -147,6 +173,10 @@ impl Counter<'_> {
                 total += self.expr(x);
                 let converts = to.is_float() || x.dtype().is_float();
                 total += operation(*to, if converts { self.cycles.float_add } else { self.cycles.int });
+            }
+            Expr::MulHigh(operands) => {
+                operands.iter().for_each(|x| total += self.expr(x));
+                total += operation(DType::I32, 20.0 * self.cycles.int);
             }
         }
         total

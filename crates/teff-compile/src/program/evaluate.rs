@@ -1,6 +1,8 @@
 //! Running a Program on the host, slowly, as a test double of the target: its arena fails on whatever a memory plan can do wrong.
 
-use super::{Atom, BufferId, Expr, Index, Kernel, Place, Program, Stmt, VarKind};
+use super::{
+    ArrayId, Atom, BufferId, Expr, Index, Kernel, Micro, PairSums, Place, Program, Stmt, VarKind, WindowSums,
+};
 use std::fmt;
 use teff_graph::{DType, Element, Num, Type, Value, eval_binary, eval_unary, with_dtype};
 
@@ -32,6 +34,13 @@ pub enum Fault {
         /// The index.
         index: i64,
     },
+    /// An input of [`super::PairSums`] that does not hold two numbers of 8 bits.
+    Lanes {
+        /// The kernel that ran.
+        kernel: String,
+        /// The input.
+        value: i64,
+    },
     /// An element that is read after another buffer was written over it.
     Overwritten {
         /// The kernel that ran.
@@ -52,6 +61,9 @@ impl fmt::Display for Fault {
             Fault::Overrun { kernel, buffer, index } => write!(f, "{kernel}: {buffer}[{index}] is outside"),
             Fault::Unwritten { kernel, buffer, index } => {
                 write!(f, "{kernel}: {buffer}[{index}] is read before it is written")
+            }
+            Fault::Lanes { kernel, value } => {
+                write!(f, "{kernel}: {value} holds more than 8 bits in a lane")
             }
             Fault::Overwritten { kernel, buffer, index, by } => {
                 write!(f, "{kernel}: {buffer}[{index}] is read after {by} was written over it")
@@ -178,8 +190,68 @@ impl Run<'_> {
                 let holds = self.expr(condition)? == Num::Int(1);
                 self.body(if holds { then } else { otherwise })?;
             }
+            Stmt::Micro(Micro::Pairs(p)) => self.pair_sums(p)?,
+            Stmt::Micro(Micro::Window(w)) => self.window_sums(w)?,
         }
         Ok(())
+    }
+
+    fn pair_sums(&mut self, p: &PairSums) -> Result<(), Fault> {
+        let at = self.index(&p.at)?;
+        let mut lanes = Vec::new();
+        for k in 0..p.taps {
+            lanes.push(self.lanes(p.inputs, k)?);
+        }
+        for o in 0..p.outputs {
+            let mut sums = [0i128; 2];
+            for (k, x) in lanes.iter().enumerate() {
+                let weight = self.load(p.weights, at + PairSums::position(p.outputs, p.taps, o, k) as i64)?;
+                sums = [0, 1].map(|lane| sums[lane] + weight.as_int() * x[lane]);
+            }
+            for (lane, sum) in sums.into_iter().enumerate() {
+                self.locals[p.sums.0 as usize][p.to + 2 * o + lane] = Some(narrow(Num::Int(sum), DType::I32));
+            }
+        }
+        Ok(())
+    }
+
+    fn window_sums(&mut self, w: &WindowSums) -> Result<(), Fault> {
+        let at = self.index(&w.at)?;
+        let [height, width] = w.window;
+        for place in 0..w.rows * w.columns {
+            let (row, column) = (place / w.columns, place % w.columns);
+            let mut sums = [0i128; 2];
+            for k in 0..height * width {
+                let y = row * w.row_step + k / width;
+                let x = self.lanes(w.words, y * w.pitch + column * w.column_step + k % width)?;
+                let weight = self.load(w.weights, at + k as i64)?;
+                sums = [0, 1].map(|lane| sums[lane] + weight.as_int() * x[lane]);
+            }
+            for (lane, sum) in sums.into_iter().enumerate() {
+                self.locals[w.sums.0 as usize][2 * place + lane] = Some(narrow(Num::Int(sum), DType::I32));
+            }
+        }
+        Ok(())
+    }
+
+    /// The two numbers of 8 bits in a word.
+    fn lanes(&self, id: ArrayId, i: usize) -> Result<[i128; 2], Fault> {
+        let word = self.local(id, i as i64)?.as_int() as i32;
+        let (low, high) = (word as i16, (word.wrapping_add(0x8000)) >> 16);
+        if [i32::from(low), high].iter().any(|lane| !(-128..=127).contains(lane)) {
+            return Err(Fault::Lanes { kernel: self.kernel.name.clone(), value: word.into() });
+        }
+        Ok([i128::from(low), i128::from(high)])
+    }
+
+    fn local(&self, id: ArrayId, i: i64) -> Result<Num, Fault> {
+        let array = &self.kernel.arrays[id.0 as usize];
+        let at = self.inside(i, array.len, &array.name)?;
+        self.locals[id.0 as usize][at].ok_or_else(|| Fault::Unwritten {
+            kernel: self.kernel.name.clone(),
+            buffer: array.name.clone(),
+            index: i,
+        })
     }
 
     fn inside(&self, i: i64, len: usize, name: &str) -> Result<usize, Fault> {
@@ -232,16 +304,7 @@ impl Run<'_> {
                 Num::Int((*low..*high).contains(&self.index(index)?) as i128)
             }
             Expr::Load(id, _, index) => self.load(*id, self.index(index)?)?,
-            Expr::LoadLocal(id, _, index) => {
-                let array = &self.kernel.arrays[id.0 as usize];
-                let i = self.index(index)?;
-                let at = self.inside(i, array.len, &array.name)?;
-                self.locals[id.0 as usize][at].ok_or_else(|| Fault::Unwritten {
-                    kernel: self.kernel.name.clone(),
-                    buffer: array.name.clone(),
-                    index: i,
-                })?
-            }
+            Expr::LoadLocal(id, _, index) => self.local(*id, self.index(index)?)?,
             Expr::Unary(op, x) => narrow(eval_unary(*op, self.expr(x)?, x.dtype()), e.dtype()),
             Expr::Binary(op, a, b) => {
                 narrow(eval_binary(*op, self.expr(a)?, self.expr(b)?, a.dtype()), e.dtype())
@@ -251,6 +314,10 @@ impl Run<'_> {
                 if self.expr(condition)? == Num::Int(1) { self.expr(a)? } else { self.expr(b)? }
             }
             Expr::Cast(dtype, x) => narrow(self.expr(x)?, *dtype),
+            Expr::MulHigh(operands) => {
+                let [a, b] = operands.as_ref();
+                Num::Int((self.expr(a)?.as_int() * self.expr(b)?.as_int()) >> 32)
+            }
         })
     }
 }

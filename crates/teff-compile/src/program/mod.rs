@@ -21,6 +21,7 @@ mod bounds;
 mod cost;
 mod evaluate;
 mod index;
+mod micro;
 #[cfg(test)]
 mod tests;
 mod text;
@@ -32,6 +33,7 @@ pub use cost::{Cost, cost, kernel_cost};
 pub use evaluate::{Fault, evaluate};
 pub use index::{Atom, Index};
 pub(crate) use index::{ravel, unravel};
+pub use micro::{Micro, PairSums, WindowSums};
 pub use validate::{Invalid, validate};
 pub(crate) use walk::{
     divisions, each_expr, each_expr_in, each_expr_of, each_stmt, each_stmt_mut, map_exprs, mentions,
@@ -265,6 +267,8 @@ pub enum Expr {
     Select(Box<[Expr; 3]>),
     /// Conversion, as the graph's cast.
     Cast(DType, Box<Expr>),
+    /// The upper 32 bits of the product of an `i32` and an `i32` that is not negative.
+    MulHigh(Box<[Expr; 2]>),
 }
 
 impl Expr {
@@ -323,6 +327,7 @@ impl Expr {
             }
             Expr::Select(operands) => operands[1].dtype(),
             Expr::Cast(d, _) => *d,
+            Expr::MulHigh(_) => DType::I32,
         }
     }
 }
@@ -364,6 +369,8 @@ pub enum Stmt {
         /// Where it does not.
         otherwise: Vec<Stmt>,
     },
+    /// An inner loop that is written out for the machine.
+    Micro(Micro),
 }
 
 impl Kernel {

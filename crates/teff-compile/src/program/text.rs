@@ -1,6 +1,6 @@
 //! The printed form of a Program, for people and snapshots.
 
-use super::{Atom, Expr, Index, Kernel, Place, Program, Scalar, Stmt, Var, VarKind};
+use super::{Atom, Expr, Index, Kernel, Micro, Place, Program, Scalar, Stmt, Var, VarKind};
 use std::fmt::{self, Display, Formatter, Write};
 use teff_graph::{Binary, Num};
 
@@ -87,6 +87,30 @@ impl Text<'_> {
                 writeln!(f, "{:1$}else", "", 2 * depth)?;
                 otherwise.iter().try_for_each(|s| self.stmt(f, s, depth + 1))
             }
+            Stmt::Micro(Micro::Window(w)) => {
+                let name =
+                    |id: super::ArrayId| format!("{}.{}", self.kernel.arrays[id.0 as usize].name, id.0);
+                let [height, width] = w.window;
+                write!(f, "{} = window sums of {}, {} a row, ", name(w.sums), name(w.words), w.pitch)?;
+                write!(f, "{} by {} places {} and {} apart", w.rows, w.columns, w.row_step, w.column_step)?;
+                let weights = &self.program.buffer(w.weights).name;
+                writeln!(f, ", {height}x{width} of {weights} from {}", self.index(&w.at))
+            }
+            Stmt::Micro(Micro::Pairs(p)) => {
+                let name =
+                    |id: super::ArrayId| format!("{}.{}", self.kernel.arrays[id.0 as usize].name, id.0);
+                writeln!(
+                    f,
+                    "{}[{}..] = pair sums of {}[..{}] with {} rows of {} from {}",
+                    name(p.sums),
+                    p.to,
+                    name(p.inputs),
+                    p.taps,
+                    p.outputs,
+                    self.program.buffer(p.weights).name,
+                    self.index(&p.at)
+                )
+            }
         }
     }
 
@@ -141,6 +165,9 @@ impl Text<'_> {
                 format!("({} ? {} : {})", self.expr(condition), self.expr(a), self.expr(b))
             }
             Expr::Cast(dtype, x) => format!("{dtype}({})", self.expr(x)),
+            Expr::MulHigh(operands) => {
+                format!("mul_high({}, {})", self.expr(&operands[0]), self.expr(&operands[1]))
+            }
         }
     }
 }

@@ -1,7 +1,10 @@
 //! The one place that checks what the contract of [`super`] promises; back ends trust what passed.
 
 use super::bounds::Facts;
-use super::{Atom, BufferId, Expr, Index, Kernel, Place, Program, Scalar, Stmt, Var, VarKind};
+use super::{
+    Atom, BufferId, Expr, Index, Kernel, Micro, PairSums, Place, Program, Scalar, Stmt, Var, VarKind,
+    WindowSums,
+};
 use std::fmt;
 use teff_graph::{Binary, DType, Op, Type, Unary, infer};
 
@@ -160,7 +163,47 @@ impl Checker<'_> {
                 self.body(then, &facts.under(condition))?;
                 self.body(otherwise, &facts.outside(condition, &self.kernel.vars))
             }
+            Stmt::Micro(Micro::Pairs(p)) => self.pair_sums(p, facts),
+            Stmt::Micro(Micro::Window(w)) => self.window_sums(w, facts),
         }
+    }
+
+    /// What [`PairSums`] asks for, but for what its inputs hold.
+    fn pair_sums(&self, p: &PairSums, facts: &Facts) -> Check {
+        let last = |n: usize| Index::from(n as i64 - 1);
+        if p.taps == 0 || p.taps % 2 == 1 || p.outputs == 0 {
+            return Err(format!("sums of {} products for {} outputs", p.taps, p.outputs));
+        }
+        self.local(p.inputs.0, DType::I32, &last(p.taps), facts)?;
+        self.local(p.sums.0, DType::I32, &last(p.to + 2 * p.outputs), facts)?;
+        let b = self.buffer(p.weights, DType::I8)?;
+        let words = p.at.terms().iter().all(|(_, c)| c % 4 == 0) && p.at.constant() % 4 == 0;
+        if !words || b.align % 4 != 0 {
+            return Err(format!("{} is read by words that lie across words", b.name));
+        }
+        self.symmetric(b, &p.at, PairSums::weight_len(p.outputs, p.taps), facts)
+    }
+
+    /// What [`WindowSums`] asks for, but for what its words hold.
+    fn window_sums(&self, w: &WindowSums, facts: &Facts) -> Check {
+        let last = |n: usize| Index::from(n as i64 - 1);
+        let [height, width] = w.window;
+        if w.rows * w.columns * height * width == 0 {
+            return Err("a window without elements or places".into());
+        }
+        self.local(w.words.0, DType::I32, &last(w.words_len()), facts)?;
+        self.local(w.sums.0, DType::I32, &last(2 * w.rows * w.columns), facts)?;
+        self.symmetric(self.buffer(w.weights, DType::I8)?, &w.at, height * width, facts)
+    }
+
+    /// That `len` elements from `at` on are constants between -127 and 127.
+    fn symmetric(&self, b: &super::Buffer, at: &Index, len: usize, facts: &Facts) -> Check {
+        let Place::Constant(weights) = &b.place else { return Err(format!("{} is no constant", b.name)) };
+        if (0..b.len()).any(|i| weights.get(i).as_int() < -127) {
+            return Err(format!("a weight of {} is -128: two products do not fit beside each other", b.name));
+        }
+        self.inside(at, b.len(), &b.name, facts)?;
+        self.inside(&at.offset(len as i64 - 1), b.len(), &b.name, facts)
     }
 
     fn name(&self, var: Var) -> &str {
@@ -309,6 +352,15 @@ impl Checker<'_> {
                 if a == b { Ok(a) } else { Err(format!("a choice between {a} and {b}")) }
             }
             Expr::Cast(dtype, x) => self.expr(x, facts).map(|_| *dtype),
+            Expr::MulHigh(operands) => {
+                for x in operands.iter() {
+                    let dtype = self.expr(x, facts)?;
+                    if dtype != DType::I32 {
+                        return Err(format!("the upper half of a product of {dtype}"));
+                    }
+                }
+                Ok(DType::I32)
+            }
         }
     }
 

@@ -8,7 +8,7 @@ pub(crate) fn stmt_children(stmt: &Stmt) -> Vec<&[Stmt]> {
         Stmt::For { body, .. } => vec![body],
         Stmt::If { then, otherwise, .. } => vec![then, otherwise],
         Stmt::Let(..) | Stmt::LetIndex(..) | Stmt::Mutable(..) | Stmt::Set(..) => vec![],
-        Stmt::Array(_) | Stmt::StoreLocal(..) | Stmt::Store(..) => vec![],
+        Stmt::Array(_) | Stmt::StoreLocal(..) | Stmt::Store(..) | Stmt::Micro(_) => vec![],
     }
 }
 
@@ -18,7 +18,7 @@ pub(crate) fn stmt_exprs(stmt: &Stmt) -> Option<&Expr> {
         Stmt::Let(_, e) | Stmt::Mutable(_, e) | Stmt::Set(_, e) => Some(e),
         Stmt::StoreLocal(_, _, e) | Stmt::Store(_, _, e) => Some(e),
         Stmt::If { condition, .. } => Some(condition),
-        Stmt::For { .. } | Stmt::LetIndex(..) | Stmt::Array(_) => None,
+        Stmt::For { .. } | Stmt::LetIndex(..) | Stmt::Array(_) | Stmt::Micro(_) => None,
     }
 }
 
@@ -26,6 +26,7 @@ pub(crate) fn stmt_exprs(stmt: &Stmt) -> Option<&Expr> {
 pub(crate) fn stmt_indices(stmt: &Stmt) -> Option<&Index> {
     match stmt {
         Stmt::LetIndex(_, i) | Stmt::StoreLocal(_, i, _) | Stmt::Store(_, i, _) => Some(i),
+        Stmt::Micro(m) => Some(m.at()),
         Stmt::Let(..) | Stmt::Mutable(..) | Stmt::Set(..) => None,
         Stmt::For { .. } | Stmt::If { .. } | Stmt::Array(_) => None,
     }
@@ -37,7 +38,7 @@ pub(crate) fn expr_indices(e: &Expr) -> Option<&Index> {
         Expr::Index(_, i) | Expr::InRange { index: i, .. } => Some(i),
         Expr::Load(_, _, i) | Expr::LoadLocal(_, _, i) => Some(i),
         Expr::Const(_) | Expr::Var(..) | Expr::Unary(..) | Expr::Binary(..) => None,
-        Expr::Select(_) | Expr::Cast(..) => None,
+        Expr::Select(_) | Expr::Cast(..) | Expr::MulHigh(_) => None,
     }
 }
 
@@ -54,6 +55,7 @@ pub(crate) fn each_expr<'a>(e: &'a Expr, f: &mut impl FnMut(&'a Expr)) {
             each_expr(b, f);
         }
         Expr::Select(operands) => operands.iter().for_each(|x| each_expr(x, f)),
+        Expr::MulHigh(operands) => operands.iter().for_each(|x| each_expr(x, f)),
         Expr::Const(_) | Expr::Var(..) | Expr::Index(..) | Expr::InRange { .. } => {}
         Expr::Load(..) | Expr::LoadLocal(..) => {}
     }
@@ -106,10 +108,11 @@ pub(super) fn accesses(body: &[Stmt]) -> (Vec<BufferId>, Vec<BufferId>) {
             note(&mut reads, *id);
         }
     });
-    each_stmt(body, &mut |stmt| {
-        if let Stmt::Store(id, ..) = stmt {
-            note(&mut writes, *id);
-        }
+    each_stmt(body, &mut |stmt| match stmt {
+        Stmt::Store(id, ..) => note(&mut writes, *id),
+        Stmt::Micro(m) => note(&mut reads, m.weights()),
+        Stmt::For { .. } | Stmt::Let(..) | Stmt::LetIndex(..) | Stmt::Mutable(..) => {}
+        Stmt::Set(..) | Stmt::Array(_) | Stmt::StoreLocal(..) | Stmt::If { .. } => {}
     });
     (reads, writes)
 }
@@ -141,7 +144,7 @@ pub(crate) fn each_stmt_mut(body: &mut [Stmt], f: &mut impl FnMut(&mut Stmt)) {
                 each_stmt_mut(otherwise, f);
             }
             Stmt::Let(..) | Stmt::LetIndex(..) | Stmt::Mutable(..) | Stmt::Set(..) => {}
-            Stmt::Array(_) | Stmt::StoreLocal(..) | Stmt::Store(..) => {}
+            Stmt::Array(_) | Stmt::StoreLocal(..) | Stmt::Store(..) | Stmt::Micro(_) => {}
         }
     }
 }
@@ -157,6 +160,7 @@ pub(crate) fn map_exprs(body: &mut [Stmt], f: &mut impl FnMut(&mut Expr)) {
             map_expr(e, f);
         }
         Stmt::LetIndex(_, i) => map_index(i, f),
+        Stmt::Micro(m) => map_index(m.at_mut(), f),
         Stmt::For { .. } | Stmt::Array(_) => {}
     });
 }
@@ -172,6 +176,7 @@ fn map_expr(e: &mut Expr, f: &mut impl FnMut(&mut Expr)) {
             map_expr(b, f);
         }
         Expr::Select(operands) => operands.iter_mut().for_each(|x| map_expr(x, f)),
+        Expr::MulHigh(operands) => operands.iter_mut().for_each(|x| map_expr(x, f)),
     }
     f(e);
 }

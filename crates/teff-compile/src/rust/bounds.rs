@@ -38,6 +38,11 @@ pub(super) fn bounds(e: &Expr, vars: &[VarInfo]) -> Option<(i128, i128)> {
         }
         Expr::Cast(_, x) if x.dtype() == DType::Bool => (0, 1),
         Expr::Cast(..) | Expr::Var(..) | Expr::Load(..) | Expr::LoadLocal(..) => of_type,
+        // The second factor is not negative, and less than 2^31.
+        Expr::MulHigh(operands) => {
+            let a = bounds_or_type(&operands[0], vars);
+            (a.0.min(0) >> 1, a.1.max(0) >> 1)
+        }
         Expr::Unary(..) | Expr::InRange { .. } => of_type,
     };
     (of_type.0 <= exact.0 && exact.1 <= of_type.1).then_some(exact)

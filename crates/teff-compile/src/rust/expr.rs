@@ -147,6 +147,10 @@ impl<'a> Printer<'a> {
                 (format!("if {test} {{ {a} }} else {{ {b} }}"), Binds::Choice)
             }
             Expr::Cast(dtype, x) => self.converted(*dtype, x),
+            Expr::MulHigh(operands) => {
+                let [a, b] = operands.as_ref();
+                self.math("mul_high", &[a, b])
+            }
         }
     }
 
@@ -351,6 +355,6 @@ fn is_untyped(e: &Expr) -> bool {
         Expr::Binary(op, a, b) => !op.is_comparison() && is_untyped(a) && is_untyped(b),
         Expr::Select(operands) => is_untyped(&operands[1]) && is_untyped(&operands[2]),
         Expr::Var(..) | Expr::Index(..) | Expr::InRange { .. } | Expr::Load(..) => false,
-        Expr::LoadLocal(..) | Expr::Unary(..) | Expr::Cast(..) => false,
+        Expr::LoadLocal(..) | Expr::Unary(..) | Expr::Cast(..) | Expr::MulHigh(_) => false,
     }
 }

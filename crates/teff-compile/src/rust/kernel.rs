@@ -3,7 +3,9 @@
 use super::data::typed_literal;
 use super::expr::{Binds, Printer, Seen};
 use crate::printing::{self, Argument, arena_range, arguments, at_least, fresh, indent};
-use crate::program::{ArrayId, BufferId, Expr, Index, Kernel, Program, Scalar, Stmt, Var, mentions};
+use crate::program::{
+    ArrayId, BufferId, Expr, Index, Kernel, Micro, PairSums, Program, Scalar, Stmt, Var, mentions,
+};
 use std::collections::HashSet;
 use std::fmt::Write;
 use teff_graph::Binary;
@@ -156,6 +158,37 @@ fn body(
                 let place = p.local(*id, index);
                 assignment(p, &place, &Expr::LoadLocal(*id, e.dtype(), index.clone()), e, depth, out);
             }
+            Stmt::Micro(Micro::Window(w)) => {
+                p.math.insert("window_sums".into());
+                let words = p.array_of_local(kernel, w.words).name;
+                let table = p.array_of_buffer(w.weights).name;
+                let [height, width] = w.window;
+                let at = p.position(&w.at).0;
+                let weights = format!("{table}[{at}..][..{}].chunks_exact({width})", height * width);
+                let sums = slice(&p.array_of_local(kernel, w.sums), 0, 2 * w.rows * w.columns);
+                let steps = format!("[{}, {}, {}]", w.pitch, w.row_step, w.column_step);
+                let columns = w.columns;
+                line(
+                    out,
+                    depth,
+                    &format!("math::window_sums(&{words}, {steps}, {weights}, {columns}, &mut {sums});"),
+                );
+            }
+            Stmt::Micro(Micro::Pairs(s)) => {
+                p.math.insert("pair_sums".into());
+                let inputs = slice(&p.array_of_local(kernel, s.inputs), 0, s.taps);
+                let weights = {
+                    let table = p.array_of_buffer(s.weights);
+                    let len = PairSums::weight_len(s.outputs, s.taps);
+                    match s.at.as_constant() {
+                        Some(0) if len == table.len => format!("&{}[..]", table.name),
+                        Some(first) => format!("&{}[{first}..{}]", table.name, first as usize + len),
+                        None => format!("&{}[{}..][..{len}]", table.name, p.position(&s.at).0),
+                    }
+                };
+                let sums = slice(&p.array_of_local(kernel, s.sums), s.to, 2 * s.outputs);
+                line(out, depth, &format!("math::pair_sums(&{inputs}, {weights}, &mut {sums});"));
+            }
             Stmt::Store(id, index, e) => {
                 let place = p.place(*id, index);
                 assignment(p, &place, &Expr::Load(*id, e.dtype(), index.clone()), e, depth, out);
@@ -244,6 +277,14 @@ fn elements(p: &mut Printer, array: &Seen, index: &Index, var: Var, count: usize
         Some(first) => format!("{}[{first}..{}]", array.name, first as usize + count),
         None => format!("{}[{}..][..{count}]", array.name, p.position(&start).0),
     })
+}
+
+/// Elements `first ..` of an array, `len` of them.
+fn slice(array: &Seen, first: usize, len: usize) -> String {
+    if first == 0 && len == array.len {
+        return array.name.clone();
+    }
+    format!("{}[{first}..{}]", array.name, first + len)
 }
 
 /// The constant that a loop puts into every element of a local array.

@@ -1,0 +1,166 @@
+//! What kernels that multiply 8-bit numbers two places at a time share: weights, inputs as lanes of words, and what the sums of lanes
+//! lack of the sums that the graph asks for.
+
+use super::Lowering;
+use super::fuse::Group;
+use crate::program::{BufferId, Expr, Index, Place};
+use std::sync::Arc;
+use teff_graph::{Binary, DType, NodeId, Op, Value};
+
+/// 8-bit inputs as lanes.
+#[derive(Clone, Copy)]
+pub(super) struct Lanes {
+    /// The integers, as `i32`.
+    pub(super) node: NodeId,
+    /// What is added to bring them between -128 and 127.
+    pub(super) shift: i64,
+    /// The lane that stands for 0.
+    pub(super) zero: i64,
+}
+
+impl Lanes {
+    /// The lane of an element.
+    pub(super) fn of(&self, element: Expr) -> Expr {
+        match self.shift {
+            0 => element,
+            by => Expr::binary(Binary::Add, element, Expr::int(DType::I32, by)),
+        }
+    }
+
+    /// The lane that stands for padding.
+    pub(super) fn padding(&self) -> Expr {
+        Expr::int(DType::I32, self.zero)
+    }
+}
+
+/// Two lanes in a word.
+pub(super) fn word(low: Expr, high: Expr) -> Expr {
+    Expr::binary(Binary::Add, low, Expr::binary(Binary::Mul, high, Expr::int(DType::I32, 1 << 16)))
+}
+
+/// What sums of lanes are, once something is added to each channel.
+#[derive(Clone, Copy)]
+pub(super) struct Whole {
+    /// The node whose value the whole sum is.
+    pub(super) node: NodeId,
+    add: Option<BufferId>,
+}
+
+impl Whole {
+    /// The value of `node` at a channel.
+    pub(super) fn of(&self, sum: Expr, channel: &Index) -> Expr {
+        match self.add {
+            None => sum,
+            Some(add) => Expr::binary(Binary::Add, sum, Expr::Load(add, DType::I32, channel.clone())),
+        }
+    }
+}
+
+impl<'a> Lowering<'a> {
+    /// What sums of lanes with these rows of weights lack of the value of `node`: weights times the lane that stands for 0. A bias that
+    /// follows is added with it.
+    pub(super) fn whole(&mut self, group: &Group, node: NodeId, rows: &[Vec<i8>], lanes: &Lanes) -> Whole {
+        let lacks = |row: &Vec<i8>| row.iter().map(|w| i64::from(*w) * -lanes.zero).sum::<i64>();
+        let lacks: Vec<i64> = rows.iter().map(lacks).collect();
+        if lacks.iter().all(|n| *n == 0) {
+            return Whole { node, add: None };
+        }
+        let (node, all) = match self.bias_after(group, node, rows.len()) {
+            Some((sum, bias)) => (sum, lacks.iter().zip(bias).map(|(a, b)| (a + b) as i32).collect()),
+            None => (node, lacks.iter().map(|n| *n as i32).collect::<Vec<i32>>()),
+        };
+        let name = self.names.unique("offsets");
+        let value = Value::new([rows.len()], all);
+        Whole { node, add: Some(self.add_buffer(name, value.ty(), Place::Constant(Arc::new(value)))) }
+    }
+
+    /// The sum that `node` goes into, when all it is used for is to be added to a constant of each channel.
+    fn bias_after(&self, group: &Group, node: NodeId, channels: usize) -> Option<(NodeId, Vec<i64>)> {
+        if group.root == node || self.groups.uses[node.index()] != 1 {
+            return None;
+        }
+        let sum = self.graph.ids().find(|id| self.graph[*id].operands.contains(&node))?;
+        let (Op::Binary(Binary::Add), [a, b]) = (&self.node(sum).op, &self.graph[sum].operands[..]) else {
+            return None;
+        };
+        let other = self.node(if *a == node { *b } else { *a });
+        let Op::Broadcast(_) = other.op else { return None };
+        let constant = other.operands[0];
+        let shape = &self.node(constant).ty.shape;
+        let by_channel = shape.len() == self.node(node).ty.rank()
+            && shape.iter().enumerate().all(|(axis, n)| *n == if axis == 1 { channels } else { 1 });
+        by_channel.then(|| self.constant_integers(constant)).flatten().map(|bias| (sum, bias))
+    }
+
+    /// Rows of weights that are constants between -127 and 127, in the order of the graph.
+    pub(super) fn small_weights(&self, w: NodeId, outputs: usize) -> Option<Vec<Vec<i8>>> {
+        let all = self.constant_integers(w)?;
+        let small =
+            all.iter().map(|w| i8::try_from(*w).ok().filter(|w| *w > -128)).collect::<Option<Vec<i8>>>()?;
+        let taps = small.len() / outputs;
+        (taps > 0).then(|| small.chunks_exact(taps).map(<[i8]>::to_vec).collect())
+    }
+
+    /// The integers of a node that is computed from constants alone in simple ways.
+    pub(super) fn constant_integers(&self, id: NodeId) -> Option<Vec<i64>> {
+        let node = self.node(id);
+        let operand = |i: usize| self.constant_integers(node.operands[i]);
+        match &node.op {
+            Op::Constant(v) if v.dtype().is_int() => {
+                Some((0..v.len()).map(|i| v.get(i).as_int() as i64).collect())
+            }
+            Op::Reshape(_) => operand(0),
+            Op::Cast(to) => {
+                let (low, high) = to.int_range()?;
+                operand(0).filter(|all| all.iter().all(|n| (low..=high).contains(&i128::from(*n))))
+            }
+            Op::Broadcast(_) if self.node(node.operands[0]).ty.len() == 1 => {
+                Some(vec![operand(0)?[0]; node.ty.len()])
+            }
+            Op::Binary(Binary::Sub) => {
+                Some(operand(0)?.iter().zip(operand(1)?).map(|(a, b)| a - b).collect())
+            }
+            Op::Binary(Binary::Add) => {
+                Some(operand(0)?.iter().zip(operand(1)?).map(|(a, b)| a + b).collect())
+            }
+            _ => None,
+        }
+    }
+
+    /// What lanes are made of, if `x` is an 8-bit integer, less a constant at most.
+    pub(super) fn lanes(&self, x: NodeId) -> Option<Lanes> {
+        let node = self.node(x);
+        let (narrow, less) = match (&node.op, &node.operands[..]) {
+            (Op::Cast(_), _) => (x, 0),
+            (Op::Binary(Binary::Sub), [q, c]) => (*q, self.constant_integers(*c)?.first().copied()?),
+            (Op::Binary(Binary::Add), [q, c]) => (*q, -self.constant_integers(*c)?.first().copied()?),
+            _ => return None,
+        };
+        if narrow != x && !matches!(&self.node(self.graph[x].operands[1]).op, Op::Broadcast(_)) {
+            return None;
+        }
+        let Op::Cast(DType::I32) = self.node(narrow).op else { return None };
+        let shift = match self.node(self.graph[narrow].operands[0]).ty.dtype {
+            DType::I8 => 0,
+            DType::U8 => -128,
+            _ => return None,
+        };
+        let zero = less + shift;
+        (-128..=127).contains(&zero).then_some(Lanes { node: narrow, shift, zero })
+    }
+
+    /// A constant that is read by words.
+    pub(super) fn word_constant(&mut self, of: NodeId, value: Value) -> BufferId {
+        let name = self.names.of_constant(self.graph, self.source_of(of));
+        let id = self.add_buffer(name, value.ty(), Place::Constant(Arc::new(value)));
+        self.buffers[id.index()].align = 4;
+        id
+    }
+
+    fn source_of(&self, id: NodeId) -> NodeId {
+        match self.node(id).op {
+            Op::Constant(_) => id,
+            _ => self.node(id).operands.first().map_or(id, |o| self.source_of(*o)),
+        }
+    }
+}

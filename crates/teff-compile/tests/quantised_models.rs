@@ -1,0 +1,123 @@
+//! Quantised models of the field, as ONNX and as TFLite: the same bits from the evaluator, C and Rust, for a host and for a small
+//! machine; memory and flash as the linker counts them; plans near what any plan needs.
+
+mod common;
+
+use common::Rng;
+use common::c::{Case, STRICT, Scratch, check, has, run};
+use common::rust;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use teff_compile::{Budget, Options, Program, Target, c, compile, integer};
+use teff_graph::{DType, Graph, Num, Op, Value, evaluate};
+
+/// All quantised models of the front ends' tests, by name.
+fn models() -> Vec<(String, Graph)> {
+    let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let mut models = Vec::new();
+    for folder in ["teff-onnx/tests/data/models", "teff-tflite/tests/data/models"] {
+        let mut files: Vec<PathBuf> =
+            std::fs::read_dir(data.join(folder)).unwrap().map(|f| f.unwrap().path()).collect();
+        files.sort();
+        for file in files {
+            let bytes = std::fs::read(&file).unwrap();
+            let (graph, kind) = match file.extension().and_then(|e| e.to_str()) {
+                Some("onnx") => (teff_onnx::read(&bytes, &Default::default()).unwrap().graph, "onnx"),
+                Some("tflite") => (teff_tflite::read(&bytes, &Default::default()).unwrap().graph, "tflite"),
+                _ => continue,
+            };
+            let eight_bits = |op: &Op| match op {
+                Op::Quantize { .. } => true,
+                Op::Constant(v) => v.dtype() == DType::I8 && v.len() > 16,
+                _ => false,
+            };
+            if graph.nodes().iter().any(|n| eight_bits(&n.op)) {
+                models.push((format!("{}_{kind}", file.file_stem().unwrap().to_str().unwrap()), graph));
+            }
+        }
+    }
+    assert!(models.len() >= 18, "{} quantised models", models.len());
+    models
+}
+
+fn program(name: &str, graph: &Graph, target: Target) -> Program {
+    compile(graph, &Options { name: name.into(), target, ..Options::default() }).unwrap()
+}
+
+/// Noise over the whole range of integers, and between -1 and 1 for floats.
+fn noise(graph: &Graph, rng: &mut Rng) -> Vec<Value> {
+    let element = |rng: &mut Rng, dtype: DType| match dtype.int_range() {
+        Some((low, high)) => Num::Int(low + rng.next() as i128 % (high - low + 1)),
+        None => Num::Float((rng.next() % 2001) as f64 / 1000.0 - 1.0),
+    };
+    graph
+        .inputs()
+        .iter()
+        .map(|i| {
+            let ty = graph[*i].ty.clone();
+            Value::from_fn(&ty, |_| element(rng, ty.dtype))
+        })
+        .collect()
+}
+
+fn cases(target: Target) -> Vec<Case> {
+    let rng = &mut Rng(7);
+    models()
+        .into_iter()
+        .map(|(name, graph)| {
+            let inputs = noise(&graph, rng);
+            let expected = evaluate(&integer(&graph).unwrap(), &inputs).unwrap();
+            // What interfaces of floats compute is the same in every bit too, but for the last of a softmax.
+            let tolerance = 1e-6;
+            Case { program: program(&name, &graph, target), inputs, expected, tolerance, about: name }
+        })
+        .collect()
+}
+
+#[test]
+fn c_and_rust_have_the_bits_of_the_evaluator() {
+    let small = cases(Target::CORTEX_M0PLUS);
+    if has("gcc") {
+        check(&small, "gcc", &["-O1", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]);
+        check(&cases(Target::GENERIC), "gcc", &["-O1"]);
+    }
+    rust::check(&small, rust::CHECKED);
+}
+
+#[test]
+fn memory_and_flash_are_what_the_linker_counts_and_near_the_least() {
+    let linker = has("arm-none-eabi-gcc") && has("arm-none-eabi-nm");
+    for (name, graph) in models() {
+        let program = program(&name, &graph, Target::CORTEX_M0PLUS);
+        let budget = Budget::new(&program, &Target::CORTEX_M0PLUS);
+        let (bytes, bound) = (budget.ram_arena, budget.ram_lower_bound);
+        assert!(bytes * 100 <= bound * 102, "{name}: an arena of {bytes} bytes where {bound} would do");
+        if linker {
+            assert_eq!(sections(&name, &program), (budget.flash_weights, budget.ram_arena), "{name}");
+        }
+    }
+}
+
+/// Bytes of read-only objects and of objects that begin as zeros, in the object file.
+fn sections(name: &str, program: &Program) -> (usize, usize) {
+    let scratch = Scratch::new();
+    let files = c::print(program, &c::Options::default());
+    scratch.write(&format!("{name}.c"), &files.source);
+    scratch.write(&format!("{name}.h"), &files.header);
+    let mut gcc = Command::new("arm-none-eabi-gcc");
+    gcc.args(STRICT).args(["-mcpu=cortex-m0plus", "-mthumb", "-O1", "-c"]).arg(format!("{name}.c"));
+    let built = run(&scratch.0, &mut gcc);
+    assert!(built.status.success(), "{name}: {}", String::from_utf8_lossy(&built.stderr));
+    let listed = run(&scratch.0, Command::new("arm-none-eabi-nm").args(["-S", &format!("{name}.o")]));
+    let (mut flash, mut ram) = (0, 0);
+    for line in String::from_utf8(listed.stdout).unwrap().lines() {
+        let [_, size, kind, _] = line.split_whitespace().collect::<Vec<_>>()[..] else { continue };
+        let size = usize::from_str_radix(size, 16).unwrap();
+        match kind {
+            "r" | "R" => flash += size,
+            "b" | "B" => ram += size,
+            _ => {}
+        }
+    }
+    (flash, ram)
+}
