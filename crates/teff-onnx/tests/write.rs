@@ -386,3 +386,34 @@ fn an_open_batch_is_refused_where_samples_mix() {
         assert!(e.contains("batch size cannot be left open"), "{what}: {e}");
     }
 }
+
+/// Integers of few values are stored in ONNX's narrow types when that is asked for, with zero points of the same type, and mean the same.
+#[test]
+fn narrow_integers_are_stored_narrow() {
+    let x = f32_input("x", &[1, 5]);
+    let weights = |low: i8, high: i8, n: usize| {
+        let q: Vec<i8> = (0..5 * n).map(|i| if i % 2 == 0 { low } else { high }).collect();
+        let q = Tensor::constant(Value::new([5, n], q)).named("q");
+        let scale =
+            Tensor::constant(Value::new([1, n], (0..n).map(|i| 0.5 + i as f32).collect::<Vec<f32>>()));
+        let zero = Tensor::constant(Value::new([1, n], vec![0i8; n]));
+        x.matmul(&q.dequantize(&scale, &zero))
+    };
+    let outputs = [("two", weights(-2, 1, 3)), ("four", weights(-8, 7, 3)), ("eight", weights(-8, 8, 3))];
+    let graph = Graph::from_tensors("narrow", std::slice::from_ref(&x), &outputs).unwrap();
+    let plain = write(&graph, &WriteOptions::default()).unwrap();
+    let bytes = write(&graph, &WriteOptions { narrow: true, ..WriteOptions::default() }).unwrap();
+    assert!(bytes.len() < plain.len());
+    let model = read(&bytes, &ReadOptions::default()).unwrap();
+    let held = |name: &str| model.notes.iter().any(|n| n.to_string().contains(name));
+    assert!(held("int4") && held("int2"), "{:?}", model.notes);
+    let input = [Value::new([1, 5], vec![1.0f32, -2.0, 3.0, -4.0, 5.0])];
+    assert_eq!(evaluate(&model.graph, &input).unwrap(), evaluate(&graph, &input).unwrap());
+    let stored = |g: &Graph| {
+        g.nodes()
+            .iter()
+            .filter(|n| matches!(&n.op, Op::Constant(v) if v.dtype() == DType::I8 && v.len() == 15))
+            .count()
+    };
+    assert_eq!((stored(&model.graph), stored(&read(&plain, &ReadOptions::default()).unwrap().graph)), (3, 3));
+}

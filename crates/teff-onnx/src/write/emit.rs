@@ -39,9 +39,9 @@ impl<'g> Emitter<'g> {
         }
     }
 
-    /// Stores 8-bit integers that are only dequantised in as few bits as hold them.
-    pub(crate) fn narrow(&mut self) {
-        self.view.find_narrow();
+    /// Stores these constants in narrower types.
+    pub(crate) fn store_narrow(&mut self, types: HashMap<NodeId, ElementType>) {
+        self.view.narrow = types;
     }
 
     /// Leaves the leading size of these nodes open.

@@ -3,6 +3,7 @@
 mod batch;
 mod emit;
 mod legalise;
+mod narrow;
 mod patterns;
 mod plan;
 mod primitive;
@@ -46,7 +47,7 @@ pub fn write(graph: &Graph, options: &WriteOptions) -> Result<Vec<u8>> {
     let graph = passes::simplify_stored(&legalise::legalise(&graph).map_err(internal)?);
     let mut emitter = Emitter::new(&graph, OPSET);
     if options.narrow {
-        emitter.narrow();
+        emitter.store_narrow(narrow::narrow(&graph));
     }
     if options.open_batch {
         emitter.open_batch(batch::batched(&graph)?);

@@ -3,7 +3,7 @@
 use super::plan::Arg;
 use crate::proto::ElementType;
 use std::collections::HashMap;
-use teff_graph::{DType, Graph, NodeId, Num, Op, Type, Value, broadcast_shape, evaluate_op};
+use teff_graph::{Graph, NodeId, Num, Op, Type, Value, broadcast_shape, evaluate_op};
 
 /// A graph and how often each node is used.
 pub(crate) struct View<'g> {
@@ -34,45 +34,6 @@ impl<'g> View<'g> {
             known.push(!given && small && node.operands.iter().all(|o| known[o.index()]));
         }
         View { graph, uses, known, open: Vec::new(), narrow: HashMap::new() }
-    }
-
-    /// Finds the constants of 8-bit integers that fit into 4 or 2 bits and that nothing but `Dequantize` uses.
-    pub(crate) fn find_narrow(&mut self) {
-        let users = self.graph.users();
-        for id in self.graph.ids() {
-            let Op::Constant(value) = self.op(id) else { continue };
-            let dequantised = |u: &NodeId| {
-                matches!(self.op(*u), Op::Dequantize)
-                    && self.operands(*u)[0] == id
-                    && !self.operands(*u)[1..].contains(&id)
-            };
-            let types: &[ElementType] = match value.dtype() {
-                DType::I8 => &[ElementType::I2, ElementType::I4],
-                DType::U8 => &[ElementType::U2, ElementType::U4],
-                _ => continue,
-            };
-            let elements = value.to_i64();
-            let fits = |ty: &&ElementType| {
-                let (low, high) = ty.int_range().expect("an integer type");
-                elements.iter().all(|x| (low..=high).contains(&i128::from(*x)))
-            };
-            // Zero points are written in the same type.
-            let zeros_fit = |ty: &&ElementType| {
-                users[id.index()].iter().all(|u| match self.op(self.operands(*u)[2]) {
-                    Op::Constant(zero) => {
-                        let (low, high) = ty.int_range().expect("an integer type");
-                        zero.to_i64().iter().all(|x| (low..=high).contains(&i128::from(*x)))
-                    }
-                    _ => false,
-                })
-            };
-            let is_output = self.graph.outputs().iter().any(|o| o.node == id);
-            if !is_output && !elements.is_empty() && users[id.index()].iter().all(dequantised) {
-                if let Some(ty) = types.iter().find(|ty| fits(ty) && zeros_fit(ty)) {
-                    self.narrow.insert(id, *ty);
-                }
-            }
-        }
     }
 
     /// True when the leading size of a value is left open.

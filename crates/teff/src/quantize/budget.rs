@@ -144,7 +144,7 @@ fn too_large(network: &Network, bits: &[Option<u8>], free: &[usize], most: usize
             (now, format!("{name} {now}{reach}"))
         })
         .collect();
-    list.sort_by(|a, b| b.0.cmp(&a.0));
+    list.sort_by_key(|(bytes, _)| std::cmp::Reverse(*bytes));
     let list: Vec<String> = list.into_iter().map(|(_, line)| line).collect();
     Error::Setting(format!(
         "weights and biases take at least {least} bytes with 2 bits each, which is more than {most}: {}; give more, or train a smaller network",

@@ -261,14 +261,23 @@ impl<'a> Rewriter<'a> {
         });
         let mut shape = vec![1; ty.rank()];
         shape[layer.axis] = layer.channels;
-        // A constant that was computed from another may have the name of the layer.
-        let label = self.network.graph[layer.weight].label.as_deref();
-        let own = label.filter(|l| Some(*l) != self.network.graph[layer.node].label.as_deref());
-        let name = own.map_or(format!("{}.weight", layer.name), str::to_string);
+        let name = self.constant_name(layer, Some(layer.weight), "weight");
         let q = Tensor::constant(Value::new(ty.shape.clone(), q.collect::<Vec<i8>>()))
             .named(&format!("{name}_quantized"));
         let zero = Tensor::constant(Value::new(shape.clone(), vec![0i8; layer.channels]));
         q.dequantize(&Tensor::constant(Value::new(shape, scales)), &zero).named(&name)
+    }
+
+    /// The name that a constant of the layer has in the model; what was computed from others may have that of the layer, and gets its own.
+    fn constant_name(&self, layer: &Layer, constant: Option<NodeId>, word: &str) -> String {
+        let label = constant.and_then(|c| self.network.graph[c].label.as_deref());
+        let taken = |l: &str| {
+            [layer.node, layer.sums()].iter().any(|n| self.network.graph[*n].label.as_deref() == Some(l))
+        };
+        match label.filter(|l| !taken(l)) {
+            Some(own) => own.to_string(),
+            None => format!("{}.{word}", layer.name),
+        }
     }
 
     /// The shape that a bias of the layer broadcasts from.
@@ -282,10 +291,7 @@ impl<'a> Rewriter<'a> {
 
     /// The bias of a layer in units of its sums, or as it is where the layer's input stays float.
     fn bias(&self, layer: &Layer, weights: &Weights, bias: &[f32], shape: &[usize]) -> Tensor {
-        let name = match layer.bias.and_then(|(_, c)| self.network.graph[c].label.as_deref()) {
-            Some(label) => label.to_string(),
-            None => format!("{}.bias", layer.name),
-        };
+        let name = self.constant_name(layer, layer.bias.map(|b| b.1), "bias");
         let Some(grid) = self.scheme.sites[layer.input] else {
             return Tensor::constant(Value::new(shape.to_vec(), bias.to_vec())).named(&name);
         };

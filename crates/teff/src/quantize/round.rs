@@ -61,7 +61,7 @@ pub fn compensated(
     let layer = &network.layers[i];
     let mut weights = network.weights(i);
     let inputs = weights[0].len();
-    if inputs > MOST_INPUTS || samples.len() == 0 {
+    if inputs > MOST_INPUTS || samples.is_empty() {
         return Ok(start);
     }
     let groups = match &network.graph[layer.node].op {

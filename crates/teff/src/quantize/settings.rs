@@ -3,9 +3,9 @@
 use super::Network;
 use super::calibrate::Calibration;
 use super::rewrite::Interface;
-use super::scheme::Scheme;
+use super::scheme::{Grid, Scheme};
 use std::ops::ControlFlow;
-use teff_graph::{DType, Graph};
+use teff_graph::{DType, Graph, NodeId};
 
 /// What is asked for.
 #[derive(Clone, Debug)]
@@ -69,6 +69,23 @@ pub struct Quantised {
     pub scheme: Scheme,
     /// What was chosen and measured.
     pub report: Report,
+}
+
+impl Quantised {
+    /// The grid of each input and output, by name; inputs first. What stays float is left out.
+    pub fn ends(&self) -> Vec<(String, Grid)> {
+        let graph = &self.network.graph;
+        let site_of = |node: NodeId| {
+            let own = self.network.sites.iter().position(|s| s.node == node);
+            own.or_else(|| self.network.moved.iter().find(|(n, _)| *n == node).map(|(_, site)| *site))
+        };
+        let inputs = graph.inputs().iter().map(|i| (graph.input_name(*i).to_string(), *i));
+        let outputs = graph.outputs().iter().map(|o| (o.name.to_string(), o.node));
+        inputs
+            .chain(outputs)
+            .filter_map(|(name, node)| Some((name, self.scheme.sites[site_of(node)?]?)))
+            .collect()
+    }
 }
 
 /// What was chosen and measured on the calibration samples.

@@ -71,6 +71,11 @@ pub(super) fn text(done: &Quantised, measured: &Measured, settings: &Settings) -
         Interface::Float => "floats in and out",
         Interface::Int8 => "8-bit integers in and out",
     };
+    if settings.interface == Interface::Int8 {
+        for (name, grid) in done.ends() {
+            let _ = writeln!(out, "{name}: x = (q - {}) * {}", grid.zero, grid.scale);
+        }
+    }
     let _ =
         write!(out, "\nwrote {}: {} bytes, {ends}", measured.file.display(), grouped(measured.file_bytes));
     out
@@ -157,6 +162,11 @@ pub(super) fn json(done: &Quantised, measured: &Measured, settings: &Settings) -
         "bytes": r.bytes, "float_bytes": r.float_bytes, "layers": layers,
         "floats": r.floats.iter().map(|(name, why)| json!({"name": name, "reason": why})).collect::<Vec<_>>(),
         "findings": findings, "interface": match settings.interface { Interface::Float => "float", Interface::Int8 => "int8" },
+        "ends": done
+            .ends()
+            .iter()
+            .map(|(name, g)| json!({"name": name, "dtype": g.dtype.name(), "scale": g.scale, "zero_point": g.zero}))
+            .collect::<Vec<_>>(),
         "out": measured.file, "file_bytes": measured.file_bytes,
     })
 }

@@ -75,9 +75,9 @@ fn shrinking() -> Vec<Arg> {
         real("prune-rate", "0.003", "Highest learning rate while pruning"),
         Arg::new("prune-by")
             .long("prune-by")
-            .help("What the channels that go are chosen by: what the loss would change by, or the size of the weights")
-            .value_parser(["taylor", "magnitude"])
-            .default_value("taylor"),
+            .help("What the channels that go are chosen by: the size of their weights, or what the loss would change by")
+            .value_parser(["magnitude", "taylor"])
+            .default_value("magnitude"),
         bits.help("Train on with quantised weights and activations, and write integers; weights: int8, int4, int2 or ternary"),
         layer_bits
             .help("Other bits for one layer, such as first=int8 or conv2=int2; repeat for more")

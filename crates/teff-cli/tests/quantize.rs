@@ -1,0 +1,96 @@
+//! `teff quantize` from a float file to integers, and what it says when it cannot.
+
+mod common;
+
+use common::{Folder, bars, exists, fail, succeed, trained};
+
+fn json(args: &[&str]) -> serde_json::Value {
+    serde_json::from_str(&succeed(&[args, &["--json", "-q"]].concat())).unwrap()
+}
+
+#[test]
+fn a_trained_model_is_quantised_evaluated_and_compiled() {
+    let folder = Folder::new("quantize");
+    let (model, data) = (trained(&folder), folder.text("bars"));
+    let out = folder.text("m8.onnx");
+    let text = succeed(&["quantize", &model, "--data", &data, "-o", &out, "--samples", "64"]);
+    for word in
+        ["accuracy on 32 test samples", "ranges by", "bias correction", "conv1", "fc1", "rank", "wrote "]
+    {
+        assert!(text.contains(word), "{word}: {text}");
+    }
+    let report = json(&["quantize", &model, "--data", &data, "-o", &out, "--samples", "64"]);
+    assert_eq!(report["accuracy_float"], report["accuracy"]);
+    assert_eq!(report["layers"].as_array().unwrap().len(), 2);
+    assert_eq!(report["findings"].as_array().unwrap().len(), 0);
+    let evaluated = json(&["eval", &out, "--data", &data]);
+    assert_eq!(evaluated["accuracy"], report["accuracy"]);
+    let text = succeed(&["compile", &out, "-o", &folder.text("c"), "--target", "cortex-m0plus"]);
+    assert!(text.contains("i8[1,72]") && text.contains("input_quantized"), "{text}");
+    // The same file every time.
+    let first = std::fs::read(&out).unwrap();
+    succeed(&["quantize", &model, "--data", &data, "-o", &out, "--samples", "64", "-q"]);
+    assert_eq!(std::fs::read(&out).unwrap(), first);
+    let message = fail(&["quantize", &out, "--data", &data, "-o", &folder.text("again.onnx")], 1);
+    assert!(message.contains("is quantised already"), "{message}");
+    assert!(!exists(folder.text("again.onnx")));
+}
+
+#[test]
+fn bits_layers_budgets_and_ends_are_a_choice() {
+    let folder = Folder::new("quantize-bits");
+    let (model, data, out) = (trained(&folder), folder.text("bars"), folder.text("q.onnx"));
+    let base = ["quantize", &model, "--data", &data, "-o", &out];
+    let bits = |more: &[&str]| -> Vec<u64> {
+        let report = json(&[&base[..], more].concat());
+        report["layers"].as_array().unwrap().iter().map(|l| l["bits"].as_u64().unwrap()).collect()
+    };
+    assert_eq!(bits(&["--weights", "4", "--layer", "conv1=8"]), [8, 4]);
+    assert_eq!(bits(&["--weights", "2", "--keep", "conv1", "--rounding", "nearest"]), [32, 2]);
+    assert_eq!(bits(&["--flash", "250", "--layer", "conv1=8"]), [8, 4]);
+    assert_eq!(
+        bits(&["--calibration", "percentile=99.9", "--bias-correction", "off", "--equalize", "off"]),
+        [8, 8]
+    );
+    let text = succeed(&[&base[..], &["--io", "int8"]].concat());
+    assert!(text.contains("input: x = (q - -128) * 0.00392"), "{text}");
+    let graph = succeed(&["inspect", &out]);
+    assert!(graph.contains(": i8[1,1,8,8]\n"), "{graph}");
+}
+
+#[test]
+fn what_is_wrong_is_said() {
+    let folder = Folder::new("quantize-wrong");
+    let (model, out) = (trained(&folder), folder.text("q.onnx"));
+    let data = folder.text("bars");
+    let with = |more: &[&str], status: i32| {
+        fail(&[&["quantize", &model, "--data", &data, "-o", &out], more].concat(), status)
+    };
+    let message = with(&["--layer", "fc9=4"], 1);
+    assert!(message.contains("no layer is called \"fc9\"; there are conv1, fc1"), "{message}");
+    let message = with(&["--flash", "100"], 1);
+    assert!(message.contains("at least") && message.contains("fc1"), "{message}");
+    assert!(with(&["--weights", "3"], 2).contains("3"));
+    assert!(with(&["--layer", "fc1=5"], 2).contains("conv1=4"));
+    assert!(with(&["--calibration", "kl"], 2).contains("entropy"));
+    let message = with(&["--keep", "fc1", "--keep", "conv1"], 1);
+    assert!(message.contains("nothing is left to quantise"), "{message}");
+    let nowhere = folder.text("none/q.onnx");
+    assert!(fail(&["quantize", &model, "--data", &data, "-o", &nowhere], 1).contains("none"));
+    let other = Folder::new("quantize-other");
+    bars(&other);
+    let shapes = other.text("bars");
+    std::fs::write(
+        other.path("bars").join("train-images-idx3-ubyte"),
+        common::idx(&[96, 4, 4], &[1; 96 * 16]),
+    )
+    .unwrap();
+    std::fs::write(
+        other.path("bars").join("t10k-images-idx3-ubyte"),
+        common::idx(&[32, 4, 4], &[1; 32 * 16]),
+    )
+    .unwrap();
+    let message = fail(&["quantize", &model, "--data", &shapes, "-o", &out], 1);
+    assert!(message.contains("a sample of the data has shape [1, 4, 4]"), "{message}");
+    assert!(!exists(&out));
+}
