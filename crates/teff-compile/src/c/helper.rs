@@ -1,7 +1,7 @@
 //! Small functions for arithmetic that C's operators do not do, or leave undefined. Only those used are printed.
 
 use super::expr::c_type;
-use super::micro;
+use super::{micro, packed};
 use std::collections::BTreeSet;
 use teff_graph::{Binary, DType};
 
@@ -36,7 +36,9 @@ pub(super) struct Helpers {
     needed: BTreeSet<Helper>,
     math: bool,
     rolled: bool,
-    pair_sums: bool,
+    /// Widths of weights.
+    pair_sums: BTreeSet<u8>,
+    row_sums: BTreeSet<u8>,
     window_sums: bool,
     mul_high: bool,
 }
@@ -66,12 +68,20 @@ impl Helpers {
         self.rolled = true;
     }
 
-    pub(super) fn need_pair_sums(&mut self) {
-        self.pair_sums = true;
+    /// Notes that [`crate::program::PairSums`] with weights of `bits` is called; its name.
+    pub(super) fn need_pair_sums(&mut self, bits: u8) -> String {
+        self.pair_sums.insert(bits);
+        if bits == 8 { "pair_sums".into() } else { format!("pair_sums_{bits}") }
     }
 
     pub(super) fn need_window_sums(&mut self) {
         self.window_sums = true;
+    }
+
+    /// Notes that [`crate::program::RowSums`] with weights of `bits` is called; its name.
+    pub(super) fn need_row_sums(&mut self, bits: u8) -> String {
+        self.row_sums.insert(bits);
+        if bits == 8 { "row_sums".into() } else { format!("row_sums_{bits}") }
     }
 
     pub(super) fn need_mul_high(&mut self) {
@@ -91,14 +101,17 @@ impl Helpers {
         if self.mul_high {
             out += micro::MUL_HIGH;
         }
-        if self.pair_sums || self.window_sums {
+        if !self.pair_sums.is_empty() || self.window_sums || !self.row_sums.is_empty() {
             out += micro::MACROS;
+        }
+        for bits in &self.row_sums {
+            out += &packed::row_sums(*bits, micro::LISTED);
         }
         if self.window_sums {
             out += micro::WINDOW_SUMS;
         }
-        if self.pair_sums {
-            out += micro::PAIR_SUMS;
+        for bits in &self.pair_sums {
+            out += &if *bits == 8 { micro::PAIR_SUMS.into() } else { packed::pair_sums(*bits) };
         }
         let late = |h: &&Helper| matches!(h, Helper::Int(Binary::Pow, _) | Helper::Abs(_));
         for h in self.needed.iter().filter(|h| !late(h)).chain(self.needed.iter().filter(late)) {

@@ -124,6 +124,20 @@ fn body(
                 let place = store_place(p, *id, index);
                 assignment(p, &place, &Expr::Load(*id, e.dtype(), index.clone()), e)
             }
+            Stmt::Micro(Micro::Rows(r)) => {
+                let name = p.helpers.need_row_sums(r.bits);
+                let after =
+                    |name: &str, at: &str| if at == "0" { name.into() } else { format!("{name} + {at}") };
+                let at = p.index(&r.at).0;
+                let weights: String = after(p.buffer(r.weights), &at);
+                let inputs = after(p.buffer(r.inputs), &r.first.to_string());
+                let (inputs, flip) = match p.program.buffer(r.inputs).ty.dtype {
+                    DType::I8 => (format!("(const uint8_t *){}", at_least_one(inputs)), "128u"),
+                    _ => (inputs, "0u"),
+                };
+                let sums = &p.array_names[r.sums.0 as usize];
+                format!("{name}({inputs}, {flip}, {}, {weights}, {}, {}, {sums})", r.len, r.pitch, r.outputs)
+            }
             Stmt::Micro(Micro::Window(w)) => {
                 p.helpers.need_window_sums();
                 let at = p.index(&w.at).0;
@@ -139,19 +153,24 @@ fn body(
                 format!("window_sums({words}, {}, {weights}, {height}, {width}, {places}, {sums})", w.pitch)
             }
             Stmt::Micro(Micro::Pairs(s)) => {
-                p.helpers.need_pair_sums();
+                let name = p.helpers.need_pair_sums(s.bits);
                 let after =
                     |name: String, at: String| if at == "0" { name } else { format!("{name} + {at}") };
                 let weights = after(p.buffer(s.weights).into(), p.index(&s.at).0);
                 let sums = after(p.array_names[s.sums.0 as usize].clone(), s.to.to_string());
                 let inputs = &p.array_names[s.inputs.0 as usize];
-                format!("pair_sums({inputs}, {}, {weights}, {}, {sums})", s.taps, s.outputs)
+                format!("{name}({inputs}, {}, {weights}, {}, {sums})", s.taps, s.outputs)
             }
             Stmt::For { .. } | Stmt::If { .. } => unreachable!("printed above"),
         };
         indent(out, depth);
         let _ = writeln!(out, "{line};");
     }
+}
+
+/// Text that a cast may stand before.
+fn at_least_one(text: String) -> String {
+    if text.contains(' ') { format!("({text})") } else { text }
 }
 
 fn store_place(p: &mut Printer, id: BufferId, index: &Index) -> String {

@@ -12,6 +12,7 @@ mod header;
 mod helper;
 mod kernel;
 mod micro;
+mod packed;
 mod runner;
 mod selftest;
 

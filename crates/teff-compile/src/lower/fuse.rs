@@ -1,7 +1,7 @@
 //! Which nodes get memory, and which are computed where they are read.
 
 use super::work::{depths, weights, work};
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use teff_graph::{Binary, Graph, NodeId, Op, PoolKind, Window};
 
 /// A kernel to be: everything computed between reading memory and writing the result of `root`.
@@ -144,11 +144,25 @@ fn ends_of_chains(graph: &Graph, outputs: &HashSet<NodeId>, found: &Analysis) ->
     let users = graph.users();
     let pools = graph.ids().filter_map(|id| pooled_convolution(graph, id, &found.apart, outputs));
     let pooled: HashSet<NodeId> = pools.collect();
+    // The loop that each kernel will be built around, as `absorb` chooses among those whose results it takes as they come.
+    let mut heroes: HashMap<NodeId, NodeId> = HashMap::new();
+    for id in graph.ids().filter(|id| finishes(&graph[*id].op)) {
+        if let [read] = found.reads[id.index()][..]
+            && read.in_step
+        {
+            let hero = heroes.entry(read.by).or_insert(id);
+            if work(graph, id) > work(graph, *hero) {
+                *hero = id;
+            }
+        }
+    }
     let mut ends = Vec::new();
     for from in graph.ids().filter(|id| finishes(&graph[*id].op) && !pooled.contains(id)) {
         let reads = &found.reads[from.index()];
-        if reads.first().is_none_or(|first| reads.iter().all(|r| r.by == first.by && r.in_step)) {
-            // One kernel takes them as they come.
+        let one = reads.first().is_none_or(|first| reads.iter().all(|r| r.by == first.by && r.in_step));
+        // One kernel takes them as they come, if it is not built around another loop.
+        let other = reads.first().and_then(|first| heroes.get(&first.by)).is_some_and(|hero| *hero != from);
+        if one && !other {
             continue;
         }
         // Of all places on the way the last of those that take least memory.
@@ -157,6 +171,10 @@ fn ends_of_chains(graph: &Graph, outputs: &HashSet<NodeId>, found: &Analysis) ->
             let node = &graph[*user];
             let operand = node.operands.iter().position(|o| *o == at).expect("a user has it as operand");
             if found.apart[user.index()] || !is_function(&node.op, operand) {
+                break;
+            }
+            let others = node.operands.iter().enumerate().filter(|(i, _)| *i != operand);
+            if one && others.into_iter().any(|(_, o)| !known_now(graph, *o)) {
                 break;
             }
             at = *user;

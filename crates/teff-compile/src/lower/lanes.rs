@@ -3,7 +3,7 @@
 
 use super::Lowering;
 use super::fuse::Group;
-use crate::program::{BufferId, Expr, Index, Place};
+use crate::program::{BufferId, Expr, Index, Place, pack_bits};
 use std::sync::Arc;
 use teff_graph::{Binary, DType, NodeId, Op, Value};
 
@@ -36,6 +36,15 @@ impl Lanes {
 /// Two lanes in a word.
 pub(super) fn word(low: Expr, high: Expr) -> Expr {
     Expr::binary(Binary::Add, low, Expr::binary(Binary::Mul, high, Expr::int(DType::I32, 1 << 16)))
+}
+
+/// Weights as a constant, several to a byte where they have fewer than 8 bits.
+pub(super) fn weights_of(all: Vec<i8>, bits: u8) -> Value {
+    if bits == 8 {
+        return Value::new([all.len()], all);
+    }
+    let bytes = pack_bits(&all, bits);
+    Value::new([bytes.len()], bytes)
 }
 
 /// What sums of lanes are, once something is added to each channel.
@@ -110,6 +119,10 @@ impl<'a> Lowering<'a> {
                 Some((0..v.len()).map(|i| v.get(i).as_int() as i64).collect())
             }
             Op::Reshape(_) => operand(0),
+            Op::Permute(order) if order[..] == [1, 0] => {
+                let (all, columns) = (operand(0)?, node.ty.shape[0]);
+                Some((0..columns).flat_map(|j| all.iter().skip(j).step_by(columns).copied()).collect())
+            }
             Op::Cast(to) => {
                 let (low, high) = to.int_range()?;
                 operand(0).filter(|all| all.iter().all(|n| (low..=high).contains(&i128::from(*n))))

@@ -57,6 +57,9 @@ impl<'a> Lowering<'a> {
         let along = if n == 1 && m > 1 { Along::Rows } else { Along::Columns };
         let (outer, across) = if along == Along::Columns { (m, n) } else { (n, m) };
         let single = outer == 1 && batch.iter().product::<usize>() == 1 && along == Along::Columns;
+        if single && self.row_product(group, hero, inner, across)? {
+            return Ok(());
+        }
         let sparse = single && self.skips_zeros(a, ty.dtype, across);
         let lanes = if outer > 1 { self.target.lanes.div_ceil(2) } else { self.target.lanes };
         let plan = tiles(across, if sparse { across } else { lanes });

@@ -23,6 +23,7 @@ mod pairs;
 mod pool;
 mod prune;
 mod reduce;
+mod row;
 mod rows;
 mod scan;
 mod settle;

@@ -7,9 +7,9 @@
 use super::Lowering;
 use super::conv::{PoolAfter, axis_names};
 use super::fuse::Group;
-use super::lanes::{Lanes, Whole, word};
+use super::lanes::{Lanes, Whole, weights_of, word};
 use crate::error::Error;
-use crate::program::{ArrayId, BufferId, Expr, Index, Micro, PairSums, Stmt, unravel};
+use crate::program::{ArrayId, BufferId, Expr, Index, Micro, PairSums, Stmt, bits_of, unravel};
 use teff_graph::{Binary, ConvGeometry, DType, NodeId, PoolKind, Value};
 
 /// Words gathered at most: 4 kB of stack.
@@ -24,9 +24,11 @@ struct Pairs<'b> {
     pool: PoolAfter<'b>,
     lanes: Lanes,
     weights: BufferId,
+    /// Width of the weights.
+    bits: u8,
     /// Input channels, then the window.
     taps: Vec<usize>,
-    /// Taps, one more if they are odd.
+    /// Taps, filled up to what the width asks for.
     words: usize,
     /// Output channels, and how many are computed at once.
     outputs: usize,
@@ -106,9 +108,8 @@ impl<'a> Lowering<'a> {
         let kernel = self.node(w).ty.shape.clone();
         let (outputs, taps) = (kernel[0], kernel[1..].to_vec());
         let count: usize = taps.iter().product();
-        let words = count.next_multiple_of(2);
         // One output would waste half of what is gathered for it.
-        if words > MOST_TAPS || outputs < 2 {
+        if count > MOST_TAPS || outputs < 2 {
             return None;
         }
         let rows = self.small_weights(w, outputs)?;
@@ -119,19 +120,26 @@ impl<'a> Lowering<'a> {
         let padded = geometry.pad_low.iter().chain(&geometry.pad_high).any(|p| *p != 0);
         let flat = one_place && !padded && geometry.stride.iter().all(|s| *s == 1);
         let order = tap_order(&taps);
-        let mut packed = vec![0i8; outputs / together * PairSums::weight_len(together, words)];
-        for (o, row) in rows.iter().enumerate() {
-            let block = o / together * PairSums::weight_len(together, words);
-            for (k, tap) in order.iter().enumerate() {
-                packed[block + PairSums::position(together, words, o % together, k)] = row[*tap];
-            }
-        }
-        let weights = self.word_constant(w, Value::new([packed.len()], packed));
+        let (bits, words, packed) = packed(&rows, &order, together);
+        let weights = self.word_constant(w, packed);
         let plain =
             pool.is_none_or(|(p, kind, _)| kind == PoolKind::Max && self.graph[p].operands[0] == hero);
         let summed = pool.filter(|_| plain).map_or(hero, |(p, ..)| p);
         let whole = self.whole(group, summed, &rows, &lanes);
-        Some(Pairs { hero, geometry, pool, lanes, weights, taps, words, outputs, together, whole, flat })
+        Some(Pairs {
+            hero,
+            geometry,
+            pool,
+            lanes,
+            weights,
+            bits,
+            taps,
+            words,
+            outputs,
+            together,
+            whole,
+            flat,
+        })
     }
 
     /// The sums at a place or two, or those of a pool's window, and what becomes of them. `at` are places of the result.
@@ -149,17 +157,18 @@ impl<'a> Lowering<'a> {
         let pairs: Vec<Pair> =
             places.chunks(2).map(|p| [p[0].clone(), p.get(1).cloned().unwrap_or_default()]).collect();
         let words = self.array("word", DType::I32, c.words);
-        if c.words > c.taps.iter().product() {
-            self.push(Stmt::StoreLocal(words, Index::from(c.words as i64 - 1), Expr::int(DType::I32, 0)));
+        for k in c.taps.iter().product()..c.words {
+            self.push(Stmt::StoreLocal(words, Index::from(k as i64), Expr::int(DType::I32, 0)));
         }
         let sums = self.array("sum", DType::I32, pairs.len() * 2 * c.together);
         let blocks = c.outputs / c.together;
-        let block_len = PairSums::weight_len(c.together, c.words) as i64;
+        let block_len = (PairSums::weight_len(c.together, c.words) * usize::from(c.bits) / 8) as i64;
         let multiply = |l: &mut Self, block: &Index, pair: usize| {
             l.push(Stmt::Micro(Micro::Pairs(PairSums {
                 inputs: words,
                 taps: c.words,
                 weights: c.weights,
+                bits: c.bits,
                 at: block.times(block_len),
                 outputs: c.together,
                 sums,
@@ -312,6 +321,25 @@ impl<'a> Lowering<'a> {
         self.push(Stmt::StoreLocal(words, to, value));
         Ok(())
     }
+}
+
+/// Weights as [`PairSums`] reads them, `together` rows a block: their width, taps with those that fill words up, the constant. Narrow
+/// weights are packed where that takes less memory.
+fn packed(rows: &[Vec<i8>], order: &[usize], together: usize) -> (u8, usize, Value) {
+    let fewest = if together.is_multiple_of(2) { bits_of(&rows.concat()) } else { 8 };
+    let blocks = rows.len() / together;
+    let taps = |bits: u8| order.len().next_multiple_of(PairSums::tap_step(bits));
+    let bytes = |bits: u8| blocks * PairSums::weight_len(together, taps(bits)) * usize::from(bits) / 8;
+    let widths = [fewest, 4, 8].into_iter().filter(|bits| *bits >= fewest);
+    let bits = widths.min_by_key(|bits| bytes(*bits)).expect("8 bits are always enough");
+    let (taps, block_len) = (taps(bits), PairSums::weight_len(together, taps(bits)));
+    let mut all = vec![0i8; blocks * block_len];
+    for (o, row) in rows.iter().enumerate() {
+        for (k, tap) in order.iter().enumerate() {
+            all[o / together * block_len + PairSums::position(together, taps, o % together, k)] = row[*tap];
+        }
+    }
+    (bits, taps, weights_of(all, bits))
 }
 
 /// Whether channels are gathered innermost: then the edges are tested once for all of them.

@@ -31,13 +31,11 @@ pub(super) fn prune(program: &mut Program) {
                 *id = renamed(*id);
             }
         });
-        each_stmt_mut(&mut k.body, &mut |s| {
-            let id = match s {
-                Stmt::Store(id, ..) => id,
-                Stmt::Micro(m) => m.weights_mut(),
-                _ => return,
-            };
-            *id = renamed(*id);
+        each_stmt_mut(&mut k.body, &mut |s| match s {
+            Stmt::Store(id, ..) => *id = renamed(*id),
+            Stmt::Micro(m) => m.reads_mut().into_iter().for_each(|id| *id = renamed(*id)),
+            Stmt::For { .. } | Stmt::If { .. } | Stmt::Let(..) | Stmt::LetIndex(..) => {}
+            Stmt::Mutable(..) | Stmt::Set(..) | Stmt::Array(_) | Stmt::StoreLocal(..) => {}
         });
     }
 }

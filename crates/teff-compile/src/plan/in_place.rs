@@ -1,6 +1,6 @@
 //! Whether a kernel may write one buffer over another that it reads for the last time.
 
-use crate::program::{Atom, BufferId, Expr, Index, Kernel, Program, Stmt, Var, each_expr_in};
+use crate::program::{Atom, BufferId, Expr, Index, Kernel, Program, Stmt, Var, each_expr_in, each_stmt};
 
 /// Where a buffer is read or written: the positions of the statement in the bodies around it, and the loops around it.
 struct Touch<'a> {
@@ -21,7 +21,10 @@ pub(super) fn in_place(program: &Program, kernel: &Kernel, from: BufferId, to: B
     let mut walk = Walk { from, to, loads: &mut loads, stores: &mut stores };
     walk.body(&kernel.body, &mut Vec::new(), &mut Vec::new(), false);
     let [store] = &stores[..] else { return false };
-    let once = !store.maybe && counts_all(store.index, &store.loops, program.buffer(to).len());
+    // A micro-kernel reads in an order of its own.
+    let mut apart = true;
+    each_stmt(&kernel.body, &mut |s| apart &= !matches!(s, Stmt::Micro(m) if m.reads().contains(&from)));
+    let once = apart && !store.maybe && counts_all(store.index, &store.loops, program.buffer(to).len());
     once && loads.iter().all(|load| is_before(kernel, load, store))
 }
 

@@ -109,6 +109,12 @@ impl Counter<'_> {
                 let cycles = cycles + p.outputs as f64 * row;
                 Cost { loads: 3 * words, int_ops: 20 * words, cycles, ..Cost::default() }
             }
+            Micro::Rows(r) => {
+                // As if no input were the least: for eight columns, two words of weights and 28 operations.
+                let macs = (r.len * r.outputs) as u64;
+                let cycles = macs as f64 / 8.0 * (3.0 * load + 33.0 * int + self.cycles.turn / 2.0);
+                Cost { loads: macs / 4, int_ops: 4 * macs, cycles, ..Cost::default() }
+            }
             Micro::Window(w) => {
                 // For two products: an input and a weight are loaded, one multiplication, a half of taking them apart.
                 let (macs, places) = (w.macs() as u64, (w.rows * w.columns) as u64);

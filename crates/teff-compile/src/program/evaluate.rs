@@ -1,7 +1,8 @@
 //! Running a Program on the host, slowly, as a test double of the target: its arena fails on whatever a memory plan can do wrong.
 
 use super::{
-    ArrayId, Atom, BufferId, Expr, Index, Kernel, Micro, PairSums, Place, Program, Stmt, VarKind, WindowSums,
+    ArrayId, Atom, BufferId, Expr, Index, Kernel, Micro, PairSums, Place, Program, RowSums, Stmt, VarKind,
+    WindowSums,
 };
 use std::fmt;
 use teff_graph::{DType, Element, Num, Type, Value, eval_binary, eval_unary, with_dtype};
@@ -192,6 +193,7 @@ impl Run<'_> {
             }
             Stmt::Micro(Micro::Pairs(p)) => self.pair_sums(p)?,
             Stmt::Micro(Micro::Window(w)) => self.window_sums(w)?,
+            Stmt::Micro(Micro::Rows(r)) => self.row_sums(r)?,
         }
         Ok(())
     }
@@ -205,8 +207,9 @@ impl Run<'_> {
         for o in 0..p.outputs {
             let mut sums = [0i128; 2];
             for (k, x) in lanes.iter().enumerate() {
-                let weight = self.load(p.weights, at + PairSums::position(p.outputs, p.taps, o, k) as i64)?;
-                sums = [0, 1].map(|lane| sums[lane] + weight.as_int() * x[lane]);
+                let position = PairSums::position(p.outputs, p.taps, o, k);
+                let weight = self.weight(p.weights, p.bits, at, position)?;
+                sums = [0, 1].map(|lane| sums[lane] + weight * x[lane]);
             }
             for (lane, sum) in sums.into_iter().enumerate() {
                 self.locals[p.sums.0 as usize][p.to + 2 * o + lane] = Some(narrow(Num::Int(sum), DType::I32));
@@ -232,6 +235,30 @@ impl Run<'_> {
             }
         }
         Ok(())
+    }
+
+    fn row_sums(&mut self, r: &RowSums) -> Result<(), Fault> {
+        let at = self.index(&r.at)?;
+        let (least, _) = self.program.buffer(r.inputs).ty.dtype.int_range().expect("validated");
+        let mut sums = vec![0i128; r.outputs];
+        for k in 0..r.len {
+            let x = self.load(r.inputs, (r.first + k) as i64)?.as_int() - least;
+            for (j, sum) in sums.iter_mut().enumerate() {
+                *sum += x * self.weight(r.weights, r.bits, at, k * r.pitch + j)?;
+            }
+        }
+        for (j, sum) in sums.into_iter().enumerate() {
+            self.locals[r.sums.0 as usize][j] = Some(narrow(Num::Int(sum), DType::I32));
+        }
+        Ok(())
+    }
+
+    /// The weight numbered `i` from element `at` of a buffer on, where there are `bits` to each.
+    fn weight(&self, buffer: BufferId, bits: u8, at: i64, i: usize) -> Result<i128, Fault> {
+        let per_element = 8 / usize::from(bits);
+        let element = self.load(buffer, at + (i / per_element) as i64)?.as_int() as u8;
+        let up = 8 - bits * (i % per_element + 1) as u8;
+        Ok(i128::from((element << up) as i8 >> (8 - bits)))
     }
 
     /// The two numbers of 8 bits in a word.

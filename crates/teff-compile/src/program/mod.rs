@@ -33,7 +33,8 @@ pub use cost::{Cost, cost, kernel_cost};
 pub use evaluate::{Fault, evaluate};
 pub use index::{Atom, Index};
 pub(crate) use index::{ravel, unravel};
-pub use micro::{Micro, PairSums, WindowSums};
+pub use micro::{Micro, PairSums, RowSums, WindowSums};
+pub(crate) use micro::{bits_of, pack_bits};
 pub use validate::{Invalid, validate};
 pub(crate) use walk::{
     divisions, each_expr, each_expr_in, each_expr_of, each_stmt, each_stmt_mut, map_exprs, mentions,

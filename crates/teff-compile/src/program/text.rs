@@ -87,6 +87,23 @@ impl Text<'_> {
                 writeln!(f, "{:1$}else", "", 2 * depth)?;
                 otherwise.iter().try_for_each(|s| self.stmt(f, s, depth + 1))
             }
+            Stmt::Micro(Micro::Rows(r)) => {
+                let sums = format!("{}.{}", self.kernel.arrays[r.sums.0 as usize].name, r.sums.0);
+                let name = |id: super::BufferId| &self.program.buffer(id).name;
+                let (inputs, weights) = (name(r.inputs), name(r.weights));
+                write!(
+                    f,
+                    "{sums} = row sums of {inputs}[{}..][..{}] with {} columns ",
+                    r.first, r.len, r.outputs
+                )?;
+                writeln!(
+                    f,
+                    "of {weights}, {} bits each, from {}, {} a row",
+                    r.bits,
+                    self.index(&r.at),
+                    r.pitch
+                )
+            }
             Stmt::Micro(Micro::Window(w)) => {
                 let name =
                     |id: super::ArrayId| format!("{}.{}", self.kernel.arrays[id.0 as usize].name, id.0);
@@ -101,13 +118,14 @@ impl Text<'_> {
                     |id: super::ArrayId| format!("{}.{}", self.kernel.arrays[id.0 as usize].name, id.0);
                 writeln!(
                     f,
-                    "{}[{}..] = pair sums of {}[..{}] with {} rows of {} from {}",
+                    "{}[{}..] = pair sums of {}[..{}] with {} rows of {}, {} bits each, from {}",
                     name(p.sums),
                     p.to,
                     name(p.inputs),
                     p.taps,
                     p.outputs,
                     self.program.buffer(p.weights).name,
+                    p.bits,
                     self.index(&p.at)
                 )
             }

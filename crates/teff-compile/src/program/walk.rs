@@ -110,7 +110,7 @@ pub(super) fn accesses(body: &[Stmt]) -> (Vec<BufferId>, Vec<BufferId>) {
     });
     each_stmt(body, &mut |stmt| match stmt {
         Stmt::Store(id, ..) => note(&mut writes, *id),
-        Stmt::Micro(m) => note(&mut reads, m.weights()),
+        Stmt::Micro(m) => m.reads().into_iter().for_each(|id| note(&mut reads, id)),
         Stmt::For { .. } | Stmt::Let(..) | Stmt::LetIndex(..) | Stmt::Mutable(..) => {}
         Stmt::Set(..) | Stmt::Array(_) | Stmt::StoreLocal(..) | Stmt::If { .. } => {}
     });

@@ -8,7 +8,7 @@ use crate::program::{
 };
 use std::collections::HashSet;
 use std::fmt::Write;
-use teff_graph::Binary;
+use teff_graph::{Binary, DType};
 
 /// A parameter of a kernel's function: a buffer, or several that share bytes of the arena, of which at least one is written.
 pub(super) struct Parameter {
@@ -158,6 +158,21 @@ fn body(
                 let place = p.local(*id, index);
                 assignment(p, &place, &Expr::LoadLocal(*id, e.dtype(), index.clone()), e, depth, out);
             }
+            Stmt::Micro(Micro::Rows(r)) => {
+                let function = micro(p, "row_sums", r.bits);
+                let dtype = p.program.buffer(r.inputs).ty.dtype;
+                let seen = p.array_of_buffer(r.inputs);
+                let inputs = slice(&seen, r.first + seen.offset as usize, r.len);
+                let more = if dtype == DType::I8 { " + 128" } else { "" };
+                let inputs = format!("{inputs}.iter().map(|x| i32::from(*x){more})");
+                let weights = format!("{}[{}..]", p.array_of_buffer(r.weights).name, p.position(&r.at).0);
+                let sums = slice(&p.array_of_local(kernel, r.sums), 0, r.outputs);
+                line(
+                    out,
+                    depth,
+                    &format!("math::{function}({inputs}, &{weights}, {}, &mut {sums});", r.pitch),
+                );
+            }
             Stmt::Micro(Micro::Window(w)) => {
                 p.math.insert("window_sums".into());
                 let words = p.array_of_local(kernel, w.words).name;
@@ -175,11 +190,11 @@ fn body(
                 );
             }
             Stmt::Micro(Micro::Pairs(s)) => {
-                p.math.insert("pair_sums".into());
+                let function = micro(p, "pair_sums", s.bits);
                 let inputs = slice(&p.array_of_local(kernel, s.inputs), 0, s.taps);
                 let weights = {
                     let table = p.array_of_buffer(s.weights);
-                    let len = PairSums::weight_len(s.outputs, s.taps);
+                    let len = PairSums::weight_len(s.outputs, s.taps) * usize::from(s.bits) / 8;
                     match s.at.as_constant() {
                         Some(0) if len == table.len => format!("&{}[..]", table.name),
                         Some(first) => format!("&{}[{first}..{}]", table.name, first as usize + len),
@@ -187,7 +202,7 @@ fn body(
                     }
                 };
                 let sums = slice(&p.array_of_local(kernel, s.sums), s.to, 2 * s.outputs);
-                line(out, depth, &format!("math::pair_sums(&{inputs}, {weights}, &mut {sums});"));
+                line(out, depth, &format!("math::{function}(&{inputs}, {weights}, &mut {sums});"));
             }
             Stmt::Store(id, index, e) => {
                 let place = p.place(*id, index);
@@ -277,6 +292,13 @@ fn elements(p: &mut Printer, array: &Seen, index: &Index, var: Var, count: usize
         Some(first) => format!("{}[{first}..{}]", array.name, first as usize + count),
         None => format!("{}[{}..][..{count}]", array.name, p.position(&start).0),
     })
+}
+
+/// The name of a micro-kernel of `mod math` for weights of `bits`.
+fn micro(p: &mut Printer, name: &str, bits: u8) -> String {
+    let name = if bits == 8 { name.to_string() } else { format!("{name}_{bits}") };
+    p.math.insert(name.clone());
+    name
 }
 
 /// Elements `first ..` of an array, `len` of them.

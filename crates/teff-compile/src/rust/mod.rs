@@ -17,6 +17,7 @@ mod index;
 mod integer;
 mod kernel;
 mod math;
+mod micro;
 mod names;
 mod runner;
 mod selftest;

@@ -8,8 +8,9 @@ use super::super::{ArrayId, BufferId, Index};
 /// # Contract
 ///
 /// - `inputs` is an array of `i32`; element k is `a + 65536 b`, wrapped, where the lanes a and b lie in -128..=127.
-/// - `taps`, the number of inputs, is even. Weights are constants of type `i8` in the order that [`PairSums::position`] says, from
-///   `at` on, which is a multiple of four in memory aligned to four.
+/// - Weights have 8, 4 or 2 bits. They are constants of type `i8`, or several to a byte of type `u8`, the first in its lowest bits, in the
+///   order that [`PairSums::position`] says, from `at` on, which is a multiple of four in memory aligned to four.
+/// - `taps`, the number of inputs, is even; with fewer than 8 bits, the weights of two rows fill whole words, and rows are even.
 /// - Weights lie between -127 and 127. One multiplication then gives the products of both lanes, and those of two inputs may be added
 ///   up before they are taken apart: each lane stays within 16 bits.
 #[derive(Clone, Debug, PartialEq)]
@@ -20,7 +21,9 @@ pub struct PairSums {
     pub taps: usize,
     /// The weights.
     pub weights: BufferId,
-    /// Where the first of them is.
+    /// Their width.
+    pub bits: u8,
+    /// The element of the buffer where they begin.
     pub at: Index,
     /// Rows of weights.
     pub outputs: usize,
@@ -41,7 +44,12 @@ impl PairSums {
         block + k / 2 * 4 + output % 2 * 2 + k % 2
     }
 
-    /// Elements that all weights take, those that fill up words included.
+    /// What `taps` is a multiple of.
+    pub fn tap_step(bits: u8) -> usize {
+        if bits == 8 { 2 } else { 16 / usize::from(bits) }
+    }
+
+    /// How many weights there are, those that fill up words included.
     pub fn weight_len(outputs: usize, taps: usize) -> usize {
         outputs / 2 * 2 * taps + outputs % 2 * taps.next_multiple_of(4)
     }

@@ -1,0 +1,116 @@
+//! The micro-kernels in Rust, as functions of `mod math`.
+
+/// The text of the micro-kernel called `name`.
+pub(super) fn definition(name: &str) -> Option<String> {
+    Some(match name {
+        "pair_sums" => PAIR_SUMS.into(),
+        "window_sums" => WINDOW_SUMS.into(),
+        "row_sums" => ROW_SUMS.into(),
+        "pair_sums_4" | "pair_sums_2" | "row_sums_4" | "row_sums_2" => {
+            let bits: u8 = name[name.len() - 1..].parse().expect("a digit");
+            let text = if name.starts_with("pair") { PACKED_PAIR_SUMS } else { PACKED_ROW_SUMS };
+            let text = text.replace("BITS", &bits.to_string()).replace("UNUSED", &(8 - bits).to_string());
+            text.replace("EACH", &(8 / bits).to_string())
+        }
+        _ => return None,
+    })
+}
+
+/// [`crate::program::PairSums`] with several weights to a byte.
+const PACKED_PAIR_SUMS: &str = "/// As `pair_sums`, for weights of BITS bits.
+pub(super) fn pair_sums_BITS(inputs: &[i32], weights: &[u8], sums: &mut [i32]) {
+    let taps = inputs.len();
+    for (o, sums) in sums.chunks_exact_mut(2).enumerate() {
+        let row = o / 2 * 2 * taps + o % 2 * 2;
+        let (mut both, mut high) = (0i32, 0i32);
+        for (k, x) in inputs.iter().enumerate() {
+            let i = row + k / 2 * 4 + k % 2;
+            let up = UNUSED - BITS * (i % EACH);
+            let w = (weights[i / EACH] << up) as i8 >> UNUSED;
+            let product = i32::from(w).wrapping_mul(*x);
+            both = both.wrapping_add(product);
+            high = high.wrapping_add(product.wrapping_add(0x8000) >> 16);
+        }
+        sums[0] = both.wrapping_sub(high << 16);
+        sums[1] = high;
+    }
+}
+";
+
+/// [`crate::program::RowSums`] with several weights to a byte.
+const PACKED_ROW_SUMS: &str = "/// As `row_sums`, for weights of BITS bits.
+pub(super) fn row_sums_BITS(inputs: impl Iterator<Item = i32>, weights: &[u8], pitch: usize, sums: &mut [i32]) {
+    sums.fill(0);
+    for (x, row) in inputs.zip(weights.chunks(pitch / EACH)) {
+        if x != 0 {
+            for (i, sum) in sums.iter_mut().enumerate() {
+                let up = UNUSED - BITS * (i % EACH);
+                let w = (row[i / EACH] << up) as i8 >> UNUSED;
+                *sum = sum.wrapping_add(x * i32::from(w));
+            }
+        }
+    }
+}
+";
+
+/// [`crate::program::PairSums`].
+const PAIR_SUMS: &str = "/// Sums of products for two places at once: each input is `a + 65536 b` with a and b of 8 bits; rows of weights go two by two, four
+/// weights to a word. Twice 8 bits times 8 bits stay in 16: the products of two inputs are added up before they are taken apart.
+pub(super) fn pair_sums(inputs: &[i32], weights: &[i8], sums: &mut [i32]) {
+    let (taps, outputs) = (inputs.len(), sums.len() / 2);
+    for (o, sums) in sums.chunks_exact_mut(2).enumerate() {
+        let alone = o + 1 == outputs && outputs % 2 == 1;
+        let (first, step) = if alone { (o * taps, 2) } else { (o / 2 * 2 * taps + o % 2 * 2, 4) };
+        let (mut both, mut high) = (0i32, 0i32);
+        for (x, w) in inputs.chunks_exact(2).zip(weights[first..].chunks(step)) {
+            let sum = i32::from(w[0]).wrapping_mul(x[0]).wrapping_add(i32::from(w[1]).wrapping_mul(x[1]));
+            both = both.wrapping_add(sum);
+            high = high.wrapping_add(sum.wrapping_add(0x8000) >> 16);
+        }
+        sums[0] = both.wrapping_sub(high << 16);
+        sums[1] = high;
+    }
+}
+";
+
+/// [`crate::program::RowSums`].
+const ROW_SUMS: &str = "/// Sums of products of a row of inputs; those that are 0 take none.
+pub(super) fn row_sums(inputs: impl Iterator<Item = i32>, weights: &[i8], pitch: usize, sums: &mut [i32]) {
+    sums.fill(0);
+    for (x, row) in inputs.zip(weights.chunks(pitch)) {
+        if x != 0 {
+            for (sum, w) in sums.iter_mut().zip(row) {
+                *sum = sum.wrapping_add(x * i32::from(*w));
+            }
+        }
+    }
+}
+";
+
+/// [`crate::program::WindowSums`].
+const WINDOW_SUMS: &str = "/// Sums over a window for two places at once: each input is `a + 65536 b` with a and b of 8 bits. The steps lead from row to row of
+/// the inputs, from row to row of the results in those, and from column to column.
+pub(super) fn window_sums<'a>(
+    words: &[i32],
+    [pitch, row_step, column_step]: [usize; 3],
+    weights: impl Iterator<Item = &'a [i8]> + Clone,
+    columns: usize,
+    sums: &mut [i32],
+) {
+    for (row, sums) in sums.chunks_exact_mut(2 * columns).enumerate() {
+        for (column, sums) in sums.chunks_exact_mut(2).enumerate() {
+            let first = row * row_step * pitch + column * column_step;
+            let (mut both, mut high) = (0i32, 0i32);
+            for (weights, words) in weights.clone().zip(words[first..].chunks(pitch)) {
+                for (w, x) in weights.iter().zip(words) {
+                    let product = i32::from(*w).wrapping_mul(*x);
+                    both = both.wrapping_add(product);
+                    high = high.wrapping_add(product.wrapping_add(0x8000) >> 16);
+                }
+            }
+            sums[0] = both.wrapping_sub(high << 16);
+            sums[1] = high;
+        }
+    }
+}
+";
