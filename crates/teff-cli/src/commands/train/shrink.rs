@@ -94,7 +94,7 @@ impl Plan {
             .collect();
         let folded = match start {
             Start::Model(model) => Folded::new(&model.graph(1)?)?,
-            Start::Folded(folded) => folded,
+            Start::Folded(folded) => *folded,
         };
         let mut made = Made {
             graph: folded.at_batch(1)?,
