@@ -2,6 +2,7 @@
 
 use clap::{Arg, ArgAction, Command, value_parser};
 use std::path::PathBuf;
+use teff::compile::Floats;
 
 /// The whole command line.
 pub(crate) fn command() -> Command {
@@ -50,6 +51,17 @@ pub(crate) fn real(name: &'static str, default: &'static str, help: &'static str
         .default_value(default)
         .allow_negative_numbers(true)
         .value_parser(value_parser!(f64))
+}
+
+/// What `--float` says.
+fn floats(word: &str) -> Result<Floats, String> {
+    if word == "exact" {
+        return Ok(Floats::Exact);
+    }
+    match word.parse::<f64>() {
+        Ok(error) if error > 0.0 && error < 1.0 => Ok(Floats::Mantissas { error }),
+        _ => Err("give a share above 0 and below 1, as 1e-4, or the word exact".into()),
+    }
 }
 
 pub(crate) fn dataset() -> Arg {
@@ -187,6 +199,14 @@ fn compile() -> Command {
                 .help("The machine that the loops are laid out for")
                 .value_parser(teff::compile::Target::ALL.map(|t| t.name))
                 .default_value("generic"),
+        )
+        .arg(
+            Arg::new("float")
+                .long("float")
+                .value_name("ERROR|exact")
+                .help("Without a float unit: how far integers may take all layers off, as a share of their ranges (16-bit weights as far as that allows); or software floats, exact and slow")
+                .default_value("1e-4")
+                .value_parser(floats),
         )
         .arg(
             Arg::new("language")

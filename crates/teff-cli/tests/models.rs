@@ -80,6 +80,41 @@ fn every_way_of_computing_agrees() {
     assert!(message.contains("disagree"), "{message}");
 }
 
+/// Without a float unit a model's floats are integers unless they are to be exact; what cannot be is named.
+#[test]
+fn a_machine_without_a_float_unit_gets_integers() {
+    let folder = Folder::new("float");
+    let (model, out) = (export("unet-dynamo", "model.onnx"), folder.text("out"));
+    let compile = |float: &[&str]| {
+        let first = ["compile", &model, "--target", "cortex-m0plus", "-o", &out];
+        json(&[&first, float].concat())
+    };
+    let (integers, compact, exact) =
+        (compile(&[]), compile(&["--float", "1e-2"]), compile(&["--float", "exact"]));
+    let notes: Vec<&str> =
+        integers["notes"].as_array().unwrap().iter().map(|n| n.as_str().unwrap()).collect();
+    assert!(
+        notes[0].starts_with("layers computed by integers: ") && notes[0].contains("of their range"),
+        "{notes:?}"
+    );
+    assert!(notes[1].ends_with("because it is a transposed convolution"), "{notes:?}");
+    let bytes = |j: &serde_json::Value| j["flash_weights"].as_u64().unwrap();
+    assert!(
+        bytes(&compact) < bytes(&integers) && bytes(&integers) < bytes(&exact),
+        "{compact} {integers} {exact}"
+    );
+    assert!(exact["notes"].as_array().unwrap().is_empty(), "{exact}");
+    let layers = exact["layers"].as_array().unwrap();
+    assert!(layers.iter().all(|l| l["products"] == "as written"), "{exact}");
+    for wrong in ["0", "1", "fast", "-1e-4", "nan"] {
+        let message = fail(&["compile", &model, "-o", &out, &format!("--float={wrong}")], 2);
+        assert!(
+            message.contains("give a share above 0 and below 1, as 1e-4, or the word exact"),
+            "{message}"
+        );
+    }
+}
+
 #[test]
 fn what_is_not_supported_is_listed() {
     let folder = Folder::new("unsupported");

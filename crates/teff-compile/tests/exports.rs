@@ -5,7 +5,7 @@ mod common;
 
 use common::c::{Case, check, has};
 use std::path::{Path, PathBuf};
-use teff_compile::{Options, compile};
+use teff_compile::{Options, Target, compile};
 use teff_graph::{Value, evaluate};
 use teff_onnx::{ReadOptions, read, read_tensor};
 
@@ -26,7 +26,7 @@ fn tensors(folder: &Path, what: &str) -> Vec<Value> {
         .collect()
 }
 
-fn case(folder: &Path) -> Case {
+fn case(folder: &Path, target: Target) -> Case {
     let name = folder.file_name().unwrap().to_str().unwrap().replace('-', "_");
     let bytes = std::fs::read(folder.join("model.onnx")).unwrap();
     let graph = read(&bytes, &ReadOptions::default()).unwrap_or_else(|e| panic!("{name}: {e}")).graph;
@@ -40,19 +40,28 @@ fn case(folder: &Path) -> Case {
         let apart = f.iter().zip(&e).fold(0.0f64, |m, (a, b)| m.max((a - b).abs()));
         assert!(apart <= TOLERANCE * largest, "{name}: the evaluator is {apart} off in a range of {largest}");
     }
-    let program = compile(&graph, &Options { name: name.clone(), ..Options::default() })
+    let program = compile(&graph, &Options { name: name.clone(), target, ..Options::default() })
         .unwrap_or_else(|e| panic!("{name}: {e}"));
     Case { program, inputs, expected, tolerance: TOLERANCE, about: teff_graph::print_brief(&graph) }
 }
 
 #[test]
 fn exported_networks_compile_and_agree() {
-    let cases: Vec<Case> = folders().iter().map(|f| case(f)).collect();
+    let cases: Vec<Case> = folders().iter().map(|f| case(f, Target::GENERIC)).collect();
     assert_eq!(cases.len(), 25);
     let sanitised = ["-O1", "-fsanitize=address,undefined", "-fno-sanitize-recover"];
     for (compiler, flags) in [("gcc", &sanitised[..]), ("clang", &["-O0"])] {
         if has(compiler) {
             check(&cases, compiler, flags);
         }
+    }
+}
+
+/// The same with integers for the products of floats.
+#[test]
+fn exported_networks_agree_without_a_float_unit() {
+    let cases: Vec<Case> = folders().iter().map(|f| case(f, Target::CORTEX_M0PLUS)).collect();
+    if has("gcc") {
+        check(&cases, "gcc", &["-O1"]);
     }
 }

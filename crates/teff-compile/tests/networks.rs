@@ -13,6 +13,11 @@ fn compiled(name: &str, graph: &Graph, target: Target) -> Program {
     compile(graph, &Options { name: name.into(), target, ..Options::default() }).unwrap()
 }
 
+/// What floats may be off, relative to the largest output: mantissas may be more.
+fn tolerance(target: Target) -> f64 {
+    if target.float_unit { 1e-5 } else { 1e-4 }
+}
+
 /// The program on random inputs beside the reference; as a case for the C compilers.
 fn case(name: &str, graph: &Graph, target: Target, rng: &mut Rng) -> Case {
     let program = compiled(name, graph, target);
@@ -22,9 +27,9 @@ fn case(name: &str, graph: &Graph, target: Target, rng: &mut Rng) -> Case {
     for (e, f) in expected.iter().zip(&found) {
         let difference = e.to_f64().iter().zip(f.to_f64()).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
         let largest = e.to_f64().iter().fold(1.0, |m: f64, x| m.max(x.abs()));
-        assert!(difference < 1e-5 * largest, "{name}: differs by {difference}\n{program}");
+        assert!(difference < tolerance(target) * largest, "{name}: differs by {difference}\n{program}");
     }
-    Case { program, inputs, expected, tolerance: 1e-5, about: teff_graph::print_brief(graph) }
+    Case { program, inputs, expected, tolerance: tolerance(target), about: teff_graph::print_brief(graph) }
 }
 
 fn kernels(p: &Program) -> Vec<&str> {

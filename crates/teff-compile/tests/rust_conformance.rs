@@ -10,7 +10,7 @@ use common::rust::{Net, UNOPTIMISED, outputs};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use suite::{Archive, DataSet, compare, load};
-use teff_compile::{Options, Program, Target, compile};
+use teff_compile::{Floats, Options, Program, Target, compile};
 
 /// Tests in the sample, unless the environment says otherwise.
 const SAMPLE: usize = 300;
@@ -65,7 +65,8 @@ fn failures(batch: &[Chosen], first: usize) -> Vec<String> {
     for (k, Chosen { test, sets }) in batch.iter().enumerate() {
         for (n, set) in sets.iter().enumerate() {
             let target = if k.is_multiple_of(3) { Target::CORTEX_M0PLUS } else { Target::GENERIC };
-            let options = Options { name: format!("net{}_{n}", first + k), target, ..Options::default() };
+            let name = format!("net{}_{n}", first + k);
+            let options = Options { name, target, floats: Floats::Exact, ..Options::default() };
             match compile(&set.graph, &options) {
                 Ok(program) => programs.push((test, set, program)),
                 Err(e) => failures.push(format!("{test}: {e}")),

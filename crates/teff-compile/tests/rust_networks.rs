@@ -22,7 +22,7 @@ fn case(name: &str, graph: &Graph, target: Target, rng: &mut Rng) -> Case {
         program: compiled(name, graph, target),
         expected: evaluate(graph, &inputs).unwrap(),
         inputs,
-        tolerance: 1e-5,
+        tolerance: if target.float_unit { 1e-5 } else { 1e-4 },
         about: teff_graph::print_brief(graph),
     }
 }

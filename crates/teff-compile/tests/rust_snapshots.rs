@@ -5,11 +5,11 @@ mod common;
 use common::Rng;
 use common::nets::{conv, dense, graph};
 use expect_test::{Expect, expect};
-use teff_compile::{Options, Target, compile, rust};
+use teff_compile::{Floats, Options, Target, compile, rust};
 use teff_graph::{DType, Tensor};
 
 fn check(x: &Tensor, y: &Tensor, target: Target, arena: rust::ArenaOwner, expected: Expect) {
-    let options = Options { name: "tiny".into(), target, ..Options::default() };
+    let options = Options { name: "tiny".into(), target, floats: Floats::Exact, ..Options::default() };
     let program = compile(&graph(x, y), &options).unwrap();
     let text = rust::print(&program, &rust::Options { arena });
     // Tables and the functions of `mod math` are seen elsewhere.

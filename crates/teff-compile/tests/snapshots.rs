@@ -5,11 +5,12 @@ mod common;
 use common::Rng;
 use common::nets::{conv, dense, graph};
 use expect_test::{Expect, expect};
-use teff_compile::{Budget, Options, Program, Target, c, compile};
+use teff_compile::{Budget, Floats, Options, Program, Target, c, compile};
 use teff_graph::{DType, Tensor};
 
 fn compiled(x: &Tensor, y: &Tensor, target: Target) -> Program {
-    compile(&graph(x, y), &Options { name: "tiny".into(), target, ..Options::default() }).unwrap()
+    let options = Options { name: "tiny".into(), target, floats: Floats::Exact, ..Options::default() };
+    compile(&graph(x, y), &options).unwrap()
 }
 
 fn check(text: &str, expected: Expect) {

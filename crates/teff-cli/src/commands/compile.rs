@@ -7,7 +7,8 @@ use crate::ui::{Ui, grouped, table};
 use clap::ArgMatches;
 use serde_json::json;
 use std::path::{Path, PathBuf};
-use teff::compile::{Budget, Options, Program, Sample, Target, c, plan, rust};
+use teff::compile::program::Products;
+use teff::compile::{Budget, Floats, Options, Program, Sample, Target, c, plan, rust};
 use teff::data::Dataset;
 use teff::graph::{DType, Graph, Num, Value, evaluate, random_bits};
 
@@ -19,6 +20,8 @@ pub(crate) struct Request<'a> {
     pub(crate) language: Language,
     /// The machine that loops are laid out for.
     pub(crate) target: Target,
+    /// What becomes of floats where the machine has no unit for them.
+    pub(crate) floats: Floats,
     /// Where the inputs of the self-test come from; invented ones otherwise.
     pub(crate) samples: Option<&'a Dataset>,
 }
@@ -30,6 +33,7 @@ impl Default for Request<'_> {
             input_shapes: Vec::new(),
             language: Language::default(),
             target: Target::GENERIC,
+            floats: Floats::default(),
             samples: None,
         }
     }
@@ -62,6 +66,9 @@ const PATIENCE: u64 = 6_000_000;
 
 /// Differences between generated code and the reference that the self-test lets pass, relative to 1 or to the expected value.
 const TOLERANCE: f64 = 1e-4;
+/// The same of floats computed as integers: so many times their bound, relative to the largest value expected. The bound is a share of
+/// what outputs could be, which is several times what they are.
+const BOUNDS: f64 = 4.0;
 
 pub(crate) fn run(args: &ArgMatches, ui: &Ui) -> Result<()> {
     if args.get_flag("list-unsupported") {
@@ -73,6 +80,7 @@ pub(crate) fn run(args: &ArgMatches, ui: &Ui) -> Result<()> {
         name: word("name").into(),
         input_shapes: super::input_shapes(args),
         target: Target::from_name(word("target")).expect("one of those that are known"),
+        floats: *args.get_one("float").expect("has a default"),
         language: language(word("language"), args.get_one::<String>("arena").map(String::as_str))?,
         samples: data.as_ref().map(|d| &d.test),
     };
@@ -90,8 +98,9 @@ pub(crate) fn run(args: &ArgMatches, ui: &Ui) -> Result<()> {
         ]);
     }
     let names: Vec<String> = generated.files.iter().map(|f| f.display().to_string()).collect();
+    let notes: String = b.notes().iter().map(|note| format!("\n{note}")).collect();
     let text = format!(
-        "{}\nflash for weights {} bytes, RAM {} bytes, {} multiply-accumulates\nwrote {}",
+        "{}{notes}\nflash for weights {} bytes, RAM {} bytes, {} multiply-accumulates\nwrote {}",
         table(&rows),
         grouped(b.flash_weights),
         grouped(b.ram_arena),
@@ -102,18 +111,36 @@ pub(crate) fn run(args: &ArgMatches, ui: &Ui) -> Result<()> {
         &text,
         &json!({
             "flash_weights": b.flash_weights, "ram": b.ram_arena, "macs": b.macs, "files": names,
+            "notes": b.notes(),
             "layers": b.kernels.iter().map(|k| json!({
                 "label": k.label, "ops": k.ops, "result": k.result.to_string(), "weight_bytes": k.weight_bytes, "macs": k.macs,
+                "products": products(&k.products),
             })).collect::<Vec<_>>(),
         }),
     );
     Ok(())
 }
 
+/// How the products of a layer are computed.
+fn products(products: &Products) -> serde_json::Value {
+    match products {
+        Products::AsWritten => json!("as written"),
+        Products::Mantissas { weight_bits, input_bits, error } => {
+            json!({ "weight_bits": weight_bits, "input_bits": input_bits, "error": error })
+        }
+        Products::Software { reason } => json!({ "software_because": reason }),
+    }
+}
+
 /// Reads the model, compiles it and writes the files into `folder`.
 pub(crate) fn generate(model: &Path, request: &Request, folder: &Path, ui: &Ui) -> Result<Generated> {
     let graph = super::read_model_with(model, request.input_shapes.clone(), ui)?;
-    let options = Options { name: request.name.clone(), target: request.target, ..Options::default() };
+    let options = Options {
+        name: request.name.clone(),
+        target: request.target,
+        floats: request.floats,
+        ..Options::default()
+    };
     let program = teff::compile::compile(&graph, &options)?;
     let samples = samples(&graph, request.samples, program.kernels.iter().map(|k| k.macs).sum())?;
     make_folder(folder)?;
@@ -133,15 +160,19 @@ fn printed(
     language: Language,
     samples: &[Sample],
 ) -> (Program, Vec<(&'static str, String)>) {
+    let expected = samples.iter().flat_map(|s| &s.outputs).filter(|v| v.dtype().is_float());
+    let largest =
+        expected.flat_map(|v| v.to_f64()).map(f64::abs).filter(|x| x.is_finite()).fold(1.0, f64::max);
+    let tolerance = TOLERANCE.max(BOUNDS * program.mantissa_error() * largest);
     match language {
         Language::C(options) => {
             let files = c::print(&program, &options);
-            let selftest = c::selftest(&program, &options, samples, TOLERANCE);
+            let selftest = c::selftest(&program, &options, samples, tolerance);
             (program, vec![(".h", files.header), (".c", files.source), ("_selftest.c", selftest)])
         }
         Language::Rust(options) => {
             let program = plan::by_type(&program);
-            let selftest = rust::selftest(&program, &options, samples, TOLERANCE);
+            let selftest = rust::selftest(&program, &options, samples, tolerance);
             let source = rust::print(&program, &options);
             (program, vec![(".rs", source), ("_selftest.rs", selftest)])
         }

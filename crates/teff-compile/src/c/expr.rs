@@ -142,6 +142,7 @@ impl<'a> Printer<'a> {
                 let [a, b] = operands.as_ref();
                 (format!("mul_high({}, {})", self.value(a), self.value(b)), Binds::Postfix)
             }
+            Expr::Bits(dtype, x) => self.call(Helper::Bits(*dtype), &[x]),
         }
     }
 

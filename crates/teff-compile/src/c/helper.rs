@@ -28,6 +28,8 @@ pub(super) enum Helper {
     Sigmoid(DType),
     /// Truncates and saturates.
     FromFloat(DType, DType),
+    /// The 32 bits of a float as an integer, or of an integer as a float.
+    Bits(DType),
 }
 
 /// The functions needed so far.
@@ -134,6 +136,7 @@ fn name(helper: Helper) -> String {
         Helper::Max(d) => format!("max_{}", d.name()),
         Helper::Min(d) => format!("min_{}", d.name()),
         Helper::Sigmoid(d) => format!("sigmoid_{}", d.name()),
+        Helper::Bits(d) => format!("bits_{}", d.name()),
         Helper::FromFloat(from, to) => format!("{}_from_{}", to.name(), from.name()),
     }
 }
@@ -188,6 +191,13 @@ fn definition(helper: Helper) -> String {
         Helper::Sigmoid(d) => {
             let (unit, exp) = if d == DType::F32 { ("1.0f", "expf") } else { ("1.0", "exp") };
             one(d, "", &format!("    return {unit} / ({unit} + {exp}(-x));\n"))
+        }
+        Helper::Bits(d) => {
+            let from = c_type(if d.is_float() { DType::I32 } else { DType::F32 });
+            let t = c_type(d);
+            format!(
+                "/* The same bits (C99 6.5.2.3, note 82). */\nstatic inline {t} {n}({from} x)\n{{\n    union {{\n        {from} from;\n        {t} to;\n    }} both;\n    both.from = x;\n    return both.to;\n}}\n"
+            )
         }
         Helper::FromFloat(from, to) => from_float(from, to, &n),
     }

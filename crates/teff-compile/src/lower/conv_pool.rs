@@ -19,7 +19,7 @@ impl<'a> Lowering<'a> {
     ) -> Result<Expr, Error> {
         let chain = self.graph[pool].operands[0];
         let combine = if kind == PoolKind::Max { Binary::Max } else { Binary::Add };
-        if kind == PoolKind::Max && self.keeps_order(c, chain, places, index)? {
+        if kind == PoolKind::Max && self.keeps_order(c.hero, chain, places, index)? {
             // The largest sum stays the largest, so what follows is computed once.
             let best = (1..places.len()).map(sum).fold(sum(0), |a, b| Expr::binary(combine, a, b));
             let best = self.name_value("best", best);
@@ -37,24 +37,25 @@ impl<'a> Lowering<'a> {
     }
 
     /// True when what follows the convolution is the same at every place of a window and never swaps two floats' order.
-    fn keeps_order(
+    pub(super) fn keeps_order(
         &mut self,
-        c: &Conv,
+        hero: NodeId,
         chain: NodeId,
         places: &[Vec<usize>],
         index: &dyn Fn(&[usize]) -> Vec<Index>,
     ) -> Result<bool, Error> {
-        if !c.dtype.is_float() || self.node(chain).ty.dtype != c.dtype {
+        let dtype = self.node(hero).ty.dtype;
+        if !dtype.is_float() || self.node(chain).ty.dtype != dtype {
             return Ok(false);
         }
         let vars = self.builder.vars.clone();
-        let probe = Expr::Var(self.new_var("probe", VarKind::Scalar(c.dtype)), c.dtype);
+        let probe = Expr::Var(self.new_var("probe", VarKind::Scalar(dtype)), dtype);
         let mut seen: Vec<Expr> = Vec::new();
         let mut named_any = false;
         for place in places {
             let at = index(place);
             let named = self.nested(|l| {
-                seen.push(l.element_with(c.hero, probe.clone(), chain, &at)?);
+                seen.push(l.element_with(hero, probe.clone(), chain, &at)?);
                 Ok(())
             })?;
             named_any |= !named.is_empty();

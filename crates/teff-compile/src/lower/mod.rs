@@ -15,6 +15,7 @@ mod fuse;
 mod index;
 mod lanes;
 mod long;
+mod mantissa;
 mod map;
 mod matmul;
 mod name;
@@ -34,10 +35,11 @@ mod work;
 
 pub(crate) use name::is_reserved;
 
+use crate::Options;
 use crate::error::Error;
 use crate::integer::integer;
 use crate::program::{Buffer, BufferId, Expr, Index, Place, Port, Program, Stmt, VarInfo};
-use crate::target::Target;
+use crate::target::{Floats, Target};
 use build::Builder;
 use fuse::{Group, Groups};
 use std::collections::HashMap;
@@ -57,6 +59,8 @@ struct Lowering<'a> {
     groups: Groups,
     target: &'a Target,
     reassociate: bool,
+    /// Layers whose products are not those of floats.
+    layers: mantissa::Layers,
     /// Memory of the nodes computed so far.
     storage: HashMap<NodeId, Storage>,
     /// The value of the node a kernel is built around, while its last steps are written.
@@ -81,12 +85,14 @@ pub(crate) fn prepare(graph: &Graph) -> Result<Graph, Error> {
 }
 
 /// Lowers a prepared graph. Buffers in the arena have no addresses yet.
-pub(crate) fn lower(graph: &Graph, name: &str, target: &Target, reassociate: bool) -> Result<Program, Error> {
+pub(crate) fn lower(graph: &Graph, options: &Options) -> Result<Program, Error> {
+    let name = options.name.as_str();
     let mut to = Lowering {
         graph,
         groups: fuse::groups(graph),
-        target,
-        reassociate,
+        target: &options.target,
+        reassociate: options.reassociate,
+        layers: mantissa::Layers::default(),
         storage: HashMap::new(),
         hero: None,
         buffers: Vec::new(),
@@ -96,6 +102,7 @@ pub(crate) fn lower(graph: &Graph, name: &str, target: &Target, reassociate: boo
         computing: None,
         builder: Builder::default(),
     };
+    to.choose_mantissas(options.floats);
     let inputs = to.inputs();
     let (outputs, copies) = to.outputs();
     let mut kernels = Vec::new();
@@ -112,7 +119,10 @@ pub(crate) fn lower(graph: &Graph, name: &str, target: &Target, reassociate: boo
     let mut program = Program { name: name.into(), buffers: to.buffers, kernels, inputs, outputs, arena };
     rows::merge_rows(&mut program, &mut to.names);
     program.kernels.iter_mut().for_each(tidy::tidy);
-    if target.word_products {
+    if !options.target.float_unit && options.floats != Floats::Exact {
+        program.kernels.iter_mut().for_each(mantissa::rectify);
+    }
+    if options.target.word_products {
         long::shorten(&mut program);
     }
     prune::prune(&mut program);
@@ -204,6 +214,9 @@ impl<'a> Lowering<'a> {
             self.storage_of(group.root);
             return Ok(());
         }
+        if self.by_mantissas(group)? {
+            return Ok(());
+        }
         match &node.op {
             Op::MatMul => self.matmul(group, hero),
             Op::Conv(g) => self.conv(group, hero, g, None),
@@ -266,6 +279,7 @@ impl<'a> Lowering<'a> {
             ops: fuse::operations(self.graph, &self.groups, group),
             result: self.node(group.root).ty.clone(),
             macs: work::macs(self.graph, group),
+            products: self.products(group),
             vars,
             arrays,
             body,

@@ -158,8 +158,13 @@ fn rename(body: &mut [Stmt], var: &impl Fn(Var) -> Var, arrays: u32) {
             id.0 += arrays;
             *i = i.map_vars(var);
         }
-        Expr::Const(_) | Expr::Unary(..) | Expr::Binary(..) | Expr::Select(_) | Expr::Cast(..) => {}
-        Expr::MulHigh(_) => {}
+        Expr::Const(_)
+        | Expr::Unary(..)
+        | Expr::Binary(..)
+        | Expr::Select(_)
+        | Expr::Cast(..)
+        | Expr::Bits(..)
+        | Expr::MulHigh(_) => {}
     });
     each_stmt_mut(body, &mut |s| match s {
         Stmt::For { var: v, .. } | Stmt::Let(v, _) | Stmt::Mutable(v, _) | Stmt::Set(v, _) => *v = var(*v),

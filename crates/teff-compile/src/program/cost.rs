@@ -175,6 +175,7 @@ impl Counter<'_> {
                 total += if a.cycles >= b.cycles { a } else { b };
                 total.cycles += self.cycles.int;
             }
+            Expr::Bits(_, x) => total += self.expr(x),
             Expr::Cast(to, x) => {
                 total += self.expr(x);
                 let converts = to.is_float() || x.dtype().is_float();

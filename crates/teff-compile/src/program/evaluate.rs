@@ -345,6 +345,10 @@ impl Run<'_> {
                 let [a, b] = operands.as_ref();
                 Num::Int((self.expr(a)?.as_int() * self.expr(b)?.as_int()) >> 32)
             }
+            Expr::Bits(dtype, x) => match self.expr(x)? {
+                Num::Float(f) => narrow(Num::Int((f as f32).to_bits() as i128), *dtype),
+                Num::Int(i) => Num::Float(f32::from_bits(i as u32) as f64),
+            },
         })
     }
 }

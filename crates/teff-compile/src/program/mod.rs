@@ -145,12 +145,36 @@ pub struct Kernel {
     pub result: Type,
     /// Multiply-accumulates of its matrix product or convolution, those with padding counted.
     pub macs: u64,
+    /// How they are computed.
+    pub products: Products,
     /// All variables; a [`Var`] is a position here.
     pub vars: Vec<VarInfo>,
     /// All local arrays; an [`ArrayId`] is a position here.
     pub arrays: Vec<ArrayInfo>,
     /// What it does.
     pub body: Vec<Stmt>,
+}
+
+/// How the products of a matrix product or convolution are computed.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub enum Products {
+    /// In the type of its operands.
+    #[default]
+    AsWritten,
+    /// Floats as integers with an exponent for each tensor, on a machine without a float unit.
+    Mantissas {
+        /// Bits of a weight, sign included.
+        weight_bits: u32,
+        /// Bits of an input, sign included.
+        input_bits: u32,
+        /// The largest error of a result, as a share of what results can reach for inputs no larger than those given.
+        error: f64,
+    },
+    /// By software floats, though integers would be faster.
+    Software {
+        /// Why: what completes "because".
+        reason: &'static str,
+    },
 }
 
 /// Position of a variable in its kernel.
@@ -270,6 +294,8 @@ pub enum Expr {
     Cast(DType, Box<Expr>),
     /// The upper 32 bits of the product of an `i32` and an `i32` that is not negative.
     MulHigh(Box<[Expr; 2]>),
+    /// The same 32 bits as another type: an f32 as i32, or an i32 as f32 (IEEE 754 binary32, the sign in the highest bit).
+    Bits(DType, Box<Expr>),
 }
 
 impl Expr {
@@ -303,6 +329,11 @@ impl Expr {
         if self.dtype() == dtype { self } else { Expr::Cast(dtype, Box::new(self)) }
     }
 
+    /// The same bits as `dtype`; see [`Expr::Bits`].
+    pub fn bits(self, dtype: DType) -> Expr {
+        Expr::Bits(dtype, Box::new(self))
+    }
+
     /// Both conditions; `None` stands for one that always holds.
     pub fn and(a: Option<Expr>, b: Expr) -> Option<Expr> {
         Some(match a {
@@ -327,7 +358,7 @@ impl Expr {
                 }
             }
             Expr::Select(operands) => operands[1].dtype(),
-            Expr::Cast(d, _) => *d,
+            Expr::Cast(d, _) | Expr::Bits(d, _) => *d,
             Expr::MulHigh(_) => DType::I32,
         }
     }
@@ -385,6 +416,15 @@ impl Program {
     /// The buffer `id` names.
     pub fn buffer(&self, id: BufferId) -> &Buffer {
         &self.buffers[id.index()]
+    }
+
+    /// The bounds of all layers whose floats are mantissas, added up: see [`Products::Mantissas`]. 0 when there are none.
+    pub fn mantissa_error(&self) -> f64 {
+        let of = |k: &Kernel| match k.products {
+            Products::Mantissas { error, .. } => error,
+            Products::AsWritten | Products::Software { .. } => 0.0,
+        };
+        self.kernels.iter().map(of).sum()
     }
 
     /// Bytes of all constants.

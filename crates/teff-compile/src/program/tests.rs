@@ -58,6 +58,7 @@ fn copy(arena: usize, count: usize) -> Program {
         ops: vec![],
         result: Type::new(DType::F32, [2]),
         macs: 0,
+        products: Products::AsWritten,
         vars: vec![index_var(count as i64)],
         arrays: vec![],
         body,

@@ -186,6 +186,7 @@ impl Text<'_> {
             Expr::MulHigh(operands) => {
                 format!("mul_high({}, {})", self.expr(&operands[0]), self.expr(&operands[1]))
             }
+            Expr::Bits(dtype, x) => format!("bits_{dtype}({})", self.expr(x)),
         }
     }
 }

@@ -407,6 +407,10 @@ impl Checker<'_> {
                 }
                 Ok(DType::I32)
             }
+            Expr::Bits(dtype, x) => match (self.expr(x, facts)?, *dtype) {
+                (DType::F32, DType::I32) | (DType::I32, DType::F32) => Ok(*dtype),
+                (from, to) => Err(format!("the bits of {from} as {to}")),
+            },
         }
     }
 

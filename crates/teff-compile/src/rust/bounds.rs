@@ -37,7 +37,7 @@ pub(super) fn bounds(e: &Expr, vars: &[VarInfo]) -> Option<(i128, i128)> {
             if of_type.0 <= inner.0 && inner.1 <= of_type.1 { inner } else { of_type }
         }
         Expr::Cast(_, x) if x.dtype() == DType::Bool => (0, 1),
-        Expr::Cast(..) | Expr::Var(..) | Expr::Load(..) | Expr::LoadLocal(..) => of_type,
+        Expr::Cast(..) | Expr::Bits(..) | Expr::Var(..) | Expr::Load(..) | Expr::LoadLocal(..) => of_type,
         // The second factor is not negative, and less than 2^31.
         Expr::MulHigh(operands) => {
             let a = bounds_or_type(&operands[0], vars);

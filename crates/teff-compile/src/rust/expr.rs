@@ -151,6 +151,11 @@ impl<'a> Printer<'a> {
                 let [a, b] = operands.as_ref();
                 self.math("mul_high", &[a, b])
             }
+            Expr::Bits(DType::F32, x) => {
+                let from = self.value(&x.as_ref().clone().cast(DType::U32));
+                (format!("f32::from_bits({from})"), Binds::Postfix)
+            }
+            Expr::Bits(_, x) => (format!("{}.to_bits() as i32", self.receiver(x)), Binds::Cast),
         }
     }
 
@@ -355,6 +360,6 @@ fn is_untyped(e: &Expr) -> bool {
         Expr::Binary(op, a, b) => !op.is_comparison() && is_untyped(a) && is_untyped(b),
         Expr::Select(operands) => is_untyped(&operands[1]) && is_untyped(&operands[2]),
         Expr::Var(..) | Expr::Index(..) | Expr::InRange { .. } | Expr::Load(..) => false,
-        Expr::LoadLocal(..) | Expr::Unary(..) | Expr::Cast(..) | Expr::MulHigh(_) => false,
+        Expr::LoadLocal(..) | Expr::Unary(..) | Expr::Cast(..) | Expr::Bits(..) | Expr::MulHigh(_) => false,
     }
 }

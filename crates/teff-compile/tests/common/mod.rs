@@ -11,7 +11,7 @@ mod random;
 pub mod rust;
 
 pub use random::{Random, Rng};
-use teff_compile::{Options, Target, compile};
+use teff_compile::{Floats, Options, Target, compile};
 use teff_graph::evaluate;
 
 /// A random graph of about `n` operations.
@@ -24,7 +24,8 @@ pub fn random_cases(first: u64, count: u64, operations: usize) -> Vec<c::Case> {
     let case = |seed: u64| {
         let random = random_graph(seed, 1 + seed as usize % operations);
         let target = if seed.is_multiple_of(3) { Target::CORTEX_M0PLUS } else { Target::GENERIC };
-        let options = Options { name: format!("net{seed}"), target, ..Options::default() };
+        let options =
+            Options { name: format!("net{seed}"), target, floats: Floats::Exact, ..Options::default() };
         c::Case {
             program: compile(&random.graph, &options).unwrap(),
             expected: evaluate(&random.graph, &random.inputs).unwrap(),

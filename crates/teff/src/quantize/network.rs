@@ -183,7 +183,9 @@ fn build(graph: Graph, placed: place::Placed, mut names: Names) -> Network {
         let channels = graph[product.weight].ty.shape[axis];
         let bias = bias_of(&graph, &users, node, channels);
         let sums = bias.map_or(node, |b| b.0);
-        let label = graph[node].label.as_deref().filter(|l| !l.is_empty()).unwrap_or("layer");
+        // Converters join the names of all they have fused, the result's first.
+        let label = graph[node].label.as_deref().and_then(|l| l.split(';').next());
+        let label = label.filter(|l| !l.is_empty()).unwrap_or("layer");
         let per_output = graph[product.weight].ty.len() / channels.max(1);
         layers.push(Layer {
             name: names.unique(label),

@@ -59,7 +59,7 @@ pub fn quantize(
     budget::keep(&job.network, &mut scheme, settings);
     let correction =
         if settings.bias_correction { Some(job.correct(&mut scheme, &reference)?) } else { None };
-    job.step("measuring each layer", 0, 1)?;
+    job.step("measuring the whole", 0, 1)?;
     let quality = reference.measure(&job.network, &scheme)?;
     let layers = measure::layers(&job.network, &scheme, &seen, &reference, &mut |i, n| {
         job_step(job.progress, "measuring each layer", i, n)

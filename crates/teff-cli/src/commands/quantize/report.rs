@@ -45,9 +45,13 @@ pub(super) fn text(done: &Quantised, measured: &Measured, settings: &Settings) -
             format!("{:.1} to {:.1} dB, {}", c.before, c.after, used(c.applied)),
         ]);
     }
-    for e in &r.equalised {
-        let what = format!("{:.1} to {:.1} dB, {}", e.before, e.after, used(e.applied));
-        rows.push(vec![format!("equalising {} and {}", e.first, e.second), what]);
+    for e in r.equalised.iter().filter(|e| e.applied) {
+        let what = format!("{:.1} to {:.1} dB", e.before, e.after);
+        rows.push(vec![format!("equalised {} and {}", e.first, e.second), what]);
+    }
+    let others = r.equalised.iter().filter(|e| !e.applied).count();
+    if others > 0 {
+        rows.push(vec!["equalising pairs of layers".into(), format!("no better for {others}: left out")]);
     }
     let mut out = table(&rows);
     out += &layers(done);

@@ -1,0 +1,142 @@
+//! Inputs as integers: the exponent they share, and what each is with it.
+
+use super::Mantissas;
+use crate::error::Error;
+use crate::lower::Lowering;
+use crate::lower::build::value;
+use crate::program::{Expr, Index};
+use teff_graph::{Binary, DType, NodeId, Num, Op, PoolKind};
+
+/// What is known of the inputs of a layer while it runs.
+pub(super) struct Block {
+    /// How far the mantissa of an input with the exponent 0 is shifted down, one bit less for rounding.
+    place: Expr,
+    /// The biased exponent, where a float has it.
+    exponent: Expr,
+    /// 0; the bits that make any float NaN when an input is NaN or infinite.
+    poison: Expr,
+    /// What a sum begins with: 0 where all inputs are 0, so that the result is.
+    pub(super) start: Expr,
+    /// No input is less than zero.
+    positive: bool,
+}
+
+/// An input that is multiplied.
+pub(super) struct Input {
+    /// Its mantissa; or the upper and the lower part of it.
+    pub(super) parts: Vec<Expr>,
+    /// Where its weights begin.
+    pub(super) weights: Index,
+}
+
+/// An integer of 32 bits.
+pub(super) fn int(n: i64) -> Expr {
+    Expr::int(DType::I32, n)
+}
+
+impl<'a> Lowering<'a> {
+    /// Looks for the largest input.
+    pub(super) fn block(&mut self, layer: &Mantissas) -> Result<Block, Error> {
+        let Mantissas { x, format, positive, .. } = layer;
+        let (x, positive) = (*x, *positive);
+        let shape = self.node(x).ty.shape.clone();
+        let largest = self.mutable("largest", int(0));
+        self.merged_loops(&["i", "j", "k"], &shape, &mut |l, at| {
+            let bits = l.element(x, at)?.bits(DType::I32);
+            let magnitude = Expr::binary(Binary::And, bits, int(0x7fff_ffff));
+            l.set(largest, Expr::binary(Binary::Max, value(largest), magnitude));
+            Ok(())
+        })?;
+        let exponent = Expr::binary(Binary::Shr, value(largest), int(23));
+        let exponent = Expr::binary(Binary::Max, exponent, int(format.least as i64));
+        let exponent = self.name_value("exponent", exponent);
+        let place = int(23 - format.width.input_bits as i64);
+        let place = self.name_value("place", Expr::binary(Binary::Add, exponent.clone(), place));
+        let exponent = self.name_value("scale", Expr::binary(Binary::Shl, exponent, int(23)));
+        let finite = Expr::binary(Binary::Lt, value(largest), int(0x7f80_0000));
+        let poison = self.name_value("poison", Expr::select(finite, int(0), int(0x7fc0_0000)));
+        let zero = Expr::binary(Binary::Eq, value(largest), int(0));
+        let start = match format.start {
+            0 => int(0),
+            start => self.name_value("start", Expr::select(zero, int(0), int(start as i64))),
+        };
+        Ok(Block { place, exponent, poison, start, positive })
+    }
+
+    /// Writes what is done with the mantissas of some inputs, each given by its index and where its weights begin, unless all of them
+    /// are zero.
+    pub(super) fn with_inputs(
+        &mut self,
+        layer: &Mantissas,
+        block: &Block,
+        places: &[(Vec<Index>, Index)],
+        write: impl FnOnce(&mut Self, &[Input]) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        let mut all = Vec::new();
+        for (at, _) in places {
+            let bits = self.element(layer.x, at)?.bits(DType::I32);
+            all.push(self.name_value("bits", bits));
+        }
+        // Of pictures and behind rectifiers most are.
+        let any = all.iter().cloned().reduce(|a, b| Expr::binary(Binary::Or, a, b)).expect("an input");
+        self.when(Some(any.cast(DType::Bool)), |l| {
+            let mut inputs = Vec::new();
+            for (bits, (_, weights)) in all.into_iter().zip(places) {
+                let whole = l.mantissa(bits, block);
+                let parts = match layer.format.width.low_bits as i64 {
+                    0 => vec![whole],
+                    low => {
+                        let high = Expr::binary(Binary::Shr, whole.clone(), int(low));
+                        let high = l.name_value("high", high);
+                        let low = Expr::binary(Binary::And, whole, int((1 << low) - 1));
+                        vec![high, l.name_value("low", low)]
+                    }
+                };
+                inputs.push(Input { parts, weights: weights.clone() });
+            }
+            write(l, &inputs)
+        })
+    }
+
+    /// A float with these bits as an integer, to nearest, halves away from zero. A float so small that it has no normal mantissa is 0.
+    fn mantissa(&mut self, bits: Expr, block: &Block) -> Expr {
+        let exponent = Expr::binary(Binary::Shr, bits.clone(), int(23));
+        let exponent = if block.positive { exponent } else { Expr::binary(Binary::And, exponent, int(255)) };
+        let fraction = Expr::binary(Binary::And, bits.clone(), int(0x7f_ffff));
+        let fraction = Expr::binary(Binary::Or, fraction, int(0x80_0000));
+        let shift = Expr::binary(Binary::Sub, block.place.clone(), exponent);
+        let shifted = Expr::binary(Binary::Shr, fraction, self.name_value("shift", shift));
+        let rounded = Expr::binary(Binary::Add, shifted, int(1));
+        let rounded = Expr::binary(Binary::Shr, rounded, int(1));
+        if block.positive {
+            return self.name_value("x", rounded);
+        }
+        let sign = Expr::binary(Binary::Shr, bits, int(31));
+        let sign = self.name_value("sign", sign);
+        let turned = Expr::binary(Binary::Xor, rounded, sign.clone());
+        self.name_value("x", Expr::binary(Binary::Sub, turned, sign))
+    }
+
+    /// The factor that takes a sum to the float it stands for.
+    pub(super) fn factor(&self, block: &Block, of_output: Expr) -> Expr {
+        let bits = Expr::binary(Binary::Add, of_output, block.exponent.clone());
+        Expr::binary(Binary::Or, bits, block.poison.clone()).bits(DType::F32)
+    }
+
+    /// True when no element of `x` has a sign but NaN and zeros: it comes from a rectifier, at most `depth` operations before.
+    pub(super) fn never_negative(&self, x: NodeId, depth: usize) -> bool {
+        let node = self.node(x);
+        let of = |i: usize| depth > 0 && self.never_negative(node.operands[i], depth - 1);
+        match &node.op {
+            Op::Reshape(_) | Op::Permute(_) | Op::Slice(_) | Op::Broadcast(_) => of(0),
+            Op::Pool { kind: PoolKind::Max, .. } => of(0),
+            Op::Binary(Binary::Max) => of(0) || of(1),
+            Op::Binary(Binary::Min | Binary::Add | Binary::Mul) => of(0) && of(1),
+            Op::Concat { .. } => (0..node.operands.len()).all(of),
+            Op::Constant(v) => {
+                (0..v.len()).all(|i| matches!(v.get(i), Num::Float(f) if f >= 0.0 && f.is_sign_positive()))
+            }
+            _ => false,
+        }
+    }
+}

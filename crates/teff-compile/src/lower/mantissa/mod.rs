@@ -1,0 +1,103 @@
+//! Dense layers and convolutions of floats on machines without a float unit: sums of integer products.
+//!
+//! An addition and a multiplication of floats in software take about 170 cycles on a Cortex-M0+, an integer multiplication one. So
+//! the weights of a layer become integers when the network is compiled, its inputs when it runs, with one exponent for all of them
+//! (block floating point), and each sum becomes a float once. What lies in memory between layers stays float, so layers of this kind
+//! stand beside any others, and what follows a sum (bias, activation, addition of a residual) is computed as ever.
+//!
+//! `format` has the arithmetic and the proof of its error, `choose` decides which layers are computed so and how precisely, `input`
+//! finds the exponent and turns inputs into integers, `sum` adds products and turns sums into floats; `dense` and `conv` are the
+//! loops around them. `rectify` compares floats as integers where that can be done.
+
+mod choose;
+mod conv;
+mod dense;
+mod format;
+mod input;
+mod rectify;
+mod sum;
+
+use super::Lowering;
+use super::fuse::Group;
+use crate::error::Error;
+use crate::program::{BufferId, Place, Products};
+use format::Format;
+pub(super) use rectify::rectify;
+use std::collections::HashMap;
+use std::sync::Arc;
+use teff_graph::{ConvGeometry, Node, NodeId, Op, Shape, Value};
+
+/// How the products of the layers are computed, by the address of the node of each.
+#[derive(Default)]
+pub(super) struct Layers(HashMap<*const Node, Layer>);
+
+/// How the products of one layer are computed.
+#[derive(Clone)]
+enum Layer {
+    Mantissas(Arc<Mantissas>),
+    /// By software floats, for this reason.
+    Software(&'static str),
+}
+
+/// A layer whose products are those of integers.
+struct Mantissas {
+    format: Format,
+    /// The constant that the weights come from, which names them.
+    source: NodeId,
+    /// The inputs.
+    x: NodeId,
+    /// None of them is negative.
+    positive: bool,
+    loops: Loops,
+}
+
+/// What the loops go over.
+enum Loops {
+    Dense(dense::Dense),
+    /// With the shape of the weights.
+    Conv(ConvGeometry, Shape),
+}
+
+impl<'a> Lowering<'a> {
+    /// Writes the statements of a group when its products are those of mantissas; false when they are not.
+    pub(super) fn by_mantissas(&mut self, group: &Group) -> Result<bool, Error> {
+        let hero = group.hero.unwrap_or(group.root);
+        let product = group.inner.unwrap_or(hero);
+        let Some(Layer::Mantissas(layer)) =
+            self.layers.0.get(&std::ptr::from_ref(self.node(product))).cloned()
+        else {
+            return Ok(false);
+        };
+        match &layer.loops {
+            Loops::Dense(dense) => self.mantissa_dense(group, product, &layer, dense)?,
+            Loops::Conv(geometry, kernel) => {
+                let pool = match (&self.node(hero).op, group.inner) {
+                    (Op::Pool { kind, window }, Some(_)) => Some((hero, *kind, window)),
+                    _ => None,
+                };
+                self.mantissa_conv(group, product, &layer, (geometry, kernel), pool)?;
+            }
+        }
+        Ok(true)
+    }
+
+    /// How the products of a group are computed, for the report.
+    pub(super) fn products(&self, group: &Group) -> Products {
+        let product = group.inner.or(group.hero).unwrap_or(group.root);
+        match self.layers.0.get(&std::ptr::from_ref(self.node(product))) {
+            None => Products::AsWritten,
+            Some(Layer::Software(reason)) => Products::Software { reason },
+            Some(Layer::Mantissas(layer)) => Products::Mantissas {
+                weight_bits: layer.format.width.weight_bits + 1,
+                input_bits: layer.format.width.input_bits + 1,
+                error: layer.format.error,
+            },
+        }
+    }
+
+    /// A constant of integers, named after the constant they come from.
+    fn integers(&mut self, source: NodeId, what: &str, value: Value) -> BufferId {
+        let name = self.names.of_constant(self.graph, source) + what;
+        self.add_buffer(name, value.ty(), Place::Constant(Arc::new(value)))
+    }
+}
