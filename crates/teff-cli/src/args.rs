@@ -16,7 +16,7 @@ pub(crate) fn command() -> Command {
         .subcommand_required(true)
         .arg_required_else_help(true)
         .term_width(100)
-        .subcommands([demo(), train(), eval(), crate::commands::quantize::command(), compile(), inspect(), crate::commands::sim::command(), run(), verify()].map(common))
+        .subcommands([demo(), crate::commands::train::command(), eval(), crate::commands::quantize::command(), compile(), inspect(), crate::commands::sim::command(), run(), verify()].map(common))
 }
 
 /// What every command takes.
@@ -43,7 +43,7 @@ pub(crate) fn number(name: &'static str, default: &'static str, help: &'static s
         .value_parser(value_parser!(u64).range(1..=1 << 32))
 }
 
-fn real(name: &'static str, default: &'static str, help: &'static str) -> Arg {
+pub(crate) fn real(name: &'static str, default: &'static str, help: &'static str) -> Arg {
     Arg::new(name)
         .long(name)
         .value_name("X")
@@ -64,7 +64,7 @@ fn floats(word: &str) -> Result<Floats, String> {
     }
 }
 
-fn dataset() -> Arg {
+pub(crate) fn dataset() -> Arg {
     Arg::new("data")
         .value_name("DATASET")
         .help("Folder of IDX files (MNIST), folder of images per class, or NPZ file with x and y")
@@ -133,58 +133,6 @@ fn demo() -> Command {
         .arg(path("data", "DATASET", "The data set").default_value("data/mnist"))
         .arg(number("epochs", "5", "How often every sample is seen"))
         .arg(threads())
-}
-
-fn train() -> Command {
-    Command::new("train")
-        .about("Train a network on a data set and write it as ONNX")
-        .after_help(
-            "Examples:\n  teff train data/mnist -o m.onnx\n  teff train data/mnist -o m.onnx --model cnn --epochs 10 --schedule one-cycle \
-             --rate 0.003 --augment\n\nCtrl-C ends the training at the next step and leaves a checkpoint; --resume goes on from it.",
-        )
-        .arg(dataset())
-        .arg(path("out", "FILE", "The ONNX file to write").short('o').required(true))
-        .arg(
-            Arg::new("model")
-                .long("model")
-                .value_name("NAME|FILE.toml")
-                .help("mlp, cnn, lenet, or a file that lists layers")
-                .default_value("mlp"),
-        )
-        .arg(number("epochs", "5", "How often every sample is seen"))
-        .arg(number("batch", "128", "Samples in a step"))
-        .arg(
-            Arg::new("optimizer")
-                .long("optimizer")
-                .help("What changes the weights")
-                .value_parser(["adam", "adamw", "sgd", "momentum", "nesterov"])
-                .default_value("adam"),
-        )
-        .arg(real("rate", "0.001", "Highest learning rate").visible_alias("lr"))
-        .arg(
-            Arg::new("schedule")
-                .long("schedule")
-                .help("How the rate changes over the training")
-                .value_parser(["constant", "step", "cosine", "one-cycle"])
-                .default_value("constant"),
-        )
-        .arg(real("momentum", "0.9", "For momentum and nesterov"))
-        .arg(real("weight-decay", "0", "Draws weights towards 0"))
-        .arg(real("label-smoothing", "0", "Share of each label spread over all classes"))
-        .arg(Arg::new("clip").long("clip").value_name("X").help("Largest norm of the gradient").value_parser(value_parser!(f64)))
-        .arg(
-            Arg::new("augment")
-                .long("augment")
-                .value_name("KINDS")
-                .help("Vary the images: shift, rotate, scale, elastic, or all, each with =AMOUNT if wanted")
-                .num_args(0..=1)
-                .require_equals(true)
-                .default_missing_value("all"),
-        )
-        .arg(seed())
-        .arg(threads())
-        .arg(path("checkpoint", "FILE", "Write a safetensors checkpoint here after each epoch, and when stopped"))
-        .arg(path("resume", "FILE", "Go on from this checkpoint"))
 }
 
 fn eval() -> Command {

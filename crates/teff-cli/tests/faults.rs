@@ -41,7 +41,7 @@ fn models_that_are_unknown_or_do_not_fit() {
     let folder = Folder::new("models");
     let data = bars(&folder);
     let message = train_fails(&folder, &data, "resnet");
-    assert!(message.contains("known are mlp, cnn, lenet"), "{message}");
+    assert!(message.contains("known are mlp, cnn, lenet, small"), "{message}");
     let toml = |name: &str, text: &str| folder.write(name, text);
 
     let message = train_fails(&folder, &data, &toml("a.toml", "[[layer]]\nkind = \"lineer\"\nout = 2\n"));

@@ -4,7 +4,7 @@ use crate::error::{Error, Result};
 use crate::metrics::{Confusion, argmax};
 use teff_data::Dataset;
 use teff_graph::passes::{for_batch, simplify, unfold_quantization};
-use teff_graph::{DType, Graph, Tensor, Type};
+use teff_graph::{DType, Graph, NodeId, Op, Tensor, Type};
 use teff_host::{Options, Plan};
 
 /// What a network said of each sample of a data set.
@@ -32,7 +32,8 @@ impl Predictions {
     }
 }
 
-/// Runs `graph`, which has one f32 input and one f32 output for one or more samples, over all samples.
+/// Runs `graph`, which has one f32 input and one f32 output for one or more samples, over all samples. A quantised network that takes
+/// 8-bit integers is given samples quantised as it dequantises them; integers that it gives are taken as logits.
 ///
 /// # Errors
 /// A graph of other inputs or outputs, or for samples of another size or number of classes than the data's.
@@ -45,6 +46,10 @@ pub fn predict(graph: &Graph, data: &Dataset, threads: usize) -> Result<Predicti
             graph.outputs().len()
         ));
     };
+    let in_floats = with_floats(graph, input)?;
+    if let Some(graph) = in_floats {
+        return predict(&graph, data, threads);
+    }
     let (x, y) = (&graph[input].ty, &graph[output.node].ty);
     let (sample, classes) = (data.sample_len(), data.classes().len());
     if x.dtype != DType::F32 || y.dtype != DType::F32 {
@@ -83,6 +88,33 @@ fn fast(graph: &Graph, batch: usize) -> Result<(Graph, usize)> {
     Ok(many.map_or((graph, batch), |many| (many, BATCH)))
 }
 
+/// The graph taking and giving floats, if it takes 8-bit integers that it dequantises, or gives 8-bit integers.
+fn with_floats(graph: &Graph, input: NodeId) -> Result<Option<Graph>> {
+    let is_byte = |d: DType| matches!(d, DType::I8 | DType::U8);
+    let ty = &graph[input].ty;
+    let output = &graph.outputs()[0];
+    if !is_byte(ty.dtype) && !is_byte(graph[output.node].ty.dtype) {
+        return Ok(None);
+    }
+    let mut given = Tensor::input(graph.input_name(input), ty.dtype, &ty.shape);
+    let mut x = given.clone();
+    if is_byte(ty.dtype) {
+        let simple = simplify(graph);
+        let dequantize =
+            simple.nodes().iter().find(|n| n.op == Op::Dequantize && n.operands[0] == simple.inputs()[0]);
+        let parameter = |i: usize| match &simple[dequantize?.operands[i]].op {
+            Op::Constant(v) => Some(Tensor::constant(v.clone())),
+            _ => None,
+        };
+        // Said by the caller, who wants floats.
+        let (Some(scale), Some(zero)) = (parameter(1), parameter(2)) else { return Ok(None) };
+        given = Tensor::input(graph.input_name(input), DType::F32, &ty.shape);
+        x = given.quantize(&scale, &zero);
+    }
+    let y = graph.instantiate(&[x]).remove(0).cast(DType::F32);
+    Ok(Some(Graph::from_tensors(&graph.name, &[given], &[(&output.name, y)])?))
+}
+
 /// The graph for samples with channels first, if it takes them last, as TFLite models do.
 fn channels_first(graph: &Graph, x: &Type, sample: &[usize]) -> Result<Option<Graph>> {
     let &[c, h, w] = sample else { return Ok(None) };
@@ -100,6 +132,20 @@ fn channels_first(graph: &Graph, x: &Type, sample: &[usize]) -> Result<Option<Gr
 mod tests {
     use super::*;
     use teff_data::Samples;
+
+    #[test]
+    fn networks_of_integers_get_samples_as_they_dequantise_them() {
+        let classes = vec!["a".to_string(), "b".to_string()];
+        let data =
+            Dataset::new(Samples::F32(vec![0.5, 1.0, 0.0, -0.25]), vec![2], vec![0, 1], classes).unwrap();
+        let x = Tensor::input("x", DType::I8, &[1, 2]);
+        let scale = Tensor::constant(teff_graph::Value::new([1, 1], vec![0.25f32]));
+        let zero = Tensor::constant(teff_graph::Value::new([1, 1], vec![-3i8]));
+        let doubled = x.dequantize(&scale, &zero) * 2.0;
+        let graph = Graph::from_tensors("g", &[x], &[("y", doubled.quantize(&scale, &zero))]).unwrap();
+        // Eighths in steps of a quarter, less the zero point.
+        assert_eq!(predict(&graph, &data, 1).unwrap().logits, vec![1.0, 5.0, -3.0, -5.0]);
+    }
 
     #[test]
     fn networks_that_take_channels_last_get_them_last() {

@@ -20,15 +20,19 @@
 //!
 //! [`Tensor`] and the graph come from `teff-graph`, data sets from `teff-data`. Here are what people train with: `nn` (layers),
 //! `optim` ([`Optimizer`], [`Schedule`]), [`Step`] (a computation captured once), `model` (networks described in TOML), `train` (the
-//! loop), `checkpoint` (safetensors), `metrics`. It knows no command line.
+//! loop), `checkpoint` (safetensors), `metrics`. What makes a network small: `folded` (a trained
+//! network made ready), `prune` (fewer channels), `qat` (training with integer weights), `quantize` (integers without training). It knows no command line.
 
 pub mod checkpoint;
 mod error;
 mod evaluate;
+pub mod folded;
 pub mod metrics;
 pub mod model;
 pub mod nn;
 mod optim;
+pub mod prune;
+pub mod qat;
 pub mod quantize;
 mod run;
 mod step;

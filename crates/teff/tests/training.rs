@@ -5,7 +5,7 @@ use std::path::Path;
 use teff::checkpoint::Checkpoint;
 use teff::data::{Augment, Dataset, Samples};
 use teff::model::{Model, ModelSpec};
-use teff::train::{Rule, Settings, Trainer};
+use teff::train::{Rule, Settings, Trainable, Trainer};
 use teff::{Error, Schedule, predict};
 
 /// 96 images of 8x8: a bright bar across (class 0) or down (class 1), somewhere.

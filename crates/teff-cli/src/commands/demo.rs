@@ -1,7 +1,7 @@
 //! `teff demo`: the main job from end to end, on real data.
 
 use super::compile::{Request, generate};
-use super::train::{Save, train, write_onnx};
+use super::train::{Loop, Save, nothing, write_onnx};
 use super::{path, threads};
 use crate::failure::{Failure, Result};
 use crate::files::{make_folder, write};
@@ -63,13 +63,23 @@ pub(crate) fn run(args: &ArgMatches, ui: &Ui) -> Result<()> {
     let mut trainer = Trainer::new(&model, &data.train, settings.clone())?;
     let checkpoint = out.join("model.checkpoint.safetensors");
     let save = Save { path: &checkpoint, every_epoch: false };
-    times.of("train", || train(&mut trainer, settings.epochs, &save, &Stop::watch(), ui))?;
+    let (epochs, stop) = (settings.epochs, Stop::watch());
+    let shown = Loop {
+        label: "epoch",
+        epochs,
+        save: &save,
+        beside: Default::default(),
+        stop: &stop,
+        ui,
+        after: &nothing,
+    };
+    times.of("train", || shown.run(&mut trainer))?;
     let graph = model.graph(100)?;
     let host =
         times.of("run the test images on the host", || Ok(predict(&graph, &data.test, settings.threads)?))?;
 
     let onnx = out.join("model.onnx");
-    times.of("write ONNX", || write_onnx(&model, &onnx))?;
+    times.of("write ONNX", || write_onnx(&model.graph(1)?, false, &onnx))?;
     let request = Request { name: "net".into(), samples: Some(&data.test), ..Request::default() };
     let generated = times.of("ONNX to C", || generate(&onnx, &request, out, ui))?;
     let native =

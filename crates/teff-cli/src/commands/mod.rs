@@ -7,7 +7,7 @@ mod inspect;
 pub(crate) mod quantize;
 mod run;
 pub(crate) mod sim;
-mod train;
+pub(crate) mod train;
 mod unsupported;
 mod verify;
 

@@ -13,6 +13,7 @@ mod indexing;
 mod layout;
 mod loss;
 mod normalize;
+mod quantize;
 mod recurrent;
 mod reduce;
 mod windows;
@@ -61,9 +62,9 @@ impl Tensor {
         }
     }
 
-    /// A tensor that carries an error of operation `op`.
+    /// A tensor that carries an error of operation `op`, or the error that one of its operands carries.
     #[track_caller]
-    pub(crate) fn invalid(op: &'static str, operands: &[&Tensor], reason: impl Into<String>) -> Tensor {
+    pub fn invalid(op: &'static str, operands: &[&Tensor], reason: impl Into<String>) -> Tensor {
         if let Some(invalid) = operands.iter().find(|t| t.0.error.is_some()) {
             return (*invalid).clone();
         }

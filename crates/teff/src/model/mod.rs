@@ -7,6 +7,7 @@ pub use spec::{LayerSpec, ModelSpec, Outputs};
 
 use crate::error::Result;
 use crate::nn::{Layer, Pass, Sequential};
+use crate::train::Trainable;
 use teff_graph::{DType, Graph, Param, Tensor};
 
 /// A network: layers one after another, built for samples of a certain shape.
@@ -20,17 +21,29 @@ pub struct Model {
     layers: Vec<Box<dyn Layer>>,
 }
 
-impl Model {
-    /// The network applied to a batch `[N, ..input]`.
-    pub fn forward(&self, x: &Tensor, pass: &Pass) -> Tensor {
+impl Trainable for Model {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn input(&self) -> &[usize] {
+        &self.input
+    }
+
+    fn output(&self) -> &[usize] {
+        &self.output
+    }
+
+    fn forward(&self, x: &Tensor, pass: &Pass) -> Tensor {
         x.sequential(&self.layers, pass)
     }
 
-    /// Everything it holds.
-    pub fn params(&self) -> Vec<Param> {
+    fn params(&self) -> Vec<Param> {
         self.layers.iter().flat_map(|l| l.params()).collect()
     }
+}
 
+impl Model {
     /// How many numbers it holds.
     pub fn size(&self) -> usize {
         self.params().iter().map(|p| p.ty().len()).sum()

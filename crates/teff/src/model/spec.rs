@@ -86,10 +86,11 @@ pub struct ModelSpec {
 }
 
 /// Names and texts of the networks that come with teff.
-const PRESETS: [(&str, &str); 3] = [
+const PRESETS: [(&str, &str); 4] = [
     ("mlp", include_str!("presets/mlp.toml")),
     ("cnn", include_str!("presets/cnn.toml")),
     ("lenet", include_str!("presets/lenet.toml")),
+    ("small", include_str!("presets/small.toml")),
 ];
 
 impl ModelSpec {

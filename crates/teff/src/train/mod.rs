@@ -8,7 +8,6 @@ pub use settings::{Rule, Settings};
 use crate::checkpoint::Checkpoint;
 use crate::error::{Error, Result};
 use crate::metrics::argmax;
-use crate::model::Model;
 use crate::nn::Pass;
 use crate::optim::Optimizer;
 use crate::step::Step;
@@ -36,9 +35,27 @@ pub struct Progress {
     pub rate: f64,
 }
 
+/// What can be trained: a [`crate::model::Model`], or a [`crate::network::Network`] as it is or quantised.
+pub trait Trainable {
+    /// What it is called.
+    fn name(&self) -> &str;
+
+    /// Shape of one sample, such as `[1, 28, 28]`.
+    fn input(&self) -> &[usize];
+
+    /// Shape of what it gives for one sample, such as `[10]`.
+    fn output(&self) -> &[usize];
+
+    /// The network applied to a batch `[N, ..input]`.
+    fn forward(&self, x: &Tensor, pass: &Pass) -> Tensor;
+
+    /// Everything it holds, trained or not, in a fixed order and with names that differ.
+    fn params(&self) -> Vec<Param>;
+}
+
 /// A model being trained.
 pub struct Trainer<'a> {
-    model: &'a Model,
+    model: &'a dyn Trainable,
     data: &'a Dataset,
     settings: Settings,
     optimizer: Optimizer,
@@ -64,22 +81,22 @@ impl<'a> Trainer<'a> {
     ///
     /// # Errors
     /// Settings out of range, samples of another shape than the model's, fewer samples than a batch.
-    pub fn new(model: &'a Model, data: &'a Dataset, settings: Settings) -> Result<Trainer<'a>> {
+    pub fn new(model: &'a dyn Trainable, data: &'a Dataset, settings: Settings) -> Result<Trainer<'a>> {
         settings.check()?;
         let setting = |reason: String| Err(Error::Setting(reason));
-        if data.shape() != model.input {
+        if data.shape() != model.input() {
             return setting(format!(
                 "the model takes samples of shape {:?}, the data has {:?}",
-                model.input,
+                model.input(),
                 data.shape()
             ));
         }
         let classes = data.classes().len();
-        if model.output != [classes] {
+        if model.output() != [classes] {
             return setting(format!(
                 "the model gives {:?} numbers a sample, the data has {classes} classes; end the model with a linear layer of \
                  out = \"classes\"",
-                model.output
+                model.output()
             ));
         }
         if data.len() < settings.batch {
@@ -247,7 +264,7 @@ impl<'a> Trainer<'a> {
             out.tensors.insert(p.name().to_string(), p.value().clone());
         }
         let text = [
-            ("model", self.model.name.clone()),
+            ("model", self.model.name().to_string()),
             ("epoch", self.epoch.to_string()),
             ("step", self.step_in_epoch.to_string()),
             ("sums", format!("{:?} {} {}", self.sums.loss, self.sums.steps, self.sums.right)),

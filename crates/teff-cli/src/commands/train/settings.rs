@@ -1,0 +1,144 @@
+//! What the options of `teff train` ask for.
+
+use super::super::threads;
+use crate::failure::{During, Failure, Result};
+use crate::files::read;
+use clap::ArgMatches;
+use clap::parser::ValueSource;
+use std::path::Path;
+use teff::Schedule;
+use teff::data::Augment;
+use teff::model::ModelSpec;
+use teff::prune::Criterion;
+use teff::qat::{Bits, Widths};
+use teff::quantize::Interface;
+use teff::train::{Rule, Settings};
+
+/// A preset by name, or a file.
+pub(super) fn spec(name: &str) -> Result<ModelSpec> {
+    if let Some(spec) = ModelSpec::preset(name) {
+        return Ok(spec);
+    }
+    if !name.ends_with(".toml") {
+        let known: Vec<&str> = ModelSpec::presets().collect();
+        return Err(Failure::new(format!(
+            "no model is called {name:?}; known are {}, and files ending in .toml that list layers",
+            known.join(", ")
+        )));
+    }
+    let text = String::from_utf8(read(Path::new(name))?)
+        .map_err(|_| Failure::new(format!("{name} is no text; a model file is TOML in UTF-8")))?;
+    Ok(ModelSpec::parse(name, &text)?)
+}
+
+pub(super) fn settings(args: &ArgMatches) -> Result<Settings> {
+    let number = |name: &str| *args.get_one::<u64>(name).expect("has a default") as usize;
+    let real = |name: &str| *args.get_one::<f64>(name).expect("has a default");
+    let word = |name: &str| args.get_one::<String>(name).expect("has a default").as_str();
+    let given = |name: &str| args.value_source(name) == Some(ValueSource::CommandLine);
+    let from_file = args.contains_id("from");
+    let momentum = real("momentum");
+    let seed = *args.get_one::<u64>("seed").expect("has a default");
+    Ok(Settings {
+        epochs: if from_file && !given("epochs") { 0 } else { number("epochs") },
+        batch: number("batch"),
+        rate: real("rate"),
+        schedule: match word("schedule") {
+            "constant" => Schedule::Constant,
+            "step" => Schedule::Step { every: 1.0 / 3.0, factor: 0.1 },
+            "cosine" => Schedule::Cosine,
+            "one-cycle" => Schedule::OneCycle { warmup: 0.3 },
+            _ => unreachable!("clap knows the schedules"),
+        },
+        rule: match word("optimizer") {
+            "adam" => Rule::Adam,
+            "adamw" => Rule::AdamW,
+            "sgd" => Rule::Sgd { momentum: 0.0, nesterov: false },
+            "momentum" => Rule::Sgd { momentum, nesterov: false },
+            "nesterov" => Rule::Sgd { momentum, nesterov: true },
+            _ => unreachable!("clap knows the optimisers"),
+        },
+        label_smoothing: real("label-smoothing"),
+        weight_decay: real("weight-decay"),
+        clip_norm: args.get_one::<f64>("clip").copied(),
+        augment: args.get_one::<String>("augment").map(|kinds| augment(kinds, seed)).transpose()?,
+        seed,
+        threads: threads(args),
+    })
+}
+
+/// `all`, or a list such as `shift=2,rotate,elastic=24`.
+fn augment(kinds: &str, seed: u64) -> Result<Augment> {
+    let all = Augment { seed, ..Augment::default() };
+    if kinds == "all" {
+        return Ok(all);
+    }
+    let mut chosen = Augment { seed, ..Augment::none() };
+    for kind in kinds.split(',') {
+        let (name, amount) = kind.split_once('=').map_or((kind, None), |(n, a)| (n, Some(a)));
+        let amount: Option<f32> = amount
+            .map(str::parse)
+            .transpose()
+            .map_err(|_| Failure::new(format!("{kind:?} is no amount; write {name}=NUMBER")))
+            .during("--augment")?;
+        let (setting, default) = match name {
+            "shift" => (&mut chosen.shift, all.shift),
+            "rotate" => (&mut chosen.rotate, all.rotate),
+            "scale" => (&mut chosen.scale, all.scale),
+            "elastic" => (&mut chosen.elastic_alpha, all.elastic_alpha),
+            _ => {
+                return Err(Failure::new(format!(
+                    "--augment: nothing is called {name:?}; known are shift (pixels), rotate (degrees), scale (share), elastic \
+                     (strength), all"
+                )));
+            }
+        };
+        *setting = amount.unwrap_or(default);
+    }
+    Ok(chosen)
+}
+
+/// Quantised training: the bits, and how to train.
+pub(super) fn quantised(args: &ArgMatches, float: &Settings) -> Option<(Widths, Settings)> {
+    let default = *args.get_one::<Bits>("qat")?;
+    let layers = args.get_many::<(String, Bits)>("qat-layer").into_iter().flatten().cloned().collect();
+    let settings = Settings {
+        epochs: *args.get_one::<u64>("qat-epochs").expect("has a default") as usize,
+        rate: *args.get_one::<f64>("qat-rate").expect("has a default"),
+        schedule: Schedule::Cosine,
+        ..float.clone()
+    };
+    Some((Widths { default, layers }, settings))
+}
+
+/// What a quantised network takes and gives.
+pub(super) fn interface(args: &ArgMatches) -> Interface {
+    match args.get_one::<String>("io").expect("has a default").as_str() {
+        "float" => Interface::Float,
+        "int8" => Interface::Int8,
+        _ => unreachable!("clap knows both"),
+    }
+}
+
+/// What is pruned, and how to train while it is.
+pub(super) struct Pruning {
+    pub(super) share: f64,
+    pub(super) criterion: Criterion,
+    pub(super) settings: Settings,
+}
+
+/// Pruning, if it is asked for.
+pub(super) fn pruning(args: &ArgMatches, float: &Settings) -> Option<Pruning> {
+    let share = *args.get_one::<f64>("prune")?;
+    let settings = Settings {
+        epochs: *args.get_one::<u64>("prune-epochs").expect("has a default") as usize,
+        rate: *args.get_one::<f64>("prune-rate").expect("has a default"),
+        ..float.clone()
+    };
+    let criterion = match args.get_one::<String>("prune-by").expect("has a default").as_str() {
+        "taylor" => Criterion::Taylor,
+        "magnitude" => Criterion::Magnitude,
+        _ => unreachable!("clap knows the criteria"),
+    };
+    Some(Pruning { share, criterion, settings })
+}
