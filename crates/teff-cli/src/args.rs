@@ -201,6 +201,16 @@ fn compile() -> Command {
                 .default_value("generic"),
         )
         .arg(
+            Arg::new("board")
+                .long("board")
+                .help("The board: its processor is the target, its flash and RAM are limits")
+                .value_parser(teff::compile::Board::ALL.map(|b| b.name))
+                .conflicts_with("target"),
+        )
+        .arg(limit("flash", "Most bytes of flash, such as 128K: a network with more is refused, with what takes the space"))
+        .arg(limit("ram", "Most bytes of RAM for intermediate values, such as 20K"))
+        .arg(switch("size", "Compile the C with the target's compiler (-O3) and print what code, tables and RAM take"))
+        .arg(
             Arg::new("float")
                 .long("float")
                 .value_name("ERROR|exact")
@@ -236,6 +246,10 @@ fn compile() -> Command {
         ))
 }
 
+fn limit(name: &'static str, help: &'static str) -> Arg {
+    Arg::new(name).long(name).value_name("SIZE").help(help).value_parser(bytes)
+}
+
 fn inspect() -> Command {
     Command::new("inspect")
         .about("Print a model as a graph of teff's operations")
@@ -243,4 +257,16 @@ fn inspect() -> Command {
         .arg(switch("full", "Print every constant whole, so that the text can be read back"))
         .arg(input_shape())
         .arg(switch("simplify", "Simplify the graph first, as the compiler does"))
+}
+
+/// A number of bytes, with K for 1024 or M for 1024 K behind it.
+pub(crate) fn bytes(text: &str) -> Result<usize, String> {
+    let (digits, unit) = match text.strip_suffix(['K', 'k']) {
+        Some(digits) => (digits, 1 << 10),
+        None => text.strip_suffix(['M', 'm']).map_or((text, 1), |digits| (digits, 1 << 20)),
+    };
+    let n: Option<usize> = digits.parse().ok();
+    n.and_then(|n| n.checked_mul(unit))
+        .filter(|n| *n > 0)
+        .ok_or("give bytes, such as 120000, 128K or 1M".into())
 }

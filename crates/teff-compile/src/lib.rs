@@ -38,6 +38,7 @@
 //! `plan/` gives memory its addresses. `c/` prints C and `rust/` Rust, from the same Program; `printing` is what both do alike. A
 //! printer for another language is a folder beside them. `target` is what is known of machines, `budget` what a Program takes of one.
 
+mod board;
 mod budget;
 pub mod c;
 mod error;
@@ -49,9 +50,10 @@ pub mod program;
 pub mod rust;
 mod sample;
 mod target;
+pub use board::Board;
 pub use budget::{Budget, KernelBudget};
 pub use error::Error;
-pub use integer::integer;
+pub use integer::{integer, left_in_floats};
 pub use program::Program;
 pub use sample::Sample;
 pub use target::{Cycles, Floats, Target};

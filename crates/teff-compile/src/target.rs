@@ -108,8 +108,63 @@ impl Target {
         },
     };
 
+    /// Cortex-M3: 64-bit products, no float unit. LDR 2, MUL 1, SDIV 2 to 12: Arm DDI 0337H, table 3-1; software floats as on the
+    /// Cortex-M0+, whose library needs about half as many instructions here.
+    pub const CORTEX_M3: Target = Target {
+        name: "cortex-m3",
+        word_products: false,
+        sums: 8,
+        cycles: Cycles {
+            int_divide: 8.0,
+            float_add: 45.0,
+            float_multiply: 40.0,
+            float_divide: 150.0,
+            function: 1500.0,
+            turn: 3.0,
+            ..Target::CORTEX_M0PLUS.cycles
+        },
+        ..Target::CORTEX_M0PLUS
+    };
+
+    /// Cortex-M4 with its float unit: VADD, VMUL 1, VDIV 14: Arm DDI 0439B, table 7-1.
+    pub const CORTEX_M4: Target = Target {
+        name: "cortex-m4",
+        sums: 12,
+        float_unit: true,
+        cycles: Cycles {
+            float_add: 1.0,
+            float_multiply: 1.0,
+            float_divide: 14.0,
+            function: 120.0,
+            ..Target::CORTEX_M3.cycles
+        },
+        ..Target::CORTEX_M3
+    };
+
+    /// Cortex-M33 with its float unit, as in the RP2350; its loads take a cycle where nothing waits for them.
+    pub const CORTEX_M33: Target = Target {
+        name: "cortex-m33",
+        cycles: Cycles { load: 1.5, store: 1.0, ..Target::CORTEX_M4.cycles },
+        ..Target::CORTEX_M4
+    };
+
+    /// A small RISC-V core with multiplication and compressed instructions and no float unit, as in the ESP32-C3.
+    pub const RV32IMC: Target = Target {
+        name: "rv32imc",
+        sums: 12,
+        cycles: Cycles { int_divide: 33.0, ..Target::CORTEX_M3.cycles },
+        ..Target::CORTEX_M3
+    };
+
     /// All targets.
-    pub const ALL: [Target; 2] = [Target::GENERIC, Target::CORTEX_M0PLUS];
+    pub const ALL: [Target; 6] = [
+        Target::GENERIC,
+        Target::CORTEX_M0PLUS,
+        Target::CORTEX_M3,
+        Target::CORTEX_M4,
+        Target::CORTEX_M33,
+        Target::RV32IMC,
+    ];
 
     /// The target of this name.
     pub fn from_name(name: &str) -> Option<Target> {

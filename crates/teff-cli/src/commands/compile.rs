@@ -1,5 +1,8 @@
 //! `teff compile`.
 
+mod fit;
+mod size;
+
 use super::path;
 use crate::failure::{Failure, Result};
 use crate::files::{make_folder, write};
@@ -8,9 +11,11 @@ use clap::ArgMatches;
 use serde_json::json;
 use std::path::{Path, PathBuf};
 use teff::compile::program::Products;
-use teff::compile::{Budget, Floats, Options, Program, Sample, Target, c, plan, rust};
+use teff::compile::{Board, Budget, Floats, Options, Program, Sample, Target, c, plan, rust};
 use teff::data::Dataset;
 use teff::graph::{DType, Graph, Num, Value, evaluate, random_bits};
+
+use fit::Limits;
 
 /// How to compile.
 pub(crate) struct Request<'a> {
@@ -22,6 +27,8 @@ pub(crate) struct Request<'a> {
     pub(crate) target: Target,
     /// What becomes of floats where the machine has no unit for them.
     pub(crate) floats: Floats,
+    /// What there is of flash and RAM.
+    pub(crate) limits: Limits,
     /// Where the inputs of the self-test come from; invented ones otherwise.
     pub(crate) samples: Option<&'a Dataset>,
 }
@@ -34,6 +41,7 @@ impl Default for Request<'_> {
             language: Language::default(),
             target: Target::GENERIC,
             floats: Floats::default(),
+            limits: Limits::default(),
             samples: None,
         }
     }
@@ -57,6 +65,8 @@ pub(crate) struct Generated {
     pub(crate) program: Program,
     pub(crate) budget: Budget,
     pub(crate) files: Vec<PathBuf>,
+    /// What the user should know of the graph.
+    pub(crate) notes: Vec<String>,
 }
 
 /// How many inputs the self-test has, and the multiply-accumulates that the plain evaluator may spend on their outputs before there are
@@ -76,21 +86,36 @@ pub(crate) fn run(args: &ArgMatches, ui: &Ui) -> Result<()> {
     }
     let word = |name: &str| args.get_one::<String>(name).expect("has a default").as_str();
     let data = args.get_one::<PathBuf>("data").map(teff::data::open).transpose()?;
+    let board = args.get_one::<String>("board").and_then(|name| Board::from_name(name));
     let request = Request {
         name: word("name").into(),
         input_shapes: super::input_shapes(args),
-        target: Target::from_name(word("target")).expect("one of those that are known"),
+        target: board.map_or_else(
+            || Target::from_name(word("target")).expect("one of those that are known"),
+            |b| b.target,
+        ),
+        limits: Limits { board, flash: args.get_one("flash").copied(), ram: args.get_one("ram").copied() },
         floats: *args.get_one("float").expect("has a default"),
         language: language(word("language"), args.get_one::<String>("arena").map(String::as_str))?,
         samples: data.as_ref().map(|d| &d.test),
     };
     let folder = path(args, "out");
     let generated = generate(path(args, "model"), &request, folder, ui)?;
+    let size = match request.language {
+        Language::C(_) if args.get_flag("size") => Some(size::size(folder, &request.name, &request.target)?),
+        Language::Rust(_) if args.get_flag("size") => {
+            return Err(Failure::new("--size is for C; of Rust, the linker's map says it"));
+        }
+        _ => None,
+    };
+    if let Some(size) = size {
+        request.limits.check(&generated.program, &generated.budget, size.code)?;
+    }
     let b = &generated.budget;
     let mut rows = vec![["layer", "operations", "result", "weights", "MACs"].map(String::from).to_vec()];
     for k in &b.kernels {
         rows.push(vec![
-            k.label.clone().unwrap_or_else(|| "-".into()),
+            k.label.as_deref().map_or("-", short).into(),
             k.ops.join(" "),
             k.result.to_string(),
             grouped(k.weight_bytes),
@@ -98,9 +123,19 @@ pub(crate) fn run(args: &ArgMatches, ui: &Ui) -> Result<()> {
         ]);
     }
     let names: Vec<String> = generated.files.iter().map(|f| f.display().to_string()).collect();
-    let notes: String = b.notes().iter().map(|note| format!("\n{note}")).collect();
+    let mut notes = generated.notes.clone();
+    notes.extend(b.notes());
+    if let Some(s) = size {
+        notes.push(format!(
+            "compiled with -O3: code {} bytes, tables {}, RAM {}",
+            grouped(s.code),
+            grouped(s.tables),
+            grouped(s.ram)
+        ));
+    }
+    let text_of_notes: String = notes.iter().map(|note| format!("\n{note}")).collect();
     let text = format!(
-        "{}{notes}\nflash for weights {} bytes, RAM {} bytes, {} multiply-accumulates\nwrote {}",
+        "{}{text_of_notes}\nflash for weights {} bytes, RAM {} bytes, {} multiply-accumulates\nwrote {}",
         table(&rows),
         grouped(b.flash_weights),
         grouped(b.ram_arena),
@@ -111,7 +146,8 @@ pub(crate) fn run(args: &ArgMatches, ui: &Ui) -> Result<()> {
         &text,
         &json!({
             "flash_weights": b.flash_weights, "ram": b.ram_arena, "macs": b.macs, "files": names,
-            "notes": b.notes(),
+            "notes": notes,
+            "size": size.map(|s| json!({ "code": s.code, "tables": s.tables, "ram": s.ram })),
             "layers": b.kernels.iter().map(|k| json!({
                 "label": k.label, "ops": k.ops, "result": k.result.to_string(), "weight_bytes": k.weight_bytes, "macs": k.macs,
                 "products": products(&k.products),
@@ -119,6 +155,11 @@ pub(crate) fn run(args: &ArgMatches, ui: &Ui) -> Result<()> {
         }),
     );
     Ok(())
+}
+
+/// The name of a layer for a table: converters that fuse layers join all their names with semicolons, of which the first says enough.
+fn short(label: &str) -> &str {
+    label.split(';').next().unwrap_or(label)
 }
 
 /// How the products of a layer are computed.
@@ -143,15 +184,20 @@ pub(crate) fn generate(model: &Path, request: &Request, folder: &Path, ui: &Ui) 
     };
     let program = teff::compile::compile(&graph, &options)?;
     let samples = samples(&graph, request.samples, program.kernels.iter().map(|k| k.macs).sum())?;
-    make_folder(folder)?;
     let (program, texts) = printed(program, request.language, &samples);
+    let budget = Budget::new(&program, &options.target);
+    request.limits.check(&program, &budget, 0)?;
+    let left = teff::compile::left_in_floats(&graph)?;
+    let notes =
+        left.into_iter().map(|(layer, reason)| format!("{layer} stays in floats: {reason}")).collect();
+    make_folder(folder)?;
     let mut files = Vec::new();
     for (ending, text) in texts {
         let path = folder.join(format!("{}{ending}", request.name));
         write(&path, text.as_bytes())?;
         files.push(path);
     }
-    Ok(Generated { budget: Budget::new(&program, &options.target), program, files })
+    Ok(Generated { budget, program, files, notes })
 }
 
 /// The program with the memory plan of the language, and the files, by what follows the network's name in theirs.

@@ -11,6 +11,7 @@
 
 mod affine;
 mod known;
+mod left;
 mod linear;
 mod requantize;
 mod softmax;
@@ -18,6 +19,7 @@ mod table;
 
 use affine::{Affine, Scale, along, uniform};
 use known::Known;
+pub use left::left_in_floats;
 use requantize::{Target, requantize};
 use std::collections::HashMap;
 use table::Sources;

@@ -1,6 +1,6 @@
 //! The arguments of `teff quantize`.
 
-use crate::args::{input_shape, model, number, path, seed, threads};
+use crate::args::{bytes, input_shape, model, number, path, seed, threads};
 use clap::{Arg, ArgAction, Command};
 use teff::quantize::Calibration;
 
@@ -108,18 +108,6 @@ fn layer(text: &str) -> Result<(String, u8), String> {
         }
         _ => Err(wanted.into()),
     }
-}
-
-/// A number of bytes, with K for 1024 or M for 1024 K behind it.
-fn bytes(text: &str) -> Result<usize, String> {
-    let (digits, unit) = match text.strip_suffix(['K', 'k']) {
-        Some(digits) => (digits, 1 << 10),
-        None => text.strip_suffix(['M', 'm']).map_or((text, 1), |digits| (digits, 1 << 20)),
-    };
-    let n: Option<usize> = digits.parse().ok();
-    n.and_then(|n| n.checked_mul(unit))
-        .filter(|n| *n > 0)
-        .ok_or("give bytes, such as 120000, 128K or 1M".into())
 }
 
 fn calibration(text: &str) -> Result<Option<Calibration>, String> {

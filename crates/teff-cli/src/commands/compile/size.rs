@@ -1,0 +1,64 @@
+//! What generated C takes, by the target's own compiler.
+
+use crate::failure::{During, Failure, Result};
+use std::path::Path;
+use std::process::Command;
+use teff::compile::Target;
+
+/// Bytes as the sections of the object file have them.
+#[derive(Clone, Copy)]
+pub(crate) struct Size {
+    pub(crate) code: usize,
+    pub(crate) tables: usize,
+    pub(crate) ram: usize,
+}
+
+/// Compiles `FOLDER/NAME.c` with -O3 for the target and counts.
+///
+/// # Errors
+/// When there is no compiler for the target, or it refuses the file.
+pub(crate) fn size(folder: &Path, name: &str, target: &Target) -> Result<Size> {
+    let (compiler, counter, flags) = match target.name {
+        "generic" => ("gcc", "size", vec![]),
+        "rv32imc" => (
+            "riscv64-unknown-elf-gcc",
+            "riscv64-unknown-elf-size",
+            vec!["-march=rv32imc".to_string(), "-mabi=ilp32".to_string()],
+        ),
+        cortex => (
+            "arm-none-eabi-gcc",
+            "arm-none-eabi-size",
+            vec![format!("-mcpu={cortex}"), "-mthumb".to_string()],
+        ),
+    };
+    let object = std::env::temp_dir().join(format!("teff-size-{}-{name}.o", std::process::id()));
+    let counted = count(compiler, counter, &flags, &folder.join(format!("{name}.c")), &object);
+    let _ = std::fs::remove_file(&object);
+    counted
+}
+
+fn count(compiler: &str, counter: &str, flags: &[String], source: &Path, object: &Path) -> Result<Size> {
+    let missing =
+        |tool: &str| format!("--size runs {tool}; install it (Debian: gcc-arm-none-eabi for Cortex-M)");
+    let mut compile = Command::new(compiler);
+    compile.args(flags).args(["-std=c99", "-O3", "-c"]).arg(source).arg("-o").arg(object);
+    let built = compile.output().during(missing(compiler))?;
+    if !built.status.success() {
+        return Err(Failure::new(format!("{compiler}: {}", String::from_utf8_lossy(&built.stderr))));
+    }
+    let listed = Command::new(counter).arg("-A").arg(object).output().during(missing(counter))?;
+    let mut size = Size { code: 0, tables: 0, ram: 0 };
+    for line in String::from_utf8_lossy(&listed.stdout).lines() {
+        let mut words = line.split_whitespace();
+        let (Some(section), Some(Ok(bytes))) = (words.next(), words.next().map(str::parse::<usize>)) else {
+            continue;
+        };
+        match section {
+            s if s.starts_with(".text") => size.code += bytes,
+            s if s.starts_with(".rodata") => size.tables += bytes,
+            s if s.starts_with(".bss") || s.starts_with(".data") => size.ram += bytes,
+            _ => {}
+        }
+    }
+    Ok(size)
+}

@@ -1,0 +1,66 @@
+//! Layers of quantised graphs that stay floats, and why.
+
+use teff_graph::{Graph, NodeId, Op};
+
+/// The name of each layer of a quantised graph that sums products of floats, and why it could not be rewritten; none when nothing is
+/// quantised.
+///
+/// # Errors
+/// None on a graph that passed its verifier; one here is a defect.
+pub fn left_in_floats(graph: &Graph) -> Result<Vec<(String, &'static str)>, teff_graph::Error> {
+    let quantised = |op: &Op| matches!(op, Op::Quantize { .. } | Op::Dequantize);
+    if !graph.nodes().iter().any(|n| quantised(&n.op)) {
+        return Ok(Vec::new());
+    }
+    let rewritten = super::integer(&teff_graph::passes::freeze(graph))?;
+    let rewritten = teff_graph::passes::simplify(&rewritten);
+    let mut left = Vec::new();
+    for id in rewritten.ids() {
+        let node = &rewritten[id];
+        if !node.ty.dtype.is_float() {
+            continue;
+        }
+        let reason = match &node.op {
+            Op::MatMul | Op::Conv(_) => {
+                match (
+                    comes_quantised(&rewritten, node.operands[0]),
+                    comes_quantised(&rewritten, node.operands[1]),
+                ) {
+                    (false, _) => "its input is not quantised",
+                    (_, false) => "its weights are not quantised",
+                    _ => "its sums may exceed 32 bits, or scales differ along what is summed",
+                }
+            }
+            Op::ConvTranspose { .. } => "transposed convolutions are not computed in integers",
+            _ => continue,
+        };
+        left.push((label(&rewritten, id), reason));
+    }
+    Ok(left)
+}
+
+/// Whether a float is an integer with a scale, moved at most.
+fn comes_quantised(graph: &Graph, id: NodeId) -> bool {
+    let node = &graph[id];
+    match &node.op {
+        Op::Dequantize => true,
+        Op::Reshape(_) | Op::Permute(_) | Op::Broadcast(_) | Op::Slice(_) | Op::Pad(_) => {
+            comes_quantised(graph, node.operands[0])
+        }
+        _ => false,
+    }
+}
+
+/// The label of a node, or of the first behind it that has one.
+fn label(graph: &Graph, id: NodeId) -> String {
+    let mut at = id;
+    loop {
+        if let Some(label) = &graph[at].label {
+            return label.to_string();
+        }
+        match graph.ids().find(|user| graph[*user].operands.contains(&at)) {
+            Some(user) => at = user,
+            None => return format!("node {}", id.index()),
+        }
+    }
+}
