@@ -122,6 +122,10 @@ pub(crate) fn run(args: &ArgMatches, ui: &Ui) -> Result<()> {
             grouped(k.macs as usize),
         ]);
     }
+    let gap = match b.ram_arena.saturating_sub(b.ram_lower_bound) {
+        0 => String::new(),
+        more => format!(" ({} more than any plan needs)", grouped(more)),
+    };
     let names: Vec<String> = generated.files.iter().map(|f| f.display().to_string()).collect();
     let mut notes = generated.notes.clone();
     notes.extend(b.notes());
@@ -135,7 +139,7 @@ pub(crate) fn run(args: &ArgMatches, ui: &Ui) -> Result<()> {
     }
     let text_of_notes: String = notes.iter().map(|note| format!("\n{note}")).collect();
     let text = format!(
-        "{}{text_of_notes}\nflash for weights {} bytes, RAM {} bytes, {} multiply-accumulates\nwrote {}",
+        "{}{text_of_notes}\nflash for weights {} bytes, RAM {} bytes{gap}, {} multiply-accumulates\nwrote {}",
         table(&rows),
         grouped(b.flash_weights),
         grouped(b.ram_arena),
@@ -145,7 +149,7 @@ pub(crate) fn run(args: &ArgMatches, ui: &Ui) -> Result<()> {
     ui.result(
         &text,
         &json!({
-            "flash_weights": b.flash_weights, "ram": b.ram_arena, "macs": b.macs, "files": names,
+            "flash_weights": b.flash_weights, "ram": b.ram_arena, "ram_lower_bound": b.ram_lower_bound, "macs": b.macs, "files": names,
             "notes": notes,
             "size": size.map(|s| json!({ "code": s.code, "tables": s.tables, "ram": s.ram })),
             "layers": b.kernels.iter().map(|k| json!({

@@ -73,6 +73,7 @@ impl Walk<'_> {
         let operands: Vec<Tensor> = node.operands.iter().map(|o| self.made[o.index()].clone()).collect();
         let in_integers = match &node.op {
             Op::Quantize { .. } => self.quantized(id),
+            Op::Pool { kind: PoolKind::Max, .. } => self.pooled_integers(id),
             _ => None,
         };
         let tensor = in_integers.unwrap_or_else(|| Tensor::apply(node.op.clone(), &operands));
@@ -158,6 +159,14 @@ impl Walk<'_> {
             }
             None => a.moved(&node.op, channel),
         }
+    }
+
+    /// The largest integers of windows, requantised once a window where nothing else needs what is pooled.
+    fn pooled_integers(&self, id: NodeId) -> Option<Tensor> {
+        let node = &self.graph[id];
+        let q = node.operands[0];
+        let (before, target) = self.before.get(&q).filter(|_| self.uses[q.index()] == 1)?;
+        requantize(&before.moved(&node.op, |axis| (axis < 2).then_some(axis))?, target)
     }
 
     /// The integers behind a node.

@@ -63,11 +63,17 @@ fn shortened(e: &Expr, buffers: &[Buffer]) -> Option<Expr> {
     let Expr::Binary(Binary::Shr, rounded, n) = &**e else { return None };
     let Expr::Binary(Binary::Add, product, half) = &**rounded else { return None };
     let Expr::Binary(Binary::Mul, a, m) = &**product else { return None };
-    let n = constant(n).filter(|n| (33..=63).contains(n))?;
+    let n = constant(n).filter(|n| (1..=63).contains(n))?;
     if constant(half)? != 1 << (n - 1) || e.dtype() != DType::I64 {
         return None;
     }
     let (a, m) = (word(a)?, factor(m, buffers)?);
+    // A factor with room above takes a power of two that the shift takes back.
+    let up = (33 - n).max(0);
+    let (m, n) = match &m {
+        _ if up == 0 => (m, n),
+        m => (Expr::int(DType::I32, constant(m).map(|m| m << up).filter(|m| *m < 1 << 31)? as i64), n + up),
+    };
     let high = Expr::MulHigh(Box::new([a, m]));
     let rounded = Expr::binary(Binary::Add, high, Expr::int(DType::I32, 1 << (n - 33)));
     Some(Expr::binary(Binary::Shr, rounded, Expr::int(DType::I32, (n - 32) as i64)))
