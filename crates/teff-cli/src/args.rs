@@ -209,7 +209,7 @@ fn compile() -> Command {
         )
         .arg(limit("flash", "Most bytes of flash, such as 128K: a network with more is refused, with what takes the space"))
         .arg(limit("ram", "Most bytes of RAM for intermediate values, such as 20K"))
-        .arg(switch("size", "Compile the C with the target's compiler (-O3) and print what code, tables and RAM take"))
+        .arg(switch("size", "Compile the C with the target's compiler (-O2) and print what code, tables and RAM take"))
         .arg(
             Arg::new("float")
                 .long("float")

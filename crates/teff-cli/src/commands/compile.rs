@@ -131,7 +131,7 @@ pub(crate) fn run(args: &ArgMatches, ui: &Ui) -> Result<()> {
     notes.extend(b.notes());
     if let Some(s) = size {
         notes.push(format!(
-            "compiled with -O3: code {} bytes, tables {}, RAM {}",
+            "compiled with -O2: code {} bytes, tables {}, RAM {}",
             grouped(s.code),
             grouped(s.tables),
             grouped(s.ram)

@@ -59,7 +59,7 @@ impl<'a> Lowering<'a> {
         }
         self.repeat("j", count, write)?;
         if let Some(Stmt::For { rolled, .. }) = self.builder.body.last_mut() {
-            *rolled = count > 3;
+            *rolled = count > if self.target.word_products { 2 } else { 3 };
         }
         Ok(())
     }

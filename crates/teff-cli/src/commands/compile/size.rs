@@ -13,7 +13,7 @@ pub(crate) struct Size {
     pub(crate) ram: usize,
 }
 
-/// Compiles `FOLDER/NAME.c` with -O3 for the target and counts.
+/// Compiles `FOLDER/NAME.c` with -O2 for the target and counts.
 ///
 /// # Errors
 /// When there is no compiler for the target, or it refuses the file.
@@ -41,7 +41,7 @@ fn count(compiler: &str, counter: &str, flags: &[String], source: &Path, object:
     let missing =
         |tool: &str| format!("--size runs {tool}; install it (Debian: gcc-arm-none-eabi for Cortex-M)");
     let mut compile = Command::new(compiler);
-    compile.args(flags).args(["-std=c99", "-O3", "-c"]).arg(source).arg("-o").arg(object);
+    compile.args(flags).args(["-std=c99", "-O2", "-c"]).arg(source).arg("-o").arg(object);
     let built = compile.output().during(missing(compiler))?;
     if !built.status.success() {
         return Err(Failure::new(format!("{compiler}: {}", String::from_utf8_lossy(&built.stderr))));
