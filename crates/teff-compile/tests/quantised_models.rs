@@ -11,13 +11,15 @@ use std::process::Command;
 use teff_compile::{Budget, Floats, Options, Program, Target, c, compile, integer};
 use teff_graph::{DType, Graph, Num, Op, Value, evaluate};
 
-/// All quantised models of the front ends' tests, by name.
-fn models() -> Vec<(String, Graph)> {
+/// All models of the front ends' tests, and of the folders that `TEFF_MODELS` names, by name.
+fn all_models() -> Vec<(String, Graph)> {
     let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let own = ["teff-onnx/tests/data/models", "teff-tflite/tests/data/models"].map(|f| data.join(f));
+    let more = std::env::var("TEFF_MODELS").unwrap_or_default();
+    let more = more.split(':').filter(|f| !f.is_empty()).map(PathBuf::from);
     let mut models = Vec::new();
-    for folder in ["teff-onnx/tests/data/models", "teff-tflite/tests/data/models"] {
-        let mut files: Vec<PathBuf> =
-            std::fs::read_dir(data.join(folder)).unwrap().map(|f| f.unwrap().path()).collect();
+    for folder in own.into_iter().chain(more) {
+        let mut files: Vec<PathBuf> = std::fs::read_dir(folder).unwrap().map(|f| f.unwrap().path()).collect();
         files.sort();
         for file in files {
             let bytes = std::fs::read(&file).unwrap();
@@ -26,16 +28,24 @@ fn models() -> Vec<(String, Graph)> {
                 Some("tflite") => (teff_tflite::read(&bytes, &Default::default()).unwrap().graph, "tflite"),
                 _ => continue,
             };
-            let eight_bits = |op: &Op| match op {
-                Op::Quantize { .. } => true,
-                Op::Constant(v) => v.dtype() == DType::I8 && v.len() > 16,
-                _ => false,
-            };
-            if graph.nodes().iter().any(|n| eight_bits(&n.op)) {
-                models.push((format!("{}_{kind}", file.file_stem().unwrap().to_str().unwrap()), graph));
-            }
+            models.push((
+                format!("{}_{kind}", file.file_stem().unwrap().to_str().unwrap().replace('-', "_")),
+                graph,
+            ));
         }
     }
+    models
+}
+
+/// Those that are quantised.
+fn models() -> Vec<(String, Graph)> {
+    let eight_bits = |op: &Op| match op {
+        Op::Quantize { .. } => true,
+        Op::Constant(v) => v.dtype() == DType::I8 && v.len() > 16,
+        _ => false,
+    };
+    let quantised = |graph: &Graph| graph.nodes().iter().any(|n| eight_bits(&n.op));
+    let models: Vec<_> = all_models().into_iter().filter(|(_, graph)| quantised(graph)).collect();
     assert!(models.len() >= 18, "{} quantised models", models.len());
     models
 }
@@ -122,4 +132,16 @@ fn sections(name: &str, program: &Program) -> (usize, usize) {
         }
     }
     (flash, ram)
+}
+
+/// The evaluator of programs looks at every byte of the arena: what lies outside, is read before it is written, or was written over.
+#[test]
+fn plans_of_all_models_run_without_a_fault() {
+    let rng = &mut Rng(11);
+    for (name, graph) in all_models() {
+        let program = program(&name, &graph, Target::CORTEX_M0PLUS);
+        assert!(program.arena.bytes * 100 <= program.arena.lower_bound * 102, "{name}: {:?}", program.arena);
+        let outputs = teff_compile::program::evaluate(&program, &noise(&graph, rng));
+        assert!(outputs.is_ok(), "{name}: {}", outputs.unwrap_err());
+    }
 }
