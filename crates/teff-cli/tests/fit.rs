@@ -42,6 +42,16 @@ fn weights_beyond_the_flash_are_refused_with_the_layers_that_take_it() {
 }
 
 #[test]
+fn code_beyond_the_flash_is_refused_too() {
+    if Command::new("arm-none-eabi-gcc").arg("--version").output().is_err() {
+        println!("skipped: no arm-none-eabi-gcc");
+        return;
+    }
+    refused("cnn_qdq.onnx", &["--board", "pico", "--flash", "6K", "--size"], &["weights and code take"]);
+    refused("hello_world_int8.onnx", &["--language", "rust", "--size"], &["--size is for C"]);
+}
+
+#[test]
 fn values_beyond_the_ram_are_refused_with_the_layers_that_need_them() {
     let wanted = ["intermediate values take 16 000 bytes of RAM, the limit is 10 240", "reads and writes"];
     refused("kws_dscnn_int8.onnx", &["--board", "pico4ml", "--ram", "10K"], &wanted);

@@ -16,6 +16,7 @@ use teff::data::Dataset;
 use teff::graph::{DType, Graph, Num, Value, evaluate, random_bits};
 
 use fit::Limits;
+use size::Size;
 
 /// How to compile.
 pub(crate) struct Request<'a> {
@@ -29,6 +30,8 @@ pub(crate) struct Request<'a> {
     pub(crate) floats: Floats,
     /// What there is of flash and RAM.
     pub(crate) limits: Limits,
+    /// Whether the target's own compiler is to say what the C takes.
+    pub(crate) size: bool,
     /// Where the inputs of the self-test come from; invented ones otherwise.
     pub(crate) samples: Option<&'a Dataset>,
 }
@@ -42,6 +45,7 @@ impl Default for Request<'_> {
             target: Target::GENERIC,
             floats: Floats::default(),
             limits: Limits::default(),
+            size: false,
             samples: None,
         }
     }
@@ -65,6 +69,8 @@ pub(crate) struct Generated {
     pub(crate) program: Program,
     pub(crate) budget: Budget,
     pub(crate) files: Vec<PathBuf>,
+    /// What the target's compiler makes of it, when that was asked for.
+    pub(crate) size: Option<Size>,
     /// What the user should know of the graph.
     pub(crate) notes: Vec<String>,
 }
@@ -94,6 +100,7 @@ pub(crate) fn run(args: &ArgMatches, ui: &Ui) -> Result<()> {
             || Target::from_name(word("target")).expect("one of those that are known"),
             |b| b.target,
         ),
+        size: args.get_flag("size"),
         limits: Limits { board, flash: args.get_one("flash").copied(), ram: args.get_one("ram").copied() },
         floats: *args.get_one("float").expect("has a default"),
         language: language(word("language"), args.get_one::<String>("arena").map(String::as_str))?,
@@ -101,16 +108,7 @@ pub(crate) fn run(args: &ArgMatches, ui: &Ui) -> Result<()> {
     };
     let folder = path(args, "out");
     let generated = generate(path(args, "model"), &request, folder, ui)?;
-    let size = match request.language {
-        Language::C(_) if args.get_flag("size") => Some(size::size(folder, &request.name, &request.target)?),
-        Language::Rust(_) if args.get_flag("size") => {
-            return Err(Failure::new("--size is for C; of Rust, the linker's map says it"));
-        }
-        _ => None,
-    };
-    if let Some(size) = size {
-        request.limits.check(&generated.program, &generated.budget, size.code)?;
-    }
+    let size = generated.size;
     let b = &generated.budget;
     let mut rows = vec![["layer", "operations", "result", "weights", "MACs"].map(String::from).to_vec()];
     for k in &b.kernels {
@@ -190,7 +188,18 @@ pub(crate) fn generate(model: &Path, request: &Request, folder: &Path, ui: &Ui) 
     let samples = samples(&graph, request.samples, program.kernels.iter().map(|k| k.macs).sum())?;
     let (program, texts) = printed(program, request.language, &samples);
     let budget = Budget::new(&program, &options.target);
+    // Nothing is written that is refused.
     request.limits.check(&program, &budget, 0)?;
+    let size = match request.language {
+        Language::C(_) if request.size => Some(size::size(&texts, &request.name, &request.target)?),
+        Language::Rust(_) if request.size => {
+            return Err(Failure::new("--size is for C; of Rust, the linker's map says it"));
+        }
+        Language::C(_) | Language::Rust(_) => None,
+    };
+    if let Some(size) = size {
+        request.limits.check(&program, &budget, size.code)?;
+    }
     let left = teff::compile::left_in_floats(&graph)?;
     let notes =
         left.into_iter().map(|(layer, reason)| format!("{layer} stays in floats: {reason}")).collect();
@@ -201,7 +210,7 @@ pub(crate) fn generate(model: &Path, request: &Request, folder: &Path, ui: &Ui) 
         write(&path, text.as_bytes())?;
         files.push(path);
     }
-    Ok(Generated { budget, program, files, notes })
+    Ok(Generated { budget, program, files, size, notes })
 }
 
 /// The program with the memory plan of the language, and the files, by what follows the network's name in theirs.

@@ -1,6 +1,7 @@
 //! What generated C takes, by the target's own compiler.
 
 use crate::failure::{During, Failure, Result};
+use crate::files::{make_folder, write};
 use std::path::Path;
 use std::process::Command;
 use teff::compile::Target;
@@ -13,11 +14,12 @@ pub(crate) struct Size {
     pub(crate) ram: usize,
 }
 
-/// Compiles `FOLDER/NAME.c` with -O2 for the target and counts.
+/// Compiles the C among `texts`, the files by what follows `name` in theirs, with -O2 for the target, in a folder that is gone afterwards,
+/// and counts.
 ///
 /// # Errors
 /// When there is no compiler for the target, or it refuses the file.
-pub(crate) fn size(folder: &Path, name: &str, target: &Target) -> Result<Size> {
+pub(crate) fn size(texts: &[(&str, String)], name: &str, target: &Target) -> Result<Size> {
     let (compiler, counter, flags) = match target.name {
         "generic" => ("gcc", "size", vec![]),
         "rv32imc" => (
@@ -31,9 +33,15 @@ pub(crate) fn size(folder: &Path, name: &str, target: &Target) -> Result<Size> {
             vec![format!("-mcpu={cortex}"), "-mthumb".to_string()],
         ),
     };
-    let object = std::env::temp_dir().join(format!("teff-size-{}-{name}.o", std::process::id()));
-    let counted = count(compiler, counter, &flags, &folder.join(format!("{name}.c")), &object);
-    let _ = std::fs::remove_file(&object);
+    let folder = std::env::temp_dir().join(format!("teff-size-{}-{name}", std::process::id()));
+    make_folder(&folder)?;
+    let written = texts
+        .iter()
+        .try_for_each(|(ending, text)| write(&folder.join(format!("{name}{ending}")), text.as_bytes()));
+    let counted = written.and_then(|()| {
+        count(compiler, counter, &flags, &folder.join(format!("{name}.c")), &folder.join("counted.o"))
+    });
+    let _ = std::fs::remove_dir_all(&folder);
     counted
 }
 
