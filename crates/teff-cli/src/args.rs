@@ -16,7 +16,7 @@ pub(crate) fn command() -> Command {
         .subcommand_required(true)
         .arg_required_else_help(true)
         .term_width(100)
-        .subcommands([demo(), crate::commands::train::command(), eval(), crate::commands::quantize::command(), compile(), inspect(), crate::commands::sim::command(), run(), verify()].map(common))
+        .subcommands([demo(), crate::commands::train::command(), eval(), crate::commands::quantize::command(), compile(), crate::commands::firmware::command(), crate::commands::sim::command(), crate::commands::flash::command(), inspect(), run(), verify()].map(common))
 }
 
 /// What every command takes.

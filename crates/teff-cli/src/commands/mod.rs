@@ -3,6 +3,8 @@
 mod compile;
 mod demo;
 mod eval;
+pub(crate) mod firmware;
+pub(crate) mod flash;
 mod inspect;
 pub(crate) mod quantize;
 mod run;
@@ -26,6 +28,8 @@ pub(crate) fn run(name: &str, args: &ArgMatches, ui: &Ui) -> Result<()> {
         "train" => train::run(args, ui),
         "compile" => compile::run(args, ui),
         "eval" => eval::run(args, ui),
+        "firmware" => firmware::run(args, ui),
+        "flash" => flash::run(args, ui),
         "inspect" => inspect::run(args, ui),
         "quantize" => quantize::run(args, ui),
         "run" => run::run(args, ui),

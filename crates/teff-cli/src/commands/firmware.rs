@@ -1,0 +1,282 @@
+//! `teff firmware`: a model becomes the firmware of a board.
+//!
+//! [`build`] is all of it: the model is looked at as one of pictures (`interface`), compiled, and put into a network folder with what the
+//! firmware must know of it (`network`, `folder`); cargo builds the firmware's own source around that (`toolchain`, `cargo`); the ELF file
+//! says what it takes (`elf`, `usage`) and becomes an image for the boot loader (`uf2`).
+
+mod args;
+mod cargo;
+mod elf;
+mod folder;
+mod interface;
+mod network;
+mod toolchain;
+pub(crate) mod uf2;
+mod usage;
+
+use super::path;
+use crate::failure::{Failure, Result};
+use crate::files::{beside, check_writable, read, write};
+use crate::stop::Stop;
+use crate::ui::{Ui, duration};
+use clap::ArgMatches;
+use serde_json::json;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+use teff::compile::Board;
+
+pub(crate) use args::command;
+pub(crate) use interface::Interface;
+pub(crate) use network::Preparation;
+pub(crate) use usage::Usage;
+
+use toolchain::{Missing, Rust};
+
+/// The program of the firmware's crate.
+const BINARY: &str = "pico4ml";
+
+/// What a network is compiled to for the board.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Language {
+    C,
+    Rust,
+}
+
+impl Language {
+    /// Its name on the command line, which is the firmware's feature too.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Language::C => "c",
+            Language::Rust => "rust",
+        }
+    }
+}
+
+/// What firmware is wanted.
+pub(crate) struct Request<'a> {
+    /// An ONNX or TFLite file.
+    pub(crate) model: &'a Path,
+    /// Shapes of inputs that the model leaves open, by name.
+    pub(crate) input_shapes: Vec<(String, Vec<usize>)>,
+    pub(crate) board: Board,
+    /// C where its compiler is at hand, unless given.
+    pub(crate) language: Option<Language>,
+    /// What the classes are called; their numbers unless given.
+    pub(crate) labels: Option<Vec<String>>,
+    /// How a camera picture becomes the input; by its size unless given.
+    pub(crate) preparation: Option<Preparation>,
+    /// What black and white are to the model.
+    pub(crate) pixels: Option<(f64, f64)>,
+    /// Where the image for the boot loader is written.
+    pub(crate) uf2: &'a Path,
+    /// Where the ELF file is written; beside it unless given.
+    pub(crate) elf: Option<&'a Path>,
+    /// The firmware's source; see [`source`].
+    pub(crate) source: Option<&'a Path>,
+    /// Where it is built; in its source unless given.
+    pub(crate) target_dir: Option<&'a Path>,
+}
+
+impl<'a> Request<'a> {
+    /// Firmware for the Pico4ML, with nothing said that can be left out.
+    pub(crate) fn new(model: &'a Path, uf2: &'a Path) -> Request<'a> {
+        Request {
+            model,
+            input_shapes: Vec::new(),
+            board: Board::PICO4ML,
+            language: None,
+            labels: None,
+            preparation: None,
+            pixels: None,
+            uf2,
+            elf: None,
+            source: None,
+            target_dir: None,
+        }
+    }
+}
+
+/// A firmware that was built.
+pub(crate) struct Built {
+    pub(crate) uf2: PathBuf,
+    pub(crate) elf: PathBuf,
+    /// The folder that it took its network from.
+    pub(crate) network: PathBuf,
+    pub(crate) language: Language,
+    pub(crate) interface: Interface,
+    pub(crate) labels: Vec<String>,
+    /// What black and white became, in words.
+    pub(crate) pixels: String,
+    pub(crate) usage: Usage,
+    /// Bytes of RAM for the network's intermediate values.
+    pub(crate) arena: usize,
+}
+
+/// What firmware is built with.
+pub(crate) struct Tools {
+    source: PathBuf,
+    rust: Rust,
+    language: Language,
+}
+
+impl Tools {
+    /// What there is here for the `language` and `source` of a [`Request`].
+    ///
+    /// # Errors
+    /// When something is missing: what, and how to get it.
+    pub(crate) fn find(language: Option<Language>, source: Option<&Path>) -> Result<Tools> {
+        let source = self::source(source)?;
+        let rust = Rust::find(&source)?;
+        Ok(Tools { source, rust, language: chosen(language)? })
+    }
+}
+
+fn chosen(language: Option<Language>) -> std::result::Result<Language, Missing> {
+    match language {
+        Some(Language::Rust) => Ok(Language::Rust),
+        Some(Language::C) => toolchain::find_c().map(|()| Language::C),
+        None => Ok(toolchain::find_c().map_or(Language::Rust, |()| Language::C)),
+    }
+}
+
+/// The firmware's source: `given`, or what TEFF_FIRMWARE says, or the folder of the repository that this command was built from.
+fn source(given: Option<&Path>) -> Result<PathBuf> {
+    let said = std::env::var_os("TEFF_FIRMWARE").map(PathBuf::from);
+    let (folder, by) = match (given, said) {
+        (Some(folder), _) => (folder.to_path_buf(), "--firmware"),
+        (None, Some(folder)) => (folder, "TEFF_FIRMWARE"),
+        (None, None) => (
+            Path::new(env!("CARGO_MANIFEST_DIR")).join("../../firmware"),
+            "the source that this command was built from",
+        ),
+    };
+    if !folder.join("Cargo.toml").is_file() {
+        return Err(Failure::new(format!(
+            "the firmware's source is not in {} ({by}): it is the folder `firmware` of teff's repository; say where that is by --firmware DIR \
+             or TEFF_FIRMWARE",
+            folder.display()
+        )));
+    }
+    Ok(std::path::absolute(&folder)?)
+}
+
+/// Builds firmware. Its files are written whole, the ELF file first, or not at all.
+///
+/// # Errors
+/// A model that is none of pictures; tools that are missing; a network or program that does not fit the board; what the compilers say.
+pub(crate) fn build(request: &Request, stop: &Stop, ui: &Ui) -> Result<Built> {
+    let elf_path = request.elf.map_or_else(|| beside(request.uf2, "elf"), Path::to_path_buf);
+    if elf_path == request.uf2 {
+        return Err(Failure::new(format!(
+            "the image and the ELF file would both be {}; call the image OUT.uf2",
+            elf_path.display()
+        )));
+    }
+    check_writable(request.uf2)?;
+    check_writable(&elf_path)?;
+    let Tools { source, rust, language } = Tools::find(request.language, request.source)?;
+    let target_dir =
+        std::path::absolute(request.target_dir.map_or_else(|| source.join("target"), Path::to_path_buf))?;
+
+    let network = folder::make(request, language, &target_dir, ui)?;
+    if stop.is_asked() {
+        return Err(Failure::stopped("stopped; no firmware was written"));
+    }
+    let build = cargo::Build {
+        source: &source,
+        target_dir: &target_dir,
+        network: &network.path,
+        feature: language.name(),
+        binary: BINARY,
+        rust: &rust,
+    };
+    let bytes = build.run(stop, ui)?;
+    let elf = elf::Elf::parse(&bytes)?;
+    let usage = Usage::of(&elf, &request.board)?;
+    let image = uf2::uf2(&elf.image.segments);
+    write(&elf_path, &bytes)?;
+    write(request.uf2, &image).inspect_err(|_| _ = std::fs::remove_file(&elf_path))?;
+    Ok(Built {
+        uf2: request.uf2.into(),
+        elf: elf_path,
+        network: network.path,
+        language,
+        interface: network.interface,
+        labels: network.labels,
+        pixels: network.pixels,
+        usage,
+        arena: network.arena,
+    })
+}
+
+pub(crate) fn run(args: &ArgMatches, ui: &Ui) -> Result<()> {
+    let stop = Stop::watch();
+    let given = |name: &str| args.get_one::<PathBuf>(name).map(PathBuf::as_path);
+    let word = |name: &str| args.get_one::<String>(name).map(String::as_str);
+    let request = Request {
+        input_shapes: super::input_shapes(args),
+        board: Board::from_name(word("board").expect("has a default")).expect("one of those that are known"),
+        language: word("language").map(|l| if l == "c" { Language::C } else { Language::Rust }),
+        labels: labels(args)?,
+        preparation: word("prepare")
+            .map(|p| if p == "digit" { Preparation::Digit } else { Preparation::Image }),
+        pixels: args.get_one("pixels").copied(),
+        elf: given("elf"),
+        source: given("firmware"),
+        target_dir: given("target-dir"),
+        ..Request::new(path(args, "model"), path(args, "out"))
+    };
+    let started = Instant::now();
+    let built = build(&request, &stop, ui)?;
+    let i = &built.interface;
+    let text = format!(
+        "{}input {}x{}{}, {}: {}\nclasses: {}\nwrote {} and {} in {}",
+        built.usage.text(built.arena),
+        i.width,
+        i.height,
+        if i.channels == 3 { " in 3 channels, all grey" } else { "" },
+        i.input.name(),
+        built.pixels,
+        built.labels.join(", "),
+        built.uf2.display(),
+        built.elf.display(),
+        duration(started.elapsed())
+    );
+    let mut result = built.usage.json(built.arena);
+    result["uf2"] = json!(built.uf2);
+    result["elf"] = json!(built.elf);
+    result["network"] = json!(built.network);
+    result["language"] = json!(built.language.name());
+    result["labels"] = json!(built.labels);
+    result["input"] = json!({
+        "width": i.width, "height": i.height, "channels": i.channels, "channels_last": i.channels_last, "type": i.input.name(),
+        "pixels": built.pixels,
+    });
+    result["seconds"] = json!(started.elapsed().as_secs_f64());
+    ui.result(&text, &result);
+    Ok(())
+}
+
+/// The names of the classes that the arguments give: a list, a file, or those of a data set.
+fn labels(args: &ArgMatches) -> Result<Option<Vec<String>>> {
+    if let Some(data) = args.get_one::<PathBuf>("data") {
+        return Ok(Some(teff::data::open(data)?.train.classes().to_vec()));
+    }
+    let Some(given) = args.get_one::<String>("labels") else { return Ok(None) };
+    let file = Path::new(given);
+    let (text, by) = if file.is_file() {
+        let text = String::from_utf8(read(file)?);
+        (text.map_err(|_| Failure::new(format!("{given} is no text in UTF-8")))?, '\n')
+    } else if given.contains(',') {
+        (given.clone(), ',')
+    } else {
+        return Err(Failure::new(format!(
+            "--labels {given}: there is no such file, and a list has commas, such as --labels \"no person,person\""
+        )));
+    };
+    let names: Vec<String> = text.trim_end().split(by).map(|l| l.trim().to_string()).collect();
+    match names.iter().position(String::is_empty) {
+        Some(i) => Err(Failure::new(format!("--labels: the name of class {i} is empty"))),
+        None => Ok(Some(names)),
+    }
+}

@@ -1,0 +1,113 @@
+//! The network folder: what the firmware's crate includes. `net.c` and `net.h`, or `net.rs`, as `teff compile` writes them, and
+//! `network.rs`.
+
+use super::interface::Interface;
+use super::network::{Network, Pixels, Preparation, deadline_ms, labels};
+use super::{Language, Request};
+use crate::commands::compile::{self, generate};
+use crate::commands::{is_tflite, read_model_with};
+use crate::failure::{During, Result};
+use crate::files::{make_folder, read, write};
+use crate::ui::{Ui, grouped};
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::path::{Path, PathBuf};
+use teff::compile::{c, rust};
+
+/// A network folder and what is in it.
+pub(super) struct Made {
+    pub(super) path: PathBuf,
+    pub(super) interface: Interface,
+    pub(super) labels: Vec<String>,
+    /// What black and white are, in words.
+    pub(super) pixels: String,
+    /// Bytes of intermediate values.
+    pub(super) arena: usize,
+}
+
+/// A folder that is removed unless it was moved elsewhere.
+struct Draft(PathBuf);
+
+impl Drop for Draft {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+/// Makes the folder of a request's network, under `target_dir`/networks. Its name is made from its contents: cargo sees the same files
+/// untouched when the same network comes again, and networks built at the same time do not meet.
+///
+/// # Errors
+/// A model that is none of pictures, or that the board has no room for.
+pub(super) fn make(request: &Request, language: Language, target_dir: &Path, ui: &Ui) -> Result<Made> {
+    let graph = read_model_with(request.model, request.input_shapes.clone(), ui)?;
+    let tflite = is_tflite(&read(request.model)?);
+    let interface = Interface::of(&graph, tflite).during(request.model.display())?;
+    let preparation = Preparation::choose(request.preparation, &interface)?;
+    let (pixels, black_and_white) = Pixels::new(&interface, request.pixels)?;
+    let labels = labels(request.labels.clone(), interface.outputs)?;
+
+    let networks = target_dir.join("networks");
+    let draft = Draft(networks.join(format!("draft-{}", std::process::id())));
+    make_folder(&draft.0)?;
+    let mut compiled = compile::Request {
+        input_shapes: request.input_shapes.clone(),
+        target: request.board.target,
+        language: match language {
+            Language::C => compile::Language::C(c::Options { arena: c::ArenaOwner::Static }),
+            Language::Rust => compile::Language::Rust(rust::Options { arena: rust::ArenaOwner::Caller }),
+        },
+        ..compile::Request::default()
+    };
+    compiled.limits.board = Some(request.board);
+    // What the reader has to say of the model was said above.
+    let generated = generate(request.model, &compiled, &draft.0, &Ui::new(true, false))?;
+    let budget = &generated.budget;
+    generated.notes.iter().for_each(|note| ui.note(note));
+    budget.notes().iter().for_each(|note| ui.note(note));
+    ui.note(format!(
+        "compiled to {}: weights {} bytes, RAM {}, {} multiply-accumulates",
+        match language {
+            Language::C => "C",
+            Language::Rust => "Rust",
+        },
+        grouped(budget.flash_weights),
+        grouped(budget.ram_arena),
+        grouped(budget.macs as usize)
+    ));
+    let text = Network {
+        name: &request.model.file_stem().unwrap_or_default().to_string_lossy(),
+        interface: &interface,
+        preparation,
+        pixels: &pixels,
+        labels: &labels,
+        deadline_ms: deadline_ms(budget.cycles, request.board.clock_hz),
+    }
+    .text();
+    write(&draft.0.join("network.rs"), text.as_bytes())?;
+    let path = settle(&draft.0, &networks)?;
+    Ok(Made { path, interface, labels, pixels: black_and_white, arena: budget.ram_arena })
+}
+
+/// Gives the draft the name of its contents, or leaves it when there is such a folder.
+fn settle(draft: &Path, networks: &Path) -> Result<PathBuf> {
+    let mut hasher = DefaultHasher::new();
+    let mut names: Vec<PathBuf> =
+        std::fs::read_dir(draft)?.map(|f| Ok(f?.path())).collect::<std::io::Result<_>>()?;
+    names.sort();
+    for file in &names {
+        // The firmware has no use for it.
+        if file.file_stem().is_some_and(|stem| stem == "net_selftest") {
+            std::fs::remove_file(file)?;
+            continue;
+        }
+        (file.file_name(), read(file)?).hash(&mut hasher);
+    }
+    let path = networks.join(format!("{:016x}", hasher.finish()));
+    match std::fs::rename(draft, &path) {
+        Err(_) if path.join("network.rs").is_file() => Ok(path),
+        renamed => {
+            renamed.during(format!("cannot name the network folder {}", path.display()))?;
+            Ok(path)
+        }
+    }
+}

@@ -1,0 +1,272 @@
+//! What a network takes and gives, seen as one that looks at pictures: size and layout of the picture, what its integers stand for,
+//! how many classes.
+
+use crate::failure::{Failure, Result};
+use teff::graph::passes::simplify;
+use teff::graph::{Binary, DType, Graph, Node, NodeId, Op, ReduceKind, Unary};
+
+/// Sides of a picture that are worth one, in pixels.
+const SMALLEST: usize = 8;
+
+/// Type of the elements at the network's ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Element {
+    F32,
+    I8,
+    U8,
+}
+
+impl Element {
+    fn of(dtype: DType) -> Option<Element> {
+        match dtype {
+            DType::F32 => Some(Element::F32),
+            DType::I8 => Some(Element::I8),
+            DType::U8 => Some(Element::U8),
+            _ => None,
+        }
+    }
+
+    /// Its name in Rust.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Element::F32 => "f32",
+            Element::I8 => "i8",
+            Element::U8 => "u8",
+        }
+    }
+
+    /// Smallest and largest, of integers.
+    pub(crate) fn range(self) -> Option<(i32, i32)> {
+        match self {
+            Element::F32 => None,
+            Element::I8 => Some((-128, 127)),
+            Element::U8 => Some((0, 255)),
+        }
+    }
+}
+
+/// What integers stand for: `real = (q - zero) * scale`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Affine {
+    pub(crate) scale: f32,
+    pub(crate) zero: i32,
+}
+
+/// A network that takes one picture and gives a number for each class.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Interface {
+    pub(crate) width: usize,
+    pub(crate) height: usize,
+    /// 1 or 3.
+    pub(crate) channels: usize,
+    /// `[1, H, W, C]`, not `[1, C, H, W]`. The same for one channel.
+    pub(crate) channels_last: bool,
+    pub(crate) input: Element,
+    /// What the integers of the input stand for, where the model says it.
+    pub(crate) input_scale: Option<Affine>,
+    /// How many classes: two at least.
+    pub(crate) outputs: usize,
+    pub(crate) output: Element,
+    /// What the outputs stand for; scale 1 and zero 0 for floats.
+    pub(crate) output_scale: Affine,
+    /// The outputs are the result of a softmax.
+    pub(crate) probabilities: bool,
+}
+
+impl Interface {
+    /// The interface of `graph`. `channels_last` decides where the shape fits both layouts.
+    ///
+    /// # Errors
+    /// When it is no network from one picture to classes: what it has instead, and what would do.
+    pub(crate) fn of(graph: &Graph, channels_last: bool) -> Result<Interface> {
+        // Scales then are constants, whatever they were made of.
+        let graph = simplify(graph);
+        let [input] = graph.inputs() else {
+            return refused(format!("it has {} inputs; firmware gives one, a picture", graph.inputs().len()));
+        };
+        let output = match graph.outputs() {
+            [one] => one,
+            more => {
+                let names: Vec<&str> = more.iter().map(|o| &*o.name).collect();
+                return refused(format!(
+                    "it has {} outputs ({}); firmware wants one, with a number for each class",
+                    more.len(),
+                    names.join(", ")
+                ));
+            }
+        };
+        let (taken, given) = (&graph[*input].ty, &graph[output.node].ty);
+        let (channels, height, width, last) = picture(&taken.shape, channels_last)?;
+        let outputs = classes(&given.shape)?;
+        let typed = |end: &str, dtype: DType| {
+            Element::of(dtype).ok_or_else(|| {
+                failure(format!("its {end} is {dtype}; firmware has f32, i8 and u8 at the network's ends"))
+            })
+        };
+        let unscaled = Affine { scale: 1.0, zero: 0 };
+        Ok(Interface {
+            width,
+            height,
+            channels,
+            channels_last: last,
+            input: typed("input", taken.dtype)?,
+            input_scale: scale_of_input(&graph, *input),
+            outputs,
+            output: typed("output", given.dtype)?,
+            output_scale: scale_of_output(&graph, output.node).unwrap_or(unscaled),
+            probabilities: ends_in_softmax(&graph, output.node),
+        })
+    }
+}
+
+fn failure(reason: impl std::fmt::Display) -> Failure {
+    Failure::new(format!("no firmware can be made of this model: {reason}"))
+}
+
+fn refused<T>(reason: impl std::fmt::Display) -> Result<T> {
+    Err(failure(reason))
+}
+
+/// Channels, height, width, and whether channels are last.
+fn picture(shape: &[usize], prefer_last: bool) -> Result<(usize, usize, usize, bool)> {
+    let colours = |n: usize| n == 1 || n == 3;
+    let (channels, height, width, last) = match *shape {
+        [n, ..] if n != 1 => {
+            return refused(format!(
+                "its input {shape:?} takes {n} pictures at once; export it for one, or give --input-shape if that size is open"
+            ));
+        }
+        [1, h, w, c] if colours(c) && (prefer_last || !colours(h)) => (c, h, w, true),
+        [1, c, h, w] if colours(c) => (c, h, w, false),
+        [1, h, w] => (1, h, w, false),
+        [1, n] if n.isqrt().pow(2) == n => (1, n.isqrt(), n.isqrt(), false),
+        [1, n] => {
+            return refused(format!(
+                "its input {shape:?} is a row of {n} numbers, which is the pixels of no square; \
+                 give it the picture's own shape, [1, 1, height, width]"
+            ));
+        }
+        _ => {
+            return refused(format!(
+                "its input {shape:?} is no picture: firmware knows [1, C, H, W] and [1, H, W, C] with 1 or 3 channels, [1, H, W], and [1, N] of a square"
+            ));
+        }
+    };
+    if height < SMALLEST || width < SMALLEST {
+        return refused(format!(
+            "its input {shape:?} would be a picture of {width}x{height} pixels; firmware wants {SMALLEST}x{SMALLEST} at least"
+        ));
+    }
+    Ok((channels, height, width, last))
+}
+
+fn classes(shape: &[usize]) -> Result<usize> {
+    match shape.iter().product() {
+        n if n >= 2 && shape.iter().filter(|&&d| d != 1).count() == 1 => Ok(n),
+        1 => refused(format!(
+            "its output {shape:?} is a single number; firmware wants one for each class, two for yes and no"
+        )),
+        _ => refused(format!("its output {shape:?} is no list of classes; firmware wants [1, N]")),
+    }
+}
+
+/// Operations that only move elements, or repeat them.
+fn moves(node: &Node) -> bool {
+    matches!(node.op, Op::Reshape(_) | Op::Permute(_) | Op::Broadcast(_) | Op::Pad(_) | Op::Slice(_))
+}
+
+/// Scale and zero point of a `Quantize` or `Dequantize`, when it has one of each.
+fn affine(graph: &Graph, node: &Node) -> Option<Affine> {
+    let single = |id: NodeId| match &graph[id].op {
+        Op::Constant(value) if value.len() == 1 => Some(value.get(0)),
+        _ => None,
+    };
+    let [_, scale, zero] = node.operands[..] else { return None };
+    let (scale, zero) = (single(scale)?.as_f64() as f32, single(zero)?.as_int());
+    Some(Affine { scale, zero: i32::try_from(zero).ok()? }).filter(|a| a.scale.is_finite() && a.scale > 0.0)
+}
+
+/// What the first `Dequantize` of the input says, through what only moves it.
+fn scale_of_input(graph: &Graph, input: NodeId) -> Option<Affine> {
+    let mut carries = vec![false; graph.nodes().len()];
+    carries[input.index()] = true;
+    for id in graph.ids() {
+        let node = &graph[id];
+        if !node.operands.first().is_some_and(|x| carries[x.index()]) {
+            continue;
+        }
+        if node.op == Op::Dequantize {
+            return affine(graph, node);
+        }
+        carries[id.index()] |= moves(node);
+    }
+    None
+}
+
+/// What the last `Quantize` before the output says.
+fn scale_of_output(graph: &Graph, output: NodeId) -> Option<Affine> {
+    let node = behind(graph, output, moves);
+    matches!(node.op, Op::Quantize { .. }).then(|| affine(graph, node)).flatten()
+}
+
+/// The node whose result is at `id` once what `passes` lets through is taken off.
+fn behind(graph: &Graph, mut id: NodeId, passes: impl Fn(&Node) -> bool) -> &Node {
+    while passes(&graph[id]) {
+        id = graph[id].operands[0];
+    }
+    &graph[id]
+}
+
+/// Whether the output is exponentials by their sum, perhaps quantised.
+fn ends_in_softmax(graph: &Graph, output: NodeId) -> bool {
+    let wraps = |n: &Node| moves(n) || matches!(n.op, Op::Quantize { .. } | Op::Dequantize);
+    let divided = behind(graph, output, wraps);
+    let (Op::Binary(Binary::Div), [above, below]) = (&divided.op, &divided.operands[..]) else {
+        return false;
+    };
+    let sum = behind(graph, *below, moves);
+    matches!(&sum.op, Op::Reduce { kind: ReduceKind::Sum, .. })
+        && matches!(graph[*above].op, Op::Unary(Unary::Exp))
+        && sum.operands == [*above]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use teff::Tensor;
+
+    fn shape(of: &[usize], last: bool) -> std::result::Result<(usize, usize, usize, bool), String> {
+        picture(of, last).map_err(|f| f.message)
+    }
+
+    #[test]
+    fn pictures_are_told_by_their_shapes() {
+        assert_eq!(shape(&[1, 784], false), Ok((1, 28, 28, false)));
+        assert_eq!(shape(&[1, 1, 20, 30], false), Ok((1, 20, 30, false)));
+        assert_eq!(shape(&[1, 96, 80, 1], false), Ok((1, 96, 80, true)));
+        assert_eq!(shape(&[1, 3, 96, 80], true), Ok((3, 96, 80, false)));
+        assert_eq!(shape(&[1, 28, 28], true), Ok((1, 28, 28, false)));
+        // [1, 3, H, W] that could be [1, H, W, C] is a picture of height 3 then, and too small.
+        for (wrong, said) in [
+            (&[1usize, 100 * 100 + 1][..], "no square"),
+            (&[8, 1, 28, 28], "8 pictures"),
+            (&[1, 2, 28, 28], "no picture"),
+            (&[1, 9], "3x3 pixels"),
+            (&[784], "784 pictures"),
+            (&[1, 1, 1, 28, 28], "no picture"),
+        ] {
+            assert!(shape(wrong, false).unwrap_err().contains(said), "{wrong:?}: {:?}", shape(wrong, false));
+        }
+    }
+
+    #[test]
+    fn a_softmax_is_seen_and_a_sigmoid_is_none() {
+        let x = Tensor::input("x", DType::F32, &[1, 64]);
+        let w = Tensor::constant(teff::Value::new([64, 3], vec![0.5f32; 192]));
+        let y = x.matmul(&w);
+        for (end, softmax) in [(y.softmax(1), true), (y.sigmoid(), false), (y.clone(), false)] {
+            let graph = Graph::from_tensors("g", &[x.clone()], &[("y", end)]).unwrap();
+            assert_eq!(Interface::of(&graph, false).unwrap().probabilities, softmax);
+        }
+    }
+}

@@ -1,0 +1,182 @@
+//! What a firmware takes of its board, in a form that adds up.
+
+use super::elf::{Elf, Section, Symbol};
+use crate::failure::{Failure, Result};
+use crate::ui::{grouped, table};
+use serde_json::{Value as Json, json};
+use std::cmp::Reverse;
+use std::collections::HashSet;
+use teff::compile::Board;
+
+/// Where the flash is that programs run from, and the RAM: RP2040 datasheet 2.2.
+const FLASH: u32 = 0x1000_0000;
+const RAM: u32 = 0x2000_0000;
+/// Objects in RAM that are named have so many bytes at least.
+const LARGE: usize = 2048;
+
+/// Bytes of flash and of RAM.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Usage {
+    /// Code of the network's functions that the compiler kept apart.
+    pub(crate) network_code: usize,
+    /// Weights and other tables of the network.
+    pub(crate) weights: usize,
+    /// All else in flash: the application, its libraries, the boot loader, and what the compiler merged into them.
+    pub(crate) application: usize,
+    /// All sections that the file has contents for.
+    pub(crate) flash: usize,
+    /// Sections in RAM, in order of address: name and bytes.
+    pub(crate) ram_sections: Vec<(String, usize)>,
+    /// All of them.
+    pub(crate) ram: usize,
+    /// What is left of the RAM: stacks, and what alignment leaves unused.
+    pub(crate) ram_left: usize,
+    /// Large objects in RAM, largest first: name and bytes.
+    pub(crate) large: Vec<(String, usize)>,
+    flash_of_board: usize,
+    ram_of_board: usize,
+}
+
+/// What the network is in the program.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Part {
+    Code,
+    Table,
+}
+
+impl Usage {
+    /// What `elf` takes of `board`.
+    ///
+    /// # Errors
+    /// When it is more than the board has, or lies elsewhere.
+    pub(crate) fn of(elf: &Elf, board: &Board) -> Result<Usage> {
+        let flash: usize = elf.sections.iter().filter(|s| s.loaded).map(|s| s.bytes as usize).sum();
+        let in_ram = |s: &&Section| s.address >= RAM;
+        let mut ram_sections: Vec<&Section> = elf.sections.iter().filter(in_ram).collect();
+        ram_sections.sort_by_key(|s| s.address);
+        let ram: usize = ram_sections.iter().map(|s| s.bytes as usize).sum();
+        fits(elf, board, flash, ram)?;
+        let (mut network_code, mut weights) = (0, 0);
+        let mut seen = HashSet::new();
+        let loaded = |s: &Symbol| {
+            elf.sections.iter().any(|x| x.loaded && (x.address..x.address + x.bytes).contains(&s.address))
+        };
+        // One place may have several names.
+        for symbol in elf.symbols.iter().filter(|s| loaded(s)) {
+            match part(symbol) {
+                Some(Part::Code) if seen.insert(symbol.address) => network_code += symbol.bytes as usize,
+                Some(Part::Table) if seen.insert(symbol.address) => weights += symbol.bytes as usize,
+                Some(_) | None => {}
+            }
+        }
+        let objects = elf.symbols.iter().filter(|s| !s.function && s.address >= RAM);
+        let mut large: Vec<(String, usize)> = objects
+            .filter(|s| s.bytes as usize >= LARGE)
+            .map(|s| (readable(s, elf), s.bytes as usize))
+            .collect();
+        large.sort_by_key(|(name, bytes)| (Reverse(*bytes), name.clone()));
+        Ok(Usage {
+            network_code,
+            weights,
+            application: flash.saturating_sub(network_code + weights),
+            flash,
+            ram_sections: ram_sections.iter().map(|s| (s.name.clone(), s.bytes as usize)).collect(),
+            ram,
+            ram_left: board.ram - ram,
+            large,
+            flash_of_board: board.flash,
+            ram_of_board: board.ram,
+        })
+    }
+
+    /// The table for people. `arena` is what the network's intermediate values take.
+    pub(crate) fn text(&self, arena: usize) -> String {
+        let row = |name: &str, bytes: usize, of: usize| {
+            let share = if of > 0 {
+                format!("{:.1} % of {}", bytes as f64 / of as f64 * 100.0, grouped(of))
+            } else {
+                String::new()
+            };
+            vec![name.to_string(), grouped(bytes), share]
+        };
+        let mut rows = vec![
+            row("flash", self.flash, self.flash_of_board),
+            row("  the application", self.application, 0),
+            row("  the network's code", self.network_code, 0),
+            row("  its weights", self.weights, 0),
+            row("RAM", self.ram, self.ram_of_board),
+        ];
+        rows.extend(self.ram_sections.iter().map(|(name, bytes)| row(&format!("  {name}"), *bytes, 0)));
+        rows.push(row("  left for stacks", self.ram_left, 0));
+        let mut large: Vec<String> =
+            self.large.iter().map(|(name, bytes)| format!("{name} {}", grouped(*bytes))).collect();
+        large.push(format!("the network's intermediate values {}", grouped(arena)));
+        format!("{}large in RAM: {}", table(&rows), large.join(", "))
+    }
+
+    /// The same for scripts.
+    pub(crate) fn json(&self, arena: usize) -> Json {
+        let named = |list: &[(String, usize)]| -> Json {
+            list.iter().map(|(name, bytes)| json!({"name": name, "bytes": bytes})).collect()
+        };
+        json!({
+            "flash": self.flash, "application": self.application, "network_code": self.network_code, "weights": self.weights,
+            "ram": self.ram, "ram_sections": named(&self.ram_sections), "ram_left": self.ram_left, "arena": arena,
+            "large_in_ram": named(&self.large),
+        })
+    }
+}
+
+/// An error when the program is larger than the board.
+fn fits(elf: &Elf, board: &Board, flash: usize, ram: usize) -> Result<()> {
+    let larger = |what: &str, bytes: usize, has: usize, remedy: &str| {
+        Err(Failure::new(format!(
+            "the firmware does not fit: it takes {} bytes of {what}, {} has {}; {remedy}",
+            grouped(bytes),
+            board.name,
+            grouped(has)
+        )))
+    };
+    if flash > board.flash {
+        return larger(
+            "flash",
+            flash,
+            board.flash,
+            "make the weights smaller: teff quantize MODEL --data DATASET --flash SIZE -o SMALLER",
+        );
+    }
+    if ram > board.ram {
+        return larger("RAM", ram, board.ram, "make the network's largest layers, or its input, smaller");
+    }
+    for (start, bytes) in &elf.image.segments {
+        let inside = *start >= FLASH && (*start - FLASH) as usize + bytes.len() <= board.flash;
+        if !inside && !bytes.is_empty() {
+            return Err(Failure::new(format!(
+                "the firmware has {} bytes for address {start:#010x}, which is not in the flash of {} ({FLASH:#010x} and {} bytes on); \
+                 its memory.x is for another board",
+                bytes.len(),
+                board.name,
+                grouped(board.flash)
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// Whether a symbol is of the network: of the file `net.c`, or of the module `net` with the names that generated Rust has, which stand in
+/// the symbol mangled in either of Rust's two ways.
+fn part(symbol: &Symbol) -> Option<Part> {
+    let of_rust = |module: &str| symbol.name.contains(&format!("3net{module}"));
+    let of_c = symbol.file.as_deref() == Some("net.c") || symbol.name == "net";
+    match symbol.function {
+        true if of_c || of_rust("6layers") || of_rust("4math") || of_rust("3net") => Some(Part::Code),
+        false if of_c || of_rust("7weights") => Some(Part::Table),
+        true | false => None,
+    }
+}
+
+/// The name of an object as its source has it: the simulator's reader takes Rust's mangling off.
+fn readable(symbol: &Symbol, elf: &Elf) -> String {
+    let plain = elf.image.symbols.iter().find(|s| s.addr == symbol.address && !s.function);
+    plain.map_or_else(|| symbol.name.clone(), |s| s.name.clone())
+}
