@@ -238,6 +238,8 @@ fn compile() -> Command {
                 .help("Who provides the working memory: the file (static, C only; its default), the caller (Rust's default), or the stack (Rust only)")
                 .value_parser(["static", "caller", "stack"]),
         )
+        .arg(switch("sram-code", "Mark the functions to be copied to RAM at start, where flash is slow (RP2040); needs no linker script"))
+        .arg(switch("portable", "Rust without assembly and unsafe, for any processor; on a Cortex-M0+ half as fast"))
         .arg(path("data", "DATASET", "Take the inputs of the self-test from this data set"))
         .arg(input_shape())
         .arg(switch(

@@ -9,8 +9,10 @@ use teff_graph::Type;
 /// What a Program takes.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Budget {
-    /// Bytes of all constants, as the linker counts them.
+    /// Bytes of all constants, as the linker counts them, with what those in SRAM are copied from.
     pub flash_weights: usize,
+    /// Bytes of the constants that are copied to SRAM, as the linker counts them: they take both.
+    pub ram_tables: usize,
     /// Bytes of the arena, as the linker counts them.
     pub ram_arena: usize,
     /// Bytes that any memory plan needs at least.
@@ -71,6 +73,7 @@ impl Budget {
         }
         Budget {
             flash_weights: program.constant_bytes(),
+            ram_tables: program.sram_bytes(),
             ram_arena: program.arena.bytes,
             ram_lower_bound: program.arena.lower_bound,
             macs: kernels.iter().map(|k| k.macs).sum(),
@@ -109,8 +112,8 @@ impl Budget {
     /// The budget as one JSON object.
     pub fn to_json(&self) -> String {
         let mut out = format!(
-            "{{\"flash_weights\":{},\"ram_arena\":{},\"ram_lower_bound\":{},\"macs\":{},\"cycles\":{:.0},\"kernels\":[",
-            self.flash_weights, self.ram_arena, self.ram_lower_bound, self.macs, self.cycles
+            "{{\"flash_weights\":{},\"ram_tables\":{},\"ram_arena\":{},\"ram_lower_bound\":{},\"macs\":{},\"cycles\":{:.0},\"kernels\":[",
+            self.flash_weights, self.ram_tables, self.ram_arena, self.ram_lower_bound, self.macs, self.cycles
         );
         for (i, k) in self.kernels.iter().enumerate() {
             let ops: Vec<String> = k.ops.iter().map(|o| quoted(o)).collect();
@@ -181,6 +184,9 @@ impl fmt::Display for Budget {
             "{:<64} {:>9} {:>9} {:>10} {:>12.0}",
             "total", self.flash_weights, self.ram_arena, self.macs, self.cycles
         )?;
+        if self.ram_tables > 0 {
+            writeln!(f, "tables in SRAM, copied from flash at start: {} bytes of each", self.ram_tables)?;
+        }
         self.notes().iter().try_for_each(|note| writeln!(f, "{note}"))
     }
 }

@@ -164,7 +164,7 @@ fn many_paths_and_long_chains_compile_at_once() {
 
 /// Compiles and runs the self-test beside the network; its exit status and what it said.
 fn run_selftest(p: &Program, arena: c::ArenaOwner, samples: &[Sample]) -> (bool, String) {
-    let options = c::Options { arena };
+    let options = c::Options { arena, ..Default::default() };
     let files = c::print(p, &options);
     assert_eq!(files, c::print(p, &options), "equal programs give equal text");
     let scratch = Scratch::new();

@@ -60,7 +60,7 @@ fn the_selftest_tells_right_from_wrong() {
         Num::Float(right.outputs[0].get(i).as_f64() + off)
     });
     for arena in [rust::ArenaOwner::Caller, rust::ArenaOwner::Stack] {
-        let options = rust::Options { arena };
+        let options = rust::Options { arena, ..Default::default() };
         let scratch = Scratch::new();
         let source = rust::print(&made.program, &options);
         assert_eq!(source, rust::print(&made.program, &options), "equal programs give equal text");

@@ -11,7 +11,7 @@ use teff_graph::{DType, Tensor};
 fn check(x: &Tensor, y: &Tensor, target: Target, arena: rust::ArenaOwner, expected: Expect) {
     let options = Options { name: "tiny".into(), target, floats: Floats::Exact, ..Options::default() };
     let program = compile(&graph(x, y), &options).unwrap();
-    let text = rust::print(&program, &rust::Options { arena });
+    let text = rust::print(&program, &rust::Options { arena, ..Default::default() });
     // Tables and the functions of `mod math` are seen elsewhere.
     let (before, _) =
         text.split_once("\n/// Arithmetic").or(text.split_once("\n/// Weights")).unwrap_or((&text, ""));

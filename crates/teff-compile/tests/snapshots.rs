@@ -207,7 +207,7 @@ fn arena_of_the_caller() {
     let h = dense(rng, &x, 3, "hidden").relu();
     let y = dense(rng, &h, 3, "logits").softmax(-1);
     let p = compiled(&x, &y, Target::GENERIC);
-    let files = c::print(&p, &c::Options { arena: c::ArenaOwner::Caller });
+    let files = c::print(&p, &c::Options { arena: c::ArenaOwner::Caller, ..Default::default() });
     check(
         &files.header,
         expect![[r#"

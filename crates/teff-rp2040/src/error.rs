@@ -84,6 +84,11 @@ pub enum Error {
         /// What is wrong.
         what: String,
     },
+    /// A fault that cannot be injected.
+    BadFault {
+        /// What is wrong with it.
+        what: String,
+    },
     /// A recording for a sensor that cannot be read.
     Recording {
         /// Its line from 1; 0 when it is no text or all of it is meant.
@@ -149,6 +154,7 @@ impl fmt::Display for Error {
             Error::BadBoard { line, what } => write!(f, "board description, line {line}: {what}"),
             Error::Recording { line: 0, what } => write!(f, "recording: {what}"),
             Error::Recording { line, what } => write!(f, "recording, line {line}: {what}"),
+            Error::BadFault { what } => write!(f, "fault: {what}"),
             Error::Picture { what } => write!(f, "picture: {what}"),
             Error::Io { what, why } => write!(f, "{what}: {why}"),
         }

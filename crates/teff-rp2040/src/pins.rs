@@ -46,6 +46,8 @@ pub(crate) struct Pins {
     pub(crate) driven: u32,
     outside_level: u32,
     outside_driven: u32,
+    /// Pads that a fault outside ties to ground, whatever drives them.
+    held_low: u32,
     /// Level as it enters the chip (after input enable and override).
     level: u32,
     history: [(u64, u32); HISTORY],
@@ -75,6 +77,7 @@ impl Pins {
             driven: 0,
             outside_level: 0,
             outside_driven: 0,
+            held_low: 0,
             level: 0,
             history: [(0, 0); HISTORY],
             newest: 0,
@@ -126,7 +129,8 @@ impl Pins {
 
     /// Whether the inputs in `mask` have just the level that the outside gives them.
     pub(crate) fn follows_outside(&self, mask: u32) -> bool {
-        !self.overridden && mask & !(self.outside_driven & self.input_enable & !self.chip.1) == 0
+        let free = self.outside_driven & self.input_enable & !self.chip.1 & !self.held_low;
+        !self.overridden && mask & !free == 0
     }
 
     /// Sets what the outside drives on pins that follow it, all in `mask`, later than any change before. Nobody is told.
@@ -143,6 +147,32 @@ impl Pins {
     pub(crate) fn release_outside(&mut self, mask: u32, now: u64) {
         self.outside_driven &= !mask;
         self.settle(now);
+    }
+
+    /// Ties the pins in `mask` to ground, or lets go of them.
+    pub(crate) fn hold_low(&mut self, mask: u32, held: bool, now: u64) {
+        self.held_low = if held { self.held_low | mask } else { self.held_low & !mask };
+        self.settle(now);
+    }
+
+    /// Whether something outside holds SCL and SDA of I2C controller `id` low, on pins that have selected it: even ones
+    /// are SDA, and controllers alternate by pairs (2.19.2). A line that nobody holds is high: a bus has pull-ups.
+    pub(crate) fn i2c_held(&self, id: u32) -> (bool, bool) {
+        let low = self.held_low | self.outside_driven & !self.outside_level;
+        let pins = (self.selected[func::I2C] & low) >> (2 * id);
+        (pins & 0x2222_2222 != 0, pins & 0x1111_1111 != 0)
+    }
+
+    /// Whether any of the pins in `mask` belongs to an I2C controller.
+    pub(crate) fn on_i2c(&self, mask: u32) -> bool {
+        self.selected[func::I2C] & mask != 0
+    }
+
+    /// After a reset of the chip: no function drives anything, and pads and their controls are as at power-on.
+    pub(crate) fn power_on(&mut self, now: u64) {
+        (self.out, self.enable) = ([0; FUNCTIONS], [0; FUNCTIONS]);
+        (self.ctrl, self.pads) = ([func::NONE as u32; COUNT], [PAD_RESET; COUNT]);
+        self.reconfigure(now);
     }
 
     /// What a function drives, or which drives a pin, has changed.
@@ -163,7 +193,7 @@ impl Pins {
     fn settle(&mut self, now: u64) {
         let (out, enable) = self.chip;
         let floating = self.outside_driven & self.outside_level | !self.outside_driven & self.pull_up;
-        let pad = (enable & out | !enable & floating) & MASK;
+        let pad = (enable & out | !enable & floating) & MASK & !self.held_low;
         self.driven = enable;
         self.changed |= pad ^ self.pad_level;
         self.pad_level = pad;

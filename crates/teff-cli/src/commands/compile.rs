@@ -103,7 +103,7 @@ pub(crate) fn run(args: &ArgMatches, ui: &Ui) -> Result<()> {
         size: args.get_flag("size"),
         limits: Limits { board, flash: args.get_one("flash").copied(), ram: args.get_one("ram").copied() },
         floats: *args.get_one("float").expect("has a default"),
-        language: language(word("language"), args.get_one::<String>("arena").map(String::as_str))?,
+        language: language(args)?,
         samples: data.as_ref().map(|d| &d.test),
     };
     let folder = path(args, "out");
@@ -238,22 +238,35 @@ fn printed(
     }
 }
 
-/// The language, with who owns the arena.
-fn language(language: &str, arena: Option<&str>) -> Result<Language> {
-    Ok(match (language, arena) {
-        ("rust", None | Some("caller")) => Language::Rust(rust::Options { arena: rust::ArenaOwner::Caller }),
-        ("rust", Some("stack")) => Language::Rust(rust::Options { arena: rust::ArenaOwner::Stack }),
-        ("rust", Some(_)) => {
-            return Err(Failure::new(
-                "--arena static is for C: Rust has no static memory that safe code may write; use caller (the default) or stack",
-            ));
-        }
-        (_, None | Some("static")) => Language::C(c::Options { arena: c::ArenaOwner::Static }),
-        (_, Some("caller")) => Language::C(c::Options { arena: c::ArenaOwner::Caller }),
-        (_, Some(_)) => {
+/// The language, with what is to be printed how.
+fn language(args: &ArgMatches) -> Result<Language> {
+    let arena = args.get_one::<String>("arena").map(String::as_str);
+    let (sram_code, portable) = (args.get_flag("sram-code"), args.get_flag("portable"));
+    if args.get_one::<String>("language").is_some_and(|l| l == "rust") {
+        let arena = match arena {
+            None | Some("caller") => rust::ArenaOwner::Caller,
+            Some("stack") => rust::ArenaOwner::Stack,
+            Some(_) => {
+                return Err(Failure::new(
+                    "--arena static is for C: Rust has no static memory that safe code may write; use caller (the default) or stack",
+                ));
+            }
+        };
+        return Ok(Language::Rust(rust::Options { arena, sram_code, portable }));
+    }
+    if portable {
+        return Err(Failure::new(
+            "--portable is for Rust: the assembly in C stands under #if, with the same in C beside it",
+        ));
+    }
+    let arena = match arena {
+        None | Some("static") => c::ArenaOwner::Static,
+        Some("caller") => c::ArenaOwner::Caller,
+        Some(_) => {
             return Err(Failure::new("--arena stack is for Rust; use static (the default of C) or caller"));
         }
-    })
+    };
+    Ok(Language::C(c::Options { arena, sram_code }))
 }
 
 /// Inputs for the self-test with the outputs that the reference evaluator gives.

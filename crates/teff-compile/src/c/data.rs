@@ -55,7 +55,8 @@ pub(super) fn tables(out: &mut String, program: &Program) {
         // The macro comes with the functions that read words.
         let aligned = if b.align > b.ty.dtype.size() { "WORD_ALIGNED " } else { "" };
         let dtype = c_type(b.ty.dtype);
-        let _ = writeln!(out, "static const {dtype} {}[{}] {aligned}= {{{shape}", b.name, b.len());
+        let place = if b.in_sram { super::section::table(program) } else { String::new() };
+        let _ = writeln!(out, "{place}static const {dtype} {}[{}] {aligned}= {{{shape}", b.name, b.len());
         elements(out, value, "    ");
         out.push_str("};\n\n");
     }

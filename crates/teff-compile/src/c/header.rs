@@ -20,6 +20,10 @@ pub(super) fn header(program: &Program, options: &Options) -> String {
             ArenaOwner::Caller => "given by the caller",
         }
     );
+    let tables = program.sram_bytes();
+    if tables > 0 {
+        let _ = writeln!(out, " * RAM for tables that are copied there from flash: {tables} bytes.");
+    }
     let _ = writeln!(out, " * One call takes {macs} multiply-accumulates.\n */");
     let _ =
         writeln!(out, "#ifndef {upper}_H\n#define {upper}_H\n\n#include <stdbool.h>\n#include <stdint.h>\n");
@@ -33,6 +37,12 @@ pub(super) fn header(program: &Program, options: &Options) -> String {
         "/* Bytes of weights and other constants, in flash. */\n#define {upper}_WEIGHT_BYTES {}",
         program.constant_bytes()
     );
+    if tables > 0 {
+        let _ = writeln!(
+            out,
+            "/* Those of them that are copied to RAM at start. */\n#define {upper}_SRAM_TABLE_BYTES {tables}"
+        );
+    }
     let _ = writeln!(out, "/* Bytes of memory for intermediate values, and their alignment. */");
     let _ = writeln!(
         out,

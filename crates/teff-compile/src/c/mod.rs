@@ -14,6 +14,7 @@ mod kernel;
 mod micro;
 mod packed;
 mod runner;
+mod section;
 mod selftest;
 
 pub use runner::runner;
@@ -29,6 +30,10 @@ use std::fmt::Write;
 pub struct Options {
     /// Who owns the arena.
     pub arena: ArenaOwner,
+    /// Whether the functions lie in RAM, where no cache of a slow flash can miss them: each is marked with a macro `NAME_SRAM_CODE`,
+    /// which names the section `.data.NAME_code` where there is no operating system, and nothing elsewhere; a build may define it
+    /// otherwise. Sections of such names are copied to RAM by the start-up of every C library and of `cortex-m-rt`.
+    pub sram_code: bool,
 }
 
 /// Who owns the memory for intermediate values.
@@ -66,13 +71,14 @@ fn source(program: &Program, options: &Options) -> String {
         out += "#include <math.h>\n";
     }
     out += "#include <stdbool.h>\n#include <stdint.h>\n\n#if INT_MAX < 2147483647\n#error \"int must have at least 32 bits\"\n#endif\n\n";
-    out += &printer.helpers.definitions();
+    out += &section::macros(program, options);
+    out += &section::placed(&printer.helpers.definitions(), program, options);
     data::tables(&mut out, program);
     if options.arena == ArenaOwner::Static {
         out += &arena(program);
     }
     for k in kernels {
-        out += &k;
+        out += &section::placed(&k, program, options);
         out.push('\n');
     }
     out += &entry(program, options);
@@ -132,7 +138,8 @@ fn parameters(program: &Program, options: &Options) -> String {
 
 /// The network's function: the kernels one after another.
 fn entry(program: &Program, options: &Options) -> String {
-    let mut out = format!("void {}({})\n{{\n", program.name, parameters(program, options));
+    let place = section::code(program, options);
+    let mut out = format!("{place}void {}({})\n{{\n", program.name, parameters(program, options));
     let mut types = arena_types(program);
     types.sort_unstable();
     let used: Vec<_> = program.kernels.iter().map(|k| printing::arguments(program, k)).collect();

@@ -168,7 +168,7 @@ impl<'a> Lowering<'a> {
     fn add_buffer(&mut self, name: String, ty: Type, place: Place) -> BufferId {
         let id = BufferId(self.buffers.len() as u32);
         let name = self.names.unique(&name);
-        self.buffers.push(Buffer { name, align: ty.dtype.size(), ty, place });
+        self.buffers.push(Buffer { name, align: ty.dtype.size(), ty, place, in_sram: false });
         id
     }
 
@@ -180,7 +180,8 @@ impl<'a> Lowering<'a> {
         let ty = self.node(node).ty.clone();
         let buffer = BufferId(self.buffers.len() as u32);
         // It is named when its kernel is.
-        self.buffers.push(Buffer { name: String::new(), align: ty.dtype.size(), ty, place: Place::Arena(0) });
+        let (name, align, place) = (String::new(), ty.dtype.size(), Place::Arena(0));
+        self.buffers.push(Buffer { name, align, ty, place, in_sram: false });
         let storage = Storage { buffer, base: Index::zero() };
         self.storage.insert(node, storage.clone());
         storage

@@ -105,6 +105,8 @@ pub struct Buffer {
     pub align: usize,
     /// Where it lives.
     pub place: Place,
+    /// Of a constant: whether it is copied to RAM at start and read there.
+    pub in_sram: bool,
 }
 
 impl Buffer {
@@ -427,7 +429,12 @@ impl Program {
         self.kernels.iter().map(of).sum()
     }
 
-    /// Bytes of all constants.
+    /// Bytes of the constants that are copied to RAM.
+    pub fn sram_bytes(&self) -> usize {
+        self.buffers.iter().filter(|b| b.in_sram).map(|b| b.ty.bytes()).sum()
+    }
+
+    /// Bytes of all constants, those copied to RAM included: flash keeps what they are copied from.
     pub fn constant_bytes(&self) -> usize {
         let bytes = |b: &Buffer| if matches!(b.place, Place::Constant(_)) { b.ty.bytes() } else { 0 };
         self.buffers.iter().map(bytes).sum()

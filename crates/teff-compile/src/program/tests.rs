@@ -41,6 +41,7 @@ fn copy(arena: usize, count: usize) -> Program {
         ty: Type::new(DType::F32, [n]),
         align: 4,
         place,
+        in_sram: false,
     };
     let port = |buffer| Port { name: "x".into(), ty: Type::new(DType::F32, [2]), buffer: BufferId(buffer) };
     let body = |to: u32, from: u32| {

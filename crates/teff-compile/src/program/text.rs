@@ -12,6 +12,7 @@ impl Display for Program {
                 Place::Input(i) => format!("input {i}"),
                 Place::Output(i) => format!("output {i}"),
                 Place::Arena(offset) => format!("arena {offset}..{}", offset + b.ty.bytes()),
+                Place::Constant(_) if b.in_sram => "constant in SRAM".into(),
                 Place::Constant(_) => "constant".into(),
             };
             writeln!(f, "  {}: {} = {place}", b.name, b.ty)?;

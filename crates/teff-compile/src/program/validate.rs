@@ -55,6 +55,9 @@ fn buffers(program: &Program) -> Check {
         if !b.align.is_power_of_two() || b.align < b.ty.dtype.size() {
             return Err(format!("buffer {name} is aligned to {}", b.align));
         }
+        if b.in_sram && !matches!(b.place, Place::Constant(_)) {
+            return Err(format!("buffer {name} is no table, and cannot be copied to SRAM"));
+        }
         match &b.place {
             Place::Arena(_) if b.is_empty() => {}
             Place::Arena(offset) => {

@@ -1,5 +1,6 @@
 //! Constants in Rust: literals and tables.
 
+use super::section;
 use crate::printing;
 use crate::program::{Place, Program};
 use std::fmt::Write;
@@ -55,32 +56,55 @@ pub(super) fn weights(program: &Program, names: &Names) -> String {
             let _ = writeln!(out, "    pub(super) static {name}: Table<[{dtype}; 0]> = Table([]);\n");
             continue;
         }
-        let _ = writeln!(out, "    pub(super) static {name}: Table<[{dtype}; {len}]> = Table([");
+        if b.in_sram {
+            out += &section::table(program, "    ");
+        }
+        let kind = match b.align.min(1 << b.ty.bytes().trailing_zeros()) {
+            align if align <= dtype.size() => "Table",
+            2 => "Halves",
+            _ => "Words",
+        };
+        let _ = writeln!(out, "    pub(super) static {name}: {kind}<[{dtype}; {len}]> = {kind}([");
         elements(&mut out, value, "        ");
         out.push_str("    ]);\n\n");
     }
     if out.is_empty() {
         return out;
     }
+    let kinds: String = ["Table", "Halves", "Words"]
+        .into_iter()
+        .filter(|k| out.contains(&format!(" = {k}([")))
+        .map(kind)
+        .collect();
+    let allowed = section::allowed(program.sram_bytes() > 0);
     // A weight may be close to pi without meaning it.
     format!(
-        "/// Weights and other constants, in the order the layers read them.\n#[allow(clippy::approx_constant)]\nmod weights {{\n{TABLE}{}\n}}\n",
+        "/// Weights and other constants, in the order the layers read them.\n#[allow(clippy::approx_constant)]\n{allowed}mod weights {{\n{kinds}{}\n}}\n",
         out.trim_end_matches('\n')
     )
 }
 
-/// On a host vector loads want alignment; bare metal has no byte of flash to lose.
-const TABLE: &str =
-    "    /// Numbers in read-only memory; where there is a cache, they begin with a line of it.
+/// A type of tables. On a host vector loads want alignment; bare metal has no byte of flash to lose, and what is read there by words
+/// or halves of them has the length of some.
+fn kind(name: &str) -> String {
+    let bare = match name {
+        "Halves" => "    #[cfg_attr(target_os = \"none\", repr(align(2)))]\n",
+        "Words" => "    #[cfg_attr(target_os = \"none\", repr(align(4)))]\n",
+        _ => "",
+    };
+    format!(
+        "    /// Numbers in read-only memory; where there is a cache, they begin with a line of it.
     #[repr(C)]
     #[cfg_attr(not(target_os = \"none\"), repr(align(64)))]
-    pub(super) struct Table<T>(T);
+{bare}    pub(super) struct {name}<T>(T);
 
-    impl<T> core::ops::Deref for Table<T> {
+    impl<T> core::ops::Deref for {name}<T> {{
         type Target = T;
-        fn deref(&self) -> &T {
+        fn deref(&self) -> &T {{
             &self.0
-        }
-    }
+        }}
+    }}
 
-";
+"
+    )
+}

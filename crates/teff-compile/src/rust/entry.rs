@@ -2,7 +2,7 @@
 
 use super::kernel::{Parameter, parameters};
 use super::names::Names;
-use super::{ArenaOwner, Options};
+use super::{ArenaOwner, Options, section};
 use crate::printing::{arena_range, arguments, one_line};
 use crate::program::{Place, Port, Program};
 use std::fmt::Write;
@@ -54,6 +54,10 @@ pub(super) fn constants(program: &Program, names: &Names) -> String {
         "Bytes of weights and other constants, in flash.",
         &format!("WEIGHT_BYTES: usize = {bytes}"),
     );
+    if program.sram_bytes() > 0 {
+        let definition = format!("SRAM_TABLE_BYTES: usize = {}", program.sram_bytes());
+        constant(&mut out, "Those of them that are copied to RAM at start.", &definition);
+    }
     constant(
         &mut out,
         "Bytes of memory for intermediate values.",
@@ -154,6 +158,8 @@ pub(super) fn function(program: &Program, names: &Names, options: &Options) -> S
     if program.name.chars().any(|c| c.is_ascii_uppercase()) || program.name.contains("__") {
         out += "#[allow(non_snake_case)]\n";
     }
+    out += section::allowed(options.sram_code);
+    out += &section::code(program, options, "");
     let _ = writeln!(out, "pub fn {}({}) {{", program.name, list.join(", "));
     let used: Vec<Vec<Parameter>> = program.kernels.iter().map(|k| parameters(program, k)).collect();
     for p in program.inputs.iter().chain(&program.outputs) {

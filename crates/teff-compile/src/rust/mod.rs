@@ -20,6 +20,7 @@ mod math;
 mod micro;
 mod names;
 mod runner;
+mod section;
 mod selftest;
 
 pub(crate) use names::is_keyword;
@@ -37,6 +38,13 @@ use std::fmt::Write;
 pub struct Options {
     /// Who owns the arena.
     pub arena: ArenaOwner,
+    /// Whether the functions lie in RAM, where no cache of a slow flash can miss them: on bare metal (`target_os = "none"`) each is put
+    /// into the section `.data.NAME_code`, which `cortex-m-rt` copies to RAM at start. Needs Rust 1.82.
+    pub sram_code: bool,
+    /// Whether the inner loops of a Cortex-M0+ are plain Rust too, about half as fast, instead of assembly for ARMv6-M with that beside
+    /// it for other processors. The file then has no `unsafe`, unless sections are chosen, and needs Rust 1.77; otherwise, if a network
+    /// has such loops, Rust 1.88.
+    pub portable: bool,
 }
 
 /// Who owns the memory for intermediate values.
@@ -61,16 +69,18 @@ pub fn print(program: &Program, options: &Options) -> String {
         .map(|(k, name)| kernel::function(&mut printer, k, name))
         .collect();
     let weights = data::weights(program, &names);
+    let allowed = section::allowed(options.sram_code);
     let mut out = header(program, options);
     out += &entry::constants(program, &names);
     out.push('\n');
     out += &entry::arena(program, options);
     out += &entry::function(program, &names, options);
     if !kernels.is_empty() {
-        out += &layers(&kernels, !weights.is_empty(), !printer.math.is_empty());
+        let kernels: Vec<String> = kernels.iter().map(|k| section::placed(k, program, options)).collect();
+        out += &layers(&kernels, !weights.is_empty(), !printer.math.is_empty(), allowed);
     }
     if !printer.math.is_empty() {
-        out += &math_module(&printer);
+        out += &section::placed(&math_module(&printer, allowed), program, options);
     }
     out += &weights;
     out.trim_end().to_string() + "\n"
@@ -94,9 +104,9 @@ fn header(program: &Program, options: &Options) -> String {
 }
 
 /// `mod layers`, with the functions of all kernels.
-fn layers(kernels: &[String], weights: bool, math: bool) -> String {
-    let mut out = String::from(
-        "/// What the layers compute, one function each.\n// Loops count as the model does, and expressions are as it has them.\n#[allow(clippy::all)]\nmod layers {\n",
+fn layers(kernels: &[String], weights: bool, math: bool, allowed: &str) -> String {
+    let mut out = format!(
+        "/// What the layers compute, one function each.\n// Loops count as the model does, and expressions are as it has them.\n#[allow(clippy::all)]\n{allowed}mod layers {{\n",
     );
     if math {
         out += "    use super::math;\n";
@@ -112,11 +122,11 @@ fn layers(kernels: &[String], weights: bool, math: bool) -> String {
 }
 
 /// `mod math`, with the functions that kernels call and those they call.
-fn math_module(printer: &Printer) -> String {
+fn math_module(printer: &Printer, allowed: &str) -> String {
     let integer = printer.math.iter().filter_map(|n| integer::definition(n));
     let float = math::definitions(&printer.math);
     let all: Vec<String> = integer.chain(float.into_iter().map(String::from)).collect();
-    let mut out = String::from("/// Arithmetic that `core` does not have.\nmod math {\n");
+    let mut out = format!("/// Arithmetic that `core` does not have.\n{allowed}mod math {{\n");
     for (i, text) in all.iter().enumerate() {
         if i > 0 {
             out.push('\n');

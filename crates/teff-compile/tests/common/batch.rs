@@ -48,7 +48,7 @@ fn write_sources(scratch: &Scratch, nets: &[Net], arena: c::ArenaOwner) {
     let mut main = String::from(HARNESS);
     for net in nets {
         let name = &net.program.name;
-        let files = c::print(&net.program, &c::Options { arena });
+        let files = c::print(&net.program, &c::Options { arena, ..Default::default() });
         let own = own_names(&files.source);
         scratch.write(&format!("{name}.c"), &files.source);
         scratch.write(&format!("{name}.h"), &files.header);

@@ -77,7 +77,7 @@ pub fn check(cases: &[Case], compiler: &str, flags: &[&str]) {
                 Err(said) => Some(said.clone()),
             };
             if let Some(wrong) = wrong {
-                let source = c::print(&case.program, &c::Options { arena }).source;
+                let source = c::print(&case.program, &c::Options { arena, ..Default::default() }).source;
                 panic!("{compiler} {flags:?}: {}: {wrong}\n{}\n{source}", case.program.name, case.about);
             }
         }

@@ -22,7 +22,7 @@ pub const CHECKED: &[&str] = &["-O", "-C", "debug-assertions=on"];
 /// The options that network `i` of a batch is printed with.
 fn options(i: usize) -> rust::Options {
     let arena = if i.is_multiple_of(2) { rust::ArenaOwner::Caller } else { rust::ArenaOwner::Stack };
-    rust::Options { arena }
+    rust::Options { arena, portable: true, ..Default::default() }
 }
 
 /// Writes the networks as `nets.rs`, a library that may use nothing but `core` and no `unsafe`.

@@ -5,12 +5,18 @@
 //! Data changes with the falling edge of PCLK, most significant bit first. Auto exposure is a gain on the picture,
 //! moved half-way towards its target with every frame.
 
+mod faults;
+mod line;
+
 use super::describe::CameraPins;
 use super::gif_read::Timed;
+use super::picture::GreyImage;
 use crate::clocks::Domain;
 use crate::periph::i2c::Step;
 use crate::sched::Event;
 use crate::wires::Wires;
+use faults::Faults;
+pub(crate) use line::Line;
 
 /// SCCB address.
 const ADDRESS: u8 = 0x24;
@@ -53,6 +59,9 @@ pub(crate) struct Camera {
     frame: Frame,
     frames: u64,
     streaming: bool,
+    /// The last frame that was sent whole.
+    sent: Option<GreyImage>,
+    faults: Faults,
 }
 
 /// The frame that is being sent.
@@ -73,6 +82,8 @@ struct Frame {
     /// Position: line of the frame, half periods of PCLK in it.
     line: u64,
     half: u64,
+    /// The position at which it ends early.
+    cut: Option<(u64, u64)>,
 }
 
 impl Camera {
@@ -92,6 +103,8 @@ impl Camera {
             frame: Frame::default(),
             frames: 0,
             streaming: false,
+            sent: None,
+            faults: Faults::default(),
         };
         camera.reset_registers();
         camera
@@ -103,6 +116,11 @@ impl Camera {
 
     pub(crate) fn frames(&self) -> u64 {
         self.frames
+    }
+
+    /// The last frame that was sent whole, as it went over the wires.
+    pub(crate) fn sent(&self) -> Option<&GreyImage> {
+        self.sent.as_ref()
     }
 
     /// Pictures with the nanoseconds that each is shown, from power-on, repeated.
@@ -154,6 +172,7 @@ impl Camera {
         if changed & bit != 0 {
             self.in_reset = level & bit == 0;
             if self.in_reset {
+                self.revive(true);
                 self.reset_registers();
             }
             self.restart(now, wires);
@@ -172,7 +191,7 @@ impl Camera {
     pub(crate) fn i2c(&mut self, step: Step, now: u64, wires: &mut Wires) -> (bool, u8) {
         match step {
             Step::Address { address, read } => {
-                self.selected = address == ADDRESS && !self.in_reset;
+                self.selected = address == ADDRESS && !self.in_reset && !self.faults.unplugged;
                 if !read {
                     self.pointer_bytes = 0;
                 }
@@ -205,6 +224,7 @@ impl Camera {
         match register {
             reg::MODEL_HIGH | reg::MODEL_LOW => {}
             reg::SOFTWARE_RESET => {
+                self.revive(false);
                 self.reset_registers();
                 self.restart(now, wires);
             }
@@ -222,7 +242,9 @@ impl Camera {
 
     /// Starts or stops to stream, as mode, reset and clock now have it.
     fn restart(&mut self, now: u64, wires: &mut Wires) {
-        let streams = self.regs[reg::MODE_SELECT] & 7 != 0 && !self.in_reset && self.period.is_some();
+        let well = !self.faults.unplugged && self.faults.stopped.is_none();
+        let asked = self.regs[reg::MODE_SELECT] & 7 != 0 && !self.in_reset && self.period.is_some();
+        let streams = asked && well;
         let p = self.pins;
         wires.pins.drive_outside(1 << p.vsync | 1 << p.href | 1 << p.pclk, 0, now);
         self.streaming = streams;
@@ -260,7 +282,16 @@ impl Camera {
         let (line, length) = (self.word(reg::LINE_LENGTH), self.word(reg::FRAME_LENGTH));
         self.frame.line_period = (line * clocks).max(active + 2 * clocks);
         self.frame.frame_lines = length.max(height as u64 + LEAD_LINES + 2);
+        self.cut_frame();
         self.expose(binned);
+    }
+
+    /// Notes where the present frame ends early.
+    fn cut_frame(&mut self) {
+        let clocks = self.frame.clocks;
+        let halves = |bytes: usize| 2 * bytes as u64 * clocks;
+        let place = |(lines, bytes): (usize, usize)| (LEAD_LINES + lines as u64, halves(bytes));
+        self.frame.cut = self.faults.cut(self.frames).map(place);
     }
 
     /// Reads the scene into the frame's bytes, with mirror, binning and gain.
@@ -309,37 +340,6 @@ impl Camera {
         wires.sched.set(Event::Board, Some(self.due()));
     }
 
-    /// The line that is being sent, from its second byte on, if PCLK is slow enough to have one edge in a cycle.
-    #[inline]
-    pub(crate) fn line(&mut self) -> Option<Line<'_>> {
-        let f = &mut self.frame;
-        let row = f.line.checked_sub(LEAD_LINES)? as usize;
-        let period = self.period.filter(|&period| period >= 32)?;
-        let active = 2 * f.width as u64 * f.clocks;
-        if !self.streaming || row >= f.height || f.half < 2 || f.half >= active {
-            return None;
-        }
-        let halves = f.line * f.line_period * 2 + f.half;
-        let mut line = Line {
-            pclk: 1 << self.pins.pclk,
-            shift: self.pins.data.into(),
-            mask: 0xff >> (8 - f.lines),
-            lines: f.lines,
-            clocks: f.clocks.trailing_zeros(),
-            bytes: &f.bytes[row * f.width..(row + 1) * f.width],
-            data: 0,
-            half: &mut f.half,
-            active,
-            start: f.start,
-            sixteenths: halves * period,
-            period,
-            due: 0,
-        };
-        line.data = line.data_at(*line.half - 1);
-        line.plan();
-        Some(line)
-    }
-
     /// What happens at the position that has come.
     pub(crate) fn event(&mut self, now: u64, wires: &mut Wires) {
         if !self.streaming {
@@ -351,9 +351,13 @@ impl Camera {
         let first = LEAD_LINES;
         let after = first + f.height as u64;
         let active = 2 * f.width as u64 * f.clocks;
-        if (first..after).contains(&f.line) && f.half < active {
+        if (first..after).contains(&f.line) && f.cut.is_some_and(|cut| cut <= (f.line, f.half)) {
+            wires.pins.drive_outside(href | pclk | vsync, 0, now);
+            (f.line, f.half) = (after, 0);
+        } else if (first..after).contains(&f.line) && f.half < active {
             if f.half % 2 == 1 {
-                wires.pins.drive_outside(pclk, pclk, now);
+                let lost = self.faults.lost(self.frames, (f.line - first) as usize, f.half / 2);
+                wires.pins.drive_outside(pclk, if lost { 0 } else { pclk }, now);
             } else {
                 let clock = f.half / 2;
                 let byte = f.bytes[(f.line - first) as usize * f.width + (clock / f.clocks) as usize];
@@ -367,6 +371,9 @@ impl Camera {
             let ends = f.line + 1 == after;
             wires.pins.drive_outside(href | pclk | if ends { vsync } else { 0 }, 0, now);
             (f.line, f.half) = (f.line + 1, 0);
+            if ends {
+                self.keep_frame();
+            }
         } else if f.line == 0 {
             wires.pins.drive_outside(vsync, vsync, now);
             f.line = first;
@@ -378,71 +385,5 @@ impl Camera {
             self.begin_frame(next, wires);
         }
         self.plan(wires);
-    }
-}
-
-/// The edges of PCLK within a line, one after the other.
-pub(crate) struct Line<'a> {
-    pclk: u32,
-    /// Where the data pins begin, and as many ones as there are.
-    shift: u32,
-    mask: u32,
-    lines: u32,
-    /// Logarithm of the PCLK periods for a byte.
-    clocks: u32,
-    bytes: &'a [u8],
-    data: u32,
-    half: &'a mut u64,
-    active: u64,
-    start: u64,
-    /// The time of the next edge, twice, from the start of the frame.
-    sixteenths: u64,
-    period: u64,
-    due: u64,
-}
-
-impl Line<'_> {
-    /// The pins that change.
-    pub(crate) fn moving(&self) -> u32 {
-        self.pclk | self.mask << self.shift
-    }
-
-    /// The cycle of the next edge.
-    #[inline(always)]
-    pub(crate) fn due(&self) -> u64 {
-        self.due
-    }
-
-    /// What the data pins carry during half period `half`.
-    #[inline(always)]
-    fn data_at(&self, half: u64) -> u32 {
-        let clock = half / 2;
-        let byte = u32::from(self.bytes[(clock >> self.clocks) as usize]);
-        let within = (clock & ((1 << self.clocks) - 1)) as u32;
-        (byte >> (8 - self.lines * (1 + within)) & self.mask) << self.shift
-    }
-
-    #[inline(always)]
-    fn plan(&mut self) {
-        self.due = (self.start + self.sixteenths.div_ceil(2)).div_ceil(16);
-    }
-
-    /// Goes past the next edge: the level of the moving pins after it; `None` at the end of the line.
-    #[inline(always)]
-    pub(crate) fn step(&mut self) -> Option<u32> {
-        let half = *self.half;
-        if half >= self.active {
-            return None;
-        }
-        let level = if half % 2 == 1 {
-            self.data | self.pclk
-        } else {
-            self.data = self.data_at(half);
-            self.data
-        };
-        *self.half = half + 1;
-        self.sixteenths += self.period;
-        self.plan();
-        Some(level)
     }
 }

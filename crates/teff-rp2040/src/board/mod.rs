@@ -1,6 +1,7 @@
 //! What is around the chip: a board is a description, pins to devices, and the devices themselves.
 
 mod describe;
+mod faults;
 mod gif_read;
 mod gif_write;
 mod hm01b0;
@@ -15,6 +16,8 @@ use crate::error::Error;
 use crate::periph::i2c::Step;
 use crate::wires::Wires;
 pub use describe::{CameraPins, Description, ImuPins, LcdPins, MicrophonePins};
+use faults::HeldLines;
+pub use faults::{BoardFault, Revival};
 pub use gif_read::{Timed, read_gif};
 pub use gif_write::GifWriter;
 use hm01b0::{Camera, Line};
@@ -36,6 +39,7 @@ pub struct Board {
     led_changes: u64,
     /// Pins that any device watches.
     watched: u32,
+    held: HeldLines,
 }
 
 /// The devices that answer.
@@ -67,6 +71,7 @@ impl Board {
             uarts: [Vec::new(), Vec::new()],
             led_changes: 0,
             watched,
+            held: HeldLines::default(),
             description,
         }
     }
@@ -132,8 +137,15 @@ impl Board {
     /// # Errors
     /// If the board has no display.
     pub fn screen(&self) -> Result<RgbImage, Error> {
-        let lcd = self.devices.lcd.as_ref();
-        Ok(lcd.ok_or(Error::Picture { what: "this board has no display".into() })?.screen())
+        let pins = self.description.lcd.ok_or(Error::Picture { what: "this board has no display".into() })?;
+        Ok(self.devices.lcd.as_ref().map_or_else(|| Lcd::new(pins).screen(), Lcd::screen))
+    }
+
+    /// The last frame that the camera has sent whole, byte by byte as it went over the wires: with its mounting, mirroring,
+    /// binning and gain. It changes when VSYNC falls. `None` before the first one.
+    #[must_use]
+    pub fn camera_frame(&self) -> Option<&GreyImage> {
+        self.devices.camera.as_ref()?.sent()
     }
 
     /// Frames that the camera has sent, and pixels that the display has taken.
@@ -173,10 +185,13 @@ impl Board {
     }
 
     pub(crate) fn pins_changed(&mut self, changed: u32, now: u64, wires: &mut Wires) {
+        let level = wires.pins.pad_level;
+        if changed & self.held.watched() != 0 {
+            self.held.pins_changed(changed, level, now, wires);
+        }
         if changed & self.watched == 0 {
             return;
         }
-        let level = wires.pins.pad_level;
         if self.description.led.is_some_and(|pin| changed >> pin & 1 != 0) {
             self.led_changes += 1;
         }
@@ -198,7 +213,7 @@ impl Board {
     #[inline]
     pub(crate) fn line(&mut self) -> Option<Line<'_>> {
         let line = self.devices.camera.as_mut()?.line()?;
-        (line.moving() & self.watched == 0).then_some(line)
+        (line.moving() & (self.watched | self.held.watched()) == 0).then_some(line)
     }
 
     pub(crate) fn event(&mut self, now: u64, wires: &mut Wires) {

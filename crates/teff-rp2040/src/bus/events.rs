@@ -3,6 +3,7 @@
 use super::Bus;
 use super::xip::CTRL_EN;
 use crate::periph::dma::Dma;
+use crate::periph::resets::WatchdogResets;
 use crate::periph::ssi::STREAM_FIFO;
 use crate::sched::Event;
 use crate::{periph, pins};
@@ -116,7 +117,7 @@ impl Bus {
             Event::Usb => self.usb.event(now, w),
             Event::Watchdog => {
                 if self.watchdog.event(now, w) {
-                    self.request_reset(super::Reset::Watchdog);
+                    self.watchdog_fires(now);
                 }
             }
             Event::SysTick0 | Event::SysTick1 => {
@@ -142,7 +143,7 @@ impl Bus {
     }
 
     fn i2c_event(&mut self, port: usize, now: u64) {
-        if let Some(step) = self.i2cs[port].event(now) {
+        if let Some(step) = self.i2cs[port].event(now, &mut self.wires) {
             let (acknowledged, byte) = self.board.i2c_step(port, step, now, &mut self.wires);
             self.i2cs[port].answer(acknowledged, byte, now, &mut self.wires);
         }
@@ -167,6 +168,16 @@ impl Bus {
         }
         if outside != 0 {
             self.board.pins_changed(outside, now, &mut self.wires);
+            if self.wires.pins.on_i2c(outside) {
+                self.i2c_lines_changed(now);
+            }
+        }
+    }
+
+    /// Tells the I2C controllers that a line may have been pulled low or let go.
+    pub(crate) fn i2c_lines_changed(&mut self, now: u64) {
+        for i2c in &mut self.i2cs {
+            i2c.lines_changed(now, &mut self.wires);
         }
     }
 
@@ -257,6 +268,17 @@ impl Bus {
         }
     }
 
+    /// The watchdog resets what the WDSEL registers of the power-on state machine and of RESETS select, which is nothing
+    /// until a program has written them (4.7.1).
+    pub(crate) fn watchdog_fires(&mut self, now: u64) {
+        match self.resets.watchdog_resets() {
+            WatchdogResets::Chip => self.request_reset(super::Reset::Watchdog),
+            WatchdogResets::Subsystems(bits) => {
+                (0..25).filter(|bit| bits >> bit & 1 != 0).for_each(|bit| self.reset_subsystem(bit, now));
+            }
+        }
+    }
+
     pub(crate) fn reset_subsystem(&mut self, bit: u32, now: u64) {
         let w = &mut self.wires;
         let reset_io = |w: &mut crate::wires::Wires, pads: bool| {
@@ -276,11 +298,22 @@ impl Bus {
             }
             2 => self.dma = Dma::new(),
             3 | 4 => self.i2cs[(bit - 3) as usize] = periph::i2c::I2c::new(bit - 3),
-            5 => reset_io(w, false),
+            5 => {
+                reset_io(w, false);
+                self.io_bank = periph::io_bank::IoBank::new();
+            }
             8 => reset_io(w, true),
-            10 | 11 => self.pios[(bit - 10) as usize] = periph::pio::Pio::new((bit - 10) as usize),
+            10 | 11 => {
+                let id = (bit - 10) as usize;
+                self.pios[id] = periph::pio::Pio::new(id);
+                w.pins.drive(pins::func::PIO0 + id, 0, 0, now);
+            }
             12 | 13 => w.clocks.reset_pll((bit - 12) as usize, now),
-            14 => self.pwm = periph::pwm::Pwm::new(),
+            14 => {
+                self.pwm = periph::pwm::Pwm::new();
+                w.pins.drive(pins::func::PWM, 0, 0, now);
+                self.clock_outputs_changed(now);
+            }
             15 => self.rtc = periph::rtc::Rtc::new(),
             16 | 17 => self.spis[(bit - 16) as usize] = periph::spi::Spi::new(bit - 16),
             21 => self.timer = periph::timer::Timer::new(),

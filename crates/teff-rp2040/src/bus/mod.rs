@@ -165,7 +165,10 @@ impl Bus {
         for bit in 0..25 {
             self.reset_subsystem(bit, now);
         }
+        self.wires.pins.power_on(now);
         self.resets = Resets::new();
+        self.plain = Plain::new();
+        self.xip = Xip::new(self.xip.miss);
         self.sio = Sio::new();
         self.ssi = Ssi::new();
         let (scratch, reason) = (self.watchdog.scratch, self.watchdog.reason);
@@ -175,6 +178,10 @@ impl Bus {
         self.wires.clocks.power_on(now);
         self.wires.forget_requests();
         self.event = [false; 2];
+        self.systick_due = [false; 2];
+        // The board sees pins and camera clock fall, which may plan something of its own again.
+        self.clock_outputs_changed(now);
+        self.after_change(now);
     }
 
     /// Asks the run loop for a reset.

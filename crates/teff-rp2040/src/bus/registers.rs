@@ -197,6 +197,9 @@ impl Bus {
         if matches!(base, 0x4005_0000 | 0x4001_4000) {
             self.clock_outputs_changed(now);
         }
+        if base == 0x4001_4000 {
+            self.i2c_lines_changed(now);
+        }
         self.after_change(now);
         Some(())
     }
@@ -222,7 +225,7 @@ impl Bus {
 
     fn write_watchdog(&mut self, reg: u32, value: u32, now: u64) {
         if self.watchdog.write(reg, value, now, &mut self.wires) {
-            self.request_reset(Reset::Watchdog);
+            self.watchdog_fires(now);
         }
         self.replan(now);
     }

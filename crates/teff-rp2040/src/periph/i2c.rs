@@ -2,6 +2,10 @@
 //!
 //! Commands wait in a 16-deep FIFO. Each start, byte and stop takes its bits on the bus; the board answers a
 //! byte at the cycle in which its acknowledge bit ends.
+//!
+//! Lines that something outside holds low stop it as they stop the chip (NXP UM10204, 3.1.4, 3.1.8, 3.1.9): with SCL low
+//! nothing moves, which is a stretched clock; with SDA low no START and no STOP can be made, and the master waits; one
+//! that sends a 1 while SDA is low has lost the arbitration. SDA is looked at where a step ends, not at each bit.
 
 use crate::sched::Event;
 use crate::wires::{Wires, dreq, irq};
@@ -47,6 +51,10 @@ pub(crate) struct I2c {
     rx: VecDeque<u8>,
     /// What is on the bus, until when.
     step: Option<(Step, u64)>,
+    /// SCL is held low: the cycles that were left of the step.
+    stretched: Option<u64>,
+    /// Switched off in the middle of a transfer that cannot end: it stays active until the bus is free (4.3.10.3).
+    lingers: bool,
     /// Direction of the open transaction.
     open: Option<bool>,
     /// The command being carried out asks for a stop after it.
@@ -90,6 +98,8 @@ impl I2c {
             commands: VecDeque::new(),
             rx: VecDeque::new(),
             step: None,
+            stretched: None,
+            lingers: false,
             open: None,
             stop_after: false,
         }
@@ -110,12 +120,23 @@ impl I2c {
         if self.step.is_some() || !self.enabled || self.con & 1 == 0 {
             return;
         }
+        let (scl_low, sda_low) = wires.pins.i2c_held(self.id);
+        if scl_low {
+            return;
+        }
         let (step, bits) = if self.stop_after {
+            if sda_low {
+                return;
+            }
             (Step::Stop, 1)
         } else {
             let Some(&command) = self.commands.front() else { return };
             let read = command & 0x100 != 0;
-            if self.open != Some(read) || command & 0x400 != 0 && self.open.is_some() {
+            let starts = self.open != Some(read) || command & 0x400 != 0 && self.open.is_some();
+            if starts && sda_low {
+                return;
+            }
+            if starts {
                 self.commands[0] &= !0x400; // the restart happens once
                 (Step::Address { address: (self.tar & 0x7f) as u8, read }, 10)
             } else if read && self.rx.len() >= FIFO {
@@ -132,12 +153,55 @@ impl I2c {
     }
 
     /// What has just crossed the bus; the board answers with [`I2c::answer`].
-    pub(crate) fn event(&mut self, now: u64) -> Option<Step> {
-        self.step.filter(|&(_, at)| at <= now).map(|(step, _)| step)
+    pub(crate) fn event(&mut self, now: u64, wires: &mut Wires) -> Option<Step> {
+        let (step, _) = self.step.filter(|&(_, at)| at <= now && self.stretched.is_none())?;
+        let sends_ones = match step {
+            Step::Address { address, read } => address != 0 || read,
+            Step::Write(byte) => byte != 0,
+            Step::Read | Step::Stop => false,
+        };
+        if sends_ones && wires.pins.i2c_held(self.id).1 {
+            self.lose(now, wires);
+            return None;
+        }
+        Some(step)
+    }
+
+    /// The arbitration is lost: the bus is somebody else's, and no stop follows.
+    fn lose(&mut self, now: u64, wires: &mut Wires) {
+        self.abort_with(1 << 12); // ARB_LOST
+        (self.step, self.open, self.stop_after) = (None, None, false);
+        self.sticky |= ACTIVITY;
+        self.update(now, wires);
+    }
+
+    /// Something outside may have pulled a line low or let go of it.
+    pub(crate) fn lines_changed(&mut self, now: u64, wires: &mut Wires) {
+        let (scl_low, sda_low) = wires.pins.i2c_held(self.id);
+        if !scl_low && !sda_low {
+            self.lingers = false;
+        }
+        match (self.step, self.stretched) {
+            (Some((_, due)), None) if scl_low => {
+                self.stretched = Some(due.saturating_sub(now));
+                wires.sched.set(self.event_id(), None);
+            }
+            (Some((step, _)), Some(left)) if !scl_low => {
+                self.stretched = None;
+                self.step = Some((step, now + left));
+                wires.sched.set(self.event_id(), Some(now + left));
+            }
+            _ => {
+                self.start(now, wires);
+                self.update(now, wires);
+            }
+        }
     }
 
     /// Ends the step: `acknowledged` by the device, with the byte it sent for a read.
     pub(crate) fn answer(&mut self, acknowledged: bool, byte: u8, now: u64, wires: &mut Wires) {
+        let sda_low = wires.pins.i2c_held(self.id).1;
+        let (acknowledged, byte) = (acknowledged || sda_low, if sda_low { 0 } else { byte });
         match self.step.take() {
             Some((Step::Address { read, .. }, _)) => {
                 self.sticky |= START_DET | ACTIVITY;
@@ -218,7 +282,8 @@ impl I2c {
             0x5c => clear(&mut self.sticky, ACTIVITY),
             0x60 => clear(&mut self.sticky, STOP_DET),
             0x64 => clear(&mut self.sticky, START_DET),
-            0x6c | 0x9c => u32::from(self.enabled),
+            0x6c => u32::from(self.enabled),
+            0x9c => u32::from(self.enabled || self.lingers),
             0x70 => self.status(),
             0x74 => self.commands.len() as u32,
             0x78 => self.rx.len() as u32,
@@ -234,7 +299,7 @@ impl I2c {
     }
 
     fn status(&self) -> u32 {
-        let active = self.step.is_some() || self.open.is_some();
+        let active = self.step.is_some() || self.open.is_some() || !self.commands.is_empty();
         (u32::from(active) * 0x21)
             | (u32::from(self.commands.len() < FIFO) << 1)
             | u32::from(self.commands.is_empty()) << 2
@@ -265,6 +330,9 @@ impl I2c {
     fn enable(&mut self, value: u32, wires: &mut Wires) {
         self.enabled = value & 1 != 0;
         if !self.enabled {
+            let busy = self.step.is_some() || self.open.is_some();
+            self.lingers |= busy && wires.pins.i2c_held(self.id) != (false, false);
+            self.stretched = None;
             self.commands.clear();
             self.rx.clear();
             self.step = None;

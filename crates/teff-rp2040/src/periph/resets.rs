@@ -6,6 +6,15 @@ const ALL: u32 = 0x01ff_ffff;
 const PSM_ALL: u32 = 0x0001_ffff;
 const PSM_CORE1: u32 = 1 << 16;
 
+/// What the watchdog resets when it fires.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum WatchdogResets {
+    /// Cores and all peripherals.
+    Chip,
+    /// The subsystems with these bits, while the cores go on.
+    Subsystems(u32),
+}
+
 #[derive(Clone, Debug)]
 pub(crate) struct Resets {
     reset: u32,
@@ -50,6 +59,17 @@ impl Resets {
                 0
             }
             _ => 0,
+        }
+    }
+
+    /// What WDSEL of both selects. The stages of the power-on state machine come up one after the other (2.13.2), so any
+    /// of them but the last restarts core 0 and, with the stage RESETS, everything else; sets of stages that would
+    /// leave out RESETS are taken for the whole.
+    pub(crate) fn watchdog_resets(&self) -> WatchdogResets {
+        if self.psm_watchdog_select & !PSM_CORE1 != 0 {
+            WatchdogResets::Chip
+        } else {
+            WatchdogResets::Subsystems(self.watchdog_select)
         }
     }
 

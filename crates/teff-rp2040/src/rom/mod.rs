@@ -77,6 +77,8 @@ pub(crate) const BOOT2: u32 = 0x2004_1f00;
 const RESET: u32 = 0x40;
 const DEAD: u32 = 0x44;
 const WAIT_FOR_VECTOR: u32 = 0x48;
+/// An endless loop, for a core that is made to hang.
+pub(crate) const HANG: u32 = 0x50;
 const FUNCTIONS: u32 = 0x60;
 
 const BX_LR: u16 = 0x4770;
@@ -114,6 +116,7 @@ pub(crate) fn image() -> Vec<u32> {
     rom.udf(DEAD, Native::Dead as u8);
     rom.udf(WAIT_FOR_VECTOR, Native::WaitForVector as u8);
     rom.udf(WAIT_FOR_VECTOR + 2, Native::Handshake as u8);
+    rom.half(HANG, 0xe7fe); // b .
     let mut at = FUNCTIONS;
     let lookup = rom.function(&mut at, &[Native::Lookup as u8]);
     let mut table = Vec::new();

@@ -1,7 +1,10 @@
 //! What can be seen and done from outside: memory, registers, breakpoints, pins, serial lines, the board.
 
 use super::Simulator;
-use crate::board::Board;
+use crate::board::{Board, BoardFault};
+use crate::cpu::State;
+use crate::error::Error;
+use crate::rom;
 
 impl Simulator {
     /// The word of memory at the aligned address `addr`, without side effects; `None` for registers and holes.
@@ -80,14 +83,52 @@ impl Simulator {
         let now = self.cycles();
         self.bus.sync(now);
         self.bus.wires.pins.drive_outside(mask, level, now);
+        self.bus.i2c_lines_changed(now);
         self.bus.after_change(now);
     }
 
     /// Lets go of the pads in `mask`.
     pub fn release_pins(&mut self, mask: u32) {
         let now = self.cycles();
+        self.bus.sync(now);
         self.bus.wires.pins.release_outside(mask, now);
+        self.bus.i2c_lines_changed(now);
         self.bus.after_change(now);
+    }
+
+    /// Lets a fault of the board happen now. Several may stand at once.
+    ///
+    /// # Errors
+    /// If the board has no such device.
+    pub fn inject(&mut self, fault: BoardFault) -> Result<(), Error> {
+        let now = self.cycles();
+        self.bus.sync(now);
+        self.bus.board.inject(fault, now, &mut self.bus.wires)?;
+        self.bus.i2c_lines_changed(now);
+        self.bus.after_change(now);
+        Ok(())
+    }
+
+    /// Ends all faults that were injected: what was unplugged is there again, fresh from power-on; a camera that had stopped
+    /// begins a frame; lines are let go.
+    pub fn repair(&mut self) {
+        let now = self.cycles();
+        self.bus.sync(now);
+        self.bus.board.repair(now, &mut self.bus.wires);
+        self.bus.i2c_lines_changed(now);
+        self.bus.after_change(now);
+    }
+
+    /// Makes `core` hang: it turns in an endless loop of the ROM, deaf to interrupts, until it is reset.
+    pub fn hang(&mut self, core: usize) {
+        let now = self.cycles();
+        let core = &mut self.cores[core];
+        if core.state != State::Running {
+            core.cycle = core.cycle.max(now);
+        }
+        core.primask = true;
+        core.state = State::Running;
+        core.jump(rom::HANG);
     }
 
     /// Sets what an ADC input (0 to 3 pins, 4 temperature) reads, as a 12-bit code.

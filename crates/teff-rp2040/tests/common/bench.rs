@@ -7,6 +7,7 @@ use teff_rp2040::{Options, Simulator, Stop};
 pub(crate) const RESETS: u32 = 0x4000_c000;
 pub(crate) const CLOCKS: u32 = 0x4000_8000;
 pub(crate) const WATCHDOG: u32 = 0x4005_8000;
+pub(crate) const PSM_WDSEL: u32 = 0x4001_0008;
 pub(crate) const IO_BANK0: u32 = 0x4001_4000;
 /// What the alias addresses add (datasheet 2.1.2).
 pub(crate) const SET: u32 = 0x2000;
@@ -33,7 +34,8 @@ impl Bench {
         Bench::set_up(sim)
     }
 
-    fn set_up(sim: Simulator) -> Bench {
+    /// The same for a chip that was reset.
+    pub(crate) fn set_up(sim: Simulator) -> Bench {
         let mut bench = Bench(sim);
         bench.write(0x4002_4000, 0xfab_aa0); // XOSC
         bench.write(CLOCKS + 0x30, 2);

@@ -3,6 +3,7 @@
 #![allow(dead_code)] // each test file uses some of this
 
 pub(crate) mod bench;
+pub(crate) mod camera;
 
 use teff_rp2040::{Image, Options, Simulator, Stop};
 

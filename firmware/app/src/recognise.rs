@@ -1,0 +1,142 @@
+//! What core 0 does: takes a frame, makes the network's input of it, runs the network, and gives the frame back with the answer.
+
+use crate::answer::{Answer, PREVIEW};
+use crate::frames::{Content, SIDE};
+use crate::time::micros;
+use crate::{guard, link, say};
+use network::{CHANNELS, CHANNELS_LAST, HEIGHT, INPUTS, Input, LABELS, Network, OUTPUTS, PIXELS, Preparation, WIDTH};
+use teff_vision::{Bounds, Decision, Grey, Scratch};
+
+/// Core 0's memory.
+pub struct Recogniser {
+    network: Network,
+    scratch: Scratch,
+    /// The network's picture, in brightness.
+    picture: [u8; WIDTH * HEIGHT],
+    input: [Input; INPUTS],
+    output: [network::Output; OUTPUTS],
+    /// The class that was told last.
+    told: Option<usize>,
+}
+
+impl Recogniser {
+    /// Before the first frame.
+    ///
+    /// # Safety
+    ///
+    /// At most one exists, for the sake of [`Network::new`].
+    pub const unsafe fn new() -> Recogniser {
+        Recogniser {
+            // SAFETY: there is one, as the caller says.
+            network: unsafe { Network::new() },
+            scratch: Scratch::new(),
+            picture: [0; WIDTH * HEIGHT],
+            input: [0 as Input; INPUTS],
+            output: [0 as network::Output; OUTPUTS],
+            told: None,
+        }
+    }
+
+    /// For ever.
+    pub fn run(&mut self) -> ! {
+        loop {
+            guard::alive(0);
+            match link::receive() {
+                Some(mut frame) => {
+                    self.recognise(frame.content_mut());
+                    link::send(frame);
+                }
+                None => cortex_m::asm::wfe(),
+            }
+        }
+    }
+
+    /// Answers for one frame.
+    fn recognise(&mut self, content: &mut Content) {
+        let begin = micros();
+        let found = self.prepare(&Grey::new(&content.pixels, SIDE, SIDE));
+        let prepared = micros();
+        let (mut bounds, mut decision) = (None, None);
+        if let Some(place) = found {
+            bounds = place;
+            self.network.infer(&self.input, &mut self.output);
+            decision = self.decide();
+        }
+        let done = micros();
+        let answer = &mut content.answer;
+        *answer = Answer {
+            bounds,
+            preview: [0; PREVIEW * PREVIEW],
+            decision,
+            prepare_us: prepared.wrapping_sub(begin),
+            infer_us: done.wrapping_sub(prepared),
+        };
+        if found.is_some() {
+            let picture = Grey::new(&self.picture, WIDTH, HEIGHT);
+            teff_vision::fit(&picture, PREVIEW, PREVIEW, &mut answer.preview);
+        }
+        answered(content);
+        self.tell(content);
+    }
+
+    /// Fills the input. None where nothing is found; inside, where it was found if that is known.
+    fn prepare(&mut self, frame: &Grey<'_>) -> Option<Option<Bounds>> {
+        let bounds = match network::PREPARATION {
+            Preparation::Digit => Some(find(frame, &mut self.scratch, &mut self.picture)?),
+            Preparation::Image => {
+                teff_vision::fit(frame, WIDTH, HEIGHT, &mut self.picture);
+                None
+            }
+        };
+        for (at, level) in self.picture.iter().enumerate() {
+            let value = PIXELS[usize::from(*level)];
+            for channel in 0..CHANNELS {
+                let place = if CHANNELS_LAST { at * CHANNELS + channel } else { channel * WIDTH * HEIGHT + at };
+                self.input[place] = value;
+            }
+        }
+        Some(bounds)
+    }
+
+    /// The class, if it is sure enough.
+    fn decide(&self) -> Option<Decision> {
+        let scores = self.output.map(network::fixed);
+        let decision = if network::PROBABILITIES {
+            let (class, top) = scores.iter().enumerate().max_by_key(|(k, x)| (**x, core::cmp::Reverse(*k)))?;
+            Decision { class, percent: (top.clamp(&0, &256) * 100 / 256) as u8 }
+        } else {
+            teff_vision::decide(&scores)
+        };
+        let wanted = match network::PREPARATION {
+            Preparation::Digit => teff_vision::SURE_PERCENT,
+            Preparation::Image => 0,
+        };
+        (decision.percent >= wanted).then_some(decision)
+    }
+
+    /// Says a new answer on serial.
+    fn tell(&mut self, content: &Content) {
+        let class = content.answer.decision.as_ref().map(|d| d.class);
+        if class == self.told {
+            return;
+        }
+        self.told = class;
+        match &content.answer.decision {
+            Some(d) => say!("answer {} ({} %)", LABELS.get(d.class).copied().unwrap_or("?"), d.percent),
+            None => say!("answer none"),
+        }
+    }
+}
+
+/// The digit of a frame, as the network's picture if that is one of 28 x 28.
+fn find(frame: &Grey<'_>, scratch: &mut Scratch, picture: &mut [u8]) -> Option<Bounds> {
+    let picture = picture.first_chunk_mut::<784>()?;
+    teff_vision::find_digit(frame, scratch, picture)
+}
+
+/// Where a debugger, or a test on the simulated chip, sees each answer.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn answered(content: &Content) {
+    core::hint::black_box(content);
+}
