@@ -117,7 +117,7 @@ impl Build<'_> {
             return Failure::new(format!(
                 "the firmware does not fit the board: the linker says: {}\nmake the network smaller: teff quantize --flash for weights; \
                  a smaller input or fewer channels for RAM",
-                line.trim().trim_start_matches("= note: ")
+                line.rsplit("error: ").next().unwrap_or(line).trim()
             ));
         }
         let remedy = if said.contains("failed to download") || said.contains("unable to update registry") {

@@ -89,7 +89,7 @@ impl Usage {
         })
     }
 
-    /// The table for people. `arena` is what the network's intermediate values take.
+    /// The table for people, with what is large below. `arena` is what the network's intermediate values take.
     pub(crate) fn text(&self, arena: usize) -> String {
         let row = |name: &str, bytes: usize, of: usize| {
             let share = if of > 0 {
@@ -108,10 +108,15 @@ impl Usage {
         ];
         rows.extend(self.ram_sections.iter().map(|(name, bytes)| row(&format!("  {name}"), *bytes, 0)));
         rows.push(row("  left for stacks", self.ram_left, 0));
-        let mut large: Vec<String> =
+        let large: Vec<String> =
             self.large.iter().map(|(name, bytes)| format!("{name} {}", grouped(*bytes))).collect();
-        large.push(format!("the network's intermediate values {}", grouped(arena)));
-        format!("{}large in RAM: {}", table(&rows), large.join(", "))
+        let large =
+            if large.is_empty() { String::new() } else { format!("large in RAM: {}\n", large.join(", ")) };
+        format!(
+            "{}{large}the network's intermediate values take {} bytes of RAM\n",
+            table(&rows),
+            grouped(arena)
+        )
     }
 
     /// The same for scripts.
@@ -177,6 +182,7 @@ fn part(symbol: &Symbol) -> Option<Part> {
 
 /// The name of an object as its source has it: the simulator's reader takes Rust's mangling off.
 fn readable(symbol: &Symbol, elf: &Elf) -> String {
-    let plain = elf.image.symbols.iter().find(|s| s.addr == symbol.address && !s.function);
+    let plain =
+        elf.image.symbols.iter().find(|s| (s.addr, s.size) == (symbol.address, symbol.bytes) && !s.function);
     plain.map_or_else(|| symbol.name.clone(), |s| s.name.clone())
 }
