@@ -19,6 +19,8 @@ pub(crate) enum Rust {
     Sources {
         /// The compiler.
         rustc: PathBuf,
+        /// A linker, where that compiler brings none.
+        linker: Option<PathBuf>,
     },
 }
 
@@ -65,16 +67,25 @@ impl Rust {
             let sysroot = printed(rustc, folder, &["--print", "sysroot"]);
             sysroot.is_some_and(|s| Path::new(&s).join("lib/rustlib/src/rust/library/core").is_dir())
         };
-        let from_sources = [PathBuf::from(DEBIAN), rustc].into_iter().find(|r| has_sources(r));
-        from_sources.map(|rustc| Rust::Sources { rustc }).ok_or(Missing::Core)
+        // Debian's has no rust-lld: that of another Rust will do, or GNU ld.
+        let lld = |rustc: &Path| {
+            let library = printed(rustc, folder, &["--print", "target-libdir"])?;
+            Some(Path::new(&library).parent()?.join("bin/rust-lld")).filter(|path| path.is_file())
+        };
+        let from_sources = [PathBuf::from(DEBIAN), rustc.clone()].into_iter().find(|r| has_sources(r));
+        let linker = lld(&rustc).or_else(|| find_c().is_ok().then(|| PathBuf::from("arm-none-eabi-ld")));
+        from_sources.map(|rustc| Rust::Sources { rustc, linker }).ok_or(Missing::Core)
     }
 
     /// Tells cargo.
     pub(crate) fn apply(&self, cargo: &mut Command) {
         match self {
             Rust::Installed => {}
-            Rust::Sources { rustc } => {
+            Rust::Sources { rustc, linker } => {
                 cargo.env("RUSTC", rustc).env("RUSTC_BOOTSTRAP", "1").arg("-Zbuild-std=core");
+                if let Some(linker) = linker {
+                    cargo.env("CARGO_TARGET_THUMBV6M_NONE_EABI_LINKER", linker);
+                }
             }
         }
     }
