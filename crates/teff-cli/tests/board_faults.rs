@@ -10,8 +10,10 @@ use teff_rp2040::board::{BoardFault, Revival};
 
 /// The firmware with the network of `firmware/network/default`.
 static ELF: LazyLock<Option<PathBuf>> = LazyLock::new(|| {
+    // The folder stays as long as the tests run.
     let folder = Box::leak(Box::new(Folder::new("board-faults")));
     firmware(&folder.path(""), "small", concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples/small.onnx"), &[])
+        .map(|built| built.elf)
 });
 
 fn bench() -> Option<Bench> {

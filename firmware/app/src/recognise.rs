@@ -75,7 +75,9 @@ impl Recogniser {
             let picture = Grey::new(&self.picture, WIDTH, HEIGHT);
             teff_vision::fit(&picture, PREVIEW, PREVIEW, &mut answer.preview);
         }
-        answered(content);
+        let picture = found.map_or(core::ptr::null(), |_| self.picture.as_ptr());
+        let (class, percent) = answer.decision.as_ref().map_or((-1, 0), |d| (d.class as i32, d.percent));
+        answered(content.pixels.as_ptr(), picture, class, percent.into());
         self.tell(content);
     }
 
@@ -134,9 +136,10 @@ fn find(frame: &Grey<'_>, scratch: &mut Scratch, picture: &mut [u8]) -> Option<B
     teff_vision::find_digit(frame, scratch, picture)
 }
 
-/// Where a debugger, or a test on the simulated chip, sees each answer.
+/// Where a debugger, or a test on the simulated chip, sees each answer: the frame, what the network was given of it (null if
+/// nothing), the class (-1 for none) and how sure it is in percent.
 #[unsafe(no_mangle)]
 #[inline(never)]
-extern "C" fn answered(content: &Content) {
-    core::hint::black_box(content);
+extern "C" fn answered(frame: *const u8, picture: *const u8, class: i32, percent: u32) {
+    core::hint::black_box((frame, picture, class, percent));
 }

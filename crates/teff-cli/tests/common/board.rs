@@ -5,12 +5,21 @@ use std::process::Command;
 use teff_rp2040::board::{Board, Description, GreyImage, RgbImage};
 use teff_rp2040::{Image, Options, Simulator, Stop};
 
-/// Builds firmware with `teff firmware`, which writes `NAME.uf2` and `NAME.elf` into `folder`; the ELF. `None`, with the reason
-/// printed, where there is no compiler for the board.
-pub(crate) fn firmware(folder: &Path, name: &str, model: &str, options: &[&str]) -> Option<PathBuf> {
+/// Firmware that was built.
+pub(crate) struct Firmware {
+    pub(crate) elf: PathBuf,
+    /// `network.rs`, which describes its network.
+    pub(crate) network: String,
+    /// Everything that `teff firmware --json` said.
+    pub(crate) report: serde_json::Value,
+}
+
+/// Builds firmware with `teff firmware`, which writes `NAME.uf2` and `NAME.elf` into `folder`. `None`, with the reason printed, where
+/// there is no compiler for the board.
+pub(crate) fn firmware(folder: &Path, name: &str, model: &str, options: &[&str]) -> Option<Firmware> {
     let uf2 = folder.join(name).with_extension("uf2");
     let out = Command::new(env!("CARGO_BIN_EXE_teff"))
-        .args(["firmware", model, "--quiet", "-o"])
+        .args(["firmware", model, "--json", "-o"])
         .arg(&uf2)
         .args(options)
         .output()
@@ -21,7 +30,24 @@ pub(crate) fn firmware(folder: &Path, name: &str, model: &str, options: &[&str])
         return None;
     }
     assert!(out.status.success(), "{said}");
-    Some(uf2.with_extension("elf"))
+    let report: serde_json::Value = serde_json::from_slice(&out.stdout).unwrap();
+    let network = Path::new(report["network"].as_str().unwrap()).join("network.rs");
+    let network = std::fs::read_to_string(network).unwrap();
+    Some(Firmware { elf: uf2.with_extension("elf"), network, report })
+}
+
+impl Firmware {
+    /// The value of a constant of `network.rs`.
+    pub(crate) fn constant<T: std::str::FromStr>(&self, name: &str) -> T {
+        let line = self.network.lines().find(|l| l.contains(&format!("const {name}:"))).unwrap();
+        let value = line.split_once('=').unwrap().1.trim().trim_end_matches(';');
+        value.parse().ok().unwrap()
+    }
+
+    /// Address of a function.
+    pub(crate) fn address(&self, name: &str) -> u32 {
+        Image::parse(&std::fs::read(&self.elf).unwrap()).unwrap().address_of(name).unwrap()
+    }
 }
 
 /// A board that runs firmware.
@@ -30,6 +56,18 @@ pub(crate) struct Bench {
     /// What came from UART 0 so far, and how much of it was waited for.
     said: String,
     heard: usize,
+    /// Frames that the camera has sent while [`Bench::answer`] waited.
+    sent: Vec<Vec<u8>>,
+}
+
+/// An answer of the firmware, as its function `answered` is told.
+pub(crate) struct Answer {
+    /// Where the frame is.
+    pub(crate) frame: u32,
+    /// Where the network's input is, in brightness; 0 if nothing was found.
+    pub(crate) picture: u32,
+    pub(crate) class: Option<usize>,
+    pub(crate) percent: u32,
 }
 
 impl Bench {
@@ -38,7 +76,7 @@ impl Bench {
         let board = Board::new(Description::pico4ml());
         let mut sim = Simulator::with_board(Options::default(), board);
         sim.load(&Image::parse(&std::fs::read(elf).unwrap()).unwrap()).unwrap();
-        Bench { sim, said: String::new(), heard: 0 }
+        Bench { sim, said: String::new(), heard: 0, sent: Vec::new() }
     }
 
     /// Shows a picture of 324 x 324 pixels.
@@ -73,6 +111,47 @@ impl Bench {
             self.pass(10);
         }
         panic!("\"{text}\" did not come within {within_ms} ms after \"{}\"", self.said[self.heard..].trim());
+    }
+
+    /// Shows a picture from the tests' folder.
+    pub(crate) fn show_file(&mut self, name: &str) {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data").join(name);
+        let file = std::io::BufReader::new(std::fs::File::open(path).unwrap());
+        self.sim.board().show(GreyImage::read_png(file).unwrap()).unwrap();
+    }
+
+    /// Runs until the network has answered once more. `answered` is the address of the firmware's function of this name.
+    pub(crate) fn answer(&mut self, answered: u32, within_ms: u64) -> Answer {
+        assert!(self.sim.set_breakpoint(answered));
+        let end = self.sim.nanoseconds() + within_ms * 1_000_000;
+        loop {
+            // Often enough to see every frame that the camera sends.
+            let stop = self.sim.run(self.sim.cycles() + 1_250_000);
+            if let Some(frame) = self.sim.board().camera_frame()
+                && self.sent.last() != Some(&frame.pixels)
+            {
+                self.sent.push(frame.pixels.clone());
+            }
+            match stop {
+                Stop::Deadline => assert!(self.sim.nanoseconds() < end, "no answer; it said:\n{}", self.said),
+                Stop::Breakpoint { core: 0, .. } => break,
+                stop => panic!("{stop:?}; it said:\n{}", self.said),
+            }
+        }
+        self.sim.clear_breakpoint(answered);
+        self.said += &String::from_utf8_lossy(&self.sim.take_uart(0));
+        let [frame, picture, class, percent] = [0, 1, 2, 3].map(|k| self.sim.register(0, k));
+        Answer { frame, picture, class: usize::try_from(class as i32).ok(), percent }
+    }
+
+    /// Bytes of the chip's memory.
+    pub(crate) fn memory(&self, address: u32, len: usize) -> Vec<u8> {
+        self.sim.read_bytes(address, len).unwrap()
+    }
+
+    /// Whether the camera has sent these bytes as a frame.
+    pub(crate) fn was_sent(&self, frame: &[u8]) -> bool {
+        self.sent.iter().any(|sent| sent == frame)
     }
 
     /// All that was said.

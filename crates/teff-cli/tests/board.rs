@@ -1,0 +1,101 @@
+//! The firmware that `teff firmware` builds, on the simulated board: it answers as the host does, in C and in Rust, and with a model
+//! from elsewhere.
+
+mod common;
+use common::Folder;
+use common::board::{Bench, Firmware, firmware};
+use teff::data::scene::Scene;
+use teff::graph::evaluate;
+use teff::{Graph, Value};
+use teff_vision::{Grey, SURE_PERCENT, Scratch, decide, find_digit};
+
+/// The model of 784-400-10 with 8-bit ends.
+const DIGITS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples/digits.onnx");
+const MNIST: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../data/mnist");
+const SIDE: usize = 162;
+
+/// What the host says of a frame.
+#[derive(PartialEq, Debug)]
+struct Said {
+    /// The network's picture.
+    picture: Vec<u8>,
+    class: Option<usize>,
+    percent: u32,
+}
+
+/// The way of the firmware, on the host: preparation, reference evaluator, decision.
+fn host(graph: &Graph, built: &Firmware, frame: &[u8]) -> Option<Said> {
+    let mut picture = [0; 784];
+    find_digit(&Grey::new(frame, SIDE, SIDE), &mut Scratch::new(), &mut picture)?;
+    let input: Vec<i8> = picture.iter().map(|p| (i32::from(*p) - 128) as i8).collect();
+    let shape = graph[graph.inputs()[0]].ty.shape.clone();
+    let outputs = evaluate(graph, &[Value::new(shape, input)]).unwrap();
+    let scale = (f64::from(built.constant::<f32>("OUTPUT_SCALE")) * 16_777_216.0) as i64;
+    let zero = built.constant::<i64>("OUTPUT_ZERO");
+    let logits = outputs[0].as_slice::<i8>().unwrap();
+    let fixed: Vec<i32> = logits.iter().map(|q| (((i64::from(*q) - zero) * scale) >> 16) as i32).collect();
+    let decision = Some(decide(&fixed)).filter(|d| d.percent >= SURE_PERCENT);
+    let percent = decision.as_ref().map_or(0, |d| d.percent.into());
+    Some(Said { picture: picture.to_vec(), class: decision.map(|d| d.class), percent })
+}
+
+/// Thirty scenes before the camera: the chip sees what the camera sent, makes the same picture of it as the host, bit for bit, and
+/// gives the same answer, which is the right one as often as the host's is.
+fn answers_as_the_host(language: &str) {
+    let folder = Folder::new(&format!("board-{language}"));
+    let Some(built) = firmware(&folder.path(""), "digits", DIGITS, &["--language", language]) else { return };
+    let graph = teff::onnx::read(&std::fs::read(DIGITS).unwrap(), &Default::default()).unwrap().graph;
+    let answered = built.address("answered");
+    let digits = teff::data::open(std::path::Path::new(MNIST)).unwrap().test;
+    let mut bench = Bench::new(&built.elf);
+    let mut right = 0;
+    for k in 0..30 {
+        bench.show(Scene::digit(digits.sample(k), k as u64).render());
+        // Frames under way show the scene before; exposure follows the new one.
+        for _ in 0..3 {
+            bench.answer(answered, 1000);
+        }
+        let answer = bench.answer(answered, 200);
+        let frame = bench.memory(answer.frame, SIDE * SIDE);
+        assert!(bench.was_sent(&frame), "scene {k}: the frame is torn");
+        let said = host(&graph, &built, &frame);
+        match &said {
+            Some(said) => assert_eq!(bench.memory(answer.picture, 784), said.picture, "scene {k}"),
+            None => assert_eq!(answer.picture, 0, "scene {k}: something was found"),
+        }
+        let expected = said.map_or((None, 0), |said| (said.class, said.percent));
+        assert_eq!((answer.class, answer.percent), expected, "scene {k}");
+        right += usize::from(answer.class == Some(usize::from(digits.labels()[k])));
+    }
+    assert!(right >= 27, "{right} of 30 right");
+}
+
+#[test]
+fn c_answers_as_the_host() {
+    answers_as_the_host("c");
+}
+
+#[test]
+fn rust_answers_as_the_host() {
+    answers_as_the_host("rust");
+}
+
+/// TensorFlow Lite Micro's person detection, 96 x 96 pixels of grey, from its TFLite file.
+#[test]
+fn a_model_from_elsewhere_knows_a_person() {
+    let folder = Folder::new("board-person");
+    let model = concat!(env!("CARGO_MANIFEST_DIR"), "/../teff-tflite/tests/data/models/person_detect_int8.tflite");
+    let Some(built) = firmware(&folder.path(""), "person", model, &["--labels", "no person,person"]) else { return };
+    for (picture, answer) in [("person.png", "answer person"), ("coffee.png", "answer no person")] {
+        let mut bench = Bench::new(&built.elf);
+        bench.show_file(picture);
+        let line = bench.hear("answer", 2000);
+        assert!(line.starts_with(answer), "{picture}: {line}");
+        // On the display the label and the bar are drawn with the next frame.
+        bench.pass(100);
+        let screen = bench.screen();
+        let white = |p: &[u8]| p[0] > 0xf0 && p[1] > 0xf0 && p[2] > 0xf0;
+        let label = &screen.pixels[116 * 80 * 3..128 * 80 * 3];
+        assert!(label.chunks_exact(3).filter(|p| white(p)).count() > 40, "{picture}: no label on the display");
+    }
+}
