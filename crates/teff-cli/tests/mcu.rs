@@ -3,9 +3,9 @@
 
 mod common;
 
-use common::chip::{Chip, Language, Ran, has_c_compiler};
+use common::chip::{Chip, Language, Ran, has_c_compiler, has_rust_target};
 use std::path::Path;
-use teff::compile::{Budget, Options, Program, Target, c, compile, integer};
+use teff::compile::{Budget, Options, Program, Target, c, compile, integer, rust};
 use teff::graph::{Graph, evaluate};
 use teff::{DType, Value};
 
@@ -102,5 +102,30 @@ fn the_assembly_does_not_depend_on_how_the_rest_is_optimised() {
         for level in ["-O0", "-O1", "-O2", "-Os"] {
             assert_eq!(run(&graph, name, level, &given).outputs, expected[0], "{name} {level}");
         }
+    }
+}
+
+#[test]
+fn rust_on_the_chip_has_the_bits_and_nearly_the_cycles_of_c() {
+    if !has_c_compiler() || !has_rust_target() {
+        return;
+    }
+    println!("model                cycles of C  of Rust  without assembly  stack");
+    for name in ["cnn_qdq", "ad01_int8", "kws_dscnn_int8", "sww_int8"] {
+        let graph = model(&format!("{name}.onnx"));
+        let given = noise(&graph);
+        let expected = evaluate(&integer(&graph).unwrap(), std::slice::from_ref(&given)).unwrap();
+        let program = compiled(&graph);
+        let of_c = run(&graph, &format!("{name}-beside-rust"), "-O3", &given);
+        let of_rust = |options| {
+            let ran = Chip::new(&program, &format!("{name}-rust"), Language::Rust(options)).run(&given);
+            assert_eq!(ran.outputs, expected[0], "{name} {options:?}");
+            ran
+        };
+        let fast = of_rust(rust::Options { sram_code: true, ..Default::default() });
+        let plain = of_rust(rust::Options { portable: true, ..Default::default() });
+        println!("{name:<20} {:>11} {:>8} {:>17} {:>6}", of_c.cycles, fast.cycles, plain.cycles, fast.stack);
+        let times = fast.cycles as f64 / of_c.cycles as f64;
+        assert!(times <= 1.1, "{name}: {times:.2} of the cycles of C");
     }
 }

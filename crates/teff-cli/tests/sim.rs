@@ -396,3 +396,28 @@ fn places_that_cannot_be_written_are_refused_before_the_run() {
     assert!(fail(&["sim", &corpus("hello.elf"), "--seconds", "-1"], 2).contains("a number above 0"));
     assert!(fail(&["sim", &corpus("hello.elf"), "--gdb", "0"], 2).contains("--gdb"));
 }
+
+#[test]
+fn faults_happen_at_their_time() {
+    let screen = corpus("screen.elf");
+    let whole = succeed(&["sim", &screen, "--json"]);
+    let none = succeed(&["sim", &screen, "--json", "--fault", "display-unplugged"]);
+    assert_eq!(number(&none, "cycles"), number(&whole, "cycles"));
+    assert_eq!(number(&none, "lcd_pixels"), 0.0);
+    let half = format!("display-unplugged@{}", number(&whole, "seconds") / 2.0);
+    let pixels = number(&succeed(&["sim", &screen, "--json", "--fault", &half]), "lcd_pixels");
+    assert_eq!(pixels, 0.0, "the display that is gone counts no more");
+    let back = succeed(&["sim", &screen, "--json", "--fault", &half, "--fault", "repair@1000"]);
+    assert_eq!(number(&back, "cycles"), number(&whole, "cycles"));
+
+    for (fault, wanted) in [
+        ("flood", "the faults are camera-unplugged, "),
+        ("short-frame:1", "short-frame:FRAME:LINES[:BYTES]"),
+        ("camera-stops@soon", "not a number of seconds"),
+    ] {
+        let said = fail(&["sim", &screen, "--fault", fault], 2);
+        assert!(said.contains(wanted), "{said}");
+    }
+    let said = fail(&["sim", &screen, "--board", "pico", "--fault", "camera-stops"], 1);
+    assert!(said.contains("--fault: fault: this board has no camera"), "{said}");
+}

@@ -38,6 +38,7 @@
 //! `plan/` gives memory its addresses. `c/` prints C and `rust/` Rust, from the same Program; `printing` is what both do alike. A
 //! printer for another language is a folder beside them. `target` is what is known of machines, `budget` what a Program takes of one.
 
+mod armv6m;
 mod board;
 mod budget;
 pub mod c;

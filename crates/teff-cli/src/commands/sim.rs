@@ -2,6 +2,7 @@
 
 mod args;
 mod console;
+mod faults;
 mod part_file;
 mod pictures;
 mod progress;
@@ -16,6 +17,7 @@ use crate::ui::Ui;
 pub(crate) use args::command;
 use clap::ArgMatches;
 use console::Console;
+use faults::Faults;
 use pictures::Screen;
 use progress::Progress;
 use report::Report;
@@ -129,7 +131,10 @@ fn session<'a>(args: &ArgMatches, sim: &mut Simulator) -> Result<Session<'a>> {
     let console = Console::new(uart, given(args, "input"), text(args, "until"), json)?;
     let limit = nanoseconds(args, "seconds");
     let progress = Progress::new(quiet || json, limit);
-    Ok(Session::new(console, screen, progress, Limits { nanoseconds: limit, stop: Stop::watch() }))
+    let mut faults = Faults::given(args);
+    faults.inject(sim)?;
+    let limits = Limits { nanoseconds: limit, stop: Stop::watch() };
+    Ok(Session::new(console, screen, faults, progress, limits))
 }
 
 /// Writes the files that are complete only at the end; the names of all.

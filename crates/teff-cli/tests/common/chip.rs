@@ -106,10 +106,16 @@ pub unsafe extern "C" fn reset() -> ! {
         );
         loop {
             asm!("bkpt #1");
-            net::net(&*addr_of_mut!(input.0), &mut *addr_of_mut!(output.0)ARGUMENT);
+            call();
             asm!("bkpt #2");
         }
     }
+}
+
+/// Not part of `reset`, whose stack is not counted.
+#[inline(never)]
+unsafe fn call() {
+    unsafe { net::net(&*addr_of_mut!(input.0), &mut *addr_of_mut!(output.0)ARGUMENT) }
 }
 
 #[panic_handler]

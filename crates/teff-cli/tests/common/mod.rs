@@ -2,6 +2,7 @@
 
 #![allow(dead_code)] // Each test file uses a part of it.
 
+pub(crate) mod board;
 pub(crate) mod chip;
 
 use std::path::{Path, PathBuf};

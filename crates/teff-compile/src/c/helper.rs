@@ -2,6 +2,7 @@
 
 use super::expr::c_type;
 use super::{micro, packed};
+use crate::armv6m::of_bits;
 use std::collections::BTreeSet;
 use teff_graph::{Binary, DType};
 
@@ -73,7 +74,7 @@ impl Helpers {
     /// Notes that [`crate::program::PairSums`] with weights of `bits` is called; its name.
     pub(super) fn need_pair_sums(&mut self, bits: u8) -> String {
         self.pair_sums.insert(bits);
-        if bits == 8 { "pair_sums".into() } else { format!("pair_sums_{bits}") }
+        of_bits("pair_sums", bits)
     }
 
     pub(super) fn need_window_sums(&mut self) {
@@ -83,7 +84,7 @@ impl Helpers {
     /// Notes that [`crate::program::RowSums`] with weights of `bits` is called; its name.
     pub(super) fn need_row_sums(&mut self, bits: u8) -> String {
         self.row_sums.insert(bits);
-        if bits == 8 { "row_sums".into() } else { format!("row_sums_{bits}") }
+        of_bits("row_sums", bits)
     }
 
     pub(super) fn need_mul_high(&mut self) {
@@ -110,10 +111,10 @@ impl Helpers {
             out += &packed::row_sums(*bits, micro::LISTED);
         }
         if self.window_sums {
-            out += micro::WINDOW_SUMS;
+            out += &micro::window_sums();
         }
         for bits in &self.pair_sums {
-            out += &if *bits == 8 { micro::PAIR_SUMS.into() } else { packed::pair_sums(*bits) };
+            out += &if *bits == 8 { micro::pair_sums() } else { packed::pair_sums(*bits) };
         }
         let late = |h: &&Helper| matches!(h, Helper::Int(Binary::Pow, _) | Helper::Abs(_));
         for h in self.needed.iter().filter(|h| !late(h)).chain(self.needed.iter().filter(late)) {

@@ -182,11 +182,11 @@ fn body(
                 let weights = format!("{table}[{at}..][..{}].chunks_exact({width})", height * width);
                 let sums = slice(&p.array_of_local(kernel, w.sums), 0, 2 * w.rows * w.columns);
                 let steps = format!("[{}, {}, {}]", w.pitch, w.row_step, w.column_step);
-                let columns = w.columns;
+                let places = format!("[{}, {}]", w.rows, w.columns);
                 line(
                     out,
                     depth,
-                    &format!("math::window_sums(&{words}, {steps}, {weights}, {columns}, &mut {sums});"),
+                    &format!("math::window_sums(&{words}, {steps}, {weights}, {places}, &mut {sums});"),
                 );
             }
             Stmt::Micro(Micro::Pairs(s)) => {

@@ -1,19 +1,31 @@
 //! The micro-kernels in Rust, as functions of `mod math`.
 
-/// The text of the micro-kernel called `name`.
-pub(super) fn definition(name: &str) -> Option<String> {
-    Some(match name {
-        "pair_sums" => PAIR_SUMS.into(),
-        "window_sums" => WINDOW_SUMS.into(),
-        "row_sums" => ROW_SUMS.into(),
-        "pair_sums_4" | "pair_sums_2" | "row_sums_4" | "row_sums_2" => {
-            let bits: u8 = name[name.len() - 1..].parse().expect("a digit");
-            let text = if name.starts_with("pair") { PACKED_PAIR_SUMS } else { PACKED_ROW_SUMS };
-            let text = text.replace("BITS", &bits.to_string()).replace("UNUSED", &(8 - bits).to_string());
-            text.replace("EACH", &(8 / bits).to_string())
-        }
-        _ => return None,
-    })
+/// The text of the micro-kernel called `name`, as plain Rust.
+pub(super) fn portable(name: &str) -> Option<String> {
+    let (kernel, bits) = kernel(name)?;
+    let text = match (kernel, bits) {
+        ("pair_sums", 8) => PAIR_SUMS,
+        ("pair_sums", _) => PACKED_PAIR_SUMS,
+        ("row_sums", 8) => ROW_SUMS,
+        ("row_sums", _) => PACKED_ROW_SUMS,
+        _ => WINDOW_SUMS,
+    };
+    Some(for_bits(text, bits))
+}
+
+/// The kernel and the width of its weights, of a name such as `row_sums_4`.
+pub(super) fn kernel(name: &str) -> Option<(&str, u8)> {
+    let (kernel, bits) = match name.strip_suffix("_4") {
+        Some(kernel) => (kernel, 4),
+        None => name.strip_suffix("_2").map_or((name, 8), |kernel| (kernel, 2)),
+    };
+    ["pair_sums", "row_sums", "window_sums"].contains(&kernel).then_some((kernel, bits))
+}
+
+/// The text with what depends on the width of weights.
+pub(super) fn for_bits(text: &str, bits: u8) -> String {
+    let text = text.replace("BITS", &bits.to_string()).replace("UNUSED", &(8 - bits).to_string());
+    text.replace("EACH", &(8 / bits).to_string())
 }
 
 /// [`crate::program::PairSums`] with several weights to a byte.
@@ -94,10 +106,10 @@ pub(super) fn window_sums<'a>(
     words: &[i32],
     [pitch, row_step, column_step]: [usize; 3],
     weights: impl Iterator<Item = &'a [i8]> + Clone,
-    columns: usize,
+    [rows, columns]: [usize; 2],
     sums: &mut [i32],
 ) {
-    for (row, sums) in sums.chunks_exact_mut(2 * columns).enumerate() {
+    for (row, sums) in sums.chunks_exact_mut(2 * columns).enumerate().take(rows) {
         for (column, sums) in sums.chunks_exact_mut(2).enumerate() {
             let first = row * row_step * pitch + column * column_step;
             let (mut both, mut high) = (0i32, 0i32);

@@ -9,6 +9,7 @@
 //! Safe Rust does not see one memory as two types, so each element type has an array of its own in the arena
 //! ([`crate::plan::by_type`]).
 
+mod assembly;
 mod bounds;
 mod data;
 mod entry;
@@ -80,7 +81,7 @@ pub fn print(program: &Program, options: &Options) -> String {
         out += &layers(&kernels, !weights.is_empty(), !printer.math.is_empty(), allowed);
     }
     if !printer.math.is_empty() {
-        out += &section::placed(&math_module(&printer, allowed), program, options);
+        out += &section::placed(&math_module(&printer, options), program, options);
     }
     out += &weights;
     out.trim_end().to_string() + "\n"
@@ -122,10 +123,16 @@ fn layers(kernels: &[String], weights: bool, math: bool, allowed: &str) -> Strin
 }
 
 /// `mod math`, with the functions that kernels call and those they call.
-fn math_module(printer: &Printer, allowed: &str) -> String {
+fn math_module(printer: &Printer, options: &Options) -> String {
+    let allowed = section::allowed(options.sram_code || assembly::module(printer, options).is_some());
     let integer = printer.math.iter().filter_map(|n| integer::definition(n));
+    let micro = printer.math.iter().filter_map(|n| match options.portable {
+        true => micro::portable(n),
+        false => assembly::with_portable(n),
+    });
     let float = math::definitions(&printer.math);
-    let all: Vec<String> = integer.chain(float.into_iter().map(String::from)).collect();
+    let mut all: Vec<String> = integer.chain(micro).chain(float.into_iter().map(String::from)).collect();
+    all.extend(assembly::module(printer, options));
     let mut out = format!("/// Arithmetic that `core` does not have.\n{allowed}mod math {{\n");
     for (i, text) in all.iter().enumerate() {
         if i > 0 {

@@ -34,7 +34,8 @@ pub(super) fn placed(functions: &str, program: &Program, options: &Options) -> S
     let mut out = String::new();
     for line in functions.split_inclusive('\n') {
         let text = line.trim_start();
-        if ["fn ", "pub(super) fn "].iter().any(|begin| text.starts_with(begin)) {
+        if ["fn ", "pub(super) fn ", "pub(super) unsafe extern "].iter().any(|begin| text.starts_with(begin))
+        {
             out += &code(program, options, &line[..line.len() - text.len()]);
         }
         out += line;

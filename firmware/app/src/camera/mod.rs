@@ -28,7 +28,7 @@ impl Fault {
             Fault::Silent => "no camera",
             Fault::Stranger(_) => "not HM01B0",
             Fault::BusHeld => "I2C held",
-            Fault::Stopped => "cam stopped",
+            Fault::Stopped => "stopped",
         }
     }
 }

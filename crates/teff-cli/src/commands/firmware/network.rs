@@ -173,9 +173,9 @@ pub(crate) fn labels(given: Option<Vec<String>>, outputs: usize) -> Result<Vec<S
     )))
 }
 
-/// How long an inference may take before it counts as hung: four times what is expected, 4 s at least.
+/// How long an inference may take before it counts as hung: four times what is expected, 1 s at least.
 pub(crate) fn deadline_ms(cycles: f64, clock_hz: u64) -> u32 {
-    (4.0 * cycles / clock_hz as f64 * 1e3).ceil().clamp(4000.0, f64::from(u32::MAX)) as u32
+    (4.0 * cycles / clock_hz as f64 * 1e3).ceil().clamp(1000.0, f64::from(u32::MAX)) as u32
 }
 
 #[cfg(test)]

@@ -9,6 +9,8 @@ Examples:
                                a picture before the camera, what the display shows after 3 s of the board's time
   teff sim fw.elf --until \"ready\" --seconds 10
                                exit status 0 once it prints that, 1 if it has not after 10 s
+  teff sim fw.elf --fault camera-stops:reset@1.5 --fault short-frame:3:100 --seconds 5
+                               what goes wrong around the chip, and when (teff sim --help lists all)
   teff sim fw.elf --profile out/fw --seconds 1
                                cycles of each function: out/fw.txt, out/fw.folded, out/fw.svg
   teff sim fw.elf --gdb 3333   then: gdb-multiarch fw.elf -ex 'target remote :3333'
@@ -56,7 +58,7 @@ fn positive(name: &'static str, value: &'static str, help: &'static str) -> Arg 
 }
 
 /// What is around the chip and what it is given.
-fn inputs() -> [Arg; 8] {
+fn inputs() -> [Arg; 9] {
     [
         Arg::new("board")
             .long("board")
@@ -87,6 +89,7 @@ fn inputs() -> [Arg; 8] {
             .help("What is at the other end of the USB cable: a computer that opens the serial port, or a charger")
             .value_parser(["host", "charger"])
             .default_value("host"),
+        super::faults::option(),
         path("symbols", "FILE.elf", "Take the names of functions from this file, for a program without them"),
     ]
 }

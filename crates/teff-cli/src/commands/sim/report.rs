@@ -135,7 +135,8 @@ impl Report<'_> {
     }
 
     /// Figures of a run, a line each.
-    pub(crate) fn summary(&self) -> String {
+    pub(crate) fn summary(&mut self) -> String {
+        let (frames, pixels) = self.sim.board().traffic();
         let (sim, elapsed) = (&self.sim, self.elapsed);
         let cycles = sim.cycles();
         let mut text = format!(
@@ -155,6 +156,12 @@ impl Report<'_> {
                 grouped(stalls.bank as usize),
                 grouped(stalls.peripheral as usize)
             );
+        }
+        if frames > 0 {
+            let _ = write!(text, "\ncamera: {} frames sent", grouped(frames as usize));
+        }
+        if pixels > 0 {
+            let _ = write!(text, "\ndisplay: {} pixels written", grouped(pixels as usize));
         }
         if let (count @ 1.., first) = sim.rom_stores() {
             let _ = write!(

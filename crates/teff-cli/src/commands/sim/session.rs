@@ -1,6 +1,7 @@
 //! A run: the simulator and all that watches it, a stretch of simulated time after the other.
 
 use super::console::Console;
+use super::faults::Faults;
 use super::part_file::{PartFile, failed};
 use super::pictures::Screen;
 use super::progress::Progress;
@@ -57,6 +58,7 @@ pub(crate) struct Session<'a> {
     pub(crate) console: Console,
     pub(crate) screen: Option<Screen>,
     pub(crate) progress: Progress,
+    faults: Faults,
     limits: Limits,
     watcher: Watcher<'a>,
     next_proof: u64,
@@ -66,11 +68,12 @@ impl<'a> Session<'a> {
     pub(crate) fn new(
         console: Console,
         screen: Option<Screen>,
+        faults: Faults,
         progress: Progress,
         limits: Limits,
     ) -> Session<'a> {
         let watcher = Watcher::Nobody;
-        Session { console, screen, progress, limits, watcher, next_proof: PROOF_STEP }
+        Session { console, screen, progress, faults, limits, watcher, next_proof: PROOF_STEP }
     }
 
     /// Books every cycle from now on.
@@ -88,8 +91,8 @@ impl<'a> Session<'a> {
     pub(crate) fn run(&mut self, sim: &mut Simulator) -> Result<Ending> {
         loop {
             let hz = sim.clock_hz();
-            let left =
-                self.limits.nanoseconds.map_or(u64::MAX, |limit| limit.saturating_sub(sim.nanoseconds()));
+            let end = self.limits.nanoseconds.into_iter().chain(self.faults.next()).min();
+            let left = end.map_or(u64::MAX, |end| end.saturating_sub(sim.nanoseconds()));
             let rest = u128::from(left) * u128::from(hz) / 1_000_000_000;
             let slice = (hz / SLICES).min(u64::try_from(rest).unwrap_or(u64::MAX)).max(1);
             let stop = run(&mut self.watcher, sim, sim.cycles() + slice);
@@ -138,6 +141,7 @@ impl<'a> Session<'a> {
     fn look(&mut self, sim: &mut Simulator) -> Result<bool> {
         let progress = &mut self.progress;
         let printed = self.console.drain(sim, |bytes| progress.print(bytes))?;
+        self.faults.inject(sim)?;
         let now = sim.nanoseconds();
         if let Some(screen) = self.screen.as_mut().filter(|screen| screen.wants(now)) {
             screen.take(sim.board().screen()?, now);
