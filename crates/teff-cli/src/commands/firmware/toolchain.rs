@@ -7,6 +7,9 @@ use std::process::{Command, Stdio};
 
 /// The board's processor as Rust calls it.
 pub(crate) const TARGET: &str = "thumbv6m-none-eabi";
+/// The linker of Rust's own toolchains, and one that stands in for it: Debian's Rust comes without.
+const LINKER: &str = "rust-lld";
+const GNU_LINKER: &str = "arm-none-eabi-ld";
 /// Where Debian's Rust is, whose sources are a package (rust-web-src).
 const DEBIAN: &str = "/usr/bin/rustc";
 
@@ -19,6 +22,8 @@ pub(crate) enum Rust {
     Sources {
         /// The compiler.
         rustc: PathBuf,
+        /// What links instead of the compiler's own linker, where it has none.
+        linker: Option<&'static str>,
     },
 }
 
@@ -27,6 +32,8 @@ pub(crate) enum Rust {
 pub(crate) enum Missing {
     /// A core library of Rust for the board.
     Core,
+    /// A linker for a core library that is built from sources.
+    Linker,
     /// A C compiler for it, with its library.
     C,
 }
@@ -37,6 +44,10 @@ impl fmt::Display for Missing {
             Missing::Core => (
                 format!("Rust has no core library for the board's processor ({TARGET})"),
                 format!("rustup target add {TARGET}, or Debian's rustc-web and rust-web-src"),
+            ),
+            Missing::Linker => (
+                "the Rust that has sources of a core library for the board has no linker for it".into(),
+                "Debian's binutils-arm-none-eabi".into(),
             ),
             Missing::C => (
                 "there is no C compiler for the board's processor (arm-none-eabi-gcc with newlib)".into(),
@@ -53,7 +64,7 @@ impl Rust {
     /// What cargo will use in `folder`, whose toolchain file counts.
     ///
     /// # Errors
-    /// [`Missing::Core`].
+    /// [`Missing::Core`], [`Missing::Linker`].
     pub(crate) fn find(folder: &Path) -> Result<Rust, Missing> {
         let rustc = std::env::var_os("RUSTC").map_or("rustc".into(), PathBuf::from);
         if let Some(library) = printed(&rustc, folder, &["--print", "target-libdir", "--target", TARGET])
@@ -61,20 +72,28 @@ impl Rust {
         {
             return Ok(Rust::Installed);
         }
-        let has_sources = |rustc: &Path| {
-            let sysroot = printed(rustc, folder, &["--print", "sysroot"]);
-            sysroot.is_some_and(|s| Path::new(&s).join("lib/rustlib/src/rust/library/core").is_dir())
+        let sysroot = |rustc: &PathBuf| printed(rustc, folder, &["--print", "sysroot"]).map(PathBuf::from);
+        let with_sources = [PathBuf::from(DEBIAN), rustc].into_iter().find_map(|rustc| {
+            let sysroot = sysroot(&rustc)?;
+            sysroot.join("lib/rustlib/src/rust/library/core").is_dir().then_some((rustc, sysroot))
+        });
+        let (rustc, sysroot) = with_sources.ok_or(Missing::Core)?;
+        let linker = if has_linker(&sysroot) {
+            None
+        } else {
+            printed(Path::new(GNU_LINKER), folder, &["--version"]).ok_or(Missing::Linker)?;
+            Some(GNU_LINKER)
         };
-        let from_sources = [PathBuf::from(DEBIAN), rustc].into_iter().find(|r| has_sources(r));
-        from_sources.map(|rustc| Rust::Sources { rustc }).ok_or(Missing::Core)
+        Ok(Rust::Sources { rustc, linker })
     }
 
     /// Tells cargo.
     pub(crate) fn apply(&self, cargo: &mut Command) {
         match self {
             Rust::Installed => {}
-            Rust::Sources { rustc } => {
+            Rust::Sources { rustc, linker } => {
                 cargo.env("RUSTC", rustc).env("RUSTC_BOOTSTRAP", "1").arg("-Zbuild-std=core");
+                linker.iter().for_each(|l| _ = cargo.env("CARGO_TARGET_THUMBV6M_NONE_EABI_LINKER", l));
             }
         }
     }
@@ -92,6 +111,12 @@ pub(crate) fn find_c() -> Result<(), Missing> {
         &["-mcpu=cortex-m0plus", "-print-file-name=libc.a"],
     );
     library.filter(|path| Path::new(path).is_absolute()).map(|_| ()).ok_or(Missing::C)
+}
+
+/// Whether a toolchain brings its linker, in the folder of its host.
+fn has_linker(sysroot: &Path) -> bool {
+    let hosts = std::fs::read_dir(sysroot.join("lib/rustlib")).into_iter().flatten().flatten();
+    hosts.into_iter().any(|host| host.path().join("bin").join(LINKER).is_file())
 }
 
 /// Whether rustc's core library is in a folder.
