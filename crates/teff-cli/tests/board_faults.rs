@@ -11,7 +11,12 @@ use teff_rp2040::board::{BoardFault, Revival};
 /// The firmware with the network of `firmware/network/default`.
 static ELF: LazyLock<Option<PathBuf>> = LazyLock::new(|| {
     let folder = Box::leak(Box::new(Folder::new("board-faults")));
-    firmware(&folder.path(""), "small", concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples/small.onnx"), &[])
+    firmware(
+        &folder.path(""),
+        "small",
+        concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples/small.onnx"),
+        &[],
+    )
 });
 
 fn bench() -> Option<Bench> {
