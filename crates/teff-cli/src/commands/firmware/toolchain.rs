@@ -23,7 +23,7 @@ pub(crate) enum Rust {
         /// The compiler.
         rustc: PathBuf,
         /// What links instead of the compiler's own linker, where it has none.
-        linker: Option<&'static str>,
+        linker: Option<PathBuf>,
     },
 }
 
@@ -72,19 +72,19 @@ impl Rust {
         {
             return Ok(Rust::Installed);
         }
-        let sysroot = |rustc: &PathBuf| printed(rustc, folder, &["--print", "sysroot"]).map(PathBuf::from);
-        let with_sources = [PathBuf::from(DEBIAN), rustc].into_iter().find_map(|rustc| {
-            let sysroot = sysroot(&rustc)?;
-            sysroot.join("lib/rustlib/src/rust/library/core").is_dir().then_some((rustc, sysroot))
-        });
-        let (rustc, sysroot) = with_sources.ok_or(Missing::Core)?;
-        let linker = if has_linker(&sysroot) {
-            None
-        } else {
-            printed(Path::new(GNU_LINKER), folder, &["--version"]).ok_or(Missing::Linker)?;
-            Some(GNU_LINKER)
+        let sysroot = |rustc: &Path| printed(rustc, folder, &["--print", "sysroot"]).map(PathBuf::from);
+        let has_sources = |rustc: &PathBuf| {
+            sysroot(rustc).is_some_and(|s| s.join("lib/rustlib/src/rust/library/core").is_dir())
         };
-        Ok(Rust::Sources { rustc, linker })
+        let from_sources =
+            [PathBuf::from(DEBIAN), rustc.clone()].into_iter().find(has_sources).ok_or(Missing::Core)?;
+        if sysroot(&from_sources).and_then(|s| own_linker(&s)).is_some() {
+            return Ok(Rust::Sources { rustc: from_sources, linker: None });
+        }
+        // That of another Rust will do, or GNU's.
+        let gnu = || printed(Path::new(GNU_LINKER), folder, &["--version"]).map(|_| GNU_LINKER.into());
+        let linker = sysroot(&rustc).and_then(|s| own_linker(&s)).or_else(gnu).ok_or(Missing::Linker)?;
+        Ok(Rust::Sources { rustc: from_sources, linker: Some(linker) })
     }
 
     /// Tells cargo.
@@ -113,10 +113,10 @@ pub(crate) fn find_c() -> Result<(), Missing> {
     library.filter(|path| Path::new(path).is_absolute()).map(|_| ()).ok_or(Missing::C)
 }
 
-/// Whether a toolchain brings its linker, in the folder of its host.
-fn has_linker(sysroot: &Path) -> bool {
+/// The linker that a toolchain brings, in the folder of its host.
+fn own_linker(sysroot: &Path) -> Option<PathBuf> {
     let hosts = std::fs::read_dir(sysroot.join("lib/rustlib")).into_iter().flatten().flatten();
-    hosts.into_iter().any(|host| host.path().join("bin").join(LINKER).is_file())
+    hosts.map(|host| host.path().join("bin").join(LINKER)).find(|path| path.is_file())
 }
 
 /// Whether rustc's core library is in a folder.
