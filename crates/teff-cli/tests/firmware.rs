@@ -8,7 +8,8 @@ mod common;
 use common::{Folder, exists, message};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
 use teff_rp2040::Image;
 
 /// A model that comes with the readers' tests.
@@ -47,14 +48,19 @@ fn built(elf: &Path) -> String {
 }
 
 /// `teff firmware` with the stand-ins, in Rust unless `args` say otherwise.
-fn firmware(folder: &Folder, args: &[&str]) -> Output {
+fn command(folder: &Folder, args: &[&str]) -> Command {
     let path = format!("{}:{}", folder.text("bin"), std::env::var("PATH").unwrap());
     let mut command = Command::new(env!("CARGO_BIN_EXE_teff"));
     command.args(["firmware", "-o", &folder.text("fw.uf2"), "--firmware", &folder.text("source")]).args(args);
     if !args.contains(&"--language") {
         command.args(["--language", "rust"]);
     }
-    command.env("PATH", path).env_remove("RUSTC").output().unwrap()
+    command.env("PATH", path).env_remove("RUSTC");
+    command
+}
+
+fn firmware(folder: &Folder, args: &[&str]) -> Output {
+    command(folder, args).output().unwrap()
 }
 
 /// The `network.rs` that a model and options give.
@@ -233,6 +239,23 @@ fn a_build_that_fails_says_why_and_leaves_nothing() {
     let large = folder.write("large.elf", &elf);
     let said = run(&built(Path::new(&large)));
     holds(&said, &["the firmware does not fit: it takes", "of RAM, pico4ml has 270 336"]);
+}
+
+#[test]
+fn ctrl_c_stops_the_build_and_leaves_nothing() {
+    let folder = Folder::new("firmware-stopped");
+    let ready = folder.text("ready");
+    stand_in(&folder, &format!("touch {ready}; exec sleep 60"));
+    let running = command(&folder, &[&model("cnn.onnx")]).stderr(Stdio::piped()).spawn().unwrap();
+    while !exists(&ready) {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    Command::new("kill").args(["-INT", &running.id().to_string()]).status().unwrap();
+    let started = Instant::now();
+    let said = message(&running.wait_with_output().unwrap(), 130);
+    assert!(said.contains("no firmware was written"), "{said}");
+    assert!(started.elapsed() < Duration::from_secs(20));
+    assert!(!exists(folder.path("fw.uf2")) && !exists(folder.path("fw.elf")));
 }
 
 #[test]

@@ -32,7 +32,8 @@ pub(crate) use usage::Usage;
 
 use toolchain::{Missing, Rust};
 
-/// The program of the firmware's crate.
+/// The firmware's package and its program.
+const PACKAGE: &str = "teff-firmware";
 const BINARY: &str = "pico4ml";
 
 /// What a network is compiled to for the board.
@@ -184,6 +185,7 @@ pub(crate) fn build(request: &Request, stop: &Stop, ui: &Ui) -> Result<Built> {
     }
     let build = cargo::Build {
         source: &source,
+        package: PACKAGE,
         target_dir: &target_dir,
         network: &network.path,
         feature: language.name(),

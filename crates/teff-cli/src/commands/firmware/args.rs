@@ -15,7 +15,8 @@ The model takes one picture, [1, C, H, W] or [1, H, W, C] with 1 or 3 channels, 
 at both ends (teff quantize --io int8) is fastest; floats do as well.
 
 What is needed: Rust with a core library for thumbv6m-none-eabi, and for --language c arm-none-eabi-gcc. scripts/setup-embedded, in teff's
-source, installs them. The firmware's own source is the folder `firmware` of teff's.";
+source, installs them. The firmware's own source is the folder `firmware` of teff's; it takes the network from a folder that TEFF_NETWORK
+names, which is made under networks/ in the --target-dir: net.c and net.h or net.rs, and network.rs with what the firmware must know of it.";
 
 pub(crate) fn command() -> Command {
     Command::new("firmware")

@@ -6,7 +6,7 @@ use crate::files::read;
 use crate::stop::Stop;
 use crate::ui::Ui;
 use serde_json::Value as Json;
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -20,8 +20,9 @@ const LOOK: Duration = Duration::from_millis(100);
 
 /// What to build.
 pub(crate) struct Build<'a> {
-    /// The crate.
+    /// The workspace, and its package with the program.
     pub(crate) source: &'a Path,
+    pub(crate) package: &'a str,
     pub(crate) target_dir: &'a Path,
     /// The folder that the crate takes its network from.
     pub(crate) network: &'a Path,
@@ -42,15 +43,8 @@ impl Build<'_> {
         cargo
             .current_dir(self.source)
             .args(["build", "--release", "--locked", "--message-format", "json-render-diagnostics"])
-            .args([
-                "--target",
-                TARGET,
-                "--no-default-features",
-                "--features",
-                self.feature,
-                "--bin",
-                self.binary,
-            ])
+            .args(["--package", self.package, "--bin", self.binary, "--target", TARGET])
+            .args(["--no-default-features", "--features", self.feature])
             .arg("--target-dir")
             .arg(self.target_dir)
             .env("TEFF_NETWORK", self.network)
@@ -69,14 +63,16 @@ impl Build<'_> {
         std::thread::spawn(move || {
             BufReader::new(stdout).lines().map_while(|l| l.ok()).try_for_each(|l| sender.send(l))
         });
-        let mut bar = ui.bar("building firmware", packages(&self.source.join("Cargo.lock")));
-        let (mut built, mut program) = (0, None);
+        let packages = packages(&self.source.join("Cargo.lock"));
+        let mut bar = ui.bar("building firmware", packages);
+        let (mut built, mut program) = (HashSet::new(), None);
         loop {
             match messages.recv_timeout(LOOK) {
                 Ok(line) => {
                     let Some(artifact) = artifact(&line) else { continue };
-                    built += 1;
-                    bar.at(built, || artifact.name.clone());
+                    // The core library's own are not in the lock file.
+                    bar.at(packages.min(built.len() as u64), || artifact.name.clone());
+                    built.insert(artifact.package);
                     if artifact.name == self.binary && artifact.executable.is_some() {
                         program = artifact.executable;
                     }
@@ -155,6 +151,8 @@ fn tail(from: impl Read) -> String {
 }
 
 struct Artifact {
+    /// Several artifacts come of a package: a library, a program that runs before it.
+    package: String,
     name: String,
     executable: Option<PathBuf>,
 }
@@ -163,6 +161,7 @@ struct Artifact {
 fn artifact(line: &str) -> Option<Artifact> {
     let message: Json = serde_json::from_str(line).ok()?;
     (message["reason"] == "compiler-artifact").then(|| Artifact {
+        package: message["package_id"].as_str().unwrap_or("").into(),
         name: message["target"]["name"].as_str().unwrap_or("").into(),
         executable: message["executable"].as_str().map(PathBuf::from),
     })

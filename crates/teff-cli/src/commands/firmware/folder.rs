@@ -54,7 +54,11 @@ pub(super) fn make(request: &Request, language: Language, target_dir: &Path, ui:
         target: request.board.target,
         language: match language {
             Language::C => compile::Language::C(c::Options { arena: c::ArenaOwner::Static, sram_code: true }),
-            Language::Rust => compile::Language::Rust(rust::Options { arena: rust::ArenaOwner::Caller, sram_code: true, portable: false }),
+            Language::Rust => compile::Language::Rust(rust::Options {
+                arena: rust::ArenaOwner::Caller,
+                sram_code: true,
+                portable: false,
+            }),
         },
         ..compile::Request::default()
     };

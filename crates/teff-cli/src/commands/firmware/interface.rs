@@ -265,7 +265,7 @@ mod tests {
         let w = Tensor::constant(teff::Value::new([64, 3], vec![0.5f32; 192]));
         let y = x.matmul(&w);
         for (end, softmax) in [(y.softmax(1), true), (y.sigmoid(), false), (y.clone(), false)] {
-            let graph = Graph::from_tensors("g", &[x.clone()], &[("y", end)]).unwrap();
+            let graph = Graph::from_tensors("g", std::slice::from_ref(&x), &[("y", end)]).unwrap();
             assert_eq!(Interface::of(&graph, false).unwrap().probabilities, softmax);
         }
     }

@@ -7,6 +7,9 @@ use std::process::{Command, Stdio};
 
 /// The board's processor as Rust calls it.
 pub(crate) const TARGET: &str = "thumbv6m-none-eabi";
+/// The linker of Rust's own toolchains, and one that stands in for it: Debian's Rust comes without.
+const LINKER: &str = "rust-lld";
+const GNU_LINKER: &str = "arm-none-eabi-ld";
 /// Where Debian's Rust is, whose sources are a package (rust-web-src).
 const DEBIAN: &str = "/usr/bin/rustc";
 
@@ -19,7 +22,7 @@ pub(crate) enum Rust {
     Sources {
         /// The compiler.
         rustc: PathBuf,
-        /// A linker, where that compiler brings none.
+        /// What links instead of the compiler's own linker, where it has none.
         linker: Option<PathBuf>,
     },
 }
@@ -29,6 +32,8 @@ pub(crate) enum Rust {
 pub(crate) enum Missing {
     /// A core library of Rust for the board.
     Core,
+    /// A linker for a core library that is built from sources.
+    Linker,
     /// A C compiler for it, with its library.
     C,
 }
@@ -39,6 +44,10 @@ impl fmt::Display for Missing {
             Missing::Core => (
                 format!("Rust has no core library for the board's processor ({TARGET})"),
                 format!("rustup target add {TARGET}, or Debian's rustc-web and rust-web-src"),
+            ),
+            Missing::Linker => (
+                "the Rust that has sources of a core library for the board has no linker for it".into(),
+                "Debian's binutils-arm-none-eabi".into(),
             ),
             Missing::C => (
                 "there is no C compiler for the board's processor (arm-none-eabi-gcc with newlib)".into(),
@@ -55,7 +64,7 @@ impl Rust {
     /// What cargo will use in `folder`, whose toolchain file counts.
     ///
     /// # Errors
-    /// [`Missing::Core`].
+    /// [`Missing::Core`], [`Missing::Linker`].
     pub(crate) fn find(folder: &Path) -> Result<Rust, Missing> {
         let rustc = std::env::var_os("RUSTC").map_or("rustc".into(), PathBuf::from);
         if let Some(library) = printed(&rustc, folder, &["--print", "target-libdir", "--target", TARGET])
@@ -63,18 +72,19 @@ impl Rust {
         {
             return Ok(Rust::Installed);
         }
-        let has_sources = |rustc: &Path| {
-            let sysroot = printed(rustc, folder, &["--print", "sysroot"]);
-            sysroot.is_some_and(|s| Path::new(&s).join("lib/rustlib/src/rust/library/core").is_dir())
+        let sysroot = |rustc: &Path| printed(rustc, folder, &["--print", "sysroot"]).map(PathBuf::from);
+        let has_sources = |rustc: &PathBuf| {
+            sysroot(rustc).is_some_and(|s| s.join("lib/rustlib/src/rust/library/core").is_dir())
         };
-        // Debian's has no rust-lld: that of another Rust will do, or GNU ld.
-        let lld = |rustc: &Path| {
-            let library = printed(rustc, folder, &["--print", "target-libdir"])?;
-            Some(Path::new(&library).parent()?.join("bin/rust-lld")).filter(|path| path.is_file())
-        };
-        let from_sources = [PathBuf::from(DEBIAN), rustc.clone()].into_iter().find(|r| has_sources(r));
-        let linker = lld(&rustc).or_else(|| find_c().is_ok().then(|| PathBuf::from("arm-none-eabi-ld")));
-        from_sources.map(|rustc| Rust::Sources { rustc, linker }).ok_or(Missing::Core)
+        let from_sources =
+            [PathBuf::from(DEBIAN), rustc.clone()].into_iter().find(has_sources).ok_or(Missing::Core)?;
+        if sysroot(&from_sources).and_then(|s| own_linker(&s)).is_some() {
+            return Ok(Rust::Sources { rustc: from_sources, linker: None });
+        }
+        // That of another Rust will do, or GNU's.
+        let gnu = || printed(Path::new(GNU_LINKER), folder, &["--version"]).map(|_| GNU_LINKER.into());
+        let linker = sysroot(&rustc).and_then(|s| own_linker(&s)).or_else(gnu).ok_or(Missing::Linker)?;
+        Ok(Rust::Sources { rustc: from_sources, linker: Some(linker) })
     }
 
     /// Tells cargo.
@@ -83,9 +93,7 @@ impl Rust {
             Rust::Installed => {}
             Rust::Sources { rustc, linker } => {
                 cargo.env("RUSTC", rustc).env("RUSTC_BOOTSTRAP", "1").arg("-Zbuild-std=core");
-                if let Some(linker) = linker {
-                    cargo.env("CARGO_TARGET_THUMBV6M_NONE_EABI_LINKER", linker);
-                }
+                linker.iter().for_each(|l| _ = cargo.env("CARGO_TARGET_THUMBV6M_NONE_EABI_LINKER", l));
             }
         }
     }
@@ -103,6 +111,12 @@ pub(crate) fn find_c() -> Result<(), Missing> {
         &["-mcpu=cortex-m0plus", "-print-file-name=libc.a"],
     );
     library.filter(|path| Path::new(path).is_absolute()).map(|_| ()).ok_or(Missing::C)
+}
+
+/// The linker that a toolchain brings, in the folder of its host.
+fn own_linker(sysroot: &Path) -> Option<PathBuf> {
+    let hosts = std::fs::read_dir(sysroot.join("lib/rustlib")).into_iter().flatten().flatten();
+    hosts.map(|host| host.path().join("bin").join(LINKER)).find(|path| path.is_file())
 }
 
 /// Whether rustc's core library is in a folder.

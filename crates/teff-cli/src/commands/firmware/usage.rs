@@ -186,3 +186,66 @@ fn readable(symbol: &Symbol, elf: &Elf) -> String {
         elf.image.symbols.iter().find(|s| (s.addr, s.size) == (symbol.address, symbol.bytes) && !s.function);
     plain.map_or_else(|| symbol.name.clone(), |s| s.name.clone())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn symbol(name: &str, address: u32, bytes: u32, function: bool, file: Option<&str>) -> Symbol {
+        Symbol { name: name.into(), address, bytes, function, file: file.map(String::from) }
+    }
+
+    fn section(name: &str, address: u32, bytes: u32, loaded: bool) -> Section {
+        Section { name: name.into(), address, bytes, loaded }
+    }
+
+    /// Code, tables, functions in RAM, zeroed memory.
+    fn program(symbols: Vec<Symbol>) -> Elf {
+        let sections = vec![
+            section(".text", FLASH, 0x1000, true),
+            section(".rodata", FLASH + 0x1000, 0x2000, true),
+            section(".bss", RAM + 0x400, 0x3000, false),
+            section(".data", RAM, 0x400, true),
+        ];
+        Elf { sections, symbols, image: Default::default() }
+    }
+
+    #[test]
+    fn what_is_of_the_network_is_told_apart_in_c_and_rust() {
+        let c = vec![
+            symbol("net", FLASH, 100, true, None),
+            symbol("layer_0", RAM + 8, 50, true, Some("net.c")),
+            // A second name of the same function, code of another file, memory without contents.
+            symbol("alias", RAM + 8, 50, true, Some("net.c")),
+            symbol("layer_0", FLASH + 0x200, 999, true, Some("other.c")),
+            symbol("weights", FLASH + 0x1000, 0x1800, false, Some("net.c")),
+            symbol("arena", RAM + 0x400, 0x2800, false, Some("net.c")),
+        ];
+        let rust = vec![
+            symbol("_ZN7network3net3net17h0123456789abcdefE", FLASH, 100, true, None),
+            symbol("_RNvNtNtCs1_7network3net6layers7layer_0", RAM + 8, 50, true, None),
+            symbol("_ZN7network6planet17h0123456789abcdefE", FLASH + 0x200, 999, true, None),
+            symbol("_RNvNtNtCs1_7network3net7weights1W", FLASH + 0x1000, 0x1800, false, None),
+        ];
+        for symbols in [c, rust] {
+            let usage = Usage::of(&program(symbols), &Board::PICO4ML).unwrap();
+            assert_eq!((usage.network_code, usage.weights), (150, 0x1800));
+            assert_eq!(usage.flash, 0x3400);
+            assert_eq!(usage.application, 0x3400 - 0x1800 - 150);
+            assert_eq!(usage.ram_sections, [(".data".into(), 0x400), (".bss".into(), 0x3000)]);
+            assert_eq!(usage.ram_left, (264 << 10) - 0x3400);
+        }
+    }
+
+    #[test]
+    fn a_program_larger_than_the_board_or_elsewhere_is_refused() {
+        let small = Board { flash: 0x3000, ..Board::PICO4ML };
+        let said = |elf: &Elf, board: &Board| Usage::of(elf, board).unwrap_err().message;
+        assert!(said(&program(vec![]), &small).contains("13 312 bytes of flash, pico4ml has 12 288"));
+        let small = Board { ram: 0x3000, ..Board::PICO4ML };
+        assert!(said(&program(vec![]), &small).contains("13 312 bytes of RAM, pico4ml has 12 288"));
+        let mut elsewhere = program(vec![]);
+        elsewhere.image.segments = vec![(0x0800_0000, vec![1; 4])];
+        assert!(said(&elsewhere, &Board::PICO4ML).contains("0x08000000, which is not in the flash"));
+    }
+}
