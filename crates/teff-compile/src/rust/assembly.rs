@@ -47,10 +47,9 @@ fn of(text: &str, bits: u8) -> String {
     let align = if bits == 2 { "2" } else { "4" };
     // Columns of fewer than 8 bits come by eights.
     let rest = if bits == 8 { REST } else { "" };
-    for_bits(
-        &text.replace("_SUFFIX", &suffix).replace("KIND", kind).replace("REST", rest).replace("ALIGN", align),
-        bits,
-    )
+    let of_row = if bits == 8 { "pitch" } else { "(pitch / EACH)" };
+    let names = text.replace("_SUFFIX", &suffix).replace("KIND", kind).replace("ROW_BYTES", of_row);
+    for_bits(&names.replace("REST", rest).replace("ALIGN", align), bits)
 }
 
 /// The columns behind the last eight.
@@ -169,7 +168,7 @@ const ROW_SUMS: &str = "pub(super) fn row_sums_SUFFIX(
                 list[listed] = at | x as u32;
                 listed += 1;
             }
-            at += ((pitch / EACH) as u32) << 8;
+            at += (ROW_BYTES as u32) << 8;
         }
         list[listed] = 0;
         list_sums_SUFFIX(&list, weights, sums);
@@ -220,7 +219,7 @@ const ROW_SUMS_OF_RUNS: &str = "pub(super) fn row_sums_of_runs_SUFFIX<T: Copy>(
                 }
                 listed += 1;
             }
-            at += ((pitch / EACH) as u32) << 8;
+            at += (ROW_BYTES as u32) << 8;
         }
         rest = rest.get(over + meant..).unwrap_or_default();
     }
