@@ -238,9 +238,10 @@ fn compile() -> Command {
                 .help("Who provides the working memory: the file (static, C only; its default), the caller (Rust's default), or the stack (Rust only)")
                 .value_parser(["static", "caller", "stack"]),
         )
+        .arg(limit("sram-tables", "Copy tables to RAM at start, this many bytes of them, such as 100K: those whose reading from slow flash (RP2040) costs most, by the inputs of --data if given"))
         .arg(switch("sram-code", "Mark the functions to be copied to RAM at start, where flash is slow (RP2040); needs no linker script"))
         .arg(switch("portable", "Rust without assembly and unsafe, for any processor; on a Cortex-M0+ half as fast"))
-        .arg(path("data", "DATASET", "Take the inputs of the self-test from this data set"))
+        .arg(path("data", "DATASET", "Take the inputs of the self-test from this data set, and for --sram-tables those that show what is needed most"))
         .arg(input_shape())
         .arg(switch(
             "list-unsupported",

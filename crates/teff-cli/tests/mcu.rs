@@ -5,9 +5,9 @@ mod common;
 
 use common::chip::{Chip, Language, Ran, has_c_compiler, has_rust_target};
 use std::path::Path;
-use teff::compile::{Budget, Options, Program, Target, c, compile, integer, rust};
-use teff::graph::{Graph, evaluate};
-use teff::{DType, Value};
+use teff::compile::{Budget, Options, Program, Target, c, compile, integer, place, rust};
+use teff::graph::{Graph, Num, Type, evaluate};
+use teff::{DType, Tensor, Value};
 
 /// Runs the network as C on the chip, with one input.
 fn run(graph: &Graph, name: &str, level: &'static str, given: &Value) -> Ran {
@@ -127,5 +127,60 @@ fn rust_on_the_chip_has_the_bits_and_nearly_the_cycles_of_c() {
         println!("{name:<20} {:>11} {:>8} {:>17} {:>6}", of_c.cycles, fast.cycles, plain.cycles, fast.stack);
         let times = fast.cycles as f64 / of_c.cycles as f64;
         assert!(times <= 1.1, "{name}: {times:.2} of the cycles of C");
+    }
+}
+
+/// Two dense layers with weights of so many bits, of a picture of 14 by 14.
+fn dense(bits: u32) -> Graph {
+    let scalar = |x: f32| Tensor::constant(Value::new([1, 1], vec![x]));
+    let black = || Tensor::constant(Value::new([1, 1], vec![-128i8]));
+    let half = 1i128 << (bits - 1);
+    let weights = |shape: [usize; 2]| {
+        let element = |i: usize| Num::Int((i * i * 7 + i * 5) as i128 % (2 * half - 1) - half + 1);
+        let q = Tensor::constant(Value::from_fn(&Type::new(DType::I8, shape), element));
+        q.dequantize(&scalar(1.0 / half as f32), &Tensor::constant(Value::new([1, 1], vec![0i8])))
+    };
+    let x = Tensor::input("x", DType::I8, &[1, 196]);
+    let hidden = x.dequantize(&scalar(1.0 / 255.0), &black()).matmul(&weights([196, 64])).relu();
+    let hidden = hidden.quantize(&scalar(0.05), &black()).dequantize(&scalar(0.05), &black());
+    let y = hidden.matmul(&weights([64, 16])).quantize(&scalar(0.1), &black());
+    Graph::from_tensors("dense", &[x], &[("y", y)]).unwrap()
+}
+
+/// A round light spot in the middle.
+fn spot(graph: &Graph) -> Value {
+    let distance = |i: usize| (i as i128 / 14 * 2 - 13).pow(2) + (i as i128 % 14 * 2 - 13).pow(2);
+    let pixel = |i: usize| Num::Int((127 - 3 * distance(i)).max(-128));
+    Value::from_fn(&graph[graph.inputs()[0]].ty, pixel)
+}
+
+#[test]
+fn what_lies_in_sram_does_not_wait_for_flash() {
+    if !has_c_compiler() {
+        return;
+    }
+    let mut languages = vec![Language::C(c::Options { sram_code: true, ..Default::default() }, "-O3")];
+    if has_rust_target() {
+        languages.push(Language::Rust(rust::Options { sram_code: true, ..Default::default() }));
+    }
+    for bits in [8, 4, 2] {
+        let graph = dense(bits);
+        let given = spot(&graph);
+        let expected = evaluate(&integer(&graph).unwrap(), std::slice::from_ref(&given)).unwrap();
+        for language in &languages {
+            // All of the weights in flash, a third of them in SRAM, all of them there.
+            let all = compiled(&graph).constant_bytes();
+            let stalls = [0, all / 3, all].map(|bytes| {
+                let mut program = compiled(&graph);
+                place(&mut program, bytes, &[]).unwrap();
+                let ran = Chip::new(&program, &format!("placed-{bits}"), *language).run(&given);
+                assert_eq!(ran.outputs, expected[0], "{bits} bits, {bytes} bytes, {language:?}");
+                ran.stalls
+            });
+            println!("{bits} bits: {stalls:?} cycles of waiting, {language:?}");
+            assert!(stalls[1] < stalls[0] * 7 / 10, "{stalls:?}");
+            // What is left is the library's memset, and what jumps there.
+            assert!(stalls[2] < 1500, "{stalls:?}");
+        }
     }
 }

@@ -26,6 +26,8 @@ pub enum Error {
         /// What is wrong with it.
         reason: &'static str,
     },
+    /// A sample that the Program cannot run on, where samples show what it needs most.
+    Sample(crate::program::Fault),
     /// A Program that breaks its contract: a defect of the lowering.
     Invalid(crate::program::Invalid),
 }
@@ -41,6 +43,7 @@ impl fmt::Display for Error {
                 write!(f, "{op} (node %{node}) cannot be compiled: {reason}")
             }
             Error::Name { name, reason } => write!(f, "{name:?} cannot name the function: {reason}"),
+            Error::Sample(e) => write!(f, "a sample does not fit: {e}"),
             Error::Invalid(e) => {
                 write!(f, "the compiler made a wrong program, which is a defect of teff: {e}")
             }

@@ -28,11 +28,13 @@ pub(crate) struct Request<'a> {
     pub(crate) target: Target,
     /// What becomes of floats where the machine has no unit for them.
     pub(crate) floats: Floats,
+    /// Bytes of SRAM for tables.
+    pub(crate) sram_tables: usize,
     /// What there is of flash and RAM.
     pub(crate) limits: Limits,
     /// Whether the target's own compiler is to say what the C takes.
     pub(crate) size: bool,
-    /// Where the inputs of the self-test come from; invented ones otherwise.
+    /// Where the inputs of the self-test come from, and those that show which tables are needed most; invented ones otherwise.
     pub(crate) samples: Option<&'a Dataset>,
 }
 
@@ -44,6 +46,7 @@ impl Default for Request<'_> {
             language: Language::default(),
             target: Target::GENERIC,
             floats: Floats::default(),
+            sram_tables: 0,
             limits: Limits::default(),
             size: false,
             samples: None,
@@ -79,6 +82,8 @@ pub(crate) struct Generated {
 /// fewer: it takes about 40 ns for each.
 const SAMPLES: usize = 3;
 const PATIENCE: u64 = 6_000_000;
+/// Inputs that show which tables are needed most.
+const SHOWN: usize = 64;
 
 /// Differences between generated code and the reference that the self-test lets pass, relative to 1 or to the expected value.
 const TOLERANCE: f64 = 1e-4;
@@ -102,6 +107,7 @@ pub(crate) fn run(args: &ArgMatches, ui: &Ui) -> Result<()> {
         ),
         size: args.get_flag("size"),
         limits: Limits { board, flash: args.get_one("flash").copied(), ram: args.get_one("ram").copied() },
+        sram_tables: args.get_one("sram-tables").copied().unwrap_or(0),
         floats: *args.get_one("float").expect("has a default"),
         language: language(args)?,
         samples: data.as_ref().map(|d| &d.test),
@@ -127,6 +133,9 @@ pub(crate) fn run(args: &ArgMatches, ui: &Ui) -> Result<()> {
     let names: Vec<String> = generated.files.iter().map(|f| f.display().to_string()).collect();
     let mut notes = generated.notes.clone();
     notes.extend(b.notes());
+    if b.ram_tables > 0 {
+        notes.push(format!("{} bytes of tables are copied to RAM at start", grouped(b.ram_tables)));
+    }
     if let Some(s) = size {
         notes.push(format!(
             "compiled with -O2: code {} bytes, tables {}, RAM {}",
@@ -140,14 +149,14 @@ pub(crate) fn run(args: &ArgMatches, ui: &Ui) -> Result<()> {
         "{}{text_of_notes}\nflash for weights {} bytes, RAM {} bytes{gap}, {} multiply-accumulates\nwrote {}",
         table(&rows),
         grouped(b.flash_weights),
-        grouped(b.ram_arena),
+        grouped(b.ram_arena + b.ram_tables),
         grouped(b.macs as usize),
         names.join(", ")
     );
     ui.result(
         &text,
         &json!({
-            "flash_weights": b.flash_weights, "ram": b.ram_arena, "ram_lower_bound": b.ram_lower_bound, "macs": b.macs, "files": names,
+            "flash_weights": b.flash_weights, "ram": b.ram_arena + b.ram_tables, "ram_tables": b.ram_tables, "ram_lower_bound": b.ram_lower_bound, "macs": b.macs, "files": names,
             "notes": notes,
             "size": size.map(|s| json!({ "code": s.code, "tables": s.tables, "ram": s.ram })),
             "layers": b.kernels.iter().map(|k| json!({
@@ -184,8 +193,13 @@ pub(crate) fn generate(model: &Path, request: &Request, folder: &Path, ui: &Ui) 
         floats: request.floats,
         ..Options::default()
     };
-    let program = teff::compile::compile(&graph, &options)?;
+    let mut program = teff::compile::compile(&graph, &options)?;
     let samples = samples(&graph, request.samples, program.kernels.iter().map(|k| k.macs).sum())?;
+    let shown = match request.samples {
+        Some(data) if request.sram_tables > 0 => calibration(&graph, data)?,
+        Some(_) | None => Vec::new(),
+    };
+    teff::compile::place(&mut program, request.sram_tables, &shown)?;
     let (program, texts) = printed(program, request.language, &samples);
     let budget = Budget::new(&program, &options.target);
     // Nothing is written that is refused.
@@ -283,13 +297,20 @@ fn samples(graph: &Graph, data: Option<&Dataset>, macs: u64) -> Result<Vec<Sampl
     Ok(all)
 }
 
+/// Inputs that show which tables are needed most: some of the data set, as far apart as they can be.
+fn calibration(graph: &Graph, data: &Dataset) -> Result<Vec<Vec<Value>>> {
+    let step = (data.len() / SHOWN).max(1);
+    (0..data.len()).step_by(step).take(SHOWN).map(|n| Ok(vec![real(graph, data, n)?])).collect()
+}
+
 /// Sample `n` of a data set, as the only input of the graph.
 fn real(graph: &Graph, data: &Dataset, n: usize) -> Result<Value> {
     let ty = match graph.inputs() {
         [one] => &graph[*one].ty,
         more => return Err(Failure::new(format!("--data gives one input, the model has {}", more.len()))),
     };
-    if ty.dtype != DType::F32 || ty.len() != data.sample_len() || n >= data.len() {
+    let pictures = matches!(ty.dtype, DType::F32 | DType::I8 | DType::U8);
+    if !pictures || ty.len() != data.sample_len() || n >= data.len() {
         return Err(Failure::new(format!(
             "--data has {} samples of shape {:?}, the model takes {ty}; leave --data out, and the self-test gets invented inputs",
             data.len(),
@@ -298,7 +319,13 @@ fn real(graph: &Graph, data: &Dataset, n: usize) -> Result<Value> {
     }
     let mut x = vec![0.0; data.sample_len()];
     data.gather(&[n], &mut x);
-    Ok(Value::new(ty.shape.clone(), x))
+    // Integers of 8 bits are the bytes of the picture, black the least of them.
+    let byte = |x: &f32| (x * 255.0).round() as u8;
+    Ok(match ty.dtype {
+        DType::I8 => Value::new(ty.shape.clone(), x.iter().map(|x| (byte(x) ^ 0x80) as i8).collect()),
+        DType::U8 => Value::new(ty.shape.clone(), x.iter().map(byte).collect()),
+        _ => Value::new(ty.shape.clone(), x),
+    })
 }
 
 /// Input `i` of invented sample `n`: floats uniform in [0, 1), integers in 0 to 7.

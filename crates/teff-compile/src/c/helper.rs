@@ -41,7 +41,8 @@ pub(super) struct Helpers {
     rolled: bool,
     /// Widths of weights.
     pair_sums: BTreeSet<u8>,
-    row_sums: BTreeSet<u8>,
+    all_rows: BTreeSet<u8>,
+    runs_of_rows: BTreeSet<u8>,
     window_sums: bool,
     mul_high: bool,
 }
@@ -81,10 +82,15 @@ impl Helpers {
         self.window_sums = true;
     }
 
-    /// Notes that [`crate::program::RowSums`] with weights of `bits` is called; its name.
-    pub(super) fn need_row_sums(&mut self, bits: u8) -> String {
-        self.row_sums.insert(bits);
-        of_bits("row_sums", bits)
+    /// Notes that [`crate::program::RowSums`] with weights of `bits` is called, for all inputs or runs of them; its name.
+    pub(super) fn need_row_sums(&mut self, bits: u8, runs: bool) -> String {
+        let name = of_bits("row_sums", bits);
+        if runs {
+            self.runs_of_rows.insert(bits);
+            return name + "_of_runs";
+        }
+        self.all_rows.insert(bits);
+        name
     }
 
     pub(super) fn need_mul_high(&mut self) {
@@ -104,11 +110,18 @@ impl Helpers {
         if self.mul_high {
             out += micro::MUL_HIGH;
         }
-        if !self.pair_sums.is_empty() || self.window_sums || !self.row_sums.is_empty() {
+        let rows: BTreeSet<u8> = self.all_rows.union(&self.runs_of_rows).copied().collect();
+        if !self.pair_sums.is_empty() || self.window_sums || !rows.is_empty() {
             out += micro::MACROS;
         }
-        for bits in &self.row_sums {
-            out += &packed::row_sums(*bits, micro::LISTED);
+        for bits in &rows {
+            out += &packed::row_sums_of_list(*bits);
+            if self.all_rows.contains(bits) {
+                out += &packed::row_sums(*bits);
+            }
+            if self.runs_of_rows.contains(bits) {
+                out += &packed::row_sums_of_runs(*bits);
+            }
         }
         if self.window_sums {
             out += &micro::window_sums();

@@ -125,7 +125,7 @@ fn body(
                 assignment(p, &place, &Expr::Load(*id, e.dtype(), index.clone()), e)
             }
             Stmt::Micro(Micro::Rows(r)) => {
-                let name = p.helpers.need_row_sums(r.bits);
+                let name = p.helpers.need_row_sums(r.bits, r.runs.is_some());
                 let after =
                     |name: &str, at: &str| if at == "0" { name.into() } else { format!("{name} + {at}") };
                 let at = p.index(&r.at).0;
@@ -136,7 +136,17 @@ fn body(
                     _ => (inputs, "0u"),
                 };
                 let sums = &p.array_names[r.sums.0 as usize];
-                format!("{name}({inputs}, {flip}, {}, {weights}, {}, {}, {sums})", r.len, r.pitch, r.outputs)
+                let (which, adds) = match r.runs {
+                    None => (r.len.to_string(), String::new()),
+                    Some(runs) => (
+                        format!("{}, {}", p.buffer(runs), p.program.buffer(runs).len()),
+                        format!("{}, ", r.adds),
+                    ),
+                };
+                format!(
+                    "{name}({inputs}, {flip}, {which}, {weights}, {}, {}, {adds}{sums})",
+                    r.pitch, r.outputs
+                )
             }
             Stmt::Micro(Micro::Window(w)) => {
                 p.helpers.need_window_sums();

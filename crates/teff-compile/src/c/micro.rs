@@ -4,9 +4,6 @@ use super::expr::c_type;
 use crate::armv6m::{self, Parameter, Routine};
 use std::fmt::Write;
 
-/// Inputs listed at once by `row_sums`, in words on the stack.
-pub(super) const LISTED: usize = 96;
-
 /// What the functions in assembly need: words in flash begin at addresses of words, and a compiler takes the body as it is.
 pub(super) const MACROS: &str = r#"#if defined(__GNUC__) && defined(__ARM_ARCH_6M__)
 #define WORD_ALIGNED __attribute__((aligned(4)))

@@ -49,8 +49,11 @@ static void pair_sums_{bits}(const int32_t *x, int taps, const uint8_t *w, int o
     out
 }
 
-/// [`crate::program::RowSums`] with weights of `bits`, or of 8.
-pub(super) fn row_sums(bits: u8, listed: usize) -> String {
+/// Inputs listed at once by [`row_sums`], in words on the stack.
+const LISTED: usize = 96;
+
+/// What both forms of [`crate::program::RowSums`] do with the inputs they have listed, with weights of `bits`, or of 8.
+pub(super) fn row_sums_of_list(bits: u8) -> String {
     let name = of_bits("row_sums", bits);
     let kind = if bits == 8 { "int8_t" } else { "uint8_t" };
     let mut out = format!(
@@ -63,52 +66,99 @@ pub(super) fn row_sums(bits: u8, listed: usize) -> String {
         let _ = writeln!(out, "#ifndef NAKED\n{}#endif\n", weight(bits));
         format!("(int32_t)(*e & 255u) * weight_{bits}(w + (*e >> 8), j)")
     };
-    // Of fewer than 8 bits, columns come by eights.
-    let rest = if bits == 8 { "outputs / 8 * 8" } else { "outputs" };
-    let loop_of_rest = format!(
-        "        for (int j = done; j < outputs; j++) {{
-            int32_t sum = 0;
-            for (const uint32_t *e = list; *e != 0u; e++) {{
-                sum += {product};
-            }}
-            sums[j] += sum;
+    let rest = format!(
+        "    for (int j = done; j < outputs; j++) {{
+        int32_t sum = 0;
+        for (const uint32_t *e = list; *e != 0u; e++) {{
+            sum += {product};
         }}
+        sums[j] += sum;
+    }}
 "
     );
-    let portable = if bits == 8 {
+    let body = if bits == 8 {
         format!(
-            "        int done = 0;\n#ifdef NAKED\n        if (outputs >= 8) {{\n            {name}_columns(list, w, sums, outputs / 8);\n            done = {rest};\n        }}\n#endif\n{loop_of_rest}"
+            "    int done = 0;\n#ifdef NAKED\n    if (outputs >= 8) {{\n        {name}_columns(list, w, sums, outputs / 8);\n        done = outputs / 8 * 8;\n    }}\n#endif\n{rest}"
         )
     } else {
+        // Of fewer than 8 bits, columns come by eights.
         format!(
-            "#ifdef NAKED\n        {name}_columns(list, w, sums, outputs / 8);\n#else\n{}#endif\n",
-            loop_of_rest.replace("= done", "= 0")
+            "#ifdef NAKED\n    {name}_columns(list, w, sums, outputs / 8);\n#else\n{}#endif\n",
+            rest.replace("= done", "= 0")
         )
     };
     let _ = write!(
         out,
+        "static inline void {name}_of_list(const uint32_t *list, const {kind} *w, int outputs, int32_t *sums)\n{{\n{body}}}\n\n"
+    );
+    out
+}
+
+/// [`crate::program::RowSums`] of all inputs.
+pub(super) fn row_sums(bits: u8) -> String {
+    let name = of_bits("row_sums", bits);
+    let kind = if bits == 8 { "int8_t" } else { "uint8_t" };
+    format!(
         "static void {name}(const uint8_t *x, unsigned flip, int len, const {kind} *w, int pitch, int outputs, int32_t *sums)
 {{
     for (int j = 0; j < outputs; j++) {{
         sums[j] = 0;
     }}
     while (len > 0) {{
-        uint32_t list[{listed} + 1];
+        uint32_t list[{LISTED} + 1];
         int listed = 0;
         uint32_t at = 0u;
-        for (; len > 0 && listed < {listed}; len--, x++, at += (uint32_t)pitch << {}) {{
+        for (; len > 0 && listed < {LISTED}; len--, x++, at += (uint32_t)pitch << {}) {{
             const uint32_t value = *x ^ flip;
             if (value != 0u) {{
                 list[listed++] = at | value;
             }}
         }}
         list[listed] = 0u;
-{portable}        w += at >> 8;
+        {name}_of_list(list, w, outputs, sums);
+        w += at >> 8;
     }}
 }}
 
 ",
         5 + bits.ilog2()
-    );
-    out
+    )
+}
+
+/// [`crate::program::RowSums`] of some inputs, which runs say.
+pub(super) fn row_sums_of_runs(bits: u8) -> String {
+    let name = of_bits("row_sums", bits);
+    let kind = if bits == 8 { "int8_t" } else { "uint8_t" };
+    format!(
+        "/* The same for some of the inputs: runs say how many are passed over, how many are meant, and so on. The first of several such\n   calls for the same sums does not add to what is there. */
+static void {name}_of_runs(const uint8_t *x, unsigned flip, const uint16_t *runs, int count, const {kind} *w, int pitch, int outputs,
+                           bool adds, int32_t *sums)
+{{
+    uint32_t list[{LISTED} + 1];
+    int listed = 0;
+    uint32_t at = 0u;
+    for (int j = 0; j < outputs && !adds; j++) {{
+        sums[j] = 0;
+    }}
+    for (int i = 0; i < count; i += 2) {{
+        x += runs[i];
+        for (const uint8_t *const end = x + runs[i + 1]; x < end; x++, at += (uint32_t)pitch << {}) {{
+            const uint32_t value = *x ^ flip;
+            if (value != 0u) {{
+                list[listed++] = at | value;
+                if (listed == {LISTED}) {{
+                    list[listed] = 0u;
+                    {name}_of_list(list, w, outputs, sums);
+                    listed = 0;
+                }}
+            }}
+        }}
+    }}
+    list[listed] = 0u;
+    {name}_of_list(list, w, outputs, sums);
+}}
+
+",
+        5 + bits.ilog2()
+    )
 }

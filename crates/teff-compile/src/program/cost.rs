@@ -111,7 +111,7 @@ impl Counter<'_> {
             }
             Micro::Rows(r) => {
                 // As if no input were the least: for eight columns, two words of weights and 28 operations.
-                let macs = (r.len * r.outputs) as u64;
+                let macs = (r.rows * r.outputs) as u64;
                 let cycles = macs as f64 / 8.0 * (3.0 * load + 33.0 * int + self.cycles.turn / 2.0);
                 Cost { loads: macs / 4, int_ops: 4 * macs, cycles, ..Cost::default() }
             }

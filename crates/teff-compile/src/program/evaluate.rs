@@ -4,6 +4,7 @@ use super::{
     ArrayId, Atom, BufferId, Expr, Index, Kernel, Micro, PairSums, Place, Program, RowSums, Stmt, VarKind,
     WindowSums,
 };
+use std::collections::HashMap;
 use std::fmt;
 use teff_graph::{DType, Element, Num, Type, Value, eval_binary, eval_unary, with_dtype};
 
@@ -80,6 +81,19 @@ impl std::error::Error for Fault {}
 /// # Errors
 /// The first fault.
 pub fn evaluate(program: &Program, inputs: &[Value]) -> Result<Vec<Value>, Fault> {
+    let memory = ran(program, inputs)?;
+    program.outputs.iter().map(|p| memory.output(program, p.buffer)).collect()
+}
+
+/// How often, in a run on these inputs, each input of a [`RowSums`] was not the least and took products; by the weights it takes.
+///
+/// # Errors
+/// The first fault.
+pub(crate) fn rows_used(program: &Program, inputs: &[Value]) -> Result<HashMap<BufferId, Vec<u64>>, Fault> {
+    Ok(ran(program, inputs)?.rows_used)
+}
+
+fn ran(program: &Program, inputs: &[Value]) -> Result<Memory, Fault> {
     let expected: Vec<Type> = program.inputs.iter().map(|p| p.ty.clone()).collect();
     let given: Vec<Type> = inputs.iter().map(Value::ty).collect();
     if expected != given {
@@ -98,13 +112,15 @@ pub fn evaluate(program: &Program, inputs: &[Value]) -> Result<Vec<Value>, Fault
         };
         run.body(&kernel.body)?;
     }
-    program.outputs.iter().map(|p| memory.output(program, p.buffer)).collect()
+    Ok(memory)
 }
 
 /// Every element of every buffer, and for every byte of the arena the buffer that wrote it last.
 struct Memory {
     elements: Vec<Vec<Option<Num>>>,
     owner: Vec<Option<BufferId>>,
+    /// For each input of a [`RowSums`], by its weights, how often it was not the least.
+    rows_used: HashMap<BufferId, Vec<u64>>,
 }
 
 impl Memory {
@@ -117,6 +133,7 @@ impl Memory {
         Memory {
             elements: program.buffers.iter().map(content).collect(),
             owner: vec![None; program.arena.bytes],
+            rows_used: HashMap::new(),
         }
     }
 
@@ -241,8 +258,17 @@ impl Run<'_> {
         let at = self.index(&r.at)?;
         let (least, _) = self.program.buffer(r.inputs).ty.dtype.int_range().expect("validated");
         let mut sums = vec![0i128; r.outputs];
-        for k in 0..r.len {
-            let x = self.load(r.inputs, (r.first + k) as i64)?.as_int() - least;
+        if r.adds {
+            for (j, sum) in sums.iter_mut().enumerate() {
+                *sum = self.local(r.sums, j as i64)?.as_int();
+            }
+        }
+        for (k, input) in self.row_inputs(r)?.into_iter().enumerate() {
+            let x = self.load(r.inputs, (r.first + input) as i64)?.as_int() - least;
+            if x == 0 {
+                continue;
+            }
+            self.memory.rows_used.entry(r.weights).or_insert_with(|| vec![0; r.len])[input] += 1;
             for (j, sum) in sums.iter_mut().enumerate() {
                 *sum += x * self.weight(r.weights, r.bits, at, k * r.pitch + j)?;
             }
@@ -251,6 +277,14 @@ impl Run<'_> {
             self.locals[r.sums.0 as usize][j] = Some(narrow(Num::Int(sum), DType::I32));
         }
         Ok(())
+    }
+
+    /// Which inputs a statement means.
+    fn row_inputs(&self, r: &RowSums) -> Result<Vec<usize>, Fault> {
+        let Some(runs) = r.runs else { return Ok((0..r.len).collect()) };
+        let lengths =
+            (0..self.program.buffer(runs).len()).map(|i| Ok(self.load(runs, i as i64)?.as_int() as usize));
+        Ok(RowSums::positions(lengths.collect::<Result<Vec<usize>, Fault>>()?))
     }
 
     /// The weight numbered `i` from element `at` of a buffer on, where there are `bits` to each.

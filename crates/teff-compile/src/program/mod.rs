@@ -30,6 +30,7 @@ mod walk;
 
 pub(crate) use bounds::Facts;
 pub use cost::{Cost, cost, kernel_cost};
+pub(crate) use evaluate::rows_used;
 pub use evaluate::{Fault, evaluate};
 pub use index::{Atom, Index};
 pub(crate) use index::{ravel, unravel};

@@ -97,9 +97,11 @@ impl Text<'_> {
                     "{sums} = row sums of {inputs}[{}..][..{}] with {} columns ",
                     r.first, r.len, r.outputs
                 )?;
+                let which = r.runs.map_or(String::new(), |runs| format!(", of the inputs in {}", name(runs)));
+                let adds = if r.adds { ", added" } else { "" };
                 writeln!(
                     f,
-                    "of {weights}, {} bits each, from {}, {} a row",
+                    "of {weights}, {} bits each, from {}, {} a row{which}{adds}",
                     r.bits,
                     self.index(&r.at),
                     r.pitch

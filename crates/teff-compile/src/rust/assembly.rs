@@ -7,6 +7,7 @@ use super::Options;
 use super::expr::Printer;
 use super::micro::{for_bits, kernel, portable};
 use crate::armv6m::{self, Parameter, Routine};
+use std::collections::BTreeSet;
 use std::fmt::Write;
 
 /// What is true of ARMv6-M alone among bare machines: it has Thumb, and no atomic exchange.
@@ -19,6 +20,7 @@ pub(super) fn with_portable(name: &str) -> Option<String> {
         ("pair_sums", 8) => PAIR_SUMS,
         ("pair_sums", _) => PACKED_PAIR_SUMS,
         ("row_sums", _) => ROW_SUMS,
+        ("row_sums_of_runs", _) => ROW_SUMS_OF_RUNS,
         _ => return Some(window_sums()),
     };
     let (note, other) = split_note(&portable(name)?);
@@ -45,19 +47,18 @@ fn of(text: &str, bits: u8) -> String {
     let align = if bits == 2 { "2" } else { "4" };
     // Columns of fewer than 8 bits come by eights.
     let rest = if bits == 8 { REST } else { "" };
-    for_bits(
-        &text.replace("_SUFFIX", &suffix).replace("KIND", kind).replace("REST", rest).replace("ALIGN", align),
-        bits,
-    )
+    let of_row = if bits == 8 { "pitch" } else { "(pitch / EACH)" };
+    let names = text.replace("_SUFFIX", &suffix).replace("KIND", kind).replace("ROW_BYTES", of_row);
+    for_bits(&names.replace("REST", rest).replace("ALIGN", align), bits)
 }
 
 /// The columns behind the last eight.
-const REST: &str = "        for (j, sum) in sums.iter_mut().enumerate().skip(8 * tiles) {
-            for entry in list.iter().take(listed) {
-                let Some(weight) = weights.get((entry >> 8) as usize + j) else { break };
-                *sum = sum.wrapping_add((entry & 255) as i32 * i32::from(*weight));
-            }
+const REST: &str = "    for (j, sum) in sums.iter_mut().enumerate().skip(8 * tiles) {
+        for entry in list.iter().take_while(|entry| **entry != 0) {
+            let Some(weight) = weights.get((entry >> 8) as usize + j) else { break };
+            *sum = sum.wrapping_add((entry & 255) as i32 * i32::from(*weight));
         }
+    }
 ";
 
 /// `mod armv6m`, with the routines that the kernels call; `None` when there are none.
@@ -66,19 +67,27 @@ pub(super) fn module(printer: &Printer, options: &Options) -> Option<String> {
         return None;
     }
     let mut routines = Vec::new();
+    let mut lists = BTreeSet::new();
     for (kernel, bits) in printer.math.iter().filter_map(|name| kernel(name)) {
         match kernel {
             "pair_sums" => routines.extend(armv6m::pair_sums(bits)),
-            "row_sums" => routines.push(armv6m::row_sums(bits)),
+            "row_sums" | "row_sums_of_runs" => {
+                routines.push(armv6m::row_sums(bits));
+                lists.insert(of(LIST_SUMS, bits).replace("ARMV6M", ARMV6M) + "\n");
+            }
             _ => routines.push(armv6m::window_sums()),
         }
     }
     if routines.is_empty() {
         return None;
     }
+    // Two kernels may share one.
+    routines.sort_by(|a, b| a.name.cmp(&b.name));
+    routines.dedup_by(|a, b| a.name == b.name);
     let functions: Vec<String> = routines.iter().map(function).collect();
+    let lists: String = lists.into_iter().collect();
     Some(format!(
-        "/// Inner loops in assembly. Each reads and writes what its caller says and nothing else, and keeps the registers that the procedure
+        "{lists}/// Inner loops in assembly. Each reads and writes what its caller says and nothing else, and keeps the registers that the procedure
 /// call standard asks for.
 #[cfg({ARMV6M})]
 mod armv6m {{
@@ -159,16 +168,62 @@ const ROW_SUMS: &str = "pub(super) fn row_sums_SUFFIX(
                 list[listed] = at | x as u32;
                 listed += 1;
             }
-            at += ((pitch / EACH) as u32) << 8;
+            at += (ROW_BYTES as u32) << 8;
         }
         list[listed] = 0;
-        let tiles = sums.len() / 8;
-        debug_assert!(weights.as_ptr() as usize % ALIGN == 0);
-        if tiles > 0 {
-            // SAFETY: 0 ends the list; for each input there are as many weights as sums, of 8 bits in aligned words.
-            unsafe { armv6m::row_sums_SUFFIX_columns(list.as_ptr(), weights.as_ptr(), sums.as_mut_ptr(), tiles) }
+        list_sums_SUFFIX(&list, weights, sums);
+    }
+}
+";
+
+/// What both forms do with the inputs they have listed.
+const LIST_SUMS: &str = "/// Adds the products of the inputs in a list, each behind 256 times the place of its weights, to the sums; 0 ends the list.
+#[cfg(ARMV6M)]
+fn list_sums_SUFFIX(list: &[u32], weights: &[KIND], sums: &mut [i32]) {
+    let tiles = sums.len() / 8;
+    debug_assert!(list.contains(&0) && weights.as_ptr() as usize % ALIGN == 0);
+    if tiles > 0 {
+        // SAFETY: 0 ends the list; for each input in it there are as many weights as sums, which begin where words do.
+        unsafe { armv6m::row_sums_SUFFIX_columns(list.as_ptr(), weights.as_ptr(), sums.as_mut_ptr(), tiles) }
+    }
+REST}
+";
+
+/// [`crate::program::RowSums`] with runs.
+const ROW_SUMS_OF_RUNS: &str = "pub(super) fn row_sums_of_runs_SUFFIX<T: Copy>(
+    inputs: &[T],
+    value: impl Fn(T) -> i32,
+    runs: &[u16],
+    weights: &[KIND],
+    pitch: usize,
+    adds: bool,
+    sums: &mut [i32],
+) {
+    const LISTED: usize = 96;
+    if !adds {
+        sums.fill(0);
+    }
+    let mut list = [0u32; LISTED + 1];
+    let (mut rest, mut listed, mut at) = (inputs, 0, 0);
+    for run in runs.chunks_exact(2) {
+        let (over, meant) = (usize::from(run[0]), usize::from(run[1]));
+        for x in rest.iter().skip(over).take(meant) {
+            let x = value(*x);
+            if x != 0 {
+                if listed == LISTED {
+                    list_sums_SUFFIX(&list, weights, sums);
+                    listed = 0;
+                }
+                if let Some([entry, end]) = list.get_mut(listed..listed + 2) {
+                    (*entry, *end) = (at | x as u32, 0);
+                }
+                listed += 1;
+            }
+            at += (ROW_BYTES as u32) << 8;
         }
-REST    }
+        rest = rest.get(over + meant..).unwrap_or_default();
+    }
+    list_sums_SUFFIX(&list, weights, sums);
 }
 ";
 

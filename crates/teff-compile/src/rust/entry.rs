@@ -158,6 +158,10 @@ pub(super) fn function(program: &Program, names: &Names, options: &Options) -> S
     if program.name.chars().any(|c| c.is_ascii_uppercase()) || program.name.contains("__") {
         out += "#[allow(non_snake_case)]\n";
     }
+    if options.sram_code {
+        // Its text would become part of a caller elsewhere.
+        out += "#[inline(never)]\n";
+    }
     out += section::allowed(options.sram_code);
     out += &section::code(program, options, "");
     let _ = writeln!(out, "pub fn {}({}) {{", program.name, list.join(", "));

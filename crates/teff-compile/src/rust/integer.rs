@@ -35,7 +35,7 @@ pub(super) fn definition(name: &str) -> Option<String> {
 const MUL_HIGH: &str = "    if cfg!(all(target_arch = \"arm\", not(target_has_atomic = \"32\"))) {
         let (a0, b0, b1) = (a as u32 & 0xffff, b as u32 & 0xffff, b as u32 >> 16);
         let a1 = a >> 16;
-        let middle = a1 * b0 as i32 + (a0 * b0 >> 16) as i32;
+        let middle = a1 * b0 as i32 + ((a0 * b0) >> 16) as i32;
         let carry = ((middle as u32 & 0xffff) + a0 * b1) >> 16;
         a1 * b1 as i32 + (middle >> 16) + carry as i32
     } else {

@@ -159,18 +159,28 @@ fn body(
                 assignment(p, &place, &Expr::LoadLocal(*id, e.dtype(), index.clone()), e, depth, out);
             }
             Stmt::Micro(Micro::Rows(r)) => {
-                let function = micro(p, "row_sums", r.bits);
                 let dtype = p.program.buffer(r.inputs).ty.dtype;
                 let seen = p.array_of_buffer(r.inputs);
                 let inputs = slice(&seen, r.first + seen.offset as usize, r.len);
                 let more = if dtype == DType::I8 { " + 128" } else { "" };
-                let inputs = format!("{inputs}.iter().map(|x| i32::from(*x){more})");
                 let weights = format!("{}[{}..]", p.array_of_buffer(r.weights).name, p.position(&r.at).0);
                 let sums = slice(&p.array_of_local(kernel, r.sums), 0, r.outputs);
+                let (function, inputs) = match r.runs {
+                    None => {
+                        let inputs = format!("{inputs}.iter().map(|x| i32::from(*x){more})");
+                        (micro(p, "row_sums", r.bits), inputs)
+                    }
+                    Some(runs) => {
+                        let runs = p.array_of_buffer(runs).name;
+                        let value = format!("|x| i32::from(x){more}");
+                        (micro(p, "row_sums_of_runs", r.bits), format!("&{inputs}[..], {value}, &{runs}[..]"))
+                    }
+                };
+                let adds = if r.runs.is_some() { format!("{}, ", r.adds) } else { String::new() };
                 line(
                     out,
                     depth,
-                    &format!("math::{function}({inputs}, &{weights}, {}, &mut {sums});", r.pitch),
+                    &format!("math::{function}({inputs}, &{weights}, {}, {adds}&mut {sums});", r.pitch),
                 );
             }
             Stmt::Micro(Micro::Window(w)) => {

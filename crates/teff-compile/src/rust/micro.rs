@@ -8,6 +8,8 @@ pub(super) fn portable(name: &str) -> Option<String> {
         ("pair_sums", _) => PACKED_PAIR_SUMS,
         ("row_sums", 8) => ROW_SUMS,
         ("row_sums", _) => PACKED_ROW_SUMS,
+        ("row_sums_of_runs", 8) => ROW_SUMS_OF_RUNS,
+        ("row_sums_of_runs", _) => PACKED_ROW_SUMS_OF_RUNS,
         _ => WINDOW_SUMS,
     };
     Some(for_bits(text, bits))
@@ -19,7 +21,7 @@ pub(super) fn kernel(name: &str) -> Option<(&str, u8)> {
         Some(kernel) => (kernel, 4),
         None => name.strip_suffix("_2").map_or((name, 8), |kernel| (kernel, 2)),
     };
-    ["pair_sums", "row_sums", "window_sums"].contains(&kernel).then_some((kernel, bits))
+    ["pair_sums", "row_sums", "row_sums_of_runs", "window_sums"].contains(&kernel).then_some((kernel, bits))
 }
 
 /// The text with what depends on the width of weights.
@@ -95,6 +97,69 @@ pub(super) fn row_sums(inputs: impl Iterator<Item = i32>, weights: &[i8], pitch:
                 *sum = sum.wrapping_add(x * i32::from(*w));
             }
         }
+    }
+}
+";
+
+/// [`crate::program::RowSums`] with runs.
+const ROW_SUMS_OF_RUNS: &str = "/// The same for some of the inputs: runs say how many are passed over, how many are meant, and so on. The first of several such calls
+/// for the same sums does not add to what is there.
+pub(super) fn row_sums_of_runs<T: Copy>(
+    inputs: &[T],
+    value: impl Fn(T) -> i32,
+    runs: &[u16],
+    weights: &[i8],
+    pitch: usize,
+    adds: bool,
+    sums: &mut [i32],
+) {
+    if !adds {
+        sums.fill(0);
+    }
+    let (mut rest, mut rows) = (inputs, weights.chunks(pitch));
+    for run in runs.chunks_exact(2) {
+        let (over, meant) = (usize::from(run[0]), usize::from(run[1]));
+        for x in rest.iter().skip(over).take(meant) {
+            let (x, Some(row)) = (value(*x), rows.next()) else { return };
+            if x != 0 {
+                for (sum, w) in sums.iter_mut().zip(row) {
+                    *sum = sum.wrapping_add(x * i32::from(*w));
+                }
+            }
+        }
+        rest = rest.get(over + meant..).unwrap_or_default();
+    }
+}
+";
+
+/// [`crate::program::RowSums`] with runs and several weights to a byte.
+const PACKED_ROW_SUMS_OF_RUNS: &str = "/// As `row_sums_of_runs`, for weights of BITS bits.
+pub(super) fn row_sums_of_runs_BITS<T: Copy>(
+    inputs: &[T],
+    value: impl Fn(T) -> i32,
+    runs: &[u16],
+    weights: &[u8],
+    pitch: usize,
+    adds: bool,
+    sums: &mut [i32],
+) {
+    if !adds {
+        sums.fill(0);
+    }
+    let (mut rest, mut rows) = (inputs, weights.chunks(pitch / EACH));
+    for run in runs.chunks_exact(2) {
+        let (over, meant) = (usize::from(run[0]), usize::from(run[1]));
+        for x in rest.iter().skip(over).take(meant) {
+            let (x, Some(row)) = (value(*x), rows.next()) else { return };
+            if x != 0 {
+                for (i, sum) in sums.iter_mut().enumerate() {
+                    let up = UNUSED - BITS * (i % EACH);
+                    let w = (row[i / EACH] << up) as i8 >> UNUSED;
+                    *sum = sum.wrapping_add(x * i32::from(w));
+                }
+            }
+        }
+        rest = rest.get(over + meant..).unwrap_or_default();
     }
 }
 ";

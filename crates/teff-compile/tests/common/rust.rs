@@ -19,17 +19,19 @@ pub const UNOPTIMISED: &[&str] = &[];
 /// How rustc is called: overflow and every index outside end the program.
 pub const CHECKED: &[&str] = &["-O", "-C", "debug-assertions=on"];
 
-/// The options that network `i` of a batch is printed with.
-fn options(i: usize) -> rust::Options {
+/// The options that network `i` of a batch is printed with: without `unsafe`, unless it asks for a section anyway.
+fn options(program: &Program, i: usize) -> rust::Options {
+    let portable = program.sram_bytes() == 0;
     let arena = if i.is_multiple_of(2) { rust::ArenaOwner::Caller } else { rust::ArenaOwner::Stack };
-    rust::Options { arena, portable: true, ..Default::default() }
+    rust::Options { arena, portable, sram_code: !portable }
 }
 
-/// Writes the networks as `nets.rs`, a library that may use nothing but `core` and no `unsafe`.
-pub fn write_library<'a>(scratch: &Scratch, programs: impl Iterator<Item = &'a Program>) {
-    let mut library = String::from("#![no_std]\n#![forbid(unsafe_code)]\n");
+/// Writes the networks as `nets.rs`, a library that may use nothing but `core`, and no `unsafe` but where a file allows it itself.
+pub fn write_library<'a>(scratch: &Scratch, programs: impl Iterator<Item = &'a Program> + Clone) {
+    let level = if programs.clone().all(|p| options(p, 0).portable) { "forbid" } else { "deny" };
+    let mut library = format!("#![no_std]\n#![{level}(unsafe_code)]\n");
     for (i, program) in programs.enumerate() {
-        scratch.write(&format!("{}.rs", program.name), &rust::print(program, &options(i)));
+        scratch.write(&format!("{}.rs", program.name), &rust::print(program, &options(program, i)));
         let _ = writeln!(library, "pub mod {};", program.name);
     }
     scratch.write("nets.rs", &library);
@@ -119,7 +121,7 @@ fn call(program: &Program, i: usize) -> String {
         let _ = writeln!(out, "    let mut out{k} = Box::new([{first}; {}]);", p.ty.len());
         list.push(format!("&mut out{k}"));
     }
-    if rust::print(program, &options(i)).contains("arena: &mut Arena") {
+    if rust::print(program, &options(program, i)).contains("arena: &mut Arena") {
         let _ = writeln!(out, "    let mut arena = Box::new(nets::{name}::Arena::new());");
         list.push("&mut arena".into());
     }
@@ -162,7 +164,7 @@ fn run(call: fn(&mut &[u8], &mut Vec<u8>), given: &mut &[u8], outputs: &mut Vec<
 pub fn check(cases: &[Case], flags: &[&str]) {
     let nets: Vec<Net> = cases.iter().map(|c| Net { program: &c.program, inputs: &c.inputs }).collect();
     for (i, (case, result)) in cases.iter().zip(outputs(&nets, flags)).enumerate() {
-        let source = || format!("{}\n{}", case.about, rust::print(&case.program, &options(i)));
+        let source = || format!("{}\n{}", case.about, rust::print(&case.program, &options(&case.program, i)));
         let got = result.unwrap_or_else(|said| panic!("{}: {said}\n{}", case.program.name, source()));
         for (k, (got, expected)) in got.iter().zip(&case.expected).enumerate() {
             if let Some(difference) = difference(got, expected, case.tolerance) {
@@ -191,7 +193,8 @@ pub fn lint(programs: &[&Program]) {
     }
     let scratch = Scratch::new();
     write_library(&scratch, programs.iter().copied());
-    scratch.write("clippy.toml", "msrv = \"1.77\"\n");
+    let newest = if programs.iter().all(|p| options(p, 0).portable) { "1.77" } else { "1.88" };
+    scratch.write("clippy.toml", &format!("msrv = \"{newest}\"\n"));
     let mut clippy = Command::new("clippy-driver");
     clippy.env("CLIPPY_CONF_DIR", &scratch.0);
     clippy.args([

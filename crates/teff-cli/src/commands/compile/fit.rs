@@ -41,9 +41,13 @@ impl Limits {
                 smaller_weights(program, limit)
             ));
         }
-        if let Some(limit) = ram.filter(|limit| budget.ram_arena > *limit) {
+        if let Some(limit) = ram.filter(|limit| budget.ram_arena + budget.ram_tables > *limit) {
+            let tables = match budget.ram_tables {
+                0 => String::new(),
+                n => format!(", and tables {} (--sram-tables)", grouped(n)),
+            };
             said.push(format!(
-                "intermediate values take {} bytes of RAM, {} {}\n{}\n{}",
+                "intermediate values take {} bytes of RAM{tables}, {} {}\n{}\n{}",
                 grouped(budget.ram_arena),
                 has(self.ram),
                 grouped(limit),

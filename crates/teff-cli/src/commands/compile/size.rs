@@ -64,7 +64,16 @@ fn count(compiler: &str, counter: &str, flags: &[String], source: &Path, object:
         match section {
             s if s.starts_with(".text") => size.code += bytes,
             s if s.starts_with(".rodata") => size.tables += bytes,
-            s if s.starts_with(".bss") || s.starts_with(".data") => size.ram += bytes,
+            s if s.starts_with(".bss") => size.ram += bytes,
+            // Copied to RAM at start.
+            s if s.starts_with(".data") && s.ends_with("_code") => {
+                size.code += bytes;
+                size.ram += bytes;
+            }
+            s if s.starts_with(".data") => {
+                size.tables += bytes;
+                size.ram += bytes;
+            }
             _ => {}
         }
     }

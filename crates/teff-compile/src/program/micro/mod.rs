@@ -29,7 +29,7 @@ impl Micro {
         match self {
             Micro::Pairs(p) => vec![p.weights],
             Micro::Window(w) => vec![w.weights],
-            Micro::Rows(r) => vec![r.inputs, r.weights],
+            Micro::Rows(r) => [r.inputs, r.weights].into_iter().chain(r.runs).collect(),
         }
     }
 
@@ -54,7 +54,7 @@ impl Micro {
         match self {
             Micro::Pairs(p) => vec![&mut p.weights],
             Micro::Window(w) => vec![&mut w.weights],
-            Micro::Rows(r) => vec![&mut r.inputs, &mut r.weights],
+            Micro::Rows(r) => [&mut r.inputs, &mut r.weights].into_iter().chain(&mut r.runs).collect(),
         }
     }
 

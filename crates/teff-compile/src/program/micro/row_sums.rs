@@ -10,6 +10,9 @@ use super::super::{ArrayId, BufferId, Index};
 /// - Inputs are `len` elements of type `i8` or `u8`, from `first` on.
 /// - Weights have 8, 4 or 2 bits. They are constants of type `i8`, or several to a byte of type `u8`, the first in its lowest bits, in
 ///   memory aligned to four; weight (k, j) is the one numbered k pitch + j from element `at` of the buffer on.
+/// - With `runs`, only some of the inputs are meant, and weight (k, j) belongs to the k-th of those. Runs are a constant of type `u16`: how
+///   many inputs are passed over, how many are meant, how many passed over, and so on. The sums are then added to those in the array
+///   where `adds` says so, and a layer may have its weights in two tables.
 /// - `pitch` and `outputs` are multiples of four, with fewer than 8 bits of eight, and what they stand for fills whole words or, of 2
 ///   bits, halves.
 #[derive(Clone, Debug, PartialEq)]
@@ -20,6 +23,12 @@ pub struct RowSums {
     pub first: usize,
     /// How many.
     pub len: usize,
+    /// Which of them are meant, when not all.
+    pub runs: Option<BufferId>,
+    /// How many are meant: `len` without runs.
+    pub rows: usize,
+    /// Whether the sums are added to those that are there.
+    pub adds: bool,
     /// The weights.
     pub weights: BufferId,
     /// Their width.
@@ -32,4 +41,23 @@ pub struct RowSums {
     pub outputs: usize,
     /// An array of `i32`.
     pub sums: ArrayId,
+}
+
+impl RowSums {
+    /// Positions of the inputs that runs of these lengths mean, counted from the first input.
+    pub fn positions(runs: impl IntoIterator<Item = usize>) -> Vec<usize> {
+        let (mut all, mut at) = (Vec::new(), 0);
+        for (i, length) in runs.into_iter().enumerate() {
+            if i % 2 == 1 {
+                all.extend(at..at + length);
+            }
+            at += length;
+        }
+        all
+    }
+
+    /// Bytes of the weights of one input.
+    pub fn row_bytes(&self) -> usize {
+        self.pitch * usize::from(self.bits) / 8
+    }
 }

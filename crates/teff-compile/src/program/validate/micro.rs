@@ -55,10 +55,31 @@ impl Checker<'_> {
         if !matches!(b.place, Place::Constant(_)) || (r.len * r.pitch) >> 24 != 0 {
             return Err(format!("{} is no constant of less than 2^24 elements", b.name));
         }
+        self.rows(r)?;
         self.inside(&r.at, b.len(), &b.name, facts)?;
-        let weights = (r.len - 1) * r.pitch + r.outputs;
+        let weights = (r.rows - 1) * r.pitch + r.outputs;
         let end = r.at.offset((weights * usize::from(r.bits) / 8) as i64 - 1);
         self.inside(&end, b.len(), &b.name, facts)
+    }
+
+    /// That runs say which inputs are meant, and how many.
+    fn rows(&self, r: &RowSums) -> Check {
+        let Some(runs) = r.runs else {
+            let all = r.rows == r.len && !r.adds;
+            return if all {
+                Ok(())
+            } else {
+                Err("all inputs are meant, and their sums are not added".into())
+            };
+        };
+        let b = self.buffer(runs, DType::U16)?;
+        let Place::Constant(lengths) = &b.place else { return Err(format!("{} is no constant", b.name)) };
+        let lengths: Vec<usize> = (0..b.len()).map(|i| lengths.get(i).as_int() as usize).collect();
+        let inside = b.len().is_multiple_of(2) && lengths.iter().sum::<usize>() <= r.len;
+        if r.rows > 0 && inside && RowSums::positions(lengths).len() == r.rows {
+            return Ok(());
+        }
+        Err(format!("{} does not mean {} of {} inputs", b.name, r.rows, r.len))
     }
 
     /// The element type of a buffer of weights of `bits`.

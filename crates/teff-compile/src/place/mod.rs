@@ -1,0 +1,103 @@
+//! Which tables lie in SRAM, where flash is slow.
+//!
+//! Code that runs from flash through a cache waits for every word it has not: about 40 cycles on an RP2040, more than all arithmetic
+//! with that word takes. A network's weights do not fit its cache, so each word waits once a run. Given bytes of SRAM, the tables and rows
+//! of tables go there whose reading costs most for their size: constants that are read again and again, then the weights of the inputs that
+//! are most often not zero. A layer whose rows lie in two tables is computed by two statements, whose sums are the same bits.
+
+mod reads;
+mod rows;
+
+use crate::error::Error;
+use crate::program::{self, BufferId, Place, Program};
+use rows::Split;
+use teff_graph::Value;
+
+/// Something that can be put into SRAM.
+struct Item {
+    buffer: BufferId,
+    /// The input whose weights these are, when it is not the whole table.
+    row: Option<usize>,
+    bytes: usize,
+    /// Words that flash is waited for in one run.
+    misses: f64,
+}
+
+/// Puts constants of `program` into SRAM, at most `bytes` of them, those first whose reading from flash costs most for their size.
+///
+/// `samples` are inputs of the network that show which inputs of dense layers are seldom zero; a few dozen are enough. Without them the
+/// middle of a picture is taken to be. The results of the program stay the same bits.
+///
+/// # Errors
+/// [`Error::Sample`] when a sample is not what the program takes.
+pub fn place(program: &mut Program, bytes: usize, samples: &[Vec<Value>]) -> Result<(), Error> {
+    if bytes == 0 {
+        return Ok(());
+    }
+    let splits = rows::splits(program, samples)?;
+    let mut items = items(program, &splits);
+    items.retain(|item| item.misses > 0.0 && item.bytes > 0);
+    // The most costly first; of equal ones the smaller, then the one that stands first.
+    items.sort_by(|a, b| {
+        let saved = |item: &Item| item.misses / item.bytes as f64;
+        saved(b).total_cmp(&saved(a)).then(a.bytes.cmp(&b.bytes))
+    });
+    let mut chosen: Vec<Item> = Vec::new();
+    let mut left = bytes;
+    for item in items {
+        if item.bytes <= left {
+            left -= item.bytes;
+            chosen.push(item);
+        }
+    }
+    // The tables that say which rows lie where take room as well.
+    while taken(program, &chosen, &splits) > bytes {
+        let last = chosen.iter().rposition(|item| item.row.is_some());
+        chosen.remove(last.expect("whole tables fit"));
+    }
+    for item in chosen.iter().filter(|item| item.row.is_none()) {
+        program.buffers[item.buffer.index()].in_sram = true;
+    }
+    for split in &splits {
+        rows::apply(program, split, &rows_of(&chosen, split));
+    }
+    debug_assert!(program.sram_bytes() <= bytes);
+    program::validate(program).map_err(Error::Invalid)
+}
+
+/// Whole tables, and rows of those that can be split.
+fn items(program: &Program, splits: &[Split]) -> Vec<Item> {
+    let misses = reads::misses(program);
+    let mut items = Vec::new();
+    for (i, b) in program.buffers.iter().enumerate() {
+        let buffer = BufferId(i as u32);
+        if !matches!(b.place, Place::Constant(_)) {
+            continue;
+        }
+        match splits.iter().find(|s| s.weights == buffer) {
+            Some(split) => items.extend(split.often.iter().enumerate().map(|(row, often)| Item {
+                buffer,
+                row: Some(row),
+                bytes: split.row_bytes,
+                misses: often * split.row_bytes as f64 / reads::WORD,
+            })),
+            None => items.push(Item { buffer, row: None, bytes: b.ty.bytes(), misses: misses[i] }),
+        }
+    }
+    items
+}
+
+/// The rows of a table that are chosen, in order.
+fn rows_of(chosen: &[Item], split: &Split) -> Vec<usize> {
+    let mut rows: Vec<usize> =
+        chosen.iter().filter(|item| item.buffer == split.weights).filter_map(|item| item.row).collect();
+    rows.sort_unstable();
+    rows
+}
+
+/// Bytes of SRAM that the chosen take, with the tables that say which rows they are.
+fn taken(program: &Program, chosen: &[Item], splits: &[Split]) -> usize {
+    let whole =
+        chosen.iter().filter(|item| item.row.is_none()).map(|item| program.buffer(item.buffer).ty.bytes());
+    whole.sum::<usize>() + splits.iter().map(|s| rows::bytes(s, &rows_of(chosen, s))).sum::<usize>()
+}

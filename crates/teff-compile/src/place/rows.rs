@@ -1,0 +1,199 @@
+//! Dense layers that skip inputs that are zero: which rows of weights are needed most often, and computing them from two tables.
+
+use crate::error::Error;
+use crate::program::{Buffer, BufferId, Micro, Place, Program, RowSums, Stmt, each_stmt, rows_used};
+use std::sync::Arc;
+use teff_graph::{Data, Element, Type, Value, with_data};
+
+/// A table of weights whose rows can lie apart.
+pub(super) struct Split {
+    pub(super) weights: BufferId,
+    pub(super) row_bytes: usize,
+    /// For each input, in which part of the runs it is not zero.
+    pub(super) often: Vec<f64>,
+}
+
+/// Fewer rows than this are not worth another statement.
+const LEAST: usize = 4;
+
+/// The tables that can be split.
+pub(super) fn splits(program: &Program, samples: &[Vec<Value>]) -> Result<Vec<Split>, Error> {
+    let mut counts = Vec::new();
+    for inputs in samples {
+        counts.push(rows_used(program, inputs).map_err(Error::Sample)?);
+    }
+    let mut splits = Vec::new();
+    for (r, blocks) in statements(program) {
+        let often = if samples.is_empty() {
+            expected(program, r)
+        } else {
+            let visits = (blocks * samples.len()) as f64;
+            let used = |k: usize| counts.iter().filter_map(|c| c.get(&r.weights)).map(|c| c[k]).sum::<u64>();
+            (0..r.len).map(|k| used(k) as f64 / visits).collect()
+        };
+        splits.push(Split { weights: r.weights, row_bytes: r.row_bytes(), often });
+    }
+    Ok(splits)
+}
+
+/// The statements whose weights nothing else reads and which are whole rows, and how often each runs.
+fn statements(program: &Program) -> Vec<(&RowSums, usize)> {
+    let mut found = Vec::new();
+    for kernel in &program.kernels {
+        in_body(&kernel.body, 1, &mut found);
+    }
+    found.retain(|(r, _)| {
+        let kernels = program.kernels.iter().filter(|k| k.accesses().0.contains(&r.weights)).count();
+        let mut readers = 0;
+        program.kernels.iter().for_each(|k| {
+            each_stmt(&k.body, &mut |s| {
+                readers += matches!(s, Stmt::Micro(m) if m.reads().contains(&r.weights)) as usize
+            })
+        });
+        let whole = program.buffer(r.weights).ty.bytes() == r.len * r.row_bytes();
+        kernels == 1 && readers == 1 && whole && r.runs.is_none() && u16::try_from(r.len).is_ok()
+    });
+    found
+}
+
+fn in_body<'a>(body: &'a [Stmt], times: usize, found: &mut Vec<(&'a RowSums, usize)>) {
+    for stmt in body {
+        match stmt {
+            Stmt::For { count, body, .. } => in_body(body, times * count, found),
+            Stmt::If { then, otherwise, .. } => {
+                in_body(then, times, found);
+                in_body(otherwise, times, found);
+            }
+            Stmt::Micro(Micro::Rows(r)) => found.push((r, times)),
+            Stmt::Micro(Micro::Pairs(_) | Micro::Window(_)) | Stmt::Let(..) | Stmt::LetIndex(..) => {}
+            Stmt::Mutable(..) | Stmt::Set(..) | Stmt::Array(_) | Stmt::StoreLocal(..) | Stmt::Store(..) => {}
+        }
+    }
+}
+
+/// What is taken for granted of inputs that nobody has shown: half of them are zero, as behind a rectifier; those of a square picture the
+/// more often the farther from its middle.
+fn expected(program: &Program, r: &RowSums) -> Vec<f64> {
+    let side = r.len.isqrt();
+    let is_picture = side >= 8 && side * side == r.len && program.inputs.iter().any(|p| p.ty.len() == r.len);
+    if !is_picture {
+        return vec![0.5; r.len];
+    }
+    let from_middle = |i: usize| ((2 * i + 1) as f64 / side as f64 - 1.0).powi(2);
+    let near = |k: usize| 1.0 - ((from_middle(k / side) + from_middle(k % side)) / 2.0).sqrt();
+    (0..r.len).map(near).collect()
+}
+
+/// Lengths of the runs of those rows, passed over and meant by turns.
+fn runs(rows: &[usize]) -> Vec<u16> {
+    let mut runs: Vec<u16> = Vec::new();
+    let mut next = 0;
+    for &row in rows {
+        if row > next || runs.is_empty() {
+            runs.extend([(row - next) as u16, 0]);
+        }
+        *runs.last_mut().expect("a run has begun") += 1;
+        next = row + 1;
+    }
+    runs
+}
+
+/// The rows that stay in flash.
+fn others(split: &Split, rows: &[usize]) -> Vec<usize> {
+    (0..split.often.len()).filter(|row| rows.binary_search(row).is_err()).collect()
+}
+
+/// Bytes of SRAM that the table takes when these rows lie there.
+pub(super) fn bytes(split: &Split, rows: &[usize]) -> usize {
+    let weights = rows.len() * split.row_bytes;
+    if rows.len() == split.often.len() {
+        return weights;
+    }
+    if rows.len() < LEAST {
+        return 0;
+    }
+    weights + 2 * (runs(rows).len() + runs(&others(split, rows)).len())
+}
+
+/// Puts these rows into SRAM: the table, when these are all of it; otherwise a table of their own, with a statement of its own behind it
+/// for the others.
+pub(super) fn apply(program: &mut Program, split: &Split, rows: &[usize]) {
+    if rows.len() == split.often.len() {
+        program.buffers[split.weights.index()].in_sram = true;
+        return;
+    }
+    if rows.len() < LEAST {
+        return;
+    }
+    let others = others(split, rows);
+    let table = program.buffer(split.weights).clone();
+    let rest =
+        add(program, &format!("{}_rest", table.name), &taken(&table, split, &others), table.align, false);
+    let near = u16s(&runs(rows));
+    let far = u16s(&runs(&others));
+    let near = add(program, &format!("{}_runs", table.name), &near, 2, true);
+    let far = add(program, &format!("{}_rest_runs", table.name), &far, 2, true);
+    let value = taken(&table, split, rows);
+    let own = &mut program.buffers[split.weights.index()];
+    (own.ty, own.place, own.in_sram) = (value.ty(), Place::Constant(Arc::new(value)), true);
+    for kernel in &mut program.kernels {
+        replace(&mut kernel.body, &|r: &RowSums| {
+            let first = RowSums { runs: Some(near), rows: rows.len(), ..r.clone() };
+            let second =
+                RowSums { weights: rest, runs: Some(far), rows: others.len(), adds: true, ..r.clone() };
+            (r.weights == split.weights && r.runs.is_none()).then_some([first, second])
+        });
+    }
+}
+
+/// Puts two statements in the place of one.
+fn replace(body: &mut Vec<Stmt>, by: &impl Fn(&RowSums) -> Option<[RowSums; 2]>) {
+    let mut at = 0;
+    while at < body.len() {
+        match &mut body[at] {
+            Stmt::For { body, .. } => replace(body, by),
+            Stmt::If { then, otherwise, .. } => {
+                replace(then, by);
+                replace(otherwise, by);
+            }
+            Stmt::Micro(Micro::Rows(r)) => {
+                if let Some(two) = by(r) {
+                    body.splice(at..=at, two.map(|r| Stmt::Micro(Micro::Rows(r))));
+                    at += 1;
+                }
+            }
+            Stmt::Micro(Micro::Pairs(_) | Micro::Window(_)) | Stmt::Let(..) | Stmt::LetIndex(..) => {}
+            Stmt::Mutable(..) | Stmt::Set(..) | Stmt::Array(_) | Stmt::StoreLocal(..) | Stmt::Store(..) => {}
+        }
+        at += 1;
+    }
+}
+
+fn u16s(numbers: &[u16]) -> Value {
+    Value::new([numbers.len()], numbers.to_vec())
+}
+
+/// The elements of these rows, one row after another.
+fn taken(table: &Buffer, split: &Split, rows: &[usize]) -> Value {
+    let Place::Constant(value) = &table.place else { unreachable!("weights are constants") };
+    let width = split.row_bytes / table.ty.dtype.size();
+    let data = with_data!(value.data(), v => of_rows(v, width, rows));
+    Value::from_data(Type::new(table.ty.dtype, [rows.len() * width]).shape, data)
+}
+
+fn of_rows<T: Element>(v: &[T], width: usize, rows: &[usize]) -> Data {
+    T::wrap(rows.iter().flat_map(|row| v[row * width..][..width].iter().copied()).collect())
+}
+
+/// A new constant, with a number behind its name when that is taken.
+fn add(program: &mut Program, name: &str, value: &Value, align: usize, in_sram: bool) -> BufferId {
+    let taken = |name: &String| {
+        program.buffers.iter().any(|b| b.name == *name) || program.kernels.iter().any(|k| k.name == *name)
+    };
+    let names = std::iter::once(name.to_string()).chain((2..).map(|i| format!("{name}_{i}")));
+    let name = names.into_iter().find(|n| !taken(n)).expect("numbers do not end");
+    let id = BufferId(program.buffers.len() as u32);
+    let place = Place::Constant(Arc::new(value.clone()));
+    program.buffers.push(Buffer { name, ty: value.ty(), align, place, in_sram });
+    id
+}
