@@ -249,7 +249,7 @@ fn compile() -> Command {
         ))
 }
 
-fn limit(name: &'static str, help: &'static str) -> Arg {
+pub(crate) fn limit(name: &'static str, help: &'static str) -> Arg {
     Arg::new(name).long(name).value_name("SIZE").help(help).value_parser(bytes)
 }
 

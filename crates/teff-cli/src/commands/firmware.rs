@@ -24,6 +24,7 @@ use serde_json::json;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 use teff::compile::Board;
+use teff::data::Dataset;
 
 pub(crate) use args::command;
 pub(crate) use interface::Interface;
@@ -68,6 +69,10 @@ pub(crate) struct Request<'a> {
     pub(crate) preparation: Option<Preparation>,
     /// What black and white are to the model.
     pub(crate) pixels: Option<(f64, f64)>,
+    /// Pictures that show which weights are needed most.
+    pub(crate) samples: Option<&'a Dataset>,
+    /// Bytes of RAM for copies of weights; what is left unless given.
+    pub(crate) sram_tables: Option<usize>,
     /// Where the image for the boot loader is written.
     pub(crate) uf2: &'a Path,
     /// Where the ELF file is written; beside it unless given.
@@ -89,6 +94,8 @@ impl<'a> Request<'a> {
             labels: None,
             preparation: None,
             pixels: None,
+            samples: None,
+            sram_tables: None,
             uf2,
             elf: None,
             source: None,
@@ -215,11 +222,17 @@ pub(crate) fn run(args: &ArgMatches, ui: &Ui) -> Result<()> {
     let stop = Stop::watch();
     let given = |name: &str| args.get_one::<PathBuf>(name).map(PathBuf::as_path);
     let word = |name: &str| args.get_one::<String>(name).map(String::as_str);
+    let data = given("data").map(|path| Ok::<_, Failure>(teff::data::open(path)?.train)).transpose()?;
     let request = Request {
         input_shapes: super::input_shapes(args),
         board: Board::from_name(word("board").expect("has a default")).expect("one of those that are known"),
         language: word("language").map(|l| if l == "c" { Language::C } else { Language::Rust }),
-        labels: labels(args)?,
+        labels: match &data {
+            Some(data) => Some(data.classes().to_vec()),
+            None => labels(args)?,
+        },
+        samples: data.as_ref(),
+        sram_tables: args.get_one("sram-tables").copied(),
         preparation: word("prepare")
             .map(|p| if p == "digit" { Preparation::Digit } else { Preparation::Image }),
         pixels: args.get_one("pixels").copied(),
@@ -259,11 +272,8 @@ pub(crate) fn run(args: &ArgMatches, ui: &Ui) -> Result<()> {
     Ok(())
 }
 
-/// The names of the classes that the arguments give: a list, a file, or those of a data set.
+/// The names of the classes that the arguments give: a list or a file.
 fn labels(args: &ArgMatches) -> Result<Option<Vec<String>>> {
-    if let Some(data) = args.get_one::<PathBuf>("data") {
-        return Ok(Some(teff::data::open(data)?.train.classes().to_vec()));
-    }
     let Some(given) = args.get_one::<String>("labels") else { return Ok(None) };
     let file = Path::new(given);
     let (text, by) = if file.is_file() {

@@ -44,13 +44,15 @@ pub(crate) fn command() -> Command {
 }
 
 /// What the firmware is told of the network.
-fn network() -> [Arg; 4] {
+fn network() -> [Arg; 5] {
     [
         Arg::new("labels")
             .long("labels")
             .value_name("A,B,C|FILE")
             .help("What the classes are called, in the order of the outputs: a list, or a file with one a line; numbers unless given"),
-        path("data", "DATASET", "Take the names of the classes from this data set").conflicts_with("labels"),
+        path("data", "DATASET", "Take the names of the classes from this data set, and let its samples show which weights are needed most")
+            .conflicts_with("labels"),
+        crate::args::limit("sram-tables", "Copy this many bytes of weights to RAM at start, those whose reading from flash costs most; what is left of RAM unless given"),
         Arg::new("prepare")
             .long("prepare")
             .help("How a camera picture becomes the input: a digit that is located and centred as in MNIST (for 28x28x1, unless given), or the whole image scaled")

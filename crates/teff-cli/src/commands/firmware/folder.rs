@@ -13,6 +13,10 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
 use teff::compile::{c, rust};
 
+/// Bytes of RAM that the firmware takes without a network: three frames, the display's picture, the memory of finding a digit, code,
+/// the stack of core 1, and 20 kB for that of core 0.
+const APPLICATION_RAM: usize = 176 << 10;
+
 /// A network folder and what is in it.
 pub(super) struct Made {
     pub(super) path: PathBuf,
@@ -64,17 +68,28 @@ pub(super) fn make(request: &Request, language: Language, target_dir: &Path, ui:
     };
     compiled.limits.board = Some(request.board);
     // What the reader has to say of the model was said above.
-    let generated = generate(request.model, &compiled, &draft.0, &Ui::new(true, false))?;
+    let quiet = Ui::new(true, false);
+    let mut generated = generate(request.model, &compiled, &draft.0, &quiet)?;
+    // Then again with copies of weights in what RAM that leaves.
+    compiled.sram_tables = request.sram_tables.unwrap_or_else(|| {
+        let values = interface.width * interface.height * (1 + interface.channels * interface.input.bytes());
+        request.board.ram.saturating_sub(APPLICATION_RAM + values + generated.budget.ram_arena)
+    });
+    if compiled.sram_tables > 0 {
+        compiled.samples = request.samples;
+        generated = generate(request.model, &compiled, &draft.0, &quiet)?;
+    }
     let budget = &generated.budget;
     generated.notes.iter().for_each(|note| ui.note(note));
     budget.notes().iter().for_each(|note| ui.note(note));
     ui.note(format!(
-        "compiled to {}: weights {} bytes, RAM {}, {} multiply-accumulates",
+        "compiled to {}: weights {} bytes ({} of them copied to RAM), RAM {}, {} multiply-accumulates",
         match language {
             Language::C => "C",
             Language::Rust => "Rust",
         },
         grouped(budget.flash_weights),
+        grouped(budget.ram_tables),
         grouped(budget.ram_arena),
         grouped(budget.macs as usize)
     ));

@@ -35,6 +35,14 @@ impl Element {
         }
     }
 
+    /// Its size.
+    pub(crate) fn bytes(self) -> usize {
+        match self {
+            Element::F32 => 4,
+            Element::I8 | Element::U8 => 1,
+        }
+    }
+
     /// Smallest and largest, of integers.
     pub(crate) fn range(self) -> Option<(i32, i32)> {
         match self {
