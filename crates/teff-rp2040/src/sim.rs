@@ -29,6 +29,9 @@ pub struct Options {
     pub stop_at_fault: bool,
     /// Whether a computer is at the other end of the USB cable; otherwise it is a charger.
     pub usb_host: bool,
+    /// Handle every event of camera and PIO in its own cycle, without short cuts: much slower, with the same result, which
+    /// the tests compare.
+    pub step_by_step: bool,
 }
 
 impl Default for Options {
@@ -39,6 +42,7 @@ impl Default for Options {
             stop_at_bkpt: false,
             stop_at_fault: false,
             usb_host: true,
+            step_by_step: false,
         }
     }
 }
@@ -134,6 +138,7 @@ impl Simulator {
         assert!(size.is_power_of_two() && (4096..=16 << 20).contains(&size), "flash of {size} bytes");
         let mut bus = Box::new(Bus::new(size, options.flash_miss, board));
         bus.usb.set_host_present(options.usb_host);
+        bus.shortcuts = !options.step_by_step;
         let cores = [Core::new(0), Core::new(1)];
         Simulator { cores, bus, options, direct: None, semihosting: Vec::new(), faults_seen: 0 }
     }

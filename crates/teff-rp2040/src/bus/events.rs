@@ -26,6 +26,7 @@ impl Bus {
         self.wires.sched.begin_hidden();
         self.stream(now);
         while let Some((event, when)) = self.wires.sched.take_hidden(now) {
+            self.unsettle();
             match event {
                 Event::Board => self.board.event(when, &mut self.wires),
                 Event::Pio0 => self.pios[0].event(when, &mut self.wires),
@@ -41,8 +42,11 @@ impl Bus {
     fn next_seen(&mut self) -> u64 {
         let sched = &self.wires.sched;
         let (next, seen) = (sched.next(), sched.next_seen());
-        if next >= seen || self.io_bank.interrupts() {
+        if next >= seen || self.io_bank.interrupts() || !self.shortcuts {
             return next;
+        }
+        if let Some(steady) = self.steady.filter(|steady| steady.seen != 0) {
+            return seen.min(steady.seen);
         }
         self.pios.iter_mut().fold(seen, |seen, pio| seen.min(pio.next_seen(next)))
     }
@@ -71,6 +75,11 @@ impl Bus {
         if self.wires.sched.next().min(self.wires.sched.limit) > end {
             return false;
         }
+        if end < self.wires.sched.horizon
+            && let Some(acts) = self.steady.and_then(|steady| steady.acts_in(begin, end))
+        {
+            return acts;
+        }
         self.sync(begin);
         self.wires.sched.next().min(self.wires.sched.limit) <= end
     }
@@ -91,6 +100,11 @@ impl Bus {
     }
 
     fn handle(&mut self, event: Event, now: u64) {
+        // These may change pins, their clock, or what the camera does.
+        if matches!(event, Event::Board | Event::Pio0 | Event::Pio1 | Event::I2c0 | Event::I2c1 | Event::Pwm)
+        {
+            self.unsettle();
+        }
         let w = &mut self.wires;
         match event {
             Event::Board => self.board.event(now, w),
@@ -158,6 +172,7 @@ impl Bus {
     }
 
     fn pins_changed(&mut self, now: u64) {
+        self.unsettle();
         let outside = std::mem::take(&mut self.wires.pins.changed);
         let inside = std::mem::take(&mut self.wires.pins.input_changed);
         if inside != 0 {

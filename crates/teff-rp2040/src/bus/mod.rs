@@ -29,6 +29,7 @@ use crate::periph::watchdog::Watchdog;
 use crate::wires::Wires;
 use banks::Banks;
 use code::Code;
+use stream::{Beat, Steady};
 use xip::Xip;
 
 const SRAM_WORDS: usize = (map::SRAM_SIZE / 4) as usize;
@@ -89,6 +90,12 @@ pub(crate) struct Bus {
     pub(crate) usb: Usb,
     pub(crate) ssi: Ssi,
     pub(crate) board: Board,
+    /// Camera and PIO may be put off, and done many cycles at once.
+    pub(crate) shortcuts: bool,
+    /// For each PIO block, what a period of PCLK does to its machine, as long as the block is not written.
+    beats: [Option<Beat>; 2],
+    /// The line that is being sent goes on as known.
+    steady: Option<Steady>,
 }
 
 impl Bus {
@@ -132,6 +139,9 @@ impl Bus {
             usb: Usb::new(),
             ssi: Ssi::new(),
             board,
+            shortcuts: true,
+            beats: [None; 2],
+            steady: None,
         }
     }
 
@@ -165,6 +175,7 @@ impl Bus {
         for bit in 0..25 {
             self.reset_subsystem(bit, now);
         }
+        (self.beats, self.steady) = ([None; 2], None);
         self.wires.pins.power_on(now);
         self.resets = Resets::new();
         self.plain = Plain::new();

@@ -150,6 +150,7 @@ impl Bus {
         if reset_bit(base).is_some_and(|bit| self.resets.held(bit)) {
             return Some(());
         }
+        self.heed_write(base);
         let w = &mut self.wires;
         match base {
             map::XIP_CTRL => self.write_xip_ctrl(reg, value, now),
@@ -202,6 +203,19 @@ impl Bus {
         }
         self.after_change(now);
         Some(())
+    }
+
+    /// Forgets what a write to the peripheral at `base` may make untrue about camera and PIO.
+    #[inline]
+    fn heed_write(&mut self, base: u32) {
+        match base {
+            0x5020_0000 | 0x5030_0000 => self.beats[(base >> 20 & 1) as usize] = None,
+            0x4000_c000 => self.beats = [None; 2],
+            // Clocks, reset stages, pins and pads, PWM, watchdog (its tick).
+            0x4000_8000 | 0x4001_0000..=0x4002_ffff | 0x4005_0000 | 0x4005_8000 | 0x4006_0000 => {}
+            _ => return,
+        }
+        self.unsettle();
     }
 
     /// SIO as one core sees it; `None` past its registers.

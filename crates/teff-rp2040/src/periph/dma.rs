@@ -89,13 +89,18 @@ impl Dma {
 
     /// The channel to serve next, given the requests.
     fn pick(&self, requests: u64) -> Option<usize> {
-        let ready = |i: &usize| {
-            let c = &self.channels[*i];
-            c.busy && c.ctrl & EN != 0 && requests >> c.treq() & 1 != 0
-        };
-        let order = || (1..=CHANNELS).map(|step| (self.last + step) % CHANNELS);
-        let high = |i: &usize| self.channels[*i].ctrl & HIGH_PRIORITY != 0;
-        order().filter(high).find(ready).or_else(|| order().find(ready))
+        let (mut ready, mut high) = (0u32, 0u32);
+        for (i, c) in self.channels.iter().enumerate() {
+            if c.busy && c.ctrl & EN != 0 && requests >> c.treq() & 1 != 0 {
+                ready |= 1 << i;
+                high |= (c.ctrl / HIGH_PRIORITY & 1) << i;
+            }
+        }
+        let chosen = if high != 0 { high } else { ready };
+        // The first after the one served last, else the first of all.
+        let later = chosen & (u32::MAX << self.last << 1);
+        let from = if later != 0 { later } else { chosen };
+        (from != 0).then_some(from.trailing_zeros() as usize)
     }
 
     /// Pacing timers (2.5.3.3): X/Y requests a cycle. Returns those with a request, as TREQ bits.

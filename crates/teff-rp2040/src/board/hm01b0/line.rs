@@ -62,7 +62,51 @@ pub(crate) struct Line<'a> {
 impl Line<'_> {
     /// The pins that change.
     pub(crate) fn moving(&self) -> u32 {
-        self.pclk | self.mask << self.shift
+        self.pclk | self.data_mask()
+    }
+
+    /// The data pins.
+    pub(crate) fn data_mask(&self) -> u32 {
+        self.mask << self.shift
+    }
+
+    /// Periods of PCLK in the line.
+    pub(crate) fn bits(&self) -> u64 {
+        self.active / 2
+    }
+
+    /// Cycles of a period, rounded down.
+    pub(crate) fn cycles(&self) -> u64 {
+        self.period / 16
+    }
+
+    /// Whether all periods have the same edges.
+    pub(crate) fn even(&self) -> bool {
+        self.period.is_multiple_of(16)
+    }
+
+    /// The period that begins with the next edge, if that is a falling one within the line.
+    #[inline(always)]
+    pub(crate) fn falls(&self) -> Option<u64> {
+        (*self.half % 2 == 0 && *self.half < self.active).then_some(*self.half / 2)
+    }
+
+    /// What the data pins carry during period `bit`.
+    #[inline(always)]
+    pub(crate) fn data_of(&self, bit: u64) -> u32 {
+        self.data_at(2 * bit)
+    }
+
+    /// Goes past the edges of `count` periods, from a falling edge on.
+    pub(crate) fn skip(&mut self, count: u64) {
+        *self.half += 2 * count;
+        self.sixteenths += 2 * count * self.period;
+        self.plan();
+    }
+
+    /// The cycle of the edge before the next.
+    pub(crate) fn last_edge(&self) -> u64 {
+        (self.start + (self.sixteenths - self.period).div_ceil(2)).div_ceil(16)
     }
 
     /// The cycle of the next edge.

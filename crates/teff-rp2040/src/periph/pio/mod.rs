@@ -18,6 +18,7 @@ use crate::wires::{Wires, dreq, irq};
 pub(crate) use machine::Machine;
 use machine::NOT_DUE;
 use outlook::Outlook;
+pub(crate) use receiver::{Posture, Receiver};
 
 #[derive(Clone, Debug)]
 pub(crate) struct Pio {

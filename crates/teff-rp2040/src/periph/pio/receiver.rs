@@ -3,9 +3,32 @@
 
 use super::machine::{Machine, NOT_DUE, Stall};
 use super::{Pio, execute};
+use crate::wires::Wires;
+
+/// Where a machine stands in its program, apart from its data.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Posture {
+    index: usize,
+    pc: u8,
+    stall: Stall,
+    /// Cycles until its next instruction; `None` while it waits for a pin.
+    due: Option<u64>,
+    waits: Option<u8>,
+}
+
+/// What an instruction has done.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(crate) struct Step {
+    /// The bits that were shifted in.
+    pub(crate) input: Option<u32>,
+    /// A word went into the FIFO.
+    pub(crate) pushed: bool,
+}
 
 /// A machine of a block while it runs alone.
 pub(crate) struct Receiver<'a> {
+    /// Its number in the block.
+    pub(crate) index: usize,
     program: &'a [u16; 32],
     machine: &'a mut Machine,
     awaited: &'a mut u32,
@@ -14,6 +37,8 @@ pub(crate) struct Receiver<'a> {
     /// The pin that it waits for, while it does.
     waits: Option<u8>,
     threshold: u32,
+    /// Pins that must not decide when it goes on.
+    data: u32,
 }
 
 impl Pio {
@@ -27,10 +52,20 @@ impl Pio {
         self.awaited & mask != 0
     }
 
+    /// Machine `index` has pushed a word in cycle `now`.
+    pub(crate) fn pushed(&mut self, index: usize, now: u64, wires: &mut Wires) {
+        self.update(1 << index, now, wires);
+    }
+
+    /// Whether a word in the FIFO of machine `index` interrupts a core.
+    pub(crate) fn interrupts_by(&self, index: usize) -> bool {
+        (self.enable[0] | self.enable[1]) >> index & 1 != 0
+    }
+
     /// The one machine that acts by itself, or when pins in `moving` change, if it is one that runs alone: undivided,
-    /// without side-set.
+    /// without side-set, and waiting for none of the pins in `data`.
     #[inline]
-    pub(crate) fn receiver(&mut self, moving: u32) -> Option<Receiver<'_>> {
+    pub(crate) fn receiver(&mut self, moving: u32, data: u32) -> Option<Receiver<'_>> {
         let acts =
             |m: &Machine| m.due != NOT_DUE || m.waits_for_pin().is_some_and(|pin| moving >> pin & 1 != 0);
         let mut acting = (0..4).filter(|&i| self.sm[i].enabled && acts(&self.sm[i]));
@@ -42,15 +77,20 @@ impl Pio {
             return None;
         }
         let waits = m.waits_for_pin().filter(|_| m.due == NOT_DUE);
+        if waits.is_some_and(|pin| data >> pin & 1 != 0) {
+            return None;
+        }
         let threshold = if m.autopush() { m.push_threshold() } else { u32::MAX };
         let due = m.due;
         Some(Receiver {
+            index,
             program: &self.program,
             machine: m,
             awaited: &mut self.awaited,
             due,
             waits,
             threshold,
+            data,
         })
     }
 }
@@ -75,17 +115,50 @@ impl Receiver<'_> {
         }
     }
 
-    /// Executes the instruction of cycle `now`; `levels` are those of two cycles ago, of the cycle before, and of now.
-    /// False, and nothing is done, if it is none of those that are known here.
+    /// Where it stands at the beginning of cycle `now`.
     #[inline(always)]
-    pub(crate) fn step(&mut self, now: u64, levels: [u32; 3]) -> bool {
+    pub(crate) fn posture(&self, now: u64) -> Posture {
+        let (pc, stall) = (self.machine.pc, self.machine.stall);
+        let due = (self.due != NOT_DUE).then(|| self.due.wrapping_sub(now));
+        Posture { index: self.index, pc, stall, due, waits: self.waits }
+    }
+
+    /// How many INs of `count` bits do not push, before one that does.
+    pub(crate) fn inputs_to_push(&self, count: u32) -> u64 {
+        if self.threshold == u32::MAX || count == 0 {
+            return u64::MAX;
+        }
+        u64::from((self.threshold - 1).saturating_sub(self.machine.isr_count) / count)
+    }
+
+    /// Shifts `count` bits of the pins in.
+    #[inline(always)]
+    pub(crate) fn shift_in(&mut self, pins: u32, count: u32) {
+        self.machine.shift_in(pins.rotate_right(self.machine.in_base()), count);
+    }
+
+    /// Everything comes `cycles` later.
+    pub(crate) fn delay(&mut self, cycles: u64) {
+        if self.due != NOT_DUE {
+            self.due += cycles;
+        }
+    }
+
+    /// Executes the instruction of cycle `now`; `levels` are those of two cycles ago, of the cycle before, and of now.
+    /// `None`, and nothing is done, if it is none of those that are known here.
+    #[inline(always)]
+    pub(crate) fn step(&mut self, now: u64, levels: [u32; 3]) -> Option<Step> {
         let m = &mut *self.machine;
+        let mut done = Step::default();
         let [pins, next, last] = levels;
         let instruction = self.program[usize::from(m.pc & 31)];
         let low = u32::from(instruction & 31);
         match instruction >> 5 {
             field if field >> 8 == 1 && field & 2 == 0 => {
                 let pin = if field & 1 == 0 { low } else { (m.in_base() + low) & 31 };
+                if self.data >> pin & 1 != 0 {
+                    return None;
+                }
                 if pins >> pin & 1 != u32::from(instruction >> 7 & 1) {
                     m.stall = Stall::Pin(pin as u8);
                     // A change that is still in the synchroniser happened before the machine began to wait.
@@ -94,21 +167,26 @@ impl Receiver<'_> {
                         () if last != next => (now + 2, None),
                         () => (NOT_DUE, Some(pin as u8)),
                     };
-                    return true;
+                    return Some(done);
                 }
             }
             field if field & 0x707 == 0x200 => {
                 let count = if low == 0 { 32 } else { low };
-                if (m.isr_count + count).min(32) >= self.threshold {
-                    return false;
+                done = Step { input: Some(count), pushed: (m.isr_count + count).min(32) >= self.threshold };
+                if done.pushed && m.rx_full() {
+                    return None;
                 }
                 m.shift_in(pins.rotate_right(m.in_base()), count);
+                if done.pushed {
+                    m.rx.push(m.isr);
+                    (m.isr, m.isr_count) = (0, 0);
+                }
             }
-            _ => return false,
+            _ => return None,
         }
         m.stall = Stall::None;
         execute::advance(m);
         self.due = now + 1 + u64::from(instruction >> 8 & 31);
-        true
+        Some(done)
     }
 }
