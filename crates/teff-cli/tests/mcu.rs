@@ -184,3 +184,33 @@ fn what_lies_in_sram_does_not_wait_for_flash() {
         }
     }
 }
+
+#[test]
+fn narrow_weights_of_convolutions_have_the_bits_on_the_chip() {
+    if !has_c_compiler() {
+        return;
+    }
+    for bits in [4, 2] {
+        let x = Tensor::input("x", DType::I8, &[1, 3, 8, 8]);
+        let scalar = |x: f32| Tensor::constant(Value::new([1, 1, 1, 1], vec![x]));
+        let zero = |x: i8| Tensor::constant(Value::new([1, 1, 1, 1], vec![x]));
+        let element = |i: usize| Num::Int((i * 7 % (1 << bits)) as i128 - (1 << (bits - 1)));
+        let weights = Tensor::constant(Value::from_fn(&Type::new(DType::I8, [12, 3, 3, 3]), element));
+        let y = x
+            .dequantize(&scalar(0.02), &zero(5))
+            .conv2d(&weights.dequantize(&scalar(0.1), &zero(0)), 1, 1, 1, 1)
+            .quantize(&scalar(0.2), &zero(-3));
+        let graph = Graph::from_tensors("narrow", &[x], &[("y", y)]).unwrap();
+        let given = noise(&graph);
+        let expected = evaluate(&integer(&graph).unwrap(), std::slice::from_ref(&given)).unwrap();
+        let program = compiled(&graph);
+        let called = format!("pair_sums_{bits}");
+        assert!(c::print(&program, &c::Options::default()).source.contains(&called), "{bits} bits");
+        let of_c = Chip::new(&program, &called, Language::C(c::Options::default(), "-O2")).run(&given);
+        assert_eq!(of_c.outputs, expected[0], "{bits} bits");
+        if has_rust_target() {
+            let of_rust = Chip::new(&program, &called, Language::Rust(rust::Options::default())).run(&given);
+            assert_eq!(of_rust.outputs, expected[0], "{bits} bits");
+        }
+    }
+}
