@@ -56,6 +56,8 @@ fn values_beyond_the_ram_are_refused_with_the_layers_that_need_them() {
     let wanted = ["intermediate values take 16 000 bytes of RAM, the limit is 10 240", "reads and writes"];
     refused("kws_dscnn_int8.onnx", &["--board", "pico4ml", "--ram", "10K"], &wanted);
     refused("cnn.onnx", &["--ram", "1000"], &["values of 8 bits would take"]);
+    let wanted = ["RAM, tables copied there 20 ", "fewer bytes with --sram-tables"];
+    refused("ad01_int8.onnx", &["--board", "pico", "--ram", "16K", "--sram-tables", "20K"], &wanted);
 }
 
 #[test]
@@ -73,4 +75,24 @@ fn what_fits_is_compiled_and_measured() {
     for wanted in ["\"tables\":5368", "\"flash_weights\":5368", "\"ram\":2136"] {
         assert!(said.contains(wanted), "{wanted} is not in {said}");
     }
+}
+
+#[test]
+fn what_is_copied_to_ram_counts_twice() {
+    let folder = Folder::new("sram");
+    let flags = ["--board", "pico4ml", "--sram-tables", "20K", "--sram-code", "--json"];
+    let output = compile("ad01_int8.onnx", &folder, &flags);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    if Command::new("arm-none-eabi-gcc").arg("--version").output().is_err() {
+        println!("skipped: no arm-none-eabi-gcc");
+        return;
+    }
+    let output = compile("ad01_int8.onnx", &folder, &[&flags[..], &["--size"]].concat());
+    let said: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let of = |path: &str| said.pointer(path).and_then(serde_json::Value::as_u64).unwrap();
+    assert!((18_000..=20_480).contains(&of("/ram_tables")), "{said}");
+    // Sections are padded to words.
+    let near = |a: u64, b: u64| a.abs_diff(b) < 32;
+    assert!(near(of("/size/tables"), of("/flash_weights")), "{said}");
+    assert!(near(of("/size/ram"), of("/ram") + of("/size/code")), "{said}");
 }

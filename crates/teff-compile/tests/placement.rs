@@ -4,6 +4,7 @@ mod common;
 
 use common::c::{Case, STRICT, Scratch, check, has, run, text};
 use common::rust;
+use expect_test::expect;
 use std::process::Command;
 use teff_compile::program::{Micro, Place, RowSums, Stmt, validate};
 use teff_compile::{Budget, Options, Program, Target, c, compile, integer, place};
@@ -149,6 +150,74 @@ fn runs_that_mean_other_rows_are_invalid() {
     buffer.place = Place::Constant(std::sync::Arc::new(Value::new([lengths.len()], lengths)));
     let said = validate(&program).unwrap_err().to_string();
     assert!(said.contains("does not mean"), "{said}");
+}
+
+/// Lines of a file that mention SRAM or a section, tables cut off where they begin.
+fn marked(source: &str) -> String {
+    let marks =
+        |line: &&str| line.contains("SRAM") || line.contains("_section") || line.contains("_of_runs(");
+    source.lines().filter(marks).map(|line| line.trim().to_string() + "\n").collect()
+}
+
+#[test]
+fn what_lies_in_sram_is_marked() {
+    let mut program = compiled(&dense(8), "net");
+    place(&mut program, 700, &[]).unwrap();
+    let files = c::print(&program, &c::Options { sram_code: true, ..Default::default() });
+    expect![[r##"
+        #ifndef NET_SRAM_CODE
+        #define NET_SRAM_CODE __attribute__((section(".data.net_code")))
+        #define NET_SRAM_CODE
+        #ifndef NET_SRAM_TABLE
+        #define NET_SRAM_TABLE __attribute__((section(".data.net_tables")))
+        #define NET_SRAM_TABLE
+        NET_SRAM_CODE static inline int32_t mul_high(int32_t a, int32_t b)
+        NET_SRAM_CODE NAKED void row_sums_columns(const uint32_t *list, const int8_t *w, int32_t *sums, int tiles)
+        NET_SRAM_CODE static inline void row_sums_of_list(const uint32_t *list, const int8_t *w, int outputs, int32_t *sums)
+        NET_SRAM_CODE static void row_sums(const uint8_t *x, unsigned flip, int len, const int8_t *w, int pitch, int outputs, int32_t *sums)
+        NET_SRAM_CODE static void row_sums_of_runs(const uint8_t *x, unsigned flip, const uint16_t *runs, int count, const int8_t *w, int pitch, int outputs,
+        NET_SRAM_CODE static inline int32_t wrap_add_i32(int32_t a, int32_t b)
+        NET_SRAM_CODE static inline int64_t wrap_add_i64(int64_t a, int64_t b)
+        NET_SRAM_CODE static inline int32_t shr_i32(int32_t a, int32_t b)
+        NET_SRAM_CODE static inline int64_t shr_i64(int64_t a, int64_t b)
+        NET_SRAM_CODE static inline int32_t max_i32(int32_t a, int32_t b)
+        NET_SRAM_CODE static inline int32_t min_i32(int32_t a, int32_t b)
+        NET_SRAM_TABLE static const int8_t constant[576] WORD_ALIGNED = {
+        NET_SRAM_TABLE static const uint16_t constant_runs[12] = {
+        NET_SRAM_TABLE static const uint16_t constant_rest_runs[14] = {
+        NET_SRAM_CODE static void matmul(const int8_t *restrict in, int8_t *restrict out)
+        row_sums_of_runs((const uint8_t *)in, 128u, constant_runs, 12, constant, 24, 24, false, sum);
+        row_sums_of_runs((const uint8_t *)in, 128u, constant_rest_runs, 14, constant_rest, 24, 24, true, sum);
+        NET_SRAM_CODE static void matmul_2(const int8_t *restrict in, int8_t *restrict out)
+        NET_SRAM_CODE void net(const int8_t *input0, int8_t *output0)
+    "##]].assert_eq(&marked(&files.source));
+    expect![[r#"
+        #define NET_SRAM_TABLE_BYTES 628
+    "#]]
+    .assert_eq(&marked(&files.header));
+    let options = teff_compile::rust::Options { sram_code: true, ..Default::default() };
+    expect![[r#"
+        pub const SRAM_TABLE_BYTES: usize = 628;
+        #[cfg_attr(target_os = "none", unsafe(link_section = ".data.net_code"))]
+        #[cfg_attr(target_os = "none", unsafe(link_section = ".data.net_code"))]
+        math::row_sums_of_runs(&input[..], |x| i32::from(x) + 128, &CONSTANT_RUNS[..], &CONSTANT[0..], 24, false, &mut sum);
+        math::row_sums_of_runs(&input[..], |x| i32::from(x) + 128, &CONSTANT_REST_RUNS[..], &CONSTANT_REST[0..], 24, true, &mut sum);
+        #[cfg_attr(target_os = "none", unsafe(link_section = ".data.net_code"))]
+        #[cfg_attr(target_os = "none", unsafe(link_section = ".data.net_code"))]
+        #[cfg_attr(target_os = "none", unsafe(link_section = ".data.net_code"))]
+        #[cfg_attr(target_os = "none", unsafe(link_section = ".data.net_code"))]
+        #[cfg_attr(target_os = "none", unsafe(link_section = ".data.net_code"))]
+        #[cfg_attr(target_os = "none", unsafe(link_section = ".data.net_code"))]
+        #[cfg_attr(target_os = "none", unsafe(link_section = ".data.net_code"))]
+        #[cfg_attr(target_os = "none", unsafe(link_section = ".data.net_code"))]
+        #[cfg_attr(target_os = "none", unsafe(link_section = ".data.net_tables"))]
+        #[cfg_attr(target_os = "none", unsafe(link_section = ".data.net_tables"))]
+        #[cfg_attr(target_os = "none", unsafe(link_section = ".data.net_tables"))]
+    "#]].assert_eq(&marked(&teff_compile::rust::print(&program, &options)));
+    // Nothing is marked where nothing was asked for.
+    let plain = compiled(&dense(8), "net");
+    assert_eq!(marked(&c::print(&plain, &c::Options::default()).source), "");
+    assert_eq!(marked(&teff_compile::rust::print(&plain, &Default::default())), "");
 }
 
 #[test]

@@ -203,7 +203,7 @@ pub(crate) fn generate(model: &Path, request: &Request, folder: &Path, ui: &Ui) 
     let (program, texts) = printed(program, request.language, &samples);
     let budget = Budget::new(&program, &options.target);
     // Nothing is written that is refused.
-    request.limits.check(&program, &budget, 0)?;
+    request.limits.check(&program, &budget, 0, false)?;
     let size = match request.language {
         Language::C(_) if request.size => Some(size::size(&texts, &request.name, &request.target)?),
         Language::Rust(_) if request.size => {
@@ -211,8 +211,12 @@ pub(crate) fn generate(model: &Path, request: &Request, folder: &Path, ui: &Ui) 
         }
         Language::C(_) | Language::Rust(_) => None,
     };
+    let copied = match request.language {
+        Language::C(options) => options.sram_code,
+        Language::Rust(options) => options.sram_code,
+    };
     if let Some(size) = size {
-        request.limits.check(&program, &budget, size.code)?;
+        request.limits.check(&program, &budget, size.code, copied)?;
     }
     let left = teff::compile::left_in_floats(&graph)?;
     let notes =

@@ -1,5 +1,6 @@
 //! Dense layers that skip inputs that are zero: which rows of weights are needed most often, and computing them from two tables.
 
+use super::reads::WORD;
 use crate::error::Error;
 use crate::program::{Buffer, BufferId, Micro, Place, Program, RowSums, Stmt, each_stmt, rows_used};
 use std::sync::Arc;
@@ -13,8 +14,8 @@ pub(super) struct Split {
     pub(super) often: Vec<f64>,
 }
 
-/// Fewer rows than this are not worth another statement.
-const LEAST: usize = 4;
+/// What another statement takes, in words of flash that are waited for meanwhile, beside those of a row: calling it, walking the runs.
+const STATEMENT: f64 = 16.0;
 
 /// The tables that can be split.
 pub(super) fn splits(program: &Program, samples: &[Vec<Value>]) -> Result<Vec<Split>, Error> {
@@ -103,13 +104,19 @@ fn others(split: &Split, rows: &[usize]) -> Vec<usize> {
     (0..split.often.len()).filter(|row| rows.binary_search(row).is_err()).collect()
 }
 
+/// Whether these rows, in SRAM, save more than computing the layer by two statements takes.
+fn is_worth(split: &Split, rows: &[usize]) -> bool {
+    let row = split.row_bytes as f64 / WORD;
+    rows.iter().map(|row| split.often[*row]).sum::<f64>() * row > STATEMENT + row
+}
+
 /// Bytes of SRAM that the table takes when these rows lie there.
 pub(super) fn bytes(split: &Split, rows: &[usize]) -> usize {
     let weights = rows.len() * split.row_bytes;
     if rows.len() == split.often.len() {
         return weights;
     }
-    if rows.len() < LEAST {
+    if !is_worth(split, rows) {
         return 0;
     }
     weights + 2 * (runs(rows).len() + runs(&others(split, rows)).len())
@@ -122,7 +129,7 @@ pub(super) fn apply(program: &mut Program, split: &Split, rows: &[usize]) {
         program.buffers[split.weights.index()].in_sram = true;
         return;
     }
-    if rows.len() < LEAST {
+    if !is_worth(split, rows) {
         return;
     }
     let others = others(split, rows);

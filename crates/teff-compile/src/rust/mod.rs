@@ -1,6 +1,7 @@
 //! Printing a Program as Rust.
 //!
-//! One file that needs nothing but `core`: no heap, no `unsafe`, no dependency. It is a module of a `no_std` program or library
+//! One file that needs nothing but `core`: no heap, no dependency, no `unsafe` in its interface, and none inside but around assembly for
+//! ARMv6-M (`assembly`) and where it names sections (`section`). It is a module of a `no_std` program or library
 //! (`mod net;`), or all of a library behind one line: `#![no_std] include!("net.rs");`. Every kernel is a function named after its
 //! layer, over arrays whose lengths are part of their types, so that the compiler sees that indices are inside and drops the checks;
 //! the weights are tables of `mod weights`, in the order the kernels read them; `mod math` has what `core` lacks, and only what is

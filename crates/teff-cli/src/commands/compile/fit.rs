@@ -20,8 +20,9 @@ pub(crate) struct Limits {
 const NAMED: usize = 5;
 
 impl Limits {
-    /// An error that says what takes the space and what would fit, when the network does not. `code` is counted when it is known.
-    pub(crate) fn check(&self, program: &Program, budget: &Budget, code: usize) -> Result<()> {
+    /// An error that says what takes the space and what would fit, when the network does not. `code` is counted when it is known,
+    /// as RAM too where it is copied there.
+    pub(crate) fn check(&self, program: &Program, budget: &Budget, code: usize, copied: bool) -> Result<()> {
         let board = |of: fn(Board) -> usize| self.board.map(of);
         let flash = self.flash.or(board(|b| b.flash));
         let ram = self.ram.or(board(|b| b.ram));
@@ -41,18 +42,26 @@ impl Limits {
                 smaller_weights(program, limit)
             ));
         }
-        if let Some(limit) = ram.filter(|limit| budget.ram_arena + budget.ram_tables > *limit) {
-            let tables = match budget.ram_tables {
-                0 => String::new(),
-                n => format!(", and tables {} (--sram-tables)", grouped(n)),
-            };
+        let code_in_ram = if copied { code } else { 0 };
+        let of_ram = budget.ram_arena + budget.ram_tables + code_in_ram;
+        if let Some(limit) = ram.filter(|limit| of_ram > *limit) {
+            let more = [("tables", budget.ram_tables), ("code", code_in_ram)];
+            let more: String = more
+                .iter()
+                .filter(|(_, bytes)| *bytes > 0)
+                .map(|(what, bytes)| format!(", {what} copied there {}", grouped(*bytes)))
+                .collect();
             said.push(format!(
-                "intermediate values take {} bytes of RAM{tables}, {} {}\n{}\n{}",
+                "intermediate values take {} bytes of RAM{more}, {} {}\n{}\n{}",
                 grouped(budget.ram_arena),
                 has(self.ram),
                 grouped(limit),
                 memory(program),
-                smaller_memory(program, budget, limit)
+                if budget.ram_arena > limit {
+                    smaller_memory(program, budget, limit)
+                } else {
+                    "give fewer bytes with --sram-tables, or leave the code in flash".into()
+                }
             ));
         }
         if said.is_empty() {
