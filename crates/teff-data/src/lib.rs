@@ -49,6 +49,7 @@ mod npz;
 mod open;
 mod pnm;
 mod rng;
+pub mod scene;
 mod sheet;
 mod stream;
 mod zip;

@@ -1,9 +1,20 @@
 //! Telling a digit from what else is in the picture.
 
+use crate::cells::Cells;
 use crate::components::{Components, Region};
+use crate::envelope::Envelope;
+use crate::find::Polarity;
+use crate::hull::hull;
 
 /// Most regions that a digit may consist of.
-const PARTS: usize = 6;
+const PARTS: usize = 4;
+
+/// Most cells in percent of the square of its longer side that a stroke without a bend has.
+const NARROW: u32 = 26;
+/// Most cells in percent of its convex hull that anything thicker has.
+const SOLID: u32 = 85;
+/// Least cells in percent of its hull that the ground around a digit has.
+const FIELD: u32 = 74;
 
 /// The regions that make a digit.
 pub(crate) struct Choice {
@@ -33,7 +44,7 @@ impl Choice {
 }
 
 /// What is demanded of a digit, in cells.
-struct Limits {
+pub(crate) struct Limits {
     width: u32,
     height: u32,
     least: u32,
@@ -41,6 +52,13 @@ struct Limits {
 }
 
 impl Limits {
+    /// For a frame of so many cells.
+    pub(crate) fn new((width, height): (usize, usize)) -> Limits {
+        let (width, height) = (width as u32, height as u32);
+        let side = width.min(height);
+        Limits { width, height, least: side * 17 / 100, most: side * 9 / 10 }
+    }
+
     /// Whether it keeps off the edges of the frame.
     fn inside(&self, r: &Region) -> bool {
         r.left > 0
@@ -50,28 +68,26 @@ impl Limits {
     }
 
     /// Whether it can be the larger part of a digit: of a digit's size, and neither a blob nor next to nothing.
-    fn plausible(&self, r: &Region) -> bool {
-        let (long, area) = (r.long(), r.width() * r.height());
-        let cells = u32::from(r.cells);
-        // A one fills its narrow box; every other digit leaves ground in it.
-        let narrow = 5 * r.width().min(r.height()) < 2 * long;
-        let blob = !narrow && 100 * cells > 70 * area;
-        let thin = 100 * cells < 4 * long * long;
-        self.inside(r) && (self.least..=self.most).contains(&long) && !blob && !thin
+    fn plausible(&self, components: &Components, root: usize, r: &Region) -> bool {
+        let (long, cells) = (r.long(), u32::from(r.cells));
+        let size =
+            self.inside(r) && (self.least..=self.most).contains(&long) && 100 * cells >= 4 * long * long;
+        // Strokes leave much of their hull to the ground, but for a one, which is narrow.
+        size && (100 * cells <= NARROW * long * long || 100 * cells <= SOLID * hull(components, root, r))
     }
 }
 
-/// The digit among the regions of one polarity, if there is exactly one thing that may be one.
-pub(crate) fn choose(components: &Components, (width, height): (usize, usize)) -> Option<Choice> {
+/// The likeliest digit among the regions of one polarity; `others` are those of the other.
+pub(crate) fn choose(components: &Components, others: &Components, limits: &Limits) -> Option<Choice> {
     if components.is_texture() {
         return None;
     }
-    let (width, height) = (width as u32, height as u32);
-    let side = width.min(height);
-    let limits = Limits { width, height, least: side * 17 / 100, most: side * 9 / 10 };
     let mut best: Option<Choice> = None;
     for (root, region) in components.regions() {
-        if !limits.plausible(&region) || is_frame(&region, components, &limits) {
+        if !limits.plausible(components, root, &region)
+            || is_frame(&region, components, limits)
+            || is_field(&region, root, components, others, limits)
+        {
             continue;
         }
         let mut choice = Choice { parts: [0; PARTS], len: 0, region };
@@ -82,28 +98,47 @@ pub(crate) fn choose(components: &Components, (width, height): (usize, usize)) -
         }
     }
     let mut best = best?;
-    gather(&mut best, components, &limits);
-    stands_alone(&best, components, &limits).then_some(best)
+    gather(&mut best, components, limits);
+    Some(best)
+}
+
+/// Whether a region is what a digit of the other polarity lies on, such as a small dark screen within bright lines, and not a
+/// digit around its hole: holes are solid, or narrow in a narrow ring.
+fn is_field(
+    outer: &Region,
+    root: usize,
+    components: &Components,
+    others: &Components,
+    limits: &Limits,
+) -> bool {
+    let thick = 100 * u32::from(outer.cells) > FIELD * hull(components, root, outer);
+    thick
+        && others.regions().any(|(root, inner)| {
+            inner.peak >= outer.peak / 2 && around(outer, &inner) && limits.plausible(others, root, &inner)
+        })
+}
+
+fn around(outer: &Region, inner: &Region) -> bool {
+    outer.left < inner.left
+        && outer.right > inner.right
+        && outer.top < inner.top
+        && outer.bottom > inner.bottom
 }
 
 /// Whether a region is drawn around another one that may be a digit.
 fn is_frame(outer: &Region, components: &Components, limits: &Limits) -> bool {
-    let around = |inner: &Region| {
-        outer.left < inner.left
-            && outer.right > inner.right
-            && outer.top < inner.top
-            && outer.bottom > inner.bottom
-    };
-    components.regions().any(|(_, inner)| around(&inner) && limits.plausible(&inner))
+    components
+        .regions()
+        .any(|(root, inner)| around(outer, &inner) && limits.plausible(components, root, &inner))
 }
 
 /// Adds what a pen that was lifted left beside the largest part: smaller regions, as clear, close by.
 fn gather(choice: &mut Choice, components: &Components, limits: &Limits) {
     let main = choice.region;
-    let near = main.long() / 5;
+    let near = main.long() / 7;
     for (root, region) in components.regions() {
-        let large = 24 * u32::from(region.cells) >= u32::from(main.cells);
-        let clear = 2 * region.contrast / u32::from(region.cells) >= main.contrast / u32::from(main.cells);
+        let large = 24 * u32::from(region.cells) >= u32::from(main.cells) && region.cells <= main.cells;
+        let clear = region.peak >= main.peak / 2;
         let fits = limits.inside(&region) && main.with(region).long() <= limits.most;
         let there = choice.has(root) || choice.len == PARTS;
         if !there
@@ -127,14 +162,55 @@ fn distance(a: &Region, b: &Region) -> u32 {
 }
 
 /// A digit held before the camera has nothing like it beside it; one of many strokes is not what is meant.
-fn stands_alone(choice: &Choice, components: &Components, limits: &Limits) -> bool {
+pub(crate) fn stands_alone(choice: &Choice, components: &Components, limits: &Limits) -> bool {
     let own = &choice.region;
     let mut others = 0;
     for (root, region) in components.regions() {
-        let clear = 2 * region.contrast / u32::from(region.cells) >= own.contrast / u32::from(own.cells);
+        let clear = region.peak >= own.peak / 2;
         if clear && !choice.has(root) && limits.inside(&region) && !is_frame(&region, components, limits) {
             others += u32::from(region.cells);
         }
     }
     2 * others <= u32::from(own.cells)
+}
+
+/// Cells between a digit's box and the ring around it that is looked at.
+const RING: usize = 2;
+/// Most of the ring, in percent, that may have the digit's tone: a line of a frame beside it, a stroke of another thing.
+const RING_SHARE: u32 = 25;
+
+/// Whether the ring around it is ground: what lies between lines has more of its own tone on the other side of them.
+pub(crate) fn stands_out(choice: &Choice, polarity: Polarity, cells: &Cells, envelope: &Envelope) -> bool {
+    let r = &choice.region;
+    let least = i32::from(r.peak) / 3;
+    let (mut all, mut same) = (0, 0);
+    let middle = envelope.near(usize::from(r.left / 2 + r.right / 2), usize::from(r.top / 2 + r.bottom / 2));
+    let mut look = |x: usize, y: usize| {
+        let (x, y) = (x.wrapping_sub(RING), y.wrapping_sub(RING));
+        if x < cells.width && y < cells.height {
+            let cell = i32::from(cells.row(y)[x]);
+            // Beside the frame's edge the ground may be the thing itself; then the digit's own says more.
+            let (cx, cy) = (x.clamp(r.left.into(), r.right.into()), y.clamp(r.top.into(), r.bottom.into()));
+            let (there, here) = (envelope.near(x, y), envelope.near(cx, cy));
+            let (light, dark) = (there.0.max(here.0).max(middle.0), there.1.min(here.1).min(middle.1));
+            let difference = match polarity {
+                Polarity::Dark => i32::from(light) - cell,
+                Polarity::Light => cell - i32::from(dark),
+            };
+            all += 1;
+            same += u32::from(difference > least);
+        }
+    };
+    // Coordinates of the ring plus its distance, so that they do not go below 0.
+    let (left, right) = (usize::from(r.left), usize::from(r.right) + 2 * RING);
+    let (top, bottom) = (usize::from(r.top), usize::from(r.bottom) + 2 * RING);
+    (left..=right).for_each(|x| {
+        look(x, top);
+        look(x, bottom);
+    });
+    (top + 1..bottom).for_each(|y| {
+        look(left, y);
+        look(right, y);
+    });
+    100 * same <= RING_SHARE * all
 }

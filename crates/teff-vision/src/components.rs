@@ -30,6 +30,8 @@ pub(crate) struct Region {
     pub(crate) cells: u16,
     /// Sum of what they differ from the ground by.
     pub(crate) contrast: u32,
+    /// The most that one of them does.
+    pub(crate) peak: u8,
 }
 
 impl Region {
@@ -42,6 +44,7 @@ impl Region {
             bottom: self.bottom.max(other.bottom),
             cells: self.cells + other.cells,
             contrast: self.contrast + other.contrast,
+            peak: self.peak.max(other.peak),
         }
     }
 
@@ -71,7 +74,7 @@ pub(crate) struct Components {
 
 impl Components {
     pub(crate) const fn new() -> Components {
-        let region = Region { left: 0, right: 0, top: 0, bottom: 0, cells: 0, contrast: 0 };
+        let region = Region { left: 0, right: 0, top: 0, bottom: 0, cells: 0, contrast: 0, peak: 0 };
         let run = Run { y: 0, first: 0, last: 0, parent: 0, region };
         Components { runs: [run; RUNS], len: 0, before: (0, 0), row: 0, overflow: false }
     }
@@ -87,14 +90,14 @@ impl Components {
     }
 
     /// Adds a run to the right of the others of its row. When there are too many, none is kept any more.
-    pub(crate) fn push(&mut self, y: u8, first: u8, last: u8, contrast: u32) {
+    pub(crate) fn push(&mut self, y: u8, first: u8, last: u8, contrast: u32, peak: u8) {
         if self.len == RUNS {
             self.overflow = true;
             return;
         }
         let me = self.len;
         let cells = u16::from(last - first) + 1;
-        let region = Region { left: first, right: last, top: y, bottom: y, cells, contrast };
+        let region = Region { left: first, right: last, top: y, bottom: y, cells, contrast, peak };
         self.runs[me] = Run { y, first, last, parent: me as u16, region };
         self.len += 1;
         let (mut at, end) = self.before;
@@ -110,7 +113,7 @@ impl Components {
     }
 
     fn join(&mut self, a: usize, b: usize) {
-        let (a, b) = (self.root(a), self.root(b));
+        let (a, b) = (self.stands_for(a), self.stands_for(b));
         // The earlier run stands for both, so that the order of the regions is that of their first cells.
         let (root, child) = (a.min(b), a.max(b));
         if root != child {
@@ -119,28 +122,23 @@ impl Components {
         }
     }
 
-    /// The run that stands for the region of a run.
-    pub(crate) fn root(&mut self, run: usize) -> usize {
-        let mut at = run;
-        while usize::from(self.runs[at].parent) != at {
-            // Halving the path keeps it short.
-            self.runs[at].parent = self.runs[usize::from(self.runs[at].parent)].parent;
-            at = usize::from(self.runs[at].parent);
-        }
-        at
-    }
-
     /// Whether the frame had too many runs to be kept.
     pub(crate) fn is_texture(&self) -> bool {
         self.overflow
     }
 
-    pub(crate) fn len(&self) -> usize {
-        self.len
+    /// The runs, from the top, from left to right.
+    pub(crate) fn runs(&self) -> &[Run] {
+        &self.runs[..self.len]
     }
 
-    pub(crate) fn run(&self, run: usize) -> Run {
-        self.runs[run]
+    /// The run that stands for the region of a run.
+    pub(crate) fn stands_for(&self, run: usize) -> usize {
+        let mut at = run;
+        while usize::from(self.runs[at].parent) != at {
+            at = usize::from(self.runs[at].parent);
+        }
+        at
     }
 
     /// Every region with the run that stands for it, ordered by their first cells.
@@ -166,7 +164,7 @@ mod tests {
                 match (first, ink) {
                     (None, true) => first = Some(x),
                     (Some(f), false) => {
-                        components.push(y as u8, f as u8, x as u8 - 1, (x - f) as u32);
+                        components.push(y as u8, f as u8, x as u8 - 1, (x - f) as u32, 1);
                         first = None;
                     }
                     _ => (),
@@ -230,11 +228,11 @@ mod tests {
         for y in 0..81 {
             components.next_row();
             for x in 0..8 {
-                components.push(y, x * 10, x * 10 + 1, 2);
+                components.push(y, x * 10, x * 10 + 1, 2, 1);
             }
         }
-        assert!(components.is_texture() && components.len() == RUNS);
+        assert!(components.is_texture() && components.runs().len() == RUNS);
         components.clear();
-        assert!(!components.is_texture() && components.len() == 0);
+        assert!(!components.is_texture() && components.runs().is_empty());
     }
 }

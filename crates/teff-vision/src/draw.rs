@@ -3,7 +3,7 @@
 
 use crate::cells::{Cells, SIDE};
 use crate::components::Region;
-use crate::envelope::{Envelope, Row};
+use crate::envelope::Envelope;
 use crate::find::Polarity;
 use crate::{Bounds, Grey};
 
@@ -35,8 +35,8 @@ pub(crate) fn draw(
     image: &mut [u8; PICTURE * PICTURE],
 ) -> Option<Bounds> {
     let mean = region.contrast / u32::from(region.cells);
-    let black = mean * BLACK >> 8;
-    let gain = 255 * 256 / (mean * (WHITE - BLACK) >> 8).max(1);
+    let black = (mean * BLACK) >> 8;
+    let gain = 255 * 256 / ((mean * (WHITE - BLACK)) >> 8).max(1);
     let strokes = Strokes { frame, mask, ground, region, black: black as i32, gain };
     let mut moments = Moments::default();
     strokes.trace(&mut moments);

@@ -61,6 +61,12 @@ impl Envelope {
         interpolate(&self.light, (self.width, self.height), y, out);
     }
 
+    /// Light and dark ground in one block, which is near enough where little depends on it.
+    pub(crate) fn near(&self, x: usize, y: usize) -> (u8, u8) {
+        let at = (y / BLOCK).min(self.height - 1) * self.width + (x / BLOCK).min(self.width - 1);
+        (self.light[at], self.dark[at])
+    }
+
     /// The dark ground under a row of cells.
     pub(crate) fn dark(&self, y: usize, out: &mut Row) {
         interpolate(&self.dark, (self.width, self.height), y, out);

@@ -2,7 +2,7 @@
 
 use crate::Grey;
 use crate::cells::{Cells, SIDE};
-use crate::choose::{Choice, choose};
+use crate::choose::{Choice, Limits, choose, stands_alone, stands_out};
 use crate::components::Components;
 use crate::draw::{Ground, draw};
 use crate::envelope::{Envelope, Row};
@@ -73,8 +73,8 @@ pub fn find_digit(frame: &Grey, scratch: &mut Scratch, image: &mut [u8; 784]) ->
     }
     envelope.take(cells);
     collect(cells, envelope, components);
-    let (polarity, choice) = best(components, (cells.width, cells.height))?;
-    let strokes = &mut components[polarity as usize];
+    let (polarity, choice) = best(components, cells, envelope)?;
+    let strokes = &components[polarity as usize];
     mark(cells, strokes, &choice);
     draw(frame, cells, &Ground { envelope, polarity }, &choice.region, image)
 }
@@ -107,10 +107,11 @@ fn collect(cells: &Cells, envelope: &Envelope, components: &mut [Components; 2])
 struct Open {
     first: usize,
     contrast: u32,
+    peak: i32,
 }
 
 impl Open {
-    const NONE: Open = Open { first: 0, contrast: 0 };
+    const NONE: Open = Open { first: 0, contrast: 0, peak: 0 };
 
     #[inline(always)]
     fn follow(&mut self, x: usize, y: usize, difference: i32, threshold: i32, into: &mut Components) {
@@ -119,6 +120,7 @@ impl Open {
                 self.first = x;
             }
             self.contrast += difference as u32;
+            self.peak = self.peak.max(difference);
         } else if self.contrast != 0 {
             self.close(x, y, into);
         }
@@ -126,32 +128,35 @@ impl Open {
 
     fn close(&mut self, end: usize, y: usize, into: &mut Components) {
         if self.contrast != 0 {
-            into.push(y as u8, self.first as u8, (end - 1) as u8, self.contrast);
-            self.contrast = 0;
+            into.push(y as u8, self.first as u8, (end - 1) as u8, self.contrast, self.peak as u8);
+            *self = Open::NONE;
         }
     }
 }
 
 /// The better of what both polarities offer.
-fn best(components: &mut [Components; 2], size: (usize, usize)) -> Option<(Polarity, Choice)> {
+fn best(components: &[Components; 2], cells: &Cells, envelope: &Envelope) -> Option<(Polarity, Choice)> {
     let [dark, light] = components;
-    let (dark, light) = (choose(dark, size), choose(light, size));
-    match (dark, light) {
-        (Some(dark), Some(light)) if light.score() > dark.score() => Some((Polarity::Light, light)),
-        (Some(dark), _) => Some((Polarity::Dark, dark)),
-        (None, light) => light.map(|l| (Polarity::Light, l)),
+    let limits = Limits::new((cells.width, cells.height));
+    let of = |strokes: &Components, others: &Components, polarity: Polarity| {
+        let choice = choose(strokes, others, &limits)?;
+        let alone = stands_alone(&choice, strokes, &limits) && stands_out(&choice, polarity, cells, envelope);
+        alone.then_some((polarity, choice))
+    };
+    match (of(dark, light, Polarity::Dark), of(light, dark, Polarity::Light)) {
+        (Some(dark), Some(light)) if light.1.score() > dark.1.score() => Some(light),
+        (Some(dark), _) => Some(dark),
+        (None, light) => light,
     }
 }
 
 /// Replaces the cells, which are no longer needed, by a mask: 1 in the chosen regions and one cell around, 0 elsewhere.
-fn mark(cells: &mut Cells, strokes: &mut Components, choice: &Choice) {
+fn mark(cells: &mut Cells, strokes: &Components, choice: &Choice) {
     cells.values.fill(0);
-    for i in 0..strokes.len() {
-        let root = strokes.root(i);
-        if !choice.has(root) {
+    for (i, run) in strokes.runs().iter().enumerate() {
+        if !choice.has(strokes.stands_for(i)) {
             continue;
         }
-        let run = strokes.run(i);
         let columns = usize::from(run.first).saturating_sub(1)..(usize::from(run.last) + 2).min(cells.width);
         let rows = usize::from(run.y).saturating_sub(1)..(usize::from(run.y) + 2).min(cells.height);
         for y in rows {

@@ -48,6 +48,7 @@ mod draw;
 mod envelope;
 mod find;
 mod fit;
+mod hull;
 
 pub use decide::{Decision, SURE_PERCENT, decide};
 pub use find::{Bounds, Scratch, find_digit};
