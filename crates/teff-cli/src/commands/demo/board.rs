@@ -13,8 +13,6 @@ use teff_rp2040::{Image, Options, Profile, Simulator, Stop as Halt};
 
 /// How long each digit lies before the camera: the exposure follows within five frames of 33 ms, then the answer stands.
 const SHOWN_MS: u64 = 240;
-/// The board is given this long to start before the first digit: the display alone takes 0.3 s.
-const START_MS: u64 = 420;
 /// How much larger the pictures are than the display.
 const SCALE: usize = 3;
 /// What the firmware calls where it hands over an answer.
@@ -81,7 +79,8 @@ pub(super) fn run(built: Built, data: &Dataset, out: &Path, stop: &Stop, ui: &Ui
     for sample in chosen {
         chip.show(Scene::paper(data.sample(sample)))?;
         if digits.is_empty() {
-            chip.pass(START_MS, stop)?;
+            // Until display and camera run.
+            chip.answer(stop)?;
             fed = chip.fed();
         }
         chip.pass(SHOWN_MS, stop)?;
