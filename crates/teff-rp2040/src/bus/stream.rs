@@ -28,6 +28,8 @@ pub(super) struct Beat {
 /// cycle before and of now; the machine; and the pins that move.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 struct State {
+    /// The PIO block.
+    block: usize,
     levels: [u32; 3],
     posture: Posture,
     moving: u32,
@@ -78,7 +80,8 @@ impl Steady {
 }
 
 /// The period that is being watched, to learn its beat.
-struct Watched {
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Watched {
     begin: u64,
     from: State,
     input: Option<Input>,
@@ -90,7 +93,7 @@ impl Bus {
     /// Something may have changed that the known course of a line rests on.
     #[inline]
     pub(super) fn unsettle(&mut self) {
-        self.steady = None;
+        (self.steady, self.watched) = (None, None);
     }
 
     /// Handles the events of camera and PIO up to `now`, as far as the short cut goes.
@@ -104,7 +107,7 @@ impl Bus {
         let sched = &self.wires.sched;
         let stop = now.min(sched.next_seen());
         let Some(first) = sched.earliest_hidden().filter(|&first| first <= stop) else { return false };
-        let steady = self.steady.take();
+        let (steady, watched) = (self.steady.take(), self.watched.take());
         let sched = &self.wires.sched;
         let (block, event) = match (sched.planned(Event::Pio0), sched.planned(Event::Pio1)) {
             (false, false) if self.pios[0].listens() => (0, Event::Pio0),
@@ -121,6 +124,7 @@ impl Bus {
         let Some(receiver) = self.pios[block].receiver(moving, line.data_mask()) else { return false };
         let pins = &mut self.wires.pins;
         let mut course = Course {
+            block,
             levels: [pins.synchronised(first), pins.synchronised(first + 1)],
             pins,
             line,
@@ -129,17 +133,18 @@ impl Bus {
             next: steady.and_then(|steady| steady.next),
             settled: steady.is_some(),
             origin: steady.map_or(0, |steady| steady.origin),
-            watched: None,
+            watched,
             rose: 0,
             fell: 0,
         };
         let pushed = course.run(first, stop);
-        let Course { receiver, line, rose, fell, next, settled, beat, origin, .. } = course;
+        let Course { receiver, line, rose, fell, next, settled, beat, origin, watched, .. } = course;
         let (due, machine) = (receiver.due, receiver.index);
         let input = beat.and_then(|beat| beat.input);
         let left = receiver.inputs_to_push(input.map_or(0, |input| input.count));
         receiver.leave();
         self.beats[block] = beat;
+        self.watched = watched.filter(|_| pushed != Pushed::Unknown);
         self.wires.sched.set(Event::Board, Some(line.due()));
         let (bits, cycles) = (line.bits(), line.cycles());
         self.wires.sched.set(event, (due != NEVER).then_some(due));
@@ -174,6 +179,7 @@ enum Pushed {
 
 /// A stretch of a line.
 struct Course<'a> {
+    block: usize,
     pins: &'a mut crate::pins::Pins,
     line: Line<'a>,
     receiver: Receiver<'a>,
@@ -263,6 +269,7 @@ impl Course<'_> {
         let data = self.line.data_mask();
         let cycles = self.line.cycles();
         let from = State {
+            block: self.block,
             levels: [self.levels[0], self.levels[1], self.pins.input()].map(|level| level & !data),
             posture: self.receiver.posture(at),
             moving: self.line.moving(),
