@@ -107,7 +107,7 @@ impl Bus {
         let sched = &self.wires.sched;
         let stop = now.min(sched.next_seen());
         let Some(first) = sched.earliest_hidden().filter(|&first| first <= stop) else { return false };
-        let (steady, watched) = (self.steady.take(), self.watched.take());
+        let steady = self.steady.take();
         let sched = &self.wires.sched;
         let (block, event) = match (sched.planned(Event::Pio0), sched.planned(Event::Pio1)) {
             (false, false) if self.pios[0].listens() => (0, Event::Pio0),
@@ -129,22 +129,21 @@ impl Bus {
             pins,
             line,
             receiver,
-            beat: self.beats[block],
+            beat: &mut self.beats[block],
             next: steady.and_then(|steady| steady.next),
             settled: steady.is_some(),
             origin: steady.map_or(0, |steady| steady.origin),
-            watched,
+            watched: &mut self.watched,
             rose: 0,
             fell: 0,
         };
         let pushed = course.run(first, stop);
-        let Course { receiver, line, rose, fell, next, settled, beat, origin, watched, .. } = course;
+        let Course { receiver, line, rose, fell, next, settled, beat, origin, .. } = course;
+        let beat = *beat;
         let (due, machine) = (receiver.due, receiver.index);
         let input = beat.and_then(|beat| beat.input);
         let left = receiver.inputs_to_push(input.map_or(0, |input| input.count));
         receiver.leave();
-        self.beats[block] = beat;
-        self.watched = watched.filter(|_| pushed != Pushed::Unknown);
         self.wires.sched.set(Event::Board, Some(line.due()));
         let (bits, cycles) = (line.bits(), line.cycles());
         self.wires.sched.set(event, (due != NEVER).then_some(due));
@@ -183,13 +182,13 @@ struct Course<'a> {
     pins: &'a mut crate::pins::Pins,
     line: Line<'a>,
     receiver: Receiver<'a>,
-    beat: Option<Beat>,
+    beat: &'a mut Option<Beat>,
     /// The two flip-flops of the synchronisers: what a reader sees now, and what it sees in the next cycle.
     levels: [u32; 2],
     next: Option<(u64, u64)>,
     settled: bool,
     origin: u64,
-    watched: Option<Watched>,
+    watched: &'a mut Option<Watched>,
     rose: u32,
     fell: u32,
 }
@@ -236,13 +235,14 @@ impl Course<'_> {
 
     fn unknown(&mut self) -> Pushed {
         self.settled = false;
+        *self.watched = None;
         Pushed::Unknown
     }
 
     /// Something happens in cycle `at`.
     #[inline]
     fn note_act(&mut self, at: u64) {
-        if let Some(watched) = &mut self.watched {
+        if let Some(watched) = self.watched {
             watched.acts |= 1 << ((at - watched.begin) % 64);
         }
     }
@@ -255,7 +255,7 @@ impl Course<'_> {
         } else {
             self.settled = false;
         }
-        if let Some(watched) = &mut self.watched {
+        if let Some(watched) = self.watched {
             let after = at - watched.begin;
             let rest = self.levels[0] & !self.line.data_mask();
             watched.input = Some(Input { after, count, lag: u64::from(after < 2), rest });
@@ -281,11 +281,11 @@ impl Course<'_> {
             && watched.inputs <= 1
             && cycles <= LONGEST
         {
-            self.beat = Some(Beat { from, input: watched.input, acts: watched.acts });
+            *self.beat = Some(Beat { from, input: watched.input, acts: watched.acts });
         }
         let Some(beat) = self.beat.filter(|beat| beat.from == from && self.line.even()) else {
             self.settled = false;
-            self.watched = Some(Watched { begin: at, from, input: None, inputs: 0, acts: 0 });
+            *self.watched = Some(Watched { begin: at, from, input: None, inputs: 0, acts: 0 });
             return 0;
         };
         self.settled = true;
