@@ -128,7 +128,7 @@ pub(crate) fn seed() -> Arg {
 
 fn demo() -> Command {
     Command::new("demo")
-        .about("Train on MNIST, compile to C, run the C on all test images; ends with a table and a picture")
+        .about("Train on MNIST, compile to C, quantise, build firmware, run it on the simulated board; ends with a table and pictures")
         .arg(path("out", "DIR", "Where the results go").short('o').default_value("out/demo"))
         .arg(path("data", "DATASET", "The data set").default_value("data/mnist"))
         .arg(number("epochs", "5", "How often every sample is seen"))

@@ -192,7 +192,7 @@ fn digits_take_a_perceptron_8_ms_at_most_and_5_with_a_third_of_it_in_sram() {
         return;
     }
     let graph = dense(8, [784, 400, 10]);
-    let mnist = teff::data::open(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../../data/mnist")).unwrap();
+    let mnist = teff::data::open(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../data/mnist")).unwrap();
     let digit = |data: &teff::data::Dataset, n: usize| {
         let mut x = vec![0.0f32; 784];
         data.gather(&[n], &mut x);

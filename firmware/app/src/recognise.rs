@@ -77,7 +77,9 @@ impl Recogniser {
         }
         let picture = found.map_or(core::ptr::null(), |_| self.picture.as_ptr());
         let (class, percent) = answer.decision.as_ref().map_or((-1, 0), |d| (d.class as i32, d.percent));
-        answered(content.pixels.as_ptr(), picture, class, percent.into());
+        let told =
+            Told { percent: percent.into(), prepare_us: answer.prepare_us, infer_us: answer.infer_us };
+        answered(content.pixels.as_ptr(), picture, class, &told);
         self.tell(content);
     }
 
@@ -123,9 +125,13 @@ impl Recogniser {
             return;
         }
         self.told = class;
-        match &content.answer.decision {
-            Some(d) => say!("answer {} ({} %)", LABELS.get(d.class).copied().unwrap_or("?"), d.percent),
-            None => say!("answer none"),
+        let Answer { decision, prepare_us, infer_us, .. } = &content.answer;
+        match decision {
+            Some(d) => {
+                let label = LABELS.get(d.class).copied().unwrap_or("?");
+                say!("answer {label} ({} %), prepare {prepare_us} us, infer {infer_us} us", d.percent);
+            }
+            None => say!("answer none, prepare {prepare_us} us, infer {infer_us} us"),
         }
     }
 }
@@ -136,10 +142,18 @@ fn find(frame: &Grey<'_>, scratch: &mut Scratch, picture: &mut [u8]) -> Option<B
     teff_vision::find_digit(frame, scratch, picture)
 }
 
+/// An answer as a debugger, or a test on the simulated chip, reads it.
+#[repr(C)]
+struct Told {
+    percent: u32,
+    prepare_us: u32,
+    infer_us: u32,
+}
+
 /// Where a debugger, or a test on the simulated chip, sees each answer: the frame, what the network was given of it (null if
-/// nothing), the class (-1 for none) and how sure it is in percent.
+/// nothing), the class (-1 for none), and the rest.
 #[unsafe(no_mangle)]
 #[inline(never)]
-extern "C" fn answered(frame: *const u8, picture: *const u8, class: i32, percent: u32) {
-    core::hint::black_box((frame, picture, class, percent));
+extern "C" fn answered(frame: *const u8, picture: *const u8, class: i32, told: &Told) {
+    core::hint::black_box((frame, picture, class, told));
 }

@@ -1,6 +1,11 @@
-//! `teff demo`: the main job from end to end, on real data.
+//! `teff demo`: the main job from end to end, on real data: train, compile, run the C on this machine, quantise, build the firmware of
+//! the board, and run that in the simulator.
+
+mod board;
+mod host;
 
 use super::compile::{Request, generate};
+use super::firmware::{Language, Tools};
 use super::train::{Loop, Save, nothing, write_onnx};
 use super::{path, threads};
 use crate::failure::{Failure, Result};
@@ -8,16 +13,26 @@ use crate::files::{make_folder, write};
 use crate::native::{Native, Toolchain};
 use crate::stop::Stop;
 use crate::ui::{Ui, duration, grouped, table};
+use board::Shown;
 use clap::ArgMatches;
-use serde_json::json;
-use std::path::Path;
-use std::process::Command;
+use host::{code_size, digits, run_c};
+use serde_json::{Value as Json, json};
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
-use teff::data::{Dataset, Mark, Tile, contact_sheet};
+use teff::data::Split;
+use teff::data::scene::with_seen;
 use teff::metrics::{Confusion, argmax};
-use teff::model::ModelSpec;
+use teff::model::{Model, ModelSpec};
+use teff::onnx::WriteOptions;
+use teff::quantize::{Interface, quantize, rewrite};
 use teff::train::{Settings, Trainer};
-use teff::{Schedule, predict};
+use teff::{Error, Graph, Schedule, predict};
+
+/// Digits that are put before a camera for training, besides those as they are.
+const SEEN: usize = 30_000;
+/// The board's clock.
+const BOARD_MHZ: f64 = 125.0;
 
 /// What each step took.
 #[derive(Default)]
@@ -32,151 +47,259 @@ impl Times {
     }
 }
 
-pub(crate) fn run(args: &ArgMatches, ui: &Ui) -> Result<()> {
-    let out = path(args, "out");
-    make_folder(out)?;
-    let compiler = Toolchain::C.compiler()?;
-    let mut times = Times::default();
+/// A line of the table, and the same for scripts.
+struct Row {
+    what: &'static str,
+    value: String,
+    key: &'static str,
+    json: Json,
+}
 
-    let data = times.of("read the data", || Ok(teff::data::open(path(args, "data"))?))?;
-    let settings = Settings {
-        epochs: *args.get_one::<u64>("epochs").expect("has a default") as usize,
-        rate: 4e-3,
-        schedule: Schedule::OneCycle { warmup: 0.3 },
-        threads: threads(args),
-        ..Settings::default()
-    };
-    let classes = data.train.classes().len();
-    let model = ModelSpec::preset("mlp").expect("comes with teff").build(
-        data.train.shape(),
-        classes,
-        settings.seed,
-    )?;
-    ui.note(format!(
-        "training a {} ({} parameters) on {} images, batch {}, {} threads",
-        model.name,
-        grouped(model.size()),
-        grouped(data.train.len()),
-        settings.batch,
-        settings.threads
-    ));
-    let mut trainer = Trainer::new(&model, &data.train, settings.clone())?;
-    let checkpoint = out.join("model.checkpoint.safetensors");
-    let save = Save { path: &checkpoint, every_epoch: false };
-    let (epochs, stop) = (settings.epochs, Stop::watch());
-    let shown = Loop {
-        label: "epoch",
-        epochs,
-        save: &save,
-        beside: Default::default(),
-        stop: &stop,
-        ui,
-        after: &nothing,
-    };
-    times.of("train", || shown.run(&mut trainer))?;
-    let graph = model.graph(100)?;
-    let host =
-        times.of("run the test images on the host", || Ok(predict(&graph, &data.test, settings.threads)?))?;
+fn row(what: &'static str, value: impl Into<String>, key: &'static str, json: impl Into<Json>) -> Row {
+    Row { what, value: value.into(), key, json: json.into() }
+}
 
-    let onnx = out.join("model.onnx");
-    times.of("write ONNX", || write_onnx(&model.graph(1)?, false, &onnx))?;
-    let request = Request { name: "net".into(), samples: Some(&data.test), ..Request::default() };
-    let generated = times.of("ONNX to C", || generate(&onnx, &request, out, ui))?;
-    let native =
-        times.of("C to machine code", || Native::build(&generated.program, Toolchain::C, &compiler, out))?;
-    let (logits, inference) = times.of("run the test images through the C", || run_c(&native, &data.test))?;
+fn bytes(what: &'static str, count: usize, key: &'static str) -> Row {
+    row(what, format!("{} bytes", grouped(count)), key, count)
+}
 
-    let said: Vec<u16> = logits.chunks_exact(classes).map(|l| argmax(l) as u16).collect();
-    let c = Confusion::count(data.test.labels(), &said, classes);
-    let h = host.confusion(&data.test);
-    let different = said.iter().zip(&host.classes).filter(|(a, b)| a != b).count();
-    let largest = logits.iter().zip(&host.logits).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
-    let picture = out.join("digits.png");
-    write(&picture, &digits(&data.test, &logits, &said, &c)?)?;
-
-    let code = code_size(&compiler, out);
-    let rows = [
-        ("accuracy of the host executor", percent(h.accuracy())),
-        ("accuracy of the compiled C", percent(c.accuracy())),
-        ("test images they class differently", format!("{different} of {}", grouped(data.test.len()))),
-        ("largest difference of an output", format!("{largest:.1e}")),
-        ("flash for weights", format!("{} bytes", grouped(generated.budget.flash_weights))),
-        ("code on this machine", code.map_or("unknown".into(), |n| format!("{} bytes", grouped(n)))),
-        ("RAM", format!("{} bytes", grouped(generated.budget.ram_arena))),
-        ("multiply-accumulates", grouped(generated.budget.macs as usize)),
-        ("one inference of the C on this machine", duration(inference)),
-    ];
-    let mut text: Vec<Vec<String>> =
-        rows.iter().map(|(what, value)| vec![what.to_string(), value.clone()]).collect();
-    text.push(vec![String::new()]);
-    text.extend(times.0.iter().map(|(step, time)| vec![step.to_string(), duration(*time)]));
-    let text = format!("\n{}\nThe 25 digits in {} show what the C said.", table(&text), picture.display());
-    ui.result(
-        &text,
-        &json!({
-            "host_accuracy": h.accuracy(), "c_accuracy": c.accuracy(), "different": different, "largest_difference": largest,
-            "flash_weights": generated.budget.flash_weights, "code": code, "ram": generated.budget.ram_arena, "macs": generated.budget.macs,
-            "inference_seconds": inference.as_secs_f64(), "picture": picture,
-            "seconds": times.0.iter().map(|(s, t)| (s.to_string(), json!(t.as_secs_f64()))).collect::<serde_json::Map<_, _>>(),
-        }),
-    );
-    if different > 0 || largest > 1e-4 {
-        return Err(Failure::new(format!(
-            "the compiled C and the host executor disagree: {different} images classed differently, outputs up to {largest:.1e} apart; \
-             this is a defect of teff"
-        )));
-    }
-    Ok(())
+fn accuracy(what: &'static str, share: f64, key: &'static str) -> Row {
+    row(what, percent(share), key, share)
 }
 
 fn percent(share: f64) -> String {
     format!("{:.2} %", share * 100.0)
 }
 
-/// The outputs of the compiled C on every sample, and the mean time of one.
-fn run_c(native: &Native, data: &Dataset) -> Result<(Vec<f32>, Duration)> {
-    let mut image = vec![0.0f32; data.sample_len()];
-    let (bytes, time) = native.run(data.len(), move |i| {
-        data.gather(&[i], &mut image);
-        image.iter().flat_map(|x| x.to_ne_bytes()).collect()
-    })?;
-    let float = |b: &[u8]| f32::from_ne_bytes(b.try_into().expect("4 bytes"));
-    Ok((bytes.chunks_exact(4).map(float).collect(), time))
+/// What all steps need.
+struct Demo<'a> {
+    out: &'a Path,
+    data: Split,
+    threads: usize,
+    stop: Stop,
+    ui: &'a Ui,
+    times: Times,
+    rows: Vec<Row>,
 }
 
-/// Bytes of machine code that `net.c` compiles to here, if `size` is there to tell.
-fn code_size(compiler: &str, folder: &Path) -> Option<usize> {
-    let object = ["-std=c99", "-O2", "-c", "-o", "net.o", "net.c"];
-    let built = Command::new(compiler).current_dir(folder).args(object).status().ok()?;
-    let size = Command::new("size").current_dir(folder).args(["-A", "net.o"]).output().ok()?;
-    let _ = std::fs::remove_file(folder.join("net.o"));
-    if !built.success() {
-        return None;
+pub(crate) fn run(args: &ArgMatches, ui: &Ui) -> Result<()> {
+    let out = path(args, "out");
+    make_folder(out)?;
+    // What is missing is said at once, before the work begins.
+    let tools = Tools::find(None, None);
+    if let Err(missing) = &tools {
+        ui.note(format!("the part on the board is left out: {}", missing.message));
     }
-    let text = String::from_utf8(size.stdout).ok()?;
-    let sections = text.lines().map(|l| l.split_whitespace().collect::<Vec<_>>());
-    let code = sections
-        .filter(|s| s.len() >= 2 && s[0].starts_with(".text"))
-        .filter_map(|s| s[1].parse::<usize>().ok());
-    Some(code.sum())
+    let mut times = Times::default();
+    let data = times.of("read the data", || Ok(teff::data::open(path(args, "data"))?))?;
+    let (threads, stop) = (threads(args), Stop::watch());
+    let mut demo = Demo { out, data, threads, stop, ui, times, rows: Vec::new() };
+    let model = demo.train(*args.get_one::<u64>("epochs").expect("has a default") as usize)?;
+    demo.compile(&model)?;
+    let quantised = demo.quantise(&model.graph(1)?)?;
+    let shown = match tools {
+        Ok(_) => Some(demo.board(&quantised)?),
+        Err(_) => None,
+    };
+    demo.finish(shown.as_ref())
 }
 
-/// The first 25 test images and what the C said of them.
-fn digits(data: &Dataset, logits: &[f32], said: &[u16], c: &Confusion) -> Result<Vec<u8>> {
-    let classes = data.classes();
-    let tiles: Vec<Tile> = (0..25.min(data.len()))
-        .map(|i| {
-            let all = &logits[i * classes.len()..(i + 1) * classes.len()];
-            let top = all[usize::from(said[i])];
-            let sure = 1.0 / all.iter().map(|&x| f64::from(x - top).exp()).sum::<f64>();
-            let right = said[i] == data.labels()[i];
-            Tile {
-                sample: data.sample(i),
-                caption: format!("{} {:.0} %", classes[usize::from(said[i])], sure * 100.0),
-                mark: if right { Mark::Right } else { Mark::Wrong },
+impl Demo<'_> {
+    /// Trains on the digits as they are and as the camera's preparation makes them.
+    fn train(&mut self, epochs: usize) -> Result<Model> {
+        let settings = Settings {
+            epochs,
+            rate: 4e-3,
+            schedule: Schedule::OneCycle { warmup: 0.3 },
+            threads: self.threads,
+            ..Settings::default()
+        };
+        let classes = self.data.train.classes().len();
+        let model = ModelSpec::preset("mlp").expect("comes with teff").build(
+            self.data.train.shape(),
+            classes,
+            settings.seed,
+        )?;
+        let (data, threads) = (&self.data.train, self.threads);
+        let train = self.times.of("put digits before a camera", || Ok(with_seen(data, SEEN, settings.seed, threads)?))?;
+        self.ui.note(format!(
+            "training a {} ({} parameters) on {} images, {} of them seen by a camera; batch {}, {} threads",
+            model.name,
+            grouped(model.size()),
+            grouped(train.len()),
+            grouped(train.len() - data.len()),
+            settings.batch,
+            settings.threads
+        ));
+        let mut trainer = Trainer::new(&model, &train, settings)?;
+        let checkpoint = self.out.join("model.checkpoint.safetensors");
+        let save = Save { path: &checkpoint, every_epoch: false };
+        let (stop, ui) = (&self.stop, self.ui);
+        let shown = Loop {
+            label: "epoch",
+            epochs,
+            save: &save,
+            beside: Default::default(),
+            stop,
+            ui,
+            after: &nothing,
+        };
+        self.times.of("train", || shown.run(&mut trainer))?;
+        Ok(model)
+    }
+
+    /// The network in floats: ONNX, C, and all test images through both executors.
+    fn compile(&mut self, model: &Model) -> Result<()> {
+        let Demo { out, data, threads, ui, times, rows, .. } = self;
+        let compiler = Toolchain::C.compiler()?;
+        let graph = model.graph(100)?;
+        let host = times.of("run the test images on the host", || Ok(predict(&graph, &data.test, *threads)?))?;
+        let onnx = out.join("model.onnx");
+        times.of("write ONNX", || write_onnx(&model.graph(1)?, false, &onnx))?;
+        let request = Request { name: "net".into(), samples: Some(&data.test), ..Request::default() };
+        let generated = times.of("ONNX to C", || generate(&onnx, &request, out, ui))?;
+        let native =
+            times.of("C to machine code", || Native::build(&generated.program, Toolchain::C, &compiler, out))?;
+        let (logits, inference) =
+            times.of("run the test images through the C", || run_c(&native, &data.test))?;
+
+        let classes = data.test.classes().len();
+        let said: Vec<u16> = logits.chunks_exact(classes).map(|l| argmax(l) as u16).collect();
+        let c = Confusion::count(data.test.labels(), &said, classes);
+        let different = said.iter().zip(&host.classes).filter(|(a, b)| a != b).count();
+        let largest = logits.iter().zip(&host.logits).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+        write(&out.join("digits.png"), &digits(&data.test, &logits, &said, &c)?)?;
+        let code = code_size(&compiler, out);
+        let budget = &generated.budget;
+        rows.extend([
+            accuracy("accuracy of the host executor", host.confusion(&data.test).accuracy(), "host_accuracy"),
+            accuracy("accuracy of the compiled C", c.accuracy(), "c_accuracy"),
+            row(
+                "test images they class differently",
+                format!("{different} of {}", grouped(data.test.len())),
+                "different",
+                different,
+            ),
+            row("largest difference of an output", format!("{largest:.1e}"), "largest_difference", largest),
+            bytes("flash for weights", budget.flash_weights, "flash_weights"),
+            match code {
+                Some(code) => bytes("code on this machine", code, "code"),
+                None => row("code on this machine", "unknown", "code", Json::Null),
+            },
+            bytes("RAM", budget.ram_arena, "ram"),
+            row("multiply-accumulates", grouped(budget.macs as usize), "macs", budget.macs),
+            row(
+                "one inference of the C on this machine",
+                duration(inference),
+                "inference_seconds",
+                inference.as_secs_f64(),
+            ),
+        ]);
+        if different > 0 || largest > 1e-4 {
+            return Err(Failure::new(format!(
+                "the compiled C and the host executor disagree: {different} images classed differently, outputs up to {largest:.1e} \
+                 apart; this is a defect of teff"
+            )));
+        }
+        Ok(())
+    }
+
+    /// The network in integers, as ONNX with 8-bit ends.
+    fn quantise(&mut self, graph: &Graph) -> Result<PathBuf> {
+        let Demo { out, data, threads, stop, times, rows, .. } = self;
+        let settings = teff::quantize::Settings {
+            interface: Interface::Int8,
+            threads: *threads,
+            ..teff::quantize::Settings::default()
+        };
+        let done = times.of("quantise", || {
+            let done = quantize(graph, &data.train, &settings, &mut |_, _, _| {
+                if stop.is_asked() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            });
+            match done {
+                Err(Error::Stopped) => Err(Failure::stopped("stopped")),
+                done => Ok(done?),
             }
-        })
-        .collect();
-    let title = format!("what the compiled C says: {} right", percent(c.accuracy()));
-    Ok(contact_sheet(&title, &tiles, data.shape(), 5)?)
+        })?;
+        let float_ends = rewrite(&done.network, &done.scheme, Interface::Float)?;
+        let after = predict(&float_ends, &data.test, *threads)?.confusion(&data.test);
+        let file = out.join("model8.onnx");
+        write(&file, &teff::onnx::write(&done.graph, &WriteOptions::default())?)?;
+        rows.push(accuracy("accuracy in 8-bit integers", after.accuracy(), "int8_accuracy"));
+        Ok(file)
+    }
+
+    /// The board: its firmware, and digits before its camera.
+    fn board(&mut self, model: &Path) -> Result<Shown> {
+        let Demo { out, data, stop, ui, times, rows, .. } = self;
+        let built = times.of("build the firmware", || board::firmware(model, data, out, stop, ui))?;
+        let shown = times.of("run it on the simulated board", || board::run(built, &data.test, out, stop, ui))?;
+        let (usage, count) = (&shown.built.usage, shown.digits.len());
+        let language = match shown.built.language {
+            Language::C => "C",
+            Language::Rust => "Rust",
+        };
+        let ms = |us: f64| format!("{:.1} ms", us / 1e3);
+        let cycles = |us: f64| (us * BOARD_MHZ) as u64;
+        let (prepare, infer) = (shown.mean(|d| d.prepare_us), shown.mean(|d| d.infer_us));
+        let timed = |us: f64| format!("{} ({} cycles)", ms(us), grouped(cycles(us) as usize));
+        rows.extend([
+            bytes("flash of the firmware", usage.flash, "board_flash"),
+            bytes("RAM of the firmware", usage.ram, "board_ram"),
+            row(
+                "digits that the board reads right",
+                format!("{} of {count}, network in {language}", shown.right()),
+                "board_right",
+                shown.right(),
+            ),
+            row("frames a second on its display", format!("{:.1}", shown.feed), "board_feed", shown.feed),
+            row(
+                "receiving a frame, beside the DMA",
+                format!("{} cycles", grouped(shown.capture_cycles as usize)),
+                "capture_cycles",
+                shown.capture_cycles,
+            ),
+            row("finding the digit, 125 MHz", timed(prepare), "prepare_cycles", cycles(prepare)),
+            row("network", timed(infer), "infer_cycles", cycles(infer)),
+        ]);
+        Ok(shown)
+    }
+
+    /// The table and the pictures.
+    fn finish(self, shown: Option<&Shown>) -> Result<()> {
+        let Demo { out, ui, times, rows, .. } = self;
+        let picture = out.join("digits.png");
+        let mut text: Vec<Vec<String>> = rows.iter().map(|r| vec![r.what.into(), r.value.clone()]).collect();
+        text.push(vec![String::new()]);
+        text.extend(times.0.iter().map(|(step, time)| vec![step.to_string(), duration(*time)]));
+        let mut text =
+            format!("\n{}\nThe 25 digits in {} show what the C said.", table(&text), picture.display());
+        let mut result: serde_json::Map<String, Json> =
+            rows.into_iter().map(|r| (r.key.to_string(), r.json)).collect();
+        result.insert("picture".into(), json!(picture));
+        if let Some(shown) = shown {
+            text += &format!(
+                "\nThe board's display with each digit is in {}, as a film in {}. Its firmware is {}: teff flash puts it onto a board.",
+                shown.picture.display(),
+                shown.film.display(),
+                shown.built.uf2.display()
+            );
+            result.insert("board_digits".into(), shown.digits.iter().map(|d| json!([d.is, d.said])).collect());
+            result.insert("board_picture".into(), json!(shown.picture));
+            result.insert("board_film".into(), json!(shown.film));
+            result.insert("firmware".into(), json!(shown.built.uf2));
+        }
+        let seconds = times.0.iter().map(|(s, t)| (s.to_string(), json!(t.as_secs_f64())));
+        result.insert("seconds".into(), Json::Object(seconds.collect()));
+        ui.result(&text, &Json::Object(result));
+        match shown {
+            Some(shown) if shown.right() * 10 < shown.digits.len() * 9 => Err(Failure::new(format!(
+                "the board read {} of {} digits right, and nine of ten are expected; see {}",
+                shown.right(),
+                shown.digits.len(),
+                shown.picture.display()
+            ))),
+            Some(_) | None => Ok(()),
+        }
+    }
 }

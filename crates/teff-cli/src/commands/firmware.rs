@@ -199,7 +199,11 @@ pub(crate) fn build(request: &Request, stop: &Stop, ui: &Ui) -> Result<Built> {
         binary: BINARY,
         rust: &rust,
     };
+    // Cargo lets go of its lock before the program is read: another build would put its own there.
+    let lock = std::fs::File::create(target_dir.join("networks/lock"))?;
+    lock.lock()?;
     let bytes = build.run(stop, ui)?;
+    drop(lock);
     let elf = elf::Elf::parse(&bytes)?;
     let usage = Usage::of(&elf, &request.board)?;
     let image = uf2::uf2(&elf.image.segments);

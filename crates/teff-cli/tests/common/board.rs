@@ -68,6 +68,8 @@ pub(crate) struct Answer {
     pub(crate) picture: u32,
     pub(crate) class: Option<usize>,
     pub(crate) percent: u32,
+    pub(crate) prepare_us: u32,
+    pub(crate) infer_us: u32,
 }
 
 impl Bench {
@@ -140,8 +142,9 @@ impl Bench {
         }
         self.sim.clear_breakpoint(answered);
         self.said += &String::from_utf8_lossy(&self.sim.take_uart(0));
-        let [frame, picture, class, percent] = [0, 1, 2, 3].map(|k| self.sim.register(0, k));
-        Answer { frame, picture, class: usize::try_from(class as i32).ok(), percent }
+        let [frame, picture, class, told] = [0, 1, 2, 3].map(|k| self.sim.register(0, k));
+        let [percent, prepare_us, infer_us] = [0, 4, 8].map(|at| self.sim.read_word(told + at).unwrap());
+        Answer { frame, picture, class: usize::try_from(class as i32).ok(), percent, prepare_us, infer_us }
     }
 
     /// Bytes of the chip's memory.

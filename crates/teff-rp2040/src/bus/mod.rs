@@ -29,7 +29,7 @@ use crate::periph::watchdog::Watchdog;
 use crate::wires::Wires;
 use banks::Banks;
 use code::Code;
-use stream::{Beat, Steady};
+use stream::{Beat, Steady, Watched};
 use xip::Xip;
 
 const SRAM_WORDS: usize = (map::SRAM_SIZE / 4) as usize;
@@ -96,6 +96,8 @@ pub(crate) struct Bus {
     beats: [Option<Beat>; 2],
     /// The line that is being sent goes on as known.
     steady: Option<Steady>,
+    /// What is being learned about it.
+    watched: Option<Watched>,
 }
 
 impl Bus {
@@ -142,6 +144,7 @@ impl Bus {
             shortcuts: true,
             beats: [None; 2],
             steady: None,
+            watched: None,
         }
     }
 
@@ -175,7 +178,8 @@ impl Bus {
         for bit in 0..25 {
             self.reset_subsystem(bit, now);
         }
-        (self.beats, self.steady) = ([None; 2], None);
+        self.beats = [None; 2];
+        self.unsettle();
         self.wires.pins.power_on(now);
         self.resets = Resets::new();
         self.plain = Plain::new();

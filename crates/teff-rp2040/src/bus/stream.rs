@@ -28,6 +28,8 @@ pub(super) struct Beat {
 /// cycle before and of now; the machine; and the pins that move.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 struct State {
+    /// The PIO block.
+    block: usize,
     levels: [u32; 3],
     posture: Posture,
     moving: u32,
@@ -78,7 +80,8 @@ impl Steady {
 }
 
 /// The period that is being watched, to learn its beat.
-struct Watched {
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Watched {
     begin: u64,
     from: State,
     input: Option<Input>,
@@ -90,7 +93,7 @@ impl Bus {
     /// Something may have changed that the known course of a line rests on.
     #[inline]
     pub(super) fn unsettle(&mut self) {
-        self.steady = None;
+        (self.steady, self.watched) = (None, None);
     }
 
     /// Handles the events of camera and PIO up to `now`, as far as the short cut goes.
@@ -121,25 +124,26 @@ impl Bus {
         let Some(receiver) = self.pios[block].receiver(moving, line.data_mask()) else { return false };
         let pins = &mut self.wires.pins;
         let mut course = Course {
+            block,
             levels: [pins.synchronised(first), pins.synchronised(first + 1)],
             pins,
             line,
             receiver,
-            beat: self.beats[block],
+            beat: &mut self.beats[block],
             next: steady.and_then(|steady| steady.next),
             settled: steady.is_some(),
             origin: steady.map_or(0, |steady| steady.origin),
-            watched: None,
+            watched: &mut self.watched,
             rose: 0,
             fell: 0,
         };
         let pushed = course.run(first, stop);
         let Course { receiver, line, rose, fell, next, settled, beat, origin, .. } = course;
+        let beat = *beat;
         let (due, machine) = (receiver.due, receiver.index);
         let input = beat.and_then(|beat| beat.input);
         let left = receiver.inputs_to_push(input.map_or(0, |input| input.count));
         receiver.leave();
-        self.beats[block] = beat;
         self.wires.sched.set(Event::Board, Some(line.due()));
         let (bits, cycles) = (line.bits(), line.cycles());
         self.wires.sched.set(event, (due != NEVER).then_some(due));
@@ -174,16 +178,17 @@ enum Pushed {
 
 /// A stretch of a line.
 struct Course<'a> {
+    block: usize,
     pins: &'a mut crate::pins::Pins,
     line: Line<'a>,
     receiver: Receiver<'a>,
-    beat: Option<Beat>,
+    beat: &'a mut Option<Beat>,
     /// The two flip-flops of the synchronisers: what a reader sees now, and what it sees in the next cycle.
     levels: [u32; 2],
     next: Option<(u64, u64)>,
     settled: bool,
     origin: u64,
-    watched: Option<Watched>,
+    watched: &'a mut Option<Watched>,
     rose: u32,
     fell: u32,
 }
@@ -230,13 +235,14 @@ impl Course<'_> {
 
     fn unknown(&mut self) -> Pushed {
         self.settled = false;
+        *self.watched = None;
         Pushed::Unknown
     }
 
     /// Something happens in cycle `at`.
     #[inline]
     fn note_act(&mut self, at: u64) {
-        if let Some(watched) = &mut self.watched {
+        if let Some(watched) = self.watched {
             watched.acts |= 1 << ((at - watched.begin) % 64);
         }
     }
@@ -249,7 +255,7 @@ impl Course<'_> {
         } else {
             self.settled = false;
         }
-        if let Some(watched) = &mut self.watched {
+        if let Some(watched) = self.watched {
             let after = at - watched.begin;
             let rest = self.levels[0] & !self.line.data_mask();
             watched.input = Some(Input { after, count, lag: u64::from(after < 2), rest });
@@ -263,6 +269,7 @@ impl Course<'_> {
         let data = self.line.data_mask();
         let cycles = self.line.cycles();
         let from = State {
+            block: self.block,
             levels: [self.levels[0], self.levels[1], self.pins.input()].map(|level| level & !data),
             posture: self.receiver.posture(at),
             moving: self.line.moving(),
@@ -274,11 +281,11 @@ impl Course<'_> {
             && watched.inputs <= 1
             && cycles <= LONGEST
         {
-            self.beat = Some(Beat { from, input: watched.input, acts: watched.acts });
+            *self.beat = Some(Beat { from, input: watched.input, acts: watched.acts });
         }
         let Some(beat) = self.beat.filter(|beat| beat.from == from && self.line.even()) else {
             self.settled = false;
-            self.watched = Some(Watched { begin: at, from, input: None, inputs: 0, acts: 0 });
+            *self.watched = Some(Watched { begin: at, from, input: None, inputs: 0, acts: 0 });
             return 0;
         };
         self.settled = true;

@@ -74,15 +74,18 @@ impl Dma {
     }
 
     fn update(&mut self, now: u64, wires: &mut Wires) {
-        self.active = self.channels.iter().any(|c| c.busy);
+        let (mut active, mut wanted) = (false, 0);
+        for channel in &self.channels {
+            active |= channel.busy;
+            wanted |= u64::from(channel.busy && channel.ctrl & EN != 0) << channel.treq();
+        }
+        (self.active, wires.dreq_wanted) = (active, wanted);
         for i in 0..2 {
             let status = self.raised & self.enable[i] | self.force[i];
             wires.set_irq(irq::DMA_0 + i as u32, status != 0);
         }
-        wires.dreq_wanted =
-            self.channels.iter().filter(|c| c.busy && c.ctrl & EN != 0).fold(0, |w, c| w | 1 << c.treq());
-        let paced = wires.dreq_wanted >> TIMER0 & 15 != 0;
-        if paced || self.pick(wires.dreq() | 1 << PERMANENT).is_some() {
+        let paced = wanted >> TIMER0 & 15 != 0;
+        if paced || wanted & (wires.dreq() | 1 << PERMANENT) != 0 {
             wires.sched.no_later(Event::Dma, self.free_at.max(now + 1));
         }
     }
@@ -93,7 +96,7 @@ impl Dma {
         for (i, c) in self.channels.iter().enumerate() {
             if c.busy && c.ctrl & EN != 0 && requests >> c.treq() & 1 != 0 {
                 ready |= 1 << i;
-                high |= (c.ctrl / HIGH_PRIORITY & 1) << i;
+                high |= u32::from(c.ctrl & HIGH_PRIORITY != 0) << i;
             }
         }
         let chosen = if high != 0 { high } else { ready };

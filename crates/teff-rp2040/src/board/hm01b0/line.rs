@@ -88,7 +88,7 @@ impl Line<'_> {
     /// The period that begins with the next edge, if that is a falling one within the line.
     #[inline(always)]
     pub(crate) fn falls(&self) -> Option<u64> {
-        (*self.half % 2 == 0 && *self.half < self.active).then_some(*self.half / 2)
+        (self.half.is_multiple_of(2) && *self.half < self.active).then_some(*self.half / 2)
     }
 
     /// What the data pins carry during period `bit`.

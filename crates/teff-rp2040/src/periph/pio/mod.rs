@@ -20,6 +20,9 @@ use machine::NOT_DUE;
 use outlook::Outlook;
 pub(crate) use receiver::{Posture, Receiver};
 
+/// Every machine of a block, as bits.
+const ALL: u32 = 15;
+
 #[derive(Clone, Debug)]
 pub(crate) struct Pio {
     id: usize,
@@ -159,10 +162,13 @@ impl Pio {
 
     /// Sets interrupts and data requests of the machines in `which`, and plans the next cycle.
     fn update(&mut self, which: u32, now: u64, wires: &mut Wires) {
-        let raw = self.raw();
-        for line in 0..2 {
-            let high = raw & self.enable[line] | self.force[line] != 0;
-            wires.set_irq(irq::PIO0_0 + (2 * self.id + line) as u32, high);
+        // With no interrupt enabled the lines are low since that was written, when all machines were looked at.
+        if which == ALL || self.enable != [0; 2] || self.force != [0; 2] {
+            let raw = self.raw();
+            for line in 0..2 {
+                let high = raw & self.enable[line] | self.force[line] != 0;
+                wires.set_irq(irq::PIO0_0 + (2 * self.id + line) as u32, high);
+            }
         }
         let base = 8 * self.id as u32;
         for i in (0..4).filter(|i| which >> i & 1 != 0) {
@@ -255,7 +261,7 @@ impl Pio {
             0x130 | 0x13c => self.force[(reg == 0x13c) as usize] = value & 0xfff,
             _ => {} // read-only
         }
-        self.update(15, now, wires);
+        self.update(ALL, now, wires);
     }
 
     /// CTRL: enables, then restarts (3.7).

@@ -1,0 +1,58 @@
+//! The part of the demo on this machine: the compiled C, its size, and a picture of what it says.
+
+use super::percent;
+use crate::failure::Result;
+use crate::native::Native;
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+use teff::data::{Dataset, Mark, Tile, contact_sheet};
+use teff::metrics::Confusion;
+
+/// The outputs of the compiled C on every sample, and the mean time of one.
+pub(super) fn run_c(native: &Native, data: &Dataset) -> Result<(Vec<f32>, Duration)> {
+    let mut image = vec![0.0f32; data.sample_len()];
+    let (bytes, time) = native.run(data.len(), move |i| {
+        data.gather(&[i], &mut image);
+        image.iter().flat_map(|x| x.to_ne_bytes()).collect()
+    })?;
+    let float = |b: &[u8]| f32::from_ne_bytes(b.try_into().expect("4 bytes"));
+    Ok((bytes.chunks_exact(4).map(float).collect(), time))
+}
+
+/// Bytes of machine code that `net.c` compiles to here, if `size` is there to tell.
+pub(super) fn code_size(compiler: &str, folder: &Path) -> Option<usize> {
+    let object = ["-std=c99", "-O2", "-c", "-o", "net.o", "net.c"];
+    let built = Command::new(compiler).current_dir(folder).args(object).status().ok()?;
+    let size = Command::new("size").current_dir(folder).args(["-A", "net.o"]).output().ok()?;
+    let _ = std::fs::remove_file(folder.join("net.o"));
+    if !built.success() {
+        return None;
+    }
+    let text = String::from_utf8(size.stdout).ok()?;
+    let sections = text.lines().map(|l| l.split_whitespace().collect::<Vec<_>>());
+    let code = sections
+        .filter(|s| s.len() >= 2 && s[0].starts_with(".text"))
+        .filter_map(|s| s[1].parse::<usize>().ok());
+    Some(code.sum())
+}
+
+/// The first 25 test images and what the C said of them.
+pub(super) fn digits(data: &Dataset, logits: &[f32], said: &[u16], c: &Confusion) -> Result<Vec<u8>> {
+    let classes = data.classes();
+    let tiles: Vec<Tile> = (0..25.min(data.len()))
+        .map(|i| {
+            let all = &logits[i * classes.len()..(i + 1) * classes.len()];
+            let top = all[usize::from(said[i])];
+            let sure = 1.0 / all.iter().map(|&x| f64::from(x - top).exp()).sum::<f64>();
+            let right = said[i] == data.labels()[i];
+            Tile {
+                sample: data.sample(i),
+                caption: format!("{} {:.0} %", classes[usize::from(said[i])], sure * 100.0),
+                mark: if right { Mark::Right } else { Mark::Wrong },
+            }
+        })
+        .collect();
+    let title = format!("what the compiled C says: {} right", percent(c.accuracy()));
+    Ok(contact_sheet(&title, &tiles, data.shape(), 5)?)
+}
