@@ -21,6 +21,7 @@ fn network_only(folder: &Path, options: &[&str]) -> String {
     String::from_utf8(out.stdout).unwrap()
 }
 
+/// The names of the files in a folder, in order.
 fn names(folder: &Path) -> Vec<String> {
     let mut names: Vec<String> =
         folder.read_dir().unwrap().map(|f| f.unwrap().file_name().into_string().unwrap()).collect();
@@ -62,4 +63,16 @@ fn each_language_describes_the_network_alike() {
     assert_eq!(names(&rust), ["net.rs", "network.rs"]);
     let description = |folder: &Path| std::fs::read_to_string(folder.join("network.rs")).unwrap();
     assert_eq!(description(&c), description(&rust));
+}
+
+#[test]
+fn weights_stay_in_flash_when_no_ram_is_given_to_them() {
+    let folder = Folder::new("firmware-default-flash");
+    let source = |name: &str, options: &[&str]| {
+        network_only(&folder.path(name), &[&["--language", "c"], options].concat());
+        std::fs::read_to_string(folder.path(name).join("net.c")).unwrap()
+    };
+    let (all, none) = (source("all", &[]), source("none", &["--sram-tables", "0"]));
+    assert_eq!(all, source("some", &["--sram-tables", "64K"]), "they are fewer than that");
+    assert_ne!(all, none);
 }

@@ -54,7 +54,8 @@ fn network() -> [Arg; 5] {
             .help("What the classes are called, in the order of the outputs: a list, or a file with one a line; numbers unless given"),
         path("data", "DATASET", "Take the names of the classes from this data set, and let its samples show which weights are needed most")
             .conflicts_with("labels"),
-        crate::args::limit("sram-tables", "Copy this many bytes of weights to RAM at start, those whose reading from flash costs most; what is left of RAM unless given"),
+        crate::args::limit("sram-tables", "Copy this many bytes of weights to RAM at start, those whose reading from flash costs most, or 0; what is left of RAM unless given")
+            .value_parser(|text: &str| if text == "0" { Ok(0) } else { crate::args::bytes(text) }),
         Arg::new("prepare")
             .long("prepare")
             .help("How a camera picture becomes the input: a digit that is located and centred as in MNIST (for 28x28x1, unless given), or the whole image scaled")
