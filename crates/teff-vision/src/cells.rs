@@ -5,6 +5,12 @@ use crate::Grey;
 /// Most cells in a row and in a column: a frame of 162x162 in cells of 2x2 pixels.
 pub(crate) const SIDE: usize = 81;
 
+/// Longest side of a frame: the full field of the HM01B0, in cells of 4x4 pixels.
+pub(crate) const MOST: usize = 4 * SIDE;
+
+/// The bit of a cell that says, once strokes have been chosen, that it belongs to them. A grey level is no loss by then.
+pub(crate) const MARK: u8 = 1;
+
 /// Means of square cells of the frame, row by row, without gaps between rows.
 pub(crate) struct Cells {
     pub(crate) values: [u8; SIDE * SIDE],
@@ -35,6 +41,11 @@ impl Cells {
                 size => average(frame, y * size, size, out),
             }
         }
+    }
+
+    /// The cells as a picture of its own.
+    pub(crate) fn as_frame(&self) -> Grey<'_> {
+        Grey::new(&self.values[..self.width * self.height], self.width, self.height)
     }
 
     /// A row of cells.
@@ -83,6 +94,8 @@ mod tests {
         let cells = taken(324, 200, |x, y| if x < 4 && y < 4 { (x + 4 * y) as u8 } else { 9 });
         assert_eq!((cells.width, cells.height, cells.size), (81, 50, 4));
         assert_eq!((cells.row(0)[0], cells.row(0)[1]), (8, 9));
+        let cells = taken(325, 200, |_, _| 5);
+        assert_eq!((cells.width, cells.height, cells.size), (65, 40, 5));
         let cells = taken(30, 7, |x, _| x as u8);
         assert_eq!((cells.width, cells.height, cells.size), (30, 7, 1));
         assert_eq!(cells.row(6)[29], 29);
