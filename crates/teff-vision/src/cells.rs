@@ -22,7 +22,8 @@ pub(crate) struct Cells {
 
 impl Cells {
     pub(crate) const fn new() -> Cells {
-        Cells { values: [0; SIDE * SIDE], width: 0, height: 0, size: 1 }
+        // All zero, so that a static one takes no flash.
+        Cells { values: [0; SIDE * SIDE], width: 0, height: 0, size: 0 }
     }
 
     /// Averages the frame in the smallest cells that it takes no more than 81x81 of. Pixels on the right and below that do
