@@ -5,6 +5,12 @@ use crate::Grey;
 /// Most cells in a row and in a column: a frame of 162x162 in cells of 2x2 pixels.
 pub(crate) const SIDE: usize = 81;
 
+/// Longest side of a frame: the full field of the HM01B0, in cells of 4x4 pixels.
+pub(crate) const MOST: usize = 4 * SIDE;
+
+/// The bit of a cell that says, once strokes have been chosen, that it belongs to them. A grey level is no loss by then.
+pub(crate) const MARK: u8 = 1;
+
 /// Means of square cells of the frame, row by row, without gaps between rows.
 pub(crate) struct Cells {
     pub(crate) values: [u8; SIDE * SIDE],
@@ -16,7 +22,8 @@ pub(crate) struct Cells {
 
 impl Cells {
     pub(crate) const fn new() -> Cells {
-        Cells { values: [0; SIDE * SIDE], width: 0, height: 0, size: 1 }
+        // All zero, so that a static one takes no flash.
+        Cells { values: [0; SIDE * SIDE], width: 0, height: 0, size: 0 }
     }
 
     /// Averages the frame in the smallest cells that it takes no more than 81x81 of. Pixels on the right and below that do
@@ -35,6 +42,11 @@ impl Cells {
                 size => average(frame, y * size, size, out),
             }
         }
+    }
+
+    /// The cells as a picture of its own.
+    pub(crate) fn as_frame(&self) -> Grey<'_> {
+        Grey::new(&self.values[..self.width * self.height], self.width, self.height)
     }
 
     /// A row of cells.
@@ -83,6 +95,8 @@ mod tests {
         let cells = taken(324, 200, |x, y| if x < 4 && y < 4 { (x + 4 * y) as u8 } else { 9 });
         assert_eq!((cells.width, cells.height, cells.size), (81, 50, 4));
         assert_eq!((cells.row(0)[0], cells.row(0)[1]), (8, 9));
+        let cells = taken(325, 200, |_, _| 5);
+        assert_eq!((cells.width, cells.height, cells.size), (65, 40, 5));
         let cells = taken(30, 7, |x, _| x as u8);
         assert_eq!((cells.width, cells.height, cells.size), (30, 7, 1));
         assert_eq!(cells.row(6)[29], 29);

@@ -1,7 +1,7 @@
 //! The digit's pixels, drawn as MNIST draws: strokes cleared of noise and lighting, set upright, the long side made 20 pixels
 //! by averaging areas, the centre of mass put in the middle.
 
-use crate::cells::{Cells, SIDE};
+use crate::cells::{Cells, MARK, MOST, SIDE};
 use crate::components::Region;
 use crate::envelope::Envelope;
 use crate::find::Polarity;
@@ -12,11 +12,18 @@ const PICTURE: usize = 28;
 const BOX: i64 = 20;
 
 /// Where black ends and white begins, in 256ths of the strokes' mean difference from their ground.
-const BLACK: u32 = 115;
-const WHITE: u32 = 282;
+const BLACK: u32 = 102;
+const WHITE: u32 = 218;
 
 /// Steepest slant that is taken out: a shift of so many 65536ths of a pixel from row to row.
 const SLANT: i64 = 65536 * 6 / 10;
+
+/// A digit this many cells long is drawn from cells, not from pixels: each pixel of the picture still covers 1.8 of them
+/// each way, as it covers 1.7 pixels of the smallest digit.
+const LARGE: u32 = 36;
+
+/// Rows of cells at each end of a digit in which its first and last row of pixels are looked for.
+const ENDS: usize = 4;
 
 /// What strokes are drawn on, and whether they are darker or lighter.
 pub(crate) struct Ground<'a> {
@@ -24,12 +31,12 @@ pub(crate) struct Ground<'a> {
     pub(crate) polarity: Polarity,
 }
 
-/// Draws the strokes in `region` under the mask, and says which pixels they span. `None` if nothing is left of them.
+/// Draws the strokes in `region` that are marked, and says which pixels they span. `None` if nothing is left of them.
 ///
 /// The region keeps a cell off the edges of the frame.
 pub(crate) fn draw(
     frame: &Grey,
-    mask: &Cells,
+    cells: &Cells,
     ground: &Ground,
     region: &Region,
     image: &mut [u8; PICTURE * PICTURE],
@@ -37,70 +44,124 @@ pub(crate) fn draw(
     let mean = region.contrast / u32::from(region.cells);
     let black = (mean * BLACK) >> 8;
     let gain = 255 * 256 / ((mean * (WHITE - BLACK)) >> 8).max(1);
-    let strokes = Strokes { frame, mask, ground, region, black: black as i32, gain };
+    let mut tones = [0; 256];
+    for (difference, tone) in (0u32..).zip(&mut tones) {
+        *tone = ((difference.saturating_sub(black) * gain) >> 8).min(255) as u8;
+    }
+    let coarse = region.long() >= LARGE;
+    let (frame, size) = if coarse { (cells.as_frame(), 1) } else { (*frame, cells.size) };
+    let strokes = Strokes { frame, size, cells, ground, region, tones };
     let mut moments = Moments::default();
     strokes.trace(&mut moments);
     let map = moments.map()?;
-    let mut drawing = Drawing { map, line: [0; PICTURE], sums: [0; PICTURE * PICTURE], x: 0, y: 0 };
+    let mut drawing = Drawing { map, sums: [0; PICTURE * PICTURE] };
     strokes.trace(&mut drawing);
     for (pixel, sum) in image.iter_mut().zip(&drawing.sums) {
         *pixel = (sum >> 16).min(255) as u8;
     }
-    Some(moments.bounds())
+    Some(moments.bounds(if coarse { cells.size } else { 1 }))
 }
 
-/// Something that strokes are drawn with, row by row from the top, from left to right.
+/// Something that strokes are drawn with, row by row from the top.
 trait Pen {
-    fn begin(&mut self, y: usize);
-    /// A pixel that is not black: 1 to 255.
-    fn ink(&mut self, x: usize, value: u32);
-    fn end(&mut self);
+    /// Whether it wants row `y`; the outermost ones are at the upper or lower end of the digit.
+    fn wants(&self, y: usize, outermost: bool) -> bool;
+
+    /// Draws row `y`, whose first pixel is in column `start`; 255 is white.
+    fn row(&mut self, y: usize, start: usize, values: &[u8]);
+}
+
+/// Calls `ink` with first column, length and value of each span of white, and of each pixel between black and white, from left
+/// to right.
+#[inline(always)]
+fn spans(start: usize, values: &[u8], mut ink: impl FnMut(usize, usize, u32)) {
+    let mut at = 0;
+    while at < values.len() {
+        let (first, value) = (at, values[at]);
+        at += 1;
+        if value == 255 {
+            while at < values.len() && values[at] == 255 {
+                at += 1;
+            }
+        }
+        if value > 0 {
+            ink(start + first, at - first, u32::from(value));
+        }
+    }
+}
+
+/// Looks the tones of a row's pixels up: of marked cells, by what they differ from their ground.
+#[inline(always)]
+fn tone(
+    cells: &[u8],
+    ground: &[u8],
+    pixels: &[u8],
+    tones: &[u8; 256],
+    difference: impl Fn(u8, u8) -> u8,
+    size: usize,
+    out: &mut [u8],
+) {
+    let cells = cells.iter().zip(ground).zip(pixels.chunks_exact(size).zip(out.chunks_exact_mut(size)));
+    for ((&mine, &ground), (pixels, out)) in cells {
+        if mine & MARK == 0 {
+            out.fill(0);
+            continue;
+        }
+        for (out, &pixel) in out.iter_mut().zip(pixels) {
+            *out = tones[usize::from(difference(ground, pixel))];
+        }
+    }
 }
 
 /// The strokes of the chosen regions, as white on black.
 struct Strokes<'a> {
-    frame: &'a Grey<'a>,
-    /// 1 where a cell belongs to the digit or is next to it.
-    mask: &'a Cells,
+    /// The picture that the digit is taken from, so many pixels to a side of a cell.
+    frame: Grey<'a>,
+    size: usize,
+    /// Marked where they belong to the digit or are next to it.
+    cells: &'a Cells,
     ground: &'a Ground<'a>,
     region: &'a Region,
-    /// The difference from the ground that is still black.
-    black: i32,
-    /// 255 over what lies between black and white, in 256ths.
-    gain: u32,
+    /// What each difference from the ground is drawn as.
+    tones: [u8; 256],
 }
 
 impl Strokes<'_> {
     fn trace(&self, pen: &mut impl Pen) {
-        let (size, dark) = (self.mask.size, self.ground.polarity == Polarity::Dark);
+        let size = self.size;
         let columns = usize::from(self.region.left) - 1..usize::from(self.region.right) + 2;
-        let mut ground = [0; SIDE];
-        for cy in usize::from(self.region.top) - 1..usize::from(self.region.bottom) + 2 {
+        let (mut ground, mut line) = ([0; SIDE], [0; MOST]);
+        let line = &mut line[..columns.len() * size];
+        let rows = usize::from(self.region.top) - 1..usize::from(self.region.bottom) + 2;
+        for cy in rows.clone() {
+            let outermost = cy < rows.start + ENDS || cy + ENDS >= rows.end;
             match self.ground.polarity {
                 Polarity::Dark => self.ground.envelope.light(cy, &mut ground),
                 Polarity::Light => self.ground.envelope.dark(cy, &mut ground),
             }
-            let cells = self.mask.row(cy)[columns.clone()].iter().zip(&ground[columns.clone()]);
             for y in cy * size..(cy + 1) * size {
-                pen.begin(y);
-                let line = &self.frame.row(y)[columns.start * size..columns.end * size];
-                for ((cx, (&mine, &ground)), pixels) in
-                    columns.clone().zip(cells.clone()).zip(line.chunks_exact(size))
-                {
-                    if mine == 0 {
-                        continue;
-                    }
-                    let ground = i32::from(ground);
-                    for (x, &pixel) in (cx * size..).zip(pixels) {
-                        let pixel = i32::from(pixel);
-                        let above = if dark { ground - pixel } else { pixel - ground } - self.black;
-                        if above > 0 {
-                            pen.ink(x, ((above as u32 * self.gain) >> 8).clamp(1, 255));
-                        }
-                    }
+                if !pen.wants(y, outermost) {
+                    continue;
                 }
-                pen.end();
+                let pixels = &self.frame.row(y)[columns.start * size..columns.end * size];
+                self.line(&self.cells.row(cy)[columns.clone()], &ground[columns.clone()], pixels, line);
+                pen.row(y, columns.start * size, line);
             }
+        }
+    }
+
+    /// A row's tones. The usual sizes of cells are spelled out, so that there is no inner loop.
+    fn line(&self, cells: &[u8], ground: &[u8], pixels: &[u8], out: &mut [u8]) {
+        let tones = &self.tones;
+        let below = |ground: u8, pixel: u8| ground.saturating_sub(pixel);
+        let above = |ground: u8, pixel: u8| pixel.saturating_sub(ground);
+        match (self.ground.polarity, self.size) {
+            (Polarity::Dark, 1) => tone(cells, ground, pixels, tones, below, 1, out),
+            (Polarity::Light, 1) => tone(cells, ground, pixels, tones, above, 1, out),
+            (Polarity::Dark, 2) => tone(cells, ground, pixels, tones, below, 2, out),
+            (Polarity::Light, 2) => tone(cells, ground, pixels, tones, above, 2, out),
+            (Polarity::Dark, size) => tone(cells, ground, pixels, tones, below, size, out),
+            (Polarity::Light, size) => tone(cells, ground, pixels, tones, above, size, out),
         }
     }
 }
@@ -108,9 +169,6 @@ impl Strokes<'_> {
 /// How much ink there is, and where. Sums over a row fit 32 bits, those over the digit may not.
 #[derive(Default)]
 struct Moments {
-    y: u32,
-    row: u32,
-    row_x: u32,
     mass: u64,
     x: u64,
     yy: u64,
@@ -124,43 +182,54 @@ struct Moments {
 }
 
 impl Pen for Moments {
-    fn begin(&mut self, y: usize) {
-        (self.y, self.row, self.row_x) = (y as u32, 0, 0);
+    /// Every second row tells enough of where the ink is, but not where it ends.
+    fn wants(&self, y: usize, outermost: bool) -> bool {
+        outermost || y.is_multiple_of(2)
     }
 
-    #[inline(always)]
-    fn ink(&mut self, x: usize, value: u32) {
-        self.row += value;
-        self.row_x += value * x as u32;
-        if value >= 128 {
-            if self.right == 0 || x < self.left {
-                self.left = x;
+    fn row(&mut self, y: usize, start: usize, values: &[u8]) {
+        let (mut mass, mut x_sum) = (0, 0);
+        // The first column where a pixel is at least half white, and the last plus one; 0 if there is none.
+        let (mut first, mut end) = (0, 0);
+        spans(start, values, |x, length, value| {
+            mass += length as u32 * value;
+            // The sum of the columns x, x + 1, ...; twice it is even.
+            x_sum += (((2 * x + length - 1) * length) as u32 / 2) * value;
+            if value >= 128 {
+                if end == 0 {
+                    first = x;
+                }
+                end = x + length;
             }
-            self.right = self.right.max(x + 1);
-            if self.bottom == 0 {
-                self.top = self.y as usize;
+        });
+        if end != 0 {
+            if self.right == 0 {
+                (self.left, self.top) = (first, y);
             }
-            self.bottom = self.y as usize + 1;
+            self.left = self.left.min(first);
+            self.right = self.right.max(end);
+            self.bottom = y + 1;
         }
-    }
-
-    fn end(&mut self) {
-        let (y, row, row_x) = (u64::from(self.y), u64::from(self.row), u64::from(self.row_x));
-        self.mass += row;
-        self.x += row_x;
-        self.y_sum += row * y;
-        self.yy += row * y * y;
-        self.xy += row_x * y;
+        if y % 2 == 1 {
+            return;
+        }
+        let (y, mass, x_sum) = (y as u64, u64::from(mass), u64::from(x_sum));
+        self.mass += mass;
+        self.x += x_sum;
+        self.y_sum += mass * y;
+        self.yy += mass * y * y;
+        self.xy += x_sum * y;
     }
 }
 
 impl Moments {
-    fn bounds(&self) -> Bounds {
+    /// In pixels of the frame, so many to one that was looked at.
+    fn bounds(&self, size: usize) -> Bounds {
         Bounds {
-            left: self.left as u16,
-            top: self.top as u16,
-            width: (self.right - self.left) as u16,
-            height: (self.bottom - self.top) as u16,
+            left: (self.left * size) as u16,
+            top: (self.top * size) as u16,
+            width: ((self.right - self.left) * size) as u16,
+            height: ((self.bottom - self.top) * size) as u16,
         }
     }
 
@@ -172,9 +241,9 @@ impl Moments {
         let long = (self.right - self.left).max(self.bottom - self.top) as i64;
         let scale = (BOX << 16) / long;
         let mass = self.mass as i64;
-        // The centre, in 256ths of a pixel; a pixel's own is half a pixel from its edge.
+        // The centre, in 256ths of a pixel; a pixel's own is half a pixel from its edge, that of two rows a whole one.
         let centre_x = (((self.x as i64) << 8) / mass) + 128;
-        let centre_y = (((self.y_sum as i64) << 8) / mass) + 128;
+        let centre_y = (((self.y_sum as i64) << 8) / mass) + 256;
         let (mean_x, mean_y) = (self.x as i64 / mass, self.y_sum as i64 / mass);
         // Second moments about a whole pixel, then about the centre.
         let (dx, dy) = (self.x as i64 - mean_x * mass, self.y_sum as i64 - mean_y * mass);
@@ -204,33 +273,35 @@ struct Map {
 /// The picture, being filled: each pixel of the frame adds its value to what it covers.
 struct Drawing {
     map: Map,
-    /// What the present row of the frame covers of each column: 256 for a pixel's width, times values.
-    line: [u32; PICTURE],
     /// 65536 for a pixel's area, times values.
     sums: [u32; PICTURE * PICTURE],
-    /// Where the present row's first column begins, and the row itself.
-    x: i32,
-    y: i32,
 }
 
 impl Pen for Drawing {
-    fn begin(&mut self, y: usize) {
+    fn wants(&self, _: usize, _: bool) -> bool {
+        true
+    }
+
+    fn row(&mut self, y: usize, start: usize, values: &[u8]) {
         let (map, y) = (&self.map, y as i32);
-        self.x = map.x0 + y * map.shift + map.shift / 2;
-        self.y = map.y0 + y * map.scale;
-        self.line = [0; PICTURE];
-    }
-
-    #[inline(always)]
-    fn ink(&mut self, x: usize, value: u32) {
-        let start = self.x + x as i32 * self.map.scale;
-        cover(start, self.map.scale, |column, share| self.line[column] += share * value);
-    }
-
-    fn end(&mut self) {
-        let (sums, line) = (&mut self.sums, &self.line);
-        cover(self.y, self.map.scale, |row, share| {
-            for (sum, value) in sums[row * PICTURE..][..PICTURE].iter_mut().zip(line) {
+        let (scale, left) = (map.scale, map.x0 + y * map.shift + map.shift / 2);
+        // What this row covers of each column: 256 for a pixel's width, times values.
+        let mut across = [0u32; PICTURE];
+        spans(start, values, |x, length, value| {
+            let (begin, length) = (left + x as i32 * scale, length as i32 * scale);
+            let (from, to) = (begin >> 8, (begin + length) >> 8);
+            let column = from >> 8;
+            // Single pixels lie mostly within one column.
+            if to <= (column + 1) << 8 {
+                if let Some(sum) = across.get_mut(column as usize) {
+                    *sum += (to - from) as u32 * value;
+                }
+            } else {
+                cover(begin, length, |column, share| across[column] += share * value);
+            }
+        });
+        cover(map.y0 + y * scale, scale, |row, share| {
+            for (sum, value) in self.sums[row * PICTURE..][..PICTURE].iter_mut().zip(&across) {
                 *sum += share * value;
             }
         });

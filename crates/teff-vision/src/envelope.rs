@@ -19,12 +19,24 @@ const REACH: usize = 3;
 const MARGIN: usize = 2;
 
 type Plane = [u8; (BLOCKS + 2 * MARGIN) * (BLOCKS + 2 * MARGIN)];
-type Pick = fn(u8, u8) -> u8;
+
+/// Grey levels that a stroke differs from its ground by at least: four times the noise that is expected of a cell.
+const LEAST: u32 = 8;
+/// Share, in 256ths, of the difference between light and dark ground that it differs from its own by at least.
+const SHARE: u32 = 77;
+
+/// What a stroke differs from its ground by at least.
+pub(crate) fn threshold(light: u8, dark: u8) -> u8 {
+    LEAST.max((u32::from(light.saturating_sub(dark)) * SHARE) >> 8) as u8
+}
 
 /// Light and dark ground.
 pub(crate) struct Envelope {
     light: Plane,
     dark: Plane,
+    /// What cells of dark strokes are below, and those of light strokes above.
+    below: Plane,
+    above: Plane,
     spare: Plane,
     width: usize,
     height: usize,
@@ -36,7 +48,7 @@ pub(crate) type Row = [u8; SIDE];
 impl Envelope {
     pub(crate) const fn new() -> Envelope {
         let plane = [0; (BLOCKS + 2 * MARGIN) * (BLOCKS + 2 * MARGIN)];
-        Envelope { light: plane, dark: plane, spare: plane, width: 0, height: 0 }
+        Envelope { light: plane, dark: plane, below: plane, above: plane, spare: plane, width: 0, height: 0 }
     }
 
     /// Estimates both grounds. There must be a block at least: 4x4 cells.
@@ -52,8 +64,20 @@ impl Envelope {
         }
         self.dark = self.light;
         let size = (self.width, self.height);
-        open_or_close(&mut self.light, &mut self.spare, size, u8::max, u8::min);
-        open_or_close(&mut self.dark, &mut self.spare, size, u8::min, u8::max);
+        open_or_close(&mut self.light, &mut self.spare, size, Extreme::Most, Extreme::Least);
+        open_or_close(&mut self.dark, &mut self.spare, size, Extreme::Least, Extreme::Most);
+        for i in 0..self.width * self.height {
+            let (light, dark) = (self.light[i], self.dark[i]);
+            let threshold = threshold(light, dark);
+            (self.below[i], self.above[i]) =
+                (light.saturating_sub(threshold), dark.saturating_add(threshold));
+        }
+    }
+
+    /// For a row of cells, what those of dark strokes are below, and what those of light strokes are above.
+    pub(crate) fn limits(&self, y: usize, below: &mut Row, above: &mut Row) {
+        interpolate(&self.below, (self.width, self.height), y, below);
+        interpolate(&self.above, (self.width, self.height), y, above);
     }
 
     /// The light ground under a row of cells.
@@ -79,25 +103,59 @@ fn open_or_close(
     plane: &mut Plane,
     spare: &mut Plane,
     (width, height): (usize, usize),
-    first: Pick,
-    second: Pick,
+    first: Extreme,
+    second: Extreme,
 ) {
     let grown = (width + 2 * MARGIN, height + 2 * MARGIN);
-    slide(plane, spare, width, height, grown.0, first);
-    slide(spare, plane, height, grown.0, grown.1, first);
-    slide(plane, spare, grown.0, grown.1, width, second);
-    slide(spare, plane, grown.1, width, height, second);
+    slide(plane, spare, (width, height), grown.0, first);
+    slide(spare, plane, (height, grown.0), grown.1, first);
+    slide(plane, spare, grown, width, second);
+    slide(spare, plane, (grown.1, width), height, second);
 }
 
-/// The extreme value of windows along rows, written as columns, so that the next call does the other direction. Rows of `width`
-/// become `to_width` by windows whose middles lie beyond the edges, or lose as many.
-fn slide(from: &Plane, to: &mut Plane, width: usize, height: usize, to_width: usize, pick: Pick) {
+/// Which value of a window is taken.
+#[derive(Clone, Copy)]
+enum Extreme {
+    Least,
+    Most,
+}
+
+/// The extreme value of windows along rows, written as columns, so that the next call does the other direction. Rows become
+/// `to_width` long by windows whose middles lie beyond the edges, or lose as many.
+fn slide(from: &Plane, to: &mut Plane, size: (usize, usize), to_width: usize, which: Extreme) {
+    match which {
+        Extreme::Least => slide_by(from, to, size, to_width, 255, u8::min),
+        Extreme::Most => slide_by(from, to, size, to_width, 0, u8::max),
+    }
+}
+
+/// A row with what windows reach beyond it.
+type Line = [u8; BLOCKS + 2 * MARGIN + 2 * REACH];
+
+/// `neutral` is what `pick` never prefers.
+#[inline(always)]
+fn slide_by(
+    from: &Plane,
+    to: &mut Plane,
+    (width, height): (usize, usize),
+    to_width: usize,
+    neutral: u8,
+    pick: impl Fn(u8, u8) -> u8,
+) {
     for (y, row) in from.chunks_exact(width).take(height).enumerate() {
-        for x in 0..to_width {
-            // The middle is at x + width / 2 - to_width / 2, which may lie outside.
-            let end = (x + width / 2 + REACH + 1).saturating_sub(to_width / 2);
-            let window = &row[end.saturating_sub(2 * REACH + 1)..end.min(width)];
-            to[x * height + y] = window.iter().fold(window[0], |a, &b| pick(a, b));
+        // The first window begins so far before the row.
+        let before = REACH + to_width / 2 - width / 2;
+        let mut line: Line = [neutral; BLOCKS + 2 * MARGIN + 2 * REACH];
+        line[before..before + width].copy_from_slice(row);
+        // Each value becomes the extreme of itself and those behind it: of 2, of 4, of 7. The length is always the same, so that
+        // nothing is checked here.
+        for step in [1, 2, 3] {
+            for i in 0..line.len() - step {
+                line[i] = pick(line[i], line[i + step]);
+            }
+        }
+        for (x, &value) in line[..to_width].iter().enumerate() {
+            to[x * height + y] = value;
         }
     }
 }
@@ -114,15 +172,23 @@ fn interpolate(plane: &Plane, (width, height): (usize, usize), y: usize, out: &m
     let (above, share) = place(y, height);
     let below = (above + 1).min(height - 1);
     let (above, below) = (&plane[above * width..][..width], &plane[below * width..][..width]);
-    // One more than there are blocks, for the neighbour of the last.
-    let mut blend = [0u32; BLOCKS + 1];
-    for ((blend, &a), &b) in blend.iter_mut().zip(above).zip(below) {
-        *blend = u32::from(a) * (8 - share) + u32::from(b) * share;
+    let blend = |a: u8, b: u8| u32::from(a) * (8 - share) + u32::from(b) * share;
+    let mut left = blend(above[0], below[0]);
+    let level = |value: u32| ((value * 8 + 32) >> 6) as u8;
+    // Half a block before the first centre; then between centres, where the four cells lie at 1, 3, 5 and 7 eighths.
+    let (first, rest) = out.split_at_mut(BLOCK / 2);
+    first.fill(level(left));
+    let between = BLOCK * (width - 1);
+    for ((&a, &b), four) in above.iter().zip(below).skip(1).zip(rest.chunks_exact_mut(BLOCK)) {
+        let right = blend(a, b);
+        let (mut value, step) = (left * 7 + right + 32, (right * 2).wrapping_sub(left * 2));
+        for cell in four {
+            *cell = (value >> 6) as u8;
+            value = value.wrapping_add(step);
+        }
+        left = right;
     }
-    for (x, out) in out.iter_mut().enumerate() {
-        let (left, share) = place(x, width);
-        *out = ((blend[left] * (8 - share) + blend[left + 1] * share + 32) >> 6) as u8;
-    }
+    rest[between..].fill(level(left));
 }
 
 #[cfg(test)]

@@ -1,11 +1,11 @@
 //! The steps in order, and the memory they need.
 
 use crate::Grey;
-use crate::cells::{Cells, SIDE};
+use crate::cells::{Cells, MARK, MOST, SIDE};
 use crate::choose::{Choice, Limits, choose, stands_alone, stands_out};
 use crate::components::Components;
 use crate::draw::{Ground, draw};
-use crate::envelope::{Envelope, Row};
+use crate::envelope::{Envelope, Row, threshold};
 
 /// A rectangle in pixels of the frame.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -20,7 +20,7 @@ pub struct Bounds {
     pub height: u16,
 }
 
-/// The memory that [`find_digit`] works in: 30 kB, for frames of any size.
+/// The memory that [`find_digit`] works in: 30 kB.
 pub struct Scratch {
     cells: Cells,
     envelope: Envelope,
@@ -52,10 +52,6 @@ pub(crate) enum Polarity {
     Light,
 }
 
-/// Grey levels that a cell differs from its ground by at least: four times the noise that is expected of a cell.
-const LEAST: u32 = 8;
-/// Share, in 256ths, of the difference between light and dark ground that a cell differs from its own by at least.
-const SHARE: u32 = 77;
 /// Least cells along a side of a frame.
 const LEAST_SIDE: usize = 16;
 
@@ -64,9 +60,12 @@ const LEAST_SIDE: usize = 16;
 /// stays as it is.
 ///
 /// A digit is found if its long side takes 17 to 90 % of the frame's shorter side and it does not touch the frame's edge.
-/// Frames of any size are taken; the smaller the coarser.
+/// Frames of 16x16 to 324x324 pixels are taken, others have no digit; below 162x162 it is seen more coarsely.
 pub fn find_digit(frame: &Grey, scratch: &mut Scratch, image: &mut [u8; 784]) -> Option<Bounds> {
     let Scratch { cells, envelope, components } = scratch;
+    if frame.width.max(frame.height) > MOST {
+        return None;
+    }
     cells.take(frame);
     if cells.width.min(cells.height) < LEAST_SIDE {
         return None;
@@ -81,56 +80,50 @@ pub fn find_digit(frame: &Grey, scratch: &mut Scratch, image: &mut [u8; 784]) ->
 
 /// Sorts cells into dark strokes, light strokes and ground, and connects them.
 fn collect(cells: &Cells, envelope: &Envelope, components: &mut [Components; 2]) {
-    let (mut light, mut dark): (Row, Row) = ([0; SIDE], [0; SIDE]);
-    let [dark_strokes, light_strokes] = components;
-    dark_strokes.clear();
-    light_strokes.clear();
+    let (mut below, mut above): (Row, Row) = ([0; SIDE], [0; SIDE]);
+    let [dark, light] = components;
+    dark.clear();
+    light.clear();
     for y in 0..cells.height {
-        envelope.light(y, &mut light);
-        envelope.dark(y, &mut dark);
-        dark_strokes.next_row();
-        light_strokes.next_row();
-        let (mut dark_run, mut light_run) = (Open::NONE, Open::NONE);
-        let grounds = light.iter().zip(&dark);
-        for (x, (&cell, (&light, &dark))) in cells.row(y).iter().zip(grounds).enumerate() {
-            let (cell, light, dark) = (i32::from(cell), i32::from(light), i32::from(dark));
-            let threshold = LEAST.max(((light - dark).max(0) as u32 * SHARE) >> 8) as i32;
-            dark_run.follow(x, y, light - cell, threshold, dark_strokes);
-            light_run.follow(x, y, cell - dark, threshold, light_strokes);
-        }
-        dark_run.close(cells.width, y, dark_strokes);
-        light_run.close(cells.width, y, light_strokes);
+        envelope.limits(y, &mut below, &mut above);
+        connect(cells.row(y), y, &below, |cell, limit| limit.saturating_sub(cell), envelope, dark);
+        connect(cells.row(y), y, &above, |cell, limit| cell.saturating_sub(limit), envelope, light);
     }
 }
 
-/// A run that may go on.
-struct Open {
-    first: usize,
-    contrast: u32,
-    peak: i32,
-}
-
-impl Open {
-    const NONE: Open = Open { first: 0, contrast: 0, peak: 0 };
-
-    #[inline(always)]
-    fn follow(&mut self, x: usize, y: usize, difference: i32, threshold: i32, into: &mut Components) {
-        if difference > threshold {
-            if self.contrast == 0 {
-                self.first = x;
+/// Adds a row's runs of cells that are beyond their limits.
+#[inline(always)]
+fn connect(
+    row: &[u8],
+    y: usize,
+    limits: &Row,
+    beyond: impl Fn(u8, u8) -> u8,
+    envelope: &Envelope,
+    into: &mut Components,
+) {
+    into.next_row();
+    let limits = &limits[..row.len()];
+    let mut x = 0;
+    while x < row.len() {
+        if beyond(row[x], limits[x]) == 0 {
+            x += 1;
+            continue;
+        }
+        let (first, mut sum, mut most) = (x, 0, 0);
+        while x < row.len() {
+            let beyond = beyond(row[x], limits[x]);
+            if beyond == 0 {
+                break;
             }
-            self.contrast += difference as u32;
-            self.peak = self.peak.max(difference);
-        } else if self.contrast != 0 {
-            self.close(x, y, into);
+            sum += u32::from(beyond);
+            most = most.max(beyond);
+            x += 1;
         }
-    }
-
-    fn close(&mut self, end: usize, y: usize, into: &mut Components) {
-        if self.contrast != 0 {
-            into.push(y as u8, self.first as u8, (end - 1) as u8, self.contrast, self.peak as u8);
-            *self = Open::NONE;
-        }
+        // From the ground, not from the limit.
+        let (light, dark) = envelope.near((first + x) / 2, y);
+        let threshold = threshold(light, dark);
+        let contrast = sum + (x - first) as u32 * u32::from(threshold);
+        into.push(y as u8, first as u8, (x - 1) as u8, contrast, most.saturating_add(threshold));
     }
 }
 
@@ -150,17 +143,25 @@ fn best(components: &[Components; 2], cells: &Cells, envelope: &Envelope) -> Opt
     }
 }
 
-/// Replaces the cells, which are no longer needed, by a mask: 1 in the chosen regions and one cell around, 0 elsewhere.
+/// Marks the cells of the chosen regions and one around them, and no others.
 fn mark(cells: &mut Cells, strokes: &Components, choice: &Choice) {
-    cells.values.fill(0);
+    let region = &choice.region;
+    // It keeps off the edges, so there is a cell around it.
+    for y in usize::from(region.top) - 1..usize::from(region.bottom) + 2 {
+        let columns = usize::from(region.left) - 1..usize::from(region.right) + 2;
+        for cell in &mut cells.values[y * cells.width..][columns] {
+            *cell &= !MARK;
+        }
+    }
     for (i, run) in strokes.runs().iter().enumerate() {
         if !choice.has(strokes.stands_for(i)) {
             continue;
         }
-        let columns = usize::from(run.first).saturating_sub(1)..(usize::from(run.last) + 2).min(cells.width);
-        let rows = usize::from(run.y).saturating_sub(1)..(usize::from(run.y) + 2).min(cells.height);
-        for y in rows {
-            cells.values[y * cells.width..][columns.clone()].fill(1);
+        let columns = usize::from(run.first) - 1..usize::from(run.last) + 2;
+        for y in usize::from(run.y) - 1..usize::from(run.y) + 2 {
+            for cell in &mut cells.values[y * cells.width..][columns.clone()] {
+                *cell |= MARK;
+            }
         }
     }
 }

@@ -27,7 +27,7 @@
 //! assert_eq!((found.left, found.top, found.width, found.height), (70, 40, 9, 70));
 //! // Twenty rows of white, black around them.
 //! let column: Vec<u8> = image.chunks(28).map(|row| row[14]).collect();
-//! assert!(column[..4].iter().all(|&p| p < 8) && column[4..24].iter().all(|&p| p > 247));
+//! assert!(column[..4].iter().all(|&p| p < 20) && column[4..24].iter().all(|&p| p > 235));
 //! ```
 //!
 //! How a digit is found, step by step: `cells` averages the frame to at most 81x81 cells; `envelope` estimates the ground that
