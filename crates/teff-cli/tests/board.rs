@@ -39,8 +39,28 @@ fn host(graph: &Graph, built: &Firmware, frame: &[u8]) -> Option<Said> {
     Some(Said { picture: picture.to_vec(), class: decision.map(|d| d.class), percent })
 }
 
+/// The firmware's report says what the linker says, and the image is small enough.
+fn sizes(built: &Firmware) {
+    let number = |key: &str| built.report[key].as_u64().unwrap();
+    assert!(number("flash") <= 420_000, "{} bytes of flash", number("flash"));
+    let parts = ["application", "network_code", "weights"].map(number);
+    assert_eq!(parts.iter().sum::<u64>(), number("flash"));
+    let Ok(out) = std::process::Command::new("arm-none-eabi-size").arg("-A").arg(&built.elf).output() else {
+        eprintln!("skipped: arm-none-eabi-size is not here");
+        return;
+    };
+    let text = String::from_utf8(out.stdout).unwrap();
+    let section = |name: &str| {
+        let line = text.lines().find(|l| l.split_whitespace().next() == Some(name));
+        line.map_or(0, |l| l.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap())
+    };
+    assert_eq!(number("ram"), section(".data") + section(".bss") + section(".uninit"));
+    let flash = [".boot2", ".vector_table", ".text", ".rodata", ".data"].map(section);
+    assert!(flash.iter().sum::<u64>().abs_diff(number("flash")) < 64, "{flash:?} and {}", number("flash"));
+}
+
 /// Thirty scenes before the camera: the chip sees what the camera sent, makes the same picture of it as the host, bit for bit, and
-/// gives the same answer, which is the right one as often as the host's is.
+/// gives the same answer; in time, and every frame is on the display meanwhile. What the firmware takes is what the linker says.
 fn answers_as_the_host(language: &str) {
     let folder = Folder::new(&format!("board-{language}"));
     let Some(built) = firmware(&folder.path(""), "digits", DIGITS, &["--language", language]) else { return };
@@ -49,6 +69,9 @@ fn answers_as_the_host(language: &str) {
     let digits = teff::data::open(std::path::Path::new(MNIST)).unwrap().test;
     let mut bench = Bench::new(&built.elf);
     let mut right = 0;
+    let (mut prepare, mut infer) = (Vec::new(), Vec::new());
+    bench.answer(answered, 1000);
+    let (first, drawn) = bench.sim.board().traffic();
     for k in 0..30 {
         bench.show(Scene::digit(digits.sample(k), k as u64).render());
         // Frames under way show the scene before; exposure follows the new one.
@@ -56,6 +79,10 @@ fn answers_as_the_host(language: &str) {
             bench.answer(answered, 1000);
         }
         let answer = bench.answer(answered, 200);
+        prepare.push(answer.prepare_us);
+        if answer.picture != 0 {
+            infer.push(answer.infer_us);
+        }
         let frame = bench.memory(answer.frame, SIDE * SIDE);
         assert!(bench.was_sent(&frame), "scene {k}: the frame is torn");
         let said = host(&graph, &built, &frame);
@@ -68,6 +95,25 @@ fn answers_as_the_host(language: &str) {
         right += usize::from(answer.class == Some(usize::from(digits.labels()[k])));
     }
     assert!(right >= 27, "{right} of 30 right");
+    let mean = |times: &[u32]| times.iter().sum::<u32>() as usize / times.len();
+    let most = |times: &[u32]| times.iter().copied().max().unwrap_or(0);
+    eprintln!(
+        "{language}: {right} of 30 right; preparation {} us, at most {}; network {} us, at most {}",
+        mean(&prepare),
+        most(&prepare),
+        mean(&infer),
+        most(&infer)
+    );
+    assert!(mean(&infer) <= 8000, "network: {infer:?} us");
+    assert!(most(&prepare) <= 15_000, "preparation: {prepare:?} us");
+    let (frames, pixels) = bench.sim.board().traffic();
+    let shown = (pixels - drawn) / (80 * 160);
+    assert!(
+        frames - first > 90 && (frames - first).abs_diff(shown) <= 1,
+        "{} frames, {shown} shown",
+        frames - first
+    );
+    sizes(&built);
 }
 
 #[test]
@@ -84,8 +130,11 @@ fn rust_answers_as_the_host() {
 #[test]
 fn a_model_from_elsewhere_knows_a_person() {
     let folder = Folder::new("board-person");
-    let model = concat!(env!("CARGO_MANIFEST_DIR"), "/../teff-tflite/tests/data/models/person_detect_int8.tflite");
-    let Some(built) = firmware(&folder.path(""), "person", model, &["--labels", "no person,person"]) else { return };
+    let model =
+        concat!(env!("CARGO_MANIFEST_DIR"), "/../teff-tflite/tests/data/models/person_detect_int8.tflite");
+    let Some(built) = firmware(&folder.path(""), "person", model, &["--labels", "no person,person"]) else {
+        return;
+    };
     for (picture, answer) in [("person.png", "answer person"), ("coffee.png", "answer no person")] {
         let mut bench = Bench::new(&built.elf);
         bench.show_file(picture);
@@ -96,6 +145,9 @@ fn a_model_from_elsewhere_knows_a_person() {
         let screen = bench.screen();
         let white = |p: &[u8]| p[0] > 0xf0 && p[1] > 0xf0 && p[2] > 0xf0;
         let label = &screen.pixels[116 * 80 * 3..128 * 80 * 3];
-        assert!(label.chunks_exact(3).filter(|p| white(p)).count() > 40, "{picture}: no label on the display");
+        assert!(
+            label.chunks_exact(3).filter(|p| white(p)).count() > 40,
+            "{picture}: no label on the display"
+        );
     }
 }

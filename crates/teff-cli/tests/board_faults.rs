@@ -12,8 +12,13 @@ use teff_rp2040::board::{BoardFault, Revival};
 static ELF: LazyLock<Option<PathBuf>> = LazyLock::new(|| {
     // The folder stays as long as the tests run.
     let folder = Box::leak(Box::new(Folder::new("board-faults")));
-    firmware(&folder.path(""), "small", concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples/small.onnx"), &[])
-        .map(|built| built.elf)
+    firmware(
+        &folder.path(""),
+        "small",
+        concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples/small.onnx"),
+        &[],
+    )
+    .map(|built| built.elf)
 });
 
 fn bench() -> Option<Bench> {

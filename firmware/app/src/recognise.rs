@@ -136,7 +136,10 @@ impl Recogniser {
     }
 }
 
-/// The digit of a frame, as the network's picture if that is one of 28 x 28.
+/// The digit of a frame, as the network's picture if that is one of 28 x 28. With most of what it calls in SRAM: core 1 and the weights
+/// share the flash's cache.
+#[inline(never)]
+#[unsafe(link_section = ".data.fast")]
 fn find(frame: &Grey<'_>, scratch: &mut Scratch, picture: &mut [u8]) -> Option<Bounds> {
     let picture = picture.first_chunk_mut::<784>()?;
     teff_vision::find_digit(frame, scratch, picture)

@@ -121,7 +121,9 @@ impl Demo<'_> {
             settings.seed,
         )?;
         let (data, threads) = (&self.data.train, self.threads);
-        let train = self.times.of("put digits before a camera", || Ok(with_seen(data, SEEN, settings.seed, threads)?))?;
+        let train = self
+            .times
+            .of("put digits before a camera", || Ok(with_seen(data, SEEN, settings.seed, threads)?))?;
         self.ui.note(format!(
             "training a {} ({} parameters) on {} images, {} of them seen by a camera; batch {}, {} threads",
             model.name,
@@ -153,13 +155,14 @@ impl Demo<'_> {
         let Demo { out, data, threads, ui, times, rows, .. } = self;
         let compiler = Toolchain::C.compiler()?;
         let graph = model.graph(100)?;
-        let host = times.of("run the test images on the host", || Ok(predict(&graph, &data.test, *threads)?))?;
+        let host =
+            times.of("run the test images on the host", || Ok(predict(&graph, &data.test, *threads)?))?;
         let onnx = out.join("model.onnx");
         times.of("write ONNX", || write_onnx(&model.graph(1)?, false, &onnx))?;
         let request = Request { name: "net".into(), samples: Some(&data.test), ..Request::default() };
         let generated = times.of("ONNX to C", || generate(&onnx, &request, out, ui))?;
-        let native =
-            times.of("C to machine code", || Native::build(&generated.program, Toolchain::C, &compiler, out))?;
+        let native = times
+            .of("C to machine code", || Native::build(&generated.program, Toolchain::C, &compiler, out))?;
         let (logits, inference) =
             times.of("run the test images through the C", || run_c(&native, &data.test))?;
 
@@ -233,7 +236,8 @@ impl Demo<'_> {
     fn board(&mut self, model: &Path) -> Result<Shown> {
         let Demo { out, data, stop, ui, times, rows, .. } = self;
         let built = times.of("build the firmware", || board::firmware(model, data, out, stop, ui))?;
-        let shown = times.of("run it on the simulated board", || board::run(built, &data.test, out, stop, ui))?;
+        let shown =
+            times.of("run it on the simulated board", || board::run(built, &data.test, out, stop, ui))?;
         let (usage, count) = (&shown.built.usage, shown.digits.len());
         let language = match shown.built.language {
             Language::C => "C",
@@ -284,7 +288,8 @@ impl Demo<'_> {
                 shown.film.display(),
                 shown.built.uf2.display()
             );
-            result.insert("board_digits".into(), shown.digits.iter().map(|d| json!([d.is, d.said])).collect());
+            result
+                .insert("board_digits".into(), shown.digits.iter().map(|d| json!([d.is, d.said])).collect());
             result.insert("board_picture".into(), json!(shown.picture));
             result.insert("board_film".into(), json!(shown.film));
             result.insert("firmware".into(), json!(shown.built.uf2));

@@ -138,7 +138,8 @@ impl Chip {
         self.sim.clear_breakpoint(self.answered);
         let [class, told] = [2, 3].map(|k| self.sim.register(0, k));
         // After the percentage.
-        let word = |at: u32| self.sim.read_word(told + at).ok_or_else(|| Failure::new("the answer is nowhere"));
+        let word =
+            |at: u32| self.sim.read_word(told + at).ok_or_else(|| Failure::new("the answer is nowhere"));
         Ok((usize::try_from(class as i32).ok(), word(4)?, word(8)?))
     }
 
@@ -165,7 +166,8 @@ impl Chip {
         let frames = self.sim.board().traffic().0.max(1);
         let handlers = ["IO_IRQ_BANK0", "DMA_IRQ_0"];
         let costs = self.profile.by_function(1);
-        let cycles: u64 = costs.iter().filter(|(n, _)| handlers.contains(&n.as_str())).map(|(_, c)| c.cycles).sum();
+        let cycles: u64 =
+            costs.iter().filter(|(n, _)| handlers.contains(&n.as_str())).map(|(_, c)| c.cycles).sum();
         cycles as f64 / frames as f64
     }
 }
@@ -202,6 +204,7 @@ fn animation(screens: &[RgbImage]) -> Vec<u8> {
 /// Each pixel as a square.
 fn enlarged(image: &RgbImage) -> RgbImage {
     let (width, height) = (image.width * SCALE, image.height * SCALE);
-    let pixels = (0..width * height).flat_map(|i| image.pixel(i % width / SCALE, i / width / SCALE)).collect();
+    let pixels =
+        (0..width * height).flat_map(|i| image.pixel(i % width / SCALE, i / width / SCALE)).collect();
     RgbImage { width, height, pixels }
 }

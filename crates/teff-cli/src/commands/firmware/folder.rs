@@ -15,7 +15,7 @@ use teff::compile::{c, rust};
 
 /// Bytes of RAM that the firmware takes without a network: three frames, the display's picture, the memory of finding a digit, code,
 /// the stack of core 1, and 20 kB for that of core 0.
-const APPLICATION_RAM: usize = 176 << 10;
+const APPLICATION_RAM: usize = 184 << 10;
 
 /// A network folder and what is in it.
 pub(super) struct Made {
