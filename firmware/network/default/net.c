@@ -9,6 +9,24 @@
 #error "int must have at least 32 bits"
 #endif
 
+/* Functions that lie in RAM, copied there at start: where no system loads the program, in a section of initialised data. */
+#ifndef NET_SRAM_CODE
+#if defined(__ELF__) && !defined(__unix__)
+#define NET_SRAM_CODE __attribute__((section(".data.net_code")))
+#else
+#define NET_SRAM_CODE
+#endif
+#endif
+
+/* Tables that lie in RAM, copied there at start: where no system loads the program, in a section of initialised data. */
+#ifndef NET_SRAM_TABLE
+#if defined(__ELF__) && !defined(__unix__)
+#define NET_SRAM_TABLE __attribute__((section(".data.net_tables")))
+#else
+#define NET_SRAM_TABLE
+#endif
+#endif
+
 /* Keeps gcc from unrolling a short loop before it has vectorised the loops beside it. */
 #if defined(__GNUC__) && !defined(__clang__)
 #define KEEP_ROLLED _Pragma("GCC unroll 1")
@@ -17,7 +35,7 @@
 #endif
 
 /* The upper half of a product; b is not negative. */
-static inline int32_t mul_high(int32_t a, int32_t b)
+NET_SRAM_CODE static inline int32_t mul_high(int32_t a, int32_t b)
 {
 #if defined(__ARM_ARCH_6M__)
     const uint32_t a0 = (uint16_t)a, b0 = (uint16_t)b, b1 = (uint32_t)b >> 16;
@@ -47,39 +65,45 @@ static inline int32_t mul_high(int32_t a, int32_t b)
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wunused-parameter"
 
-NAKED void pair_sums_4_rows(const int32_t *x, const uint8_t *w, int32_t *sums, int taps, int pairs)
+NET_SRAM_CODE NAKED void pair_sums_4_rows(const int32_t *x, const uint8_t *w, int32_t *sums, int taps, int pairs)
 {
-    __asm__(
-        ".syntax unified\n push {r4-r7, lr}\n mov r4, r8\n mov r5, r9\n mov r6, r10\n mov r7, r11\n push {r4-r7}\n"
-        "push {r2}\n lsls r4, r3, #13\n rsbs r4, r4, #0\n push {r4}\n lsls r3, r3, #2\n adds r3, r3, r0\n"
-        "push {r0, r3}\n movs r5, #128\n lsls r5, r5, #8\n mov r12, r5\n 1:\n ldr r4, [sp, #8]\n mov r8, r4\n"
-        "mov r10, r4\n movs r4, #0\n mov r9, r4\n mov r11, r4\n ldr r0, [sp]\n mov lr, r0\n 2:\n ldmia r1!, {r6}\n"
-        "mov r0, lr\n ldmia r0!, {r2-r5}\n mov lr, r0\n lsls r7, r6, #28\n asrs r7, r7, #28\n muls r7, r2\n"
-        "lsls r0, r6, #24\n asrs r0, r0, #28\n muls r0, r3\n adds r7, r7, r0\n lsls r0, r6, #12\n asrs r0, r0, #28\n"
-        "muls r0, r4\n adds r7, r7, r0\n lsls r0, r6, #8\n asrs r0, r0, #28\n muls r0, r5\n adds r7, r7, r0\n"
-        "add r7, r12\n add r8, r7\n asrs r7, r7, #16\n add r9, r7\n lsls r7, r6, #20\n asrs r7, r7, #28\n"
-        "muls r7, r2\n lsls r0, r6, #16\n asrs r0, r0, #28\n muls r0, r3\n adds r7, r7, r0\n lsls r0, r6, #4\n"
-        "asrs r0, r0, #28\n muls r0, r4\n adds r7, r7, r0\n asrs r0, r6, #28\n muls r0, r5\n adds r7, r7, r0\n"
-        "add r7, r12\n add r10, r7\n asrs r7, r7, #16\n add r11, r7\n ldr r0, [sp, #4]\n cmp lr, r0\n bne 2b\n"
-        "ldr r2, [sp, #12]\n mov r7, r9\n lsls r6, r7, #16\n mov r5, r8\n subs r6, r5, r6\n stmia r2!, {r6, r7}\n"
-        "mov r7, r11\n lsls r6, r7, #16\n mov r5, r10\n subs r6, r5, r6\n stmia r2!, {r6, r7}\n str r2, [sp, #12]\n"
-        "ldr r4, [sp, #52]\n subs r4, r4, #1\n str r4, [sp, #52]\n bne 1b\n add sp, #16\n pop {r4-r7}\n mov r8, r4\n"
-        "mov r9, r5\n mov r10, r6\n mov r11, r7\n pop {r4-r7, pc}\n"
-    );
+    __asm__(".syntax unified\n"
+            "push {r4-r7, lr}; mov r4, r8; mov r5, r9; mov r6, r10; mov r7, r11; push {r4-r7}\n"
+            "push {r2}; lsls r4, r3, #13; rsbs r4, r4, #0; push {r4}\n"
+            "lsls r3, r3, #2; adds r3, r3, r0; push {r0, r3}; movs r5, #128; lsls r5, r5, #8; mov r12, r5\n"
+            "1: ldr r4, [sp, #8]; mov r8, r4; mov r10, r4; movs r4, #0; mov r9, r4; mov r11, r4; ldr r0, [sp]; mov lr, r0\n"
+            "2: ldmia r1!, {r6}\n"
+            "mov r0, lr; ldmia r0!, {r2-r5}; mov lr, r0\n"
+            "lsls r7, r6, #28; asrs r7, r7, #28; muls r7, r2\n"
+            "lsls r0, r6, #24; asrs r0, r0, #28; muls r0, r3; adds r7, r7, r0\n"
+            "lsls r0, r6, #12; asrs r0, r0, #28; muls r0, r4; adds r7, r7, r0\n"
+            "lsls r0, r6, #8; asrs r0, r0, #28; muls r0, r5; adds r7, r7, r0\n"
+            "add r7, r12; add r8, r7; asrs r7, r7, #16; add r9, r7\n"
+            "lsls r7, r6, #20; asrs r7, r7, #28; muls r7, r2\n"
+            "lsls r0, r6, #16; asrs r0, r0, #28; muls r0, r3; adds r7, r7, r0\n"
+            "lsls r0, r6, #4; asrs r0, r0, #28; muls r0, r4; adds r7, r7, r0\n"
+            "asrs r0, r6, #28; muls r0, r5; adds r7, r7, r0\n"
+            "add r7, r12; add r10, r7; asrs r7, r7, #16; add r11, r7\n"
+            "ldr r0, [sp, #4]; cmp lr, r0; bne 2b\n"
+            "ldr r2, [sp, #12]\n"
+            "mov r7, r9; lsls r6, r7, #16; mov r5, r8; subs r6, r5, r6; stmia r2!, {r6, r7}\n"
+            "mov r7, r11; lsls r6, r7, #16; mov r5, r10; subs r6, r5, r6; stmia r2!, {r6, r7}\n"
+            "str r2, [sp, #12]; ldr r4, [sp, #52]; subs r4, r4, #1; str r4, [sp, #52]; bne 1b; add sp, #16\n"
+            "pop {r4-r7}; mov r8, r4; mov r9, r5; mov r10, r6; mov r11, r7; pop {r4-r7, pc}\n");
 }
 #pragma GCC diagnostic pop
 
-static inline void pair_sums_4(const int32_t *x, int taps, const uint8_t *w, int outputs, int32_t *sums)
+NET_SRAM_CODE static inline void pair_sums_4(const int32_t *x, int taps, const uint8_t *w, int outputs, int32_t *sums)
 {
     pair_sums_4_rows(x, w, sums, taps, outputs / 2);
 }
 #else
-static inline int32_t weight_4(const uint8_t *w, int i)
+NET_SRAM_CODE static inline int32_t weight_4(const uint8_t *w, int i)
 {
     return (((w[i / 2] >> 4 * (i % 2)) & 15) ^ 8) - 8;
 }
 
-static void pair_sums_4(const int32_t *x, int taps, const uint8_t *w, int outputs, int32_t *sums)
+NET_SRAM_CODE static void pair_sums_4(const int32_t *x, int taps, const uint8_t *w, int outputs, int32_t *sums)
 {
     for (int o = 0; o < outputs; o++) {
         const int row = o / 2 * 2 * taps + o % 2 * 2;
@@ -95,53 +119,53 @@ static void pair_sums_4(const int32_t *x, int taps, const uint8_t *w, int output
 }
 #endif
 
-static inline int32_t wrap_add_i32(int32_t a, int32_t b)
+NET_SRAM_CODE static inline int32_t wrap_add_i32(int32_t a, int32_t b)
 {
     return (int32_t)((uint32_t)a + (uint32_t)b);
 }
 
-static inline int32_t wrap_sub_i32(int32_t a, int32_t b)
+NET_SRAM_CODE static inline int32_t wrap_sub_i32(int32_t a, int32_t b)
 {
     return (int32_t)((uint32_t)a - (uint32_t)b);
 }
 
-static inline int32_t wrap_mul_i32(int32_t a, int32_t b)
+NET_SRAM_CODE static inline int32_t wrap_mul_i32(int32_t a, int32_t b)
 {
     return (int32_t)((uint32_t)a * (uint32_t)b);
 }
 
 /* All sign when nothing stays. */
-static inline int32_t shr_i32(int32_t a, int32_t b)
+NET_SRAM_CODE static inline int32_t shr_i32(int32_t a, int32_t b)
 {
     return (int32_t)(b >= 0 && b < 32 ? a >> b : a < 0 ? -1 : 0);
 }
 
-static inline int32_t max_i32(int32_t a, int32_t b)
+NET_SRAM_CODE static inline int32_t max_i32(int32_t a, int32_t b)
 {
     return b > a ? b : a;
 }
 
-static inline int32_t min_i32(int32_t a, int32_t b)
+NET_SRAM_CODE static inline int32_t min_i32(int32_t a, int32_t b)
 {
     return b < a ? b : a;
 }
 
-static const uint8_t conv1_weight_quantized[72] WORD_ALIGNED = {
+NET_SRAM_TABLE static const uint8_t conv1_weight_quantized[72] WORD_ALIGNED = {
     20, 130, 253, 241, 40, 93, 43, 185, 3, 14, 0, 0, 58, 115, 151, 37, 127, 37, 138, 67, 6, 0, 0, 0, 186, 155, 156, 79,
     16, 143, 109, 51, 7, 11, 0, 0, 91, 204, 255, 225, 183, 127, 31, 52, 15, 2, 0, 0, 81, 161, 38, 74, 48, 219, 187,
     118, 8, 4, 0, 0, 231, 1, 90, 43, 161, 71, 214, 234, 11, 1, 0, 0
 };
 
-static const int32_t constant[12] = {  /* i32[1,12,1,1] */
+NET_SRAM_TABLE static const int32_t constant[12] = {  /* i32[1,12,1,1] */
     -558, -1601, -710, -2, -1413, -1741, -281, 849, 306, 144, -446, -277
 };
 
-static const int32_t constant_2[12] = {  /* i32[1,12,1,1] */
+NET_SRAM_TABLE static const int32_t constant_2[12] = {  /* i32[1,12,1,1] */
     1667108162, 729187096, 712383079, 280263699, 609819130, 946238263, 1642905633, 571233315, 810390069, 679163927,
     714768829, 1586566853
 };
 
-static const uint8_t conv2_weight_quantized[1080] WORD_ALIGNED = {
+NET_SRAM_TABLE static const uint8_t conv2_weight_quantized[1080] WORD_ALIGNED = {
     31, 48, 2, 49, 255, 226, 241, 0, 16, 239, 49, 194, 61, 32, 227, 65, 28, 33, 5, 255, 16, 14, 17, 242, 255, 78, 246,
     28, 208, 108, 52, 176, 18, 206, 33, 164, 41, 49, 244, 18, 28, 15, 224, 15, 62, 210, 66, 208, 25, 49, 243, 32, 24,
     30, 5, 224, 76, 193, 61, 211, 1, 84, 18, 13, 143, 227, 67, 159, 27, 206, 192, 149, 171, 66, 17, 16, 63, 15, 29,
@@ -186,18 +210,18 @@ static const uint8_t conv2_weight_quantized[1080] WORD_ALIGNED = {
     30, 26, 92, 242, 254, 238, 79, 230, 255, 241
 };
 
-static const int32_t constant_3[20] = {  /* i32[1,20,1,1] */
+NET_SRAM_TABLE static const int32_t constant_3[20] = {  /* i32[1,20,1,1] */
     -2181, -4686, -4059, -7339, -471, -3212, -2156, -7229, -7619, -1635, -1204, 601, -5632, -4127, 2655, -6044, -6942,
     -8042, 1099, -2037
 };
 
-static const int32_t constant_4[20] = {  /* i32[1,20,1,1] */
+NET_SRAM_TABLE static const int32_t constant_4[20] = {  /* i32[1,20,1,1] */
     1110309501, 1564820453, 1159017359, 1025835775, 1052400320, 1382071015, 1047586817, 1233695759, 972859918,
     1524358050, 938625001, 554948855, 588603020, 1334024277, 712173703, 1533368381, 1091463979, 1652544898, 1437735872,
     1070177884
 };
 
-static const uint8_t conv3_weight_quantized[1800] WORD_ALIGNED = {
+NET_SRAM_TABLE static const uint8_t conv3_weight_quantized[1800] WORD_ALIGNED = {
     19, 45, 244, 253, 65, 0, 106, 140, 57, 241, 223, 81, 14, 242, 243, 241, 13, 240, 182, 44, 36, 79, 212, 31, 64, 33,
     42, 220, 248, 224, 11, 31, 225, 2, 164, 49, 208, 32, 194, 14, 50, 78, 44, 47, 33, 45, 15, 43, 252, 209, 45, 32,
     212, 3, 213, 226, 142, 46, 60, 239, 240, 13, 4, 28, 223, 30, 15, 128, 60, 228, 252, 17, 62, 240, 223, 15, 62, 17,
@@ -270,18 +294,18 @@ static const uint8_t conv3_weight_quantized[1800] WORD_ALIGNED = {
     54, 158, 241, 45, 252, 60, 17, 236, 96, 146, 0, 138, 142, 12, 3
 };
 
-static const int32_t constant_5[20] = {  /* i32[1,20,1,1] */
+NET_SRAM_TABLE static const int32_t constant_5[20] = {  /* i32[1,20,1,1] */
     -11642, -6989, -32027, -12343, -10825, -11732, -13673, -3641, -14921, -13129, -7713, -26515, -6948, -13997, -5313,
     -20944, -13427, -13426, -14524, -1598
 };
 
-static const int32_t constant_6[20] = {  /* i32[1,20,1,1] */
+NET_SRAM_TABLE static const int32_t constant_6[20] = {  /* i32[1,20,1,1] */
     822134228, 1384451404, 890404322, 1233453711, 1271376116, 1150698240, 950991297, 1015899553, 1161333830,
     1431661816, 1016659852, 976896207, 1188079569, 1349228733, 1643068902, 1379756087, 1174542886, 1284880023,
     1493169479, 1573741039
 };
 
-static const uint8_t conv4_weight_quantized[2880] WORD_ALIGNED = {
+NET_SRAM_TABLE static const uint8_t conv4_weight_quantized[2880] WORD_ALIGNED = {
     208, 97, 219, 35, 78, 17, 63, 240, 138, 34, 73, 48, 143, 81, 94, 192, 62, 49, 224, 48, 17, 64, 14, 3, 96, 254, 235,
     0, 138, 53, 47, 240, 12, 49, 208, 209, 31, 0, 17, 16, 77, 64, 33, 17, 216, 15, 65, 16, 154, 85, 16, 15, 115, 114,
     221, 254, 28, 225, 13, 50, 225, 33, 78, 2, 238, 226, 126, 239, 142, 18, 253, 31, 228, 15, 1, 222, 236, 30, 223, 63,
@@ -393,19 +417,19 @@ static const uint8_t conv4_weight_quantized[2880] WORD_ALIGNED = {
     225, 1, 242, 197, 224, 15, 16, 30, 224, 209, 51, 28, 225, 17, 34, 20, 17, 2, 31, 163, 29
 };
 
-static const int32_t constant_7[32] = {  /* i32[1,32,1,1] */
+NET_SRAM_TABLE static const int32_t constant_7[32] = {  /* i32[1,32,1,1] */
     -11142, 2530, -1986, -7751, 8216, -10712, -2142, -2844, 5447, -3528, 3217, -6364, 6996, 6641, -3977, -9506, -2677,
     4081, 957, 7759, 4839, -5429, 730, -14427, -2067, 4185, 3746, 6602, 2965, 7352, 6131, 8827
 };
 
-static const int32_t constant_8[32] = {  /* i32[1,32,1,1] */
+NET_SRAM_TABLE static const int32_t constant_8[32] = {  /* i32[1,32,1,1] */
     831608197, 1235016262, 968325976, 1082290255, 1465786797, 800945774, 977752847, 1107468201, 1108490492, 916869970,
     988915567, 943655491, 858062730, 966304252, 1583929417, 881696637, 1146538437, 1129405057, 1001697292, 1294806845,
     1523091955, 986668346, 1034594154, 1074158392, 881716638, 1200144142, 1036972733, 1207137620, 1098140883,
     1399266280, 1351117081, 1109216232
 };
 
-static const int8_t fc1_weight_quantized[320] = {  /* i8[32,10] */
+NET_SRAM_TABLE static const int8_t fc1_weight_quantized[320] = {  /* i8[32,10] */
     -5, 3, 3, 0, -5, -2, 1, 3, -7, -3, 1, -3, 3, 0, -4, -3, 4, -8, 1, -7, -8, -3, 3, 4, -7, -3, 0, -1, 4, -5, -4, 4,
     -5, -4, 0, -3, -7, 5, -1, -1, -7, -3, 4, -3, 3, 0, -2, 3, -4, -4, 4, 3, 1, -5, -2, -4, 1, -6, -4, -2, -7, -4, -5,
     4, 0, -1, -4, 4, -4, 3, -4, -7, 0, 5, -3, 6, -1, -1, -6, -4, -6, -5, -8, -4, 1, 7, 3, 1, 5, -3, -4, 2, -3, 6, 2,
@@ -419,11 +443,11 @@ static const int8_t fc1_weight_quantized[320] = {  /* i8[32,10] */
     -3, -6
 };
 
-static const int32_t constant_9[10] = {  /* i32[1,10] */
+NET_SRAM_TABLE static const int32_t constant_9[10] = {  /* i32[1,10] */
     -54, -22, 6, 16, 26, 21, -26, -27, 74, 26
 };
 
-static const int32_t constant_10[10] = {  /* i32[1,10] */
+NET_SRAM_TABLE static const int32_t constant_10[10] = {  /* i32[1,10] */
     1492621994, 1615111885, 1724822303, 1429218662, 1859058585, 1345368067, 1754780856, 1502409133, 1174101894,
     1540638869
 };
@@ -431,7 +455,7 @@ static const int32_t constant_10[10] = {  /* i32[1,10] */
 static int8_t arena[4448];
 
 /* conv1: cast, cast, conv, pool_max, add, cast, mul, add, shr, cast, add, max, min, cast, gives i8[1,12,13,13], 73008 multiply-accumulates */
-static void conv1(const int8_t *restrict in, int8_t *restrict out)
+NET_SRAM_CODE static void conv1(const int8_t *restrict in, int8_t *restrict out)
 {
     for (int oy = 0; oy < 13; oy++) {
         for (int ox = 0; ox < 13; ox++) {
@@ -461,7 +485,7 @@ static void conv1(const int8_t *restrict in, int8_t *restrict out)
 }
 
 /* conv2: cast, cast, conv, add, cast, mul, add, shr, cast, add, max, min, cast, gives i8[1,20,11,11], 261360 multiply-accumulates */
-static void conv2(const int8_t *restrict in, int8_t *restrict out)
+NET_SRAM_CODE static void conv2(const int8_t *restrict in, int8_t *restrict out)
 {
     for (int oy = 0; oy < 11; oy++) {
         for (int ox = 0; ox < 5; ox++) {
@@ -501,7 +525,7 @@ static void conv2(const int8_t *restrict in, int8_t *restrict out)
 }
 
 /* conv3: cast, cast, conv, pool_max, add, cast, mul, add, shr, cast, add, max, min, cast, gives i8[1,20,4,4], 230400 multiply-accumulates */
-static void conv3(const int8_t *restrict in, int8_t *restrict out)
+NET_SRAM_CODE static void conv3(const int8_t *restrict in, int8_t *restrict out)
 {
     for (int oy = 0; oy < 4; oy++) {
         for (int ox = 0; ox < 4; ox++) {
@@ -532,7 +556,7 @@ static void conv3(const int8_t *restrict in, int8_t *restrict out)
 }
 
 /* conv4: cast, cast, conv, add, cast, mul, add, shr, cast, add, max, min, cast, gives i8[1,32,2,2], 23040 multiply-accumulates */
-static void conv4(const int8_t *restrict in, int8_t *restrict out)
+NET_SRAM_CODE static void conv4(const int8_t *restrict in, int8_t *restrict out)
 {
     for (int oy = 0; oy < 2; oy++) {
         int32_t word[180];
@@ -554,7 +578,7 @@ static void conv4(const int8_t *restrict in, int8_t *restrict out)
 }
 
 /* globalaveragepool: cast, sub, reduce_sum, mul, add, shr, add, max, min, cast, gives i8[1,32] */
-static void globalaveragepool(const int8_t *restrict in, int8_t *restrict out)
+NET_SRAM_CODE static void globalaveragepool(const int8_t *restrict in, int8_t *restrict out)
 {
     for (int i = 0; i < 32; i++) {
         int32_t sum = 0;
@@ -566,7 +590,7 @@ static void globalaveragepool(const int8_t *restrict in, int8_t *restrict out)
 }
 
 /* fc1: cast, sub, cast, matmul, add, cast, mul, add, shr, cast, add, max, min, cast, gives i8[1,10], 320 multiply-accumulates */
-static void fc1(const int8_t *restrict in, int8_t *restrict out)
+NET_SRAM_CODE static void fc1(const int8_t *restrict in, int8_t *restrict out)
 {
     int32_t sum[10];
     for (int j = 0; j < 10; j++) {
@@ -594,7 +618,7 @@ static void fc1(const int8_t *restrict in, int8_t *restrict out)
     }
 }
 
-void net(const int8_t *input0, int8_t *output0)
+NET_SRAM_CODE void net(const int8_t *input0, int8_t *output0)
 {
     int8_t *const conv1_out = arena + 2420;
     int8_t *const conv2_out = arena;

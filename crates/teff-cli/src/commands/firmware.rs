@@ -227,10 +227,13 @@ pub(crate) fn run(args: &ArgMatches, ui: &Ui) -> Result<()> {
     let given = |name: &str| args.get_one::<PathBuf>(name).map(PathBuf::as_path);
     let word = |name: &str| args.get_one::<String>(name).map(String::as_str);
     let data = given("data").map(|path| Ok::<_, Failure>(teff::data::open(path)?.train)).transpose()?;
+    let language = word("language").map(|l| if l == "c" { Language::C } else { Language::Rust });
+    // One of the two is required; without a build, no image is written.
+    let out = given("out").or(given("network-only")).expect("required");
     let request = Request {
         input_shapes: super::input_shapes(args),
         board: Board::from_name(word("board").expect("has a default")).expect("one of those that are known"),
-        language: word("language").map(|l| if l == "c" { Language::C } else { Language::Rust }),
+        language,
         labels: match &data {
             Some(data) => Some(data.classes().to_vec()),
             None => labels(args)?,
@@ -243,20 +246,17 @@ pub(crate) fn run(args: &ArgMatches, ui: &Ui) -> Result<()> {
         elf: given("elf"),
         source: given("firmware"),
         target_dir: given("target-dir"),
-        ..Request::new(path(args, "model"), path(args, "out"))
+        ..Request::new(path(args, "model"), out)
     };
+    if let Some(folder) = given("network-only") {
+        return network_only(folder, &request, ui);
+    }
     let started = Instant::now();
     let built = build(&request, &stop, ui)?;
-    let i = &built.interface;
     let text = format!(
-        "{}input {}x{}{}, {}: {}\nclasses: {}\nwrote {} and {} in {}",
+        "{}{}\nwrote {} and {} in {}",
         built.usage.text(built.arena),
-        i.width,
-        i.height,
-        if i.channels == 3 { " in 3 channels, all grey" } else { "" },
-        i.input.name(),
-        built.pixels,
-        built.labels.join(", "),
+        taken(&built.interface, &built.pixels, &built.labels),
         built.uf2.display(),
         built.elf.display(),
         duration(started.elapsed())
@@ -267,13 +267,41 @@ pub(crate) fn run(args: &ArgMatches, ui: &Ui) -> Result<()> {
     result["network"] = json!(built.network);
     result["language"] = json!(built.language.name());
     result["labels"] = json!(built.labels);
-    result["input"] = json!({
-        "width": i.width, "height": i.height, "channels": i.channels, "channels_last": i.channels_last, "type": i.input.name(),
-        "pixels": built.pixels,
-    });
+    result["input"] = input(&built.interface, &built.pixels);
     result["seconds"] = json!(started.elapsed().as_secs_f64());
     ui.result(&text, &result);
     Ok(())
+}
+
+/// Writes what the firmware's source takes of a network, and builds nothing.
+fn network_only(folder: &Path, request: &Request, ui: &Ui) -> Result<()> {
+    let languages = request.language.map_or(vec![Language::C, Language::Rust], |one| vec![one]);
+    let (made, files) = folder::make_in(folder, request, &languages, ui)?;
+    let names: Vec<String> = files.iter().map(|f| f.display().to_string()).collect();
+    let text = format!("{}\nwrote {}", taken(&made.interface, &made.pixels, &made.labels), names.join(", "));
+    ui.result(
+        &text,
+        &json!({
+            "network": made.path, "files": names, "labels": made.labels, "arena": made.arena,
+            "input": input(&made.interface, &made.pixels),
+        }),
+    );
+    Ok(())
+}
+
+/// What a network takes and what it knows, in words.
+fn taken(i: &Interface, pixels: &str, labels: &[String]) -> String {
+    let channels = if i.channels == 3 { " in 3 channels, all grey" } else { "" };
+    let kind = i.input.name();
+    format!("input {}x{}{channels}, {kind}: {pixels}\nclasses: {}", i.width, i.height, labels.join(", "))
+}
+
+/// What it takes, for scripts.
+fn input(i: &Interface, pixels: &str) -> serde_json::Value {
+    json!({
+        "width": i.width, "height": i.height, "channels": i.channels, "channels_last": i.channels_last, "type": i.input.name(),
+        "pixels": pixels,
+    })
 }
 
 /// The names of the classes that the arguments give: a list or a file.

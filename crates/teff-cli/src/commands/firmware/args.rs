@@ -8,6 +8,8 @@ Examples:
   teff firmware m8.onnx -o fw.uf2
                                the board shows which of the classes its camera sees; then: teff flash fw.uf2
   teff firmware person_detect_int8.tflite -o person.uf2 --labels \"no person,person\"
+  teff firmware m8.onnx --network-only net
+                               net.c, net.h, net.rs and network.rs for firmware of your own, or: TEFF_NETWORK=net cargo build
   teff sim fw.elf --camera seven.png --lcd screen.png --seconds 3
                                the same on the simulated board; fw.elf is written beside fw.uf2
 
@@ -23,7 +25,7 @@ pub(crate) fn command() -> Command {
         .about("Build a board's firmware around a model: camera, network, display; as UF2 for the board and ELF for debuggers")
         .after_help(HELP)
         .arg(model())
-        .arg(path("out", "OUT.uf2", "The image for the board's boot loader; the ELF file goes beside it").short('o').required(true))
+        .arg(path("out", "OUT.uf2", "The image for the board's boot loader; the ELF file goes beside it").short('o').required_unless_present("network-only"))
         .arg(path("elf", "FILE", "Where the ELF file goes instead"))
         .arg(
             Arg::new("board")
@@ -35,7 +37,7 @@ pub(crate) fn command() -> Command {
         .arg(
             Arg::new("language")
                 .long("language")
-                .help("What the network is compiled to; C where arm-none-eabi-gcc is at hand, unless given")
+                .help("What the network is compiled to; C where arm-none-eabi-gcc is at hand, unless given (with --network-only, both)")
                 .value_parser(["c", "rust"]),
         )
         .args(network())
@@ -52,7 +54,8 @@ fn network() -> [Arg; 5] {
             .help("What the classes are called, in the order of the outputs: a list, or a file with one a line; numbers unless given"),
         path("data", "DATASET", "Take the names of the classes from this data set, and let its samples show which weights are needed most")
             .conflicts_with("labels"),
-        crate::args::limit("sram-tables", "Copy this many bytes of weights to RAM at start, those whose reading from flash costs most; what is left of RAM unless given"),
+        crate::args::limit("sram-tables", "Copy this many bytes of weights to RAM at start, those whose reading from flash costs most, or 0; what is left of RAM unless given")
+            .value_parser(|text: &str| if text == "0" { Ok(0) } else { crate::args::bytes(text) }),
         Arg::new("prepare")
             .long("prepare")
             .help("How a camera picture becomes the input: a digit that is located and centred as in MNIST (for 28x28x1, unless given), or the whole image scaled")
@@ -66,9 +69,11 @@ fn network() -> [Arg; 5] {
     ]
 }
 
-/// Where it is built.
-fn source() -> [Arg; 2] {
+/// Where it is built, or that it is not.
+fn source() -> [Arg; 3] {
     [
+        path("network-only", "DIR", "Build nothing: write into this folder what the firmware's source takes of the network, in C and in Rust unless --language says one")
+            .conflicts_with_all(["out", "elf", "firmware", "target-dir"]),
         path(
             "firmware",
             "DIR",

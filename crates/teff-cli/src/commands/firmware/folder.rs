@@ -43,16 +43,85 @@ impl Drop for Draft {
 /// # Errors
 /// A model that is none of pictures, or that the board has no room for.
 pub(super) fn make(request: &Request, language: Language, target_dir: &Path, ui: &Ui) -> Result<Made> {
+    let networks = target_dir.join("networks");
+    let draft = Draft(networks.join(format!("draft-{}", std::process::id())));
+    make_folder(&draft.0)?;
+    let made = fill(request, &[language], &draft.0, ui)?;
+    Ok(Made { path: settle(&draft.0, &networks)?, ..made })
+}
+
+/// The same in a folder of the caller's choice, in several languages at once. The names of the files are the second result.
+///
+/// # Errors
+/// Those of [`make`].
+pub(super) fn make_in(
+    folder: &Path,
+    request: &Request,
+    languages: &[Language],
+    ui: &Ui,
+) -> Result<(Made, Vec<PathBuf>)> {
+    make_folder(folder)?;
+    let draft = Draft(folder.join(format!("draft-{}", std::process::id())));
+    make_folder(&draft.0)?;
+    let made = fill(request, languages, &draft.0, ui)?;
+    let mut files = Vec::new();
+    for file in contents(&draft.0)? {
+        let place = folder.join(file.file_name().expect("it is in a folder"));
+        std::fs::rename(&file, &place).during(format!("cannot write {}", place.display()))?;
+        files.push(place);
+    }
+    Ok((Made { path: folder.into(), ..made }, files))
+}
+
+/// Writes the network in each language, and what describes it, which is the same for all.
+fn fill(request: &Request, languages: &[Language], folder: &Path, ui: &Ui) -> Result<Made> {
     let graph = read_model_with(request.model, request.input_shapes.clone(), ui)?;
     let tflite = is_tflite(&read(request.model)?);
     let interface = Interface::of(&graph, tflite).during(request.model.display())?;
     let preparation = Preparation::choose(request.preparation, &interface)?;
     let (pixels, black_and_white) = Pixels::new(&interface, request.pixels)?;
     let labels = labels(request.labels.clone(), interface.outputs)?;
+    let (mut cycles, mut arena) = (0f64, 0);
+    for (k, language) in languages.iter().enumerate() {
+        let generated = print(request, *language, &interface, folder)?;
+        let budget = &generated.budget;
+        if k == 0 {
+            generated.notes.iter().for_each(|note| ui.note(note));
+            budget.notes().iter().for_each(|note| ui.note(note));
+        }
+        ui.note(format!(
+            "compiled to {}: weights {} bytes ({} of them copied to RAM), RAM {}, {} multiply-accumulates",
+            match language {
+                Language::C => "C",
+                Language::Rust => "Rust",
+            },
+            grouped(budget.flash_weights),
+            grouped(budget.ram_tables),
+            grouped(budget.ram_arena),
+            grouped(budget.macs as usize)
+        ));
+        (cycles, arena) = (cycles.max(budget.cycles), arena.max(budget.ram_arena));
+    }
+    let text = Network {
+        name: &request.model.file_stem().unwrap_or_default().to_string_lossy(),
+        interface: &interface,
+        preparation,
+        pixels: &pixels,
+        labels: &labels,
+        deadline_ms: deadline_ms(cycles, request.board.clock_hz),
+    }
+    .text();
+    write(&folder.join("network.rs"), text.as_bytes())?;
+    Ok(Made { path: folder.into(), interface, labels, pixels: black_and_white, arena })
+}
 
-    let networks = target_dir.join("networks");
-    let draft = Draft(networks.join(format!("draft-{}", std::process::id())));
-    make_folder(&draft.0)?;
+/// Compiles the network into the folder, with copies of weights in what RAM there is for them.
+fn print(
+    request: &Request,
+    language: Language,
+    interface: &Interface,
+    folder: &Path,
+) -> Result<compile::Generated> {
     let mut compiled = compile::Request {
         input_shapes: request.input_shapes.clone(),
         target: request.board.target,
@@ -67,9 +136,9 @@ pub(super) fn make(request: &Request, language: Language, target_dir: &Path, ui:
         ..compile::Request::default()
     };
     compiled.limits.board = Some(request.board);
-    // What the reader has to say of the model was said above.
+    // What the reader has to say of the model was said before.
     let quiet = Ui::new(true, false);
-    let mut generated = generate(request.model, &compiled, &draft.0, &quiet)?;
+    let mut generated = generate(request.model, &compiled, folder, &quiet)?;
     // Then again with copies of weights in what RAM that leaves.
     compiled.sram_tables = request.sram_tables.unwrap_or_else(|| {
         let values = interface.width * interface.height * (1 + interface.channels * interface.input.bytes());
@@ -77,49 +146,28 @@ pub(super) fn make(request: &Request, language: Language, target_dir: &Path, ui:
     });
     if compiled.sram_tables > 0 {
         compiled.samples = request.samples;
-        generated = generate(request.model, &compiled, &draft.0, &quiet)?;
+        generated = generate(request.model, &compiled, folder, &quiet)?;
     }
-    let budget = &generated.budget;
-    generated.notes.iter().for_each(|note| ui.note(note));
-    budget.notes().iter().for_each(|note| ui.note(note));
-    ui.note(format!(
-        "compiled to {}: weights {} bytes ({} of them copied to RAM), RAM {}, {} multiply-accumulates",
-        match language {
-            Language::C => "C",
-            Language::Rust => "Rust",
-        },
-        grouped(budget.flash_weights),
-        grouped(budget.ram_tables),
-        grouped(budget.ram_arena),
-        grouped(budget.macs as usize)
-    ));
-    let text = Network {
-        name: &request.model.file_stem().unwrap_or_default().to_string_lossy(),
-        interface: &interface,
-        preparation,
-        pixels: &pixels,
-        labels: &labels,
-        deadline_ms: deadline_ms(budget.cycles, request.board.clock_hz),
+    // The firmware has no use for the self-test.
+    for file in generated.files.iter().filter(|f| f.file_stem().is_some_and(|stem| stem == "net_selftest")) {
+        std::fs::remove_file(file)?;
     }
-    .text();
-    write(&draft.0.join("network.rs"), text.as_bytes())?;
-    let path = settle(&draft.0, &networks)?;
-    Ok(Made { path, interface, labels, pixels: black_and_white, arena: budget.ram_arena })
+    Ok(generated)
+}
+
+/// The files of a folder, by name.
+fn contents(folder: &Path) -> Result<Vec<PathBuf>> {
+    let mut files: Vec<PathBuf> =
+        std::fs::read_dir(folder)?.map(|f| Ok(f?.path())).collect::<std::io::Result<_>>()?;
+    files.sort();
+    Ok(files)
 }
 
 /// Gives the draft the name of its contents, or leaves it when there is such a folder.
 fn settle(draft: &Path, networks: &Path) -> Result<PathBuf> {
     let mut hasher = DefaultHasher::new();
-    let mut names: Vec<PathBuf> =
-        std::fs::read_dir(draft)?.map(|f| Ok(f?.path())).collect::<std::io::Result<_>>()?;
-    names.sort();
-    for file in &names {
-        // The firmware has no use for it.
-        if file.file_stem().is_some_and(|stem| stem == "net_selftest") {
-            std::fs::remove_file(file)?;
-            continue;
-        }
-        (file.file_name(), read(file)?).hash(&mut hasher);
+    for file in contents(draft)? {
+        (file.file_name(), read(&file)?).hash(&mut hasher);
     }
     let path = networks.join(format!("{:016x}", hasher.finish()));
     match std::fs::rename(draft, &path) {
