@@ -171,7 +171,7 @@ pub(crate) fn stands_alone(choice: &Choice, components: &Components, limits: &Li
             others += u32::from(region.cells);
         }
     }
-    2 * others <= u32::from(own.cells)
+    4 * others <= u32::from(own.cells)
 }
 
 /// Cells between a digit's box and the ring around it that is looked at.
@@ -182,7 +182,6 @@ const RING_SHARE: u32 = 25;
 /// Whether the ring around it is ground: what lies between lines has more of its own tone on the other side of them.
 pub(crate) fn stands_out(choice: &Choice, polarity: Polarity, cells: &Cells, envelope: &Envelope) -> bool {
     let r = &choice.region;
-    let least = i32::from(r.peak) / 3;
     let (mut all, mut same) = (0, 0);
     let middle = envelope.near(usize::from(r.left / 2 + r.right / 2), usize::from(r.top / 2 + r.bottom / 2));
     let mut look = |x: usize, y: usize| {
@@ -192,13 +191,13 @@ pub(crate) fn stands_out(choice: &Choice, polarity: Polarity, cells: &Cells, env
             // Beside the frame's edge the ground may be the thing itself; then the digit's own says more.
             let (cx, cy) = (x.clamp(r.left.into(), r.right.into()), y.clamp(r.top.into(), r.bottom.into()));
             let (there, here) = (envelope.near(x, y), envelope.near(cx, cy));
-            let (light, dark) = (there.0.max(here.0).max(middle.0), there.1.min(here.1).min(middle.1));
-            let difference = match polarity {
-                Polarity::Dark => i32::from(light) - cell,
-                Polarity::Light => cell - i32::from(dark),
+            let from = |ground: (u8, u8)| match polarity {
+                Polarity::Dark => i32::from(ground.0) - cell,
+                Polarity::Light => cell - i32::from(ground.1),
             };
             all += 1;
-            same += u32::from(difference > least);
+            let peak = i32::from(r.peak);
+            same += u32::from(3 * from(here).max(from(there)) > peak || 2 * from(middle) > peak);
         }
     };
     // Coordinates of the ring plus its distance, so that they do not go below 0.

@@ -30,7 +30,7 @@ use teff::train::{Settings, Trainer};
 use teff::{Error, Graph, Schedule, predict};
 
 /// Digits that are put before a camera for training, besides those as they are.
-const SEEN: usize = 30_000;
+const SEEN: usize = 10_000;
 /// The board's clock.
 const BOARD_MHZ: f64 = 125.0;
 

@@ -245,12 +245,16 @@ impl Digit {
 
     /// How much ink there is at a place of the picture, whose pixel (0, 0) has its middle at (0.5, 0.5).
     fn value(&self, x: f32, y: f32) -> f32 {
-        if self.edge == 0.0 {
-            return self.pixel(x.floor() as i32, y.floor() as i32);
+        if x < 0.0 || y < 0.0 {
+            return 0.0;
         }
-        let (x, y) = (x - 0.5, y - 0.5);
-        let (left, top) = (x.floor(), y.floor());
-        let (i, j, right, lower) = (left as i32, top as i32, x - left, y - top);
+        // From here on all is above 0, where a cast is the floor, and no call.
+        if self.edge == 0.0 {
+            return self.pixel(x as i32, y as i32);
+        }
+        let (x, y) = (x + 0.5, y + 0.5);
+        let (left, top) = (x as i32, y as i32);
+        let (i, j, right, lower) = (left - 1, top - 1, x - left as f32, y - top as f32);
         let above = self.pixel(i, j) * (1.0 - right) + self.pixel(i + 1, j) * right;
         let below = self.pixel(i, j + 1) * (1.0 - right) + self.pixel(i + 1, j + 1) * right;
         let value = above * (1.0 - lower) + below * lower;
