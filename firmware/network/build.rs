@@ -44,7 +44,8 @@ fn compile(folder: &Path, out: &Path) {
     let object = out.join("net.o");
     let library = out.join("libnet.a");
     let _ = std::fs::remove_file(&library);
-    let flags = ["-std=c99", "-O3", "-mcpu=cortex-m0plus", "-mthumb", "-ffunction-sections", "-fdata-sections"];
+    let flags =
+        ["-std=c99", "-O3", "-mcpu=cortex-m0plus", "-mthumb", "-ffunction-sections", "-fdata-sections"];
     run(Command::new(&gcc).args(flags).args(["-c", "-o"]).arg(&object).arg(folder.join("net.c")));
     run(Command::new(gcc.replace("gcc", "ar")).arg("rcs").arg(&library).arg(&object));
     println!("cargo::rustc-link-search={}", out.display());
@@ -55,6 +56,8 @@ fn run(command: &mut Command) {
     match command.status() {
         Ok(status) if status.success() => {}
         Ok(status) => panic!("{command:?}: {status}"),
-        Err(error) => panic!("{command:?}: {error}; install arm-none-eabi-gcc or build with `--features rust`"),
+        Err(error) => {
+            panic!("{command:?}: {error}; install arm-none-eabi-gcc or build with `--features rust`")
+        }
     }
 }

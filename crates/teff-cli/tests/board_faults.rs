@@ -159,3 +159,14 @@ fn the_watchdog_ends_what_hangs_and_says_which_core() {
     feed(&mut bench);
     runs(&mut bench);
 }
+
+#[test]
+fn a_hard_fault_is_told_and_ends_in_a_restart() {
+    let Some(mut bench) = running() else { return };
+    // Where nothing is.
+    bench.sim.set_register(0, 15, 0x9000_0000);
+    bench.hear("hard fault at 90000000", 200);
+    bench.hear("started by hard fault", 1000);
+    feed(&mut bench);
+    runs(&mut bench);
+}

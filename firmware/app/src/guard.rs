@@ -78,7 +78,9 @@ pub fn start() {
     feed();
     // SAFETY: all but the oscillators are reset (datasheet 2.13.3), as after power-on.
     unsafe { (*pac::PSM::ptr()).wdsel().write(|w| w.bits(0x0001_fffc)) };
-    watchdog().ctrl().modify(|_, w| w.enable().set_bit().pause_dbg0().set_bit().pause_dbg1().set_bit().pause_jtag().set_bit());
+    watchdog().ctrl().modify(|_, w| {
+        w.enable().set_bit().pause_dbg0().set_bit().pause_dbg1().set_bit().pause_jtag().set_bit()
+    });
 }
 
 fn feed() {

@@ -65,8 +65,7 @@ fn main() -> ! {
         &mut pac.RESETS,
         &mut watchdog,
     )
-    .ok()
-    .expect("the PLLs' settings are the usual ones");
+    .unwrap_or_else(|_| panic!("the PLLs' settings are the usual ones"));
     let peripherals_hz = clocks.peripheral_clock.freq().to_Hz();
     let mut sio = Sio::new(pac.SIO);
     let pins = hal::gpio::Pins::new(pac.IO_BANK0, pac.PADS_BANK0, sio.gpio_bank0, &mut pac.RESETS);
@@ -77,15 +76,9 @@ fn main() -> ! {
     let settings = UartConfig::new(115_200.Hz(), DataBits::Eight, None, StopBits::One);
     let uart = UartPeripheral::new(pac.UART0, wires, &mut pac.RESETS)
         .enable(settings, clocks.peripheral_clock.freq())
-        .ok()
-        .expect("the speed is one of the usual");
-    let usb = hal::usb::UsbBus::new(
-        pac.USBCTRL_REGS,
-        pac.USBCTRL_DPRAM,
-        clocks.usb_clock,
-        true,
-        &mut pac.RESETS,
-    );
+        .unwrap_or_else(|_| panic!("the speed is one of the usual"));
+    let usb =
+        hal::usb::UsbBus::new(pac.USBCTRL_REGS, pac.USBCTRL_DPRAM, clocks.usb_clock, true, &mut pac.RESETS);
     serial::start(uart.free().0, usb_device::bus::UsbBusAllocator::new(usb));
     say!("teff {}: network {}, started by {}", env!("CARGO_PKG_VERSION"), network::NAME, cause.text());
 
@@ -126,11 +119,9 @@ fn main() -> ! {
         let display = Display::start(spi, CANVAS.take());
         guard::alive(1);
         let show = SHOW.init(Show::new(sccb, display, peripherals_hz, cause));
-        show.run(
-            |high| {
-                let _ = reset.set_state(high.into());
-            },
-        )
+        show.run(|high| {
+            let _ = reset.set_state(high.into());
+        })
     });
     if started.is_err() {
         guard::restart(guard::Cause::Core1);
@@ -148,7 +139,11 @@ fn release(resets: &pac::RESETS) {
     // A few cycles; there is no clock yet to give up by.
     while {
         let done = resets.reset_done().read();
-        !(done.dma().bit() && done.i2c0().bit() && done.pio0().bit() && done.spi1().bit() && done.timer().bit())
+        !(done.dma().bit()
+            && done.i2c0().bit()
+            && done.pio0().bit()
+            && done.spi1().bit()
+            && done.timer().bit())
     } {}
 }
 
@@ -195,11 +190,13 @@ fn DMA_IRQ_0() {
 #[panic_handler]
 fn panic(info: &PanicInfo<'_>) -> ! {
     say!("{info}");
+    serial::drain();
     guard::restart(guard::Cause::Panic)
 }
 
 #[exception]
 unsafe fn HardFault(frame: &ExceptionFrame) -> ! {
     say!("hard fault at {:08x}", frame.pc());
+    serial::drain();
     guard::restart(guard::Cause::Fault)
 }

@@ -4,7 +4,9 @@ use crate::answer::{Answer, PREVIEW};
 use crate::frames::{Content, SIDE};
 use crate::time::micros;
 use crate::{guard, link, say};
-use network::{CHANNELS, CHANNELS_LAST, HEIGHT, INPUTS, Input, LABELS, Network, OUTPUTS, PIXELS, Preparation, WIDTH};
+use network::{
+    CHANNELS, CHANNELS_LAST, HEIGHT, INPUTS, Input, LABELS, Network, OUTPUTS, PIXELS, Preparation, WIDTH,
+};
 use teff_vision::{Bounds, Decision, Grey, Scratch};
 
 /// Core 0's memory.
@@ -77,8 +79,7 @@ impl Recogniser {
         }
         let picture = found.map_or(core::ptr::null(), |_| self.picture.as_ptr());
         let (class, percent) = answer.decision.as_ref().map_or((-1, 0), |d| (d.class as i32, d.percent));
-        let told =
-            Told { percent: percent.into(), prepare_us: answer.prepare_us, infer_us: answer.infer_us };
+        let told = Told { percent: percent.into(), prepare_us: answer.prepare_us, infer_us: answer.infer_us };
         answered(content.pixels.as_ptr(), picture, class, &told);
         self.tell(content);
     }
@@ -95,7 +96,8 @@ impl Recogniser {
         for (at, level) in self.picture.iter().enumerate() {
             let value = PIXELS[usize::from(*level)];
             for channel in 0..CHANNELS {
-                let place = if CHANNELS_LAST { at * CHANNELS + channel } else { channel * WIDTH * HEIGHT + at };
+                let place =
+                    if CHANNELS_LAST { at * CHANNELS + channel } else { channel * WIDTH * HEIGHT + at };
                 self.input[place] = value;
             }
         }
@@ -106,7 +108,8 @@ impl Recogniser {
     fn decide(&self) -> Option<Decision> {
         let scores = self.output.map(network::fixed);
         let decision = if network::PROBABILITIES {
-            let (class, top) = scores.iter().enumerate().max_by_key(|(k, x)| (**x, core::cmp::Reverse(*k)))?;
+            let (class, top) =
+                scores.iter().enumerate().max_by_key(|(k, x)| (**x, core::cmp::Reverse(*k)))?;
             Decision { class, percent: (top.clamp(&0, &256) * 100 / 256) as u8 }
         } else {
             teff_vision::decide(&scores)

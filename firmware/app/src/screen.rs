@@ -140,7 +140,8 @@ fn fill(canvas: &mut Canvas, x: usize, y: usize, width: usize, height: usize, co
 /// Draws text with each pixel of the largest font doubled.
 fn big(canvas: &mut Canvas, text: &str, at: Point) {
     let style = MonoTextStyle::new(&FONT_10X20, Rgb565::WHITE);
-    let Ok(_) = Text::with_baseline(text, Point::zero(), style, Baseline::Top).draw(&mut Doubled { canvas, at });
+    let Ok(_) =
+        Text::with_baseline(text, Point::zero(), style, Baseline::Top).draw(&mut Doubled { canvas, at });
 }
 
 struct Doubled<'a> {

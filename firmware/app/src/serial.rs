@@ -1,6 +1,7 @@
 //! What the firmware says, on UART 0 (115200 baud) and as a USB serial port. Text goes to a ring in memory and from there by
 //! interrupts of core 0, so that nobody waits for a wire; what a port has not taken when the ring comes round again is lost to it.
 
+use crate::time::within;
 use core::cell::RefCell;
 use core::fmt::Write;
 use critical_section::Mutex;
@@ -95,9 +96,24 @@ impl Ports {
 
 fn with(work: impl FnOnce(&mut Ports)) {
     critical_section::with(|cs| {
-        if let Some(ports) = PORTS.borrow_ref_mut(cs).as_mut() {
+        // In use only if a panic came from here.
+        if let Ok(mut ports) = PORTS.borrow(cs).try_borrow_mut()
+            && let Some(ports) = ports.as_mut()
+        {
             work(ports);
         }
+    });
+}
+
+/// Sends to the UART what is left, before the chip is reset: a tenth of a second at most.
+pub fn drain() {
+    within(100_000, || {
+        let mut done = true;
+        with(|ports| {
+            ports.serve_uart();
+            done = ports.on_uart == ports.written && ports.uart.uartfr().read().busy().bit_is_clear();
+        });
+        done
     });
 }
 

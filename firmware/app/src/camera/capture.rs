@@ -175,7 +175,7 @@ impl Capture {
         let address = back.content_mut().pixels.as_mut_ptr() as u32;
         // SAFETY: the transfer writes the pixels of a frame that is in nobody else's hands until it has ended or been stopped.
         unsafe {
-            // Off; FIFO emptied by turning its joining off and on (datasheet 3.5.4.?); counters and shift registers reset; at the start.
+            // Off; FIFO emptied by turning its joining off and on (datasheet 3.7, SM0_SHIFTCTRL); counters and shift registers reset; at the start.
             self.pio.ctrl().write(|w| w.bits(0));
             let sm = self.pio.sm(0);
             sm.sm_shiftctrl().modify(|_, w| w.fjoin_rx().clear_bit());
