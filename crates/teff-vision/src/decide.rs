@@ -1,7 +1,7 @@
 //! From a network's outputs to an answer.
 
 /// Below this percentage a digit is not named: the picture is answered with "no digit".
-pub const SURE_PERCENT: u8 = 60;
+pub const SURE_PERCENT: u8 = 40;
 
 /// The most likely class.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

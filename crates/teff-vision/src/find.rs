@@ -20,7 +20,7 @@ pub struct Bounds {
     pub height: u16,
 }
 
-/// The memory that [`find_digit`] works in: 30 kB.
+/// The memory that [`find_digit`] works in: 35 168 bytes.
 pub struct Scratch {
     cells: Cells,
     envelope: Envelope,

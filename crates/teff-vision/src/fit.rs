@@ -18,20 +18,14 @@ pub fn fit(frame: &Grey, width: usize, height: usize, out: &mut [u8]) {
     };
     let (left, top) = ((frame.width - crop_width) / 2, (frame.height - crop_height) / 2);
     let mean = Mean::new((crop_width * crop_height) as u32);
-    for (y, row) in out.chunks_exact_mut(width).enumerate() {
-        let rows = Span::of(y, crop_height, height);
-        for (x, out) in row.iter_mut().enumerate() {
-            let columns = Span::of(x, crop_width, width);
+    for (rows, out) in Spans::new(crop_height, height).zip(out.chunks_exact_mut(width)) {
+        for (columns, out) in Spans::new(crop_width, width).zip(out) {
             // At most 255 * 4096 * 4096, below 2^32.
-            let mut sum = 0u32;
-            for v in rows.first..=rows.last {
-                let line = &frame.row(top + v)[left + columns.first..=left + columns.last];
-                let mut across = 0u32;
-                for (i, &pixel) in line.iter().enumerate() {
-                    across += u32::from(pixel) * columns.weight(columns.first + i);
-                }
-                sum += across * rows.weight(v);
-            }
+            let sum = rows.sum(|y| {
+                let first = (top + rows.first + y) * frame.width + left + columns.first;
+                let line = &frame.pixels[first..];
+                columns.sum(|x| u32::from(line[x]))
+            });
             *out = mean.of(sum);
         }
     }
@@ -58,33 +52,65 @@ impl Mean {
     }
 }
 
-/// What one pixel of the picture covers along a side, in parts of a source pixel that both sides share.
+/// What one pixel of the picture covers along a side, in parts of a source pixel: with as many parts in each as the picture
+/// has pixels, a pixel of the picture covers as many parts as there are source pixels.
+#[derive(Clone, Copy)]
 struct Span {
-    start: u32,
-    end: u32,
+    first: usize,
+    /// Parts of the first source pixel, whole source pixels behind it, parts of the one behind those.
+    head: u32,
+    whole: usize,
+    tail: u32,
     /// Parts in a source pixel.
     parts: u32,
-    first: usize,
-    last: usize,
 }
 
 impl Span {
-    /// Pixel `i` of `to` that lie over `from` source pixels: with `to` parts in each, it covers `from` of them.
-    fn of(i: usize, from: usize, to: usize) -> Span {
-        let (start, end) = (i * from, (i + 1) * from);
-        Span {
-            start: start as u32,
-            end: end as u32,
-            parts: to as u32,
-            first: start / to,
-            last: (end - 1) / to,
+    /// The weighted sum of what `value` says of source pixels, counted from the first.
+    #[inline(always)]
+    fn sum(&self, value: impl Fn(usize) -> u32) -> u32 {
+        let mut whole = 0;
+        for i in 1..=self.whole {
+            whole += value(i);
         }
+        let tail = if self.tail > 0 { self.tail * value(self.whole + 1) } else { 0 };
+        self.head * value(0) + self.parts * whole + tail
     }
+}
 
-    /// How many parts of a source pixel are covered.
-    fn weight(&self, pixel: usize) -> u32 {
-        let begin = pixel as u32 * self.parts;
-        self.end.min(begin + self.parts) - self.start.max(begin)
+/// All spans along a side, in order and without a division.
+struct Spans {
+    from: u32,
+    to: u32,
+    /// The source pixel that the next span begins in, and its parts that are left.
+    first: usize,
+    left: u32,
+}
+
+impl Spans {
+    fn new(from: usize, to: usize) -> Spans {
+        Spans { from: from as u32, to: to as u32, first: 0, left: to as u32 }
+    }
+}
+
+impl Iterator for Spans {
+    type Item = Span;
+
+    /// One after the other for ever; there are as many as the picture has pixels.
+    #[inline(always)]
+    fn next(&mut self) -> Option<Span> {
+        let (first, head) = (self.first, self.left.min(self.from));
+        let (mut whole, mut rest) = (0, self.from - head);
+        while rest >= self.to {
+            whole += 1;
+            rest -= self.to;
+        }
+        let used_up = head == self.left;
+        (self.first, self.left) = match (used_up, rest) {
+            (false, _) => (first, self.left - head),
+            (true, rest) => (first + 1 + whole, self.to - rest),
+        };
+        Some(Span { first, head, whole, tail: rest, parts: self.to })
     }
 }
 
