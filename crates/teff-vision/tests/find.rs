@@ -166,7 +166,7 @@ fn what_is_no_digit_is_not_found() {
         ("an edge", Frame::plain(180).paint(60, rectangle(0, 0, 60, 162))),
         ("two rings", Frame::plain(180).paint(60, ring(40, 80, 25, 6)).paint(60, ring(120, 80, 25, 6))),
         ("checks", Frame::new(SIDE, SIDE, |x, y| if (x / 4 + y / 4) % 2 == 0 { 60 } else { 180 })),
-        ("noise", Frame::new(SIDE, SIDE, |x, y| ((x * 7919 + y * 104_729) * 2_654_435_761 >> 13) as u8)),
+        ("noise", Frame::new(SIDE, SIDE, |x, y| (((x * 7919 + y * 104_729) * 2_654_435_761) >> 13) as u8)),
     ];
     for (what, frame) in nothing {
         assert_eq!(frame.find().map(|f| f.0), None, "{what}");
