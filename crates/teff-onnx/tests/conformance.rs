@@ -18,10 +18,11 @@ fn the_tests_that_pass_are_those_that_the_book_says_pass() {
     let archive = Archive::suite();
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/conformance.md");
     let book = std::fs::read_to_string(path).unwrap();
+    let failing = book.split_once("## Not passed").expect("the book lists them").1;
     let only = std::env::var("TEFF_ONLY").unwrap_or_default();
     let mut wrong = Vec::new();
     for test in archive.tests().into_iter().filter(|t| t.contains(&only)) {
-        let listed = book.contains(&format!("`{test}`"));
+        let listed = failing.contains(&format!("`{test}`"));
         match load(&archive, &test) {
             Err(reason) if !listed => wrong.push(format!("{test} fails: {reason}")),
             Ok(_) if listed => wrong.push(format!("{test} passes and is listed as failing")),

@@ -75,8 +75,8 @@ fn ten_faults() {
     let weights = (5, ints("w", &[1], &[3]));
     let cases: Vec<(Vec<u8>, [&str; 3])> = vec![
         (
-            model(x, &[one("RandomNormalLike", &["x"], &[])], &[]),
-            ["RandomNormalLike", "not supported", "give them as an input"],
+            model(x, &[one("ImageDecoder", &["x"], &[])], &[]),
+            ["ImageDecoder", "not supported", "decode pictures before the network"],
         ),
         (
             model(x, &[one("Relu", &["x"], &[int_attribute("inplace", 1)])], &[]),
@@ -131,8 +131,8 @@ fn ten_faults() {
             ["Softmax", "input 1 (\"w\") is not supported at this version", "export without it"],
         ),
         (
-            model(x, &[one("Dropout", &["x", "", "t"], &[])], &[(5, flag("t"))]),
-            ["Dropout", "training_mode is on", "export the model for inference"],
+            model(x, &[one("Dropout", &["x", "", "t"], &[int_attribute("seed", -1)])], &[(5, flag("t"))]),
+            ["Dropout", "the seed -1 is not between 0 and 4294967295", "export the model again"],
         ),
         (
             model(x, &[one("Add", &["x", "ghost"], &[])], &[]),

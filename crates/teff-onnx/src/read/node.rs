@@ -4,7 +4,7 @@
 //! nothing a model says is dropped in silence.
 
 use super::item::{Item, Typed};
-use super::walk::{Reader, Scope};
+use super::walk::{Reader, Scope, node_at};
 use crate::error::{Error, NodeAt};
 use crate::proto::{Attribute, ElementType, GraphProto, NodeProto};
 use std::cell::RefCell;
@@ -118,6 +118,11 @@ impl<'n, 's, 'm> Node<'n, 's, 'm> {
             ),
             None => Ok(()),
         }
+    }
+
+    /// The node, its operator and version, for a note.
+    pub(crate) fn described(&self) -> String {
+        node_at(self.scope, self.proto).to_string()
     }
 
     /// Takes `count` elements or steps from what a model may have computed while it is read: an error when there are no more. To be

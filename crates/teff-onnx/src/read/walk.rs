@@ -33,6 +33,8 @@ pub(crate) struct Reader<'m> {
     nodes: usize,
     computed: usize,
     depth: usize,
+    /// How many nodes have drawn random numbers without a seed.
+    unseeded: u32,
 }
 
 /// The names that nodes of one graph can use.
@@ -82,6 +84,7 @@ impl<'m> Reader<'m> {
             nodes: 0,
             computed: 0,
             depth: 0,
+            unseeded: 0,
         }
     }
 
@@ -99,6 +102,12 @@ impl<'m> Reader<'m> {
         if !self.notes.contains(&note) {
             self.notes.push(note);
         }
+    }
+
+    /// A seed that no other node without one has.
+    pub(crate) fn own_seed(&mut self) -> u32 {
+        self.unseeded += 1;
+        self.unseeded - 1
     }
 
     /// The initialisers of a graph, dense and sparse.
@@ -354,10 +363,6 @@ pub(crate) fn qualified(proto: &NodeProto) -> String {
 
 pub(crate) fn no_operator(at: NodeAt) -> Error {
     let remedy = match &*at.operator {
-        "Bernoulli" | "Multinomial" | "RandomNormal" | "RandomNormalLike" | "RandomUniform"
-        | "RandomUniformLike" => {
-            "random numbers are left to the program around the network: give them as an input"
-        }
         "ImageDecoder" => "decode pictures before the network, and give it their elements",
         operator if operator.starts_with("String") || operator.starts_with("Regex") => {
             "keep text processing outside the model"

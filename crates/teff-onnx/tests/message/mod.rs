@@ -15,6 +15,11 @@ impl Message {
         self
     }
 
+    pub(crate) fn raw(mut self, b: &[u8]) -> Self {
+        self.0.extend(b);
+        self
+    }
+
     pub(crate) fn int(self, field: u64, n: i64) -> Self {
         self.varint(field << 3).varint(n as u64)
     }

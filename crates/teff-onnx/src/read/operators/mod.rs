@@ -17,6 +17,7 @@ mod movement;
 mod normalize;
 mod pooling;
 mod quantize;
+mod random;
 mod recurrent;
 mod reduction;
 mod resize;
@@ -65,6 +66,7 @@ const FAMILIES: &[(&str, Table)] = &[
     ("", normalize::TABLE),
     ("", pooling::TABLE),
     ("", quantize::TABLE),
+    ("", random::TABLE),
     ("", recurrent::TABLE),
     ("", reduction::TABLE),
     ("", resize::TABLE),

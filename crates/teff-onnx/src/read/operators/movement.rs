@@ -12,7 +12,6 @@ pub(super) const TABLE: Table = &[
     ("CenterCropPad", One(center_crop_pad)),
     ("Concat", One(concat)),
     ("DepthToSpace", One(depth_to_space)),
-    ("Dropout", Many(dropout)),
     ("Expand", One(expand)),
     ("Flatten", One(flatten)),
     ("Identity", Many(|n| Ok(vec![n.item(0)]))),
@@ -33,20 +32,6 @@ fn concat(n: &mut Node) -> Lowered {
     let Some(first) = parts.first() else { return invalid("takes at least one input") };
     let axis = axis_of(n.int("axis", 1), first.rank())?;
     Ok(Tensor::concat(&parts, axis))
-}
-
-/// Outside training the identity, and a mask that keeps everything.
-fn dropout(n: &mut Node) -> Lowered<Vec<Item>> {
-    n.ignore(&["seed", "ratio", "consumed_inputs"]);
-    let x = n.typed(0)?;
-    let ratio = n.optional_number_of(1, "ratio")?;
-    let training = n.optional_number_of(2, "training_mode")?.is_some_and(|t| t != 0.0);
-    if (training || n.version < 7 && !n.flag("is_test", true)) && ratio != Some(0.0) {
-        return unsupported("training_mode is on", "export the model for inference");
-    }
-    n.ignore(&["is_test"]);
-    let mask = Tensor::full(Type::new(DType::Bool, x.tensor.shape()), 1.0);
-    Ok(vec![Item::Tensor(x), mask.into()])
 }
 
 fn expand(n: &mut Node) -> Lowered {
