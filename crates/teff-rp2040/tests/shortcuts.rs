@@ -214,3 +214,131 @@ fn a_camera_received_at_once_is_received_as_cycle_by_cycle() {
         compare(seed, 16);
     }
 }
+
+/// Core 0 executes this from SRAM on, an endless loop from `turn` on, with these registers, while a camera with this picture is
+/// received as drivers do it; with short cuts and without.
+fn receivers(code: &[u16], turn: usize, registers: &[u32], pixels: &[u8], top: u32) -> [Bench; 2] {
+    // It waits until everything is set up.
+    let mut image_code = vec![0xe7fe];
+    image_code.extend(code);
+    image_code.push(0xe000 | (turn as i32 - code.len() as i32 - 2) as u16 & 0x7ff);
+    [false, true].map(|step_by_step| {
+        let options = Options { step_by_step, ..Options::default() };
+        let mut sim = Simulator::with_board(options, Board::new(Description::pico4ml()));
+        sim.load(&image(SRAM, &image_code)).unwrap();
+        let mut b = Bench::set_up(sim);
+        let picture = GreyImage { width: camera::SIDE, height: camera::SIDE, pixels: pixels.to_vec() };
+        b.0.board().show(picture).unwrap();
+        camera::set_up(&mut b);
+        b.write(PWM + 20 + 0x10, top);
+        let data = u32::from(b.0.board().description().camera.unwrap().data);
+        for (i, instruction) in [0x208f, 0x208e, 0x4001, 0x200e].iter().enumerate() {
+            b.write(PIO0 + 0x48 + 4 * i as u32, *instruction);
+        }
+        b.write(PIO0 + 0xcc, 3 << 12);
+        b.write(PIO0 + 0xd0, 1 << 31 | 8 << 20 | 1 << 16);
+        b.write(PIO0 + 0xdc, data << 15);
+        b.write(PIO0, 1);
+        camera::write(&mut b, 0x342, 0);
+        camera::write(&mut b, 0x100, 1);
+        b.0.run(b.0.cycles() + 60_000); // lines come
+        for (i, &register) in registers.iter().enumerate() {
+            b.0.set_register(0, i, register);
+        }
+        b.0.set_register(0, 15, SRAM + 10); // past the vectors and the first instruction
+        b
+    })
+}
+
+/// A dark picture with a light pixel here and there: the only edges of its data.
+fn stars() -> Vec<u8> {
+    (0..camera::PIXELS).map(|i| if i % 157 == 7 { 0x10 } else { 0 }).collect()
+}
+
+/// Cycles of a run of which about `cycles` can be done with short cuts: the last thousand are not.
+fn run(b: &mut Bench, cycles: u32) {
+    b.0.run(b.0.cycles() + 1_024 + u64::from(cycles));
+}
+
+fn transfer_without_end(b: &mut Bench) {
+    b.write(DMA, PIO0 + 0x20);
+    b.write(DMA + 4, BUFFER);
+    b.write(DMA + 8, u32::MAX);
+    b.write(DMA + 0xc, 1 | 1 << 5 | 12 << 6 | 1 << 10 | 4 << 15);
+}
+
+/// The edges that GPIO interrupts would see, asked for after times so short that few of a line's are among them.
+#[test]
+fn every_edge_is_latched_and_no_other() {
+    let mut benches = receivers(&[], 0, &[], &stars(), 4);
+    benches.iter_mut().for_each(transfer_without_end);
+    let mut random = Random(77);
+    let mut edges = 0;
+    for at in 0..2_000 {
+        let cycles = random.below(200);
+        let [fast, slow] = benches.each_mut().map(|b| {
+            run(b, cycles);
+            let seen = [0, 4, 8, 12].map(|i| b.read(IO_BANK0 + 0xf0 + i));
+            [0, 4, 8, 12].iter().for_each(|i| b.write(IO_BANK0 + 0xf0 + i, u32::MAX));
+            (seen, b.0.cycles())
+        });
+        assert_eq!(fast, slow, "look {at}");
+        // Pin 6, the data: bits 26 and 27 of the first register.
+        edges += u32::from(fast.0[0] >> 26 & 3 != 0);
+    }
+    assert!((200..1_200).contains(&edges), "{edges} looks of 2000 saw an edge of the data");
+}
+
+/// Levels come to a core two cycles late, also those that moved while many cycles were done at once.
+#[test]
+fn a_core_reads_the_levels_of_two_cycles_before() {
+    let mut levels = std::collections::BTreeSet::new();
+    for (pause, top) in [(0, 4), (7, 4), (19, 4), (26, 6), (45, 11), (90, 4), (123, 3)] {
+        // ldr r1, [r0, #4]; nops; rors r3, r2; eors r3, r1
+        let mut code = vec![0x6841];
+        code.extend(vec![0xbf00; pause]);
+        code.extend([0x41d3, 0x404b]);
+        let mut benches = receivers(&code, 0, &[SIO, 0, 1, 0], &camera::noise(), top);
+        benches.iter_mut().for_each(transfer_without_end);
+        for look in 0..60 {
+            let [fast, slow] = benches.each_mut().map(|b| {
+                run(b, 4_001);
+                [b.0.register(0, 1), b.0.register(0, 3), b.0.core_cycles(0) as u32]
+            });
+            assert_eq!(fast, slow, "pause of {pause}, look {look}");
+            levels.insert(fast[0] >> 6 & 1 | fast[0] >> 13 & 2);
+        }
+    }
+    assert!(levels.len() >= 3, "data and clock were read at several levels: {levels:?}");
+}
+
+/// A byte in the FIFO interrupts a core in the cycle in which it does without short cuts.
+#[test]
+fn an_interrupt_of_the_receiver_comes_in_its_cycle() {
+    // str r6, [r4]: vectors; str r2, [r7, #4]; movs r2, #5; str r2, [r7]: SysTick counts; str r5, [r1]: enabled; movs r6, #5;
+    // adds r4, #1
+    let code = [0x6026, 0x607a, 0x2205, 0x603a, 0x600d, 0x2605, 0x3401];
+    // ldr r1, [r7, #8]; ldr r2, [r0, #0x20]; rors r5, r6; eors r5, r1; eors r5, r2; bx lr
+    let handler = [0x6a02_68b9, 0x404d_41f5, 0x4770_4055];
+    let vectors = SRAM + 0x100;
+    let registers = [PIO0, 0xe000_e100, 0xff_ffff, 0, 0xe000_ed08, 1 << 7, vectors, 0xe000_e010];
+    for top in [4, 3, 6, 11] {
+        let mut benches = receivers(&code, 6, &registers, &camera::noise(), top);
+        for b in &mut benches {
+            b.put(vectors + 4 * 23, &[vectors + 0x81]);
+            b.put(vectors + 0x80, &handler);
+            b.write(PIO0 + 0x12c, 1);
+        }
+        let (mut moved, mut last) = (0, 0);
+        for look in 0..60 {
+            let [fast, slow] = benches.each_mut().map(|b| {
+                run(b, 4_001);
+                [b.0.register(0, 4), b.0.register(0, 5), b.0.core_cycles(0) as u32]
+            });
+            assert_eq!(fast, slow, "PWM of {top}, look {look}");
+            moved += u32::from(fast[1] != last);
+            last = fast[1];
+        }
+        assert!(moved > 30, "bytes interrupted the core between {moved} of 60 looks");
+    }
+}
