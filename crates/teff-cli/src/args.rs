@@ -16,7 +16,7 @@ pub(crate) fn command() -> Command {
         .subcommand_required(true)
         .arg_required_else_help(true)
         .term_width(100)
-        .subcommands([demo(), crate::commands::train::command(), eval(), crate::commands::quantize::command(), compile(), crate::commands::firmware::command(), crate::commands::sim::command(), crate::commands::flash::command(), inspect(), run(), verify()].map(common))
+        .subcommands([demo(), crate::commands::train::command(), eval(), crate::commands::quantize::command(), compile(), crate::commands::report::command(), crate::commands::firmware::command(), crate::commands::sim::command(), crate::commands::flash::command(), inspect(), run(), verify()].map(common))
 }
 
 /// What every command takes.
@@ -51,6 +51,16 @@ pub(crate) fn real(name: &'static str, default: &'static str, help: &'static str
         .default_value(default)
         .allow_negative_numbers(true)
         .value_parser(value_parser!(f64))
+}
+
+/// What becomes of floats where there is no float unit.
+pub(crate) fn float() -> Arg {
+    Arg::new("float")
+        .long("float")
+        .value_name("ERROR|exact")
+        .help("Without a float unit: how far integers may take all layers off, as a share of their ranges (16-bit weights as far as that allows); or software floats, exact and slow")
+        .default_value("1e-4")
+        .value_parser(floats)
 }
 
 /// What `--float` says.
@@ -100,7 +110,7 @@ pub(crate) fn input_shape() -> Arg {
         .value_parser(parse_shape)
 }
 
-fn inputs() -> Arg {
+pub(crate) fn inputs() -> Arg {
     Arg::new("input")
         .long("input")
         .short('i')
@@ -210,14 +220,7 @@ fn compile() -> Command {
         .arg(limit("flash", "Most bytes of flash, such as 128K: a network with more is refused, with what takes the space"))
         .arg(limit("ram", "Most bytes of RAM for intermediate values, such as 20K"))
         .arg(switch("size", "Compile the C with the target's compiler (-O2) and print what code, tables and RAM take"))
-        .arg(
-            Arg::new("float")
-                .long("float")
-                .value_name("ERROR|exact")
-                .help("Without a float unit: how far integers may take all layers off, as a share of their ranges (16-bit weights as far as that allows); or software floats, exact and slow")
-                .default_value("1e-4")
-                .value_parser(floats),
-        )
+        .arg(float())
         .arg(
             Arg::new("language")
                 .long("language")

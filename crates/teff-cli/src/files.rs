@@ -47,6 +47,28 @@ pub(crate) fn make_folder(path: &Path) -> Result<()> {
     })
 }
 
+/// A folder for what is needed for a while; it goes away with this.
+pub(crate) struct Scratch(PathBuf);
+
+impl Scratch {
+    /// A folder among the system's temporary files, for `what`.
+    pub(crate) fn new(what: &str) -> Result<Scratch> {
+        let folder = std::env::temp_dir().join(format!("teff-{what}-{}", std::process::id()));
+        make_folder(&folder)?;
+        Ok(Scratch(folder))
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
 /// `path` with another ending: `m.onnx` and `checkpoint.safetensors` give `m.checkpoint.safetensors`.
 pub(crate) fn beside(path: &Path, ending: &str) -> PathBuf {
     path.with_extension(ending)

@@ -21,6 +21,11 @@ impl Stop {
         stop
     }
 
+    /// What is never asked to stop.
+    pub(crate) fn never() -> Stop {
+        Stop(Arc::default())
+    }
+
     pub(crate) fn is_asked(&self) -> bool {
         self.0.load(Ordering::SeqCst)
     }

@@ -169,12 +169,12 @@ pub(crate) fn run(args: &ArgMatches, ui: &Ui) -> Result<()> {
 }
 
 /// The name of a layer for a table: converters that fuse layers join all their names with semicolons, of which the first says enough.
-fn short(label: &str) -> &str {
+pub(crate) fn short(label: &str) -> &str {
     label.split(';').next().unwrap_or(label)
 }
 
 /// How the products of a layer are computed.
-fn products(products: &Products) -> serde_json::Value {
+pub(crate) fn products(products: &Products) -> serde_json::Value {
     match products {
         Products::AsWritten => json!("as written"),
         Products::Mantissas { weight_bits, input_bits, error } => {
@@ -284,7 +284,7 @@ fn language(args: &ArgMatches) -> Result<Language> {
             return Err(Failure::new("--arena stack is for Rust; use static (the default of C) or caller"));
         }
     };
-    Ok(Language::C(c::Options { arena, sram_code }))
+    Ok(Language::C(c::Options { arena, sram_code, ..Default::default() }))
 }
 
 /// Inputs for the self-test with the outputs that the reference evaluator gives.
@@ -302,13 +302,13 @@ fn samples(graph: &Graph, data: Option<&Dataset>, macs: u64) -> Result<Vec<Sampl
 }
 
 /// Inputs that show which tables are needed most: some of the data set, as far apart as they can be.
-fn calibration(graph: &Graph, data: &Dataset) -> Result<Vec<Vec<Value>>> {
+pub(crate) fn calibration(graph: &Graph, data: &Dataset) -> Result<Vec<Vec<Value>>> {
     let step = (data.len() / SHOWN).max(1);
     (0..data.len()).step_by(step).take(SHOWN).map(|n| Ok(vec![real(graph, data, n)?])).collect()
 }
 
 /// Sample `n` of a data set, as the only input of the graph.
-fn real(graph: &Graph, data: &Dataset, n: usize) -> Result<Value> {
+pub(crate) fn real(graph: &Graph, data: &Dataset, n: usize) -> Result<Value> {
     let ty = match graph.inputs() {
         [one] => &graph[*one].ty,
         more => return Err(Failure::new(format!("--data gives one input, the model has {}", more.len()))),

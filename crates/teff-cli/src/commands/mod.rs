@@ -7,6 +7,7 @@ pub(crate) mod firmware;
 pub(crate) mod flash;
 mod inspect;
 pub(crate) mod quantize;
+pub(crate) mod report;
 mod run;
 pub(crate) mod sim;
 pub(crate) mod train;
@@ -32,6 +33,7 @@ pub(crate) fn run(name: &str, args: &ArgMatches, ui: &Ui) -> Result<()> {
         "flash" => flash::run(args, ui),
         "inspect" => inspect::run(args, ui),
         "quantize" => quantize::run(args, ui),
+        "report" => report::run(args, ui),
         "run" => run::run(args, ui),
         "sim" => sim::run(args, ui),
         "verify" => verify::run(args, ui),

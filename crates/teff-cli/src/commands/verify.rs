@@ -1,18 +1,17 @@
 //! `teff verify`: every way of computing a model, beside the reference evaluator.
 
-mod compare;
+pub(crate) mod compare;
 mod onnxruntime;
 
 use super::{host_outputs, is_tflite, path, read_model, threads};
 use crate::failure::{Failure, Result};
-use crate::files::read;
+use crate::files::{Scratch, read};
 use crate::native::{Native, Toolchain};
 use crate::tensors::{inputs, invented};
 use crate::ui::{Ui, table};
 use clap::ArgMatches;
 use compare::Difference;
 use serde_json::json;
-use std::path::PathBuf;
 use teff::compile::{Options, Program};
 use teff::graph::{Graph, Op, Type, Value, evaluate};
 
@@ -49,13 +48,13 @@ pub(crate) fn run(args: &ArgMatches, ui: &Ui) -> Result<()> {
     let host: Result<Vec<_>> = samples.iter().map(|s| host_outputs(&graph, s, threads(args))).collect();
     rows.push(("host executor", ours, Outcome::Compared(Difference::of(&host?, &expected))));
     let program = teff::compile::compile(&graph, &Options::default())?;
-    let scratch = Scratch::new()?;
+    let scratch = Scratch::new("verify")?;
     for (name, toolchain) in [("C", Toolchain::C), ("Rust", Toolchain::Rust)] {
         ui.note(format!("building and running {name}"));
         let outcome = match toolchain.compiler() {
             Err(missing) => Outcome::Skipped(missing.message),
             Ok(compiler) => {
-                let native = Native::build(&program, toolchain, &compiler, &scratch.0)?;
+                let native = Native::build(&program, toolchain, &compiler, scratch.path())?;
                 let given = |i: usize| samples[i].iter().flat_map(Value::to_le_bytes).collect();
                 let (bytes, _) = native.run(samples.len(), given)?;
                 Outcome::Compared(Difference::of(&outputs(&program, &bytes), &expected))
@@ -70,7 +69,7 @@ pub(crate) fn run(args: &ArgMatches, ui: &Ui) -> Result<()> {
         Outcome::Skipped("it runs ONNX models only".into())
     } else {
         let types: Vec<Type> = graph.outputs().iter().map(|o| graph[o.node].ty.clone()).collect();
-        match onnxruntime::outputs(model, &graph, &samples, &types, &scratch.0)? {
+        match onnxruntime::outputs(model, &graph, &samples, &types, scratch.path())? {
             Ok(found) => Outcome::Compared(Difference::of(&found, &expected)),
             Err(why) => Outcome::Skipped(why),
         }
@@ -153,21 +152,4 @@ fn report(rows: &[(&str, Demand, Outcome)], samples: usize, ui: &Ui) -> Result<(
         "{} and the reference evaluator disagree; if you did not ask for a narrow --tolerance, this is a defect of teff, please report it",
         wrong.join(" and ")
     )))
-}
-
-/// A folder for generated code that goes away with it.
-struct Scratch(PathBuf);
-
-impl Scratch {
-    fn new() -> Result<Scratch> {
-        let folder = std::env::temp_dir().join(format!("teff-verify-{}", std::process::id()));
-        crate::files::make_folder(&folder)?;
-        Ok(Scratch(folder))
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
 }

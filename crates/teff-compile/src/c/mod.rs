@@ -34,6 +34,9 @@ pub struct Options {
     /// which names the section `.data.NAME_code` where there is no operating system, and nothing elsewhere; a build may define it
     /// otherwise. Sections of such names are copied to RAM by the start-up of every C library and of `cortex-m-rt`.
     pub sram_code: bool,
+    /// Whether each layer stays a function of its own in the compiled program (`noinline`), so that profilers and debuggers tell layers
+    /// apart; otherwise compilers join what is called once.
+    pub layers_apart: bool,
 }
 
 /// Who owns the memory for intermediate values.
@@ -77,7 +80,10 @@ fn source(program: &Program, options: &Options) -> String {
     if options.arena == ArenaOwner::Static {
         out += &arena(program);
     }
-    for k in kernels {
+    for mut k in kernels {
+        if options.layers_apart {
+            k = k.replacen("\nstatic void", "\nstatic __attribute__((noinline)) void", 1);
+        }
         out += &section::placed(&k, program, options);
         out.push('\n');
     }

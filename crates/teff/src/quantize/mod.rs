@@ -37,7 +37,7 @@
 //! `network` makes a graph ready and finds its layers, `place` finds the sites, with what `patterns` knows; `scheme` and `rewrite` are above. `probe` runs networks over
 //! samples and looks inside; `observe` and `calibrate` choose ranges, `round` the integers of weights, `equalise` and `correct` change
 //! the network and its biases. `budget` says which layer gets how many bits, `measure` what each costs, `diagnose` what to do about it;
-//! `run` calls them in order.
+//! `run` calls them in order. `rounding` looks at a network that is quantised already.
 
 mod budget;
 mod calibrate;
@@ -52,6 +52,7 @@ mod place;
 mod probe;
 mod rewrite;
 mod round;
+mod rounding;
 mod run;
 mod scheme;
 mod settings;
@@ -64,6 +65,7 @@ pub use observe::{Observation, observe};
 pub use probe::Samples;
 pub use rewrite::{Interface, rewrite};
 pub use round::{compensated, nearest};
+pub use rounding::{Rounding, rounding};
 pub use run::quantize;
 pub use scheme::{Grid, Scheme, Weights};
 pub use settings::{

@@ -1,7 +1,7 @@
 //! What generated C takes, by the target's own compiler.
 
 use crate::failure::{During, Failure, Result};
-use crate::files::{make_folder, write};
+use crate::files::{Scratch, write};
 use std::path::Path;
 use std::process::Command;
 use teff::compile::Target;
@@ -33,16 +33,13 @@ pub(crate) fn size(texts: &[(&str, String)], name: &str, target: &Target) -> Res
             vec![format!("-mcpu={cortex}"), "-mthumb".to_string()],
         ),
     };
-    let folder = std::env::temp_dir().join(format!("teff-size-{}-{name}", std::process::id()));
-    make_folder(&folder)?;
+    let scratch = Scratch::new("size")?;
+    let folder = scratch.path();
     let written = texts
         .iter()
         .try_for_each(|(ending, text)| write(&folder.join(format!("{name}{ending}")), text.as_bytes()));
-    let counted = written.and_then(|()| {
-        count(compiler, counter, &flags, &folder.join(format!("{name}.c")), &folder.join("counted.o"))
-    });
-    let _ = std::fs::remove_dir_all(&folder);
-    counted
+    written?;
+    count(compiler, counter, &flags, &folder.join(format!("{name}.c")), &folder.join("counted.o"))
 }
 
 fn count(compiler: &str, counter: &str, flags: &[String], source: &Path, object: &Path) -> Result<Size> {

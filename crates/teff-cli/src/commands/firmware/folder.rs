@@ -126,7 +126,7 @@ fn print(
         input_shapes: request.input_shapes.clone(),
         target: request.board.target,
         language: match language {
-            Language::C => compile::Language::C(c::Options { arena: c::ArenaOwner::Static, sram_code: true }),
+            Language::C => compile::Language::C(c::Options { sram_code: true, ..Default::default() }),
             Language::Rust => compile::Language::Rust(rust::Options {
                 arena: rust::ArenaOwner::Caller,
                 sram_code: true,

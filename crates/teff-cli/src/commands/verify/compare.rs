@@ -4,22 +4,22 @@ use teff::graph::{DType, Value};
 
 /// The largest differences over all samples and outputs.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(super) struct Difference {
+pub(crate) struct Difference {
     /// Of floats.
-    pub(super) absolute: f64,
+    pub(crate) absolute: f64,
     /// Of floats, as a share of the largest magnitude in the same output.
-    pub(super) relative: f64,
+    pub(crate) relative: f64,
     /// Of floats, in units of the last place of their type: how many numbers lie between.
-    pub(super) ulp: u64,
+    pub(crate) ulp: u64,
     /// Integers and truth values that are not equal, of how many, and how far apart at most.
-    pub(super) integers: usize,
-    pub(super) all_integers: usize,
-    pub(super) steps: f64,
+    pub(crate) integers: usize,
+    pub(crate) all_integers: usize,
+    pub(crate) steps: f64,
 }
 
 impl Difference {
     /// Of what was found from what was expected, sample by sample and output by output. What is missing is infinitely far off.
-    pub(super) fn of(found: &[Vec<Value>], expected: &[Vec<Value>]) -> Difference {
+    pub(crate) fn of(found: &[Vec<Value>], expected: &[Vec<Value>]) -> Difference {
         let mut d = Difference::default();
         for (i, sample) in expected.iter().enumerate() {
             for (k, e) in sample.iter().enumerate() {

@@ -1,0 +1,217 @@
+//! `teff report`: what each layer takes on the chip.
+
+mod args;
+mod chip;
+mod memory;
+mod page;
+mod text;
+
+use super::compile::{calibration, real};
+use super::verify::compare::Difference;
+use super::{host_outputs, path, read_model};
+use crate::failure::{Failure, Result};
+use crate::files::{check_writable, write};
+use crate::stop::Stop;
+use crate::tensors::{inputs, invented};
+use crate::ui::Ui;
+use chip::{Chip, Run};
+use clap::ArgMatches;
+use memory::Block;
+use std::path::PathBuf;
+use teff::compile::{Board, Budget, Options, Program, Target, c};
+use teff::graph::{Graph, Value};
+
+pub(crate) use args::command;
+
+/// All that is known of a network on its target.
+struct Report {
+    model: String,
+    board: Option<Board>,
+    target: Target,
+    budget: Budget,
+    /// Signal to noise of each layer's result in dB, where it is rounded to integers.
+    rounding: Vec<Option<f64>>,
+    measured: std::result::Result<Measured, String>,
+    notes: Vec<String>,
+    /// What lies where in the working memory, and when.
+    memory: Vec<Block>,
+}
+
+/// What runs on the simulated chip took.
+struct Measured {
+    /// What was run.
+    samples: String,
+    /// Cycles of a run, the mean, and those of them that wait for flash.
+    mean: Mean,
+    /// Cycles of the longest run.
+    worst: u64,
+    layers: Vec<Layer>,
+    /// Cycles of a run in which every layer is a function of its own.
+    apart: f64,
+    /// Bytes of all functions, and of those in RAM.
+    code: (u32, u32),
+    stack: u32,
+    /// From what the host computes.
+    difference: Difference,
+}
+
+/// Means of cycles.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+struct Mean {
+    cycles: f64,
+    waits: f64,
+}
+
+/// What a layer took.
+struct Layer {
+    mean: Mean,
+    /// Bytes of its function.
+    code: u32,
+}
+
+pub(crate) fn run(args: &ArgMatches, ui: &Ui) -> Result<()> {
+    let page = args.get_one::<PathBuf>("html");
+    page.map(|p| check_writable(p)).transpose()?;
+    let model = path(args, "model");
+    let graph = read_model(model, args, ui)?;
+    let named = args.get_one::<String>("target").and_then(|name| Target::from_name(name));
+    let board = match named {
+        Some(_) => None,
+        None => args.get_one::<String>("board").and_then(|name| Board::from_name(name)),
+    };
+    let target = named.or(board.map(|b| b.target)).expect("clap knows boards and targets");
+    let floats = *args.get_one("float").expect("has a default");
+    let options = Options { name: "net".into(), target, floats, ..Options::default() };
+    let mut program = teff::compile::compile(&graph, &options)?;
+    let Inputs { samples, called, shown } = Inputs::of(&graph, args)?;
+    let tables = args.get_one("sram-tables").copied().unwrap_or(0);
+    teff::compile::place(&mut program, tables, &shown)?;
+    let budget = Budget::new(&program, &target);
+    let simulated =
+        board.is_some_and(|b| b.target == Target::CORTEX_M0PLUS) || named == Some(Target::CORTEX_M0PLUS);
+    let measured = match (simulated, chip::compiler(), chip::room(&program, &budget)) {
+        (false, ..) => Err(format!("{} is not simulated, so cycles are estimated", target.name)),
+        (true, Err(why), _) | (true, Ok(()), Err(why)) => Err(format!("cycles are estimated, because {why}")),
+        (true, Ok(()), Ok(())) => Ok(measure(&graph, &program, &samples, called, args, ui)?),
+    };
+    let left = teff::compile::left_in_floats(&graph)?;
+    let mut notes: Vec<String> =
+        left.into_iter().map(|(layer, reason)| format!("{layer} stays in floats: {reason}")).collect();
+    notes.extend(budget.notes());
+    let report = Report {
+        model: model.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned()),
+        board,
+        target,
+        rounding: rounding(&graph, &budget, &samples)?,
+        budget,
+        measured,
+        notes,
+        memory: memory::plan(&program),
+    };
+    if let Some(file) = page {
+        write(file, page::page(&report).as_bytes())?;
+        ui.note(format!("wrote {}", file.display()));
+    }
+    ui.result(&text::text(&report), &text::json(&report));
+    Ok(())
+}
+
+/// What is run.
+struct Inputs {
+    samples: Vec<Vec<Value>>,
+    called: String,
+    /// Other inputs, which show what tables are needed most; none when there are no others.
+    shown: Vec<Vec<Value>>,
+}
+
+impl Inputs {
+    fn of(graph: &Graph, args: &ArgMatches) -> Result<Inputs> {
+        let files: Vec<String> = args.get_many::<String>("input").into_iter().flatten().cloned().collect();
+        if !files.is_empty() {
+            return Ok(Inputs {
+                samples: vec![inputs(graph, &files)?],
+                called: "the given input".into(),
+                shown: Vec::new(),
+            });
+        }
+        let count = *args.get_one::<u64>("samples").expect("has a default") as usize;
+        let several = |count: usize, what: &str| match count {
+            1 => format!("one {what}"),
+            _ => format!("the mean of {count} {what}s"),
+        };
+        if let Some(folder) = args.get_one::<PathBuf>("data") {
+            let data = teff::data::open(folder)?;
+            let count = count.min(data.test.len());
+            let samples = (0..count).map(|n| Ok(vec![real(graph, &data.test, n)?])).collect::<Result<_>>()?;
+            let called = format!("{} of {}", several(count, "test sample"), folder.display());
+            return Ok(Inputs { samples, called, shown: calibration(graph, &data.train)? });
+        }
+        let seed = *args.get_one::<u64>("seed").expect("has a default");
+        let samples = (0..count).map(|i| invented(graph, seed, i)).collect();
+        Ok(Inputs { samples, called: several(count, "invented input"), shown: Vec::new() })
+    }
+}
+
+/// What rounding does to the result of each layer.
+fn rounding(graph: &Graph, budget: &Budget, samples: &[Vec<Value>]) -> Result<Vec<Option<f64>>> {
+    let known = teff::quantize::rounding(graph, samples)?;
+    let of = |label: &str| known.iter().rev().find(|r| r.layers.iter().any(|l| **l == *label));
+    Ok(budget.kernels.iter().map(|k| k.label.as_deref().and_then(of).map(|r| r.sqnr)).collect())
+}
+
+/// Runs all samples on the chip, in the program as it is and with its layers apart.
+fn measure(
+    graph: &Graph,
+    program: &Program,
+    samples: &[Vec<Value>],
+    called: String,
+    args: &ArgMatches,
+    ui: &Ui,
+) -> Result<Measured> {
+    let miss = *args.get_one::<u64>("flash-miss").expect("has a default");
+    let options = c::Options { sram_code: args.get_flag("sram-code"), ..Default::default() };
+    ui.note("compiling for the chip");
+    let mut whole = Chip::new(program, options, miss)?;
+    let mut apart = Chip::new(program, c::Options { layers_apart: true, ..options }, miss)?;
+    let integer = teff::compile::integer(graph)?;
+    let (mut runs, mut by_layer, mut expected) = (Vec::new(), Vec::new(), Vec::new());
+    let stop = Stop::watch();
+    let mut bar = ui.bar("running on the simulated chip", 2 * samples.len() as u64);
+    for (i, sample) in samples.iter().enumerate() {
+        runs.push(whole.run(sample, &stop)?);
+        bar.at(2 * i as u64 + 1, String::new);
+        by_layer.push(apart.run(sample, &stop)?);
+        bar.at(2 * i as u64 + 2, String::new);
+        expected.push(host_outputs(&integer, sample, 1)?);
+    }
+    bar.finish();
+    for (one, other) in runs.iter().zip(&by_layer) {
+        if one.outputs != other.outputs {
+            return Err(Failure::new(
+                "two builds of the network give different outputs; this is a defect of teff, please report it",
+            ));
+        }
+    }
+    let found: Vec<Vec<Value>> = runs.iter().map(|r| r.outputs.clone()).collect();
+    let of_layer = |k: usize| mean(by_layer.iter().map(|run: &Run| run.layers[k]));
+    let code = apart.layer_code();
+    Ok(Measured {
+        samples: called,
+        mean: mean(runs.iter().map(|r| r.whole)),
+        worst: runs.iter().map(|r| r.whole.cycles).max().unwrap_or(0),
+        layers: code.iter().enumerate().map(|(k, code)| Layer { mean: of_layer(k), code: *code }).collect(),
+        apart: mean(by_layer.iter().map(|r| r.whole)).cycles,
+        code: whole.code(),
+        stack: runs.iter().map(|r| r.stack).max().unwrap_or(0),
+        difference: Difference::of(&found, &expected),
+    })
+}
+
+fn mean(all: impl ExactSizeIterator<Item = chip::Took>) -> Mean {
+    let count = all.len().max(1) as f64;
+    let sum = all.fold(Mean::default(), |sum, t| Mean {
+        cycles: sum.cycles + t.cycles as f64,
+        waits: sum.waits + t.waits as f64,
+    });
+    Mean { cycles: sum.cycles / count, waits: sum.waits / count }
+}
