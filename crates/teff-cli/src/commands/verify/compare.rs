@@ -15,6 +15,9 @@ pub(crate) struct Difference {
     pub(crate) integers: usize,
     pub(crate) all_integers: usize,
     pub(crate) steps: f64,
+    /// How far integers of 8 and 16 bits are apart, each as a share of what its type can hold, all added up; infinite if wider ones, which
+    /// are no scale, differ at all.
+    shares: f64,
 }
 
 impl Difference {
@@ -31,6 +34,11 @@ impl Difference {
             }
         }
         d
+    }
+
+    /// How far integers are apart in the mean, as a share of what their type can hold.
+    pub(crate) fn mean_share(&self) -> f64 {
+        self.shares / self.all_integers.max(1) as f64
     }
 
     fn floats(&mut self, found: &Value, expected: &Value) {
@@ -55,6 +63,12 @@ impl Difference {
             let (a, b) = (found.get(i).as_int(), expected.get(i).as_int());
             self.integers += usize::from(a != b);
             self.steps = self.steps.max(a.abs_diff(b) as f64);
+            if expected.dtype().size() <= 2 && expected.dtype() != DType::Bool {
+                let (low, high) = expected.dtype().int_range().expect("an integer");
+                self.shares += a.abs_diff(b) as f64 / low.abs_diff(high) as f64;
+            } else if a != b {
+                self.shares = f64::INFINITY;
+            }
         }
     }
 }
@@ -90,6 +104,7 @@ mod tests {
         let found = [vec![Value::new([3], vec![next, -2.0, f32::NAN]), Value::new([2], vec![3i8, 4])]];
         let d = Difference::of(&found, &expected);
         assert_eq!((d.ulp, d.integers, d.all_integers, d.steps), (3, 1, 2, 8.0));
+        assert_eq!(d.mean_share(), 4.0 / 255.0);
         assert_eq!(d.relative, f64::from(next - 1.0) / 2.0);
         let nan = [vec![Value::new([3], vec![f32::NAN, -2.0, f32::NAN]), Value::new([2], vec![3i8, -4])]];
         assert_eq!(Difference::of(&nan, &expected).absolute, f64::INFINITY);
