@@ -13,6 +13,8 @@ use teff_vision::{Grey, SURE_PERCENT, Scratch, decide, find_digit};
 const DIGITS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples/digits.onnx");
 const MNIST: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../data/mnist");
 const SIDE: usize = 162;
+/// Bytes of `CORE1_STACK` in `firmware/app`.
+const CORE1_STACK: u32 = 6144;
 
 /// What the host says of a frame.
 #[derive(PartialEq, Debug)]
@@ -57,6 +59,15 @@ fn sizes(built: &Firmware) {
     assert_eq!(number("ram"), section(".data") + section(".bss") + section(".uninit"));
     let flash = [".boot2", ".vector_table", ".text", ".rodata", ".data"].map(section);
     assert!(flash.iter().sum::<u64>().abs_diff(number("flash")) < 64, "{flash:?} and {}", number("flash"));
+}
+
+/// Neither core has used more than half of its stack: core 0 what variables leave, core 1 its array (`CORE1_STACK` of `firmware/app`).
+fn stacks(bench: &Bench, built: &Firmware) {
+    let used = [0, 1].map(|core| bench.sim.stack(core).bytes());
+    let left = bench.sim.stack(0).top - built.address("__ebss");
+    eprintln!("stack of core 0 {} of {left} bytes, of core 1 {} of {CORE1_STACK}", used[0], used[1]);
+    assert!(used.iter().all(|&bytes| bytes > 500), "{used:?}");
+    assert!(used[0] <= left / 2 && used[1] <= CORE1_STACK / 2, "{used:?} of {left} and {CORE1_STACK}");
 }
 
 /// Thirty scenes before the camera: the chip sees what the camera sent, makes the same picture of it as the host, bit for bit, and
@@ -114,6 +125,7 @@ fn answers_as_the_host(language: &str) {
         frames - first
     );
     sizes(&built);
+    stacks(&bench, &built);
 }
 
 #[test]
@@ -149,5 +161,6 @@ fn a_model_from_elsewhere_knows_a_person() {
             label.chunks_exact(3).filter(|p| white(p)).count() > 40,
             "{picture}: no label on the display"
         );
+        stacks(&bench, &built);
     }
 }

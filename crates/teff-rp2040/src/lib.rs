@@ -37,7 +37,7 @@ mod sim;
 mod trace;
 mod wires;
 
-pub use cpu::{FaultRecord, Stalls};
+pub use cpu::{FaultRecord, Stack, Stalls};
 pub use error::{Error, Fault};
 pub use load::{Image, Symbol};
 pub use profile::{Cost, Profile};

@@ -8,7 +8,7 @@ mod stuck;
 use crate::board::Board;
 use crate::bus::{Bus, map};
 use crate::clocks::Domain;
-use crate::cpu::{Core, FaultRecord, Stalls, State};
+use crate::cpu::{Core, FaultRecord, Stack, Stalls, State};
 use crate::error::Error;
 use crate::load::Image;
 use crate::rom;
@@ -242,6 +242,12 @@ impl Simulator {
     #[must_use]
     pub fn stalls(&self, core: usize) -> Stalls {
         self.cores[core].stalls
+    }
+
+    /// The main stack of `core`, and how much of it was in use at most: what to leave for it.
+    #[must_use]
+    pub fn stack(&self, core: usize) -> Stack {
+        self.cores[core].stack
     }
 
     /// Simulated time in nanoseconds.

@@ -124,7 +124,7 @@ impl Core {
             at += 1;
             store::<4>(self, bus, aligned.wrapping_add(4 * i as u32), word, &mut at)?;
         }
-        self.regs[13] = aligned;
+        self.move_sp(aligned);
         self.regs[14] = match (self.ipsr != 0, self.spsel) {
             (true, _) => 0xffff_fff1,
             (false, false) => 0xffff_fff9,
@@ -282,7 +282,8 @@ impl Core {
             0..=3 => self.set_flags(value),
             8 if process => self.other_sp = value & !3,
             9 if !process => self.other_sp = value & !3,
-            8 | 9 => self.regs[13] = value & !3,
+            8 => self.begin_stack(value),
+            9 => self.regs[13] = value & !3,
             16 => self.primask = value & 1 != 0,
             20 if self.ipsr == 0 => {
                 self.npriv = value & 1 != 0;

@@ -209,7 +209,7 @@ fn perform(core: &mut Core, bus: &mut Bus, op: Op, pc: u32) -> Result<(), Fault>
         Kind::Adr => alu!((pc.wrapping_add(4) & !3).wrapping_add(imm)),
         Kind::AddSpImm => alu!(core.regs[13].wrapping_add(imm)),
         Kind::AdjustSp => {
-            core.regs[13] = core.regs[13].wrapping_add(imm);
+            core.move_sp(core.regs[13].wrapping_add(imm));
             core.cycle += 1;
         }
         Kind::Sxth => alu!(r!(rm) as i16 as u32),
@@ -297,7 +297,7 @@ fn special(core: &mut Core, op: Op, pc: u32) {
             core.jump(value & !1);
             core.cycle += 1;
         }
-        13 => core.regs[13] = value & !3,
+        13 => core.move_sp(value & !3),
         rd => core.regs[usize::from(rd & 15)] = value,
     }
 }
@@ -328,7 +328,7 @@ fn push(core: &mut Core, bus: &mut Bus, list: u32) -> Result<(), Fault> {
         addr = addr.wrapping_add(4);
         left &= left - 1;
     }
-    core.regs[13] = base;
+    core.move_sp(base);
     core.cycle = at + 1;
     Ok(())
 }

@@ -91,6 +91,8 @@ pub(crate) struct Core {
     pub(crate) npriv: bool,
     /// The stack pointer that is not in R13.
     pub(crate) other_sp: u32,
+    /// Where the main stack begins, and how far down it has been.
+    pub(crate) stack: Stack,
     /// Exception number being handled, 0 in thread mode.
     pub(crate) ipsr: u32,
     pub(crate) state: State,
@@ -100,6 +102,23 @@ pub(crate) struct Core {
     pub(crate) instructions: u64,
     /// The latest hard faults, oldest first, at most [`FAULTS_KEPT`].
     pub(crate) faults: Vec<FaultRecord>,
+}
+
+/// A main stack.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Stack {
+    /// The stack pointer it was given: from the vector table, at core 1's launch, or by MSR.
+    pub top: u32,
+    /// The lowest that the stack pointer has been since.
+    pub low: u32,
+}
+
+impl Stack {
+    /// The most bytes that were in use.
+    #[must_use]
+    pub fn bytes(self) -> u32 {
+        self.top.wrapping_sub(self.low)
+    }
 }
 
 /// How many faults a core remembers.
@@ -128,6 +147,7 @@ impl Core {
             spsel: false,
             npriv: false,
             other_sp: 0,
+            stack: Stack::default(),
             ipsr: 0,
             state: State::Running,
             nvic: Nvic::new(),
@@ -144,8 +164,24 @@ impl Core {
         let faults = std::mem::take(&mut self.faults);
         *self = Core { cycle: now, stalls, instructions, faults, ..Core::new(self.id) };
         self.pc = pc & !1;
-        self.regs[13] = sp & !3;
+        self.begin_stack(sp);
         self.regs[14] = 0xffff_ffff;
+    }
+
+    /// Gives the core a stack.
+    pub(crate) fn begin_stack(&mut self, sp: u32) {
+        let top = sp & !3;
+        self.regs[13] = top;
+        self.stack = Stack { top, low: top };
+    }
+
+    /// Moves the stack pointer, as instructions do.
+    #[inline(always)]
+    pub(crate) fn move_sp(&mut self, sp: u32) {
+        self.regs[13] = sp;
+        if sp < self.stack.low && !self.on_process_stack() {
+            self.stack.low = sp;
+        }
     }
 
     /// Remembers a fault of the instruction at `pc`.

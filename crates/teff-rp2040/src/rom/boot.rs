@@ -26,7 +26,7 @@ pub(super) fn reset(core: &mut Core, bus: &mut Bus) {
     }
     bus.wires.pins.reconfigure(core.cycle);
     if let Some((entry, stack)) = watchdog_vector(bus) {
-        core.regs[13] = stack & !3;
+        core.begin_stack(stack);
         core.regs[14] = DEAD | 1;
         core.jump(entry & !1);
         return;
@@ -102,7 +102,7 @@ pub(super) fn handshake(core: &mut Core, bus: &mut Bus) {
     match step {
         0 => {}
         1 => core.nvic.vtor = word & 0xffff_ff00,
-        2 => core.regs[13] = word & !3,
+        2 => core.begin_stack(word),
         _ => {
             core.regs[14] = DEAD | 1;
             core.jump(word & !1);

@@ -150,8 +150,9 @@ impl Report<'_> {
             let stalls = sim.stalls(core);
             let _ = write!(
                 text,
-                "\ncore {core}: {} instructions; stalls: flash {}, bus {}, peripherals {}",
+                "\ncore {core}: {} instructions, {} bytes of stack; stalls: flash {}, bus {}, peripherals {}",
                 grouped(sim.instructions(core) as usize),
+                grouped(sim.stack(core).bytes() as usize),
                 grouped(stalls.flash as usize),
                 grouped(stalls.bank as usize),
                 grouped(stalls.peripheral as usize)
@@ -194,6 +195,7 @@ impl Report<'_> {
                 json!({
                     "state": state(sim.core_state(core)), "pc": sim.register(core, 15), "cycles": sim.core_cycles(core),
                     "instructions": sim.instructions(core), "backtrace": places, "faults": faults,
+                    "stack": {"top": sim.stack(core).top, "bytes": sim.stack(core).bytes()},
                     "stalls": {"flash": stalls.flash, "bus": stalls.bank, "peripheral": stalls.peripheral},
                 })
             })
