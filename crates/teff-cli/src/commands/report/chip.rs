@@ -16,7 +16,6 @@ use teff_rp2040::{Image, Options, Simulator, Stop as Ended};
 const COMPILER: &str = "arm-none-eabi-gcc";
 const RAM_BEGIN: u32 = 0x2000_0000;
 const STACK_TOP: u32 = 0x2004_2000;
-const PAINT: [u8; 4] = [0xa5; 4];
 /// Bytes of the board's flash and the chip's RAM, and of either that code and stack need at least.
 const FLASH: usize = 2 << 20;
 const RAM: usize = 264 << 10;
@@ -49,7 +48,7 @@ pub(super) struct Run {
     pub(super) whole: Took,
     /// Of each layer, where layers are apart.
     pub(super) layers: Vec<Took>,
-    /// Bytes of stack.
+    /// Bytes of stack, the most of all runs so far.
     pub(super) stack: u32,
 }
 
@@ -165,7 +164,6 @@ impl<'a> Chip<'a> {
         for (value, address) in given.iter().zip(&self.inputs) {
             self.sim.write_bytes(*address, &value.to_le_bytes());
         }
-        self.sim.write_bytes(self.free, &PAINT.repeat(((self.sp - self.free) / 4) as usize));
         let mut marks = vec![self.now()];
         self.sim.skip_bkpt(0);
         for layer in self.layers.clone() {
@@ -177,7 +175,7 @@ impl<'a> Chip<'a> {
         self.run_to_bkpt(2, Some(stop))?;
         marks.push(self.now());
         let spans: Vec<Took> = marks.windows(2).map(|pair| pair[1] - pair[0]).collect();
-        let stack = self.stack();
+        let stack = self.sp - self.sim.stack(0).low;
         let outputs = self.read_outputs();
         self.sim.skip_bkpt(0);
         self.run_to_bkpt(1, None)?;
@@ -188,13 +186,6 @@ impl<'a> Chip<'a> {
 
     fn now(&self) -> Took {
         Took { cycles: self.sim.core_cycles(0), waits: self.sim.stalls(0).flash }
-    }
-
-    /// How far down the paint is gone.
-    fn stack(&self) -> u32 {
-        let left = self.sim.read_bytes(self.free, (self.sp - self.free) as usize).unwrap_or_default();
-        let deepest = left.chunks_exact(4).position(|word| word != PAINT).unwrap_or(left.len() / 4) as u32;
-        self.sp - self.free - 4 * deepest
     }
 
     fn read_outputs(&self) -> Vec<Value> {
