@@ -2,14 +2,16 @@
 //!
 //! `TEFF_FUZZ` is how many damaged copies are made of each (2 when not given).
 
+mod message;
 mod suite;
 
+use message::{Message, model, node};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use suite::Archive;
-use teff_graph::random_bits;
+use teff_graph::{Value, evaluate, random_bits};
 use teff_onnx::{ReadOptions, WriteOptions, operators, read, read_tensor, unsupported, write};
 
 fn models() -> Vec<(String, Vec<u8>)> {
@@ -102,4 +104,17 @@ fn truncated_models_are_errors() {
         survive(&bytes[..n]);
     }
     assert!(read(&bytes[..bytes.len() / 2], &ReadOptions::default()).is_err());
+}
+
+/// Found by fuzzing: no NaN equals another, and none was the first of its kind.
+#[test]
+fn unique_takes_every_nan_for_one_behind_all_numbers() {
+    let numbers = [f32::NAN, 2.0, -f32::NAN, 0.0, 2.0, -0.0];
+    let x = Message::default().int(1, 6).int(2, 1).text(8, "c");
+    let x = x.bytes(9, &numbers.iter().flat_map(|n| n.to_le_bytes()).collect::<Vec<u8>>());
+    let unique = node("Unique", "", &["c"], &["y", "firsts", "inverse", "counts"]);
+    let bytes = model(&[1, 2], &[unique], &[(5, x)]);
+    let graph = read(&bytes, &ReadOptions::default()).unwrap().graph;
+    let y = evaluate(&graph, &[Value::new([1, 2], vec![0.0f32; 2])]).unwrap()[0].to_f64();
+    assert!(y.len() == 3 && y[..2] == [0.0, 2.0] && y[2].is_nan(), "{y:?}");
 }

@@ -242,13 +242,17 @@ fn unique(n: &mut Node) -> Lowered<Vec<Item>> {
     // Each slice is compared with all before it.
     n.spend(size.saturating_mul(v.len()))?;
     let slices: Vec<Vec<Num>> = (0..size).map(slice).collect();
-    let mut firsts: Vec<usize> = (0..size).filter(|&k| !slices[..k].contains(&slices[k])).collect();
+    let mut firsts: Vec<usize> =
+        (0..size).filter(|&k| !slices[..k].iter().any(|s| compare(s, &slices[k]).is_eq())).collect();
     if sorted {
         firsts.sort_by(|&a, &b| compare(&slices[a], &slices[b]));
     }
     let inverse: Vec<i64> = slices
         .iter()
-        .map(|s| firsts.iter().position(|&f| slices[f] == *s).expect("every slice has a first") as i64)
+        .map(|s| {
+            let first = firsts.iter().position(|&f| compare(&slices[f], s).is_eq());
+            first.expect("every slice has a first") as i64
+        })
         .collect();
     let counts: Vec<i64> =
         (0..firsts.len()).map(|f| inverse.iter().filter(|&&i| i == f as i64).count() as i64).collect();
@@ -263,7 +267,14 @@ fn unique(n: &mut Node) -> Lowered<Vec<Item>> {
     ])
 }
 
+/// As numpy orders: both zeros are one, and so is every NaN, behind all numbers.
 fn compare(a: &[Num], b: &[Num]) -> std::cmp::Ordering {
-    let one = |x: &Num, y: &Num| x.as_f64().total_cmp(&y.as_f64());
+    let one = |x: &Num, y: &Num| match (x, y) {
+        (Num::Int(x), Num::Int(y)) => x.cmp(y),
+        _ => {
+            let (x, y) = (x.as_f64(), y.as_f64());
+            x.partial_cmp(&y).unwrap_or_else(|| x.is_nan().cmp(&y.is_nan()))
+        }
+    };
     a.iter().zip(b).map(|(x, y)| one(x, y)).find(|o| o.is_ne()).unwrap_or(std::cmp::Ordering::Equal)
 }
