@@ -118,3 +118,14 @@ fn unique_takes_every_nan_for_one_behind_all_numbers() {
     let y = evaluate(&graph, &[Value::new([1, 2], vec![0.0f32; 2])]).unwrap()[0].to_f64();
     assert!(y.len() == 3 && y[..2] == [0.0, 2.0] && y[2].is_nan(), "{y:?}");
 }
+
+/// Found by fuzzing: beside an empty axis, others could be so long that their strides overflowed.
+#[test]
+fn an_empty_tensor_with_endless_other_axes_is_refused() {
+    let x = Message::default().int(1, 0).int(1, 1 << 40).int(1, 1 << 40).int(2, 1).text(8, "c");
+    let gather = node("Gather", "", &["c", "i"], &["y"]);
+    let i = Message::default().int(1, 1).int(2, 7).text(8, "i").bytes(9, &0i64.to_le_bytes());
+    let bytes = model(&[1, 2], &[gather], &[(5, x), (5, i)]);
+    let error = read(&bytes, &ReadOptions::default()).unwrap_err().to_string();
+    assert!(error.contains("too large for memory"), "{error}");
+}

@@ -70,7 +70,8 @@ fn rule(op: &Op, operands: &[Type]) -> Rule {
         Op::Scan(scan) => recurrence::rule(scan, operands),
         Op::Project(_) => Ok(operands[0].clone()),
     }?;
-    let bytes = ty.shape.iter().try_fold(ty.dtype.size(), |n, &d| n.checked_mul(d));
+    // An empty axis counts as one, or beside it the others could be so long that strides overflow.
+    let bytes = ty.shape.iter().try_fold(ty.dtype.size(), |n, &d| n.checked_mul(d.max(1)));
     if bytes.is_none_or(|b| b > isize::MAX as usize) {
         return Err(format!("a result of shape {:?} does not fit into memory", ty.shape));
     }

@@ -14,8 +14,10 @@ pub(crate) fn tensor_value(t: &TensorProto, raw: Option<&[u8]>) -> Result<(Eleme
     let dtype = element.dtype().ok_or("holds strings, which no operation here computes with")?;
     let dims: Option<Vec<usize>> = t.dims.iter().map(|&d| usize::try_from(d).ok()).collect();
     let dims = dims.ok_or_else(|| format!("has the negative size in {:?}", t.dims))?;
-    let count = dims.iter().try_fold(1usize, |n, &d| n.checked_mul(d));
-    let count = count.filter(|&n| n <= isize::MAX as usize / 8).ok_or("is too large for memory")?;
+    // As in a graph, an empty axis counts as one, so that the strides of the others fit.
+    let room = dims.iter().try_fold(1usize, |n, &d| n.checked_mul(d.max(1)));
+    room.filter(|&n| n <= isize::MAX as usize / 8).ok_or("is too large for memory")?;
+    let count = dims.iter().product();
     let ty = Type::new(dtype, dims);
     let value = match raw.or(t.raw) {
         Some(raw) => from_raw(element, ty, count, raw)?,
