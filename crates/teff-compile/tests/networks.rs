@@ -207,3 +207,45 @@ fn the_selftest_tells_right_from_wrong() {
         );
     }
 }
+
+/// Layers called as functions, types and macros of the generated C, which it defines or includes itself.
+#[test]
+fn a_layer_may_have_any_name() {
+    let names = [
+        "max_f32",
+        "wrap_add_i32",
+        "u8_from_f32",
+        "pair_sums",
+        "row_sums_4",
+        "mul_high",
+        "picture_decode",
+        "uint8_t",
+        "INT_MAX",
+        "NULL",
+        "memset",
+        "KEEP_ROLLED",
+        "expf",
+        "arena",
+        "main",
+        "math",
+        "weights",
+        "layers",
+        "picture",
+        "Arena",
+        "run",
+    ];
+    let rng = &mut Rng(11);
+    let x = Tensor::input("x", DType::F32, &[1, 4]);
+    let mut y = x.clone();
+    for name in names {
+        let sums = y.matmul(&Tensor::constant(uniform(rng, &[4, 4], 0.5)));
+        let bytes = sums.cast(DType::U8).cast(DType::F32);
+        y = (sums.maximum(&sums.full_like(0.25)).exp() + bytes).sigmoid().named(name);
+    }
+    let made = case("any_name", &graph(&x, &y), Target::GENERIC, rng);
+    assert_eq!(made.program.kernels.len(), names.len());
+    if has("gcc") {
+        check(std::slice::from_ref(&made), "gcc", &["-O1"]);
+    }
+    common::rust::check(&[made], common::rust::UNOPTIMISED);
+}

@@ -3,7 +3,7 @@
 use super::fuse::Group;
 use std::collections::HashSet;
 use std::sync::Arc;
-use teff_graph::{Graph, NodeId, Op};
+use teff_graph::{DType, Graph, NodeId, Op};
 
 /// Names given so far.
 pub(super) struct Names {
@@ -16,12 +16,27 @@ const RESERVED: &str = "auto break case char const continue default do double el
     asm main abs labs div acos asin atan atan2 cos sin tan cosh sinh tanh acosh asinh atanh exp exp2 expm1 log log10 log1p log2 \
     logb pow sqrt cbrt hypot erf erfc lgamma tgamma ceil floor round lround rint lrint nearbyint trunc fmod remainder remquo fabs \
     fdim fmax fmin fma copysign nan nextafter scalbn ldexp frexp modf ilogb isnan isinf isfinite signbit signgam y0 y1 yn j0 j1 jn \
-    gamma index arena";
+    gamma index arena offsetof memcpy memmove memset memcmp memchr strcpy strncpy strcat strncat strcmp strcoll strncmp strxfrm strchr \
+    strcspn strpbrk strrchr strspn strstr strtok strerror strlen NULL NAN INFINITY HUGE_VAL NAKED WORD_ALIGNED KEEP_ROLLED";
+
+/// How the names begin of functions that generated code brings along.
+const BROUGHT: &str = "picture_ PICTURE_ pair_sums row_sums window_sums mul_high";
+
+/// The same of those that end in a type: `max_f32` is one, `max_pool` is none.
+const ARITHMETIC: &str = "wrap_ div_ rem_ pow_ shl_ shr_ abs_ sign_ max_ min_ sigmoid_ bits_";
 
 /// True for names that mean something in C, in Rust or in the libraries that generated code includes.
 pub(crate) fn is_reserved(name: &str) -> bool {
     let of_c = |r: &str| r == name || r.len() + 1 == name.len() && name.strip_prefix(r) == Some("f");
-    crate::rust::is_keyword(name) || RESERVED.split_whitespace().any(of_c)
+    let of_headers = name.ends_with("_t") || name.ends_with("_MAX") || name.ends_with("_MIN");
+    crate::rust::is_keyword(name) || of_headers || is_brought(name) || RESERVED.split_whitespace().any(of_c)
+}
+
+/// True for names of the kind that functions have which generated code brings along.
+fn is_brought(name: &str) -> bool {
+    let of_type = |d: &DType| name.strip_suffix(d.name()).is_some_and(|n| n.ends_with('_'));
+    let begins = |list: &str| list.split_whitespace().any(|b| name.starts_with(b));
+    begins(BROUGHT) || (name.contains("_from_") || begins(ARITHMETIC)) && DType::ALL.iter().any(of_type)
 }
 
 impl Names {
@@ -32,7 +47,9 @@ impl Names {
 
     /// `wish`, or with a number behind it when that is taken.
     pub(super) fn unique(&mut self, wish: &str) -> String {
-        let free = std::iter::once(wish.to_string())
+        // A number behind it does not change how a name begins.
+        let wish = if is_brought(wish) { format!("layer_{wish}") } else { wish.to_string() };
+        let free = std::iter::once(wish.clone())
             .chain((2..).map(|i| format!("{wish}_{i}")))
             .find(|n| !self.used.contains(n) && !is_reserved(n))
             .expect("numbers do not end");

@@ -61,12 +61,17 @@ fn write_sources(scratch: &Scratch, nets: &[Net], arena: c::ArenaOwner) {
     scratch.write("main.c", &main);
 }
 
-/// Names of static functions and objects.
+fn words(text: &str) -> impl Iterator<Item = &str> {
+    text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_')
+}
+
+/// Names of static functions and objects, and all that the decoders of pictures define.
 fn own_names(source: &str) -> Vec<&str> {
     let statics = source.lines().filter(|l| l.starts_with("static ") && !l.starts_with("static union"));
     let mut names: Vec<&str> = statics
         .filter_map(|l| l.split(['(', '[']).next()?.rsplit([' ', '*']).next())
         .chain(source.contains("\n} arena;").then_some("arena"))
+        .chain(words(source).filter(|w| w.starts_with("picture_") || w.starts_with("PICTURE_")))
         .collect();
     names.sort_unstable();
     names.dedup();

@@ -68,6 +68,9 @@ pub fn text(output: &Output) -> String {
 pub fn check(cases: &[Case], compiler: &str, flags: &[&str]) {
     for (first, arena) in [c::ArenaOwner::Static, c::ArenaOwner::Caller].into_iter().enumerate() {
         let half: Vec<&Case> = cases.iter().skip(first).step_by(2).collect();
+        if half.is_empty() {
+            continue;
+        }
         let net = |c: &&Case| Net { program: c.program.clone(), inputs: c.inputs.clone() };
         let nets: Vec<Net> = half.iter().map(net).collect();
         let results = outputs(&nets, Compiler { name: compiler, flags, arena });
