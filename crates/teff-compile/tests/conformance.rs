@@ -148,8 +148,7 @@ fn page(outcomes: &[Outcome]) -> String {
         page += &format!("- `{}`\n", o.test);
     }
     page += "\n## Not passed\n\n\
-             Strings, and pictures in files: a network compiled to C takes neither. (The shape of a picture is in its bytes, so `ImageDecoder`\n\
-             has no static one.)\n";
+             Strings: a network compiled to C takes none.\n";
     let mut reasons: BTreeMap<String, Vec<&str>> = BTreeMap::new();
     for o in outcomes {
         if let Err(reason) = &o.c {

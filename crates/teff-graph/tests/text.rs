@@ -88,6 +88,7 @@ fn reads_back_every_operation() {
         ("i", steps[0].clone() + &states[0]),
         ("j", Tensor::random(&key, &[3]) + Tensor::arange(0.0, 1.0, 3)),
         ("k", x.slice(2, -1, -5, -2).pad(&[(0, 0), (1, 2), (0, 0), (0, 0)], -1.5)),
+        ("m", x.cast(DType::U8).flatten_all().decode_picture(3, 4, teff_graph::Colours::Bgr)),
         ("l", x.less(&x.full_like(0.5)).select(&x, &x.full_like(f64::NEG_INFINITY))),
     ];
     let graph = Graph::from_tensors("all", &[x, w, key], &outputs).unwrap();

@@ -75,8 +75,12 @@ fn ten_faults() {
     let weights = (5, ints("w", &[1], &[3]));
     let cases: Vec<(Vec<u8>, [&str; 3])> = vec![
         (
+            model(x, &[one("StringSplit", &["x"], &[])], &[]),
+            ["StringSplit", "not supported", "keep text processing outside the model"],
+        ),
+        (
             model(x, &[one("ImageDecoder", &["x"], &[])], &[]),
-            ["ImageDecoder", "not supported", "decode pictures before the network"],
+            ["ImageDecoder", "the size of the picture is not known", "[height, width, channels]"],
         ),
         (
             model(x, &[one("Relu", &["x"], &[int_attribute("inplace", 1)])], &[]),

@@ -45,6 +45,7 @@ pub(super) struct Helpers {
     runs_of_rows: BTreeSet<u8>,
     window_sums: bool,
     mul_high: bool,
+    picture: bool,
 }
 
 impl Helpers {
@@ -95,6 +96,14 @@ impl Helpers {
 
     pub(super) fn need_mul_high(&mut self) {
         self.mul_high = true;
+    }
+
+    pub(super) fn need_picture(&mut self) {
+        self.picture = true;
+    }
+
+    pub(super) fn needs_picture(&self) -> bool {
+        self.picture
     }
 
     pub(super) fn needs_math(&self) -> bool {

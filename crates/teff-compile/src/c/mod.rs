@@ -73,9 +73,22 @@ fn source(program: &Program, options: &Options) -> String {
     if printer.helpers.needs_math() {
         out += "#include <math.h>\n";
     }
-    out += "#include <stdbool.h>\n#include <stdint.h>\n\n#if INT_MAX < 2147483647\n#error \"int must have at least 32 bits\"\n#endif\n\n";
+    out += "#include <stdbool.h>\n";
+    if printer.helpers.needs_picture() {
+        out += "#include <stddef.h>\n";
+    }
+    out += "#include <stdint.h>\n";
+    if printer.helpers.needs_picture() {
+        out += "#include <string.h>\n";
+    }
+    out += "\n#if INT_MAX < 2147483647\n#error \"int must have at least 32 bits\"\n#endif\n\n";
     out += &section::macros(program, options);
     out += &section::placed(&printer.helpers.definitions(), program, options);
+    if printer.helpers.needs_picture() {
+        // Too large for RAM, and the caller of nothing that is not.
+        out += &teff_picture::c_source();
+        out.push('\n');
+    }
     data::tables(&mut out, program);
     if options.arena == ArenaOwner::Static {
         out += &arena(program);

@@ -115,7 +115,9 @@ impl<'a> Lowering<'a> {
             Op::ConvWeightGrad { .. } | Op::Pool { .. } | Op::SumPoolGrad { .. } | Op::MaxPoolGrad { .. } => {
                 unreachable!("{} %{} has memory", node.op, id.index())
             }
-            Op::Scatter { .. } | Op::ArgSort { .. } => unreachable!("{} %{} has memory", node.op, id.index()),
+            Op::Scatter { .. } | Op::ArgSort { .. } | Op::DecodePicture { .. } => {
+                unreachable!("{} %{} has memory", node.op, id.index())
+            }
         }
     }
 

@@ -21,6 +21,7 @@ mod matmul;
 mod name;
 mod pack;
 mod pairs;
+mod picture;
 mod pool;
 mod prune;
 mod reduce;
@@ -238,6 +239,7 @@ impl<'a> Lowering<'a> {
             Op::ArgReduce { min, axis, last } => self.arg_reduce(group, hero, *min, *axis, *last),
             Op::Scatter { axis, kind } => self.scatter(hero, *axis, *kind),
             Op::ArgSort { axis, descending } => self.argsort(hero, *axis, *descending),
+            Op::DecodePicture { height, width, colours } => self.picture(hero, *height, *width, *colours),
             Op::Scan(scan) => self.scan(hero, scan),
             Op::Concat { axis } => self.concat(hero, *axis),
             Op::Pad(axes) => self.pad(hero, axes),

@@ -22,6 +22,7 @@ mod cost;
 mod evaluate;
 mod index;
 mod micro;
+mod picture;
 #[cfg(test)]
 mod tests;
 mod text;
@@ -36,6 +37,7 @@ pub use index::{Atom, Index};
 pub(crate) use index::{ravel, unravel};
 pub use micro::{Micro, PairSums, RowSums, WindowSums};
 pub(crate) use micro::{bits_of, pack_bits};
+pub use picture::Picture;
 pub use validate::{Invalid, validate};
 pub(crate) use walk::{
     divisions, each_expr, each_expr_in, each_expr_of, each_stmt, each_stmt_mut, map_exprs, mentions,
@@ -406,6 +408,8 @@ pub enum Stmt {
     },
     /// An inner loop that is written out for the machine.
     Micro(Micro),
+    /// A picture in a file is decoded.
+    Picture(Picture),
 }
 
 impl Kernel {

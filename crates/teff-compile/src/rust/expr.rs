@@ -41,6 +41,8 @@ pub(super) struct Printer<'a> {
     pub(super) names: &'a Names,
     /// Functions of `mod math` that are called.
     pub(super) math: BTreeSet<String>,
+    /// Whether a picture is decoded.
+    pub(super) picture: bool,
     pub(super) vars: &'a [VarInfo],
     pub(super) var_names: Vec<String>,
     pub(super) array_names: Vec<String>,
@@ -55,6 +57,7 @@ impl<'a> Printer<'a> {
             program,
             names,
             math: BTreeSet::new(),
+            picture: false,
             vars: &[],
             var_names: Vec::new(),
             array_names: Vec::new(),

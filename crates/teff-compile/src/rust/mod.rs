@@ -79,10 +79,17 @@ pub fn print(program: &Program, options: &Options) -> String {
     out += &entry::function(program, &names, options);
     if !kernels.is_empty() {
         let kernels: Vec<String> = kernels.iter().map(|k| section::placed(k, program, options)).collect();
-        out += &layers(&kernels, !weights.is_empty(), !printer.math.is_empty(), allowed);
+        out += &layers(&kernels, &printer, !weights.is_empty(), allowed);
     }
     if !printer.math.is_empty() {
         out += &section::placed(&math_module(&printer, options), program, options);
+    }
+    if printer.picture {
+        out += "/// Pictures in files.\n// Each format is there whole, whatever the network meets.\n#[allow(clippy::all, dead_code)]\nmod picture {\n";
+        for line in teff_picture::rust_source().lines() {
+            let _ = writeln!(out, "{}{line}", if line.is_empty() { "" } else { "    " });
+        }
+        out += "}\n\n";
     }
     out += &weights;
     out.trim_end().to_string() + "\n"
@@ -106,17 +113,15 @@ fn header(program: &Program, options: &Options) -> String {
 }
 
 /// `mod layers`, with the functions of all kernels.
-fn layers(kernels: &[String], weights: bool, math: bool, allowed: &str) -> String {
+fn layers(kernels: &[String], printer: &Printer, weights: bool, allowed: &str) -> String {
     let mut out = format!(
         "/// What the layers compute, one function each.\n// Loops count as the model does, and expressions are as it has them.\n#[allow(clippy::all)]\n{allowed}mod layers {{\n",
     );
-    if math {
-        out += "    use super::math;\n";
+    let used = [("math", !printer.math.is_empty()), ("picture", printer.picture), ("weights::*", weights)];
+    for (module, _) in used.iter().filter(|(_, used)| *used) {
+        let _ = writeln!(out, "    use super::{module};");
     }
-    if weights {
-        out += "    use super::weights::*;\n";
-    }
-    if math || weights {
+    if used.iter().any(|(_, used)| *used) {
         out.push('\n');
     }
     out += &kernels.join("\n");

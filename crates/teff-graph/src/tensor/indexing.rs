@@ -3,6 +3,7 @@
 use super::Tensor;
 use crate::dtype::{DType, Type, strides};
 use crate::op::{Op, ScatterKind};
+use teff_picture::Colours;
 
 impl Tensor {
     /// The slices of axis `axis` at `indices` (1-D integers), which are clamped into range.
@@ -74,6 +75,12 @@ impl Tensor {
         let along = indices.cast(DType::I64) * steps[axis] as f64;
         let others = (0..self.rank()).filter(|&i| i != axis);
         Ok(others.fold(along, |sum, i| sum + Tensor::iota(ty.clone(), i) * steps[i] as f64))
+    }
+
+    /// The pixels, u8 `[height, width, channels]`, of the picture in a file: see [`Op::DecodePicture`].
+    #[track_caller]
+    pub fn decode_picture(&self, height: usize, width: usize, colours: Colours) -> Tensor {
+        Tensor::apply(Op::DecodePicture { height, width, colours }, std::slice::from_ref(self))
     }
 
     /// The indices (i64) that sort along `axis`.

@@ -12,6 +12,7 @@ use crate::with_dtype;
 use std::collections::HashMap;
 use std::str::FromStr;
 use std::sync::Arc;
+use teff_picture::Colours;
 
 type Parsed<T> = std::result::Result<T, String>;
 
@@ -245,6 +246,10 @@ impl Parts {
                 _ => return Err("attribute range must be two numbers".into()),
             },
             "dequantize" => Op::Dequantize,
+            "decode_picture" => match (&self.list("size")?[..], Colours::ALL.get(self.one("colours")?)) {
+                (&[height, width], Some(&colours)) => Op::DecodePicture { height, width, colours },
+                _ => return Err("attribute size must be two numbers, and colours 0, 1 or 2".into()),
+            },
             "scan" => Op::Scan(Scan {
                 body: Arc::new(self.body.take().ok_or("a scan has a body")?),
                 states: self.one("states")?,

@@ -27,6 +27,8 @@ pub(crate) struct GraphProto<'a> {
     pub(crate) sparse: Vec<SparseProto<'a>>,
     pub(crate) inputs: Vec<ValueInfo<'a>>,
     pub(crate) outputs: Vec<ValueInfo<'a>>,
+    /// Types of values that are neither inputs nor outputs.
+    pub(crate) inner: Vec<ValueInfo<'a>>,
 }
 
 /// A `SparseTensorProto`.
@@ -177,6 +179,7 @@ impl<'a> GraphProto<'a> {
                 5 => g.initializers.push(TensorProto::decode(p.bytes()?)?),
                 11 => g.inputs.push(ValueInfo::decode(p.bytes()?)?),
                 12 => g.outputs.push(ValueInfo::decode(p.bytes()?)?),
+                13 => g.inner.push(ValueInfo::decode(p.bytes()?)?),
                 15 => g.sparse.push(SparseProto::decode(p.bytes()?)?),
                 _ => {}
             }

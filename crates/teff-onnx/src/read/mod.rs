@@ -72,6 +72,7 @@ pub fn read(bytes: &[u8], options: &ReadOptions) -> Result<Model> {
     let mut reader = Reader::new(&model, options);
     let mut scope = Scope::new(&model.opsets);
     let inputs = graph_inputs(&mut reader, &mut scope, proto, options)?;
+    reader.declare(proto);
     reader.initializers(&mut scope, proto)?;
     reader.nodes(&mut scope, &proto.nodes)?;
     let outputs = graph_outputs(&scope, proto)?;

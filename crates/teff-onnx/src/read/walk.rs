@@ -8,7 +8,7 @@ use super::operators::{self, Lower};
 use super::{ExternalData, Fetch, ReadOptions};
 use crate::error::{Error, NodeAt, Result};
 use crate::proto::{
-    ElementType, FunctionProto, GraphProto, ModelProto, NodeProto, TensorProto, tensor_value,
+    Dim, ElementType, FunctionProto, GraphProto, ModelProto, NodeProto, TensorProto, ValueKind, tensor_value,
 };
 use std::collections::HashMap;
 use teff_graph::{Num, Op, Tensor, Type, Value};
@@ -33,6 +33,8 @@ pub(crate) struct Reader<'m> {
     nodes: usize,
     computed: usize,
     depth: usize,
+    /// Shapes that the model says its values have, where it says all sizes; only pictures need them.
+    declared: HashMap<&'m str, Vec<usize>>,
     /// How many nodes have drawn random numbers without a seed.
     unseeded: u32,
 }
@@ -84,6 +86,7 @@ impl<'m> Reader<'m> {
             nodes: 0,
             computed: 0,
             depth: 0,
+            declared: HashMap::new(),
             unseeded: 0,
         }
     }
@@ -102,6 +105,25 @@ impl<'m> Reader<'m> {
         if !self.notes.contains(&note) {
             self.notes.push(note);
         }
+    }
+
+    /// Remembers what `graph` says of shapes.
+    pub(crate) fn declare(&mut self, graph: &GraphProto<'m>) {
+        for info in graph.outputs.iter().chain(&graph.inner) {
+            let ValueKind::Tensor { dims: Some(dims), .. } = &info.kind else { continue };
+            let sizes = dims.iter().map(|d| match d {
+                Dim::Size(n) => usize::try_from(*n).ok(),
+                Dim::Symbol(_) => None,
+            });
+            if let Some(shape) = sizes.collect() {
+                self.declared.insert(info.name, shape);
+            }
+        }
+    }
+
+    /// The shape that the model says the value called `name` has.
+    pub(crate) fn declared(&self, name: &str) -> Option<&[usize]> {
+        self.declared.get(name).map(Vec::as_slice)
     }
 
     /// A seed that no other node without one has.
@@ -222,6 +244,7 @@ impl<'m> Reader<'m> {
         self.nested(|reader| {
             let mut inner = scope.inner();
             graph.inputs.iter().zip(inputs).for_each(|(info, item)| inner.set(info.name, item));
+            reader.declare(graph);
             reader.initializers(&mut inner, graph)?;
             reader.nodes(&mut inner, &graph.nodes)?;
             let output = |name: &str| {
@@ -363,7 +386,6 @@ pub(crate) fn qualified(proto: &NodeProto) -> String {
 
 pub(crate) fn no_operator(at: NodeAt) -> Error {
     let remedy = match &*at.operator {
-        "ImageDecoder" => "decode pictures before the network, and give it their elements",
         operator if operator.starts_with("String") || operator.starts_with("Regex") => {
             "keep text processing outside the model"
         }

@@ -4,7 +4,9 @@ use super::patterns::{conv_plan, conv_transpose_plan, window_attributes};
 use super::plan::{Arg, Attribute, Plan, ints, sizes};
 use super::view::{View, scalar};
 use crate::proto::ElementType;
-use teff_graph::{Binary, DType, NodeId, Num, Op, PoolKind, ReduceKind, ScatterKind, Type, Unary, Value};
+use teff_graph::{
+    Binary, Colours, DType, NodeId, Num, Op, PoolKind, ReduceKind, ScatterKind, Type, Unary, Value,
+};
 
 /// How node `id` is written by itself, or why it cannot be.
 pub(crate) fn primitive(v: &View, id: NodeId) -> Result<Plan, String> {
@@ -72,6 +74,14 @@ pub(crate) fn primitive(v: &View, id: NodeId) -> Result<Plan, String> {
         }
         Op::Quantize { dtype, low, high } => quantize(v, id, *dtype, (*low, *high)),
         Op::Dequantize => quantization(v, "DequantizeLinear", id, v.ty(operands[0]).dtype),
+        Op::DecodePicture { colours, .. } => {
+            let format = match colours {
+                Colours::Rgb => "RGB",
+                Colours::Bgr => "BGR",
+                Colours::Grey => "Grayscale",
+            };
+            Plan::of("ImageDecoder", all()).with("pixel_format", Attribute::Text(format)).needs_opset(20)
+        }
         Op::Project(_) => Plan::of("Identity", all()),
         Op::Scan(_) => unreachable!("scans are written by the emitter, which knows names"),
         Op::Pool { kind: PoolKind::ArgMax, .. }

@@ -15,6 +15,7 @@ mod loss;
 mod matrix;
 mod movement;
 mod normalize;
+mod picture;
 mod pooling;
 mod quantize;
 mod random;
@@ -64,6 +65,7 @@ const FAMILIES: &[(&str, Table)] = &[
     ("", matrix::TABLE),
     ("", movement::TABLE),
     ("", normalize::TABLE),
+    ("", picture::TABLE),
     ("", pooling::TABLE),
     ("", quantize::TABLE),
     ("", random::TABLE),

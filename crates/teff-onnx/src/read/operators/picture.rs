@@ -1,0 +1,36 @@
+//! Pictures in files.
+
+use super::{Lower::One, Table};
+use crate::read::node::{Lowered, Node, invalid, unsupported};
+use teff_graph::{Colours, Tensor};
+
+pub(super) const TABLE: Table = &[("ImageDecoder", One(image_decoder))];
+
+/// The size of a picture is in its file; here it is the one that the model gives the output.
+fn image_decoder(n: &mut Node) -> Lowered {
+    let file = n.x(0)?;
+    let colours = match n.text("pixel_format", "RGB")? {
+        "RGB" => Colours::Rgb,
+        "BGR" => Colours::Bgr,
+        "Grayscale" => Colours::Grey,
+        other => return invalid(format!("pixel_format={other:?} is none of RGB, BGR and Grayscale")),
+    };
+    let Some(shape) = n.declared_shape(0) else {
+        return unsupported(
+            "the size of the picture is not known before the network runs",
+            "give the output its shape [height, width, channels] in the model, as an output or in `value_info`",
+        );
+    };
+    let (height, width) = match *shape {
+        [height, width, channels] if channels == colours.channels() => (height, width),
+        _ => {
+            let channels = colours.channels();
+            return invalid(format!("the shape of its output is {shape:?}, not [height, width, {channels}]"));
+        }
+    };
+    let picture = Tensor::decode_picture(&file, height, width, colours);
+    n.reader.note(format!(
+        "pictures are {height} x {width}; one of another size, damaged, or of a kind that is not decoded, gives zeros (docs/own-models.md)"
+    ));
+    Ok(picture)
+}
