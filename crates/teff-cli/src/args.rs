@@ -115,7 +115,7 @@ pub(crate) fn inputs() -> Arg {
         .long("input")
         .short('i')
         .value_name("[NAME=]FILE")
-        .help("Value of an input: .npy, ONNX tensor .pb, or .npz with all by name; in the order of the inputs unless named")
+        .help("Value of an input: .npy, ONNX tensor .pb, .npz with all by name, or a picture (.jpg, .png, ...) where the network takes a file; in the order of the inputs unless named")
         .action(ArgAction::Append)
 }
 

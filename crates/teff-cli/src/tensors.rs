@@ -50,6 +50,33 @@ pub(crate) fn write_npy(path: &Path, value: &Value) -> Result<()> {
     write(path, &array.to_bytes())
 }
 
+/// Names of files end so that a network decodes itself, whatever is in them.
+const PICTURES: [&str; 14] =
+    ["bmp", "j2k", "jp2", "jpe", "jpeg", "jpg", "pbm", "pgm", "png", "pnm", "ppm", "tif", "tiff", "webp"];
+
+fn is_picture(path: &Path) -> bool {
+    let ending = path.extension().and_then(|e| e.to_str()).map(str::to_ascii_lowercase);
+    ending.is_some_and(|e| PICTURES.contains(&e.as_str()))
+}
+
+/// The bytes of a file for an input of bytes, with zeros behind.
+fn file_bytes(path: &Path, name: &str, ty: &Type) -> Result<Value> {
+    let mut bytes = read(path)?;
+    let (file, found) = (path.display(), bytes.len());
+    match ty.shape[..] {
+        [len] if ty.dtype == DType::U8 && found <= len => {
+            bytes.resize(len, 0);
+            Ok(Value::new([len], bytes))
+        }
+        [_] if ty.dtype == DType::U8 => Err(Failure::new(format!(
+            "{file}: {found} bytes, and input {name:?} takes {ty}; read the model with --input-shape {name}:{found} or more"
+        ))),
+        _ => Err(Failure::new(format!(
+            "{file}: a picture in a file is for a network that decodes it, and input {name:?} takes {ty}; give its elements as .npy"
+        ))),
+    }
+}
+
 /// The values of all inputs of `graph`, from arguments `FILE` (in the order of the inputs) or `NAME=FILE`, of which a file `.npz` has
 /// all inputs by name.
 pub(crate) fn inputs(graph: &Graph, arguments: &[String]) -> Result<Vec<Value>> {
@@ -70,17 +97,17 @@ pub(crate) fn inputs(graph: &Graph, arguments: &[String]) -> Result<Vec<Value>> 
             }
             continue;
         }
-        let value = match path.extension().and_then(|e| e.to_str()) {
-            Some("pb") => teff::onnx::read_tensor(&read(path)?).during(path.display())?.1,
-            _ => value(&Npy::open(path)?),
-        };
         let at = match name {
             Some(name) => place(name)?,
             None => given.iter().position(Option::is_none).ok_or_else(|| {
                 Failure::new(format!("--input {file}: the model has only {}", described(graph)))
             })?,
         };
-        given[at] = Some(value);
+        given[at] = Some(match path.extension().and_then(|e| e.to_str()) {
+            Some("pb") => teff::onnx::read_tensor(&read(path)?).during(path.display())?.1,
+            _ if is_picture(path) => file_bytes(path, names[at], &graph[graph.inputs()[at]].ty)?,
+            _ => value(&Npy::open(path)?),
+        });
     }
     let all = given.into_iter().zip(graph.inputs()).zip(&names);
     all.map(|((value, id), name)| fitted(value, name, &graph[*id].ty, graph)).collect()

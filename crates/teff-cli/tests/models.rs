@@ -4,6 +4,7 @@ mod common;
 
 use common::{Folder, exists, fail, succeed, teff};
 use std::path::Path;
+use teff::graph::{Colours, DType, Graph, Tensor};
 
 /// A file of a network as PyTorch exports it.
 fn export(name: &str, file: &str) -> String {
@@ -137,4 +138,34 @@ fn what_is_not_supported_is_listed() {
     let out = folder.text("out");
     let message = fail(&["compile", &model, "-o", &out], 1);
     assert!(message.contains("MaxPoom") && !exists(&out), "{message}");
+}
+
+#[test]
+fn a_network_decodes_the_picture_that_it_is_given() {
+    let folder = Folder::new("picture");
+    let pictures = Path::new(env!("CARGO_MANIFEST_DIR")).join("../teff-picture/tests/data");
+    let picture = |name: &str| pictures.join(name).display().to_string();
+    let file = Tensor::input("photo", DType::U8, &[2000]);
+    let mean = file.decode_picture(32, 32, Colours::Bgr).cast(DType::F32).mean(&[0, 1]);
+    let graph = Graph::from_tensors("mean_colour", &[file], &[("mean", mean)]).unwrap();
+    let model = folder.write("m.onnx", teff::onnx::write(&graph, &Default::default()).unwrap());
+    for name in ["onnx.jpg", "onnx.png", "onnx.webp", "onnx.jp2"] {
+        let found = json(&["run", &model, "--input", &picture(name)]);
+        let found: Vec<f64> =
+            found["outputs"][0]["elements"].as_array().unwrap().iter().map(|x| x.as_f64().unwrap()).collect();
+        let ppm = std::fs::read(picture(&format!("{name}.ppm"))).unwrap();
+        let channel =
+            |c: usize| ppm[ppm.len() - 3072..].iter().skip(c).step_by(3).map(|b| f64::from(*b)).sum::<f64>();
+        let expected = [2, 1, 0].map(|c| channel(c) / 1024.0);
+        assert!(
+            found.iter().zip(&expected).all(|(a, b)| (a - b).abs() < 1e-3),
+            "{name}: {found:?} {expected:?}"
+        );
+        succeed(&["verify", &model, "--input", &picture(name)]);
+    }
+    // 3126 bytes do not fit; a picture is no tensor of floats.
+    let message = fail(&["run", &model, "--input", &picture("onnx.bmp")], 1);
+    assert!(message.contains("3126 bytes") && message.contains("--input-shape photo:3126"), "{message}");
+    let message = fail(&["run", &export("lenet-dynamo", "model.onnx"), "--input", &picture("onnx.png")], 1);
+    assert!(message.contains("takes f32[1,1,28,28]; give its elements as .npy"), "{message}");
 }
