@@ -4,7 +4,7 @@ mod common;
 
 use common::{Folder, exists, fail, succeed, teff};
 use std::path::Path;
-use teff::graph::{Colours, DType, Graph, Tensor};
+use teff::graph::{Colours, DType, Graph, Picture, Tensor};
 
 /// A file of a network as PyTorch exports it.
 fn export(name: &str, file: &str) -> String {
@@ -146,7 +146,7 @@ fn a_network_decodes_the_picture_that_it_is_given() {
     let pictures = Path::new(env!("CARGO_MANIFEST_DIR")).join("../teff-picture/tests/data");
     let picture = |name: &str| pictures.join(name).display().to_string();
     let file = Tensor::input("photo", DType::U8, &[2000]);
-    let mean = file.decode_picture(32, 32, Colours::Bgr).cast(DType::F32).mean(&[0, 1]);
+    let mean = file.decode_picture(Picture::new(32, 32, Colours::Bgr)).cast(DType::F32).mean(&[0, 1]);
     let graph = Graph::from_tensors("mean_colour", &[file], &[("mean", mean)]).unwrap();
     let model = folder.write("m.onnx", teff::onnx::write(&graph, &Default::default()).unwrap());
     for name in ["onnx.jpg", "onnx.png", "onnx.webp", "onnx.jp2"] {
@@ -163,6 +163,16 @@ fn a_network_decodes_the_picture_that_it_is_given() {
         );
         succeed(&["verify", &model, "--input", &picture(name)]);
     }
+    // With one format of seven it is small, and others are refused.
+    let arena = |more: &[&str]| {
+        let made = json(&[&["compile", &model, "-o", &folder.text("out")][..], more].concat());
+        made["ram"].as_u64().unwrap()
+    };
+    let (all, one) = (arena(&[]), arena(&["--pictures", "jpeg"]));
+    assert!(all > 20_000 && one < 8_000, "{all} and {one} bytes");
+    let found = json(&["run", &model, "--input", &picture("onnx.png"), "--pictures", "jpeg,bmp"]);
+    assert_eq!(found["outputs"][0]["elements"], serde_json::json!([0, 0, 0]));
+    assert!(fail(&["run", &model, "--pictures", "gif"], 2).contains("jpeg2000"));
     // 3126 bytes do not fit; a picture is no tensor of floats.
     let message = fail(&["run", &model, "--input", &picture("onnx.bmp")], 1);
     assert!(message.contains("3126 bytes") && message.contains("--input-shape photo:3126"), "{message}");

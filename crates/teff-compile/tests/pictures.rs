@@ -6,7 +6,9 @@ use common::c::{self, Case};
 use common::rust;
 use std::path::Path;
 use teff_compile::{Options, compile, program};
-use teff_graph::{Binary, Colours, DType, Graph, Num, Op, Tensor, Type, Value, evaluate};
+use teff_graph::{
+    Binary, Colours, DType, Format, Formats, Graph, Num, Op, Picture, Tensor, Type, Value, evaluate,
+};
 
 /// A file of the decoders' tests: 32 by 32 pixels.
 fn file(format: &str) -> Vec<u8> {
@@ -32,7 +34,7 @@ fn formats() -> Case {
     for (format, colours) in formats.iter().zip(Colours::ALL.into_iter().cycle()) {
         let bytes = file(format);
         let x = Tensor::input(format, DType::U8, &[bytes.len()]);
-        let y = x.decode_picture(32, 32, colours);
+        let y = x.decode_picture(Picture::new(32, 32, colours));
         inputs.push((x, Value::new([bytes.len()], bytes)));
         outputs.extend([y.cast(DType::F32) - 128.0, y]);
     }
@@ -43,9 +45,11 @@ fn formats() -> Case {
     made
 }
 
-/// Files that are computed, several in a loop from the last to the first, one of them damaged, and their sum.
+/// Files that are computed, of two formats, several in a loop from the last to the first, one of them damaged, and their sum.
 fn looped() -> Case {
     let (png, bmp) = (file("png"), file("bmp"));
+    let formats = Formats::of(&[Format::Png, Format::Bmp]);
+    let picture = Picture { formats, ..Picture::new(32, 32, Colours::Rgb) };
     let longest = png.len().max(bmp.len());
     let padded = |file: &[u8]| [file, &vec![0xff; longest - file.len()]].concat();
     let files = [padded(&png), padded(&bmp), padded(&png[..100])].concat();
@@ -54,7 +58,7 @@ fn looped() -> Case {
     let plain = Tensor::apply(Op::Binary(Binary::Xor), &[x.clone(), key]);
     let sum = Tensor::constant(Value::zeros(&Type::new(DType::U8, [32, 32, 3])));
     let (sums, pictures) = Tensor::scan(&[sum], &[plain], true, |states, slices| {
-        let picture = slices[0].decode_picture(32, 32, Colours::Rgb);
+        let picture = slices[0].decode_picture(picture);
         (vec![&states[0] + &picture], vec![picture])
     });
     let hidden: Vec<u8> = files.iter().map(|b| b ^ 0x5a).collect();

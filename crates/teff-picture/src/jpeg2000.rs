@@ -20,8 +20,6 @@ use super::jpeg2000_packets::packets;
 use super::jpeg2000_tile::{Area, LEVELS, NO_CODING, Tile, lay_out, set_half};
 use super::jpeg2000_wavelet::{show, synthesise};
 
-pub(super) use super::jpeg2000_tile::{bytes, words};
-
 /// True when a box does not change what the components are.
 fn box_is_plain(job: &Job, at: usize, content: usize, end: usize) -> bool {
     if job.begins(at + 4, b"colr") && job.byte(content) == 1 {

@@ -1,6 +1,6 @@
 //! Pictures in files, decoded into memory of the caller's: what a network begins with that takes a file's bytes (`ImageDecoder` of ONNX).
 //!
-//! [`decode`] tells the format by the first bytes: BMP, JPEG, JPEG 2000, PNG, PNM, TIFF, WebP. What each file here says is what is
+//! [`decode`] tells the [`Format`] by the first bytes: BMP, JPEG, JPEG 2000, PNG, PNM, TIFF, WebP. What each file here says is what is
 //! decoded of its format; the rest is refused.
 //!
 //! The contract:
@@ -18,6 +18,7 @@
 
 mod bmp;
 mod decode;
+mod format;
 mod inflate;
 mod job;
 mod jpeg;
@@ -45,6 +46,6 @@ mod webp;
 mod webp_codes;
 mod webp_lossless;
 
-pub use decode::{decode, memory};
+pub use format::{Format, Formats, Picture, decode, memory};
 pub use job::Colours;
 pub use source::{c_source, rust_source};

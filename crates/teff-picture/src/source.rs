@@ -2,54 +2,59 @@
 
 extern crate std;
 
+use crate::format::{Format, Formats};
 use std::string::String;
+use std::vec::Vec;
 
-/// The files, each as a module of Rust and as a part of the C text, what is used before what uses it.
+/// A file: its format, its name, its Rust and its C.
+struct Text {
+    format: Option<Format>,
+    name: &'static str,
+    rust: &'static str,
+    c: &'static str,
+}
+
+/// The files, what is used before what uses it.
 macro_rules! texts {
-    ($($name:literal)*) => {
-        const RUST: &[(&str, &str)] = &[$(($name, include_str!(concat!($name, ".rs")))),*];
-        const C: &[&str] = &[$(include_str!(concat!("../c/", $name, ".c"))),*];
+    ($($format:expr => $($name:literal)*;)*) => {
+        const TEXTS: &[Text] = &[$($(Text {
+            format: $format,
+            name: $name,
+            rust: include_str!(concat!($name, ".rs")),
+            c: include_str!(concat!("../c/", $name, ".c")),
+        }),*),*];
     };
 }
 
 texts! {
-    "job"
-    "bmp"
-    "jpeg_scan"
-    "jpeg_pixels"
-    "jpeg"
-    "jpeg2000_tile"
-    "jpeg2000_headers"
-    "jpeg2000_packets"
-    "jpeg2000_mq"
-    "jpeg2000_blocks"
-    "jpeg2000_wavelet"
-    "jpeg2000"
-    "inflate"
-    "png"
-    "pnm"
-    "tiff"
-    "vp8_tables"
-    "vp8_tokens"
-    "vp8_predict"
-    "vp8_filter"
-    "vp8_colour"
-    "vp8_header"
-    "vp8"
-    "webp_codes"
-    "webp_lossless"
-    "webp"
-    "decode"
+    None => "job";
+    Some(Format::Bmp) => "bmp";
+    Some(Format::Jpeg) => "jpeg_scan" "jpeg_pixels" "jpeg";
+    Some(Format::Jpeg2000) => "jpeg2000_tile" "jpeg2000_headers" "jpeg2000_packets" "jpeg2000_mq" "jpeg2000_blocks"
+        "jpeg2000_wavelet" "jpeg2000";
+    Some(Format::Png) => "inflate" "png";
+    Some(Format::Pnm) => "pnm";
+    Some(Format::Tiff) => "tiff";
+    Some(Format::Webp) => "vp8_tables" "vp8_tokens" "vp8_predict" "vp8_filter" "vp8_colour" "vp8_header" "vp8" "webp_codes"
+        "webp_lossless" "webp";
+    None => "decode";
 }
 
-/// What goes into a `mod picture` of any Rust program: modules of which `decode::decode` is [`crate::decode`].
-pub fn rust_source() -> String {
+/// In place of a format that is not wanted.
+const REFUSED: &str = "pub(super) fn decode(_: &mut super::job::Job) -> Option<()> {\n    None\n}\n";
+
+/// What goes into a `mod picture` of any Rust program: modules of which `decode::decode` decodes these formats and refuses others.
+pub fn rust_source(formats: Formats) -> String {
     let mut out = String::new();
-    for (name, text) in RUST {
+    for text in TEXTS {
+        let wanted = text.format.is_none_or(|f| formats.has(f));
+        if !wanted && text.format.is_some_and(|f| f.name() != text.name) {
+            continue;
+        }
         out += "pub(super) mod ";
-        out += name;
+        out += text.name;
         out += " {\n";
-        for line in text.lines() {
+        for line in if wanted { text.rust } else { REFUSED }.lines() {
             if !line.is_empty() {
                 out += "    ";
                 out += line;
@@ -61,7 +66,29 @@ pub fn rust_source() -> String {
     out
 }
 
-/// C99 text with `picture_decode`, which is [`crate::decode`]; all it defines is static and begins with `picture_` or `PICTURE_`.
-pub fn c_source() -> String {
-    C.join("\n")
+/// C99 text with `picture_decode`, which decodes these formats and refuses others; all it defines is static and begins with
+/// `picture_` or `PICTURE_`.
+pub fn c_source(formats: Formats) -> String {
+    let mut parts: Vec<String> = Vec::new();
+    for text in TEXTS {
+        match text.format {
+            Some(f) if !formats.has(f) => {
+                if f.name() == text.name {
+                    let head = String::from("static int picture_") + f.name();
+                    parts.push(head + "(picture_job *job)\n{\n    (void)job;\n    return 0;\n}\n");
+                }
+            }
+            _ => parts.push(text.c.into()),
+        }
+    }
+    let mut all = parts.join("\n");
+    // Compilers warn of functions that nothing calls. Those of 32 bits call those of 16.
+    for name in ["picture_big32", "picture_little32", "picture_big16", "picture_little16", "picture_set"] {
+        if let [(start, _)] = all.match_indices(name).collect::<Vec<_>>()[..] {
+            let first = all[..start].rfind("\n\n").map_or(0, |at| at + 2);
+            let end = start + all[start..].find("\n}\n").expect("a function ends") + 4;
+            all.replace_range(first..end, "");
+        }
+    }
+    all
 }

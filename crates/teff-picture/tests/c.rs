@@ -6,7 +6,7 @@ mod common;
 use common::{decoded, pictures};
 use std::io::Write;
 use std::process::{Command, Stdio};
-use teff_picture::{Colours, c_source, memory};
+use teff_picture::{Colours, Format, Formats, Picture, c_source, memory};
 
 const FLAGS: [&str; 8] =
     ["-std=c99", "-O1", "-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Wshadow", "-Werror"];
@@ -110,7 +110,7 @@ fn c_gives_what_rust_gives(compiler: &str, extra: &[&str], damaged: usize) {
     std::fs::create_dir_all(&dir).unwrap();
     let source = format!(
         "#include <stdint.h>\n#include <stdio.h>\n#include <stdlib.h>\n#include <string.h>\n\n{}{MAIN}",
-        c_source()
+        c_source(Formats::ALL)
     );
     std::fs::write(dir.join("all.c"), source).unwrap();
     let mut built = Command::new(compiler);
@@ -126,7 +126,7 @@ fn c_gives_what_rust_gives(compiler: &str, extra: &[&str], damaged: usize) {
     let cases = cases(damaged);
     let mut input = Vec::new();
     for c in &cases {
-        let (words, bytes) = memory(c.height, c.width);
+        let (words, bytes) = memory(&Picture::new(c.height, c.width, c.colours));
         let colours =
             [Colours::Rgb, Colours::Bgr, Colours::Grey].iter().position(|x| *x == c.colours).unwrap();
         for n in [c.file.len(), c.height, c.width, colours, words, bytes] {
@@ -168,4 +168,23 @@ fn with_gcc_and_sanitisers() {
 #[test]
 fn with_clang() {
     c_gives_what_rust_gives("clang", &[], 20);
+}
+
+/// Networks are printed with the formats they want: no warning of what nothing uses, and the others refused.
+#[test]
+fn each_format_by_itself() {
+    for compiler in ["gcc", "clang"].into_iter().filter(|c| has(c)) {
+        let dir = std::env::temp_dir().join(format!("teff-picture-{}-one-{compiler}", std::process::id()));
+        std::fs::create_dir_all(&dir).unwrap();
+        for format in Format::ALL {
+            let text = c_source(Formats::of(&[format]));
+            let head = "#include <stddef.h>\n#include <stdint.h>\n#include <string.h>\n\nint use(uint8_t *p, int32_t *w);\n\n";
+            let call = "\nint use(uint8_t *p, int32_t *w)\n{\n    return picture_decode(p, 9, 1, 1, 0, p + 9, w, p + 99);\n}\n";
+            std::fs::write(dir.join("one.c"), format!("{head}{text}{call}")).unwrap();
+            let mut built = Command::new(compiler);
+            let built = built.args(FLAGS).args(["-c", "one.c"]).current_dir(&dir).output().unwrap();
+            assert!(built.status.success(), "{format:?}: {}", String::from_utf8_lossy(&built.stderr));
+        }
+        std::fs::remove_dir_all(&dir).unwrap();
+    }
 }

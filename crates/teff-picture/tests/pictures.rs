@@ -3,8 +3,8 @@
 #[allow(dead_code)]
 mod common;
 
-use common::{decoded, pictures};
-use teff_picture::Colours;
+use common::{data, decoded, pictures};
+use teff_picture::{Colours, Format, Formats, Picture, decode, memory};
 
 #[test]
 fn every_picture_has_the_pixels_that_pillow_reads() {
@@ -52,5 +52,17 @@ fn what_follows_the_picture_does_not_matter() {
         let mut file = p.file.clone();
         file.extend([0xff; 64]);
         assert!(decoded(&file, p.height, p.width, Colours::Rgb) == (true, p.rgb), "{}", p.name);
+    }
+}
+
+#[test]
+fn formats_that_are_not_wanted_are_refused() {
+    let file = std::fs::read(data().join("onnx.jpg")).unwrap();
+    for (formats, wanted) in [([Format::Jpeg, Format::Bmp], true), ([Format::Png, Format::Bmp], false)] {
+        let shape = Picture { formats: Formats::of(&formats), ..Picture::new(32, 32, Colours::Rgb) };
+        let (words, bytes) = memory(&shape);
+        let mut pixels = vec![7; shape.len()];
+        let ok = decode(&file, &shape, &mut pixels, &mut vec![0; words], &mut vec![0; bytes]);
+        assert_eq!((ok, pixels.iter().any(|p| *p != 0)), (wanted, wanted));
     }
 }

@@ -3,7 +3,7 @@
 mod fit;
 mod size;
 
-use super::path;
+use super::{Reading, path};
 use crate::failure::{Failure, Result};
 use crate::files::{make_folder, write};
 use crate::ui::{Ui, grouped, table};
@@ -21,8 +21,8 @@ use size::Size;
 /// How to compile.
 pub(crate) struct Request<'a> {
     pub(crate) name: String,
-    /// Shapes of inputs, by name.
-    pub(crate) input_shapes: Vec<(String, Vec<usize>)>,
+    /// What the model leaves open.
+    pub(crate) reading: Reading,
     pub(crate) language: Language,
     /// The machine that loops are laid out for.
     pub(crate) target: Target,
@@ -42,7 +42,7 @@ impl Default for Request<'_> {
     fn default() -> Self {
         Request {
             name: "net".into(),
-            input_shapes: Vec::new(),
+            reading: Reading::default(),
             language: Language::default(),
             target: Target::GENERIC,
             floats: Floats::default(),
@@ -100,7 +100,7 @@ pub(crate) fn run(args: &ArgMatches, ui: &Ui) -> Result<()> {
     let board = args.get_one::<String>("board").and_then(|name| Board::from_name(name));
     let request = Request {
         name: word("name").into(),
-        input_shapes: super::input_shapes(args),
+        reading: Reading::of(args),
         target: board.map_or_else(
             || Target::from_name(word("target")).expect("one of those that are known"),
             |b| b.target,
@@ -186,7 +186,7 @@ pub(crate) fn products(products: &Products) -> serde_json::Value {
 
 /// Reads the model, compiles it and writes the files into `folder`.
 pub(crate) fn generate(model: &Path, request: &Request, folder: &Path, ui: &Ui) -> Result<Generated> {
-    let graph = super::read_model_with(model, request.input_shapes.clone(), ui)?;
+    let graph = super::read_model_with(model, &request.reading, ui)?;
     let options = Options {
         name: request.name.clone(),
         target: request.target,

@@ -14,7 +14,7 @@ mod toolchain;
 pub(crate) mod uf2;
 mod usage;
 
-use super::path;
+use super::{Reading, path};
 use crate::failure::{Failure, Result};
 use crate::files::{beside, check_writable, read, write};
 use crate::stop::Stop;
@@ -58,8 +58,8 @@ impl Language {
 pub(crate) struct Request<'a> {
     /// An ONNX or TFLite file.
     pub(crate) model: &'a Path,
-    /// Shapes of inputs that the model leaves open, by name.
-    pub(crate) input_shapes: Vec<(String, Vec<usize>)>,
+    /// What the model leaves open.
+    pub(crate) reading: Reading,
     pub(crate) board: Board,
     /// C where its compiler is at hand, unless given.
     pub(crate) language: Option<Language>,
@@ -88,7 +88,7 @@ impl<'a> Request<'a> {
     pub(crate) fn new(model: &'a Path, uf2: &'a Path) -> Request<'a> {
         Request {
             model,
-            input_shapes: Vec::new(),
+            reading: Reading::default(),
             board: Board::PICO4ML,
             language: None,
             labels: None,
@@ -231,7 +231,7 @@ pub(crate) fn run(args: &ArgMatches, ui: &Ui) -> Result<()> {
     // One of the two is required; without a build, no image is written.
     let out = given("out").or(given("network-only")).expect("required");
     let request = Request {
-        input_shapes: super::input_shapes(args),
+        reading: Reading::of(args),
         board: Board::from_name(word("board").expect("has a default")).expect("one of those that are known"),
         language,
         labels: match &data {

@@ -19,7 +19,7 @@ use crate::files::read;
 use crate::ui::Ui;
 use clap::ArgMatches;
 use std::path::Path;
-use teff::graph::{Graph, Value};
+use teff::graph::{Format, Formats, Graph, Value};
 use teff::host::Plan;
 
 /// Runs the command called `name`.
@@ -56,19 +56,39 @@ fn is_tflite(bytes: &[u8]) -> bool {
     bytes.get(4..8) == Some(b"TFL3")
 }
 
-/// Reads the ONNX or TFLite file at `path`, with the shapes that `--input-shape` gives; what the reader assumed is noted.
+/// Reads the ONNX or TFLite file at `path`, with what `--input-shape` and `--pictures` give; what the reader assumed is noted.
 fn read_model(path: &Path, args: &ArgMatches, ui: &Ui) -> Result<Graph> {
-    read_model_with(path, input_shapes(args), ui)
+    read_model_with(path, &Reading::of(args), ui)
 }
 
-/// What `--input-shape` gives.
-fn input_shapes(args: &ArgMatches) -> Vec<(String, Vec<usize>)> {
-    args.get_many::<(String, Vec<usize>)>("input-shape").into_iter().flatten().cloned().collect()
+/// What a model leaves open and the user decides.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Reading {
+    /// Shapes of inputs, by name.
+    input_shapes: Vec<(String, Vec<usize>)>,
+    /// Formats of pictures that the network decodes.
+    pictures: Formats,
 }
 
-/// As [`read_model`], with the shapes of inputs by name.
-fn read_model_with(path: &Path, input_shapes: Vec<(String, Vec<usize>)>, ui: &Ui) -> Result<Graph> {
+impl Reading {
+    /// What `--input-shape` and `--pictures` give.
+    fn of(args: &ArgMatches) -> Reading {
+        let shapes = args.get_many::<(String, Vec<usize>)>("input-shape");
+        let named = args.get_many::<String>("pictures").map(|names| {
+            let is_named = |f: &Format| names.clone().any(|n| n == f.name());
+            Formats::of(&Format::ALL.into_iter().filter(is_named).collect::<Vec<_>>())
+        });
+        Reading {
+            input_shapes: shapes.into_iter().flatten().cloned().collect(),
+            pictures: named.unwrap_or_default(),
+        }
+    }
+}
+
+/// As [`read_model`], by what was decided.
+fn read_model_with(path: &Path, reading: &Reading, ui: &Ui) -> Result<Graph> {
     let bytes = read(path)?;
+    let input_shapes = reading.input_shapes.clone();
     let (graph, notes) = if is_tflite(&bytes) {
         let options = teff::tflite::ReadOptions { input_shapes, ..Default::default() };
         let model = teff::tflite::read(&bytes, &options).during(path.display())?;
@@ -76,8 +96,12 @@ fn read_model_with(path: &Path, input_shapes: Vec<(String, Vec<usize>)>, ui: &Ui
     } else {
         let folder = path.parent().unwrap_or(Path::new(""));
         let external = |data: &teff::onnx::ExternalData| external_data(folder, data);
-        let options =
-            teff::onnx::ReadOptions { input_shapes, external: Some(&external), ..Default::default() };
+        let options = teff::onnx::ReadOptions {
+            input_shapes,
+            pictures: reading.pictures,
+            external: Some(&external),
+            ..Default::default()
+        };
         let model = teff::onnx::read(&bytes, &options).during(path.display())?;
         (model.graph, model.notes)
     };

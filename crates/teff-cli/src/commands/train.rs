@@ -90,7 +90,9 @@ pub(crate) fn run(args: &ArgMatches, ui: &Ui) -> Result<()> {
     let started = Instant::now();
     let data = teff::data::open(path(args, "data"))?;
     let start = match args.get_one::<PathBuf>("from") {
-        Some(file) => Start::Folded(Box::new(Folded::new(&super::read_model_with(file, Vec::new(), ui)?)?)),
+        Some(file) => {
+            Start::Folded(Box::new(Folded::new(&super::read_model_with(file, &Default::default(), ui)?)?))
+        }
         None => {
             let spec = settings::spec(args.get_one::<String>("model").expect("has a default"))?;
             Start::Model(spec.build(data.train.shape(), data.train.classes().len(), settings.seed)?)

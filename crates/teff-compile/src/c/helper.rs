@@ -4,7 +4,7 @@ use super::expr::c_type;
 use super::{micro, packed};
 use crate::armv6m::of_bits;
 use std::collections::BTreeSet;
-use teff_graph::{Binary, DType};
+use teff_graph::{Binary, DType, Formats};
 
 const ROLLED: &str =
     "/* Keeps gcc from unrolling a short loop before it has vectorised the loops beside it. */
@@ -45,7 +45,8 @@ pub(super) struct Helpers {
     runs_of_rows: BTreeSet<u8>,
     window_sums: bool,
     mul_high: bool,
-    picture: bool,
+    /// Formats of pictures that are decoded.
+    picture: Option<Formats>,
 }
 
 impl Helpers {
@@ -98,11 +99,11 @@ impl Helpers {
         self.mul_high = true;
     }
 
-    pub(super) fn need_picture(&mut self) {
-        self.picture = true;
+    pub(super) fn need_picture(&mut self, formats: Formats) {
+        self.picture = Some(formats);
     }
 
-    pub(super) fn needs_picture(&self) -> bool {
+    pub(super) fn pictures(&self) -> Option<Formats> {
         self.picture
     }
 

@@ -171,16 +171,17 @@ fn body(
                 let inputs = &p.array_names[s.inputs.0 as usize];
                 format!("{name}({inputs}, {}, {weights}, {}, {sums})", s.taps, s.outputs)
             }
-            Stmt::Picture(d) => {
-                p.helpers.need_picture();
-                let colours = match d.colours {
+            Stmt::Decode(d) => {
+                p.helpers.need_picture(d.picture.formats);
+                let colours = match d.picture.colours {
                     Colours::Rgb => "PICTURE_RGB",
                     Colours::Bgr => "PICTURE_BGR",
                     Colours::Grey => "PICTURE_GREY",
                 };
                 let [file, pixels, words, bytes] =
                     [d.file, d.pixels, d.words, d.bytes].map(|id| p.buffer(id));
-                let size = format!("{}, {}, {}", p.program.buffer(d.file).len(), d.height, d.width);
+                let size =
+                    format!("{}, {}, {}", p.program.buffer(d.file).len(), d.picture.height, d.picture.width);
                 format!("(void)picture_decode({file}, {size}, {colours}, {pixels}, {words}, {bytes})")
             }
             Stmt::For { .. } | Stmt::If { .. } => unreachable!("printed above"),

@@ -82,7 +82,7 @@ fn analyse(graph: &Graph, kept: &HashSet<NodeId>) -> Analysis {
             Kind::Element => !known_now(graph, id) && recomputed(&reads[id.index()], weights[id.index()]),
         };
         for (i, &o) in node.operands.iter().enumerate() {
-            scanned[o.index()] |= matches!(node.op, Op::Scan(_) | Op::DecodePicture { .. });
+            scanned[o.index()] |= matches!(node.op, Op::Scan(_) | Op::DecodePicture(_));
             let (in_step, times) = reading(graph, id, i);
             let through: Vec<Read> = if apart[id.index()] {
                 vec![Read { by: id, in_step, times }]
@@ -335,7 +335,7 @@ pub(super) fn kind(op: &Op) -> Kind {
             Kind::Loop
         }
         Op::MaxPoolGrad { .. } | Op::Scatter { .. } | Op::ArgSort { .. } | Op::Scan(_) => Kind::Loop,
-        Op::DecodePicture { .. } => Kind::Loop,
+        Op::DecodePicture(_) => Kind::Loop,
     }
 }
 
@@ -347,7 +347,7 @@ fn finishes(op: &Op) -> bool {
         Op::MaxPoolGrad { .. }
         | Op::Scatter { .. }
         | Op::ArgSort { .. }
-        | Op::DecodePicture { .. }
+        | Op::DecodePicture(_)
         | Op::Scan(_)
         | Op::Random { .. } => false,
         Op::Input { .. } | Op::Constant(_) | Op::Param(_) | Op::Iota { .. } | Op::Project(_) => false,
@@ -397,7 +397,7 @@ fn reading(graph: &Graph, id: NodeId, i: usize) -> (bool, f64) {
             )
         }
         Op::Conv(_) | Op::ConvTranspose { .. } | Op::ConvWeightGrad { .. } => (false, f64::INFINITY),
-        Op::DecodePicture { .. } => (false, 1.0),
+        Op::DecodePicture(_) => (false, 1.0),
         Op::SumPoolGrad { .. } | Op::MaxPoolGrad { .. } | Op::ArgSort { .. } | Op::Scan(_) => {
             (false, f64::INFINITY)
         }

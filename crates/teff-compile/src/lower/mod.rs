@@ -45,7 +45,7 @@ use build::Builder;
 use fuse::{Group, Groups};
 use std::collections::HashMap;
 use std::sync::Arc;
-use teff_graph::{Graph, Node, NodeId, Op, Type, Value, passes};
+use teff_graph::{Formats, Graph, Node, NodeId, Op, Type, Value, passes};
 
 /// Where the elements of a node are: in a buffer, from an index on.
 #[derive(Clone, Debug)]
@@ -72,6 +72,8 @@ struct Lowering<'a> {
     /// Buffers of constants in another order.
     packs: HashMap<(*const Value, Vec<usize>), BufferId>,
     names: name::Names,
+    /// Formats of the pictures so far.
+    formats: Option<Formats>,
     /// The node whose elements are being computed, though it has memory.
     computing: Option<NodeId>,
     builder: Builder,
@@ -100,6 +102,7 @@ pub(crate) fn lower(graph: &Graph, options: &Options) -> Result<Program, Error> 
         constants: HashMap::new(),
         packs: HashMap::new(),
         names: name::Names::new(name),
+        formats: None,
         computing: None,
         builder: Builder::default(),
     };
@@ -239,7 +242,7 @@ impl<'a> Lowering<'a> {
             Op::ArgReduce { min, axis, last } => self.arg_reduce(group, hero, *min, *axis, *last),
             Op::Scatter { axis, kind } => self.scatter(hero, *axis, *kind),
             Op::ArgSort { axis, descending } => self.argsort(hero, *axis, *descending),
-            Op::DecodePicture { height, width, colours } => self.picture(hero, *height, *width, *colours),
+            Op::DecodePicture(picture) => self.picture(hero, *picture),
             Op::Scan(scan) => self.scan(hero, scan),
             Op::Concat { axis } => self.concat(hero, *axis),
             Op::Pad(axes) => self.pad(hero, axes),

@@ -2,17 +2,14 @@
 
 use super::{Lowering, Storage};
 use crate::error::Error;
-use crate::program::{Buffer, BufferId, Index, Picture, Place, Stmt};
-use teff_graph::{Colours, DType, NodeId, Type};
+use crate::program::{Buffer, BufferId, Decode, Index, Place, Stmt};
+use teff_graph::{DType, NodeId, Picture, Type};
 
 impl Lowering<'_> {
-    pub(super) fn picture(
-        &mut self,
-        node: NodeId,
-        height: usize,
-        width: usize,
-        colours: Colours,
-    ) -> Result<(), Error> {
+    pub(super) fn picture(&mut self, node: NodeId, picture: Picture) -> Result<(), Error> {
+        if *self.formats.get_or_insert(picture.formats) != picture.formats {
+            return Err(self.unsupported(node, "all pictures of a network have one set of formats"));
+        }
         let operand = self.graph[node].operands[0];
         let (file_ty, ty) = (self.node(operand).ty.clone(), self.node(node).ty.clone());
         let from = self.in_memory(operand);
@@ -23,10 +20,10 @@ impl Lowering<'_> {
         if file != from.buffer {
             self.store_all(&file_ty, |l, index| Ok((file, Index::zero(), l.element(operand, index)?)))?;
         }
-        let (words, bytes) = teff_picture::memory(height, width);
+        let (words, bytes) = teff_picture::memory(&picture);
         let words = self.scratch(Type::new(DType::I32, [words]));
         let bytes = self.scratch(Type::new(DType::U8, [bytes]));
-        self.push(Stmt::Picture(Picture { file, pixels, words, bytes, height, width, colours }));
+        self.push(Stmt::Decode(Decode { file, pixels, words, bytes, picture }));
         if pixels != to.buffer {
             self.copy(pixels, &to)?;
         }

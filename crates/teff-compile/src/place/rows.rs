@@ -68,7 +68,7 @@ fn in_body<'a>(body: &'a [Stmt], times: usize, found: &mut Vec<(&'a RowSums, usi
             Stmt::Micro(Micro::Rows(r)) => found.push((r, times)),
             Stmt::Micro(Micro::Pairs(_) | Micro::Window(_)) | Stmt::Let(..) | Stmt::LetIndex(..) => {}
             Stmt::Mutable(..) | Stmt::Set(..) | Stmt::Array(_) | Stmt::StoreLocal(..) | Stmt::Store(..) => {}
-            Stmt::Picture(_) => {}
+            Stmt::Decode(_) => {}
         }
     }
 }
@@ -172,7 +172,7 @@ fn replace(body: &mut Vec<Stmt>, by: &impl Fn(&RowSums) -> Option<[RowSums; 2]>)
             }
             Stmt::Micro(Micro::Pairs(_) | Micro::Window(_)) | Stmt::Let(..) | Stmt::LetIndex(..) => {}
             Stmt::Mutable(..) | Stmt::Set(..) | Stmt::Array(_) | Stmt::StoreLocal(..) | Stmt::Store(..) => {}
-            Stmt::Picture(_) => {}
+            Stmt::Decode(_) => {}
         }
         at += 1;
     }

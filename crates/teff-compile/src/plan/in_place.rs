@@ -81,7 +81,7 @@ impl<'a> Walk<'a, '_> {
                     self.leaf(stmt, path, loops);
                 }
                 // A picture is no store that goes through `to` in order, and so never shares its memory.
-                Stmt::Picture(_) => {}
+                Stmt::Decode(_) => {}
                 Stmt::StoreLocal(..) | Stmt::Micro(_) => self.leaf(stmt, path, loops),
                 Stmt::Store(id, index, _) => {
                     self.leaf(stmt, path, loops);

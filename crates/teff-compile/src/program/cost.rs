@@ -89,9 +89,9 @@ impl Counter<'_> {
                 total += if then.cycles >= otherwise.cycles { then } else { otherwise };
                 total
             }
-            Stmt::Picture(p) => {
+            Stmt::Decode(d) => {
                 // As for a JPEG; others take less, or twice as much.
-                let operations = 200 * (p.height * p.width) as u64;
+                let operations = 200 * (d.picture.height * d.picture.width) as u64;
                 Cost { int_ops: operations, cycles: operations as f64 * self.cycles.int, ..Cost::default() }
             }
             Stmt::Micro(m) => {

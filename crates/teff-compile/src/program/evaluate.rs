@@ -1,7 +1,7 @@
 //! Running a Program on the host, slowly, as a test double of the target: its arena fails on whatever a memory plan can do wrong.
 
 use super::{
-    ArrayId, Atom, BufferId, Expr, Index, Kernel, Micro, PairSums, Picture, Place, Program, RowSums, Stmt,
+    ArrayId, Atom, BufferId, Decode, Expr, Index, Kernel, Micro, PairSums, Place, Program, RowSums, Stmt,
     VarKind, WindowSums,
 };
 use std::collections::HashMap;
@@ -208,7 +208,7 @@ impl Run<'_> {
             Stmt::Micro(Micro::Pairs(p)) => self.pair_sums(p)?,
             Stmt::Micro(Micro::Window(w)) => self.window_sums(w)?,
             Stmt::Micro(Micro::Rows(r)) => self.row_sums(r)?,
-            Stmt::Picture(p) => self.picture(p)?,
+            Stmt::Decode(d) => self.picture(d)?,
         }
         Ok(())
     }
@@ -222,18 +222,18 @@ impl Run<'_> {
         }
     }
 
-    fn picture(&mut self, p: &Picture) -> Result<(), Fault> {
+    fn picture(&mut self, d: &Decode) -> Result<(), Fault> {
         let len = |id: BufferId| self.program.buffer(id).len();
-        let file = (0..len(p.file)).map(|i| Ok(self.load(p.file, i as i64)?.as_int() as u8));
+        let file = (0..len(d.file)).map(|i| Ok(self.load(d.file, i as i64)?.as_int() as u8));
         let file = file.collect::<Result<Vec<u8>, Fault>>()?;
         let (mut pixels, mut words, mut bytes) =
-            (vec![0; len(p.pixels)], vec![0; len(p.words)], vec![0; len(p.bytes)]);
-        teff_picture::decode(&file, p.height, p.width, p.colours, &mut pixels, &mut words, &mut bytes);
-        for id in p.writes() {
+            (vec![0; len(d.pixels)], vec![0; len(d.words)], vec![0; len(d.bytes)]);
+        teff_picture::decode(&file, &d.picture, &mut pixels, &mut words, &mut bytes);
+        for id in d.writes() {
             self.take(id, 0, self.program.buffer(id).len());
             self.memory.elements[id.index()].fill(None);
         }
-        for (to, pixel) in self.memory.elements[p.pixels.index()].iter_mut().zip(pixels) {
+        for (to, pixel) in self.memory.elements[d.pixels.index()].iter_mut().zip(pixels) {
             *to = Some(Num::Int(pixel.into()));
         }
         Ok(())

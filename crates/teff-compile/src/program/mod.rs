@@ -19,10 +19,10 @@
 
 mod bounds;
 mod cost;
+mod decode;
 mod evaluate;
 mod index;
 mod micro;
-mod picture;
 #[cfg(test)]
 mod tests;
 mod text;
@@ -31,13 +31,13 @@ mod walk;
 
 pub(crate) use bounds::Facts;
 pub use cost::{Cost, cost, kernel_cost};
+pub use decode::Decode;
 pub(crate) use evaluate::rows_used;
 pub use evaluate::{Fault, evaluate};
 pub use index::{Atom, Index};
 pub(crate) use index::{ravel, unravel};
 pub use micro::{Micro, PairSums, RowSums, WindowSums};
 pub(crate) use micro::{bits_of, pack_bits};
-pub use picture::Picture;
 pub use validate::{Invalid, validate};
 pub(crate) use walk::{
     divisions, each_expr, each_expr_in, each_expr_of, each_stmt, each_stmt_mut, map_exprs, mentions,
@@ -409,7 +409,7 @@ pub enum Stmt {
     /// An inner loop that is written out for the machine.
     Micro(Micro),
     /// A picture in a file is decoded.
-    Picture(Picture),
+    Decode(Decode),
 }
 
 impl Kernel {

@@ -88,17 +88,18 @@ impl Text<'_> {
                 writeln!(f, "{:1$}else", "", 2 * depth)?;
                 otherwise.iter().try_for_each(|s| self.stmt(f, s, depth + 1))
             }
-            Stmt::Picture(p) => {
+            Stmt::Decode(d) => {
+                let p = &d.picture;
                 let name = |id: super::BufferId| &self.program.buffer(id).name;
                 let size = format!("{}x{}", p.height, p.width);
                 writeln!(
                     f,
                     "{} = {:?} picture of {size} in {}, with {} and {}",
-                    name(p.pixels),
+                    name(d.pixels),
                     p.colours,
-                    name(p.file),
-                    name(p.words),
-                    name(p.bytes)
+                    name(d.file),
+                    name(d.words),
+                    name(d.bytes)
                 )
             }
             Stmt::Micro(Micro::Rows(r)) => {

@@ -158,8 +158,8 @@ fn body(
                 let place = p.local(*id, index);
                 assignment(p, &place, &Expr::LoadLocal(*id, e.dtype(), index.clone()), e, depth, out);
             }
-            Stmt::Picture(d) => {
-                p.picture = true;
+            Stmt::Decode(d) => {
+                p.picture = Some(d.picture.formats);
                 let whole = |id: BufferId| {
                     slice(
                         &p.array_of_buffer(id),
@@ -168,7 +168,10 @@ fn body(
                     )
                 };
                 let [file, pixels, words, bytes] = [d.file, d.pixels, d.words, d.bytes].map(whole);
-                let size = format!("{}, {}, picture::job::Colours::{:?}", d.height, d.width, d.colours);
+                let size = format!(
+                    "{}, {}, picture::job::Colours::{:?}",
+                    d.picture.height, d.picture.width, d.picture.colours
+                );
                 // What a picture that is refused becomes is part of the network.
                 line(
                     out,

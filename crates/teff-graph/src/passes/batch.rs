@@ -106,7 +106,7 @@ fn item(graph: &Graph, id: NodeId, made: &[Item], n: usize) -> Option<Item> {
             return None;
         }
         Op::Scatter { .. } | Op::ConvWeightGrad { .. } | Op::SumPoolGrad { .. } => return None,
-        Op::MaxPoolGrad { .. } | Op::DecodePicture { .. } | Op::Scan(_) | Op::Project(_) => return None,
+        Op::MaxPoolGrad { .. } | Op::DecodePicture(_) | Op::Scan(_) | Op::Project(_) => return None,
     };
     Some(Item { tensor: Tensor::apply(op, &operands), batched: true })
 }

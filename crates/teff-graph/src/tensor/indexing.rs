@@ -3,7 +3,7 @@
 use super::Tensor;
 use crate::dtype::{DType, Type, strides};
 use crate::op::{Op, ScatterKind};
-use teff_picture::Colours;
+use teff_picture::Picture;
 
 impl Tensor {
     /// The slices of axis `axis` at `indices` (1-D integers), which are clamped into range.
@@ -79,8 +79,8 @@ impl Tensor {
 
     /// The pixels, u8 `[height, width, channels]`, of the picture in a file: see [`Op::DecodePicture`].
     #[track_caller]
-    pub fn decode_picture(&self, height: usize, width: usize, colours: Colours) -> Tensor {
-        Tensor::apply(Op::DecodePicture { height, width, colours }, std::slice::from_ref(self))
+    pub fn decode_picture(&self, picture: Picture) -> Tensor {
+        Tensor::apply(Op::DecodePicture(picture), std::slice::from_ref(self))
     }
 
     /// The indices (i64) that sort along `axis`.

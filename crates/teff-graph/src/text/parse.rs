@@ -12,7 +12,7 @@ use crate::with_dtype;
 use std::collections::HashMap;
 use std::str::FromStr;
 use std::sync::Arc;
-use teff_picture::Colours;
+use teff_picture::{Colours, Format, Formats, Picture};
 
 type Parsed<T> = std::result::Result<T, String>;
 
@@ -246,10 +246,7 @@ impl Parts {
                 _ => return Err("attribute range must be two numbers".into()),
             },
             "dequantize" => Op::Dequantize,
-            "decode_picture" => match (&self.list("size")?[..], Colours::ALL.get(self.one("colours")?)) {
-                (&[height, width], Some(&colours)) => Op::DecodePicture { height, width, colours },
-                _ => return Err("attribute size must be two numbers, and colours 0, 1 or 2".into()),
-            },
+            "decode_picture" => Op::DecodePicture(self.picture()?),
             "scan" => Op::Scan(Scan {
                 body: Arc::new(self.body.take().ok_or("a scan has a body")?),
                 states: self.one("states")?,
@@ -260,6 +257,20 @@ impl Parts {
             "project" => Op::Project(self.one("index")?),
             _ => return Err(format!("{name:?} is no operation")),
         })
+    }
+
+    fn picture(&self) -> Parsed<Picture> {
+        let formats = self.list("formats")?.into_iter().map(|i| Format::ALL.get(i).copied());
+        let formats: Option<Vec<Format>> = formats.collect();
+        let colours = Colours::ALL.get(self.one("colours")?);
+        match (&self.list("size")?[..], colours, formats) {
+            (&[height, width], Some(&colours), Some(list)) => {
+                Ok(Picture { height, width, colours, formats: Formats::of(&list) })
+            }
+            _ => {
+                Err("attribute size must be two numbers, colours 0 to 2, formats numbers from 0 to 6".into())
+            }
+        }
     }
 }
 

@@ -287,6 +287,6 @@ fn class_alone(graph: &Graph, id: NodeId) -> Class {
         Op::Conv(_) | Op::ConvTranspose { .. } | Op::ConvWeightGrad { .. } => Class::Single,
         Op::Pool { .. } | Op::SumPoolGrad { .. } | Op::MaxPoolGrad { .. } => Class::Single,
         Op::Gather { .. } | Op::Scatter { .. } | Op::ArgSort { .. } => Class::Single,
-        Op::Quantize { .. } | Op::Dequantize | Op::DecodePicture { .. } | Op::Scan(_) => Class::Single,
+        Op::Quantize { .. } | Op::Dequantize | Op::DecodePicture(_) | Op::Scan(_) => Class::Single,
     }
 }

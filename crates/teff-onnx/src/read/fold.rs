@@ -68,7 +68,7 @@ impl Folder {
                 t.len().saturating_mul(operands[1].len())
             }
             // As much as the slowest of formats.
-            Op::DecodePicture { .. } => t.len().saturating_mul(1 << 8).saturating_add(operands[0].len()),
+            Op::DecodePicture(_) => t.len().saturating_mul(1 << 8).saturating_add(operands[0].len()),
             Op::Pool { window, .. } => t.len().saturating_mul(window.size.iter().product()),
             Op::Scan(scan) => {
                 let body: usize = scan.body.nodes().iter().map(|n| n.ty.len()).sum();

@@ -12,7 +12,7 @@ mod walk;
 use crate::error::{Error, Result};
 use crate::proto::{ModelProto, TensorProto, tensor_value};
 use interface::{graph_inputs, graph_outputs};
-use teff_graph::{Graph, Tensor, Value};
+use teff_graph::{Formats, Graph, Tensor, Value};
 use walk::{Reader, Scope};
 
 pub use operators::supported_operators;
@@ -29,6 +29,8 @@ pub struct ReadOptions<'a> {
     pub sequence_inputs: Vec<(String, Vec<Vec<usize>>)>,
     /// Optional inputs, by name, that hold nothing. An optional that is not named here holds something.
     pub absent_inputs: Vec<String>,
+    /// Formats that pictures in files may have; a network takes flash and RAM for each.
+    pub pictures: Formats,
     /// Gives the bytes of tensors that are stored outside the model file, or says why not.
     pub external: Option<&'a Fetch<'a>>,
 }

@@ -11,7 +11,7 @@ use crate::proto::{
     Dim, ElementType, FunctionProto, GraphProto, ModelProto, NodeProto, TensorProto, ValueKind, tensor_value,
 };
 use std::collections::HashMap;
-use teff_graph::{Num, Op, Tensor, Type, Value};
+use teff_graph::{Formats, Num, Op, Tensor, Type, Value};
 
 /// No model is lowered to more nodes than this, functions inlined and loops unrolled.
 const MOST_NODES: usize = 1 << 18;
@@ -35,6 +35,8 @@ pub(crate) struct Reader<'m> {
     depth: usize,
     /// Shapes that the model says its values have, where it says all sizes; only pictures need them.
     declared: HashMap<&'m str, Vec<usize>>,
+    /// Formats that pictures may have.
+    pub(crate) pictures: Formats,
     /// How many nodes have drawn random numbers without a seed.
     unseeded: u32,
 }
@@ -87,6 +89,7 @@ impl<'m> Reader<'m> {
             computed: 0,
             depth: 0,
             declared: HashMap::new(),
+            pictures: options.pictures,
             unseeded: 0,
         }
     }

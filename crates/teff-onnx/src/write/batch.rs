@@ -85,7 +85,7 @@ fn kind(node: &Node, operands: &[Kind], shapes: &[&[usize]]) -> Option<Kind> {
         Op::Quantize { .. } | Op::Dequantize => first(shapes[1].first() == Some(&1)),
         Op::Concat { .. } | Op::Random { .. } | Op::Scatter { .. } | Op::ConvWeightGrad { .. } => only(),
         Op::SumPoolGrad { .. } | Op::MaxPoolGrad { .. } | Op::Scan(_) | Op::Project(_) => only(),
-        Op::DecodePicture { .. } => only(),
+        Op::DecodePicture(_) => only(),
     }
 }
 

@@ -79,7 +79,7 @@ impl<'g> Emitter<'g> {
             e.message(12, |e| value_info(e, name, &graph[o.node].ty, self.view.is_open(o.node)));
         }
         // The size of a picture is said nowhere else.
-        for id in graph.ids().filter(|id| matches!(self.view.op(*id), Op::DecodePicture { .. })) {
+        for id in graph.ids().filter(|id| matches!(self.view.op(*id), Op::DecodePicture(_))) {
             match self.names.get(&id) {
                 Some(name) if !outputs.contains(name) => {
                     e.message(13, |e| value_info(e, name, &graph[id].ty, false));

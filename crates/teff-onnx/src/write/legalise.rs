@@ -51,7 +51,7 @@ fn rewritten(op: &Op, operands: &[Tensor]) -> Option<Tensor> {
         Op::Select => select(operands),
         Op::Cast(_) | Op::Reshape(_) | Op::Permute(_) | Op::Broadcast(_) | Op::Slice(_) => None,
         Op::Pad(_) | Op::Concat { .. } | Op::Conv(_) | Op::ConvTranspose { .. } | Op::Pool { .. } => None,
-        Op::DecodePicture { .. } | Op::Scan(_) | Op::Project(_) => None,
+        Op::DecodePicture(_) | Op::Scan(_) | Op::Project(_) => None,
     }
 }
 

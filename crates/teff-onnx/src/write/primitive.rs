@@ -74,8 +74,8 @@ pub(crate) fn primitive(v: &View, id: NodeId) -> Result<Plan, String> {
         }
         Op::Quantize { dtype, low, high } => quantize(v, id, *dtype, (*low, *high)),
         Op::Dequantize => quantization(v, "DequantizeLinear", id, v.ty(operands[0]).dtype),
-        Op::DecodePicture { colours, .. } => {
-            let format = match colours {
+        Op::DecodePicture(picture) => {
+            let format = match picture.colours {
                 Colours::Rgb => "RGB",
                 Colours::Bgr => "BGR",
                 Colours::Grey => "Grayscale",

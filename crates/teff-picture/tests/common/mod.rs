@@ -3,7 +3,7 @@
 #![allow(unreachable_pub)]
 
 use std::path::{Path, PathBuf};
-use teff_picture::{Colours, decode, memory};
+use teff_picture::{Colours, Picture as Shape, decode, memory};
 
 /// A picture in a file, and its pixels as RGB.
 pub struct Picture {
@@ -46,10 +46,11 @@ pub fn pictures() -> Vec<Picture> {
 
 /// What Rust makes of a file.
 pub fn decoded(file: &[u8], height: usize, width: usize, colours: Colours) -> (bool, Vec<u8>) {
-    let (words, bytes) = memory(height, width);
-    let mut pixels = vec![7; height * width * colours.channels()];
+    let shape = Shape::new(height, width, colours);
+    let (words, bytes) = memory(&shape);
+    let mut pixels = vec![7; shape.len()];
     // Scratch memory holds anything.
     let (mut words, mut bytes) = (vec![0x5555_5555; words], vec![0xaa; bytes]);
-    let ok = decode(file, height, width, colours, &mut pixels, &mut words, &mut bytes);
+    let ok = decode(file, &shape, &mut pixels, &mut words, &mut bytes);
     (ok, pixels)
 }

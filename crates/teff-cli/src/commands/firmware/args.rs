@@ -1,6 +1,6 @@
 //! The arguments of `teff firmware`.
 
-use crate::args::{input_shape, model, path};
+use crate::args::{input_shape, model, path, pictures};
 use clap::{Arg, Command};
 
 const HELP: &str = "\
@@ -42,6 +42,7 @@ pub(crate) fn command() -> Command {
         )
         .args(network())
         .arg(input_shape())
+        .arg(pictures())
         .args(source())
 }
 

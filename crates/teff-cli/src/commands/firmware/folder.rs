@@ -75,7 +75,7 @@ pub(super) fn make_in(
 
 /// Writes the network in each language, and what describes it, which is the same for all.
 fn fill(request: &Request, languages: &[Language], folder: &Path, ui: &Ui) -> Result<Made> {
-    let graph = read_model_with(request.model, request.input_shapes.clone(), ui)?;
+    let graph = read_model_with(request.model, &request.reading, ui)?;
     let tflite = is_tflite(&read(request.model)?);
     let interface = Interface::of(&graph, tflite).during(request.model.display())?;
     let preparation = Preparation::choose(request.preparation, &interface)?;
@@ -123,7 +123,7 @@ fn print(
     folder: &Path,
 ) -> Result<compile::Generated> {
     let mut compiled = compile::Request {
-        input_shapes: request.input_shapes.clone(),
+        reading: request.reading.clone(),
         target: request.board.target,
         language: match language {
             Language::C => compile::Language::C(c::Options { sram_code: true, ..Default::default() }),

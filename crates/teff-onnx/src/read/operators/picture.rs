@@ -2,7 +2,7 @@
 
 use super::{Lower::One, Table};
 use crate::read::node::{Lowered, Node, invalid, unsupported};
-use teff_graph::{Colours, Tensor};
+use teff_graph::{Colours, Picture};
 
 pub(super) const TABLE: Table = &[("ImageDecoder", One(image_decoder))];
 
@@ -28,7 +28,8 @@ fn image_decoder(n: &mut Node) -> Lowered {
             return invalid(format!("the shape of its output is {shape:?}, not [height, width, {channels}]"));
         }
     };
-    let picture = Tensor::decode_picture(&file, height, width, colours);
+    let formats = n.reader.pictures;
+    let picture = file.decode_picture(Picture { height, width, colours, formats });
     n.reader.note(format!(
         "pictures are {height} x {width}; one of another size, damaged, or of a kind that is not decoded, gives zeros (docs/own-models.md)"
     ));

@@ -1,7 +1,7 @@
 //! Pictures in files: one statement for all of a decoder.
 
 use super::BufferId;
-use teff_graph::Colours;
+use teff_graph::Picture;
 
 /// Decodes a file, as [`teff_picture::decode`]: `pixels` becomes all 0 when that refuses.
 ///
@@ -11,7 +11,7 @@ use teff_graph::Colours;
 /// - `words` holds `i32` and `bytes` holds `u8`, as many as [`teff_picture::memory`] says. They hold nothing before and after.
 /// - The four are apart from each other.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Picture {
+pub struct Decode {
     /// The file.
     pub file: BufferId,
     /// The result.
@@ -20,15 +20,11 @@ pub struct Picture {
     pub words: BufferId,
     /// Scratch memory.
     pub bytes: BufferId,
-    /// Rows of the picture.
-    pub height: usize,
-    /// Columns of the picture.
-    pub width: usize,
-    /// Channels of a pixel.
-    pub colours: Colours,
+    /// What is known of it.
+    pub picture: Picture,
 }
 
-impl Picture {
+impl Decode {
     /// The buffers it writes.
     pub fn writes(&self) -> [BufferId; 3] {
         [self.pixels, self.words, self.bytes]
