@@ -3,6 +3,7 @@
 //! `TEFF_FUZZ` is how many damaged copies are made of each (2 when not given).
 
 mod message;
+mod structure;
 mod suite;
 
 use message::{Message, model, node};
@@ -12,7 +13,9 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use suite::Archive;
 use teff_graph::{Value, evaluate, random_bits};
-use teff_onnx::{ReadOptions, WriteOptions, operators, read, read_tensor, unsupported, write};
+use teff_onnx::{
+    ReadOptions, WriteOptions, operators, read, read_tensor, supported_operators, unsupported, write,
+};
 
 fn models() -> Vec<(String, Vec<u8>)> {
     let archive = Archive::suite();
@@ -68,7 +71,25 @@ fn survive(bytes: &[u8]) {
 
 #[test]
 fn damaged_models_are_errors() {
-    let copies: i64 = std::env::var("TEFF_FUZZ").map_or(2, |n| n.parse().unwrap());
+    survive_all(2, |bytes, key| Some(damaged(bytes, key)));
+}
+
+#[test]
+fn models_of_another_structure_are_errors() {
+    let operators: Vec<String> = supported_operators().iter().map(|(_, name)| name.to_string()).collect();
+    survive_all(4, |bytes, key| {
+        let mut next = 0;
+        let mut pick = |n: usize| {
+            next += 1;
+            (random_bits(key, next) >> 16) as usize % n
+        };
+        structure::damaged(bytes, &operators, &mut pick)
+    });
+}
+
+/// Makes so many damaged copies of each model, or `TEFF_FUZZ`, of which none may panic or take long.
+fn survive_all(copies: i64, damage: impl Fn(&[u8], i64) -> Option<Vec<u8>>) {
+    let copies: i64 = std::env::var("TEFF_FUZZ").map_or(copies, |n| n.parse().unwrap());
     let seed: i64 = std::env::var("TEFF_SEED").map_or(0, |n| n.parse().unwrap());
     let mut slowest = (Duration::ZERO, String::new());
     // Every place that panics is reported, each once.
@@ -80,7 +101,7 @@ fn damaged_models_are_errors() {
     }));
     for (m, (name, bytes)) in models().into_iter().enumerate() {
         for copy in 0..copies {
-            let bad = damaged(&bytes, ((seed + m as i64) << 32) | copy);
+            let Some(bad) = damage(&bytes, ((seed + m as i64) << 32) | copy) else { continue };
             let start = Instant::now();
             let caught = std::panic::catch_unwind(|| survive(&bad));
             if caught.is_err() {
