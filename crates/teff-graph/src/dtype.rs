@@ -144,9 +144,9 @@ impl Type {
         self.shape.len()
     }
 
-    /// Number of elements.
+    /// Number of elements; the largest number there is for a type that no memory holds, which no shape rule lets pass.
     pub fn len(&self) -> usize {
-        self.shape.iter().product()
+        self.shape.iter().fold(1, |n, &d| n.saturating_mul(d))
     }
 
     /// True when some axis has size 0.
@@ -156,7 +156,7 @@ impl Type {
 
     /// Bytes of all elements.
     pub fn bytes(&self) -> usize {
-        self.len() * self.dtype.size()
+        self.len().saturating_mul(self.dtype.size())
     }
 }
 

@@ -1,6 +1,7 @@
 //! Where operations look: slices, padding, windows, convolutions.
 
 use crate::dtype::Shape;
+use std::ops::Range;
 
 /// Elements `start, start + step, ...` of one axis, `len` of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -96,6 +97,9 @@ impl Window {
                 "window, stride, dilation, padding and input differ in spatial axes: {n}, {lists:?}"
             ));
         }
+        if self.size.iter().try_fold(1usize, |n, &d| n.checked_mul(d)).is_none() {
+            return Err(format!("windows of {:?} are too large", self.size));
+        }
         (0..n)
             .map(|i| {
                 if self.size[i] == 0 || self.stride[i] == 0 || self.dilation[i] == 0 {
@@ -119,5 +123,13 @@ impl Window {
         (at * self.stride[axis] + tap * self.dilation[axis])
             .checked_sub(self.pad_low[axis])
             .filter(|&i| i < size)
+    }
+
+    /// The taps of window `at` that see one of the `size` elements of spatial axis `axis`.
+    pub(crate) fn taps_inside(&self, axis: usize, at: usize, size: usize) -> Range<usize> {
+        let start = at * self.stride[axis];
+        let before =
+            |end: usize| end.saturating_sub(start).div_ceil(self.dilation[axis]).min(self.size[axis]);
+        before(self.pad_low[axis])..before(self.pad_low[axis] + size)
     }
 }

@@ -9,7 +9,8 @@ use crate::value::{Num, Value};
 pub(super) fn conv_rule(g: &ConvGeometry, operands: &[Type]) -> Rule {
     let (x, w) = (&operands[0], &operands[1]);
     check(g, x, w)?;
-    if x.shape[1] != w.shape[1] * g.groups {
+    check_groups(g, w.shape[0])?;
+    if w.shape[1].checked_mul(g.groups) != Some(x.shape[1]) {
         return Err(format!(
             "the input has {} channels, the weights expect {} in {} groups",
             x.shape[1], w.shape[1], g.groups
@@ -52,7 +53,8 @@ pub(super) fn transpose_rule(g: &ConvGeometry, spatial: &[usize], operands: &[Ty
             w.shape[0]
         ));
     }
-    let mut shape = vec![y.shape[0], w.shape[1] * g.groups];
+    let channels = w.shape[1].checked_mul(g.groups).ok_or("the result has too many channels")?;
+    let mut shape = vec![y.shape[0], channels];
     shape.extend(spatial);
     Ok(Type::new(y.dtype, shape))
 }

@@ -7,18 +7,26 @@ use crate::op::PoolKind;
 use crate::tensor::Tensor;
 use crate::value::{Num, Value};
 
+/// No more windows than this are looked at one by one.
+const MOST_SPARSE: usize = 1 << 12;
+
 pub(super) fn pool_rule(kind: PoolKind, window: &Window, operands: &[Type]) -> Rule {
     let x = &operands[0];
     if x.dtype == DType::Bool || x.rank() < 2 {
         return Err("takes numbers of shape [N, C, D..]".into());
     }
-    // Every window must see an element: a maximum of padding alone means nothing.
-    let full = (0..window.size.len()).all(|i| {
-        let span = (window.size[i].max(1) - 1).saturating_mul(window.dilation[i]);
-        window.pad_low[i] <= span && window.pad_high[i] <= span
-    });
     let mut shape = x.shape[..2].to_vec();
     shape.extend(window.output(&x.shape[2..])?);
+    // Every window must see an element: a maximum of padding alone means nothing.
+    let full = (0..window.size.len()).all(|i| {
+        let span = (window.size[i] - 1) * window.dilation[i];
+        let (size, windows) = (x.shape[i + 2], shape[i + 2]);
+        // Taps further apart than there are elements can miss them all.
+        let sees = |at: usize| !window.taps_inside(i, at, size).is_empty();
+        window.pad_low[i] <= span
+            && window.pad_high[i] <= span
+            && (window.dilation[i] <= size || windows <= MOST_SPARSE && (0..windows).all(sees))
+    });
     if kind != PoolKind::Sum && !full {
         return Err("padding as wide as the window leaves windows that see nothing".into());
     }
@@ -49,14 +57,15 @@ pub(super) fn max_grad_rule(window: &Window, operands: &[Type]) -> Rule {
 fn for_each_tap(window: &Window, x: &[usize], y: &[usize], mut f: impl FnMut(usize, usize, usize)) {
     let (ys, spatial) = (strides(y), strides(&x[2..]));
     for_each_index(y, |out| {
-        for_each_index(&window.size, |tap| {
-            let mut at = 0;
-            for axis in 0..window.size.len() {
-                match window.tap(axis, out[axis + 2], tap[axis], x[axis + 2]) {
-                    Some(i) => at += i * spatial[axis],
-                    None => return,
-                }
-            }
+        let axes = 0..window.size.len();
+        let inside: Vec<_> = axes.map(|axis| window.taps_inside(axis, out[axis + 2], x[axis + 2])).collect();
+        let counts: Vec<usize> = inside.iter().map(ExactSizeIterator::len).collect();
+        for_each_index(&counts, |tap| {
+            let at = |axis: usize| {
+                let tap = inside[axis].start + tap[axis];
+                out[axis + 2] * window.stride[axis] + tap * window.dilation[axis] - window.pad_low[axis]
+            };
+            let at = (0..counts.len()).map(|axis| at(axis) * spatial[axis]).sum();
             f(offset(out, &ys), out[0] * x[1] + out[1], at);
         });
     });

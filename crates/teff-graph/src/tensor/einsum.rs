@@ -206,7 +206,7 @@ fn contract(a: Named, b: Named, later: &dyn Fn(char) -> bool) -> Result<Named, S
     let inner: Vec<char> = common.iter().copied().filter(|&c| !later(c)).collect();
     let rows: Vec<char> = a.axes.iter().copied().filter(|c| !common.contains(c)).collect();
     let columns: Vec<char> = b.axes.iter().copied().filter(|c| !common.contains(c)).collect();
-    let count = |axes: &[char]| axes.iter().map(|&c| size(c)).product::<usize>();
+    let count = |axes: &[char]| axes.iter().fold(1usize, |n, &c| n.saturating_mul(size(c)));
     let arranged = |n: &Named, order: [&[char]; 3]| {
         let order = order.concat();
         let shape: Vec<usize> = order.iter().map(|&c| size(c)).collect();

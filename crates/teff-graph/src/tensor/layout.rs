@@ -209,8 +209,9 @@ impl Tensor {
     pub fn split(&self, axis: usize, sizes: &[usize]) -> Vec<Tensor> {
         let mut start = 0;
         let mut part = |&len: &usize| {
-            start += len;
-            self.narrow(axis, start - len, len)
+            let part = self.narrow(axis, start, len);
+            start = usize::saturating_add(start, len);
+            part
         };
         sizes.iter().map(&mut part).collect()
     }
@@ -227,7 +228,7 @@ impl Tensor {
         }
         let with_ones: Vec<usize> = self.shape().iter().flat_map(|&n| [1, n]).collect();
         let repeated: Vec<usize> = self.shape().iter().zip(counts).flat_map(|(&n, &c)| [c, n]).collect();
-        let shape: Vec<usize> = self.shape().iter().zip(counts).map(|(n, c)| n * c).collect();
+        let shape: Vec<usize> = self.shape().iter().zip(counts).map(|(n, &c)| n.saturating_mul(c)).collect();
         self.reshape(&with_ones).broadcast_to(&repeated).reshape(&shape)
     }
 

@@ -128,7 +128,7 @@ impl LstmStep<'_> {
         let gates =
             x.matmul(&self.w_input.transpose()) + hidden.matmul(&self.w_hidden.transpose()) + self.bias;
         let n = hidden.shape().get(1).copied().unwrap_or(0);
-        let gate = |i: usize| gates.narrow(1, i * n, n);
+        let gate = |i: usize| gates.narrow(1, n.saturating_mul(i), n);
         let cell = gate(1).sigmoid() * cell + gate(0).sigmoid() * gate(2).tanh();
         (gate(3).sigmoid() * cell.tanh(), cell)
     }
@@ -153,7 +153,7 @@ impl GruStep<'_> {
         let from_x = x.matmul(&self.w_input.transpose()) + self.bias_input;
         let from_h = hidden.matmul(&self.w_hidden.transpose()) + self.bias_hidden;
         let n = hidden.shape().get(1).copied().unwrap_or(0);
-        let gate = |t: &Tensor, i: usize| t.narrow(1, i * n, n);
+        let gate = |t: &Tensor, i: usize| t.narrow(1, n.saturating_mul(i), n);
         let reset = (gate(&from_x, 0) + gate(&from_h, 0)).sigmoid();
         let update = (gate(&from_x, 1) + gate(&from_h, 1)).sigmoid();
         let new = (gate(&from_x, 2) + reset * gate(&from_h, 2)).tanh();

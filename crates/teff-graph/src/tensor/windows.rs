@@ -74,7 +74,9 @@ impl Tensor {
     #[track_caller]
     pub fn conv_transpose(&self, w: &Tensor, geometry: ConvGeometry, output_padding: &[usize]) -> Tensor {
         let axes = geometry.stride.len();
-        if self.rank() != axes + 2 || w.rank() != axes + 2 || output_padding.len() != axes {
+        let lists = [&geometry.dilation, &geometry.pad_low, &geometry.pad_high];
+        let fits = lists.iter().all(|l| l.len() == axes) && output_padding.len() == axes;
+        if self.rank() != axes + 2 || w.rank() != axes + 2 || !fits {
             return Tensor::invalid(
                 "conv_transpose",
                 &[self, w],
@@ -82,13 +84,18 @@ impl Tensor {
             );
         }
         let size = |i: usize| {
-            let span = geometry.dilation[i] * w.shape()[i + 2].saturating_sub(1) + 1 + output_padding[i];
-            let full = self.shape()[i + 2].saturating_sub(1) * geometry.stride[i] + span;
-            full.checked_sub(geometry.pad_low[i] + geometry.pad_high[i])
+            let span = geometry.dilation[i].checked_mul(w.shape()[i + 2].saturating_sub(1))?;
+            let span = span.checked_add(1)?.checked_add(output_padding[i])?;
+            let reach = self.shape()[i + 2].saturating_sub(1).checked_mul(geometry.stride[i])?;
+            reach.checked_add(span)?.checked_sub(geometry.pad_low[i])?.checked_sub(geometry.pad_high[i])
         };
         match (0..axes).map(size).collect::<Option<Vec<_>>>() {
             Some(spatial) => self.conv_adjoint(w, geometry, &spatial),
-            None => Tensor::invalid("conv_transpose", &[self, w], "the padding is larger than the result"),
+            None => Tensor::invalid(
+                "conv_transpose",
+                &[self, w],
+                "the padding is larger than the result, or that too large",
+            ),
         }
     }
 
@@ -146,8 +153,8 @@ impl Tensor {
         let sum = self.pool(PoolKind::Sum, window.clone());
         let padded = window.pad_low.iter().chain(&window.pad_high).any(|&p| p > 0);
         if count_padding || !padded {
-            let n: usize = window.size.iter().product();
-            return sum / n as f64;
+            let n: f64 = window.size.iter().map(|&d| d as f64).product();
+            return sum / n;
         }
         let mut one = vec![1, 1];
         one.extend(self.shape().iter().skip(2));
