@@ -55,7 +55,9 @@ pub use geometry::{ConvGeometry, PadAxis, SliceAxis, Window};
 pub use grad::{gradients, parameter_leaves};
 pub use graph::{Graph, Node, NodeId, Output};
 pub use op::{Binary, Op, PoolKind, ReduceKind, ScatterKind, Unary};
-pub use ops::{eval_binary, eval_unary, evaluate as evaluate_op, infer, random_bits, scan_result_types};
+pub use ops::{
+    eval_binary, eval_unary, evaluate as evaluate_op, infer, random_bits, scan_result_types, work,
+};
 pub use param::Param;
 pub use scan::Scan;
 pub use teff_picture::{Colours, Format, Formats, Picture};

@@ -11,6 +11,7 @@ mod quantize;
 mod recurrence;
 mod reduce;
 mod source;
+mod work;
 
 use crate::dtype::Type;
 use crate::error::{Error, Result};
@@ -21,6 +22,7 @@ use crate::value::Value;
 pub use pointwise::{binary as eval_binary, unary as eval_unary};
 pub use recurrence::result_types as scan_result_types;
 pub use source::random_bits;
+pub use work::work;
 
 /// The type that `op` gives on operands of these types; of a scan, the type of its first result.
 ///
@@ -72,12 +74,23 @@ fn rule(op: &Op, operands: &[Type]) -> Rule {
         Op::Scan(scan) => recurrence::rule(scan, operands),
         Op::Project(_) => Ok(operands[0].clone()),
     }?;
+    fits_memory(&ty)?;
+    Ok(ty)
+}
+
+/// No tensor has more axes; as many as NumPy allows.
+const MOST_AXES: usize = 64;
+
+fn fits_memory(ty: &Type) -> std::result::Result<(), String> {
+    if ty.rank() > MOST_AXES {
+        return Err(format!("a result of {} axes; {MOST_AXES} are the most", ty.rank()));
+    }
     // An empty axis counts as one, or beside it the others could be so long that strides overflow.
     let bytes = ty.shape.iter().try_fold(ty.dtype.size(), |n, &d| n.checked_mul(d.max(1)));
-    if bytes.is_none_or(|b| b > isize::MAX as usize) {
-        return Err(format!("a result of shape {:?} does not fit into memory", ty.shape));
+    match bytes {
+        Some(b) if b <= isize::MAX as usize => Ok(()),
+        _ => Err(format!("a result of shape {:?} does not fit into memory", ty.shape)),
     }
-    Ok(ty)
 }
 
 /// How many operands `op` takes; `None` where the number is free.

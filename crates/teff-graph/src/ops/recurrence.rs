@@ -52,7 +52,8 @@ fn check(scan: &Scan, operands: &[Type]) -> std::result::Result<Vec<Type>, Strin
         return Err(format!("state {i} enters the body as {} and leaves it as {}", inputs[i], outputs[i]));
     }
     let (states, steps) = outputs.split_at(scan.states);
-    Ok(states.iter().map(|&t| t.clone()).chain(steps.iter().map(|t| stacked(t, scan.length))).collect())
+    let results = states.iter().map(|&t| t.clone()).chain(steps.iter().map(|t| stacked(t, scan.length)));
+    results.map(|t| super::fits_memory(&t).map(|()| t)).collect()
 }
 
 fn stacked(ty: &Type, length: usize) -> Type {

@@ -13,6 +13,11 @@ use std::sync::Arc;
 
 /// Constants are folded when the result is not larger than this, in bytes, or than what it is computed from.
 const SMALL: usize = 256;
+/// What is folded takes no more room than this, in bytes, or than a few times the constants there are: a chain of operations on a
+/// large constant stays one.
+const MOST_ROOM: usize = 1 << 26;
+/// ... and no more work than this beyond a look at each element.
+const MOST_WORK: usize = 1 << 25;
 
 /// Simplifies until nothing changes. Inputs stay, used or not, in their order.
 pub fn simplify(graph: &Graph) -> Graph {
@@ -26,10 +31,22 @@ pub fn simplify_stored(graph: &Graph) -> Graph {
 }
 
 fn settled(graph: &Graph, stored: bool) -> Graph {
-    let mut now = once(graph, stored);
+    let constants = graph.nodes().iter().filter(|n| matches!(n.op, Op::Constant(_)));
+    let given = constants.fold(0, |sum: usize, n| sum.saturating_add(n.ty.bytes()));
+    rounds(graph, stored, &mut Left { room: MOST_ROOM.max(given.saturating_mul(4)), work: MOST_WORK })
+}
+
+/// What constants may still be folded.
+struct Left {
+    room: usize,
+    work: usize,
+}
+
+fn rounds(graph: &Graph, stored: bool, left: &mut Left) -> Graph {
+    let mut now = once(graph, stored, left);
     // Each round removes nodes or moves a broadcast towards the outputs, so it ends by itself; the bound is for safety.
     for _ in 0..16 {
-        let next = once(&now, stored);
+        let next = once(&now, stored, left);
         if next.nodes().len() == now.nodes().len()
             && next.nodes().iter().zip(now.nodes()).all(|(a, b)| a.op == b.op)
         {
@@ -40,8 +57,9 @@ fn settled(graph: &Graph, stored: bool) -> Graph {
     now
 }
 
-fn once(graph: &Graph, stored: bool) -> Graph {
-    let mut to = Rewriter { graph: Graph::new(&graph.name), known: HashMap::new(), stored };
+fn once(graph: &Graph, stored: bool, left: &mut Left) -> Graph {
+    let empty = Graph::new(&graph.name);
+    let mut to = Rewriter { graph: empty, known: HashMap::new(), uniform: Vec::new(), stored, left };
     let mut needed = vec![false; graph.nodes().len()];
     graph.outputs().iter().for_each(|o| needed[o.node.index()] = true);
     for id in graph.ids().rev() {
@@ -56,7 +74,7 @@ fn once(graph: &Graph, stored: bool) -> Graph {
         let operands: Vec<NodeId> =
             node.operands.iter().map(|o| new_ids[o.index()].expect("operands come first")).collect();
         let op = match &node.op {
-            Op::Scan(s) => Op::Scan(Scan { body: simplified_body(&s.body, stored), ..s.clone() }),
+            Op::Scan(s) => Op::Scan(Scan { body: simplified_body(&s.body, stored, to.left), ..s.clone() }),
             op => op.clone(),
         };
         new_ids[id.index()] = Some(to.add(op, &operands, &node.label));
@@ -68,20 +86,23 @@ fn once(graph: &Graph, stored: bool) -> Graph {
 }
 
 /// The same body when there is nothing to simplify, so that rounds come to an end and equal scans stay equal.
-fn simplified_body(body: &Arc<Graph>, stored: bool) -> Arc<Graph> {
-    let simple = settled(body, stored);
+fn simplified_body(body: &Arc<Graph>, stored: bool, left: &mut Left) -> Arc<Graph> {
+    let simple = rounds(body, stored, left);
     if simple.nodes().len() == body.nodes().len() { body.clone() } else { Arc::new(simple) }
 }
 
-struct Rewriter {
+struct Rewriter<'l> {
     graph: Graph,
     /// Nodes by what they compute.
     known: HashMap<String, NodeId>,
+    /// For each node what all its elements are, where that is known.
+    uniform: Vec<Option<Num>>,
     /// Constants that are dequantised stay integers.
     stored: bool,
+    left: &'l mut Left,
 }
 
-impl Rewriter {
+impl Rewriter<'_> {
     /// A node that computes `op` of `operands`: an old one, a simpler one, or a new one.
     fn add(&mut self, op: Op, operands: &[NodeId], label: &Option<Arc<str>>) -> NodeId {
         if let Some(id) = self.shortcut(&op, operands) {
@@ -98,6 +119,14 @@ impl Rewriter {
         if let Some(&id) = key.as_ref().and_then(|k| self.known.get(k)) {
             return id;
         }
+        self.uniform.push(match &op {
+            Op::Constant(v) if !v.is_empty() => {
+                let first = v.get(0);
+                (1..v.len()).all(|i| v.get(i) == first).then_some(first)
+            }
+            Op::Broadcast(_) | Op::Reshape(_) => self.uniform[operands[0].index()],
+            _ => None,
+        });
         let id = self.graph.push(op, operands, label.clone()).expect("a rewrite keeps types valid");
         if let Some(key) = key {
             self.known.insert(key, id);
@@ -168,13 +197,7 @@ impl Rewriter {
 
     /// True when every element of a node is known to be `n`.
     fn is_full(&self, id: NodeId, n: i128) -> bool {
-        match self.op(id) {
-            Op::Constant(v) => {
-                (0..v.len()).all(|i| v.get(i) == Num::Int(n) || v.get(i) == Num::Float(n as f64))
-            }
-            Op::Broadcast(_) | Op::Reshape(_) => self.is_full(self.graph[id].operands[0], n),
-            _ => false,
-        }
+        self.uniform[id.index()].is_some_and(|x| x == Num::Int(n) || x == Num::Float(n as f64))
     }
 
     /// The same as one operation on other operands.
@@ -226,7 +249,7 @@ impl Rewriter {
     }
 
     /// The value of an operation on constants, unless it would be larger than they are.
-    fn fold(&self, op: &Op, operands: &[NodeId]) -> Option<Value> {
+    fn fold(&mut self, op: &Op, operands: &[NodeId]) -> Option<Value> {
         if self.stored && matches!(op, Op::Dequantize) {
             return None;
         }
@@ -251,6 +274,14 @@ impl Rewriter {
         let types: Vec<_> = values.iter().map(|v| v.ty()).collect();
         let ty = ops::infer(op, &types).ok()?;
         let given: usize = types.iter().map(|t| t.bytes()).sum();
-        (ty.bytes() <= SMALL.max(given)).then(|| ops::evaluate(op, &values))
+        let elements = types.iter().fold(ty.len(), |n, t| n.saturating_add(t.len()));
+        let work = ops::work(op, &types, &ty).saturating_sub(elements);
+        if ty.bytes() > SMALL.max(given) || ty.bytes() > self.left.room || work > self.left.work {
+            return None;
+        }
+        let value = ops::evaluate(op, &values);
+        self.left.room -= ty.bytes();
+        self.left.work -= work;
+        Some(value)
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use teff_graph::{Graph, Op, Tensor, Type, Value, evaluate};
+use teff_graph::{Graph, Op, Tensor, Type, Value, evaluate, work};
 
 /// A constant is computed while reading only if nothing on the way to it has more elements than this. More stays in the graph.
 const MOST_ELEMENTS: usize = 1 << 22;
@@ -62,20 +62,7 @@ impl Folder {
             return None;
         }
         let operands: Vec<Type> = t.operands().iter().map(Tensor::ty).collect();
-        let steps = match t.op() {
-            Op::MatMul => t.len().saturating_mul(*operands[0].shape.last()?),
-            Op::Conv(_) | Op::ConvTranspose { .. } | Op::ConvWeightGrad { .. } => {
-                t.len().saturating_mul(operands[1].len())
-            }
-            // As much as the slowest of formats.
-            Op::DecodePicture(_) => t.len().saturating_mul(1 << 8).saturating_add(operands[0].len()),
-            Op::Pool { window, .. } => t.len().saturating_mul(window.size.iter().product()),
-            Op::Scan(scan) => {
-                let body: usize = scan.body.nodes().iter().map(|n| n.ty.len()).sum();
-                scan.length.saturating_mul(body)
-            }
-            _ => t.len().saturating_add(operands.iter().map(Type::len).sum()),
-        };
+        let steps = work(t.op(), &operands, &t.ty());
         t.operands().iter().try_fold(steps, |sum, o| Some(sum.saturating_add(self.work[&o.id()]?)))
     }
 
