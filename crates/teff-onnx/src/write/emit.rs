@@ -174,8 +174,7 @@ impl<'g> Emitter<'g> {
 
     /// The body of a scan, in which the operands that every step sees whole go by the names they have outside.
     fn scan_body(&mut self, scan: &Scan, whole: &[NodeId]) -> Result<Vec<u8>> {
-        let internal = |e: teff_graph::Error| Error::InvalidModel { reason: e.to_string() };
-        let body = passes::simplify_stored(&super::legalise::legalise(&scan.body).map_err(internal)?);
+        let body = passes::simplify_stored(&super::legalise::legalise(&scan.body)?);
         let mut inner = Emitter::new(&body, self.opset);
         inner.taken = std::mem::take(&mut self.taken);
         inner.taken_nodes = std::mem::take(&mut self.taken_nodes);

@@ -3,30 +3,60 @@
 //! ONNX leaves undefined what this graph defines (a division by zero, an index outside), lacks some dtypes for some operators in
 //! its own specification or in onnxruntime, and has no adjoints of convolution and pooling in the weights.
 
-use teff_graph::{
-    Binary, ConvGeometry, DType, Graph, Op, PadAxis, PoolKind, ReduceKind, Result, ScatterKind, SliceAxis,
-    Tensor, Type, Window, infer,
+use super::windows::{
+    arg_max_pool, integer_conv, integer_conv_sum, max_pool_grad, sum_pool_grad, weight_grad,
 };
+use crate::error::{Error, Result};
+use teff_graph::{Binary, DType, Graph, Op, PadAxis, PoolKind, ReduceKind, ScatterKind, Tensor, Type, infer};
 
 /// `graph` with every operation rewritten that has no direct counterpart. Labels stay.
 pub(crate) fn legalise(graph: &Graph) -> Result<Graph> {
+    let internal = |e: teff_graph::Error| Error::InvalidModel { reason: e.to_string() };
     let mut made: Vec<Tensor> = Vec::with_capacity(graph.nodes().len());
-    for node in graph.nodes() {
+    let mut taken = 0;
+    for (id, node) in graph.ids().zip(graph.nodes()) {
+        taken = parts(&node.op, &graph.operand_types(id)).saturating_add(taken);
+        if taken > MOST_PARTS {
+            return Err(Error::Inexpressible {
+                node: node.label.as_ref().map_or_else(|| format!("node %{}", id.index()), |l| l.to_string()),
+                operation: node.op.name(),
+                reason: format!(
+                    "its windows or groups are written one by one, and there are more than {MOST_PARTS}; use smaller ones"
+                ),
+            });
+        }
         let operands: Vec<Tensor> = node.operands.iter().map(|o| made[o.index()].clone()).collect();
         let t = match rewritten(&node.op, &operands) {
             Some(t) => t,
             None => Tensor::apply(node.op.clone(), &operands),
         };
-        t.check()?;
+        t.check().map_err(internal)?;
         made.push(node.label.as_ref().map_or(t.clone(), |l| t.named(l)));
     }
     let inputs: Vec<Tensor> = graph.inputs().iter().map(|i| made[i.index()].clone()).collect();
     let outputs: Vec<(&str, Tensor)> =
         graph.outputs().iter().map(|o| (&*o.name, made[o.node.index()].clone())).collect();
-    Graph::from_tensors(&graph.name, &inputs, &outputs)
+    Graph::from_tensors(&graph.name, &inputs, &outputs).map_err(internal)
 }
 
-fn rewritten(op: &Op, operands: &[Tensor]) -> Option<Tensor> {
+/// What has no operator of its own is written in parts; so many for a whole graph.
+const MOST_PARTS: usize = 1 << 14;
+
+/// How many parts an operation is written in: the taps of its windows, its groups.
+fn parts(op: &Op, operands: &[Type]) -> usize {
+    let taps = |sizes: &[usize]| sizes.iter().fold(1usize, |n, &d| n.saturating_mul(d));
+    let is_float = operands.first().is_none_or(|x| x.dtype.is_float());
+    match op {
+        Op::Conv(_) if !is_float => taps(&operands[1].shape[2..]),
+        Op::ConvWeightGrad { geometry, .. } if is_float => geometry.groups,
+        Op::ConvWeightGrad { geometry, .. } => geometry.groups.saturating_mul(taps(&operands[1].shape[2..])),
+        Op::Pool { kind: PoolKind::Sum, window } if !is_float => taps(&window.size),
+        Op::Pool { kind: PoolKind::ArgMax, window } | Op::MaxPoolGrad { window } => taps(&window.size),
+        _ => 0,
+    }
+}
+
+pub(crate) fn rewritten(op: &Op, operands: &[Tensor]) -> Option<Tensor> {
     match op {
         Op::Binary(b) => binary(*b, &operands[0], &operands[1]),
         Op::Unary(u) => narrow_unary(*u, &operands[0]),
@@ -136,11 +166,19 @@ fn binary(b: Binary, x: &Tensor, y: &Tensor) -> Option<Tensor> {
 
 /// True when every element is a known number other than 0.
 fn never_zero(t: &Tensor) -> bool {
-    match t.op() {
+    match unmoved(t).op() {
         Op::Constant(v) => v.to_f64().iter().all(|&x| x != 0.0),
-        Op::Broadcast(_) | Op::Reshape(_) | Op::Permute(_) => never_zero(&t.operands()[0]),
         _ => false,
     }
+}
+
+/// What `t` repeats or shows in another order or shape.
+fn unmoved(t: &Tensor) -> &Tensor {
+    let mut t = t;
+    while let Op::Broadcast(_) | Op::Reshape(_) | Op::Permute(_) = t.op() {
+        t = &t.operands()[0];
+    }
+    t
 }
 
 fn unsigned(dtype: DType) -> DType {
@@ -181,9 +219,8 @@ fn shift(b: Binary, x: &Tensor, by: &Tensor) -> Option<Tensor> {
 }
 
 fn uniform(t: &Tensor) -> Option<f64> {
-    match t.op() {
+    match unmoved(t).op() {
         Op::Constant(v) if v.len() == 1 => Some(v.get(0).as_f64()),
-        Op::Broadcast(_) | Op::Reshape(_) => uniform(&t.operands()[0]),
         _ => None,
     }
 }
@@ -207,148 +244,10 @@ fn interior_pad(axes: &[PadAxis], operands: &[Tensor]) -> Tensor {
     if outside.iter().all(|a| *a == PadAxis::default()) { out } else { pad(&out, outside) }
 }
 
-/// What each window sees at each of its taps: for every tap a strided slice of the padded input, `[N, C, E..]`.
-fn taps(x: &Tensor, window: &Window, fill: &Tensor) -> Vec<Tensor> {
-    let axes = window.size.len();
-    let spatial = &x.shape()[2..];
-    let Ok(output) = window.output(spatial) else { return vec![] };
-    let none = PadAxis::default();
-    let pads = (0..axes).map(|i| PadAxis { low: window.pad_low[i], high: window.pad_high[i], interior: 0 });
-    let pads: Vec<PadAxis> = [none, none].into_iter().chain(pads).collect();
-    let padded = if pads.iter().all(|p| *p == none) {
-        x.clone()
-    } else {
-        Tensor::apply(Op::Pad(pads), &[x.clone(), fill.clone()])
-    };
-    let count: usize = window.size.iter().product();
-    let tap = |mut t: usize| {
-        let mut cut: Vec<SliceAxis> =
-            x.shape()[..2].iter().map(|&len| SliceAxis { start: 0, step: 1, len }).collect();
-        let mut starts = vec![0; axes];
-        for i in (0..axes).rev() {
-            starts[i] = t % window.size[i] * window.dilation[i];
-            t /= window.size[i];
-        }
-        cut.extend((0..axes).map(|i| SliceAxis {
-            start: starts[i],
-            step: window.stride[i] as isize,
-            len: output[i],
-        }));
-        padded.slice_axes(cut)
-    };
-    (0..count).map(tap).collect()
-}
-
-/// ONNX convolves floats only (and 8-bit integers without wrapping): a matrix product a tap.
-fn integer_conv(g: &ConvGeometry, x: &Tensor, w: &Tensor) -> Tensor {
-    let window = g.window(&w.shape()[2..]);
-    let zero = Tensor::full(Type::new(x.dtype(), []), 0.0);
-    let (n, o, per) = (x.shape()[0], w.shape()[0], w.shape()[1]);
-    let count: usize = window.size.iter().product();
-    let flat_w = w.reshape(&[g.groups, o / g.groups.max(1), per, count]);
-    let parts = taps(x, &window, &zero);
-    let output: Vec<usize> = parts.first().map_or(vec![], |t| t.shape()[2..].to_vec());
-    let area: usize = output.iter().product();
-    let products = parts.iter().enumerate().map(|(t, part)| {
-        let weights = flat_w.narrow(3, t, 1).reshape(&[1, g.groups, o / g.groups, per]);
-        let columns = part.reshape(&[n, g.groups, per, area]);
-        let shape = [n, g.groups, o / g.groups, per];
-        let product = Op::MatMul;
-        let operands = [weights.broadcast_to(&shape), columns];
-        rewritten(&product, &operands).unwrap_or_else(|| Tensor::apply(product, &operands))
-    });
-    let sum = products.reduce(|a, b| a + b).unwrap_or(zero);
-    sum.reshape(&[&[n, o], &output[..]].concat())
-}
-
-fn integer_conv_sum(x: &Tensor, window: &Window) -> Tensor {
-    let zero = Tensor::full(Type::new(x.dtype(), []), 0.0);
-    taps(x, window, &zero).into_iter().reduce(|a, b| a + b).unwrap_or(zero)
-}
-
-/// The position of the first largest element of each window: a running comparison over the taps, in their order.
-fn arg_max_pool(x: &Tensor, window: &Window) -> Tensor {
-    let plane: usize = x.shape()[2..].iter().product();
-    let position =
-        Tensor::iota(Type::new(DType::I64, [plane]), 0).reshape(&[&[1, 1], &x.shape()[2..]].concat());
-    // Of the padding the position is -1: it never wins.
-    let outside = Tensor::full(Type::new(DType::I64, []), -1.0);
-    let zero = Tensor::full(Type::new(x.dtype(), []), 0.0);
-    let all = taps(x, window, &zero).into_iter().zip(taps(&position, window, &outside));
-    let best = all.reduce(|(best, best_at), (value, at)| {
-        let at = at.broadcast_to(value.shape());
-        let best_at = best_at.broadcast_to(value.shape());
-        let none = best_at.less(&best_at.full_like(0.0));
-        let there = at.full_like(0.0).less_equal(&at);
-        let larger = best.less(&value);
-        let wins = there.and(&none.or(&if x.dtype().is_float() {
-            larger.or(&value.is_nan().and(&best.is_nan().not()))
-        } else {
-            larger
-        }));
-        (wins.select(&value, &best), wins.select(&at, &best_at))
-    });
-    best.map_or(outside, |(value, at)| at.broadcast_to(value.shape()))
-}
-
-/// The adjoint in the weights is a convolution of the input, batch and channels exchanged, with the output's gradient as weights.
-fn weight_grad(g: &ConvGeometry, kernel: &[usize], x: &Tensor, dy: &Tensor) -> Tensor {
-    let axes = kernel.len();
-    let exchanged: Vec<usize> = [1, 0].into_iter().chain(2..axes + 2).collect();
-    let (per_x, per_y) = (x.shape()[1] / g.groups, dy.shape()[1] / g.groups);
-    let geometry = ConvGeometry {
-        stride: g.dilation.clone(),
-        dilation: g.stride.clone(),
-        pad_low: g.pad_low.clone(),
-        pad_high: g.pad_high.clone(),
-        groups: 1,
-    };
-    let group = |i: usize| {
-        let x = x.narrow(1, i * per_x, per_x).permute(&exchanged);
-        let dy = dy.narrow(1, i * per_y, per_y).permute(&exchanged);
-        let whole = Op::Conv(geometry.clone());
-        let operands = [x, dy];
-        let all = rewritten(&whole, &operands).unwrap_or_else(|| Tensor::apply(whole, &operands));
-        // What a stride leaves over at the end makes a kernel larger than there is.
-        let cut =
-            [per_x, per_y].iter().chain(kernel).map(|&len| SliceAxis { start: 0, step: 1, len }).collect();
-        all.slice_axes(cut).permute(&exchanged)
-    };
-    Tensor::concat(&(0..g.groups).map(group).collect::<Vec<_>>(), 0)
-}
-
-/// The adjoint of a sum over windows is the adjoint of a convolution with ones, each channel by itself.
-fn sum_pool_grad(window: &Window, spatial: &[usize], dy: &Tensor) -> Tensor {
-    let channels = dy.shape()[1];
-    let ones = Tensor::full(Type::new(dy.dtype(), [&[channels, 1], &window.size[..]].concat()), 1.0);
-    let geometry = ConvGeometry {
-        stride: window.stride.clone(),
-        dilation: window.dilation.clone(),
-        pad_low: window.pad_low.clone(),
-        pad_high: window.pad_high.clone(),
-        groups: channels,
-    };
-    dy.conv_adjoint(&ones, geometry, spatial)
-}
-
-/// Each gradient is added where its window's largest element is.
-fn max_pool_grad(window: &Window, dy: &Tensor, x: &Tensor) -> Tensor {
-    let planes: usize = x.shape()[..2].iter().product();
-    let plane: usize = x.shape()[2..].iter().product();
-    let winners = arg_max_pool(x, window);
-    let mut each = x.shape()[..2].to_vec();
-    each.resize(x.rank(), 1);
-    let starts = Tensor::iota(Type::new(DType::I64, [planes]), 0) * plane as f64;
-    let at = winners + starts.reshape(&each);
-    let zeros = Tensor::full(Type::new(x.dtype(), [planes * plane]), 0.0);
-    zeros.scatter(&at.flatten_all(), &dy.flatten_all(), 0, ScatterKind::Add).reshape(x.shape())
-}
-
 /// True when indices are known and lie within `size` elements.
 fn known_inside(indices: &Tensor, size: usize) -> bool {
-    match indices.op() {
+    match unmoved(indices).op() {
         Op::Constant(v) => v.to_i64().iter().all(|&i| (0..size as i64).contains(&i)),
-        Op::Reshape(_) => known_inside(&indices.operands()[0], size),
         _ => false,
     }
 }

@@ -8,8 +8,9 @@ mod patterns;
 mod plan;
 mod primitive;
 mod view;
+mod windows;
 
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::proto::Encoder;
 use emit::Emitter;
 use teff_graph::{Graph, passes};
@@ -35,16 +36,15 @@ const OPSET: i64 = 18;
 /// Parameters and constants become initialisers under their names or labels. Labels become the names of nodes.
 ///
 /// # Errors
-/// [`Error::Inexpressible`] for a node that ONNX has no operators for.
+/// [`crate::Error::Inexpressible`] for a node that ONNX has no operators for.
 pub fn write(graph: &Graph, options: &WriteOptions) -> Result<Vec<u8>> {
-    let internal = |e: teff_graph::Error| Error::InvalidModel { reason: e.to_string() };
     if options.open_batch {
         // Before simplifying, which drops a reduction over a batch of one.
         batch::batched(graph)?;
     }
     // Weights that are stored as integers stay so.
     let graph = passes::simplify_stored(graph);
-    let graph = passes::simplify_stored(&legalise::legalise(&graph).map_err(internal)?);
+    let graph = passes::simplify_stored(&legalise::legalise(&graph)?);
     let mut emitter = Emitter::new(&graph, OPSET);
     if options.narrow {
         emitter.store_narrow(narrow::narrow(&graph));

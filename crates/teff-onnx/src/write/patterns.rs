@@ -4,7 +4,7 @@
 //! twice.
 
 use super::plan::{Arg, Attribute, Plan, sizes};
-use super::view::{View, scalar};
+use super::view::{MOST_ELEMENTS, View, scalar};
 use teff_graph::{Binary, ConvGeometry, NodeId, Op, PoolKind, ReduceKind, Unary, Window};
 
 /// The operator that node `id` and some before it are, if they are one.
@@ -168,6 +168,9 @@ fn average(v: &View, id: NodeId) -> Option<Plan> {
     let Op::Pool { kind: PoolKind::Sum, window } = v.op(sum) else { return None };
     let counts = v.constant(v.unbroadcast(count))?;
     let spatial = &v.shape(v.operands(sum)[0])[2..];
+    if spatial.iter().product::<usize>() > MOST_ELEMENTS {
+        return None;
+    }
     let ones = teff_graph::Value::full(
         &teff_graph::Type::new(v.ty(id).dtype, [&[1, 1], spatial].concat()),
         teff_graph::Num::Float(1.0),

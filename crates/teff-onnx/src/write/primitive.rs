@@ -17,7 +17,7 @@ pub(crate) fn primitive(v: &View, id: NodeId) -> Result<Plan, String> {
         Op::Input { .. } | Op::Constant(_) | Op::Param(_) => {
             unreachable!("inputs and initialisers are no nodes")
         }
-        Op::Iota { ty, axis } => iota(ty, *axis),
+        Op::Iota { ty, axis } => iota(ty, *axis)?,
         Op::Random { .. } => {
             return Err(
                 "ONNX has no random numbers that a key determines; export the network for inference".into()
@@ -100,12 +100,21 @@ fn reshape(v: &View, id: NodeId) -> Plan {
     if empty { plan.int("allowzero", 1) } else { plan }
 }
 
+/// The longest axis that is counted by an initialiser.
+const LONGEST_COUNT: usize = 1 << 20;
+
 /// 0, 1, 2, ... as an initialiser, spread over the other axes.
-fn iota(ty: &Type, axis: usize) -> Plan {
+fn iota(ty: &Type, axis: usize) -> Result<Plan, String> {
+    if ty.shape[axis] > LONGEST_COUNT {
+        return Err(format!(
+            "it counts along {} elements, {LONGEST_COUNT} are the most; make the axis shorter",
+            ty.shape[axis]
+        ));
+    }
     let mut along = vec![1; ty.rank()];
     along[axis] = ty.shape[axis];
     let counted = Value::from_fn(&Type::new(ty.dtype, along), |i| Num::Int(i as i128));
-    Plan::of("Expand", vec![Arg::Constant(counted, "count"), sizes(&ty.shape, "shape")])
+    Ok(Plan::of("Expand", vec![Arg::Constant(counted, "count"), sizes(&ty.shape, "shape")]))
 }
 
 fn unary(u: Unary, dtype: DType, x: Vec<Arg>) -> Plan {
@@ -211,7 +220,7 @@ fn slice(v: &View, id: NodeId, axes: &[teff_graph::SliceAxis]) -> Plan {
     // Past the first element, going backwards, only a very negative end is reached: -1 would be the last element.
     let end = cut.iter().map(|&i| {
         let a = axes[i];
-        let end = a.start as i64 + a.step as i64 * a.len as i64;
+        let end = (a.step as i64).saturating_mul(a.len as i64).saturating_add(a.start as i64);
         if a.len > 0 && end < 0 { i64::MIN / 2 } else { end.max(0) }
     });
     let (start, end) = (ints(start, "starts"), ints(end, "ends"));

@@ -2,8 +2,9 @@
 
 use super::plan::Arg;
 use crate::proto::ElementType;
+use std::cell::Cell;
 use std::collections::HashMap;
-use teff_graph::{Graph, NodeId, Num, Op, Type, Value, broadcast_shape, evaluate_op};
+use teff_graph::{Graph, NodeId, Num, Op, Type, Value, broadcast_shape, evaluate_op, work};
 
 /// A graph and how often each node is used.
 pub(crate) struct View<'g> {
@@ -13,27 +14,32 @@ pub(crate) struct View<'g> {
     known: Vec<bool>,
     /// For each node whether its leading size is left open; empty when none is.
     pub(crate) open: Vec<bool>,
+    /// Work that may still be done to compute constants.
+    left: Cell<usize>,
     /// Constants that are stored in a type narrower than theirs.
     pub(crate) narrow: HashMap<NodeId, ElementType>,
 }
 
 /// Constants larger than this are not computed to recognise a pattern.
-const MOST_ELEMENTS: usize = 1 << 16;
+pub(crate) const MOST_ELEMENTS: usize = 1 << 16;
+/// ... nor by more work than this, about a second for all.
+const MOST_WORK: usize = 1 << 24;
 
 impl<'g> View<'g> {
     pub(crate) fn new(graph: &'g Graph) -> Self {
         let mut uses: Vec<usize> = graph.users().iter().map(Vec::len).collect();
         graph.outputs().iter().for_each(|o| uses[o.node.index()] += 1);
         let mut known: Vec<bool> = Vec::with_capacity(graph.nodes().len());
-        for node in graph.nodes() {
+        for (id, node) in graph.ids().zip(graph.nodes()) {
             let given = matches!(
                 node.op,
                 Op::Input { .. } | Op::Param(_) | Op::Random { .. } | Op::Scan(_) | Op::Project(_)
             );
-            let small = node.ty.len() <= MOST_ELEMENTS;
+            let small = node.ty.len() <= MOST_ELEMENTS
+                && work(&node.op, &graph.operand_types(id), &node.ty) <= MOST_WORK;
             known.push(!given && small && node.operands.iter().all(|o| known[o.index()]));
         }
-        View { graph, uses, known, open: Vec::new(), narrow: HashMap::new() }
+        View { graph, uses, known, open: Vec::new(), left: Cell::new(MOST_WORK), narrow: HashMap::new() }
     }
 
     /// True when the leading size of a value is left open.
@@ -81,6 +87,10 @@ impl<'g> View<'g> {
 
     /// The number that all elements are, where that is known.
     pub(crate) fn uniform(&self, id: NodeId) -> Option<f64> {
+        let mut id = id;
+        while let Op::Broadcast(_) | Op::Reshape(_) = self.op(id) {
+            id = self.operands(id)[0];
+        }
         match self.op(id) {
             Op::Constant(v) if !v.is_empty() => {
                 let first = v.get(0);
@@ -88,7 +98,6 @@ impl<'g> View<'g> {
                     v.len() == 1 || v.len() <= MOST_ELEMENTS && (1..v.len()).all(|i| v.get(i) == first);
                 same.then(|| first.as_f64())
             }
-            Op::Broadcast(_) | Op::Reshape(_) => self.uniform(self.operands(id)[0]),
             _ => None,
         }
     }
@@ -100,11 +109,17 @@ impl<'g> View<'g> {
     /// The value of `id` if it depends on constants alone and is small.
     pub(crate) fn constant(&self, id: NodeId) -> Option<Value> {
         let mut values: HashMap<NodeId, Value> = HashMap::new();
+        let spend = |op: &Op, id: NodeId| {
+            let left = self.left.get().checked_sub(work(op, &self.graph.operand_types(id), self.ty(id)))?;
+            self.left.set(left);
+            Some(())
+        };
         let mut open = if self.known[id.index()] { vec![id] } else { return None };
         while let Some(&top) = open.last() {
             let before = open.len();
             open.extend(self.operands(top).iter().filter(|o| !values.contains_key(o)));
             if open.len() == before {
+                spend(self.op(top), top)?;
                 let value = match self.op(top) {
                     Op::Constant(v) => v.as_ref().clone(),
                     op => evaluate_op(op, &self.operands(top).iter().map(|o| &values[o]).collect::<Vec<_>>()),
