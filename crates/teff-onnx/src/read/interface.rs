@@ -6,6 +6,7 @@ use super::node::{holder, rule_broken};
 use super::walk::{Reader, Scope};
 use crate::error::{Error, Result};
 use crate::proto::{Dim, ElementType, GraphProto, ValueKind};
+use std::collections::HashSet;
 use teff_graph::{Tensor, Type};
 
 /// Makes an input tensor of each graph input that no initialiser gives.
@@ -15,10 +16,8 @@ pub(crate) fn graph_inputs<'m>(
     graph: &GraphProto<'m>,
     options: &ReadOptions,
 ) -> Result<Vec<Tensor>> {
-    let given = |name: &str| {
-        graph.initializers.iter().any(|t| t.name == name)
-            || graph.sparse.iter().any(|s| s.values.name == name)
-    };
+    let initializers = graph.initializers.iter().map(|t| t.name);
+    let given: HashSet<&str> = initializers.chain(graph.sparse.iter().map(|s| s.values.name)).collect();
     let asked = options.input_shapes.iter().map(|(n, _)| n);
     let asked = asked.chain(options.fixed_inputs.iter().map(|(n, _)| n));
     let asked = asked.chain(options.sequence_inputs.iter().map(|(n, _)| n)).chain(&options.absent_inputs);
@@ -30,7 +29,7 @@ pub(crate) fn graph_inputs<'m>(
         }
     }
     let mut inputs = Vec::new();
-    for info in graph.inputs.iter().filter(|i| !given(i.name)) {
+    for info in graph.inputs.iter().filter(|i| !given.contains(i.name)) {
         let item = input(reader, info.name, &info.kind, options, &mut inputs)?;
         scope.set(info.name, item);
     }

@@ -1,5 +1,6 @@
 //! Reading: a model becomes a graph.
 
+mod constants;
 mod draw;
 mod fold;
 mod function;

@@ -136,6 +136,11 @@ impl<'n, 's, 'm> Node<'n, 's, 'm> {
         self.reader.spend_tensors(count)
     }
 
+    /// As [`Node::spend`], for going through all that was read so far.
+    pub(crate) fn spend_graph(&mut self) -> Lowered<()> {
+        self.reader.spend_tensors(self.reader.nodes)
+    }
+
     /// How many inputs are given, absent ones included.
     pub(crate) fn input_count(&self) -> usize {
         self.inputs.len()
@@ -193,7 +198,10 @@ impl<'n, 's, 'm> Node<'n, 's, 'm> {
     pub(crate) fn constant(&mut self, i: usize, what: &str) -> Lowered<Arc<Value>> {
         let t = self.x(i)?;
         match self.reader.fold.value(&t) {
-            Some(v) => Ok(v),
+            Some(v) => {
+                self.spend(v.len())?;
+                Ok(v)
+            }
             None => unsupported(
                 format!(
                     "{what} (input {i}) depends on the values of the model's inputs or is too large to compute here"

@@ -5,13 +5,11 @@ use super::function::FunctionKey;
 use super::item::{Item, Typed};
 use super::node::{Fault, Node};
 use super::operators::{self, Lower};
-use super::{ExternalData, Fetch, ReadOptions};
+use super::{Fetch, ReadOptions};
 use crate::error::{Error, NodeAt, Result};
-use crate::proto::{
-    Dim, ElementType, FunctionProto, GraphProto, ModelProto, NodeProto, TensorProto, ValueKind, tensor_value,
-};
+use crate::proto::{Dim, FunctionProto, GraphProto, ModelProto, NodeProto, ValueKind};
 use std::collections::HashMap;
-use teff_graph::{Formats, Num, Op, Tensor, Type, Value};
+use teff_graph::{Formats, Op, Tensor};
 
 /// No model is lowered to more nodes than this, functions inlined and loops unrolled.
 const MOST_NODES: usize = 1 << 18;
@@ -29,10 +27,12 @@ pub(crate) struct Reader<'m> {
     pub(crate) fold: Folder,
     pub(crate) notes: Vec<String>,
     functions: HashMap<FunctionKey<'m>, &'m FunctionProto<'m>>,
-    external: Option<&'m Fetch<'m>>,
-    nodes: usize,
+    pub(crate) external: Option<&'m Fetch<'m>>,
+    /// Lowered so far, functions inlined and loops unrolled.
+    pub(crate) nodes: usize,
     computed: usize,
-    depth: usize,
+    /// How deep in functions and sub-graphs.
+    pub(crate) depth: usize,
     /// Shapes that the model says its values have, where it says all sizes; only pictures need them.
     declared: HashMap<&'m str, Vec<usize>>,
     /// Formats that pictures may have.
@@ -135,94 +135,6 @@ impl<'m> Reader<'m> {
         self.unseeded - 1
     }
 
-    /// The initialisers of a graph, dense and sparse.
-    pub(crate) fn initializers(&mut self, scope: &mut Scope<'_, 'm>, graph: &GraphProto<'m>) -> Result<()> {
-        for t in &graph.initializers {
-            let typed = self.tensor(t)?;
-            typed.tensor.named(t.name);
-            scope.set(t.name, Item::Tensor(typed));
-        }
-        for s in &graph.sparse {
-            let typed = self.sparse(&s.values, &s.indices, &s.dims)?;
-            typed.tensor.named(s.values.name);
-            scope.set(s.values.name, Item::Tensor(typed));
-        }
-        Ok(())
-    }
-
-    /// A tensor of the file, or of a file beside it.
-    pub(crate) fn tensor(&mut self, t: &TensorProto) -> Result<Typed> {
-        let wrong = |reason: String| Error::Tensor { name: t.name.into(), reason };
-        let data = if t.is_external { Some(self.external_bytes(t).map_err(wrong)?) } else { None };
-        let (element, value) = tensor_value(t, data.as_deref()).map_err(wrong)?;
-        if !matches!(element, ElementType::Plain(_)) {
-            self.note(format!("{} is held as {} in the graph", element.name(), value.dtype()));
-        }
-        Ok(Typed { tensor: Tensor::constant(value), element })
-    }
-
-    fn external_bytes(&self, t: &TensorProto) -> std::result::Result<Vec<u8>, String> {
-        let entry = |key: &str| t.external.iter().find(|(k, _)| *k == key).map(|&(_, v)| v);
-        let number = |key: &str| match entry(key).map(str::parse::<u64>) {
-            None => Ok(None),
-            Some(Ok(n)) => Ok(Some(n)),
-            Some(Err(_)) => Err(format!("is stored outside the file with an unreadable {key}")),
-        };
-        let location = entry("location").ok_or("is stored outside the file, which does not say where")?;
-        let outside = location.split(['/', '\\']).any(|part| part == "..");
-        if location.is_empty() || outside || location.starts_with(['/', '\\']) || location.contains(':') {
-            return Err(format!("is stored in {location:?}, which leaves the model's directory"));
-        }
-        let data = ExternalData {
-            location: location.into(),
-            offset: number("offset")?.unwrap_or(0),
-            length: number("length")?,
-        };
-        let external = self.external.ok_or_else(|| {
-            format!("is stored in {location:?}; keep that file beside the model, or save the model with its data inside")
-        })?;
-        external(&data).map_err(|e| format!("is stored in {location:?}, which cannot be read: {e}"))
-    }
-
-    /// A sparse tensor, made dense.
-    pub(crate) fn sparse(
-        &mut self,
-        values: &TensorProto,
-        indices: &TensorProto,
-        dims: &[i64],
-    ) -> Result<Typed> {
-        let wrong = |reason: &str| Error::Tensor { name: values.name.into(), reason: reason.into() };
-        let typed = self.tensor(values)?;
-        let at = self.tensor(indices)?;
-        let (Some(elements), Some(at)) = (self.fold.value(&typed.tensor), self.fold.value(&at.tensor)) else {
-            return Err(wrong("is sparse without values"));
-        };
-        let shape: Option<Vec<usize>> = dims.iter().map(|&d| usize::try_from(d).ok()).collect();
-        let shape = shape.ok_or_else(|| wrong("is sparse with a negative size"))?;
-        let len = shape.iter().try_fold(1usize, |n, &d| n.checked_mul(d));
-        let len = len.filter(|&n| self.spend(n).is_ok());
-        let len = len.ok_or_else(|| wrong("is sparse with too many elements; save it as a dense tensor"))?;
-        let n = elements.len();
-        let at = at.to_i64();
-        let position = |i: usize| -> Option<usize> {
-            if at.len() == n {
-                return usize::try_from(at[i]).ok().filter(|&p| p < len);
-            }
-            let index = at.get(i * shape.len()..(i + 1) * shape.len())?;
-            index.iter().zip(&shape).try_fold(0, |sum, (&i, &size)| {
-                let i = usize::try_from(i).ok().filter(|&i| i < size)?;
-                Some(sum * size + i)
-            })
-        };
-        let mut dense = vec![if elements.dtype().is_float() { Num::Float(0.0) } else { Num::Int(0) }; len];
-        for i in 0..n {
-            let p = position(i).ok_or_else(|| wrong("is sparse with an index outside its shape"))?;
-            dense[p] = elements.get(i);
-        }
-        let value = Value::from_fn(&Type::new(elements.dtype(), shape), |i| dense[i]);
-        Ok(Typed { tensor: Tensor::constant(value), element: typed.element })
-    }
-
     /// Lowers nodes in order.
     pub(crate) fn nodes(&mut self, scope: &mut Scope<'_, 'm>, nodes: &[NodeProto<'m>]) -> Result<()> {
         nodes.iter().try_for_each(|node| self.node(scope, node))
@@ -234,17 +146,19 @@ impl<'m> Reader<'m> {
         scope: &Scope<'_, 'm>,
         graph: &GraphProto<'m>,
         inputs: Vec<Item>,
-    ) -> Result<Vec<Item>> {
+    ) -> std::result::Result<Vec<Item>, Fault> {
+        self.spend_tensors(1)?;
+        self.spend_copies(&inputs)?;
         let wrong = |reason: String| Error::InvalidModel { reason };
         if graph.inputs.len() != inputs.len() {
             let given = inputs.len();
-            return Err(wrong(format!(
+            return Err(Fault::Inside(wrong(format!(
                 "sub-graph {:?} takes {} inputs and is given {given}",
                 graph.name,
                 graph.inputs.len()
-            )));
+            ))));
         }
-        self.nested(|reader| {
+        let outputs: Vec<Item> = self.nested(|reader| {
             let mut inner = scope.inner();
             graph.inputs.iter().zip(inputs).for_each(|(info, item)| inner.set(info.name, item));
             reader.declare(graph);
@@ -256,7 +170,9 @@ impl<'m> Reader<'m> {
                 inner.get(name).cloned().ok_or_else(missing)
             };
             graph.outputs.iter().map(|o| output(o.name)).collect()
-        })
+        })?;
+        self.spend_copies(&outputs)?;
+        Ok(outputs)
     }
 
     /// One level deeper.
@@ -289,6 +205,7 @@ impl<'m> Reader<'m> {
             }),
         };
         let inputs: Vec<Item> = proto.inputs.iter().map(input).collect::<Result<_>>()?;
+        self.spend_copies(&inputs).map_err(|fault| fault.at(&at))?;
         let first_new = Tensor::scalar(false).id();
         let outputs = self.outputs_of(scope, proto, &at, inputs)?;
         if outputs.len() < proto.outputs.iter().rposition(|o| !o.is_empty()).map_or(0, |last| last + 1) {
@@ -337,6 +254,15 @@ impl<'m> Reader<'m> {
     /// As [`Reader::spend`], for as many tensors.
     pub(crate) fn spend_tensors(&mut self, count: usize) -> std::result::Result<(), Fault> {
         self.spend(count.saturating_mul(TENSOR))
+    }
+
+    /// As [`Reader::spend`], for handing on values: long sequences are copied.
+    fn spend_copies(&mut self, items: &[Item]) -> std::result::Result<(), Fault> {
+        let size = |item: &Item| match item {
+            Item::Sequence(list) => list.len(),
+            Item::Tensor(_) | Item::Absent => 1,
+        };
+        self.spend(items.iter().map(size).sum())
     }
 
     /// Checks and labels what a node gave, and folds it if it is small.

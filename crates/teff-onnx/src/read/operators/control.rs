@@ -1,7 +1,6 @@
 //! Operators with sub-graphs: conditions and loops.
 
 use super::{Lower::Many, Table};
-use crate::error::Error;
 use crate::proto::GraphProto;
 use crate::read::item::{Item, Typed};
 use crate::read::node::{Fault, Lowered, Node, axis_of, invalid, unsupported};
@@ -21,7 +20,7 @@ fn if_(n: &mut Node) -> Lowered<Vec<Item>> {
     }
     if let Some(v) = n.reader.fold.value(&condition) {
         let taken = if v.to_i64()[0] != 0 { then } else { other };
-        return Ok(n.reader.subgraph(n.scope, taken, vec![])?);
+        return n.reader.subgraph(n.scope, taken, vec![]);
     }
     let a = n.reader.subgraph(n.scope, then, vec![])?;
     let b = n.reader.subgraph(n.scope, other, vec![])?;
@@ -101,7 +100,7 @@ fn run_body<'m>(
 ) -> Lowered<Vec<Item>> {
     let front = [Tensor::constant(Value::scalar(trip)).into(), Tensor::constant(Value::scalar(true)).into()];
     let inputs = front.into_iter().chain(carried).collect();
-    Ok(n.reader.subgraph(n.scope, body, inputs)?)
+    n.reader.subgraph(n.scope, body, inputs)
 }
 
 fn known_condition(n: &mut Node, condition: &Item) -> Lowered<bool> {
@@ -187,17 +186,11 @@ fn run_scan<'m>(
     scanned: &[Tensor],
     backwards: bool,
 ) -> Lowered<(Vec<Tensor>, Vec<Tensor>)> {
-    let mut failure: Option<Error> = None;
+    let mut failure: Option<Fault> = None;
     let (states, stacks) = Tensor::scan(initial, scanned, backwards, |states, slices| {
         let inputs = states.iter().chain(slices).cloned().map(Item::from).collect();
         let outputs = n.reader.subgraph(n.scope, body, inputs).and_then(|items| {
-            let tensor = |item| match item {
-                Item::Tensor(t) => Ok(t.tensor),
-                Item::Sequence(_) | Item::Absent => {
-                    Err(Error::InvalidModel { reason: "the body of a scan must give tensors".into() })
-                }
-            };
-            items.into_iter().map(tensor).collect::<Result<Vec<_>, _>>()
+            items.into_iter().map(|item| tensor_of(item).map(|t| t.tensor)).collect::<Lowered<Vec<_>>>()
         });
         let mut outputs = outputs.unwrap_or_else(|e| {
             failure = Some(e);
@@ -207,7 +200,7 @@ fn run_scan<'m>(
         (outputs, given)
     });
     match failure {
-        Some(e) => Err(Fault::Inside(e)),
+        Some(fault) => Err(fault),
         None => {
             states.iter().chain(&stacks).try_for_each(Tensor::check)?;
             Ok((states, stacks))

@@ -160,6 +160,7 @@ fn gradient(n: &mut Node) -> Lowered<Vec<Item>> {
     if count != xs.len() {
         return unsupported("inputs that the gradient is not taken in", "give only those in xs");
     }
+    n.spend_graph()?;
     let found = teff_graph::gradients(&[(y.clone(), y.full_like(1.0))], &xs)?;
     Ok(found.into_iter().zip(&xs).map(|(g, x)| g.unwrap_or_else(|| x.full_like(0.0)).into()).collect())
 }

@@ -105,7 +105,10 @@ fn split_to_sequence(n: &mut Node) -> Lowered<Vec<Item>> {
     let (parts, drop) = match given {
         None => (vec![1; size], !keep),
         Some((true, _)) => ((0..size.div_ceil(each)).map(|i| each.min(size - i * each)).collect(), false),
-        Some((false, list)) => (list, false),
+        Some((false, list)) => {
+            n.spend_tensors(list.len())?;
+            (list, false)
+        }
     };
     if parts.iter().try_fold(0usize, |sum, &p| sum.checked_add(p)) != Some(size) {
         return invalid(format!("the parts do not make up axis {axis} of {}", x.tensor.ty()));
@@ -120,15 +123,16 @@ fn sequence_map(n: &mut Node) -> Lowered<Vec<Item>> {
     let body = n.graph("body")?;
     let length = sequence(n, 0)?.len();
     let mut outputs = vec![Vec::new(); body.outputs.len()];
+    let given: Vec<Item> = (0..n.input_count()).map(|k| n.item(k)).collect();
     for i in 0..length {
         let mut inputs = Vec::new();
-        for k in 0..n.input_count() {
-            inputs.push(match n.item(k) {
+        for item in &given {
+            inputs.push(match item {
                 Item::Sequence(list) => match list.get(i) {
                     Some(t) => Item::Tensor(t.clone()),
                     None => return invalid("the sequences differ in length"),
                 },
-                item => item,
+                item => item.clone(),
             });
         }
         for (list, item) in outputs.iter_mut().zip(n.reader.subgraph(n.scope, body, inputs)?) {
