@@ -154,7 +154,8 @@ fn dynamic_quantize_linear(n: &mut Node) -> Lowered<Vec<Item>> {
 
 /// A zero point that is a scalar or has an entry for each row (`axis` -2) or column of matrices, to subtract from them.
 fn matrix_zero(zero: &Tensor, matrix: &Tensor, axis: isize) -> Tensor {
-    if zero.rank() == 1 && zero.len() > 1 && axis == -2 && zero.len() == matrix.shape()[matrix.rank() - 2] {
+    let rows = matrix.shape().iter().rev().nth(1);
+    if zero.rank() == 1 && zero.len() > 1 && axis == -2 && rows == Some(&zero.len()) {
         zero.unsqueeze(1)
     } else if zero.rank() == 1 && zero.len() == 1 {
         zero.reshape(&[])
@@ -189,7 +190,7 @@ fn per_output(p: &Tensor, w: &Tensor) -> Tensor {
     if p.len() == 1 {
         return p.reshape(&[]);
     }
-    let mut shape = vec![1; w.rank()];
+    let mut shape = vec![1; w.rank().max(1)];
     shape[0] = p.len();
     p.reshape(&shape)
 }
