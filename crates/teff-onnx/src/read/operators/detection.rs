@@ -123,7 +123,7 @@ fn non_max_suppression(n: &mut Node) -> Lowered {
         return invalid("boxes and scores differ in number");
     }
     let pairs = count.saturating_mul(count.min(usize::try_from(most).unwrap_or(0)));
-    n.spend(pairs.saturating_add(count).saturating_mul(batches * classes))?;
+    n.spend(pairs.saturating_add(count).saturating_add(1).saturating_mul(batches * classes))?;
     let (b, s) = (boxes.to_f64(), scores.to_f64());
     // Lower and upper bound along both axes.
     let bounds = |batch: usize, i: usize| {

@@ -33,6 +33,10 @@ fn positive(n: &mut Node, indices: &Tensor, size: usize) -> Lowered {
         if let Some(i) = list.iter().find(|&&i| i < -limit || i >= limit) {
             return invalid(format!("index {i} is outside the {size} elements there are"));
         }
+        if list.iter().all(|&i| i >= 0) {
+            return Ok(Tensor::constant(v));
+        }
+        n.spend(list.len())?;
         let list = list.into_iter().map(|i| if i < 0 { i + limit } else { i }).collect();
         return Ok(Tensor::constant(Value::new(v.shape().to_vec(), list)));
     }
@@ -202,6 +206,7 @@ fn non_zero(n: &mut Node) -> Lowered {
     let hits: Vec<usize> = (0..v.len()).filter(|&i| v.get(i).as_f64() != 0.0).collect();
     let steps = strides(v.shape());
     let rank = v.shape().len();
+    n.spend(hits.len().saturating_mul(rank))?;
     let list = (0..rank).flat_map(|a| hits.iter().map(move |&h| (a, h)));
     let list: Vec<i64> = list.map(|(a, h)| (h / steps[a] % v.shape()[a]) as i64).collect();
     Ok(Tensor::constant(Value::new([rank, hits.len()], list)))
@@ -240,7 +245,7 @@ fn unique(n: &mut Node) -> Lowered<Vec<Item>> {
         (0..outer * inner).map(|i| v.get((i / inner * size + k) * inner + i % inner)).collect()
     };
     // Each slice is compared with all before it.
-    n.spend(size.saturating_mul(v.len()))?;
+    n.spend(size.saturating_mul(v.len().max(1)))?;
     let slices: Vec<Vec<Num>> = (0..size).map(slice).collect();
     let mut firsts: Vec<usize> =
         (0..size).filter(|&k| !slices[..k].iter().any(|s| compare(s, &slices[k]).is_eq())).collect();

@@ -134,7 +134,7 @@ fn linear(n: &Node, outputs: Option<usize>) -> Lowered {
     let x = n.x(0)?.cast(DType::F32);
     let x = if x.rank() == 1 { x.unsqueeze(0) } else { x };
     let coefficients = n.attribute("coefficients").map_or(vec![], |a| a.floats.clone());
-    let features = x.shape()[x.rank() - 1];
+    let Some(&features) = x.shape().last() else { return invalid("X is a scalar") };
     let rows = outputs.unwrap_or_else(|| coefficients.len() / features.max(1));
     if rows.checked_mul(features) != Some(coefficients.len()) || x.rank() != 2 {
         return invalid(format!("{} coefficients for {}", coefficients.len(), x.ty()));

@@ -144,6 +144,8 @@ fn grid_sample(n: &mut Node) -> Lowered {
     };
     let batch = x.shape()[0];
     let spatial = grid.shape()[1..=axes].to_vec();
+    // A cubic kernel has four taps an axis, and every combination of them is computed.
+    n.spend_tensors(16usize.saturating_mul(axes).saturating_mul(4usize.saturating_pow(axes as u32)))?;
     let count = spatial.iter().fold(1usize, |n, &d| n.saturating_mul(d));
     let lists = grid.reshape(&[batch, count, axes]);
     let position = |axis: usize| {
@@ -180,7 +182,7 @@ fn affine_grid(n: &mut Node) -> Lowered {
     if theta.shape() != [size[0], axes, axes + 1] {
         return invalid(format!("theta must be [{}, {axes}, {}], not {}", size[0], axes + 1, theta.ty()));
     }
-    let count: usize = spatial.iter().product();
+    let count = spatial.iter().fold(1usize, |n, &d| n.saturating_mul(d));
     n.spend(count.saturating_mul(axes + 1))?;
     let steps = strides(spatial);
     // Rows: innermost axis first, then ones.
@@ -226,15 +228,15 @@ fn deform_conv(n: &mut Node) -> Lowered {
     let count: usize = spatial.iter().product();
     let fits = groups > 0
         && offset_groups > 0
-        && channels == w.shape()[1] * groups
+        && w.shape()[1].checked_mul(groups) == Some(channels)
         && channels % offset_groups == 0
         && outputs % groups == 0
-        && offset.shape()[..2] == [batch, offset_groups * taps * axes];
+        && offset.shape()[..2] == [batch, offset_groups.saturating_mul(taps).saturating_mul(axes)];
     if !fits {
         return invalid(format!("X {}, W {} and offset {} do not fit", x.ty(), w.ty(), offset.ty()));
     }
     let samplings = taps.saturating_mul(offset_groups * axes);
-    n.spend_tensors(samplings.saturating_mul(32))?;
+    n.spend_tensors(samplings.saturating_mul(8).saturating_mul(2usize.saturating_pow(axes as u32)))?;
     n.spend(samplings.saturating_mul(count))?;
     let offsets = offset.reshape(&[batch, offset_groups, taps, axes, count]);
     let mask = n.optional(4)?.map(|m| m.reshape(&[batch, offset_groups, taps, count]));
@@ -247,9 +249,9 @@ fn deform_conv(n: &mut Node) -> Lowered {
             let positions: Vec<Tensor> = (0..axes)
                 .map(|axis| {
                     let at = |i: usize| {
-                        let out = i / out_steps[axis] % spatial[axis] * stride[axis];
-                        let inside = tap / tap_steps[axis] % kernel[axis] * dilation[axis];
-                        Num::Float((out + inside) as f64 - pads.low[axis] as f64)
+                        let out = (i / out_steps[axis] % spatial[axis]) as f64 * stride[axis] as f64;
+                        let inside = (tap / tap_steps[axis] % kernel[axis]) as f64 * dilation[axis] as f64;
+                        Num::Float(out + inside - pads.low[axis] as f64)
                     };
                     let base = Tensor::constant(Value::from_fn(&Type::new(x.dtype(), [count]), at));
                     base + offsets.pick(1, group).pick(1, tap).pick(1, axis)

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::read::item::Item;
 use crate::read::node::{Lowered, Node, invalid, unsupported};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use teff_graph::{DType, Tensor, Value};
 
 pub(super) const TABLE: Table = &[
@@ -50,6 +50,7 @@ fn numbered_forest(n: &mut Node, prefix: &str) -> Lowered<Forest> {
         None => invalid(format!("tree {tree} has no node {id}")),
     };
     let mut forest = Forest::default();
+    let mut known = HashSet::new();
     for i in 0..count {
         let compare = match modes[i] {
             b"LEAF" => None,
@@ -77,7 +78,7 @@ fn numbered_forest(n: &mut Node, prefix: &str) -> Lowered<Forest> {
             },
         });
         // The first node of a tree is its root.
-        if !trees[..i].contains(&trees[i]) {
+        if known.insert(trees[i]) {
             forest.roots.push(i);
         }
     }
@@ -94,11 +95,12 @@ fn numbered_forest(n: &mut Node, prefix: &str) -> Lowered<Forest> {
     Ok(forest)
 }
 
-fn checked_targets(forest: &Forest, targets: usize) -> Lowered<usize> {
+fn checked_targets(n: &mut Node, forest: &Forest, targets: usize) -> Lowered<usize> {
     let highest = forest.leaves.iter().map(|&(_, target, _)| target).max().unwrap_or(0);
-    if targets == 0 || highest >= targets || targets.saturating_mul(forest.nodes.len()) > 1 << 22 {
+    if targets == 0 || highest >= targets {
         return invalid(format!("a leaf of target {highest}, of {targets} there are"));
     }
+    n.spend(targets.saturating_mul(forest.nodes.len()))?;
     Ok(targets)
 }
 
@@ -116,7 +118,8 @@ fn rows(n: &Node) -> Lowered {
 fn regressor(n: &mut Node) -> Lowered {
     let x = rows(n)?;
     let forest = numbered_forest(n, "target")?;
-    let targets = checked_targets(&forest, usize::try_from(n.int("n_targets", 1)).unwrap_or(0))?;
+    let targets = usize::try_from(n.int("n_targets", 1)).unwrap_or(0);
+    let targets = checked_targets(n, &forest, targets)?;
     let how = match n.text("aggregate_function", "SUM")? {
         "SUM" => Aggregate::Sum,
         "AVERAGE" => Aggregate::Average,
@@ -135,7 +138,7 @@ fn classifier(n: &mut Node) -> Lowered<Vec<Item>> {
     let x = rows(n)?;
     let forest = numbered_forest(n, "class")?;
     let labels = labels(n, "classlabels_int64s", "classlabels_strings")?;
-    let classes = checked_targets(&forest, labels.len())?;
+    let classes = checked_targets(n, &forest, labels.len())?;
     let binary = classes == 2 && forest.leaves.iter().all(|&(_, class, _)| class == 0);
     let scores = forest.apply(&x, classes, Aggregate::Sum)?;
     if !binary {
@@ -143,7 +146,7 @@ fn classifier(n: &mut Node) -> Lowered<Vec<Item>> {
         let y = post_transform(n, &scores)?.cast(DType::F32);
         return Ok(vec![best_label(&scores, &labels).into(), y.into()]);
     }
-    let score = with_base(n, scores.narrow(1, 0, 1))?;
+    let score = with_base(n, scores.narrow(1, 0, 1))?.ok()?;
     if score.shape()[1] != 1 {
         return unsupported("a base value for each of two classes", "export with one");
     }
@@ -231,7 +234,8 @@ fn positioned_forest(n: &mut Node) -> Lowered<Forest> {
 fn tree_ensemble(n: &mut Node) -> Lowered {
     let x = rows(n)?;
     let forest = positioned_forest(n)?;
-    let targets = checked_targets(&forest, usize::try_from(n.int("n_targets", 1)).unwrap_or(0))?;
+    let targets = usize::try_from(n.int("n_targets", 1)).unwrap_or(0);
+    let targets = checked_targets(n, &forest, targets)?;
     let how = match n.int("aggregate_function", 1) {
         0 => Aggregate::Average,
         1 => Aggregate::Sum,
