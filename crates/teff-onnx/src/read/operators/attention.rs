@@ -262,7 +262,7 @@ fn linear_attention(n: &mut Node) -> Lowered<Vec<Item>> {
         };
         let state = state + new;
         let grouped = q.reshape(&[batch, kv_heads, group, d_k]);
-        let y = (grouped.matmul(&state) * scale).reshape(&[batch, kv_heads * group * d_v]);
+        let y = (grouped.matmul(&state) * scale).reshape(&[batch, d_v.saturating_mul(kv_heads * group)]);
         (vec![state], vec![y])
     });
     let y = stacks[0].permute(&[1, 0, 2]);

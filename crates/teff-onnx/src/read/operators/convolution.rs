@@ -159,7 +159,7 @@ fn conv_transpose(n: &mut Node) -> Lowered {
     let (mut low, mut high) = (explicit.low, explicit.high);
     if let Some(wanted) = wanted {
         for i in 0..axes {
-            let total = (full[i] + extra[i]).saturating_sub(wanted[i]);
+            let total = full[i].saturating_add(extra[i]).saturating_sub(wanted[i]);
             // Unlike for windows, SAME_UPPER and only it puts the odd one after; see the operator's formula.
             let less = total / 2;
             (low[i], high[i]) =
@@ -177,8 +177,10 @@ fn conv_transpose(n: &mut Node) -> Lowered {
         );
     }
     let spatial: Option<Vec<usize>> =
-        (0..axes).map(|i| (full[i] + extra[i]).checked_sub(low[i])?.checked_sub(high[i])).collect();
-    let Some(spatial) = spatial else { return invalid("the padding is larger than the result") };
+        (0..axes).map(|i| full[i].checked_add(extra[i])?.checked_sub(low[i])?.checked_sub(high[i])).collect();
+    let Some(spatial) = spatial else {
+        return invalid("the padding is larger than the result, or that too large");
+    };
     transposed(
         n,
         &x,
@@ -211,7 +213,7 @@ fn transposed(
     let mut cut: Vec<SliceAxis> =
         y.shape()[..2].iter().map(|&len| SliceAxis { start: 0, step: 1, len }).collect();
     for i in 0..axes {
-        let end = geometry.pad_low[i] + spatial[i];
+        let end = geometry.pad_low[i].saturating_add(spatial[i]);
         pads.push(PadAxis { low: 0, high: end.saturating_sub(full[i]), interior: 0 });
         cut.push(SliceAxis { start: geometry.pad_low[i], step: 1, len: spatial[i] });
     }

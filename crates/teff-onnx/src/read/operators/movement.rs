@@ -116,7 +116,10 @@ fn split(n: &mut Node) -> Lowered<Vec<Item>> {
     let given = n.ints_at("split", 1)?;
     let size = x.shape()[axis];
     let sizes = match given {
-        Some(list) => sizes(&list, "split")?,
+        Some(list) => {
+            n.spend_tensors(list.len())?;
+            sizes(&list, "split")?
+        }
         None => {
             let parts = usize::try_from(n.int("num_outputs", n.output_count() as i64)).unwrap_or(0);
             if parts == 0 || parts > size.max(1) {
@@ -148,6 +151,9 @@ fn unsqueeze(n: &mut Node) -> Lowered {
     let x = n.x(0)?;
     let Some(axes) = n.ints_at("axes", 1)? else { return invalid("axes are missing") };
     let rank = x.rank() + axes.len();
+    if axes.len() > 64 {
+        return invalid(format!("a result of {rank} axes"));
+    }
     let new = axes_of(&axes, rank)?;
     let mut old = x.shape().iter();
     let size = |a: usize| if new.contains(&a) { Some(1) } else { old.next().copied() };
@@ -191,6 +197,9 @@ fn depth_to_space(n: &mut Node) -> Lowered {
     let [batch, c, h, w] = x.shape()[..] else {
         return invalid(format!("takes [N, C, H, W], not {}", x.ty()));
     };
+    let (Some(tall), Some(wide)) = (h.checked_mul(b), w.checked_mul(b)) else {
+        return invalid("the result is too large");
+    };
     if c % (b * b) != 0 {
         return invalid(format!("{c} channels do not divide into blocks of {b} by {b}"));
     }
@@ -200,7 +209,7 @@ fn depth_to_space(n: &mut Node) -> Lowered {
         "CRD" => x.reshape(&[batch, d, b, b, h, w]).permute(&[0, 1, 4, 2, 5, 3]),
         other => return unsupported(format!("mode={other:?}"), "use DCR or CRD"),
     };
-    Ok(moved.reshape(&[batch, d, h * b, w * b]))
+    Ok(moved.reshape(&[batch, d, tall, wide]))
 }
 
 fn space_to_depth(n: &mut Node) -> Lowered {
@@ -211,13 +220,14 @@ fn space_to_depth(n: &mut Node) -> Lowered {
     if h % b != 0 || w % b != 0 {
         return invalid(format!("{} does not divide into blocks of {b} by {b}", x.ty()));
     }
+    let Some(deep) = c.checked_mul(b * b) else { return invalid("the result is too large") };
     let blocks = x.reshape(&[batch, c, h / b, b, w / b, b]);
     let moved = match n.text("mode", "DCR")? {
         "DCR" => blocks.permute(&[0, 3, 5, 1, 2, 4]),
         "CRD" => blocks.permute(&[0, 1, 3, 5, 2, 4]),
         other => return unsupported(format!("mode={other:?}"), "use DCR or CRD"),
     };
-    Ok(moved.reshape(&[batch, c * b * b, h / b, w / b]))
+    Ok(moved.reshape(&[batch, deep, h / b, w / b]))
 }
 
 fn block_size(n: &Node) -> Lowered<usize> {
@@ -259,7 +269,7 @@ fn pad_widths(n: &mut Node, rank: usize) -> Lowered<Vec<(i64, i64)>> {
     if list.len() != 2 * axes.len() {
         return invalid(format!("{} pads for {} axes", list.len(), axes.len()));
     }
-    if list.iter().any(|&p| p.abs() > 1 << 40) {
+    if list.iter().any(|&p| p.unsigned_abs() > 1 << 40) {
         return invalid("the padding is too large");
     }
     let mut widths = vec![(0, 0); rank];

@@ -48,13 +48,13 @@ fn windows(n: &Node, x: &Tensor) -> Lowered<(Window, Vec<usize>)> {
         let padded = x.shape()[i + 2].saturating_add(pads.low[i]).saturating_add(pads.high[i]);
         let span = (size[i] - 1).saturating_mul(dilation[i]).saturating_add(1);
         let steps = padded.saturating_sub(span);
-        let mut last = steps.div_ceil(stride[i]) * stride[i];
+        let mut last = steps.div_ceil(stride[i]).saturating_mul(stride[i]);
         // A window that would start in the padding after the end is left out.
-        if last >= x.shape()[i + 2] + pads.low[i] {
+        if last >= x.shape()[i + 2].saturating_add(pads.low[i]) {
             last = last.saturating_sub(stride[i]);
         }
         beyond[i] = last.saturating_sub(steps);
-        pads.high[i] += beyond[i];
+        pads.high[i] = pads.high[i].saturating_add(beyond[i]);
     }
     Ok((Window { size, stride, dilation, pad_low: pads.low, pad_high: pads.high }, beyond))
 }
@@ -104,7 +104,7 @@ fn average_pool(n: &mut Node) -> Lowered {
         return Ok(x.avg_pool(window, count_padding));
     }
     // Declared padding counts, what rounding up adds does not.
-    let sum = x.pool(PoolKind::Sum, window.clone());
+    let sum = x.pool(PoolKind::Sum, window.clone()).ok()?;
     let explicit: Vec<usize> = window.pad_high.iter().zip(&beyond).map(|(h, b)| h - b).collect();
     let mut shape = vec![1, 1];
     shape.extend((0..beyond.len()).map(|i| x.shape()[i + 2] + window.pad_low[i] + explicit[i]));
@@ -170,11 +170,12 @@ fn max_unpool(n: &mut Node) -> Lowered {
     let mut shape = x.shape()[..2].to_vec();
     for i in 0..axes {
         let reach = x.shape()[i + 2].saturating_sub(1).saturating_mul(stride[i]).saturating_add(size[i]);
-        shape.push(reach.saturating_sub(pads.low[i] + pads.high[i]));
+        shape.push(reach.saturating_sub(pads.low[i]).saturating_sub(pads.high[i]));
     }
     let wanted = n.optional_ints_of(2, "output_shape")?;
     let wanted = wanted.map(|w| crate::read::node::sizes(&w, "output_shape")).transpose()?;
-    let zeros = Tensor::full(Type::new(x.dtype(), [shape.iter().product::<usize>()]), 0.0);
+    let count = shape.iter().fold(1usize, |n, &d| n.saturating_mul(d));
+    let zeros = Tensor::full(Type::new(x.dtype(), [count]), 0.0);
     let out = zeros.scatter(&indices.flatten_all(), &x.flatten_all(), 0, ScatterKind::Set).reshape(&shape);
     let Some(wanted) = wanted else { return Ok(out) };
     if wanted.len() != shape.len() || wanted.iter().zip(&shape).any(|(w, s)| w < s) {

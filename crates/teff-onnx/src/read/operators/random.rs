@@ -52,7 +52,7 @@ fn scaled(
     if !dtype.is_float() {
         return invalid(format!("random numbers are floats, not {}", element.name()));
     }
-    let numbers = drawn(n, shape.iter().product(), draw)?;
+    let numbers = drawn(n, Type::new(dtype, shape).len(), draw)?;
     let value = Value::from_fn(&Type::new(dtype, shape), |i| {
         Num::Float(match dtype {
             DType::F64 => numbers[i] * scale + offset,

@@ -235,7 +235,9 @@ fn recurrent(n: &mut Node, cell: Cell) -> Lowered<Vec<Item>> {
     let couple = cell == Cell::Lstm && n.flag("input_forget", false);
     // Of old versions, which gave all hidden states only on request.
     n.ignore(&["output_sequence"]);
-    let size = cell.gates() * hidden;
+    let Some(size) = hidden.checked_mul(2 * cell.gates()).map(|both| both / 2) else {
+        return invalid(format!("a state of {hidden} numbers is too large"));
+    };
     let (mut all, mut last) = (Vec::new(), vec![Vec::new(); states]);
     for (d, &reverse) in directions.iter().enumerate() {
         let bias = |from: usize| match &b {

@@ -244,7 +244,7 @@ fn taps(i: usize, given: usize, a: &Along, method: &Method) -> Lowered<Option<Ve
 fn kernel(first: i64, part: f64, radius: f64, shrink: f64, f: impl Fn(f64) -> f64) -> Vec<(i64, f64)> {
     let start = (-radius / shrink).floor() as i64 + 1;
     let end = 1 - start;
-    (start..=end).map(|k| (first + k, f(((k as f64 - part) * shrink).abs()))).collect()
+    (start..=end).map(|k| (first.saturating_add(k), f(((k as f64 - part) * shrink).abs()))).collect()
 }
 
 /// Keys, "Cubic convolution interpolation for digital image processing", 1981.

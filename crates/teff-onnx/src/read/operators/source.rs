@@ -146,18 +146,19 @@ fn mel_weight_matrix(n: &mut Node) -> Lowered {
     Ok(Tensor::constant(Value::from_fn(&ty, |at| {
         let (bin, filter) = ((at / bins) as i64, at % bins);
         let (lower, centre, upper) = (edge(filter), edge(filter + 1), edge(filter + 2));
+        let from = |a: i64, b: i64| a.saturating_sub(b) as f64;
         Num::Float(if lower == centre {
             if bin == centre {
                 1.0
             } else if bin > centre && bin < upper {
-                (upper - bin) as f64 / (upper - centre) as f64
+                from(upper, bin) / from(upper, centre)
             } else {
                 0.0
             }
         } else if bin >= lower && bin <= centre {
-            (bin - lower) as f64 / (centre - lower) as f64
+            from(bin, lower) / from(centre, lower)
         } else if bin >= centre && bin < upper {
-            (upper - bin) as f64 / (upper - centre) as f64
+            from(upper, bin) / from(upper, centre)
         } else {
             0.0
         })

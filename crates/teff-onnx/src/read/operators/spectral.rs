@@ -174,7 +174,7 @@ fn col2im(n: &mut Node) -> Lowered {
     let geometry =
         ConvGeometry { stride, dilation, pad_low: pads.low, pad_high: pads.high, groups: channels };
     let blocks = match geometry.window(&block).output(&image) {
-        Ok(blocks) if blocks.iter().product::<usize>() == columns => blocks,
+        Ok(blocks) if Type::new(x.dtype(), &blocks[..]).len() == columns => blocks,
         _ => return invalid(format!("{columns} blocks of {block:?} do not make up an image of {image:?}")),
     };
     n.spend(taps * taps)?;
