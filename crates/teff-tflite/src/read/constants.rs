@@ -114,11 +114,19 @@ impl Folding {
 
     /// A constant that an operator is lowered to: indices, shares, counts.
     pub(crate) fn made(&self, value: Value) -> Lowered {
-        if self.spend(value.len()) {
-            return Ok(Tensor::constant(value));
+        self.count(value.len())?;
+        Ok(Tensor::constant(value))
+    }
+
+    /// Counts elements that are made or gone through.
+    pub(crate) fn count(&self, elements: usize) -> Lowered<()> {
+        if self.spend(elements) {
+            return Ok(());
         }
         unsupported(
-            format!("together with those before it, more than {MOST_COMPUTED} computed positions"),
+            format!(
+                "together with those before it, more than {MOST_COMPUTED} computed positions, scales or sizes"
+            ),
             "resize, mirror and pool to smaller sizes",
         )
     }

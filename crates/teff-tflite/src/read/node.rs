@@ -142,7 +142,11 @@ impl<'n, 'm> Node<'n, 'm> {
     /// Input `i`, with floats in place of the integers that stand for them.
     pub(crate) fn real(&self, i: usize) -> Lowered<Held> {
         let (held, info) = (self.held(i)?, self.input_info(i)?);
-        if stands_for_floats(info) && held.tensor.dtype().is_int() { real(held, info) } else { Ok(held) }
+        if stands_for_floats(info) && held.tensor.dtype().is_int() {
+            real(held, info, self.folding)
+        } else {
+            Ok(held)
+        }
     }
 
     /// As [`Node::real`], with axes as in the file.
@@ -180,6 +184,7 @@ impl<'n, 'm> Node<'n, 'm> {
     /// The integers of input `i`, which must be known while reading.
     pub(crate) fn ints(&self, i: usize, what: &str) -> Lowered<Vec<i64>> {
         let v = self.constant(i, what)?;
+        self.folding.count(v.len())?;
         if v.dtype().is_float() {
             invalid(format!("{what} (input {i}) must be integers"))
         } else {

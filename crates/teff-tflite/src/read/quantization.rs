@@ -1,5 +1,6 @@
 //! Quantised tensors: floats for them, and integers for floats.
 
+use super::constants::Folding;
 use super::held::Held;
 use super::node::{Fault, Lowered, invalid};
 use crate::model::{Element, Quantization, TensorInfo};
@@ -27,6 +28,7 @@ impl Quantization<'_> {
         &self,
         info: &TensorInfo,
         shape: &[usize],
+        folding: &Folding,
         position: impl Fn(usize) -> usize,
     ) -> Lowered<(Tensor, Tensor)> {
         let n = self.scales.len();
@@ -63,7 +65,7 @@ impl Quantization<'_> {
         }
         let scales = Value::new(aside.clone(), self.scales.iter().collect::<Vec<f32>>());
         let zeros = Value::from_fn(&Type::new(dtype, aside), |i| Num::Int(zero(i).into()));
-        Ok((Tensor::constant(scales), Tensor::constant(zeros)))
+        Ok((folding.made(scales)?, folding.made(zeros)?))
     }
 }
 
@@ -74,23 +76,28 @@ fn holder(info: &TensorInfo) -> Lowered<DType> {
 }
 
 /// Floats for integers `q`, a tensor whose axes have been moved: axis i of the file is at `position(i)`.
-pub(crate) fn dequantized(q: &Tensor, info: &TensorInfo, position: impl Fn(usize) -> usize) -> Lowered {
+pub(crate) fn dequantized(
+    q: &Tensor,
+    info: &TensorInfo,
+    folding: &Folding,
+    position: impl Fn(usize) -> usize,
+) -> Lowered {
     let Some(quantization) = &info.quantization else {
         return invalid(format!("tensor {:?} is {} without a scale", info.name, q.dtype()));
     };
-    let (scale, zero) = quantization.beside(info, q.shape(), position)?;
+    let (scale, zero) = quantization.beside(info, q.shape(), folding, position)?;
     Ok(q.dequantize(&scale, &zero))
 }
 
 /// Floats for the integers of a value that has the shape the file says.
-pub(crate) fn real(x: Held, info: &TensorInfo) -> Lowered<Held> {
+pub(crate) fn real(x: Held, info: &TensorInfo, folding: &Folding) -> Lowered<Held> {
     let layout = x.layout;
-    let tensor = dequantized(&x.tensor, info, |axis| x.position(axis))?;
+    let tensor = dequantized(&x.tensor, info, folding, |axis| x.position(axis))?;
     Ok(Held { tensor, layout })
 }
 
 /// Integers for floats.
-pub(crate) fn quantized(x: Held, info: &TensorInfo) -> Lowered<Held> {
+pub(crate) fn quantized(x: Held, info: &TensorInfo, folding: &Folding) -> Lowered<Held> {
     let Some(quantization) = &info.quantization else {
         return invalid(format!(
             "tensor {:?} is {} without a scale and is given floats",
@@ -99,7 +106,7 @@ pub(crate) fn quantized(x: Held, info: &TensorInfo) -> Lowered<Held> {
         ));
     };
     let dtype = holder(info)?;
-    let (scale, zero) = quantization.beside(info, x.tensor.shape(), |axis| x.position(axis))?;
+    let (scale, zero) = quantization.beside(info, x.tensor.shape(), folding, |axis| x.position(axis))?;
     let (low, high) = match info.element {
         Element::I4 => (-8, 7),
         _ => dtype.int_range().unwrap_or((0, 0)),

@@ -157,7 +157,7 @@ impl<'f, 'm> Reader<'f, 'm> {
         let held = if wanted == Some(given) {
             held
         } else if given == DType::F32 && info.quantization.is_some() {
-            quantized(held, info)?
+            quantized(held, info, &self.folding)?
         } else {
             let (name, element) = (info.name, info.element.name());
             let scale = if info.quantization.is_none() { " without a scale" } else { "" };

@@ -23,7 +23,7 @@ fn weights(n: &Node, i: usize, perm: [usize; 4]) -> Lowered {
     if w.dtype().is_float() {
         return Ok(moved);
     }
-    dequantized(&moved, info, |axis| perm.iter().position(|&a| a == axis).unwrap_or(axis))
+    dequantized(&moved, info, n.folding, |axis| perm.iter().position(|&a| a == axis).unwrap_or(axis))
 }
 
 /// The values that input `i`, a bias, adds to the channels of sums of products of inputs `x` and `w`, to broadcast against
@@ -50,7 +50,7 @@ pub(super) fn bias(n: &Node, i: usize, (x, w): (usize, usize), rank: usize) -> L
 
 /// `total` zeros that make `output` windows of `span` elements, `stride` apart, out of `size` elements: before and after.
 fn same_padding(size: usize, output: usize, span: usize, stride: usize) -> (usize, usize) {
-    let total = (output.saturating_sub(1) * stride + span).saturating_sub(size);
+    let total = output.saturating_sub(1).saturating_mul(stride).saturating_add(span).saturating_sub(size);
     (total / 2, total - total / 2)
 }
 

@@ -34,7 +34,7 @@ fn fully_connected(n: &mut Node) -> Lowered<Held> {
         };
         shape = [front, &[outputs]].concat();
     }
-    let w = if w.dtype().is_float() { w } else { dequantized(&w, n.input_info(1)?, |axis| axis)? };
+    let w = if w.dtype().is_float() { w } else { dequantized(&w, n.input_info(1)?, n.folding, |axis| axis)? };
     let y = x.reshape(&[x.len() / inputs, inputs]).matmul(&w.transpose()).ok()?;
     let y = match bias(n, 2, (0, 1), 2)? {
         Some(b) => (y + b).ok()?,

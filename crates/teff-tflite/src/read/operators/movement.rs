@@ -2,7 +2,7 @@
 
 use super::{Lower::Many, Lower::One, Table, activated};
 use crate::read::held::{Held, Layout};
-use crate::read::node::{Lowered, Node, axis_of, invalid, sizes};
+use crate::read::node::{Lowered, Node, axes_of, axis_of, invalid, sizes};
 use crate::read::quantization::same;
 use crate::schema::{
     concatenation_options, depth_to_space_options, pack_options, reshape_options, space_to_depth_options,
@@ -142,7 +142,7 @@ fn split_v(n: &mut Node) -> Lowered<Vec<Held>> {
     let (x, given) = (n.held(0)?, n.ints(1, "sizes")?);
     let axis = axis_of(n.int(2, "axis")?, x.tensor.rank())?;
     let known: i64 = given.iter().filter(|&&s| s != -1).fold(0, |sum, &s| i64::saturating_add(sum, s));
-    let rest = x.shape()[axis] as i64 - known;
+    let rest = (x.shape()[axis] as i64).saturating_sub(known);
     let given: Vec<i64> = given.iter().map(|&s| if s == -1 { rest } else { s }).collect();
     parts(x, axis, &sizes(&given, "sizes")?)
 }
@@ -158,7 +158,7 @@ fn tile(n: &mut Node) -> Lowered<Held> {
 
 fn reverse(n: &mut Node) -> Lowered<Held> {
     let (x, axes) = (n.x(0)?, n.ints(1, "axes")?);
-    let axes = axes.iter().map(|&a| axis_of(a, x.rank())).collect::<Lowered<Vec<_>>>()?;
+    let axes = axes_of(&axes, x.rank())?;
     Ok(Held::plain(axes.iter().fold(x, |x, &axis| x.flip(axis))))
 }
 
@@ -178,7 +178,7 @@ fn space_to_depth(n: &mut Node) -> Lowered<Held> {
         return invalid(format!("its input {} does not divide into blocks of {b}", x.ty()));
     }
     let blocks = x.reshape(&[batch, h / b, b, w / b, b, c]).permute(&[0, 1, 3, 2, 4, 5]);
-    Ok(Held::plain(blocks.reshape(&[batch, h / b, w / b, b * b * c])))
+    Ok(Held::plain(blocks.reshape(&[batch, h / b, w / b, c.saturating_mul(b * b)])))
 }
 
 fn depth_to_space(n: &mut Node) -> Lowered<Held> {
@@ -190,5 +190,5 @@ fn depth_to_space(n: &mut Node) -> Lowered<Held> {
         return invalid(format!("{c} channels do not divide into blocks of {b} by {b}"));
     };
     let blocks = x.reshape(&[batch, h, w, b, b, deep]).permute(&[0, 1, 3, 2, 4, 5]);
-    Ok(Held::plain(blocks.reshape(&[batch, h * b, w * b, deep])))
+    Ok(Held::plain(blocks.reshape(&[batch, h.saturating_mul(b), w.saturating_mul(b), deep])))
 }

@@ -80,6 +80,7 @@ fn mirror_pad(n: &mut Node) -> Lowered<Held> {
         let position = x.position(axis);
         let indices = n.folding.made(Value::new([indices.len()], indices))?;
         x = x.map(|x| x.gather(&indices, position));
+        x.tensor.check()?;
     }
     Ok(x)
 }
@@ -112,7 +113,7 @@ fn space_to_batch(n: &mut Node) -> Lowered<Held> {
     perm.push(0);
     perm.extend((0..m).map(|i| 2 * i + 1));
     perm.extend(2 * m + 1..split.len());
-    let mut result = vec![shape[0] * blocks.iter().product::<usize>()];
+    let mut result = vec![blocks.iter().fold(shape[0], |n, &b| n.saturating_mul(b))];
     result.extend((0..m).map(|i| shape[i + 1] / blocks[i]));
     result.extend(&shape[m + 1..]);
     Ok(Held::plain(x.reshape(&split).permute(&perm).reshape(&result)))
@@ -136,7 +137,7 @@ fn batch_to_space(n: &mut Node) -> Lowered<Held> {
     (0..m).for_each(|i| perm.extend([m + 1 + i, i]));
     perm.extend(2 * m + 1..split.len());
     let mut joined = vec![images];
-    joined.extend((0..m).map(|i| shape[i + 1] * blocks[i]));
+    joined.extend((0..m).map(|i| shape[i + 1].saturating_mul(blocks[i])));
     joined.extend(&shape[m + 1..]);
     let mut y = x.reshape(&split).permute(&perm).reshape(&joined).ok()?;
     for (i, &(low, high)) in crops.iter().enumerate() {

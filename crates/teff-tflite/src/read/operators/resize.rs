@@ -53,7 +53,7 @@ fn bilinear(n: &mut Node) -> Lowered<Held> {
     let (mut x, size) = input(n, n.real(0)?)?;
     x = floats(x, "its input")?;
     for (axis, to) in [(2, size[0]), (3, size[1])] {
-        x = interpolated(n, &x, axis, to, grid)?;
+        x = interpolated(n, &x, axis, to, grid)?.ok()?;
     }
     Ok(Held::channels_first(x))
 }
@@ -96,7 +96,7 @@ fn nearest(n: &mut Node) -> Lowered<Held> {
             let whole = if grid.corners { position.round() } else { position.floor() };
             (whole as i64).clamp(0, from as i64 - 1)
         };
-        x = x.gather(&indices(n, (0..to).map(at).collect())?, axis);
+        x = x.gather(&indices(n, (0..to).map(at).collect())?, axis).ok()?;
     }
     Ok(Held::channels_first(x))
 }

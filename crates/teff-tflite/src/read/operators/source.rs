@@ -32,7 +32,7 @@ fn cast(n: &mut Node) -> Lowered<Held> {
 /// Floats for integers of any width; 16-bit floats are held as f32 already.
 fn dequantize(n: &mut Node) -> Lowered<Held> {
     let x = n.held(0)?;
-    if x.tensor.dtype().is_float() { Ok(x) } else { real(x, n.input_info(0)?) }
+    if x.tensor.dtype().is_float() { Ok(x) } else { real(x, n.input_info(0)?, n.folding) }
 }
 
 /// From floats, of which the walk makes integers; or from integers of another scale or width, with the rounding of the runtimes'

@@ -40,7 +40,8 @@ fn svdf(n: &mut Node) -> Lowered<Held> {
             time.ty()
         ));
     };
-    let fits = inputs == width && filters == filters_too && filters.is_multiple_of(rank) && memory > 0;
+    let fits =
+        inputs == width && filters == filters_too && filters.is_multiple_of(rank) && filters * memory > 0;
     if !fits || state.shape() != [batch, filters * memory] {
         return invalid(format!(
             "its input {}, weights {} and {}, state {} and rank {rank} do not fit together",
