@@ -1,6 +1,7 @@
 //! Damaged models are errors, never panics: every model of the backend suite and of `data/models`, cut short, bytes changed.
 //!
-//! `TEFF_FUZZ` is how many damaged copies are made of each (2 when not given).
+//! `TEFF_FUZZ` is how many damaged copies are made of each, `TEFF_SEED` chooses others, and `TEFF_KEEP` is a file that each is written
+//! to before it is read: what hangs, or takes more memory than there is, is found there.
 
 mod message;
 mod structure;
@@ -76,8 +77,8 @@ fn damaged_models_are_errors() {
 
 #[test]
 fn models_of_another_structure_are_errors() {
-    let operators: Vec<String> = supported_operators().iter().map(|(_, name)| name.to_string()).collect();
-    survive_all(4, |bytes, key| {
+    let operators = supported_operators();
+    survive_all(30, |bytes, key| {
         let mut next = 0;
         let mut pick = |n: usize| {
             next += 1;
@@ -91,6 +92,7 @@ fn models_of_another_structure_are_errors() {
 fn survive_all(copies: i64, damage: impl Fn(&[u8], i64) -> Option<Vec<u8>>) {
     let copies: i64 = std::env::var("TEFF_FUZZ").map_or(copies, |n| n.parse().unwrap());
     let seed: i64 = std::env::var("TEFF_SEED").map_or(0, |n| n.parse().unwrap());
+    let keep = std::env::var("TEFF_KEEP").ok();
     let mut slowest = (Duration::ZERO, String::new());
     // Every place that panics is reported, each once.
     let places = Arc::new(Mutex::new(BTreeMap::new()));
@@ -102,6 +104,9 @@ fn survive_all(copies: i64, damage: impl Fn(&[u8], i64) -> Option<Vec<u8>>) {
     for (m, (name, bytes)) in models().into_iter().enumerate() {
         for copy in 0..copies {
             let Some(bad) = damage(&bytes, ((seed + m as i64) << 32) | copy) else { continue };
+            if let Some(file) = &keep {
+                std::fs::write(file, &bad).unwrap();
+            }
             let start = Instant::now();
             let caught = std::panic::catch_unwind(|| survive(&bad));
             if caught.is_err() {

@@ -1,129 +1,9 @@
-//! Damage to the structure of a model instead of its bytes: other sizes, ranks, types, attributes, operators, inputs. What comes out
-//! is a file in order, and gets further than one with a byte changed.
+//! Damage to the structure of a model instead of its bytes: other sizes, ranks, types, attributes, operators, inputs, versions. What
+//! comes out is a file in order, and gets further than one with a byte changed.
 
-/// A field of a message: its number and content.
-#[derive(Clone)]
-struct Field(u64, Content);
+mod wire;
 
-#[derive(Clone)]
-enum Content {
-    Number(u64),
-    /// Of 4 or 8 bytes.
-    Fixed(Vec<u8>),
-    Bytes(Vec<u8>),
-    Message(Kind, Vec<Field>),
-}
-
-/// The messages that are looked into (onnx.proto).
-#[derive(Clone, Copy, PartialEq)]
-enum Kind {
-    Model,
-    Graph,
-    Function,
-    Node,
-    Attribute,
-    Tensor,
-    Sparse,
-    Value,
-    Type,
-    TensorType,
-    Shape,
-    Dim,
-    Element,
-}
-
-/// What field `number` of a message holds, when that is a message to look into.
-fn inner(kind: Kind, number: u64) -> Option<Kind> {
-    Some(match (kind, number) {
-        (Kind::Model, 7) | (Kind::Attribute, 6 | 11) => Kind::Graph,
-        (Kind::Model, 25) => Kind::Function,
-        (Kind::Graph, 1) | (Kind::Function, 7) => Kind::Node,
-        (Kind::Graph, 5) | (Kind::Attribute, 5 | 10) | (Kind::Sparse, 1 | 2) => Kind::Tensor,
-        (Kind::Graph, 11..=13) => Kind::Value,
-        (Kind::Graph, 15) | (Kind::Attribute, 22) => Kind::Sparse,
-        (Kind::Node, 5) => Kind::Attribute,
-        (Kind::Value, 2) | (Kind::Element, 1) => Kind::Type,
-        (Kind::Type, 1) => Kind::TensorType,
-        (Kind::Type, 4 | 9) => Kind::Element,
-        (Kind::TensorType, 2) => Kind::Shape,
-        (Kind::Shape, 1) => Kind::Dim,
-        _ => return None,
-    })
-}
-
-fn number(bytes: &mut &[u8]) -> Option<u64> {
-    let mut n = 0;
-    for shift in (0..64).step_by(7) {
-        let (&byte, rest) = bytes.split_first()?;
-        *bytes = rest;
-        n |= u64::from(byte & 0x7f) << shift;
-        if byte < 0x80 {
-            return Some(n);
-        }
-    }
-    None
-}
-
-fn fields(kind: Kind, mut bytes: &[u8]) -> Option<Vec<Field>> {
-    let mut all = Vec::new();
-    while !bytes.is_empty() {
-        let key = number(&mut bytes)?;
-        let mut take = |n: usize| {
-            let (taken, rest) = bytes.split_at_checked(n)?;
-            bytes = rest;
-            Some(taken)
-        };
-        let content = match key & 7 {
-            0 => Content::Number(number(&mut bytes)?),
-            1 => Content::Fixed(take(8)?.to_vec()),
-            5 => Content::Fixed(take(4)?.to_vec()),
-            2 => {
-                let len = number(&mut bytes)? as usize;
-                let (taken, rest) = bytes.split_at_checked(len)?;
-                bytes = rest;
-                match inner(kind, key >> 3).and_then(|k| Some((k, fields(k, taken)?))) {
-                    Some((k, list)) => Content::Message(k, list),
-                    None => Content::Bytes(taken.to_vec()),
-                }
-            }
-            _ => return None,
-        };
-        all.push(Field(key >> 3, content));
-    }
-    Some(all)
-}
-
-fn put(out: &mut Vec<u8>, mut n: u64) {
-    while n >= 0x80 {
-        out.push(n as u8 | 0x80);
-        n >>= 7;
-    }
-    out.push(n as u8);
-}
-
-fn encoded(list: &[Field]) -> Vec<u8> {
-    let mut out = Vec::new();
-    for Field(number, content) in list {
-        let (wire, bytes) = match content {
-            Content::Number(n) => {
-                put(&mut out, number << 3);
-                put(&mut out, *n);
-                continue;
-            }
-            Content::Fixed(bytes) => {
-                put(&mut out, number << 3 | if bytes.len() == 8 { 1 } else { 5 });
-                out.extend(bytes);
-                continue;
-            }
-            Content::Bytes(bytes) => (2, bytes.clone()),
-            Content::Message(_, list) => (2, encoded(list)),
-        };
-        put(&mut out, number << 3 | wire);
-        put(&mut out, bytes.len() as u64);
-        out.extend(bytes);
-    }
-    out
-}
+use wire::{Content, Field, Kind, encoded, fields, packed, put};
 
 /// Every message in the model, with all inside it, in one order.
 fn each<'a>(kind: Kind, list: &'a mut Vec<Field>, f: &mut impl FnMut(Kind, &mut Vec<Field>)) {
@@ -161,25 +41,54 @@ const NUMBERS: [i64; 22] = [
     i64::MIN + 1,
 ];
 
-/// A copy of a model with some of its structure changed; `pick(n)` chooses below n, `operators` are names to choose from. `None` when
-/// the bytes are no model.
-pub fn damaged(bytes: &[u8], operators: &[String], pick: &mut impl FnMut(usize) -> usize) -> Option<Vec<u8>> {
+const FLOATS: [f32; 8] = [0.0, -1.0, 0.5, 2.0, 1e30, -1e-30, f32::NAN, f32::INFINITY];
+
+/// Words that attributes choose by.
+#[rustfmt::skip]
+const WORDS: [&str; 44] = [
+    "", "none", "add", "mul", "max", "min", "constant", "edge", "reflect", "wrap", "linear", "cubic", "nearest", "reflection",
+    "border", "SAME_UPPER", "SAME_LOWER", "VALID", "CRD", "forward", "reverse", "bidirectional", "align_corners", "asymmetric",
+    "half_pixel_symmetric", "tf_crop_and_resize", "not_larger", "not_smaller", "floor", "round_prefer_ceil", "avg", "circular",
+    "tanh", "LEFT", "RIGHT", "IDF", "SOFTMAX_ZERO", "BRANCH_EQ", "LEAF", "Affine", "...ij,j->i...", "bij,bjk->bik", "ii->i",
+    "gated_delta",
+];
+
+/// What chooses: `pick(n)` is below n.
+pub(crate) type Pick<'p> = dyn FnMut(usize) -> usize + 'p;
+
+/// What a model's messages are changed to.
+struct Choice<'c> {
+    /// (domain, name).
+    operators: &'c [(&'c str, &'c str)],
+    /// Names of values.
+    values: Vec<Vec<u8>>,
+    /// Attributes, whole.
+    attributes: Vec<Content>,
+}
+
+/// A copy of a model with some of its structure changed. `operators` are (domain, name) to choose from. `None` when the bytes are no
+/// model.
+pub(crate) fn damaged(bytes: &[u8], operators: &[(&str, &str)], pick: &mut Pick) -> Option<Vec<u8>> {
     let mut model = fields(Kind::Model, bytes)?;
-    let mut names = vec![String::new()];
-    each(Kind::Model, &mut model, &mut |kind, list| {
-        if kind == Kind::Node {
-            names.extend(list.iter().filter(|f| f.0 <= 2).filter_map(text));
-        }
-    });
-    // Weights are long lists: that each message is as likely as any other keeps them from being all that changes.
-    let mut count = 0;
-    each(Kind::Model, &mut model, &mut |_, _| count += 1);
-    for _ in 0..1 + pick(3) {
+    for _ in 0..1 + pick(4) {
+        let mut choice = Choice { operators, values: vec![vec![]], attributes: vec![] };
+        // Weights are long lists: that each message is as likely as any other keeps them from being all that changes.
+        let mut count = 0;
+        each(Kind::Model, &mut model, &mut |kind, list| {
+            count += 1;
+            for Field(number, content) in list {
+                match (kind, *number, &content) {
+                    (Kind::Node, 1 | 2, Content::Bytes(name)) => choice.values.push(name.clone()),
+                    (Kind::Node, 5, _) => choice.attributes.push(content.clone()),
+                    _ => {}
+                }
+            }
+        });
         let chosen = pick(count);
         let mut at = 0;
         each(Kind::Model, &mut model, &mut |kind, list| {
             if at == chosen {
-                change(kind, list, &names, operators, pick);
+                change(kind, list, &choice, pick);
             }
             at += 1;
         });
@@ -187,36 +96,25 @@ pub fn damaged(bytes: &[u8], operators: &[String], pick: &mut impl FnMut(usize) 
     Some(encoded(&model))
 }
 
-fn text(field: &Field) -> Option<String> {
-    match &field.1 {
-        Content::Bytes(b) => String::from_utf8(b.clone()).ok(),
-        _ => None,
-    }
+fn number(pick: &mut Pick) -> u64 {
+    NUMBERS[pick(NUMBERS.len())] as u64
 }
 
-fn change(
-    kind: Kind,
-    list: &mut Vec<Field>,
-    names: &[String],
-    operators: &[String],
-    pick: &mut impl FnMut(usize) -> usize,
-) {
-    // A node is another operator now and then; a shape has an axis more.
-    if kind == Kind::Node && pick(3) == 0 {
-        if let Some(f) = list.iter_mut().find(|f| f.0 == 4) {
-            f.1 = Content::Bytes(operators[pick(operators.len())].clone().into_bytes());
+fn change(kind: Kind, list: &mut Vec<Field>, choice: &Choice, pick: &mut Pick) {
+    match kind {
+        Kind::Node if pick(2) == 0 => return change_node(list, choice, pick),
+        Kind::Graph if pick(2) == 0 => return change_graph(list, choice, pick),
+        Kind::Shape if pick(3) == 0 => {
+            let size = Field(1, Content::Number(number(pick)));
+            let dim = Field(1, Content::Message(Kind::Dim, vec![size]));
+            return list.insert(pick(list.len() + 1), dim);
         }
-        return;
-    }
-    if kind == Kind::Shape && pick(3) == 0 {
-        let size = Field(1, Content::Number(NUMBERS[pick(NUMBERS.len())] as u64));
-        list.insert(pick(list.len() + 1), Field(1, Content::Message(Kind::Dim, vec![size])));
-        return;
-    }
-    if list.is_empty() {
-        return;
+        Kind::Tensor if pick(2) == 0 => return change_elements(list, pick),
+        _ if list.is_empty() => return,
+        _ => {}
     }
     let at = pick(list.len());
+    let Field(field, content) = &mut list[at];
     match pick(6) {
         0 => drop(list.remove(at)),
         1 => list.insert(at, list[at].clone()),
@@ -224,22 +122,148 @@ fn change(
             let other = pick(list.len());
             list.swap(at, other);
         }
-        _ => match &mut list[at].1 {
-            Content::Number(n) => *n = NUMBERS[pick(NUMBERS.len())] as u64,
-            Content::Fixed(bytes) => {
-                let x = [0.0f32, -1.0, 0.5, 1e30, f32::NAN, f32::INFINITY][pick(6)];
+        _ => match (kind, *field, content) {
+            (_, _, Content::Number(n)) => *n = number(pick),
+            (_, _, Content::Fixed(bytes)) => {
+                let x = FLOATS[pick(FLOATS.len())];
                 bytes.iter_mut().zip(x.to_le_bytes()).for_each(|(b, x)| *b = x);
             }
-            Content::Bytes(bytes) if kind == Kind::Node => {
-                *bytes = names[pick(names.len())].clone().into_bytes()
+            (Kind::Node, _, Content::Bytes(bytes)) => {
+                *bytes = choice.values[pick(choice.values.len())].clone()
             }
-            // Elements of a tensor: axes, sizes, starts.
-            Content::Bytes(bytes) if !bytes.is_empty() => {
-                let first = pick(bytes.len()) / 8 * 8;
-                let n = NUMBERS[pick(NUMBERS.len())].to_le_bytes();
-                bytes[first..].iter_mut().zip(n).for_each(|(b, x)| *b = x);
+            (Kind::Attribute, 4 | 9, Content::Bytes(bytes)) => *bytes = WORDS[pick(WORDS.len())].into(),
+            // Lists of integers, which are packed or not.
+            (Kind::Attribute, 8, Content::Bytes(bytes)) | (Kind::Tensor, 1, Content::Bytes(bytes)) => {
+                change_list(bytes, pick);
             }
-            Content::Bytes(_) | Content::Message(..) => {}
+            (_, _, Content::Bytes(_) | Content::Message(..)) => {}
         },
+    }
+}
+
+/// One number of a packed list is another, is there twice, or is gone.
+fn change_list(bytes: &mut Vec<u8>, pick: &mut Pick) {
+    let Some(mut list) = packed(bytes).filter(|l| !l.is_empty()) else { return };
+    let at = pick(list.len());
+    match pick(4) {
+        0 => drop(list.remove(at)),
+        1 => list.insert(at, number(pick)),
+        _ => list[at] = number(pick),
+    }
+    bytes.clear();
+    list.into_iter().for_each(|n| put(bytes, n));
+}
+
+/// Another operator, another attribute or one input more.
+fn change_node(list: &mut Vec<Field>, choice: &Choice, pick: &mut Pick) {
+    match pick(4) {
+        0 if !choice.attributes.is_empty() => {
+            list.push(Field(5, choice.attributes[pick(choice.attributes.len())].clone()));
+        }
+        1 => {
+            let name = choice.values[pick(choice.values.len())].clone();
+            list.insert(0, Field(1, Content::Bytes(name)));
+        }
+        _ => {
+            let (domain, name) = choice.operators[pick(choice.operators.len())];
+            list.retain(|f| f.0 != 4 && f.0 != 7);
+            list.push(Field(4, Content::Bytes(name.into())));
+            list.push(Field(7, Content::Bytes(domain.into())));
+        }
+    }
+}
+
+/// An input becomes a constant, so that what depends on it is known while reading; or there is a node more, in front of all.
+fn change_graph(list: &mut Vec<Field>, choice: &Choice, pick: &mut Pick) {
+    let inputs: Vec<Vec<Field>> = list.iter().filter(|f| f.0 == 11).filter_map(|f| message(&f.1)).collect();
+    if inputs.is_empty() {
+        return;
+    }
+    let input = &inputs[pick(inputs.len())];
+    if pick(3) > 0 {
+        list.extend(constant(input, pick).map(|t| Field(5, Content::Message(Kind::Tensor, t))));
+        return;
+    }
+    // It takes what the graph is given, and every node of that input takes its result instead.
+    let Some(Content::Bytes(name)) = find(input, 1).cloned() else { return };
+    let result = [&name[..], b".new"].concat();
+    for Field(_, content) in list.iter_mut().filter(|f| f.0 == 1) {
+        let Content::Message(Kind::Node, node) = content else { continue };
+        for Field(_, content) in node.iter_mut().filter(|f| f.0 == 1) {
+            if matches!(content, Content::Bytes(b) if *b == name) {
+                *content = Content::Bytes(result.clone());
+            }
+        }
+    }
+    let given = inputs.iter().filter_map(|i| find(i, 1).cloned()).map(|name| Field(1, name));
+    let mut node: Vec<Field> = std::iter::once(Field(1, Content::Bytes(name))).chain(given).collect();
+    node.truncate(1 + pick(4));
+    node.push(Field(2, Content::Bytes(result)));
+    let (domain, operator) = choice.operators[pick(choice.operators.len())];
+    node.push(Field(4, Content::Bytes(operator.into())));
+    node.push(Field(7, Content::Bytes(domain.into())));
+    list.insert(0, Field(1, Content::Message(Kind::Node, node)));
+}
+
+fn find(list: &[Field], number: u64) -> Option<&Content> {
+    list.iter().find(|f| f.0 == number).map(|f| &f.1)
+}
+
+fn message(content: &Content) -> Option<Vec<Field>> {
+    match content {
+        Content::Message(_, list) => Some(list.clone()),
+        _ => None,
+    }
+}
+
+/// A tensor of the name, type and shape of an input.
+fn constant(input: &[Field], pick: &mut Pick) -> Option<Vec<Field>> {
+    let ty = message(find(&message(find(input, 2)?)?, 1)?)?;
+    let (Some(Content::Number(element)), Some(shape)) = (find(&ty, 1), find(&ty, 2)) else { return None };
+    let mut tensor = Vec::new();
+    let mut count = 1;
+    for Field(_, dim) in message(shape)? {
+        let Some(Content::Number(size)) = find(&message(&dim)?, 1).cloned() else { return None };
+        tensor.push(Field(1, Content::Number(size)));
+        count = usize::try_from(size).ok()?.checked_mul(count).filter(|&n| n <= 1 << 12)?;
+    }
+    let bytes = (0..count).flat_map(|_| element_bytes(*element, pick)).collect();
+    tensor.push(Field(2, Content::Number(*element)));
+    tensor.push(Field(8, find(input, 1)?.clone()));
+    tensor.push(Field(9, Content::Bytes(bytes)));
+    Some(tensor)
+}
+
+/// An element of a type of ONNX, mostly a small number.
+fn element_bytes(element: u64, pick: &mut Pick) -> Vec<u8> {
+    let n = if pick(4) == 0 { number(pick) } else { pick(4) as u64 };
+    let x = if pick(4) == 0 { FLOATS[pick(FLOATS.len())] } else { pick(8) as f32 / 2.0 };
+    match element {
+        1 => x.to_le_bytes().into(),
+        11 => f64::from(x).to_le_bytes().into(),
+        7 | 13 => n.to_le_bytes().into(),
+        6 | 12 => (n as u32).to_le_bytes().into(),
+        4 | 5 | 10 | 16 => (n as u16).to_le_bytes().into(),
+        9 => vec![n as u8 & 1],
+        _ => vec![n as u8],
+    }
+}
+
+/// Elements of a tensor are others: axes, sizes, starts.
+fn change_elements(list: &mut [Field], pick: &mut Pick) {
+    let element = match find(list, 2) {
+        Some(Content::Number(n)) => *n,
+        _ => 0,
+    };
+    let data = list.iter_mut().find(|f| matches!(f.0, 4..=11) && f.0 != 8);
+    match data.map(|f| (f.0, &mut f.1)) {
+        Some((5 | 7 | 11, Content::Bytes(bytes))) => change_list(bytes, pick),
+        Some((_, Content::Bytes(bytes))) if !bytes.is_empty() => {
+            let new = element_bytes(element, pick);
+            let first = pick(bytes.len()) / new.len() * new.len();
+            bytes[first..].iter_mut().zip(new).for_each(|(b, x)| *b = x);
+        }
+        Some((_, Content::Number(n))) => *n = number(pick),
+        _ => {}
     }
 }
