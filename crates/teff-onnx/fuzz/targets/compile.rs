@@ -3,6 +3,8 @@
 
 #![no_main]
 
+mod mutate;
+
 use libfuzzer_sys::fuzz_target;
 use teff_compile::{Error, Options, c, compile, program};
 use teff_graph::{DType, Graph, Num, Op, Value, evaluate, random_bits};

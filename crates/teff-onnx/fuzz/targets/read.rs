@@ -2,6 +2,8 @@
 
 #![no_main]
 
+mod mutate;
+
 use libfuzzer_sys::fuzz_target;
 use teff_onnx::{ReadOptions, WriteOptions, operators, read, read_tensor, unsupported, write};
 
