@@ -6,7 +6,7 @@ mod wire;
 use wire::{Content, Field, Kind, encoded, fields, packed, put};
 
 /// Every message in the model, with all inside it, in one order.
-fn each<'a>(kind: Kind, list: &'a mut Vec<Field>, f: &mut impl FnMut(Kind, &mut Vec<Field>)) {
+fn each(kind: Kind, list: &mut Vec<Field>, f: &mut impl FnMut(Kind, &mut Vec<Field>)) {
     f(kind, list);
     for Field(_, content) in list {
         if let Content::Message(kind, inner) = content {
