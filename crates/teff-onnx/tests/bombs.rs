@@ -1,4 +1,4 @@
-//! Small files that ask for much: reading each ends within 10 s and never holds 1 GB.
+//! Small files that ask for much: reading each, and writing what was read, ends within 10 s and never holds 1 GB.
 
 #![allow(unsafe_code, reason = "an allocator that counts")]
 
@@ -45,7 +45,9 @@ fn survives(what: &str, bytes: &[u8]) -> Option<Error> {
     assert!(bytes.len() < 1 << 20, "{what} is no small file");
     MOST_HELD.store(HELD.load(Ordering::Relaxed), Ordering::Relaxed);
     let start = Instant::now();
-    let error = read(bytes, &ReadOptions::default()).err();
+    let model = read(bytes, &ReadOptions::default());
+    let _ = model.as_ref().map(|model| write(&model.graph, &WriteOptions::default()));
+    let error = model.err();
     let (time, held) = (start.elapsed(), MOST_HELD.load(Ordering::Relaxed) >> 20);
     println!("{what}: {time:.1?}, {held} MB, {}", error.as_ref().map_or("read".into(), Error::to_string));
     assert!(time < Duration::from_secs(10), "{what} takes {time:?}");
@@ -139,6 +141,10 @@ fn large_files_of_few_bytes() {
     many_names();
     sparse_tensors();
     long_chains();
+    empty_tensors();
+    loops_of_nothing();
+    copied_sequences();
+    written_constants();
 }
 
 fn regions() {
@@ -300,4 +306,75 @@ fn sparse_tensors() {
     assert!(error.to_string().contains("save it as a dense tensor"), "{error}");
     let many: Vec<(u64, Message)> = (0..5000).map(|i| one(i, 1 << 20)).collect();
     survives("many sparse tensors", &model(&[1], &relu, &many));
+}
+
+/// Without elements, but with long axes to go along.
+fn empty_tensors() {
+    let unique = node("Unique", "", &["c"], &["y"]).message(5, int_attribute("axis", 0));
+    survives("Unique of nothing", &model(&[1], &[unique], &[(5, ints("c", &[HUGE, 0], &[]))]));
+    let nothing = |name: &str, dims: &[i64]| {
+        let m = dims.iter().fold(Message::default(), |m, &d| m.int(1, d)).int(2, 1);
+        (5, m.text(8, name).bytes(9, &[]))
+    };
+    let more = [nothing("b", &[1 << 20, 0, 4]), nothing("s", &[1 << 20, 1 << 30, 0])];
+    survives(
+        "NonMaxSuppression of nothing",
+        &model(&[1], &[node("NonMaxSuppression", "", &["b", "s"], &["y"])], &more),
+    );
+    let blocks = node("DepthToSpace", "", &["x"], &["y"]).message(5, int_attribute("blocksize", 1 << 15));
+    survives("DepthToSpace of nothing", &model(&[1, 0, 1 << 58, 1], &[blocks], &[]));
+}
+
+/// A loop in a loop that computes nothing at all.
+fn loops_of_nothing() {
+    let looped = |name: &str, inner: Message| {
+        node("Loop", "", &["trips", ""], &[name]).message(5, graph_attribute("body", inner))
+    };
+    let empty = || body(&[], &["i", "c"], &["c"]);
+    let inner: Vec<Message> = (0..1000).map(|_| looped("", empty())).collect();
+    let n = looped("y", body(&inner, &["i", "c"], &["c"]));
+    let error = survives("loops of nothing", &model(&[1], &[n], &[constant("trips", &[4000])]));
+    assert!(matches!(error, Some(Error::TooLarge { .. })));
+    // An initialiser of the body is read in every trip.
+    let list: Vec<i64> = (0..100_000).collect();
+    let heavy = body(&[], &["i", "c"], &["c", "w"]).message(5, ints("w", &[100_000], &list));
+    survives("a loop with weights", &model(&[1], &[looped("y", heavy)], &[constant("trips", &[4000])]));
+}
+
+fn copied_sequences() {
+    let list = |i: usize| format!("s{i}");
+    let split = node("SplitToSequence", "", &["x"], &["s0"]);
+    let inserts = (0..10_000).map(|i| node("SequenceInsert", "", &[&list(i), "x"], &[&list(i + 1)]));
+    let nodes: Vec<Message> = std::iter::once(split).chain(inserts).collect();
+    let error = survives("a long sequence copied often", &model(&[100_000], &nodes, &[]));
+    assert!(matches!(error, Some(Error::TooLarge { .. })));
+}
+
+/// What the writer would compute or write at length.
+fn written_constants() {
+    let same = node("AveragePool", "", &["x"], &["y"]).message(5, text_attribute("auto_pad", "SAME_UPPER"));
+    let kernel = ints_attribute("kernel_shape", &[2, HUGE]);
+    survives("AveragePool", &model(&[1, 3, 32, 32], &[same.message(5, kernel)], &[]));
+    let count = 3000;
+    let eyes = (1..count).flat_map(|i| {
+        let (shape, eye, sum) = (format!("s{i}"), format!("e{i}"), format!("sum{i}"));
+        [
+            node("Expand", "", &["z", &shape], &["wide"]),
+            node("EyeLike", "", &["wide"], &[&eye]),
+            node("ReduceMax", "", &[&eye], &[&sum]),
+        ]
+    });
+    let sums: Vec<String> = (1..count).map(|i| format!("sum{i}")).collect();
+    let sums: Vec<&str> = sums.iter().map(String::as_str).collect();
+    let nodes: Vec<Message> = eyes.chain([node("Sum", "", &sums, &["y"])]).collect();
+    let shapes = (1..count).map(|i| constant(&format!("s{i}"), &[1 << 20, i]));
+    let more: Vec<(u64, Message)> = shapes.chain([(5, ints("z", &[1, 1], &[0]))]).collect();
+    survives("long axes counted often", &model(&[1], &nodes, &more));
+    let more = [(5, ints("c", &[60_000], &vec![1; 60_000]))];
+    let name = |i: usize| format!("t{i}");
+    let first = node("Neg", "", &["c"], &["t0"]);
+    let chain = (1..10_000).map(|i| node("Neg", "", &[&name(i - 1)], &[&name(i)]));
+    let last = node("Identity", "", &["t9999"], &["y"]);
+    let nodes: Vec<Message> = std::iter::once(first).chain(chain).chain([last]).collect();
+    survives("a chain on a large constant", &model(&[1], &nodes, &more));
 }

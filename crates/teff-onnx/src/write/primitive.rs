@@ -2,7 +2,7 @@
 
 use super::patterns::{conv_plan, conv_transpose_plan, window_attributes};
 use super::plan::{Arg, Attribute, Plan, ints, sizes};
-use super::view::{View, scalar};
+use super::view::{MOST_COUNTED, View, scalar};
 use crate::proto::ElementType;
 use teff_graph::{
     Binary, Colours, DType, NodeId, Num, Op, PoolKind, ReduceKind, ScatterKind, Type, Unary, Value,
@@ -17,7 +17,7 @@ pub(crate) fn primitive(v: &View, id: NodeId) -> Result<Plan, String> {
         Op::Input { .. } | Op::Constant(_) | Op::Param(_) => {
             unreachable!("inputs and initialisers are no nodes")
         }
-        Op::Iota { ty, axis } => iota(ty, *axis)?,
+        Op::Iota { ty, axis } => iota(v, ty, *axis)?,
         Op::Random { .. } => {
             return Err(
                 "ONNX has no random numbers that a key determines; export the network for inference".into()
@@ -100,14 +100,11 @@ fn reshape(v: &View, id: NodeId) -> Plan {
     if empty { plan.int("allowzero", 1) } else { plan }
 }
 
-/// The longest axis that is counted by an initialiser.
-const LONGEST_COUNT: usize = 1 << 20;
-
 /// 0, 1, 2, ... as an initialiser, spread over the other axes.
-fn iota(ty: &Type, axis: usize) -> Result<Plan, String> {
-    if ty.shape[axis] > LONGEST_COUNT {
+fn iota(v: &View, ty: &Type, axis: usize) -> Result<Plan, String> {
+    if !v.count(ty.shape[axis]) {
         return Err(format!(
-            "it counts along {} elements, {LONGEST_COUNT} are the most; make the axis shorter",
+            "it counts along {} elements, and {MOST_COUNTED} are the most for all such axes together; make the axis shorter",
             ty.shape[axis]
         ));
     }

@@ -14,6 +14,8 @@ pub(crate) struct View<'g> {
     known: Vec<bool>,
     /// For each node whether its leading size is left open; empty when none is.
     pub(crate) open: Vec<bool>,
+    /// Elements that may still be written of what counts along axes.
+    room: Cell<usize>,
     /// Work that may still be done to compute constants.
     left: Cell<usize>,
     /// Constants that are stored in a type narrower than theirs.
@@ -24,6 +26,8 @@ pub(crate) struct View<'g> {
 pub(crate) const MOST_ELEMENTS: usize = 1 << 16;
 /// ... nor by more work than this, about a second for all.
 const MOST_WORK: usize = 1 << 24;
+/// All that is counted along axes has no more elements than this.
+pub(crate) const MOST_COUNTED: usize = 1 << 22;
 
 impl<'g> View<'g> {
     pub(crate) fn new(graph: &'g Graph) -> Self {
@@ -39,7 +43,15 @@ impl<'g> View<'g> {
                 && work(&node.op, &graph.operand_types(id), &node.ty) <= MOST_WORK;
             known.push(!given && small && node.operands.iter().all(|o| known[o.index()]));
         }
-        View { graph, uses, known, open: Vec::new(), left: Cell::new(MOST_WORK), narrow: HashMap::new() }
+        View {
+            graph,
+            uses,
+            known,
+            open: Vec::new(),
+            left: Cell::new(MOST_WORK),
+            room: Cell::new(MOST_COUNTED),
+            narrow: HashMap::new(),
+        }
     }
 
     /// True when the leading size of a value is left open.
@@ -70,6 +82,12 @@ impl<'g> View<'g> {
 
     pub(crate) fn shape(&self, id: NodeId) -> &'g [usize] {
         &self.graph[id].ty.shape
+    }
+
+    /// Takes so many elements from what may be counted along axes; false when there are no more.
+    pub(crate) fn count(&self, elements: usize) -> bool {
+        let room = self.room.get().checked_sub(elements);
+        room.inspect(|&room| self.room.set(room)).is_some()
     }
 
     /// True when nothing but one node uses `id`, so that it may disappear into that node.
