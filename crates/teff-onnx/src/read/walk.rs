@@ -12,11 +12,11 @@ use std::collections::HashMap;
 use teff_graph::{Formats, Op, Tensor};
 
 /// No model is lowered to more nodes than this, functions inlined and loops unrolled.
-const MOST_NODES: usize = 1 << 18;
+const MOST_NODES: usize = 1 << 16;
 /// What lowerings may make or go through for all nodes together, in elements or steps: about a second, and a few hundred megabytes.
 const MOST_COMPUTED: usize = 1 << 24;
 /// A new tensor counts as so many elements.
-const TENSOR: usize = 32;
+const TENSOR: usize = 256;
 /// Functions and sub-graphs nest no deeper than this.
 const DEEPEST: usize = 48;
 /// A node's result is replaced by its value when it has at most so many elements and depends on no input.
