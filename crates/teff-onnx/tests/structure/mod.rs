@@ -104,7 +104,8 @@ fn change(kind: Kind, list: &mut Vec<Field>, choice: &Choice, pick: &mut Pick) {
     match kind {
         Kind::Node if pick(2) == 0 => return change_node(list, choice, pick),
         Kind::Graph if pick(2) == 0 => return change_graph(list, choice, pick),
-        Kind::Shape if pick(3) == 0 => {
+        Kind::Shape if pick(3) == 0 => return list.truncate(pick(list.len() + 1)),
+        Kind::Shape if pick(2) == 0 => {
             let size = Field(1, Content::Number(number(pick)));
             let dim = Field(1, Content::Message(Kind::Dim, vec![size]));
             return list.insert(pick(list.len() + 1), dim);
