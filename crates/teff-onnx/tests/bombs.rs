@@ -104,6 +104,7 @@ fn large_shapes() -> Vec<(&'static str, Vec<u8>)> {
         }),
         ("Split", one("Split", &[HUGE], vec![int_attribute("num_outputs", HUGE)], &[])),
         ("SplitToSequence", one("SplitToSequence", &[HUGE], vec![], &[])),
+        ("SplitToSequence of many", one("SplitToSequence", &[50_000], vec![], &[])),
         ("Tile", one("Tile", &[4], vec![], &[("r", &[1 << 62])])),
         ("Expand", one("Expand", &[1], vec![], &[("s", &[1 << 31, 1 << 31])])),
         ("OneHot", one("OneHot", &[1], vec![], &[("d", &[1 << 31]), ("v", &[0, 1])])),

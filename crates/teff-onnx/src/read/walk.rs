@@ -256,10 +256,10 @@ impl<'m> Reader<'m> {
         self.spend(count.saturating_mul(TENSOR))
     }
 
-    /// As [`Reader::spend`], for handing on values: long sequences are copied.
+    /// As [`Reader::spend`], for handing on values: long sequences are copied, several times on the way through a node.
     fn spend_copies(&mut self, items: &[Item]) -> std::result::Result<(), Fault> {
         let size = |item: &Item| match item {
-            Item::Sequence(list) => list.len(),
+            Item::Sequence(list) => list.len().saturating_mul(8),
             Item::Tensor(_) | Item::Absent => 1,
         };
         self.spend(items.iter().map(size).sum())

@@ -101,12 +101,13 @@ fn split_to_sequence(n: &mut Node) -> Lowered<Vec<Item>> {
         Item::Sequence(_) => return invalid("input 1 must be a tensor"),
     };
     let each = given.as_ref().filter(|g| g.0).and_then(|g| g.1.first()).map_or(1, |&each| each.max(1));
-    n.spend_tensors(size.div_ceil(each))?;
+    // Each part may leave the graph by itself, and takes more than one tensor then.
+    n.spend_tensors(size.div_ceil(each).saturating_mul(4))?;
     let (parts, drop) = match given {
         None => (vec![1; size], !keep),
         Some((true, _)) => ((0..size.div_ceil(each)).map(|i| each.min(size - i * each)).collect(), false),
         Some((false, list)) => {
-            n.spend_tensors(list.len())?;
+            n.spend_tensors(list.len().saturating_mul(4))?;
             (list, false)
         }
     };
