@@ -66,7 +66,9 @@ static void picture_set(picture_job *job, size_t y, size_t x, uint32_t red, uint
         job->pixels[at] = (uint8_t)((19595 * red + 38470 * green + 7471 * blue + 32768) >> 16);
         return;
     }
-    job->pixels[3 * at] = (uint8_t)(job->colours == PICTURE_RGB ? red : blue);
-    job->pixels[3 * at + 1] = (uint8_t)green;
-    job->pixels[3 * at + 2] = (uint8_t)(job->colours == PICTURE_RGB ? blue : red);
+    uint8_t *to = &job->pixels[3 * at];
+    int turned = job->colours == PICTURE_BGR;
+    to[0] = (uint8_t)(turned ? blue : red);
+    to[1] = (uint8_t)green;
+    to[2] = (uint8_t)(turned ? red : blue);
 }

@@ -40,11 +40,11 @@ static size_t picture_jpeg_ceil(size_t count, size_t of)
     return (count + of - 1) / of;
 }
 
-/* Bytes of scratch memory: a row of units and a row of samples. A unit has at most 12 blocks for each 16
-   columns. */
+/* Bytes of scratch memory: a row of units, a row of samples, and a row of pixels. A unit has at most 12 blocks for
+   each 16 columns. */
 static size_t picture_jpeg_bytes(size_t width)
 {
-    return 12 * PICTURE_JPEG_BLOCK * picture_jpeg_ceil(width, 16) + 3 * width;
+    return 12 * PICTURE_JPEG_BLOCK * picture_jpeg_ceil(width, 16) + 6 * width;
 }
 
 /* Where the component's samples go, and how much larger it is made; `across` and `down` are the largest
@@ -104,7 +104,8 @@ static int picture_jpeg_read_frame(const picture_job *job, picture_jpeg_head *he
     head->frame.rows = 8 * down;
     head->frame.units_across = picture_jpeg_ceil(job->width, 8 * across);
     head->frame.units_down = picture_jpeg_ceil(job->height, 8 * down);
-    return at <= picture_jpeg_bytes(job->width);
+    head->frame.line = at;
+    return at + 3 * job->width <= picture_jpeg_bytes(job->width);
 }
 
 /* Quantization tables (B.2.4.1). */
@@ -298,6 +299,10 @@ static int picture_jpeg_read_head(const picture_job *job, picture_jpeg_head *hea
     int named = c[0].id == 'R' && c[1].id == 'G' && c[2].id == 'B';
     int rgb = head->adobe ? head->transform == 0 : named;
     head->frame.rgb = rgb && !head->jfif;
+    head->frame.mix[0] = 91881;
+    head->frame.mix[1] = -22554;
+    head->frame.mix[2] = -46802;
+    head->frame.mix[3] = 116130;
     return 1;
 }
 

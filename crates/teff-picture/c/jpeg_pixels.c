@@ -38,39 +38,67 @@ static void picture_jpeg_inverse(const int32_t *x, int32_t *out)
     }
 }
 
-static int32_t picture_jpeg_clamp(int32_t value, int32_t least, int32_t most)
+/* Within 16 bits. */
+static int32_t picture_jpeg_short(int32_t value)
 {
-    return value < least ? least : value > most ? most : value;
+    if ((uint32_t)value + 0x8000 > 0xffff) {
+        return value < 0 ? -0x8000 : 0x7fff;
+    }
+    return value;
 }
 
-/* The block's coefficients become its samples (A.3.3, A.3.4). */
+/* Within 8 bits. */
+static uint32_t picture_jpeg_byte(int32_t value)
+{
+    if ((uint32_t)value > 255) {
+        return value < 0 ? 0 : 255;
+    }
+    return (uint32_t)value;
+}
+
+/* The block's coefficients become its samples (A.3.3, A.3.4). Most coefficients are 0: of a column or a row where
+   only the first is not, the transform is that one throughout. */
 static void picture_jpeg_transform(picture_job *job, const picture_jpeg_component *c, size_t block)
 {
     int32_t square[64];
     int32_t line[8];
     int32_t out[8];
+    memset(square, 0, sizeof square);
     for (size_t k = 0; k < 64; k++) {
+        int32_t value = picture_jpeg_coefficient(job, block, k);
+        if (value == 0) {
+            continue;
+        }
         uint32_t step = c->wide ? picture_big16(job, c->quant + 2 * k) : picture_byte(job, c->quant + k);
-        int32_t value = picture_jpeg_coefficient(job, block, k) * (int32_t)step;
-        square[PICTURE_JPEG_ZIGZAG[k]] = picture_jpeg_clamp(value, -0x8000, 0x7fff);
+        square[PICTURE_JPEG_ZIGZAG[k]] = picture_jpeg_short(value * (int32_t)step);
     }
     for (size_t x = 0; x < 8; x++) {
+        int32_t *s = &square[x];
+        if ((s[8] | s[16] | s[24] | s[32] | s[40] | s[48] | s[56]) == 0) {
+            int32_t value = picture_jpeg_short(4 * s[0]);
+            for (size_t y = 0; y < 64; y += 8) {
+                s[y] = value;
+            }
+            continue;
+        }
         for (size_t y = 0; y < 8; y++) {
-            line[y] = square[8 * y + x];
+            line[y] = s[8 * y];
         }
         picture_jpeg_inverse(line, out);
         for (size_t y = 0; y < 8; y++) {
-            square[8 * y + x] = picture_jpeg_clamp((out[y] + (1 << 10)) >> 11, -0x8000, 0x7fff);
+            s[8 * y] = picture_jpeg_short((out[y] + (1 << 10)) >> 11);
         }
     }
     for (size_t y = 0; y < 8; y++) {
-        for (size_t x = 0; x < 8; x++) {
-            line[x] = square[8 * y + x];
+        const int32_t *s = &square[8 * y];
+        uint8_t *to = &job->bytes[block + 8 * y];
+        if ((s[1] | s[2] | s[3] | s[4] | s[5] | s[6] | s[7]) == 0) {
+            memset(to, (int)picture_jpeg_byte(((s[0] + 16) >> 5) + 128), 8);
+            continue;
         }
-        picture_jpeg_inverse(line, out);
+        picture_jpeg_inverse(s, out);
         for (size_t x = 0; x < 8; x++) {
-            int32_t value = ((out[x] + ((int32_t)1 << 17)) >> 18) + 128;
-            job->bytes[block + 8 * y + x] = (uint8_t)picture_jpeg_clamp(value, 0, 255);
+            to[x] = (uint8_t)picture_jpeg_byte(((out[x] + ((int32_t)1 << 17)) >> 18) + 128);
         }
     }
 }
@@ -88,75 +116,127 @@ static void picture_jpeg_transform_row(picture_job *job, const picture_jpeg_fram
     }
 }
 
-/* A sample, in the row number `row` of units or just above it. */
-static uint32_t picture_jpeg_sample(const picture_job *job, const picture_jpeg_component *c, size_t row,
-    size_t y, size_t x)
+/* A row of samples: where the next one is, and how much further than 8 bytes its blocks are apart. */
+typedef struct {
+    size_t at;
+    size_t gap;
+} picture_jpeg_line;
+
+/* The row number `y` of samples, in the row number `row` of units or just above it. */
+static picture_jpeg_line picture_jpeg_line_of(const picture_jpeg_component *c, size_t row, size_t y)
 {
     size_t top = 8 * c->v * row;
-    if (y < top) {
-        return job->bytes[c->above + x];
+    picture_jpeg_line line = {c->above, 0};
+    if (y >= top) {
+        line.at = c->at + PICTURE_JPEG_BLOCK * ((y - top) / 8 * c->slots) + y % 8 * 8;
+        line.gap = PICTURE_JPEG_BLOCK - 8;
     }
-    size_t block = c->at + PICTURE_JPEG_BLOCK * ((y - top) / 8 * c->slots + x / 8);
-    return job->bytes[block + y % 8 * 8 + x % 8];
+    return line;
 }
 
-/* The sample behind `at` or the one before it, but at an edge itself. */
-static size_t picture_jpeg_neighbour(size_t at, int behind, size_t size)
+/* The row's sample number `x`, which is the next one. */
+static uint32_t picture_jpeg_sample(const uint8_t *bytes, picture_jpeg_line *line, size_t x)
 {
-    if (behind) {
-        return at + 1 < size ? at + 1 : at;
-    }
-    return at > 0 ? at - 1 : 0;
+    uint32_t value = bytes[line->at];
+    line->at += x % 8 == 7 ? 1 + line->gap : 1;
+    return value;
 }
 
-/* The component's value of a pixel. Of two pixels that a sample stands for each has 3/4 of it and 1/4 of the
-   sample on its side, in either direction, rounded up and down in turns. Not so in very narrow components,
-   nor where a sample stands for more pixels. */
-static uint32_t picture_jpeg_value(const picture_job *job, const picture_jpeg_component *c, size_t row,
-    size_t y, size_t x)
+/* Sets `width` bytes from `to` on to the samples of a row, each `times` times. */
+static void picture_jpeg_repeat(const uint8_t *bytes, picture_jpeg_line line, size_t times, uint8_t *to, size_t width)
 {
+    size_t x = 0;
+    for (size_t h = 0; x < width; h++) {
+        uint8_t value = (uint8_t)picture_jpeg_sample(bytes, &line, h);
+        to[x] = value;
+        x++;
+        for (size_t n = 1; n < times && x < width; n++) {
+            to[x] = value;
+            x++;
+        }
+    }
+}
+
+/* 4 parts of a sample: 3 of it and 1 of that in the other row, or all of it where there are not `two` rows. */
+static uint32_t picture_jpeg_parts(const uint8_t *bytes, picture_jpeg_line *own, picture_jpeg_line *other, int two,
+    size_t x)
+{
+    uint32_t value = picture_jpeg_sample(bytes, own, x);
+    return two ? 3 * value + picture_jpeg_sample(bytes, other, x) : value;
+}
+
+/* Sets bytes from `to` on to the component's values of the row number `y` of pixels. Of two pixels that a sample
+   stands for each has 3/4 of it and 1/4 of the sample on its side, but at an edge of it itself; in either
+   direction, rounded up and down in turns. Not so in very narrow components, nor where a sample stands for more
+   pixels. */
+static void picture_jpeg_widen(const picture_job *job, const picture_jpeg_component *c, size_t row, size_t y,
+    uint8_t *to)
+{
+    const uint8_t *bytes = job->bytes;
+    size_t width = c->width;
     size_t v = y / c->down;
-    size_t h = x / c->across;
-    uint32_t own = picture_jpeg_sample(job, c, row, v, h);
-    int plain = c->across > 2 || c->down > 2 || (c->across == 2 && c->width <= 2);
+    picture_jpeg_line own = picture_jpeg_line_of(c, row, v);
+    int plain = c->across > 2 || c->down > 2 || (c->across == 2 && width <= 2);
     if (plain || (c->across == 1 && c->down == 1)) {
-        return own;
+        picture_jpeg_repeat(bytes, own, c->across, to, job->width);
+        return;
     }
-    uint32_t odd_y = y % 2;
-    uint32_t odd_x = x % 2;
-    size_t next_v = picture_jpeg_neighbour(v, odd_y == 1, c->height);
-    size_t next_h = picture_jpeg_neighbour(h, odd_x == 1, c->width);
-    if (c->down == 1) {
-        return (3 * own + picture_jpeg_sample(job, c, row, v, next_h) + 1 + odd_x) >> 2;
+    int two = c->down == 2;
+    size_t next = v > 0 ? v - 1 : 0;
+    if (y % 2 == 1) {
+        next = v + 1 < c->height ? v + 1 : v;
     }
-    uint32_t here = 3 * own + picture_jpeg_sample(job, c, row, next_v, h);
+    picture_jpeg_line other = two ? picture_jpeg_line_of(c, row, next) : own;
     if (c->across == 1) {
-        return (here + 1 + odd_y) >> 2;
+        uint32_t round = 1 + y % 2;
+        for (size_t h = 0; h < width; h++) {
+            to[h] = (uint8_t)((picture_jpeg_parts(bytes, &own, &other, two, h) + round) >> 2);
+        }
+        return;
     }
-    uint32_t beside = picture_jpeg_sample(job, c, row, v, next_h);
-    beside = 3 * beside + picture_jpeg_sample(job, c, row, next_v, next_h);
-    return (3 * here + beside + 8 - odd_x) >> 4;
+    uint32_t shift = two ? 4 : 2;
+    uint32_t even = two ? 8 : 1;
+    uint32_t odd = two ? 7 : 2;
+    uint32_t here = picture_jpeg_parts(bytes, &own, &other, two, 0);
+    uint32_t before = here;
+    for (size_t h = 1; h < width; h++) {
+        uint32_t behind = picture_jpeg_parts(bytes, &own, &other, two, h);
+        to[2 * h - 2] = (uint8_t)((3 * here + before + even) >> shift);
+        to[2 * h - 1] = (uint8_t)((3 * here + behind + odd) >> shift);
+        before = here;
+        here = behind;
+    }
+    to[2 * width - 2] = (uint8_t)((3 * here + before + even) >> shift);
+    if (job->width % 2 == 0) {
+        to[2 * width - 1] = (uint8_t)((4 * here + odd) >> shift);
+    }
 }
 
-/* Sets a pixel by the values of its components; the factors are those of JFIF, times 2^16. */
-static void picture_jpeg_set_pixel(picture_job *job, const picture_jpeg_frame *frame, size_t y, size_t x,
-    const uint32_t *of)
+/* Sets a row of pixels by the values of its components, which are in `line`, one component after the other. */
+static void picture_jpeg_set_line(picture_job *job, const picture_jpeg_frame *frame, size_t y, const uint8_t *line)
 {
-    if (frame->count == 1) {
-        picture_set(job, y, x, of[0], of[0], of[0]);
+    int mixed = frame->count == 3 && !frame->rgb;
+    size_t width = job->width;
+    size_t apart = frame->count == 3 ? width : 0;
+    const int32_t *mix = frame->mix;
+    if (frame->count == 1 && job->colours == PICTURE_GREY) {
+        memcpy(&job->pixels[y * width], line, width);
         return;
     }
-    if (frame->rgb) {
-        picture_set(job, y, x, of[0], of[1], of[2]);
-        return;
+    for (size_t x = 0; x < width; x++) {
+        uint32_t red = line[x];
+        uint32_t green = line[apart + x];
+        uint32_t blue = line[2 * apart + x];
+        if (mixed) {
+            int32_t luma = ((int32_t)red << 16) + 32768;
+            int32_t cb = (int32_t)green - 128;
+            int32_t cr = (int32_t)blue - 128;
+            red = picture_jpeg_byte((luma + mix[0] * cr) >> 16);
+            green = picture_jpeg_byte((luma + mix[1] * cb + mix[2] * cr) >> 16);
+            blue = picture_jpeg_byte((luma + mix[3] * cb) >> 16);
+        }
+        picture_set(job, y, x, red, green, blue);
     }
-    int32_t luma = (int32_t)of[0];
-    int32_t cb = (int32_t)of[1] - 128;
-    int32_t cr = (int32_t)of[2] - 128;
-    int32_t red = picture_jpeg_clamp(luma + ((91881 * cr + 32768) >> 16), 0, 255);
-    int32_t green = picture_jpeg_clamp(luma + ((-22554 * cb - 46802 * cr + 32768) >> 16), 0, 255);
-    int32_t blue = picture_jpeg_clamp(luma + ((116130 * cb + 32768) >> 16), 0, 255);
-    picture_set(job, y, x, (uint32_t)red, (uint32_t)green, (uint32_t)blue);
 }
 
 /* Sets the pixels that can be when the row number `row` of units is there: its last row of pixels may need
@@ -165,22 +245,21 @@ static void picture_jpeg_set_row(picture_job *job, const picture_jpeg_frame *fra
 {
     size_t from = row > 0 ? row * frame->rows - 1 : 0;
     size_t to = row + 1 == frame->units_down ? job->height : (row + 1) * frame->rows - 1;
-    uint32_t of[3];
+    uint8_t *line = job->bytes + frame->line;
     for (size_t y = from; y < to; y++) {
-        for (size_t x = 0; x < job->width; x++) {
-            for (size_t i = 0; i < frame->count; i++) {
-                of[i] = picture_jpeg_value(job, &frame->components[i], row, y, x);
-            }
-            picture_jpeg_set_pixel(job, frame, y, x, of);
+        for (size_t i = 0; i < frame->count; i++) {
+            picture_jpeg_widen(job, &frame->components[i], row, y, line + i * job->width);
         }
+        picture_jpeg_set_line(job, frame, y, line);
     }
     if (row + 1 == frame->units_down) {
         return;
     }
     for (size_t i = 0; i < frame->count; i++) {
         const picture_jpeg_component *c = &frame->components[i];
+        picture_jpeg_line last = picture_jpeg_line_of(c, row, 8 * c->v * (row + 1) - 1);
         for (size_t x = 0; x < c->width; x++) {
-            job->bytes[c->above + x] = (uint8_t)picture_jpeg_sample(job, c, row, 8 * c->v * (row + 1) - 1, x);
+            job->bytes[c->above + x] = (uint8_t)picture_jpeg_sample(job->bytes, &last, x);
         }
     }
 }

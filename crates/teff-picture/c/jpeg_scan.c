@@ -1,6 +1,6 @@
 /* JPEG's entropy coding: Huffman codes, and the coefficients that they stand for (ITU T.81, annexes F and G).
 
-   No table is built: codes are looked up in the lists that the file has of them (DHT), bit by bit. A
+   No table is built: codes are looked up in the lists that the file has of them (DHT), length by length. A
    coefficient has 16 bits and lies in `job->bytes`, those of a block in zigzag order. A sequential scan is
    read as one of a progressive picture that brings all coefficients with all of their bits. */
 
@@ -39,12 +39,17 @@ typedef struct {
     int progressive;
     /* The components are red, green and blue, not luma and chroma. */
     int rgb;
+    /* JFIF's parts of chroma in colours, times 2^16: of Cr in red, of Cb and of Cr in green, of Cb in blue. Not
+       constants, of which compilers make sums of shifts, slower than a product. */
+    int32_t mix[4];
     size_t count;
     picture_jpeg_component components[3];
     /* Rows of pixels in a unit. */
     size_t rows;
     size_t units_across;
     size_t units_down;
+    /* Where in `job->bytes` a row of pixels is put together: the values of each component. */
+    size_t line;
 } picture_jpeg_frame;
 
 /* A pass over some components, and how far it is read. */
@@ -64,10 +69,12 @@ typedef struct {
     /* Units between restarts, 0 without restarts; and those left to the next one. */
     uint32_t interval;
     uint32_t left;
-    /* The next byte, the one that bits are taken from, and how many of its bits are left. */
+    /* The next byte; those before it, of which the last `held` bits are still to come; and how many bits were
+       made up where there were no more bytes. */
     size_t at;
     uint32_t bits;
     uint32_t held;
+    uint32_t invented;
     /* The DC coefficient before this one, of each component. */
     int32_t previous[3];
     /* How many more blocks have nothing new (EOBRUN). */
@@ -88,32 +95,31 @@ static size_t picture_jpeg_marker(const picture_job *job, size_t at)
     return at;
 }
 
-/* The next bit. 0xff is followed by 0 in the data; anything else is a marker, and too early. */
-static uint32_t picture_jpeg_bit(picture_jpeg_scan *scan, const picture_job *job)
+/* Makes the bits held 25 at least. 0xff is followed by 0 in the data; anything else is a marker, where zeros are
+   held instead. */
+static void picture_jpeg_fill(picture_jpeg_scan *scan, const picture_job *job)
 {
-    if (scan->held == 0) {
-        scan->bits = picture_byte(job, scan->at);
-        if (scan->at >= job->size || (scan->bits == 0xff && picture_byte(job, scan->at + 1) != 0)) {
-            scan->damaged = 1;
+    while (scan->held < 25) {
+        uint32_t next = picture_byte(job, scan->at);
+        if (scan->at >= job->size || (next == 0xff && picture_byte(job, scan->at + 1) != 0)) {
+            next = 0;
+            scan->invented += 8;
+        } else {
+            scan->at += next == 0xff ? 2 : 1;
         }
-        if (scan->damaged) {
-            return 0;
-        }
-        scan->at += scan->bits == 0xff ? 2 : 1;
-        scan->held = 8;
+        scan->bits = scan->bits << 8 | next;
+        scan->held += 8;
     }
-    scan->held--;
-    return scan->bits >> scan->held & 1;
 }
 
-/* The next `count` bits as a number; at most 15. */
+/* The next `count` bits as a number; at most 16. */
 static uint32_t picture_jpeg_bits(picture_jpeg_scan *scan, const picture_job *job, uint32_t count)
 {
-    uint32_t value = 0;
-    for (uint32_t i = 0; i < count; i++) {
-        value = value << 1 | picture_jpeg_bit(scan, job);
+    if (scan->held < count) {
+        picture_jpeg_fill(scan, job);
     }
-    return value;
+    scan->held -= count;
+    return scan->bits >> scan->held & (((uint32_t)1 << count) - 1);
 }
 
 /* A number of `size` bits, of which the half that begins with 0 is negative (F.2.2.1). */
@@ -130,14 +136,15 @@ static int32_t picture_jpeg_number(picture_jpeg_scan *scan, const picture_job *j
    they stand for in the order of the codes; codes of a length are consecutive numbers (C.2). */
 static uint32_t picture_jpeg_symbol(picture_jpeg_scan *scan, const picture_job *job, size_t table)
 {
-    uint32_t code = 0;
+    uint32_t ahead = picture_jpeg_bits(scan, job, 16);
     uint32_t first = 0;
     size_t at = table + 16;
-    for (size_t length = 0; length < 16; length++) {
-        uint32_t count = picture_byte(job, table + length);
-        code = code << 1 | picture_jpeg_bit(scan, job);
-        if (code < first + count) {
-            return picture_byte(job, at + (code - first));
+    for (uint32_t left = 16; left-- > 0;) {
+        uint32_t count = job->file[table + 15 - left];
+        uint32_t code = (ahead >> left) - first;
+        if (code < count) {
+            scan->held += left;
+            return job->file[at + code];
         }
         at += count;
         first = (first + count) << 1;
@@ -163,7 +170,7 @@ static void picture_jpeg_set_coefficient(picture_job *job, size_t block, size_t 
 static void picture_jpeg_dc(picture_jpeg_scan *scan, picture_job *job, size_t i, size_t block)
 {
     if (scan->high > 0) {
-        int32_t more = (int32_t)(picture_jpeg_bit(scan, job) << scan->low);
+        int32_t more = (int32_t)(picture_jpeg_bits(scan, job, 1) << scan->low);
         picture_jpeg_set_coefficient(job, block, 0, picture_jpeg_coefficient(job, block, 0) | more);
         return;
     }
@@ -218,7 +225,7 @@ static size_t picture_jpeg_refine(picture_jpeg_scan *scan, picture_job *job, siz
         }
         if (value == 0) {
             zeros--;
-        } else if (picture_jpeg_bit(scan, job) == 1) {
+        } else if (picture_jpeg_bits(scan, job, 1) == 1) {
             int32_t step = (int32_t)1 << scan->low;
             picture_jpeg_set_coefficient(job, block, k, value > 0 ? value + step : value - step);
         }
@@ -239,7 +246,7 @@ static void picture_jpeg_ac_again(picture_jpeg_scan *scan, picture_job *job, siz
             scan->run = ((uint32_t)1 << zeros) + picture_jpeg_bits(scan, job, zeros);
             break;
         }
-        int32_t sign = size == 0 ? 0 : 2 * (int32_t)picture_jpeg_bit(scan, job) - 1;
+        int32_t sign = size == 0 ? 0 : 2 * (int32_t)picture_jpeg_bits(scan, job, 1) - 1;
         k = picture_jpeg_refine(scan, job, block, k, zeros);
         if (sign != 0 && k > scan->last) {
             scan->damaged = 1;
@@ -279,11 +286,12 @@ static void picture_jpeg_unit(picture_jpeg_scan *scan, const picture_job *job)
     }
     if (scan->left == 0) {
         size_t at = picture_jpeg_marker(job, scan->at);
-        if ((picture_byte(job, at + 1) & 0xf8) != 0xd0) {
+        if ((picture_byte(job, at + 1) & 0xf8) != 0xd0 || scan->invented > scan->held) {
             scan->damaged = 1;
         }
         scan->at = at + 2;
         scan->held = 0;
+        scan->invented = 0;
         scan->run = 0;
         memset(scan->previous, 0, sizeof scan->previous);
         scan->left = scan->interval;
@@ -326,5 +334,5 @@ static int picture_jpeg_read_row(picture_jpeg_scan *scan, picture_job *job, cons
             }
         }
     }
-    return !scan->damaged;
+    return !scan->damaged && scan->invented <= scan->held;
 }

@@ -75,20 +75,14 @@ impl Job<'_> {
     /// Sets a pixel; `y` is below the height and `x` below the width.
     pub(super) fn set(&mut self, y: usize, x: usize, red: u32, green: u32, blue: u32) {
         let at = y * self.width + x;
-        match self.colours {
-            Colours::Rgb => {
-                self.pixels[3 * at] = red as u8;
-                self.pixels[3 * at + 1] = green as u8;
-                self.pixels[3 * at + 2] = blue as u8;
-            }
-            Colours::Bgr => {
-                self.pixels[3 * at] = blue as u8;
-                self.pixels[3 * at + 1] = green as u8;
-                self.pixels[3 * at + 2] = red as u8;
-            }
-            Colours::Grey => {
-                self.pixels[at] = ((19595 * red + 38470 * green + 7471 * blue + 32768) >> 16) as u8;
-            }
+        if self.colours == Colours::Grey {
+            self.pixels[at] = ((19595 * red + 38470 * green + 7471 * blue + 32768) >> 16) as u8;
+            return;
         }
+        let to = &mut self.pixels[3 * at..3 * at + 3];
+        let turned = self.colours == Colours::Bgr;
+        to[0] = if turned { blue } else { red } as u8;
+        to[1] = green as u8;
+        to[2] = if turned { red } else { blue } as u8;
     }
 }

@@ -36,6 +36,7 @@ const NO_SCAN: Scan = Scan {
     at: 0,
     bits: 0,
     held: 0,
+    invented: 0,
     previous: [0; 3],
     run: 0,
     damaged: false,
@@ -59,10 +60,10 @@ struct Head {
     transform: u32,
 }
 
-/// Bytes of scratch memory: a row of units and a row of samples. A unit has at most 12 blocks for each 16
-/// columns.
+/// Bytes of scratch memory: a row of units, a row of samples, and a row of pixels. A unit has at most 12 blocks
+/// for each 16 columns.
 pub(super) const fn bytes(_height: usize, width: usize) -> usize {
-    12 * BLOCK * width.div_ceil(16) + 3 * width
+    12 * BLOCK * width.div_ceil(16) + 6 * width
 }
 
 /// Where the component's samples go, and how much larger it is made; `across` and `down` are the largest
@@ -119,7 +120,8 @@ fn read_frame(job: &Job, head: &mut Head, begin: usize, end: usize) -> Option<()
     head.frame.rows = 8 * down;
     head.frame.units_across = job.width.div_ceil(8 * across);
     head.frame.units_down = job.height.div_ceil(8 * down);
-    if at <= bytes(job.height, job.width) { Some(()) } else { None }
+    head.frame.line = at;
+    if at + 3 * job.width <= bytes(job.height, job.width) { Some(()) } else { None }
 }
 
 /// Quantization tables (B.2.4.1).
@@ -295,6 +297,7 @@ fn read_head(job: &Job, head: &mut Head) -> Option<()> {
     let named = c[0].id == 'R' as u32 && c[1].id == 'G' as u32 && c[2].id == 'B' as u32;
     let rgb = if head.adobe { head.transform == 0 } else { named };
     head.frame.rgb = rgb && !head.jfif;
+    head.frame.mix = [91881, -22554, -46802, 116130];
     Some(())
 }
 

@@ -1,7 +1,7 @@
 //! JPEG's entropy coding: Huffman codes, and the coefficients that they stand for (ITU T.81, annexes F and
 //! G).
 //!
-//! No table is built: codes are looked up in the lists that the file has of them (DHT), bit by bit. A
+//! No table is built: codes are looked up in the lists that the file has of them (DHT), length by length. A
 //! coefficient has 16 bits and lies in `job.bytes`, those of a block in zigzag order. A sequential scan is
 //! read as one of a progressive picture that brings all coefficients with all of their bits.
 
@@ -44,12 +44,17 @@ pub(super) struct Frame {
     pub(super) progressive: bool,
     /// The components are red, green and blue, not luma and chroma.
     pub(super) rgb: bool,
+    /// JFIF's parts of chroma in colours, times 2^16: of Cr in red, of Cb and of Cr in green, of Cb in blue. Not
+    /// constants, of which compilers make sums of shifts, slower than a product.
+    pub(super) mix: [i32; 4],
     pub(super) count: usize,
     pub(super) components: [Component; 3],
     /// Rows of pixels in a unit.
     pub(super) rows: usize,
     pub(super) units_across: usize,
     pub(super) units_down: usize,
+    /// Where in `job.bytes` a row of pixels is put together: the values of each component.
+    pub(super) line: usize,
 }
 
 /// A pass over some components, and how far it is read.
@@ -70,10 +75,12 @@ pub(super) struct Scan {
     /// Units between restarts, 0 without restarts; and those left to the next one.
     pub(super) interval: u32,
     pub(super) left: u32,
-    /// The next byte, the one that bits are taken from, and how many of its bits are left.
+    /// The next byte; those before it, of which the last `held` bits are still to come; and how many bits were
+    /// made up where there were no more bytes.
     pub(super) at: usize,
     pub(super) bits: u32,
     pub(super) held: u32,
+    pub(super) invented: u32,
     /// The DC coefficient before this one, of each component.
     pub(super) previous: [i32; 3],
     /// How many more blocks have nothing new (EOBRUN).
@@ -94,30 +101,29 @@ pub(super) fn marker(job: &Job, at: usize) -> usize {
     at
 }
 
-/// The next bit. 0xff is followed by 0 in the data; anything else is a marker, and too early.
-fn bit(scan: &mut Scan, job: &Job) -> u32 {
-    if scan.held == 0 {
-        scan.bits = job.byte(scan.at);
-        if scan.at >= job.file.len() || (scan.bits == 0xff && job.byte(scan.at + 1) != 0) {
-            scan.damaged = true;
+/// Makes the bits held 25 at least. 0xff is followed by 0 in the data; anything else is a marker, where zeros
+/// are held instead.
+fn fill(scan: &mut Scan, job: &Job) {
+    while scan.held < 25 {
+        let mut next = job.byte(scan.at);
+        if scan.at >= job.file.len() || (next == 0xff && job.byte(scan.at + 1) != 0) {
+            next = 0;
+            scan.invented += 8;
+        } else {
+            scan.at += if next == 0xff { 2 } else { 1 };
         }
-        if scan.damaged {
-            return 0;
-        }
-        scan.at += if scan.bits == 0xff { 2 } else { 1 };
-        scan.held = 8;
+        scan.bits = scan.bits << 8 | next;
+        scan.held += 8;
     }
-    scan.held -= 1;
-    scan.bits >> scan.held & 1
 }
 
-/// The next `count` bits as a number; at most 15.
+/// The next `count` bits as a number; at most 16.
 fn bits(scan: &mut Scan, job: &Job, count: u32) -> u32 {
-    let mut value = 0;
-    for _ in 0..count {
-        value = value << 1 | bit(scan, job);
+    if scan.held < count {
+        fill(scan, job);
     }
-    value
+    scan.held -= count;
+    scan.bits >> scan.held & ((1 << count) - 1)
 }
 
 /// A number of `size` bits, of which the half that begins with 0 is negative (F.2.2.1).
@@ -129,14 +135,15 @@ fn number(scan: &mut Scan, job: &Job, size: u32) -> i32 {
 /// What the next Huffman code stands for. At `table` is how many codes there are of each length, then what
 /// they stand for in the order of the codes; codes of a length are consecutive numbers (C.2).
 fn symbol(scan: &mut Scan, job: &Job, table: usize) -> u32 {
-    let mut code = 0;
+    let ahead = bits(scan, job, 16);
     let mut first = 0;
     let mut at = table + 16;
-    for length in 0..16 {
-        let count = job.byte(table + length);
-        code = code << 1 | bit(scan, job);
-        if code < first + count {
-            return job.byte(at + (code - first) as usize);
+    for left in (0..16).rev() {
+        let count = job.file[table + 15 - left] as u32;
+        let code = (ahead >> left) - first;
+        if code < count {
+            scan.held += left as u32;
+            return job.file[at + code as usize] as u32;
         }
         at += count as usize;
         first = (first + count) << 1;
@@ -159,7 +166,7 @@ fn set_coefficient(job: &mut Job, block: usize, k: usize, value: i32) {
 /// The DC coefficient, told by its difference from the one before, or one more bit of it (G.1.2.1).
 fn dc(scan: &mut Scan, job: &mut Job, i: usize, block: usize) {
     if scan.high > 0 {
-        let more = (bit(scan, job) << scan.low) as i32;
+        let more = (bits(scan, job, 1) << scan.low) as i32;
         set_coefficient(job, block, 0, coefficient(job, block, 0) | more);
         return;
     }
@@ -212,7 +219,7 @@ fn refine(scan: &mut Scan, job: &mut Job, block: usize, k: usize, zeros: u32) ->
         }
         if value == 0 {
             zeros -= 1;
-        } else if bit(scan, job) == 1 {
+        } else if bits(scan, job, 1) == 1 {
             let step = 1 << scan.low;
             set_coefficient(job, block, k, if value > 0 { value + step } else { value - step });
         }
@@ -231,7 +238,7 @@ fn ac_again(scan: &mut Scan, job: &mut Job, table: usize, block: usize) {
             scan.run = (1 << zeros) + bits(scan, job, zeros);
             break;
         }
-        let sign = if size == 0 { 0 } else { 2 * bit(scan, job) as i32 - 1 };
+        let sign = if size == 0 { 0 } else { 2 * bits(scan, job, 1) as i32 - 1 };
         k = refine(scan, job, block, k, zeros);
         if sign != 0 && k > scan.last {
             scan.damaged = true;
@@ -269,11 +276,12 @@ fn unit(scan: &mut Scan, job: &Job) {
     }
     if scan.left == 0 {
         let at = marker(job, scan.at);
-        if job.byte(at + 1) & 0xf8 != 0xd0 {
+        if job.byte(at + 1) & 0xf8 != 0xd0 || scan.invented > scan.held {
             scan.damaged = true;
         }
         scan.at = at + 2;
         scan.held = 0;
+        scan.invented = 0;
         scan.run = 0;
         scan.previous = [0; 3];
         scan.left = scan.interval;
@@ -310,5 +318,5 @@ pub(super) fn read_row(scan: &mut Scan, job: &mut Job, frame: &Frame, row: usize
             }
         }
     }
-    if scan.damaged { None } else { Some(()) }
+    if scan.damaged || scan.invented > scan.held { None } else { Some(()) }
 }
