@@ -28,7 +28,7 @@ pub fn left_in_floats(graph: &Graph) -> Result<Vec<(String, &'static str)>, teff
                 ) {
                     (false, _) => "its input is not quantised",
                     (_, false) => "its weights are not quantised",
-                    _ => "its sums may exceed 32 bits, or scales differ along what is summed",
+                    (true, true) => "its sums may exceed 32 bits, or scales differ along what is summed",
                 }
             }
             Op::ConvTranspose { .. } => "transposed convolutions are not computed in integers",

@@ -27,7 +27,28 @@ pub fn work(op: &Op, operands: &[Type], result: &Type) -> usize {
             let one = body.ids().map(|id| work(&body[id].op, &body.operand_types(id), &body[id].ty));
             scan.length.saturating_mul(one.fold(1, usize::saturating_add))
         }
-        _ => 0,
+        Op::Input { .. }
+        | Op::Constant(_)
+        | Op::Param(_)
+        | Op::Iota { .. }
+        | Op::Random { .. }
+        | Op::Unary(_)
+        | Op::Binary(_)
+        | Op::Select
+        | Op::Cast(_)
+        | Op::Reshape(_)
+        | Op::Permute(_)
+        | Op::Broadcast(_)
+        | Op::Slice(_)
+        | Op::Pad(_)
+        | Op::Concat { .. }
+        | Op::Reduce { .. }
+        | Op::ArgReduce { .. }
+        | Op::Gather { .. }
+        | Op::Scatter { .. }
+        | Op::Quantize { .. }
+        | Op::Dequantize
+        | Op::Project(_) => 0,
     };
     moved.saturating_add(products)
 }
