@@ -184,7 +184,7 @@ fn widen(bytes: &[u8], c: &Component, row: usize, y: usize, to: &mut [u8]) {
         here = behind;
     }
     to[2 * width - 2] = ((3 * here + before + even) >> shift) as u8;
-    if to.len() % 2 == 0 {
+    if to.len().is_multiple_of(2) {
         to[2 * width - 1] = ((4 * here + odd) >> shift) as u8;
     }
 }
