@@ -7,7 +7,7 @@ mod message;
 mod structure;
 mod suite;
 
-use message::{Message, model, node};
+use message::{Message, ints_attribute, model, node};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
@@ -154,4 +154,16 @@ fn an_empty_tensor_with_endless_other_axes_is_refused() {
     let bytes = model(&[1, 2], &[gather], &[(5, x), (5, i)]);
     let error = read(&bytes, &ReadOptions::default()).unwrap_err().to_string();
     assert!(error.contains("too large for memory"), "{error}");
+}
+
+/// Found by fuzzing: bytes could be as many as memory has addresses, and then were too many when cast to integers of 64 bits.
+#[test]
+fn bytes_that_fit_into_memory_as_bytes_alone_are_refused() {
+    let size = Message::default().message(1, Message::default().int(1, i64::MAX));
+    let tensor = Message::default().message(1, Message::default().int(1, 3).message(2, size));
+    let bytes_of_memory = Message::default().text(1, "c").message(2, tensor);
+    let count = node("TfIdfVectorizer", "", &["c"], &["y"]).message(5, ints_attribute("pool_int64s", &[1]));
+    let error = read(&model(&[1, 2], &[count], &[(11, bytes_of_memory)]), &ReadOptions::default());
+    let error = error.unwrap_err().to_string();
+    assert!(error.contains("does not fit into memory"), "{error}");
 }

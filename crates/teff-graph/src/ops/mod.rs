@@ -85,8 +85,9 @@ fn fits_memory(ty: &Type) -> std::result::Result<(), String> {
     if ty.rank() > MOST_AXES {
         return Err(format!("a result of {} axes; {MOST_AXES} are the most", ty.rank()));
     }
-    // An empty axis counts as one, or beside it the others could be so long that strides overflow.
-    let bytes = ty.shape.iter().try_fold(ty.dtype.size(), |n, &d| n.checked_mul(d.max(1)));
+    // An empty axis counts as one, or beside it the others could be so long that strides overflow. An element counts
+    // as the widest type, so that a tensor that fits can be cast.
+    let bytes = ty.shape.iter().try_fold(8usize, |n, &d| n.checked_mul(d.max(1)));
     match bytes {
         Some(b) if b <= isize::MAX as usize => Ok(()),
         _ => Err(format!("a result of shape {:?} does not fit into memory", ty.shape)),
