@@ -382,6 +382,13 @@ pub(crate) mod call_once_options {
     pub(crate) const INIT_SUBGRAPH_INDEX: Scalar<i32> = Scalar::new(0, 0);
 }
 
+pub(crate) mod while_options {
+    use super::*;
+    pub(crate) const UNION: u8 = 93;
+    pub(crate) const COND_SUBGRAPH_INDEX: Scalar<i32> = Scalar::new(0, 0);
+    pub(crate) const BODY_SUBGRAPH_INDEX: Scalar<i32> = Scalar::new(1, 0);
+}
+
 pub(crate) mod batch_mat_mul_options {
     use super::*;
     pub(crate) const UNION: u8 = 101;

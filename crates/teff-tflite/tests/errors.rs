@@ -97,6 +97,33 @@ fn given_shapes_must_fit() {
     assert_eq!(notes, [format!("input {name:?}: the batch axis of [?, 1] is pinned to 1")]);
 }
 
+#[test]
+fn loops_over_a_count_that_is_not_known_are_refused() {
+    let bytes = std::fs::read(common::data("loop_data_dependent.tflite")).unwrap();
+    assert_eq!(unsupported(&bytes).unwrap(), []);
+    assert_eq!(
+        error(&bytes),
+        "operator 0 (WHILE version 1, giving \"Identity\"): the loop ends by a condition that depends on the values of the model's inputs; \
+         convert with loops over a fixed count: give the converter a fixed batch size and sequence length"
+    );
+}
+
+/// What a loop runs is looked at as well: here its condition `GREATER` (61) is made `SEGMENT_SUM` (125).
+#[test]
+fn operators_inside_loops_are_named() {
+    let mut bytes = model("loops_nested.tflite");
+    // The number stands in the old field, of one byte, and in the new one.
+    let at = (0..bytes.len() - 4).rev().find(|&i| bytes[i..].starts_with(&[61, 0, 0, 0])).unwrap();
+    bytes[at] = 125;
+    let old = bytes.iter().position(|&b| b == 61).unwrap();
+    bytes[old] = 125;
+    let list = unsupported(&bytes).unwrap();
+    let said: Vec<String> = list.iter().map(Error::to_string).collect();
+    assert_eq!(said.len(), 1, "{said:?}");
+    assert!(said[0].contains("SEGMENT_SUM"), "{said:?}");
+    assert!(error(&bytes).contains("in sub-graph"), "{}", error(&bytes));
+}
+
 /// Models with one fault each, which `bench/models/tflite/faults.py` writes, and what is said of them.
 const FAULTS: &[(&str, &str)] = &[
     (

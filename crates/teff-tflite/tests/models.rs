@@ -97,6 +97,27 @@ fn states_begin_as_the_runtimes_begin_them() {
     assert_eq!(first("keyword_scrambled_float.tflite"), Num::Int(0));
 }
 
+/// A recurrent layer is one scan, whose trips are counted by constants, and nothing outside repeats what it does.
+#[test]
+fn loops_are_scans() {
+    for (name, scans, notes) in [
+        ("keras_lstm", 2, 0),
+        ("keras_gru", 1, 0),
+        ("keras_rnn_masked", 1, 0),
+        ("keras_convlstm", 1, 0),
+        // The loops inside, of 0, 2 and 4 trips, begin where the one outside says.
+        ("loops_nested", 2, 1),
+        ("loop_written_out", 0, 1),
+    ] {
+        let bytes = std::fs::read(data("models").join(name).with_extension("tflite")).unwrap();
+        let model = read(&bytes, &ReadOptions::default()).unwrap();
+        let graph = &model.graph;
+        let of = graph.ids().filter(|&id| matches!(graph[id].op, teff_graph::Op::Scan(_)));
+        let written_out = model.notes.iter().filter(|n| n.contains("is written out")).count();
+        assert_eq!((of.count(), written_out), (scans, notes), "{name}: {:?}", model.notes);
+    }
+}
+
 /// Between the ends of a chain of convolutions nothing is permuted but the weights.
 #[test]
 fn convolutions_need_no_permutations_between_them() {

@@ -4,10 +4,12 @@ mod constants;
 mod fixed;
 mod held;
 mod interface;
+mod loops;
 mod node;
 mod operators;
 mod quantization;
 mod states;
+mod subgraph;
 mod variables;
 mod walk;
 
@@ -92,20 +94,21 @@ pub fn read(bytes: &[u8], options: &ReadOptions) -> Result<Model> {
     })
 }
 
-/// Every operator of the model in `bytes` that no lowering exists for, each once, with its first use. Options and shapes are not
-/// looked at: a model without such operators may still fail to read.
+/// Every operator of the model in `bytes` that no lowering exists for, each once, with its first use, those of loops after those of
+/// the model. Options and shapes are not looked at: a model without such operators may still fail to read.
 ///
 /// # Errors
 /// When the bytes are no model.
 pub fn unsupported(bytes: &[u8]) -> Result<Vec<Error>> {
-    let file = ModelFile::decode(bytes)?;
     let mut seen = HashSet::new();
     let mut missing = Vec::new();
-    for i in 0..file.operators.len() {
-        let at = walk::operator_at(&file, i);
-        let first = seen.insert(at.operator.clone());
-        if first && file.operators[i].name.and_then(operators::find).is_none() {
-            missing.push(walk::no_operator(at));
+    for file in subgraphs(bytes)? {
+        for i in 0..file.operators.len() {
+            let at = walk::operator_at(&file, i);
+            let first = seen.insert(at.operator.clone());
+            if first && file.operators[i].name.and_then(operators::find).is_none() {
+                missing.push(walk::no_operator(at));
+            }
         }
     }
     Ok(missing)
@@ -116,10 +119,22 @@ pub fn unsupported(bytes: &[u8]) -> Result<Vec<Error>> {
 /// # Errors
 /// When the bytes are no model.
 pub fn operators(bytes: &[u8]) -> Result<Vec<String>> {
-    let file = ModelFile::decode(bytes)?;
-    let mut names: Vec<String> =
-        (0..file.operators.len()).map(|i| walk::operator_at(&file, i).operator).collect();
-    names.sort_unstable();
-    names.dedup();
+    let mut names = Vec::new();
+    for file in subgraphs(bytes)? {
+        names.extend((0..file.operators.len()).map(|i| walk::operator_at(&file, i).operator));
+        names.sort_unstable();
+        names.dedup();
+    }
     Ok(names)
 }
+
+/// The model and the sub-graphs that it runs. Of very many the rest is left out.
+fn subgraphs(bytes: &[u8]) -> Result<Vec<ModelFile<'_>>> {
+    let model = ModelFile::decode(bytes)?;
+    let others = (1..model.subgraphs.min(MOST_SUBGRAPHS)).map(|index| ModelFile::subgraph(bytes, index));
+    let others: Vec<_> = others.collect::<Result<_>>()?;
+    Ok(std::iter::once(model).chain(others).collect())
+}
+
+/// Sub-graphs that are listed; they may share their operators, so that there are more of them than the file has bytes.
+const MOST_SUBGRAPHS: usize = 64;

@@ -55,7 +55,16 @@ fn name_of<'m>(info: &OperatorInfo<'m>) -> Lowered<&'m str> {
     }
 }
 
+/// What is kept from run to run cannot change from trip to trip of a loop.
+fn outside_loops(reader: &Reader) -> Lowered<()> {
+    if reader.depth == 0 {
+        return Ok(());
+    }
+    unsupported("a variable inside a loop", "convert with frozen variables, for example by from_keras_model")
+}
+
 fn handle(reader: &mut Reader, i: usize) -> Lowered<()> {
+    outside_loops(reader)?;
     let info = &reader.file.operators[i];
     reader.variables.handles.insert(tensor(info.outputs, 0, "output")?, name_of(info)?);
     Ok(())
@@ -112,6 +121,7 @@ fn assign(reader: &mut Reader, i: usize) -> Lowered<()> {
 
 /// Runs the sub-graph that gives variables their initial values: handles and assignments of constants.
 fn call_once(reader: &mut Reader, i: usize) -> Lowered<()> {
+    outside_loops(reader)?;
     let info = &reader.file.operators[i];
     let index = match info.options {
         Some(table) if info.options_kind == call_once_options::UNION => table

@@ -24,10 +24,12 @@ pub(crate) struct Reader<'f, 'm> {
     /// By position of the tensor in the file.
     values: Vec<Option<Held>>,
     pub(super) constants: Constants,
-    folding: Folding,
+    pub(super) folding: Folding,
     pub(super) states: States,
     pub(super) memories: Vec<Memory>,
     pub(super) variables: Variables<'m>,
+    /// So many loops are around what is read.
+    pub(super) depth: usize,
     operands: usize,
 }
 
@@ -42,8 +44,33 @@ impl<'f, 'm> Reader<'f, 'm> {
             states,
             memories: Vec::new(),
             variables: Variables::default(),
+            depth: 0,
             operands: 0,
         }
+    }
+
+    /// A reader of a sub-graph that goes on with what this one has left, which [`Reader::leave`] gives back.
+    pub(super) fn enter<'s>(&mut self, file: &'s ModelFile<'m>, values: Vec<Option<Held>>) -> Reader<'s, 'm> {
+        Reader {
+            file,
+            notes: std::mem::take(&mut self.notes),
+            values,
+            constants: std::mem::replace(&mut self.constants, Constants::new(0)),
+            folding: std::mem::replace(&mut self.folding, Folding::new()),
+            states: self.states,
+            memories: Vec::new(),
+            variables: Variables::default(),
+            depth: self.depth + 1,
+            operands: self.operands,
+        }
+    }
+
+    /// Takes back what [`Reader::enter`] gave away.
+    pub(super) fn leave(&mut self, inner: Reader<'_, 'm>) {
+        self.notes = inner.notes;
+        self.constants = inner.constants;
+        self.folding = inner.folding;
+        self.operands = inner.operands;
     }
 
     pub(crate) fn note(&mut self, note: String) {
@@ -64,7 +91,7 @@ impl<'f, 'm> Reader<'f, 'm> {
         let file = self.file;
         let loaded = match self.constants.load(file, index)? {
             Some(t) => Some(t),
-            None if file.tensors[index].is_variable => Some(self.variable_tensor(index)?),
+            None if file.tensors[index].is_variable && self.depth == 0 => Some(self.variable_tensor(index)?),
             None => None,
         };
         self.values[index] = loaded.map(Held::plain);
@@ -86,15 +113,22 @@ impl<'f, 'm> Reader<'f, 'm> {
         (0..count).try_for_each(|i| self.operator(i))
     }
 
-    fn operator(&mut self, i: usize) -> Result<()> {
-        let file = self.file;
-        let info = &file.operators[i];
-        let at = operator_at(file, i);
-        self.operands += 1 + info.inputs.len() + info.outputs.len();
+    /// Counts inputs and outputs of operators. Those of a loop count as often as they are lowered.
+    pub(super) fn count_operands(&mut self, number: usize) -> Result<()> {
+        self.operands = self.operands.saturating_add(number);
         if self.operands > MOST_OPERANDS {
             let reason = format!("its operators have more than {MOST_OPERANDS} inputs and outputs together");
             return Err(Error::InvalidModel { reason });
         }
+        Ok(())
+    }
+
+    /// Lowers operator `i`.
+    pub(super) fn operator(&mut self, i: usize) -> Result<()> {
+        let file = self.file;
+        let info = &file.operators[i];
+        let at = operator_at(file, i);
+        self.count_operands(1 + info.inputs.len() + info.outputs.len())?;
         let lower = info.name.and_then(operators::find).ok_or_else(|| no_operator(at.clone()))?;
         if let Lower::Walk(f) = lower {
             return f(self, i).map_err(|fault| fault.at(&at));

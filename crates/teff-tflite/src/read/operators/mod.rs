@@ -17,6 +17,7 @@ mod source;
 mod svdf;
 
 use super::held::Held;
+use super::loops;
 use super::node::{Lowered, Node, unsupported};
 use super::variables;
 use super::walk::Reader;
@@ -43,6 +44,7 @@ const FAMILIES: &[Table] = &[
     convolution::TABLE,
     dense::TABLE,
     indexing::TABLE,
+    loops::TABLE,
     lstm::TABLE,
     movement::TABLE,
     padding::TABLE,

@@ -1,0 +1,164 @@
+//! Sub-graphs: lowered as often as they are run, each time only what is wanted of them.
+
+use super::held::Held;
+use super::node::{Fault, Lowered, unsupported};
+use super::walk::Reader;
+use crate::error::{Error, Result};
+use crate::model::ModelFile;
+use std::collections::HashSet;
+
+/// A sub-graph has no more inputs than this.
+const MOST_INPUTS: usize = 128;
+/// Sub-graphs stand inside each other no deeper than this.
+const MOST_DEPTH: usize = 4;
+
+/// A sub-graph of the file being read.
+pub(super) struct Subgraph<'m> {
+    index: usize,
+    pub(super) file: ModelFile<'m>,
+    /// Its constants, by tensor: loaded once, so that every run of it shares them.
+    constants: Vec<Option<Held>>,
+    /// By tensor: the inputs of the sub-graph it depends on, a bit each.
+    depends: Vec<u128>,
+}
+
+/// What to lower for some tensors of a sub-graph.
+pub(super) struct Part {
+    operators: Vec<usize>,
+    wanted: Vec<usize>,
+}
+
+/// Tensors of a list that are there.
+fn tensors(list: crate::flatbuffer::Vector<i32>) -> impl Iterator<Item = usize> {
+    list.iter().filter_map(|t| usize::try_from(t).ok())
+}
+
+impl<'m> Subgraph<'m> {
+    /// Sub-graph `index`, which takes `inputs` inputs and gives `outputs` outputs.
+    pub(super) fn new(
+        reader: &mut Reader<'_, 'm>,
+        index: i32,
+        inputs: usize,
+        outputs: usize,
+    ) -> Lowered<Self> {
+        let found = usize::try_from(index).ok().filter(|&i| i > 0 && i < reader.file.subgraphs);
+        let Some(index) = found else {
+            return Err(Fault::Invalid(format!("it runs sub-graph {index}")));
+        };
+        if reader.depth >= MOST_DEPTH {
+            return unsupported(
+                format!("loops inside each other deeper than {MOST_DEPTH}"),
+                "convert with fewer loops inside each other",
+            );
+        }
+        let file =
+            ModelFile::subgraph(reader.file.bytes, index).map_err(|e| Fault::Invalid(e.to_string()))?;
+        if (file.inputs.len(), file.outputs.len()) != (inputs, outputs) || inputs > MOST_INPUTS {
+            return Err(Fault::Invalid(format!(
+                "sub-graph {index} has {} inputs and {} outputs, where {inputs} (up to {MOST_INPUTS}) and {outputs} are needed",
+                file.inputs.len(),
+                file.outputs.len()
+            )));
+        }
+        if file.inputs.iter().collect::<HashSet<_>>().len() != inputs {
+            return Err(Fault::Invalid(format!("sub-graph {index} lists an input twice")));
+        }
+        // Operators may share their lists in the file, so that going through them takes longer than the file is.
+        let size: usize = file.operators.iter().map(|o| 1 + o.inputs.len() + o.outputs.len()).sum();
+        reader.count_operands(file.tensors.len() + size).map_err(|e| Fault::Invalid(e.to_string()))?;
+        let mut sub = Subgraph { index, constants: Vec::new(), depends: depends(&file), file };
+        sub.constants = sub.load(reader).map_err(|e| sub.fault(e))?;
+        Ok(sub)
+    }
+
+    fn load(&self, reader: &mut Reader) -> Result<Vec<Option<Held>>> {
+        let file = &self.file;
+        let used = file.operators.iter().flat_map(|o| tensors(o.inputs)).chain(file.outputs.iter().copied());
+        let mut constants = vec![None; file.tensors.len()];
+        for t in used.collect::<HashSet<_>>() {
+            if t < constants.len() && !file.inputs.contains(&t) {
+                constants[t] = reader.constants.load(file, t)?.map(Held::plain);
+            }
+        }
+        Ok(constants)
+    }
+
+    /// An error inside, as one of the operator that runs this.
+    fn fault(&self, error: Error) -> Fault {
+        let within = |what: String| format!("in sub-graph {}, {what}", self.index);
+        match error {
+            Error::Unsupported { at, what, remedy } => {
+                Fault::Unsupported(within(format!("{at}: {what}")), remedy)
+            }
+            other => Fault::Invalid(within(other.to_string())),
+        }
+    }
+
+    /// The inputs of the sub-graph that tensor `t` depends on, a bit each.
+    pub(super) fn depends(&self, t: usize) -> u128 {
+        self.depends[t]
+    }
+
+    /// What to lower for `wanted`.
+    pub(super) fn part(&self, wanted: Vec<usize>) -> Part {
+        let mut needed: HashSet<usize> = wanted.iter().copied().collect();
+        let mut operators = Vec::new();
+        for (i, info) in self.file.operators.iter().enumerate().rev() {
+            if tensors(info.outputs).any(|t| needed.contains(&t)) {
+                operators.push(i);
+                needed.extend(tensors(info.inputs));
+            }
+        }
+        operators.reverse();
+        Part { operators, wanted }
+    }
+
+    /// The wanted tensors, when the inputs are these. One that is not given must not be needed.
+    pub(super) fn run(
+        &self,
+        reader: &mut Reader<'_, 'm>,
+        part: &Part,
+        inputs: &[Option<Held>],
+    ) -> Lowered<Vec<Held>> {
+        reader.folding.count(self.constants.len())?;
+        let mut values = self.constants.clone();
+        for (&t, input) in self.file.inputs.iter().zip(inputs) {
+            values[t].clone_from(input);
+        }
+        let mut inner = reader.enter(&self.file, values);
+        let result = inner.part(part);
+        reader.leave(inner);
+        result.map_err(|e| self.fault(e))
+    }
+}
+
+impl Reader<'_, '_> {
+    fn part(&mut self, part: &Part) -> Result<Vec<Held>> {
+        part.operators.iter().try_for_each(|&i| self.operator(i))?;
+        let value = |&t: &usize| {
+            self.get(t)?.ok_or_else(|| Error::Tensor {
+                index: t,
+                name: self.file.tensors[t].name.into(),
+                reason: "is given by no operator, input or constant".into(),
+            })
+        };
+        part.wanted.iter().map(value).collect()
+    }
+}
+
+/// By tensor: the inputs it depends on.
+fn depends(file: &ModelFile) -> Vec<u128> {
+    let mut depends = vec![0; file.tensors.len()];
+    for (k, &t) in file.inputs.iter().enumerate().take(MOST_INPUTS) {
+        depends[t] |= 1 << k;
+    }
+    for info in &file.operators {
+        let all = tensors(info.inputs).filter_map(|t| depends.get(t)).fold(0, |all, d| all | d);
+        for t in tensors(info.outputs) {
+            if let Some(d) = depends.get_mut(t) {
+                *d |= all;
+            }
+        }
+    }
+    depends
+}
