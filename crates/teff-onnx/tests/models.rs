@@ -3,6 +3,8 @@
 
 mod common;
 
+mod message;
+
 use common::{Job, onnxruntime, random};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -112,4 +114,14 @@ fn models_of_another_folder_agree_with_onnxruntime() {
         Some(dir) => check(Path::new(&dir)),
         None => eprintln!("skipped: TEFF_MODELS names no folder"),
     }
+}
+
+/// tf2onnx leaves the `Erfc` of TensorFlow's GELU as it is, which onnxruntime refuses: 1 - erf(0.5) is 0.479500122.
+#[test]
+fn erfc_of_tensorflow_is_read() {
+    let erfc = message::node("Erfc", "", &["x"], &["y"]);
+    let model = message::model(&[1, 3], &[erfc], &[]);
+    let graph = read(&model, &ReadOptions::default()).unwrap().graph;
+    let y = evaluate(&graph, &[Value::new([1, 3], vec![0.0f32, 0.5, -9.0])]).unwrap()[0].to_f64();
+    assert!(y[0] == 1.0 && (y[1] - 0.479500122).abs() < 1e-6 && y[2] == 2.0, "{y:?}");
 }
