@@ -39,4 +39,8 @@ fn a_damaged_tflite_model_is_named() {
     let path = folder.write("half.tflite", &whole[..900]);
     let message = fail(&["inspect", &path], 1);
     assert!(message.contains("half.tflite") && message.contains("not a TFLite model"), "{message}");
+    // A converter that fails leaves nothing behind but the name.
+    let path = folder.write("none.tflite", b"");
+    let message = fail(&["inspect", &path], 1);
+    assert!(message.contains("not a TFLite model: the file is empty"), "{message}");
 }

@@ -51,9 +51,9 @@ fn threads(args: &ArgMatches) -> usize {
     args.get_one::<u64>("threads").map_or_else(|| teff::host::Options::default().threads, |&n| n as usize)
 }
 
-/// Whether the bytes are a TFLite file, which says what it is behind its first offset; nothing in ONNX does.
-fn is_tflite(bytes: &[u8]) -> bool {
-    bytes.get(4..8) == Some(b"TFL3")
+/// Whether the file is TFLite, which it says behind its first offset; nothing in ONNX does. What is damaged goes by its name.
+fn is_tflite(path: &Path, bytes: &[u8]) -> bool {
+    bytes.get(4..8) == Some(b"TFL3") || path.extension().is_some_and(|e| e.eq_ignore_ascii_case("tflite"))
 }
 
 /// Reads the ONNX or TFLite file at `path`, with what `--input-shape` and `--pictures` give; what the reader assumed is noted.
@@ -89,7 +89,7 @@ impl Reading {
 fn read_model_with(path: &Path, reading: &Reading, ui: &Ui) -> Result<Graph> {
     let bytes = read(path)?;
     let input_shapes = reading.input_shapes.clone();
-    let (graph, notes) = if is_tflite(&bytes) {
+    let (graph, notes) = if is_tflite(path, &bytes) {
         let options = teff::tflite::ReadOptions { input_shapes, ..Default::default() };
         let model = teff::tflite::read(&bytes, &options).during(path.display())?;
         (model.graph, model.notes)

@@ -10,7 +10,7 @@ use std::path::Path;
 /// Prints every operator of the model that no lowering exists for; fails when there are any.
 pub(super) fn run(model: &Path, ui: &Ui) -> Result<()> {
     let bytes = read(model)?;
-    let list: Vec<String> = if is_tflite(&bytes) {
+    let list: Vec<String> = if is_tflite(model, &bytes) {
         teff::tflite::unsupported(&bytes).during(model.display())?.iter().map(ToString::to_string).collect()
     } else {
         teff::onnx::unsupported(&bytes).during(model.display())?.iter().map(ToString::to_string).collect()

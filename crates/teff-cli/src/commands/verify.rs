@@ -70,7 +70,7 @@ pub(crate) fn run(args: &ArgMatches, ui: &Ui) -> Result<()> {
     let quantised = graph.nodes().iter().any(|n| matches!(n.op, Op::Quantize { .. }));
     // Where a float is rounded to a step of an integer, a last bit can make a whole step.
     let theirs = Demand::Theirs(if quantised { tolerance.max(0.05) } else { tolerance });
-    let outcome = if is_tflite(&read(model)?) {
+    let outcome = if is_tflite(model, &read(model)?) {
         Outcome::Skipped("it runs ONNX models only".into())
     } else {
         let types: Vec<Type> = graph.outputs().iter().map(|o| graph[o.node].ty.clone()).collect();

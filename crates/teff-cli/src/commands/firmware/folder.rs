@@ -76,7 +76,7 @@ pub(super) fn make_in(
 /// Writes the network in each language, and what describes it, which is the same for all.
 fn fill(request: &Request, languages: &[Language], folder: &Path, ui: &Ui) -> Result<Made> {
     let graph = read_model_with(request.model, &request.reading, ui)?;
-    let tflite = is_tflite(&read(request.model)?);
+    let tflite = is_tflite(request.model, &read(request.model)?);
     let interface = Interface::of(&graph, tflite).during(request.model.display())?;
     let preparation = Preparation::choose(request.preparation, &interface)?;
     let (pixels, black_and_white) = Pixels::new(&interface, request.pixels)?;
