@@ -7,7 +7,7 @@ use super::held::Held;
 use super::node::{Fault, Lowered, invalid, unsupported};
 use super::operators::{Lower, Table};
 use super::subgraph::{Part, Subgraph};
-use super::walk::Reader;
+use super::walk::{Reader, label, layer_name, operator_at};
 use crate::model::{Element, OperatorInfo};
 use crate::schema::{
     activation_function_type as fused, concatenation_options, tensor_type, while_options as o,
@@ -45,6 +45,8 @@ enum Role {
 
 fn while_(reader: &mut Reader, i: usize) -> Lowered<()> {
     let info = reader.file.operators[i];
+    let name = layer_name(&operator_at(reader.file, i));
+    let first_new = Tensor::scalar(false).id();
     let initial = given(reader, &info)?;
     let options = match info.options {
         Some(table) if info.options_kind == o::UNION => table,
@@ -79,6 +81,7 @@ fn while_(reader: &mut Reader, i: usize) -> Lowered<()> {
             let (name, element) = (wanted.name, wanted.element.name());
             return invalid(format!("it gives {}, but its output {name:?} is {element}", result.dtype()));
         }
+        label(&result, first_new, &name);
         reader.set(output, Held::plain(result));
     }
     Ok(())

@@ -228,7 +228,7 @@ pub(crate) fn operator_at(file: &ModelFile, i: usize) -> OperatorAt {
 }
 
 /// What to call a layer: the first of the names that the converter joins when it fuses operators.
-fn layer_name(at: &OperatorAt) -> String {
+pub(super) fn layer_name(at: &OperatorAt) -> String {
     match at.output.split(';').next() {
         Some(name) if !name.is_empty() => name.to_string(),
         _ => format!("{}_{}", at.operator.to_lowercase(), at.index),
@@ -236,7 +236,7 @@ fn layer_name(at: &OperatorAt) -> String {
 }
 
 /// Labels every tensor that was made for an operator, from its result back.
-fn label(result: &Tensor, first_new: u64, name: &str) {
+pub(super) fn label(result: &Tensor, first_new: u64, name: &str) {
     let mut open = vec![result.clone()];
     while let Some(t) = open.pop() {
         let is_new = t.id() > first_new && t.label().is_none();
