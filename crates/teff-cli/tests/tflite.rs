@@ -32,6 +32,20 @@ fn states_are_inputs_and_outputs_of_the_c() {
     assert!(header.contains("int16_t *output2"), "{header}");
 }
 
+/// Two LSTMs of 8 and 6 units and a dense layer over 10 steps of 6 values, from Keras.
+#[test]
+fn a_recurrent_layer_of_keras_is_one_loop() {
+    let folder = Folder::new("tflite-loops");
+    let path = model("keras_lstm.tflite");
+    let text = succeed(&["compile", path.to_str().unwrap(), "-o", &folder.text("out")]);
+    let macs = 10 * (6 + 8) * 4 * 8 + 10 * (8 + 6) * 4 * 6 + 6 * 3;
+    assert_eq!(macs, 7858);
+    assert!(text.contains("7 858 multiply-accumulates"), "{text}");
+    assert!(text.contains("lstm_1/while"), "{text}");
+    let c = std::fs::read_to_string(folder.path("out").join("net.c")).unwrap();
+    assert!(c.len() < 40_000, "the C of 20 steps has {} bytes", c.len());
+}
+
 #[test]
 fn a_damaged_tflite_model_is_named() {
     let folder = Folder::new("tflite-half");

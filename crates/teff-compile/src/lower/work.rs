@@ -81,7 +81,17 @@ pub(super) fn macs(graph: &Graph, group: &Group) -> u64 {
             }
             _ => work(graph, id),
         },
-        Op::MatMul | Op::ConvTranspose { .. } | Op::ConvWeightGrad { .. } => work(graph, id),
+        _ => products(graph, id),
+    }
+}
+
+/// Multiply-accumulates of a node by itself, of a recurrence those of all its steps.
+fn products(graph: &Graph, id: NodeId) -> u64 {
+    match &graph[id].op {
+        Op::MatMul | Op::Conv(_) | Op::ConvTranspose { .. } | Op::ConvWeightGrad { .. } => work(graph, id),
+        Op::Scan(scan) => {
+            scan.length as u64 * scan.body.ids().map(|inner| products(&scan.body, inner)).sum::<u64>()
+        }
         _ => 0,
     }
 }
