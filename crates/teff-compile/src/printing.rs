@@ -2,10 +2,22 @@
 
 use crate::program::{BufferId, Kernel, Place, Program};
 use std::collections::HashSet;
+use std::fmt::Write;
 use teff_graph::{DType, Element, Num, Value, with_data};
 
 /// Columns of a table's lines.
 const WIDTH: usize = 118;
+
+/// The shortest digits that read back as `x`, finite, in the layout of `{:?}`, which takes twice as long: tables of weights are most
+/// of what is printed. Where two are as near, the even one.
+pub(crate) fn push_f32(out: &mut String, x: f32) {
+    // Where both write digits around a point; elsewhere their layouts differ.
+    if (1e-4..1e7).contains(&x.abs()) {
+        out.push_str(zmij::Buffer::new().format_finite(x));
+    } else {
+        let _ = write!(out, "{x:?}");
+    }
+}
 
 /// All elements, as `push` writes them, separated by commas, in lines of at most [`WIDTH`] columns.
 pub(crate) fn elements(
@@ -91,4 +103,28 @@ pub(crate) fn about(kernel: &Kernel) -> String {
 /// A name of the model as it can stand in a comment of one line.
 pub(crate) fn one_line(name: &str) -> String {
     name.replace(['\n', '\r'], " ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::push_f32;
+
+    /// Every 997th float of both signs, powers of ten and their neighbours, whole numbers.
+    #[test]
+    fn floats_are_written_in_no_more_digits_than_it_takes() {
+        let tens = (-45..39).map(|e| 10f64.powi(e) as f32).flat_map(|x| [x.next_down(), x, x.next_up()]);
+        let whole = (0..4096).map(|i| i as f32);
+        let all = (0..=u32::MAX).step_by(997).map(f32::from_bits);
+        for x in tens.chain(whole).chain(all).filter(|x| x.is_finite()) {
+            let mut got = String::new();
+            push_f32(&mut got, x);
+            assert_eq!(got.parse::<f32>().unwrap().to_bits(), x.to_bits(), "{got}");
+            let debug = format!("{x:?}");
+            assert_eq!(
+                (got.len(), got.find(['.', 'e'])),
+                (debug.len(), debug.find(['.', 'e'])),
+                "{got}, {debug}"
+            );
+        }
+    }
 }

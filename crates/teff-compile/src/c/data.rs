@@ -19,7 +19,8 @@ fn push_float(out: &mut String, dtype: DType, x: f64) {
     } else if x.is_infinite() {
         out.push_str(if x < 0.0 { "-INFINITY" } else { "INFINITY" });
     } else if dtype == DType::F32 {
-        let _ = write!(out, "{:?}f", x as f32);
+        printing::push_f32(out, x as f32);
+        out.push('f');
     } else {
         let _ = write!(out, "{x:?}");
     }

@@ -33,7 +33,10 @@ fn push(out: &mut String, dtype: DType, x: Num) {
             write!(out, "{dtype}::{}", if f < 0.0 { "NEG_INFINITY" } else { "INFINITY" })
         }
         // The shortest literal that reads back as the same float.
-        Num::Float(f) if dtype == DType::F32 => write!(out, "{:?}", f as f32),
+        Num::Float(f) if dtype == DType::F32 => {
+            printing::push_f32(out, f as f32);
+            Ok(())
+        }
         Num::Float(f) => write!(out, "{f:?}"),
     };
 }
