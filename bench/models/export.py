@@ -3,9 +3,9 @@
 
     bench/models/setup && bench/models/.venv/bin/python bench/models/export.py
 
-Every PyTorch network is exported by both exporters (`dynamo` and `torchscript`), with an open batch axis; scikit-learn's
-estimators go through skl2onnx. Each gets a folder in crates/teff-onnx/tests/data/exports: model.onnx, input_K.pb and output_K.pb,
-the latter as PyTorch and scikit-learn compute them. `export.py NAME...` makes only these.
+Every PyTorch network is exported by both exporters (`dynamo` and `torchscript`), with an open batch axis. Each gets a folder in
+crates/teff-onnx/tests/data/exports: model.onnx, input_K.pb and output_K.pb, the latter as PyTorch computes them. `export.py NAME...`
+makes only these.
 """
 
 import io
@@ -222,48 +222,6 @@ def export(name, exporter):
     return file.getvalue(), [x.numpy()], [o.numpy() for o in outputs]
 
 
-def estimators():
-    """scikit-learn's, trained on 4 features and 3 classes."""
-    from sklearn.ensemble import RandomForestClassifier
-    from sklearn.linear_model import LinearRegression, LogisticRegression
-    from sklearn.neural_network import MLPClassifier, MLPRegressor
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import StandardScaler
-    from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
-
-    random = np.random.default_rng(7)
-    x = random.normal(size=(300, 4)).astype(np.float32)
-    score = x[:, 0] * x[:, 1] + x[:, 2]
-    y = np.digitize(score, [-0.5, 0.5])
-    kinds = {
-        "mlp": make_pipeline(StandardScaler(), MLPClassifier(hidden_layer_sizes=(16, 8), max_iter=500, random_state=0)),
-        "logistic": LogisticRegression(max_iter=500),
-        "tree": DecisionTreeClassifier(max_depth=6, random_state=0),
-        "forest": RandomForestClassifier(5, max_depth=5, random_state=0),
-        "tree-regressor": DecisionTreeRegressor(max_depth=6, random_state=0),
-        "linear-regressor": LinearRegression(),
-        "mlp-regressor": MLPRegressor(hidden_layer_sizes=(12,), activation="tanh", max_iter=800, random_state=0),
-    }
-    for name, estimator in kinds.items():
-        classifies = "regressor" not in name
-        estimator.fit(x, y if classifies else score)
-        yield name, estimator, classifies
-
-
-def export_estimator(estimator, classifies):
-    from skl2onnx import to_onnx
-    from skl2onnx.common.data_types import FloatTensorType
-
-    options = {id(estimator): {"zipmap": False}} if classifies else None
-    model = to_onnx(estimator, initial_types=[("x", FloatTensorType([None, 4]))], options=options)
-    x = np.random.default_rng(8).normal(size=(1, 4)).astype(np.float32)
-    if classifies:
-        outputs = [estimator.predict(x).astype(np.int64), estimator.predict_proba(x).astype(np.float32)]
-    else:
-        outputs = [estimator.predict(x).astype(np.float32).reshape(-1, 1)]
-    return model.SerializeToString(), [x], outputs
-
-
 def save(name, model, inputs, outputs):
     folder = OUT / name
     folder.mkdir(parents=True, exist_ok=True)
@@ -302,10 +260,6 @@ def main(wanted):
             except Exception as error:  # One network that an exporter cannot do must not keep the others.
                 print(f"{full}: {type(error).__name__}: {str(error)[:300]}", file=sys.stderr)
                 failed += 1
-    for name, estimator, classifies in estimators():
-        full = f"sklearn-{name}"
-        if not wanted or full in wanted:
-            save(full, *export_estimator(estimator, classifies))
     return 1 if failed else 0
 
 

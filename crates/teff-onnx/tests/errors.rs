@@ -212,6 +212,30 @@ fn tensors_with_other_data_than_they_say() {
     says(&model(&[1], &relu, &[(5, complex)]), &["tensor \"w\"", "element type 14"]);
 }
 
+/// A string is a position in a list; of those, elements may be moved, and nothing else makes sense.
+#[test]
+fn strings_are_moved_and_nothing_else() {
+    let words = || Message::default().int(1, 2).int(2, 8).text(6, "cat").text(6, "dog").text(8, "w");
+    let moved = [node("Gather", "", &["w", "i"], &["g"]), node("Identity", "", &["g"], &["y"])];
+    let index = ints("i", &[3], &[1, 0, 1]);
+    let read = read(&model(&[1], &moved, &[(5, words()), (5, index)]), &ReadOptions::default()).unwrap();
+    assert_eq!(read.words, [("y".to_string(), vec!["cat".to_string(), "dog".to_string()])]);
+    assert!(
+        read.notes.iter().any(|n| n.contains("output \"y\"") && n.contains("0=cat, 1=dog")),
+        "{:?}",
+        read.notes
+    );
+    let x = Value::new([1], vec![0.0f32]);
+    assert_eq!(evaluate(&read.graph, &[x]).unwrap(), [Value::new([3], vec![1i64, 0, 1])]);
+    let added = [node("Add", "", &["x", "w"], &["y"])];
+    says(
+        &model(&[1], &added, &[(5, words())]),
+        &["the_node", "Add", "input 1 holds strings", "outside the model"],
+    );
+    let fewer = Message::default().int(1, 3).int(2, 8).text(6, "cat").text(8, "w");
+    says(&model(&[1], &added, &[(5, fewer)]), &["tensor \"w\"", "1 strings", "[3]"]);
+}
+
 fn external(location: &str) -> Message {
     let entry = |k: &str, v: &str| Message::default().text(1, k).text(2, v);
     let t = Message::default().int(1, 1).int(2, 1).text(8, "w").int(14, 1);

@@ -87,12 +87,20 @@ impl Reading {
 
 /// As [`read_model`], by what was decided.
 fn read_model_with(path: &Path, reading: &Reading, ui: &Ui) -> Result<Graph> {
+    Ok(read_worded(path, reading, ui)?.0)
+}
+
+/// Outputs that are strings in the model's file, by name, and what each position means that the graph gives instead.
+type Words = Vec<(String, Vec<String>)>;
+
+/// As [`read_model_with`], with what outputs mean that were strings.
+fn read_worded(path: &Path, reading: &Reading, ui: &Ui) -> Result<(Graph, Words)> {
     let bytes = read(path)?;
     let input_shapes = reading.input_shapes.clone();
-    let (graph, notes) = if is_tflite(path, &bytes) {
+    let (graph, words, notes) = if is_tflite(path, &bytes) {
         let options = teff::tflite::ReadOptions { input_shapes, ..Default::default() };
         let model = teff::tflite::read(&bytes, &options).during(path.display())?;
-        (model.graph, model.notes)
+        (model.graph, Words::new(), model.notes)
     } else {
         let folder = path.parent().unwrap_or(Path::new(""));
         let external = |data: &teff::onnx::ExternalData| external_data(folder, data);
@@ -103,10 +111,10 @@ fn read_model_with(path: &Path, reading: &Reading, ui: &Ui) -> Result<Graph> {
             ..Default::default()
         };
         let model = teff::onnx::read(&bytes, &options).during(path.display())?;
-        (model.graph, model.notes)
+        (model.graph, model.words, model.notes)
     };
     notes.iter().for_each(|note| ui.note(format!("{}: {note}", path.display())));
-    Ok(graph)
+    Ok((graph, words))
 }
 
 /// The bytes of a tensor that lies in a file beside the model.

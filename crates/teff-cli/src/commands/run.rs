@@ -1,6 +1,6 @@
 //! `teff run`.
 
-use super::{host_outputs, path, read_model, threads};
+use super::{Reading, host_outputs, path, read_worded, threads};
 use crate::failure::{Failure, Result};
 use crate::files::make_folder;
 use crate::tensors::{inputs, write_npy};
@@ -15,7 +15,7 @@ const SHOWN: usize = 12;
 const LISTED: usize = 100_000;
 
 pub(crate) fn run(args: &ArgMatches, ui: &Ui) -> Result<()> {
-    let graph = read_model(path(args, "model"), args, ui)?;
+    let (graph, words) = read_worded(path(args, "model"), &Reading::of(args), ui)?;
     let files: Vec<String> = args.get_many::<String>("input").into_iter().flatten().cloned().collect();
     let given = inputs(&graph, &files)?;
     let reference = args.get_one::<String>("engine").is_some_and(|e| e == "reference");
@@ -33,8 +33,14 @@ pub(crate) fn run(args: &ArgMatches, ui: &Ui) -> Result<()> {
             written.push(file);
         }
     }
-    let shown: Vec<String> = names(&graph).iter().zip(&outputs).map(|(n, v)| line(n, v)).collect();
-    let list: Vec<Json> = names(&graph).iter().zip(&outputs).map(|(n, v)| as_json(n, v)).collect();
+    let said = |name: &str, value: &Value| {
+        let list = words.iter().find(|(n, _)| n == name).map(|(_, list)| list)?;
+        let word = |at: i64| usize::try_from(at).ok().and_then(|at| list.get(at)).map_or("?", String::as_str);
+        Some(value.to_i64().into_iter().take(LISTED).map(word).collect::<Vec<_>>())
+    };
+    let named: Vec<(String, &Value)> = names(&graph).into_iter().zip(&outputs).collect();
+    let shown: Vec<String> = named.iter().map(|(n, v)| line(n, v, said(n, v).as_deref())).collect();
+    let list: Vec<Json> = named.iter().map(|(n, v)| as_json(n, v, said(n, v).as_deref())).collect();
     ui.result(&shown.join("\n"), &json!({"outputs": list, "files": written}));
     Ok(())
 }
@@ -61,10 +67,19 @@ fn file_name(name: &str) -> String {
     name.chars().map(|c| if c.is_ascii_alphanumeric() || "-_.".contains(c) { c } else { '_' }).collect()
 }
 
-/// The first elements and, of a row of several, which is the largest.
-fn line(name: &str, value: &Value) -> String {
+/// The first elements and, of a row of several, which is the largest; of positions in a list of words, the words.
+fn line(name: &str, value: &Value, words: Option<&[&str]>) -> String {
     let elements: Vec<String> = (0..value.len().min(SHOWN)).map(|i| element(value, i)).collect();
     let more = if value.len() > SHOWN { ", ..." } else { "" };
+    if let Some(words) = words {
+        let words = &words[..words.len().min(SHOWN)];
+        return format!(
+            "{name}: {} = [{}{more}], {}{more}",
+            value.ty(),
+            elements.join(", "),
+            words.join(", ")
+        );
+    }
     let row = value.shape().last().is_some_and(|n| *n == value.len() && *n > 1);
     let largest = if row {
         let all = value.to_f64();
@@ -76,9 +91,14 @@ fn line(name: &str, value: &Value) -> String {
     format!("{name}: {} = [{}{more}]{largest}", value.ty(), elements.join(", "))
 }
 
-fn as_json(name: &str, value: &Value) -> Json {
+fn as_json(name: &str, value: &Value, words: Option<&[&str]>) -> Json {
     // As short as the type allows. JSON has no infinities and no NaN: they become null.
     let number = |i: usize| serde_json::from_str(&element(value, i)).unwrap_or(Json::Null);
     let elements = (value.len() <= LISTED).then(|| (0..value.len()).map(number).collect::<Vec<_>>());
-    json!({"name": name, "type": value.ty().to_string(), "shape": value.shape(), "elements": elements})
+    let mut all =
+        json!({"name": name, "type": value.ty().to_string(), "shape": value.shape(), "elements": elements});
+    if let Some(words) = words {
+        all["words"] = json!(words);
+    }
+    all
 }

@@ -3,7 +3,7 @@
 pub(crate) mod compare;
 mod onnxruntime;
 
-use super::{host_outputs, is_tflite, path, read_model, threads};
+use super::{Reading, host_outputs, is_tflite, path, read_worded, threads};
 use crate::failure::{Failure, Result};
 use crate::files::{Scratch, read};
 use crate::native::{Native, Toolchain};
@@ -37,7 +37,7 @@ enum Demand {
 
 pub(crate) fn run(args: &ArgMatches, ui: &Ui) -> Result<()> {
     let model = path(args, "model");
-    let graph = read_model(model, args, ui)?;
+    let (graph, words) = read_worded(model, &Reading::of(args), ui)?;
     let tolerance = *args.get_one::<f64>("tolerance").expect("has a default");
     let samples = samples(&graph, args)?;
     let mut expected = Vec::new();
@@ -74,7 +74,7 @@ pub(crate) fn run(args: &ArgMatches, ui: &Ui) -> Result<()> {
         Outcome::Skipped("it runs ONNX models only".into())
     } else {
         let types: Vec<Type> = graph.outputs().iter().map(|o| graph[o.node].ty.clone()).collect();
-        match onnxruntime::outputs(model, &graph, &samples, &types, scratch.path())? {
+        match onnxruntime::outputs(model, &words, &samples, &types, scratch.path())? {
             Ok(found) => Outcome::Compared(Difference::of(&found, &expected)),
             Err(why) => Outcome::Skipped(why),
         }

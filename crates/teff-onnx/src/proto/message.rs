@@ -93,6 +93,7 @@ pub(crate) struct TensorProto<'a> {
     pub(crate) doubles: Vec<f64>,
     /// `int32_data`, `int64_data` or `uint64_data`, whichever is there.
     pub(crate) ints: Vec<i64>,
+    pub(crate) strings: Vec<&'a [u8]>,
     /// (key, value) pairs that say where the data is, when `is_external`.
     pub(crate) external: Vec<(&'a str, &'a str)>,
     pub(crate) is_external: bool,
@@ -280,6 +281,7 @@ impl<'a> TensorProto<'a> {
                 2 => t.data_type = p.int()?,
                 4 => p.floats(&mut t.floats)?,
                 5 | 7 | 11 => p.ints(&mut t.ints)?,
+                6 => t.strings.push(p.bytes()?),
                 8 => t.name = p.text()?,
                 9 => t.raw = Some(p.bytes()?),
                 10 => p.doubles(&mut t.doubles)?,

@@ -11,7 +11,7 @@ use teff_graph::{DType, Num, Type, Value};
 pub(crate) fn tensor_value(t: &TensorProto, raw: Option<&[u8]>) -> Result<(ElementType, Value), String> {
     let element = ElementType::from_number(t.data_type)
         .ok_or_else(|| format!("has element type {}, which is not supported", t.data_type))?;
-    let dtype = element.dtype().ok_or("holds strings, which no operation here computes with")?;
+    let dtype = element.dtype().ok_or("holds strings, where only numbers can be")?;
     let dims: Option<Vec<usize>> = t.dims.iter().map(|&d| usize::try_from(d).ok()).collect();
     let dims = dims.ok_or_else(|| format!("has the negative size in {:?}", t.dims))?;
     // As in a graph, an empty axis counts as one, so that the strides of the others fit.

@@ -11,9 +11,11 @@ impl<'m> Reader<'m> {
     /// The initialisers of a graph, dense and sparse.
     pub(crate) fn initializers(&mut self, scope: &mut Scope<'_, 'm>, graph: &GraphProto<'m>) -> Result<()> {
         for t in &graph.initializers {
-            let typed = self.tensor(t)?;
-            typed.tensor.named(t.name);
-            scope.set(t.name, Item::Tensor(typed));
+            let item = self.constant(t)?;
+            if let Item::Tensor(typed) = &item {
+                typed.tensor.named(t.name);
+            }
+            scope.set(t.name, item);
         }
         for s in &graph.sparse {
             let typed = self.sparse(&s.values, &s.indices, &s.dims)?;

@@ -191,21 +191,39 @@ fn example(dims: &[Dim]) -> String {
     dims.iter().enumerate().map(one).collect::<Vec<_>>().join("x")
 }
 
+/// What leaves a graph.
+#[derive(Default)]
+pub(crate) struct Leaving {
+    /// Outputs by name.
+    pub(crate) tensors: Vec<(String, Tensor)>,
+    /// Those of them that are positions in lists of strings, with the lists.
+    pub(crate) words: Vec<(String, Vec<String>)>,
+}
+
 /// The tensors that the graph's outputs are.
-pub(crate) fn graph_outputs(scope: &Scope, graph: &GraphProto) -> Result<Vec<(String, Tensor)>> {
+pub(crate) fn graph_outputs(reader: &mut Reader, scope: &Scope, graph: &GraphProto) -> Result<Leaving> {
     if graph.outputs.is_empty() {
         return Err(Error::InvalidModel { reason: "the graph has no outputs".into() });
     }
-    let mut outputs = Vec::new();
+    let mut leaving = Leaving::default();
     for info in &graph.outputs {
         let wrong = |reason: &str| Error::Interface { name: info.name.into(), reason: reason.into() };
         match scope.get(info.name) {
-            Some(Item::Tensor(t)) => outputs.push((info.name.to_string(), t.tensor.clone())),
+            Some(Item::Tensor(t)) => leaving.tensors.push((info.name.to_string(), t.tensor.clone())),
             // A sequence leaves as its elements.
             Some(Item::Sequence(list)) => {
-                outputs.extend(
+                leaving.tensors.extend(
                     list.iter().enumerate().map(|(i, t)| (format!("{}.{i}", info.name), t.tensor.clone())),
                 );
+            }
+            Some(Item::Words(words)) => {
+                reader.note(format!(
+                    "output {:?} holds strings; the graph gives their positions: {}",
+                    info.name,
+                    words.shown()
+                ));
+                leaving.tensors.push((info.name.to_string(), words.positions.clone()));
+                leaving.words.push((info.name.to_string(), words.list.to_vec()));
             }
             Some(Item::Absent) => {
                 return Err(wrong("is an optional without value; only tensors can leave a graph"));
@@ -213,5 +231,5 @@ pub(crate) fn graph_outputs(scope: &Scope, graph: &GraphProto) -> Result<Vec<(St
             None => return Err(wrong("is computed by no node")),
         }
     }
-    Ok(outputs)
+    Ok(leaving)
 }

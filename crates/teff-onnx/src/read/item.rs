@@ -1,5 +1,6 @@
 //! What a name in an ONNX graph stands for while reading.
 
+use super::words::Words;
 use crate::proto::ElementType;
 use teff_graph::{DType, Tensor};
 
@@ -16,6 +17,8 @@ pub(crate) enum Item {
     Tensor(Typed),
     /// A sequence whose length is known while reading.
     Sequence(Vec<Typed>),
+    /// Strings that the file lists.
+    Words(Words),
     /// An optional input that is not given, or an empty optional.
     Absent,
 }

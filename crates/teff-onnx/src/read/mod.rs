@@ -9,10 +9,11 @@ mod item;
 mod node;
 mod operators;
 mod walk;
+mod words;
 
 use crate::error::{Error, Result};
 use crate::proto::{ModelProto, TensorProto, tensor_value};
-use interface::{graph_inputs, graph_outputs};
+use interface::{Leaving, graph_inputs, graph_outputs};
 use teff_graph::{Formats, Graph, Tensor, Value};
 use walk::{Reader, Scope};
 
@@ -55,6 +56,8 @@ pub struct ExternalData {
 pub struct Model {
     /// What it computes.
     pub graph: Graph,
+    /// Outputs that are strings in the file, by name: what each position means that the graph gives instead.
+    pub words: Vec<(String, Vec<String>)>,
     /// What was decided while reading, for the user to know: pinned sizes, types held in wider ones.
     pub notes: Vec<String>,
     /// Who wrote the file, such as `pytorch 2.9.0`.
@@ -78,13 +81,14 @@ pub fn read(bytes: &[u8], options: &ReadOptions) -> Result<Model> {
     reader.declare(proto);
     reader.initializers(&mut scope, proto)?;
     reader.nodes(&mut scope, &proto.nodes)?;
-    let outputs = graph_outputs(&scope, proto)?;
+    let Leaving { tensors: outputs, words } = graph_outputs(&mut reader, &scope, proto)?;
     let named: Vec<(&str, Tensor)> = outputs.iter().map(|(n, t)| (&**n, t.clone())).collect();
     let name = if proto.name.is_empty() { "model" } else { proto.name };
     let graph = Graph::from_tensors(name, &inputs, &named)
         .map_err(|e| Error::InvalidModel { reason: e.to_string() })?;
     Ok(Model {
         graph,
+        words,
         notes: reader.notes,
         producer: format!("{} {}", model.producer_name, model.producer_version).trim().into(),
         ir_version: model.ir_version,

@@ -172,6 +172,10 @@ impl<'n, 's, 'm> Node<'n, 's, 'm> {
         match self.item(i) {
             Item::Tensor(t) => Ok(t),
             Item::Sequence(_) => invalid(format!("input {i} must be a tensor and is a sequence")),
+            Item::Words(_) => unsupported(
+                format!("input {i} holds strings, and only operators that move elements take them"),
+                "keep text processing outside the model",
+            ),
             Item::Absent => invalid(format!("input {i} is missing")),
         }
     }
@@ -327,7 +331,7 @@ impl<'n, 's, 'm> Node<'n, 's, 'm> {
     pub(crate) fn carried(&self, t: Tensor) -> Item {
         let halves = self.inputs.iter().filter_map(|i| match i {
             Item::Tensor(t) => Some(t),
-            Item::Sequence(_) | Item::Absent => None,
+            Item::Sequence(_) | Item::Words(_) | Item::Absent => None,
         });
         let element = halves
             .filter(|i| i.is_half())

@@ -5,6 +5,7 @@ use super::function::FunctionKey;
 use super::item::{Item, Typed};
 use super::node::{Fault, Node};
 use super::operators::{self, Lower};
+use super::words::{Words, as_words, moved};
 use super::{Fetch, ReadOptions};
 use crate::error::{Error, NodeAt, Result};
 use crate::proto::{Dim, FunctionProto, GraphProto, ModelProto, NodeProto, ValueKind};
@@ -231,8 +232,9 @@ impl<'m> Reader<'m> {
         scope: &Scope<'_, 'm>,
         proto: &NodeProto<'m>,
         at: &NodeAt,
-        inputs: Vec<Item>,
+        mut inputs: Vec<Item>,
     ) -> Result<Vec<Item>> {
+        let words = moved(proto, &mut inputs);
         let lowering = operators::find(proto.domain, proto.op_type);
         let function = self.functions.get(&FunctionKey::of_node(proto)).copied();
         match (lowering, function) {
@@ -245,7 +247,12 @@ impl<'m> Reader<'m> {
                     Lower::One(f) => f(&mut node).map(|t| vec![node.carried(t)]),
                     Lower::Many(f) => f(&mut node),
                 };
-                outputs.and_then(|o| node.all_looked_at().map(|()| o)).map_err(|fault| fault.at(at))
+                let outputs =
+                    outputs.and_then(|o| node.all_looked_at().map(|()| o)).map_err(|fault| fault.at(at))?;
+                Ok(match words {
+                    Some(list) => outputs.into_iter().map(|item| as_words(item, &list)).collect(),
+                    None => outputs,
+                })
             }
             (None, None) => Err(no_operator(at.clone())),
         }
@@ -260,7 +267,7 @@ impl<'m> Reader<'m> {
     fn spend_copies(&mut self, items: &[Item]) -> std::result::Result<(), Fault> {
         let size = |item: &Item| match item {
             Item::Sequence(list) => list.len().saturating_mul(8),
-            Item::Tensor(_) | Item::Absent => 1,
+            Item::Tensor(_) | Item::Words(_) | Item::Absent => 1,
         };
         self.spend(items.iter().map(size).sum())
     }
@@ -276,6 +283,10 @@ impl<'m> Reader<'m> {
         Ok(match item {
             Item::Tensor(t) => Item::Tensor(finish(t)?),
             Item::Sequence(list) => Item::Sequence(list.into_iter().map(finish).collect::<Result<_>>()?),
+            Item::Words(words) => {
+                let positions = finish(words.positions.into())?.tensor;
+                Item::Words(Words { positions, ..words })
+            }
             Item::Absent => Item::Absent,
         })
     }

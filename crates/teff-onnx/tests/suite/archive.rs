@@ -1,4 +1,4 @@
-//! The test suite's archive.
+//! Archives of tests.
 
 use flate2::read::GzDecoder;
 use std::collections::BTreeMap;
@@ -15,11 +15,16 @@ pub(crate) struct Archive {
 impl Archive {
     /// The backend suite.
     pub(crate) fn suite() -> Archive {
-        let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("../teff-onnx/tests/data");
-        Archive::open(&data.join("onnx-backend-tests.tar.gz"))
+        Archive::open("onnx-backend-tests.tar.gz")
     }
 
-    fn open(path: &Path) -> Archive {
+    /// Estimators of scikit-learn.
+    pub(crate) fn scikit() -> Archive {
+        Archive::open("scikit-learn.tar.gz")
+    }
+
+    fn open(name: &str) -> Archive {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../teff-onnx/tests/data").join(name);
         let mut bytes = Vec::new();
         GzDecoder::new(std::fs::File::open(path).unwrap()).read_to_end(&mut bytes).unwrap();
         let mut files: BTreeMap<String, Range<usize>> = BTreeMap::new();

@@ -3,30 +3,44 @@
 use crate::failure::{During, Failure, Result};
 use crate::files::write;
 use crate::tensors::write_npy;
+use serde_json::json;
 use std::path::Path;
 use std::process::Command;
-use teff::graph::{Graph, Type, Value};
+use teff::graph::{Type, Value};
 
 /// Every optimisation is off: some fused integer kernels saturate their sums, and then it is not the model that is compared with.
 const SCRIPT: &str = r#"
+import json
 import sys
 import numpy
 import onnxruntime
-model, folder, samples, outputs = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
+model, folder, samples = sys.argv[1], sys.argv[2], int(sys.argv[3])
+words = json.load(open(f"{folder}/words.json"))
 options = onnxruntime.SessionOptions()
 options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
 options.log_severity_level = 3
 session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
 for s in range(samples):
     given = {x.name: numpy.load(f"{folder}/in_{s}_{i}.npy") for i, x in enumerate(session.get_inputs())}
-    for i, y in enumerate(session.run(None, given)[:outputs]):
+    leaving = []
+    for x, y in zip(session.get_outputs(), session.run(None, given)):
+        if x.name in words:
+            at = {word: i for i, word in enumerate(words[x.name])}
+            leaving.append(numpy.array([at[word] for word in y.ravel()], numpy.int64))
+        elif isinstance(y, list) and y and isinstance(y[0], dict):
+            leaving.append(numpy.array([list(row.values()) for row in y], numpy.float32))
+        elif isinstance(y, list):
+            leaving += y
+        else:
+            leaving.append(y)
+    for i, y in enumerate(leaving):
         numpy.asarray(y).tofile(f"{folder}/out_{s}_{i}.bin")
 "#;
 
 /// Its outputs for every sample; the inner error says why there are none.
 pub(super) fn outputs(
     model: &Path,
-    graph: &Graph,
+    words: &[(String, Vec<String>)],
     samples: &[Vec<Value>],
     types: &[Type],
     folder: &Path,
@@ -49,9 +63,16 @@ pub(super) fn outputs(
             write_npy(&folder.join(format!("in_{s}_{i}.npy")), value)?;
         }
     }
-    let counts = [samples.len().to_string(), graph.outputs().len().to_string()];
-    let run =
-        Command::new(&python).arg(&script).arg(model).arg(folder).args(counts).output().during(&python)?;
+    let words: serde_json::Map<_, _> = words.iter().map(|(name, list)| (name.clone(), json!(list))).collect();
+    write(&folder.join("words.json"), json!(words).to_string().as_bytes())?;
+    let samples_given = samples.len().to_string();
+    let run = Command::new(&python)
+        .arg(&script)
+        .arg(model)
+        .arg(folder)
+        .arg(samples_given)
+        .output()
+        .during(&python)?;
     if !run.status.success() {
         let said = String::from_utf8_lossy(&run.stderr);
         return Ok(Err(said.lines().last().unwrap_or("it failed without a word").to_string()));

@@ -57,7 +57,7 @@ fn real(n: &Node, i: usize) -> Lowered {
 fn quantized_by(n: &Node, y: &Tensor, i: usize) -> Lowered {
     let zero = match n.item(i + 1) {
         Item::Absent => Tensor::full(Type::new(n.x(0)?.dtype(), []), 0.0).into(),
-        Item::Tensor(_) | Item::Sequence(_) => n.typed(i + 1)?,
+        Item::Tensor(_) | Item::Sequence(_) | Item::Words(_) => n.typed(i + 1)?,
     };
     quantized(y, &n.x(i)?, &zero, 0, 0)
 }
@@ -133,7 +133,7 @@ fn quantize_linear(n: &mut Node) -> Lowered {
     let axis = n.int("axis", 1);
     let zero: Typed = match n.item(2) {
         Item::Absent => Tensor::scalar(0u8).into(),
-        Item::Tensor(_) | Item::Sequence(_) => n.typed(2)?,
+        Item::Tensor(_) | Item::Sequence(_) | Item::Words(_) => n.typed(2)?,
     };
     quantized(&n.x(0)?, &n.x(1)?, &zero, axis, n.int("block_size", 0))
 }

@@ -117,7 +117,9 @@ fn known_condition(n: &mut Node, condition: &Item) -> Lowered<bool> {
 fn tensor_of(item: Item) -> Lowered<Typed> {
     match item {
         Item::Tensor(t) => Ok(t),
-        Item::Sequence(_) | Item::Absent => invalid("the body must give a tensor and gives none"),
+        Item::Sequence(_) | Item::Words(_) | Item::Absent => {
+            invalid("the body must give a tensor and gives none")
+        }
     }
 }
 

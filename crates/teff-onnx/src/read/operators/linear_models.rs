@@ -6,17 +6,22 @@ use super::{
 };
 use crate::read::item::Item;
 use crate::read::node::{Lowered, Node, axis_of, invalid, unsupported};
+use crate::read::words::Words;
+use std::rc::Rc;
 use teff_graph::{DType, Tensor, Type, Value};
 
 pub(super) const TABLE: Table = &[
     ("ArrayFeatureExtractor", One(array_feature_extractor)),
     ("Binarizer", One(binarizer)),
+    ("FeatureVectorizer", One(feature_vectorizer)),
     ("Imputer", One(imputer)),
     ("LabelEncoder", One(label_encoder)),
     ("LinearClassifier", Many(linear_classifier)),
     ("LinearRegressor", One(linear_regressor)),
     ("Normalizer", One(normalizer)),
+    ("OneHotEncoder", One(one_hot_encoder)),
     ("Scaler", One(scaler)),
+    ("ZipMap", One(zip_map)),
 ];
 
 /// Columns picked along the last axis.
@@ -78,6 +83,49 @@ fn normalizer(n: &mut Node) -> Lowered {
     };
     let zero = norm.full_like(0.0);
     Ok(&x / norm.equal(&zero).select(&norm.full_like(1.0), &norm))
+}
+
+/// The features of all inputs side by side, of each as many as the attribute says.
+fn feature_vectorizer(n: &mut Node) -> Lowered {
+    let parts: Vec<Tensor> = n.tensors(0)?.iter().map(|x| x.cast(DType::F32)).collect();
+    let width = |x: &Tensor| x.shape().last().map_or(1, |&w| w as i64);
+    let widths: Vec<i64> = parts.iter().map(width).collect();
+    let asked = n.ints("inputdimensions").unwrap_or(&widths);
+    if parts.is_empty() || asked != widths {
+        return invalid(format!("inputdimensions={asked:?} for inputs of {widths:?} features"));
+    }
+    let rows = |x: &Tensor| if x.rank() < 2 { x.reshape(&[1, x.len()]) } else { x.clone() };
+    Ok(Tensor::concat(&parts.iter().map(rows).collect::<Vec<_>>(), 1))
+}
+
+/// A new last axis with one element for each category, 1 where it is the element's. Fractions of floats are cut off.
+fn one_hot_encoder(n: &mut Node) -> Lowered {
+    let x = n.x(0)?.cast(DType::I64);
+    let Some(categories) = n.ints("cats_int64s") else {
+        return unsupported("categories that are strings", "map them to numbers outside the model");
+    };
+    n.ignore(&["cats_strings"]);
+    if n.int("zeros", 1) == 0 {
+        n.reader.note(format!("{}: elements of no category give zeros instead of an error", n.described()));
+    }
+    Ok(x.unsqueeze(-1).equal(&Tensor::from_slice(categories)).cast(DType::F32))
+}
+
+/// A map from class to score for each sample is here the tensor of the scores, as it came.
+fn zip_map(n: &mut Node) -> Lowered {
+    let scores = n.x(0)?;
+    n.ignore(&["classlabels_int64s", "classlabels_strings"]);
+    let names = n.attribute("classlabels_strings").map_or(&[][..], |a| &a.strings);
+    let numbers = n.ints("classlabels_int64s").unwrap_or_default();
+    let shown: Vec<String> = match names {
+        [] => numbers.iter().map(i64::to_string).collect(),
+        _ => names.iter().map(|name| String::from_utf8_lossy(name).into_owned()).collect(),
+    };
+    if shown.is_empty() || scores.shape().last() != Some(&shown.len()) {
+        return invalid(format!("{} labels for the scores {}", shown.len(), scores.ty()));
+    }
+    n.reader.note(format!("the map of each sample is a row of scores, in the order {}", shown.join(", ")));
+    Ok(scores)
 }
 
 /// Numbers to numbers by a table; strings are not supported.
@@ -153,37 +201,63 @@ fn linear_regressor(n: &mut Node) -> Lowered {
     post_transform(n, &y)
 }
 
-/// The labels of classes: numbers, or for strings their positions in the list, with a note.
-pub(super) fn labels(n: &mut Node, ints: &str, strings: &str) -> Lowered<Vec<i64>> {
-    if let Some(names) = n.attribute(strings).map(|a| &a.strings).filter(|s| !s.is_empty()) {
-        let shown: Vec<String> =
-            names.iter().enumerate().map(|(i, s)| format!("{i}={}", String::from_utf8_lossy(s))).collect();
-        n.reader
-            .note(format!("class labels are strings; the graph gives their positions: {}", shown.join(", ")));
-        return Ok((0..names.len() as i64).collect());
-    }
-    Ok(n.ints(ints).map_or(vec![], <[i64]>::to_vec))
+/// The labels of classes.
+pub(super) enum Labels {
+    Numbers(Vec<i64>),
+    Strings(Rc<[String]>),
 }
 
-/// The class with the highest score, as its label.
-pub(super) fn best_label(scores: &Tensor, labels: &[i64]) -> Tensor {
-    Tensor::from_slice(labels).gather(&scores.argmax(1), 0)
+/// Those that either attribute lists.
+pub(super) fn labels(n: &mut Node, ints: &str, strings: &str) -> Labels {
+    match n.attribute(strings).map(|a| &a.strings).filter(|s| !s.is_empty()) {
+        Some(names) => {
+            Labels::Strings(names.iter().map(|s| String::from_utf8_lossy(s).into_owned()).collect())
+        }
+        None => Labels::Numbers(n.ints(ints).map_or(vec![], <[i64]>::to_vec)),
+    }
+}
+
+impl Labels {
+    pub(super) fn len(&self) -> usize {
+        match self {
+            Labels::Numbers(list) => list.len(),
+            Labels::Strings(list) => list.len(),
+        }
+    }
+
+    /// The label of each class in `classes`, which counts them from 0.
+    pub(super) fn of(&self, classes: &Tensor) -> Item {
+        match self {
+            Labels::Numbers(list) => Tensor::from_slice(list).gather(classes, 0).into(),
+            Labels::Strings(list) => {
+                Item::Words(Words { positions: classes.cast(DType::I64), list: Rc::clone(list) })
+            }
+        }
+    }
+
+    /// The label of the class with the highest score.
+    pub(super) fn of_best(&self, scores: &Tensor) -> Item {
+        self.of(&scores.argmax(1))
+    }
+
+    /// Of two classes, the label of the second where `second` holds.
+    pub(super) fn of_two(&self, second: &Tensor) -> Item {
+        self.of(&second.cast(DType::I64))
+    }
 }
 
 /// One row of coefficients for two classes is the score of the second.
 fn linear_classifier(n: &mut Node) -> Lowered<Vec<Item>> {
     let scores = linear(n, None)?;
     n.ignore(&["multi_class"]);
-    let labels = labels(n, "classlabels_ints", "classlabels_strings")?;
+    let labels = labels(n, "classlabels_ints", "classlabels_strings");
     if labels.len() == 2 && scores.shape()[1] == 1 {
         let positive = scores.full_like(0.0).less(&scores).reshape(&[scores.shape()[0]]);
-        let of = |i: usize| Tensor::constant(Value::scalar(labels[i]));
-        let label = positive.select(&of(1), &of(0));
         let both = Tensor::concat(&[-&scores, scores], 1);
-        return Ok(vec![label.into(), post_transform(n, &both)?.into()]);
+        return Ok(vec![labels.of_two(&positive), post_transform(n, &both)?.into()]);
     }
     if labels.len() != scores.shape()[1] {
         return invalid(format!("{} labels for {} scores", labels.len(), scores.shape()[1]));
     }
-    Ok(vec![best_label(&scores, &labels).into(), post_transform(n, &scores)?.into()])
+    Ok(vec![labels.of_best(&scores), post_transform(n, &scores)?.into()])
 }

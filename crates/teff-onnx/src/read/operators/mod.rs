@@ -26,6 +26,7 @@ mod sampling;
 mod sequence;
 mod source;
 mod spectral;
+mod svm;
 mod text;
 mod trees;
 
@@ -76,6 +77,7 @@ const FAMILIES: &[(&str, Table)] = &[
     ("", sequence::TABLE),
     ("", source::TABLE),
     ("", spectral::TABLE),
+    ("ai.onnx.ml", svm::TABLE),
     ("", text::TABLE),
     ("ai.onnx.ml", trees::TABLE),
 ];

@@ -78,7 +78,7 @@ fn zero_point(n: &Node, i: usize, default: ElementType) -> Lowered<Typed> {
         Item::Absent => {
             Ok(Typed { tensor: Tensor::full(Type::new(holder(default), []), 0.0), element: default })
         }
-        Item::Tensor(_) | Item::Sequence(_) => n.typed(i),
+        Item::Tensor(_) | Item::Sequence(_) | Item::Words(_) => n.typed(i),
     }
 }
 

@@ -26,7 +26,7 @@ pub(super) const TABLE: Table = &[
 fn sequence(n: &Node, i: usize) -> Lowered<Vec<Typed>> {
     match n.item(i) {
         Item::Sequence(list) => Ok(list),
-        Item::Tensor(_) | Item::Absent => invalid(format!("input {i} must be a sequence")),
+        Item::Tensor(_) | Item::Words(_) | Item::Absent => invalid(format!("input {i} must be a sequence")),
     }
 }
 
@@ -98,7 +98,7 @@ fn split_to_sequence(n: &mut Node) -> Lowered<Vec<Item>> {
     let given = match n.item(1) {
         Item::Absent => None,
         Item::Tensor(t) => Some((t.tensor.rank() == 0, sizes(&n.ints_of(1, "split")?, "split")?)),
-        Item::Sequence(_) => return invalid("input 1 must be a tensor"),
+        Item::Sequence(_) | Item::Words(_) => return invalid("input 1 must be a tensor"),
     };
     let each = given.as_ref().filter(|g| g.0).and_then(|g| g.1.first()).map_or(1, |&each| each.max(1));
     // Each part may leave the graph by itself, and takes more than one tensor then.
@@ -139,7 +139,9 @@ fn sequence_map(n: &mut Node) -> Lowered<Vec<Item>> {
         for (list, item) in outputs.iter_mut().zip(n.reader.subgraph(n.scope, body, inputs)?) {
             match item {
                 Item::Tensor(t) => list.push(t),
-                Item::Sequence(_) | Item::Absent => return invalid("the body must give tensors"),
+                Item::Sequence(_) | Item::Words(_) | Item::Absent => {
+                    return invalid("the body must give tensors");
+                }
             }
         }
     }

@@ -26,7 +26,7 @@ fn constant(n: &mut Node) -> Lowered<Vec<Item>> {
     let item = |value: Value| Ok(vec![Tensor::constant(value).into()]);
     if let Some(a) = n.attribute("value") {
         return match &a.tensor {
-            Some(t) => Ok(vec![Item::Tensor(n.reader.tensor(t)?)]),
+            Some(t) => Ok(vec![n.reader.constant(t)?]),
             None => invalid("the tensor of attribute \"value\" is missing"),
         };
     }

@@ -4,12 +4,12 @@ use super::{
     Lower::{Many, One},
     Table,
     forest::{Aggregate, Compare, Forest, TreeNode},
-    linear_models::{best_label, labels, post_transform},
+    linear_models::{labels, post_transform},
 };
 use crate::read::item::Item;
 use crate::read::node::{Lowered, Node, invalid, unsupported};
 use std::collections::{HashMap, HashSet};
-use teff_graph::{DType, Tensor, Value};
+use teff_graph::{DType, Tensor};
 
 pub(super) const TABLE: Table = &[
     ("TreeEnsemble", One(tree_ensemble)),
@@ -137,14 +137,14 @@ fn regressor(n: &mut Node) -> Lowered {
 fn classifier(n: &mut Node) -> Lowered<Vec<Item>> {
     let x = rows(n)?;
     let forest = numbered_forest(n, "class")?;
-    let labels = labels(n, "classlabels_int64s", "classlabels_strings")?;
+    let labels = labels(n, "classlabels_int64s", "classlabels_strings");
     let classes = checked_targets(n, &forest, labels.len())?;
     let binary = classes == 2 && forest.leaves.iter().all(|&(_, class, _)| class == 0);
     let scores = forest.apply(&x, classes, Aggregate::Sum)?;
     if !binary {
         let scores = with_base(n, scores)?;
         let y = post_transform(n, &scores)?.cast(DType::F32);
-        return Ok(vec![best_label(&scores, &labels).into(), y.into()]);
+        return Ok(vec![labels.of_best(&scores), y.into()]);
     }
     let score = with_base(n, scores.narrow(1, 0, 1))?.ok()?;
     if score.shape()[1] != 1 {
@@ -153,11 +153,9 @@ fn classifier(n: &mut Node) -> Lowered<Vec<Item>> {
     let probabilities = forest.leaves.iter().all(|&(_, _, w)| w >= 0.0);
     let threshold = if probabilities { 0.5 } else { 0.0 };
     let second = score.full_like(threshold).less(&score).reshape(&[x.shape()[0]]);
-    let of = |i: usize| Tensor::constant(Value::scalar(labels[i]));
-    let label = second.select(&of(1), &of(0));
     let first = if probabilities { score.full_like(1.0) - &score } else { -&score };
     let both = post_transform(n, &Tensor::concat(&[first, score], 1))?;
-    Ok(vec![label.into(), both.cast(DType::F32).into()])
+    Ok(vec![labels.of_two(&second), both.cast(DType::F32).into()])
 }
 
 /// The numbers of a tensor attribute.

@@ -1,0 +1,80 @@
+//! Strings that stand in the file, such as the names of classes. A graph has numbers only: a string is its position in a list.
+//!
+//! Positions of one list mean nothing in another, so that operators take no strings but those that only move elements.
+
+use super::item::{Item, Typed};
+use super::walk::{Reader, is_default};
+use crate::error::{Error, Result};
+use crate::proto::{ElementType, NodeProto, TensorProto};
+use std::rc::Rc;
+use teff_graph::{Tensor, Value};
+
+/// Strings out of a list.
+#[derive(Clone, Debug)]
+pub(crate) struct Words {
+    /// Where in the list each is.
+    pub(crate) positions: Tensor,
+    pub(crate) list: Rc<[String]>,
+}
+
+impl Words {
+    /// What the list says, for people.
+    pub(crate) fn shown(&self) -> String {
+        let all: Vec<String> = self.list.iter().enumerate().map(|(i, word)| format!("{i}={word}")).collect();
+        all.join(", ")
+    }
+}
+
+/// Operators whose output has elements of their first input, unchanged, whatever they are.
+const MOVES: [&str; 9] = [
+    "ArrayFeatureExtractor",
+    "Expand",
+    "Flatten",
+    "Gather",
+    "Identity",
+    "Reshape",
+    "Squeeze",
+    "Transpose",
+    "Unsqueeze",
+];
+
+/// The list whose positions this node only moves; of its inputs the strings are then positions.
+pub(crate) fn moved(node: &NodeProto, inputs: &mut [Item]) -> Option<Rc<[String]>> {
+    let known = MOVES.contains(&node.op_type) && (is_default(node.domain) || node.domain == "ai.onnx.ml");
+    let [Item::Words(_), rest @ ..] = &*inputs else { return None };
+    if !known || rest.iter().any(|item| matches!(item, Item::Words(_))) {
+        return None;
+    }
+    let Item::Words(words) = std::mem::replace(&mut inputs[0], Item::Absent) else { return None };
+    inputs[0] = words.positions.into();
+    Some(words.list)
+}
+
+/// As positions in this list.
+pub(crate) fn as_words(item: Item, list: &Rc<[String]>) -> Item {
+    match item {
+        Item::Tensor(Typed { tensor, .. }) => Item::Words(Words { positions: tensor, list: Rc::clone(list) }),
+        other => other,
+    }
+}
+
+impl Reader<'_> {
+    /// A constant of the file: a tensor, or strings.
+    pub(crate) fn constant(&mut self, t: &TensorProto) -> Result<Item> {
+        if ElementType::from_number(t.data_type) != Some(ElementType::String) {
+            return self.tensor(t).map(Item::Tensor);
+        }
+        let wrong = |reason: String| Error::Tensor { name: t.name.into(), reason };
+        let shape: Option<Vec<usize>> = t.dims.iter().map(|&d| usize::try_from(d).ok()).collect();
+        let count = shape.iter().flatten().try_fold(1usize, |n, &d| n.checked_mul(d));
+        let (Some(shape), true) = (shape, count == Some(t.strings.len())) else {
+            return Err(wrong(format!("holds {} strings for the sizes {:?}", t.strings.len(), t.dims)));
+        };
+        if self.spend(t.strings.len().saturating_mul(8)).is_err() {
+            return Err(wrong("holds too many strings".into()));
+        }
+        let list = t.strings.iter().map(|s| String::from_utf8_lossy(s).into_owned()).collect();
+        let positions = Value::new(shape, (0..t.strings.len() as i64).collect::<Vec<_>>());
+        Ok(Item::Words(Words { positions: Tensor::constant(positions), list }))
+    }
+}
