@@ -5,7 +5,7 @@ use super::{Lowering, Storage};
 use crate::error::Error;
 use crate::program::{BufferId, Expr, Index, Place, Stmt};
 use std::collections::HashMap;
-use teff_graph::{NodeId, Op, Scan, Type, scan_result_types};
+use teff_graph::{DType, NodeId, Op, Scan, Type, scan_result_types};
 
 impl<'a> Lowering<'a> {
     pub(super) fn scan(&mut self, node: NodeId, scan: &'a Scan) -> Result<(), Error> {
@@ -41,11 +41,17 @@ impl<'a> Lowering<'a> {
                     Storage { buffer: results[i].buffer, base: results[i].base.plus(&step) }
                 });
             }
-            l.scan_body(scan, inputs, &outputs)?;
-            for (next, state) in outputs.iter().zip(&results[..scan.states]) {
-                l.copy(next.buffer, state)?;
-            }
-            Ok(())
+            let running = scan.runs_while().map(|i| {
+                let state = &results[i];
+                Expr::Load(state.buffer, DType::Bool, state.base.clone())
+            });
+            l.when(running, |l| {
+                l.scan_body(scan, inputs, &outputs)?;
+                for (next, state) in outputs.iter().zip(&results[..scan.states]) {
+                    l.copy(next.buffer, state)?;
+                }
+                Ok(())
+            })
         })
     }
 
