@@ -29,10 +29,10 @@ struct Weights {
 type Layered = (NodeId, Loops, Weights);
 
 /// A layer that has mantissas.
-struct Candidate {
-    node: NodeId,
+pub(super) struct Candidate {
+    pub(super) node: NodeId,
     source: NodeId,
-    x: NodeId,
+    pub(super) x: NodeId,
     positive: bool,
     loops: Loops,
     format: Format,
@@ -46,12 +46,16 @@ impl<'a> Lowering<'a> {
         if self.target.float_unit {
             return;
         }
+        let users = self.graph.users();
         let mut candidates = Vec::new();
         for group in self.groups.list.clone() {
             let product = group.inner.or(group.hero).unwrap_or(group.root);
             match self.candidate(product) {
                 None => {}
-                Some(Ok(c)) => candidates.push(c),
+                Some(Ok(c)) => match self.magnified(&users, &c) {
+                    Some(reason) => self.set_layer(product, Layer::Software(reason)),
+                    None => candidates.push(c),
+                },
                 Some(Err(reason)) => self.set_layer(product, Layer::Software(reason)),
             }
         }
@@ -195,7 +199,7 @@ impl<'a> Lowering<'a> {
 
     /// The value of a node that moves, scales or converts constants, at most `depth` operations from them; or, of a node that moves
     /// quantised ones, the `steps` from the zero point.
-    fn evaluated(&self, node: NodeId, depth: usize, steps: bool) -> Option<Value> {
+    pub(super) fn evaluated(&self, node: NodeId, depth: usize, steps: bool) -> Option<Value> {
         let n = self.node(node);
         let operands = || -> Option<Vec<Value>> {
             n.operands.iter().map(|&o| self.evaluated(o, depth.checked_sub(1)?, steps)).collect()

@@ -14,6 +14,7 @@ mod conv;
 mod dense;
 mod format;
 mod input;
+mod magnify;
 mod rectify;
 mod sum;
 
