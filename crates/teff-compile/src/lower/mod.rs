@@ -29,6 +29,7 @@ mod row;
 mod rows;
 mod scan;
 mod settle;
+mod sort;
 mod sparse;
 mod tidy;
 mod tile;

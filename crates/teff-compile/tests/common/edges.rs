@@ -122,8 +122,29 @@ fn close(dtype: DType) -> Case {
     case(&format!("close_{dtype}"), &[(a, value)], &outputs, if dtype == DType::F32 { 1e-6 } else { 1e-14 })
 }
 
-/// One case for each element type, and one for the functions of each float.
+/// `n` elements in order along either axis, upwards and downwards: many are equal, some no numbers.
+fn sorted(dtype: DType, n: usize) -> Case {
+    let x = Tensor::input("x", dtype, &[n, 2]);
+    let along = |axis: isize| [x.argsort(axis, false), x.argsort(axis, true)];
+    let lines = x.transpose().reshape(&[2, n]);
+    let outputs = [along(0), along(1), [lines.argsort(1, false), lines.argsort(1, true)]].concat();
+    let few =
+        [Num::Float(f64::NAN), Num::Float(-0.0), Num::Float(f64::INFINITY), Num::Float(f64::NEG_INFINITY)];
+    let number = |i: usize| match (i * i * 31 + i * 7) % (n + 5) {
+        at if dtype.is_float() && at < few.len() => few[at],
+        at => Num::Int((at as i128 - 3) % 50),
+    };
+    case(
+        &format!("sorted_{dtype}_{n}"),
+        &[(x.clone(), Value::from_fn(&Type::new(dtype, [n, 2]), number))],
+        &outputs,
+        0.0,
+    )
+}
+
+/// One case for each element type, one for the functions of each float, and sorts of few and of many.
 pub fn cases() -> Vec<Case> {
     let exact = DType::ALL.into_iter().map(exact);
-    exact.chain([close(DType::F32), close(DType::F64)]).collect()
+    let sorts = [15, 16, 17, 64, 100].map(|n| sorted(DType::F32, n));
+    exact.chain([close(DType::F32), close(DType::F64), sorted(DType::I8, 40)]).chain(sorts).collect()
 }
