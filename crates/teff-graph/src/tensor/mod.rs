@@ -16,6 +16,7 @@ mod normalize;
 mod quantize;
 mod recurrent;
 mod reduce;
+mod spectral;
 mod windows;
 
 pub use arithmetic::Operand;

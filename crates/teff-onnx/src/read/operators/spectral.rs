@@ -1,4 +1,4 @@
-//! Fourier transforms, as products with matrices of sines and cosines; and the inverse of unfolding.
+//! Fourier transforms, and the inverse of unfolding.
 
 use super::{
     Lower::One,
@@ -11,27 +11,8 @@ use teff_graph::{ConvGeometry, DType, Num, Tensor, Type, Value};
 
 pub(super) const TABLE: Table = &[("Col2Im", One(col2im)), ("DFT", One(dft)), ("STFT", One(stft))];
 
-/// Transforms longer than this are refused: the matrix has as many rows and columns.
+/// Transforms longer than this are refused: of a prime length, they take a matrix with as many rows and columns.
 const LONGEST: usize = 1 << 11;
-
-/// `scale * cos` and `scale * sin` of `2 pi k n / length`, `[rows, columns]`.
-fn matrices(
-    dtype: DType,
-    rows: usize,
-    columns: usize,
-    length: usize,
-    scale: impl Fn(usize) -> f64,
-) -> (Tensor, Tensor) {
-    let of = |f: fn(f64) -> f64| {
-        Tensor::constant(Value::from_fn(&Type::new(dtype, [rows, columns]), |i| {
-            let (row, column) = (i / columns, i % columns);
-            // The product is reduced modulo the period while it is a whole number.
-            let angle = std::f64::consts::TAU * (row * column % length) as f64 / length as f64;
-            Num::Float(scale(row) * f(angle))
-        }))
-    };
-    (of(f64::cos), of(f64::sin))
-}
 
 /// Real and imaginary parts, `[.., n]` each; the second nothing for real signals.
 struct Signal {
@@ -57,29 +38,19 @@ impl Signal {
         if length == 0 || length > LONGEST {
             return invalid(format!("a transform of length {length}"));
         }
-        let dtype = self.real.dtype();
         let half = length / 2 + 1;
         if inverse && onesided {
-            // Each kept frequency but the first, and the last of an even length, stands for itself and its mirror image.
-            let whole = |k: usize| k == 0 || 2 * k == length;
-            let scale = |k: usize| if whole(k) { 1.0 } else { 2.0 } / length as f64;
-            let (cos, sin) = matrices(dtype, half, length, length, scale);
-            let y = self.real.matmul(&cos);
-            let y = self.imaginary.as_ref().map_or(y.clone(), |i| y - i.matmul(&sin));
+            let zero = self.real.full_like(0.0);
+            let y = self.real.inverse_real_dft(self.imaginary.as_ref().unwrap_or(&zero), length);
             return Ok(y.unsqueeze(-1));
         }
-        let columns = if onesided { half } else { length };
-        let scale = if inverse { 1.0 / length as f64 } else { 1.0 };
-        let (cos, sin) = matrices(dtype, length, columns, length, |_| scale);
-        let sin = if inverse { -sin } else { sin };
-        // (a + jb)(cos - j sin).
-        let (mut real, mut imaginary) = (self.real.matmul(&cos), -self.real.matmul(&sin));
-        if let Some(b) = &self.imaginary {
-            real = real + b.matmul(&sin);
-            imaginary = imaginary + b.matmul(&cos);
-        }
-        let rank = real.rank();
-        Ok(Tensor::stack(&[real, imaginary], rank))
+        let rank = self.real.rank();
+        let parts = match &self.imaginary {
+            None if onesided => self.real.real_dft(),
+            imaginary => self.real.dft(imaginary.as_ref(), inverse),
+        };
+        let kept = if onesided { half } else { length };
+        Ok(Tensor::stack(&[parts.0, parts.1].map(|t| t.narrow(rank - 1, 0, kept)), rank))
     }
 }
 
@@ -144,8 +115,9 @@ fn stft(n: &mut Node) -> Lowered {
     }
     let frames = (samples - length) / step + 1;
     n.spend(frames.saturating_mul(length).saturating_add(2 * length * length))?;
-    let positions: Vec<i64> = (0..frames * length).map(|i| (i / length * step + i % length) as i64).collect();
-    let positions = Tensor::from_slice(&positions).reshape(&[frames, length]);
+    // Computed, since a table of them would be longer than the signal.
+    let ty = Type::new(DType::I32, [frames, length]);
+    let positions = Tensor::iota(ty.clone(), 0) * step as f64 + Tensor::iota(ty, 1);
     let framed = signal.map(|t| {
         let t = t.take(&positions, 1);
         window.as_ref().map_or(t.clone(), |w| t * w)
