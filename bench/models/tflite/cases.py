@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-F, I8, U8, I16, I32, I64, B = np.float32, np.int8, np.uint8, np.int16, np.int32, np.int64, np.bool_
+F, I8, U8, I16, I32, I64, B, C = np.float32, np.int8, np.uint8, np.int16, np.int32, np.int64, np.bool_, np.complex64
 # A scale that makes no ratio of small numbers with others, which would make ties of rounding more frequent than they are in models.
 X = 0.0517
 RNG = np.random.default_rng(7)
@@ -431,6 +431,70 @@ def chains():
     ], [d])
 
 
+def volumes():
+    conv3d = lambda padding, stride, dilation=1, act=NONE: ("Conv3DOptions", dict(
+        padding=padding, strideD=stride, strideH=stride, strideW=stride, dilationDFactor=dilation, dilationHFactor=dilation,
+        dilationWFactor=dilation, fusedActivationFunction=act))
+    for tag, opt in [("same", conv3d(SAME, 1)), ("stride", conv3d(SAME, 2, act=RELU)), ("valid", conv3d(VALID, 1, act=RELU6))]:
+        yield one(f"conv_3d_{tag}", "CONV_3D", [x((1, 5, 6, 7, 2)), normal(3, 3, 2, 2, 4), normal(4)], options=opt)
+    yield one("conv_3d_without_bias", "CONV_3D", [x((2, 4, 4, 4, 2)), normal(1, 2, 3, 2, 3)], options=conv3d(VALID, 1))
+    for tag, padding, shape in [("same", SAME, (1, 6, 8, 10, 3)), ("valid", VALID, (1, 7, 9, 11, 3))]:
+        yield one(f"conv_3d_transpose_{tag}", "CONV_3D_TRANSPOSE",
+                  [const(shape), normal(3, 3, 3, 3, 2), x((1, 3, 4, 5, 2)), normal(3)], options=conv3d(padding, 2))
+
+
+def written():
+    yield one("scatter_nd", "SCATTER_ND", [const([[0, 1], [2, 0], [0, 1], [1, 3]]), x((4, 5)), const([3, 4, 5])])
+    yield one("scatter_nd_elements", "SCATTER_ND", [const([[4], [3], [1], [7]]), x((4,)), const([8])])
+    for tag, start in [("", [1, 0, 2]), ("_held_inside", [5, -3, 9])]:
+        yield one(f"dynamic_update_slice{tag}", "DYNAMIC_UPDATE_SLICE", [x((4, 3, 5)), x((2, 2, 3)), const(start)])
+    yield one("reverse_sequence", "REVERSE_SEQUENCE", [x((3, 5, 2)), const([5, 2, 1])], options=("ReverseSequenceOptions", dict(seqDim=1, batchDim=0)))
+    yield one("reverse_sequence_time_first", "REVERSE_SEQUENCE", [x((5, 3, 2)), const([4, 0, 5])],
+              options=("ReverseSequenceOptions", dict(seqDim=0, batchDim=1)))
+    yield one("segment_sum", "SEGMENT_SUM", [x((6, 3)), const([0, 0, 1, 2, 2, 2])], options=("SegmentSumOptions", {}))
+    for kind in ("SUM", "PROD", "MAX", "MIN"):
+        yield one(f"unsorted_segment_{kind.lower()}", f"UNSORTED_SEGMENT_{kind}", [x((6, 3)), const([3, 0, 1, 3, -1, 0]), const(5)],
+                  options=(f"UnsortedSegment{kind.title()}Options", {}))
+    yield one("sparse_to_dense", "SPARSE_TO_DENSE", [const([[0, 1], [2, 3]]), const([3, 4]), x((2,)), const(0.5, F)],
+              options=("SparseToDenseOptions", dict(validateIndices=False)))
+    yield one("sparse_to_dense_one_value", "SPARSE_TO_DENSE", [const([1, 4, 5]), const([7]), const(2.5, F), const(-1.0, F)],
+              options=("SparseToDenseOptions", dict(validateIndices=False)))
+    for tag, shape, picks, axis, batches in [("rows", (2, 4, 3), (2, 5), 1, 1), ("behind", (2, 3, 4, 2), (2, 2, 2), 2, 1), ("elements", (2, 3, 4), (2, 3, 2), 2, 2)]:
+        yield one(f"gather_in_batches_{tag}", "GATHER", [x(shape), const(RNG.integers(0, shape[axis], picks))],
+                  options=("GatherOptions", dict(axis=axis, batchDims=batches)), version=5)
+
+
+def diagonals():
+    yield one("matrix_diag", "MATRIX_DIAG", [x((2, 4))], options=("MatrixDiagOptions", {}))
+    for tag, rows, columns in [("wide", 3, 5), ("high", 5, 3), ("square", 4, 4)]:
+        yield one(f"matrix_set_diag_{tag}", "MATRIX_SET_DIAG", [x((2, rows, columns)), x((2, min(rows, columns)))],
+                  options=("MatrixSetDiagOptions", {}))
+    yield one("dilate", "DILATE", [x((3, 4)), const([2, 3]), const(0.25, F)])
+    a = y(I32)
+    yield Case("broadcast_args", [Step("BROADCAST_ARGS", [const([3, 1]), const([2, 1, 5])], [a]),
+                                  Step("BROADCAST_TO", [x((1, 5)), a], [b := y()], ("BroadcastToOptions", {}), 2)], [b])
+    yield one("bucketize", "BUCKETIZE", [x((4, 5))], y(I32), ("BucketizeOptions", dict(boundaries=[-0.5, 0.0, 0.75])))
+    for tag, dtype in [("i32", I32), ("i16", I16)]:
+        yield one(f"right_shift_{tag}", "RIGHT_SHIFT", [Spec(dtype, (2, 5)), const([[0, 1, 2, 3, 7]], dtype)], Spec(dtype),
+                  ("RightShiftOptions", {}))
+        yield one(f"bitwise_xor_{tag}", "BITWISE_XOR", [Spec(dtype, (2, 5)), const([[0, 1, -2, 300, 77]], dtype)], Spec(dtype),
+                  ("BitwiseXorOptions", {}))
+    yield one("local_response", "LOCAL_RESPONSE_NORMALIZATION", [x((1, 3, 3, 7))],
+              options=("LocalResponseNormalizationOptions", dict(radius=2, bias=1.5, alpha=0.7, beta=0.75)))
+
+
+def spectra():
+    for tag, shape, lengths in [("rows", (3, 1, 64), [1, 64]), ("cut", (2, 1, 40), [1, 32]), ("filled", (2, 1, 40), [1, 128]), ("both", (2, 8, 16), [8, 16])]:
+        spectrum, moved, size, real, imaginary = Spec(C), Spec(C), y(), y(), y()
+        squeeze = [Step("SQUEEZE", [spectrum], [moved], ("SqueezeOptions", dict(squeezeDims=[1])))] if tag != "both" else []
+        last = moved if squeeze else spectrum
+        yield Case(f"rfft2d_{tag}", [
+            Step("RFFT2D", [x(shape), const(lengths)], [spectrum], ("Rfft2dOptions", {})), *squeeze,
+            Step("COMPLEX_ABS", [last], [size]), Step("REAL", [last], [real]), Step("IMAG", [last], [imaginary]),
+        ], [size, real, imaginary])
+
+
 def cases():
-    for family in (convolutions, products, pools, pointwise, activations, movements, reductions, sources, recurrent, legacy, chains, streams):
+    for family in (convolutions, products, pools, pointwise, activations, movements, reductions, sources, recurrent, legacy, chains, streams,
+                   volumes, written, diagonals, spectra):
         yield from family()

@@ -52,7 +52,7 @@ def faults():
     yield "no_scale", build(one("relu", "RELU", [x((3,), I8)], y(I8, 0)), {})
     yield "scales", build(one("relu", "RELU", [Spec(I8, (3, 4), [0.1, 0.2, 0.3], 0, 1)], y(I8)), {})
     yield "run_time_shape", build(one("reshape", "RESHAPE", [x((4,)), Spec(I32, (2,))], options=("ReshapeOptions", {})), {})
-    yield "batch_dims", build(one("gather", "GATHER", [x((2, 3)), Spec(I32, (2, 1))], options=("GatherOptions", dict(axis=1, batchDims=1))), {})
+    yield "batch_dims", build(one("gather", "GATHER", [x((2, 3)), Spec(I32, (3, 1))], options=("GatherOptions", dict(axis=1, batchDims=1))), {})
 
 
 write_archive(sys.argv[1], [(f"{name}.tflite", model) for name, model in faults()])

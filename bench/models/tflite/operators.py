@@ -24,6 +24,7 @@ TYPES = {
     np.dtype(np.float32): s.TensorType.FLOAT32, np.dtype(np.float16): s.TensorType.FLOAT16, np.dtype(np.int8): s.TensorType.INT8,
     np.dtype(np.uint8): s.TensorType.UINT8, np.dtype(np.int16): s.TensorType.INT16, np.dtype(np.int32): s.TensorType.INT32,
     np.dtype(np.int64): s.TensorType.INT64, np.dtype(np.bool_): s.TensorType.BOOL,
+    np.dtype(np.complex64): s.TensorType.COMPLEX64,
 }
 
 

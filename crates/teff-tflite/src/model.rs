@@ -62,6 +62,7 @@ impl Element {
             Element::BF16 => "bf16".into(),
             Element::I4 => "i4".into(),
             Element::Other(schema::tensor_type::STRING) => "text".into(),
+            Element::Other(schema::tensor_type::COMPLEX64) => "complex".into(),
             Element::Other(n) => format!("of type {n} of the schema"),
         }
     }

@@ -129,6 +129,19 @@ pub(crate) mod conv2d_options {
     pub(crate) const QUANTIZED_BIAS_TYPE: Scalar<i8> = Scalar::new(6, 0);
 }
 
+pub(crate) mod conv3d_options {
+    use super::*;
+    pub(crate) const UNION: u8 = 106;
+    pub(crate) const PADDING: Scalar<i8> = Scalar::new(0, 0);
+    pub(crate) const STRIDE_D: Scalar<i32> = Scalar::new(1, 0);
+    pub(crate) const STRIDE_W: Scalar<i32> = Scalar::new(2, 0);
+    pub(crate) const STRIDE_H: Scalar<i32> = Scalar::new(3, 0);
+    pub(crate) const FUSED_ACTIVATION_FUNCTION: Scalar<i8> = Scalar::new(4, 0);
+    pub(crate) const DILATION_D_FACTOR: Scalar<i32> = Scalar::new(5, 1);
+    pub(crate) const DILATION_W_FACTOR: Scalar<i32> = Scalar::new(6, 1);
+    pub(crate) const DILATION_H_FACTOR: Scalar<i32> = Scalar::new(7, 1);
+}
+
 pub(crate) mod pool2d_options {
     use super::*;
     pub(crate) const UNION: u8 = 5;
@@ -200,6 +213,15 @@ pub(crate) mod l2norm_options {
     use super::*;
     pub(crate) const UNION: u8 = 12;
     pub(crate) const FUSED_ACTIVATION_FUNCTION: Scalar<i8> = Scalar::new(0, 0);
+}
+
+pub(crate) mod local_response_normalization_options {
+    use super::*;
+    pub(crate) const UNION: u8 = 13;
+    pub(crate) const RADIUS: Scalar<i32> = Scalar::new(0, 0);
+    pub(crate) const BIAS: Scalar<f32> = Scalar::new(1, 0.0);
+    pub(crate) const ALPHA: Scalar<f32> = Scalar::new(2, 0.0);
+    pub(crate) const BETA: Scalar<f32> = Scalar::new(3, 0.0);
 }
 
 pub(crate) mod unidirectional_sequence_lstm_options {
@@ -376,6 +398,13 @@ pub(crate) mod reverse_sequence_options {
     pub(crate) const BATCH_DIM: Scalar<i32> = Scalar::new(1, 0);
 }
 
+pub(crate) mod if_options {
+    use super::*;
+    pub(crate) const UNION: u8 = 92;
+    pub(crate) const THEN_SUBGRAPH_INDEX: Scalar<i32> = Scalar::new(0, 0);
+    pub(crate) const ELSE_SUBGRAPH_INDEX: Scalar<i32> = Scalar::new(1, 0);
+}
+
 pub(crate) mod call_once_options {
     use super::*;
     pub(crate) const UNION: u8 = 103;
@@ -409,6 +438,12 @@ pub(crate) mod var_handle_options {
     pub(crate) const UNION: u8 = 111;
     pub(crate) const CONTAINER: Reference = Reference(0);
     pub(crate) const SHARED_NAME: Reference = Reference(1);
+}
+
+pub(crate) mod bucketize_options {
+    use super::*;
+    pub(crate) const UNION: u8 = 115;
+    pub(crate) const BOUNDARIES: Reference = Reference(0);
 }
 
 pub(crate) mod gelu_options {

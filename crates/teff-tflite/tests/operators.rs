@@ -59,8 +59,10 @@ fn operators_agree_with_the_runtime() {
 fn every_operator_has_a_case() {
     let mut used: BTreeSet<String> =
         cases().iter().flat_map(|case| operators(&case.bytes).unwrap()).collect();
-    // Loops need sub-graphs, which cases do not have; the test of models runs them.
-    used.extend(operators(&std::fs::read(data("models/loops_nested.tflite")).unwrap()).unwrap());
+    // Loops and branches need sub-graphs, which cases do not have; the test of models runs them.
+    for model in ["loops_nested", "branches"] {
+        used.extend(operators(&std::fs::read(data(&format!("models/{model}.tflite"))).unwrap()).unwrap());
+    }
     let missing: Vec<&str> = supported_operators().into_iter().filter(|op| !used.contains(*op)).collect();
     assert!(missing.is_empty(), "{missing:?}");
 }

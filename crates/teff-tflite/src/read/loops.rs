@@ -6,12 +6,10 @@
 use super::held::Held;
 use super::node::{Fault, Lowered, invalid, unsupported};
 use super::operators::{Lower, Table};
-use super::subgraph::{Part, Subgraph};
-use super::walk::{Reader, label, layer_name, operator_at};
-use crate::model::{Element, OperatorInfo};
-use crate::schema::{
-    activation_function_type as fused, concatenation_options, tensor_type, while_options as o,
-};
+use super::subgraph::{Part, Subgraph, give, given};
+use super::walk::{Reader, layer_name, operator_at};
+use crate::model::OperatorInfo;
+use crate::schema::{activation_function_type as fused, concatenation_options, while_options as o};
 use teff_graph::{DType, Op, SliceAxis, Tensor};
 
 pub(super) const TABLE: Table = &[("WHILE", Lower::Walk(while_))];
@@ -70,48 +68,7 @@ fn while_(reader: &mut Reader, i: usize) -> Lowered<()> {
             }
         },
     };
-    let file = reader.file;
-    for (output, result) in info.outputs.iter().zip(results) {
-        let Ok(output) = usize::try_from(output) else { continue };
-        let Some(wanted) = file.tensors.get(output) else {
-            return invalid(format!("its output is tensor {output}, which does not exist"));
-        };
-        result.check()?;
-        if wanted.element.dtype() != Some(result.dtype()) {
-            let (name, element) = (wanted.name, wanted.element.name());
-            return invalid(format!("it gives {}, but its output {name:?} is {element}", result.dtype()));
-        }
-        label(&result, first_new, &name);
-        reader.set(output, Held::plain(result));
-    }
-    Ok(())
-}
-
-/// What operator `info` is given, axes as in the file.
-fn given(reader: &mut Reader, info: &OperatorInfo) -> Lowered<Vec<Tensor>> {
-    let file = reader.file;
-    let mut all = Vec::new();
-    for (k, t) in info.inputs.iter().enumerate() {
-        let Some(tensor) = usize::try_from(t).ok().filter(|&t| t < file.tensors.len()) else {
-            return invalid(format!("its input {k} is tensor {t}, which does not exist"));
-        };
-        if file.tensors[tensor].element == Element::Other(tensor_type::RESOURCE) {
-            return unsupported(
-                format!("a variable inside the loop (input {k}, {:?})", file.tensors[tensor].name),
-                "convert with frozen variables, for example by from_keras_model",
-            );
-        }
-        match reader.get(tensor).map_err(|e| Fault::Invalid(e.to_string()))? {
-            Some(held) => all.push(reader.folding.folded(held.into_plain())),
-            None => {
-                let name = file.tensors[tensor].name;
-                return invalid(format!(
-                    "its input {k}, tensor {tensor} ({name:?}), is given by no earlier operator, input or constant"
-                ));
-            }
-        }
-    }
-    Ok(all)
+    give(reader, &info, results, first_new, &name)
 }
 
 impl<'m> Loop<'m> {

@@ -1,5 +1,7 @@
 //! Reading: a model becomes a graph.
 
+mod branch;
+mod complex;
 mod constants;
 mod fixed;
 mod held;

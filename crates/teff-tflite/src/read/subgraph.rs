@@ -1,11 +1,13 @@
 //! Sub-graphs: lowered as often as they are run, each time only what is wanted of them.
 
 use super::held::Held;
-use super::node::{Fault, Lowered, unsupported};
-use super::walk::Reader;
+use super::node::{Fault, Lowered, invalid, unsupported};
+use super::walk::{Reader, label};
 use crate::error::{Error, Result};
-use crate::model::ModelFile;
+use crate::model::{Element, ModelFile, OperatorInfo};
+use crate::schema::tensor_type;
 use std::collections::HashSet;
+use teff_graph::Tensor;
 
 /// A sub-graph has no more inputs than this.
 const MOST_INPUTS: usize = 128;
@@ -161,4 +163,56 @@ fn depends(file: &ModelFile) -> Vec<u128> {
         }
     }
     depends
+}
+
+/// What operator `info` is given, axes as in the file.
+pub(super) fn given(reader: &mut Reader, info: &OperatorInfo) -> Lowered<Vec<Tensor>> {
+    let file = reader.file;
+    let mut all = Vec::new();
+    for (k, t) in info.inputs.iter().enumerate() {
+        let Some(tensor) = usize::try_from(t).ok().filter(|&t| t < file.tensors.len()) else {
+            return invalid(format!("its input {k} is tensor {t}, which does not exist"));
+        };
+        if file.tensors[tensor].element == Element::Other(tensor_type::RESOURCE) {
+            return unsupported(
+                format!("a variable inside a sub-graph (input {k}, {:?})", file.tensors[tensor].name),
+                "convert with frozen variables, for example by from_keras_model",
+            );
+        }
+        match reader.get(tensor).map_err(|e| Fault::Invalid(e.to_string()))? {
+            Some(held) => all.push(reader.folding.folded(held.into_plain())),
+            None => {
+                let name = file.tensors[tensor].name;
+                return invalid(format!(
+                    "its input {k}, tensor {tensor} ({name:?}), is given by no earlier operator, input or constant"
+                ));
+            }
+        }
+    }
+    Ok(all)
+}
+
+/// Sets the outputs of operator `info`, of which `results` were made from tensor `first_new` on.
+pub(super) fn give(
+    reader: &mut Reader,
+    info: &OperatorInfo,
+    results: Vec<Tensor>,
+    first_new: u64,
+    name: &str,
+) -> Lowered<()> {
+    let file = reader.file;
+    for (output, result) in info.outputs.iter().zip(results) {
+        let Ok(output) = usize::try_from(output) else { continue };
+        let Some(wanted) = file.tensors.get(output) else {
+            return invalid(format!("its output is tensor {output}, which does not exist"));
+        };
+        result.check()?;
+        if wanted.element.dtype() != Some(result.dtype()) {
+            let (name, element) = (wanted.name, wanted.element.name());
+            return invalid(format!("it gives {}, but its output {name:?} is {element}", result.dtype()));
+        }
+        label(&result, first_new, name);
+        reader.set(output, Held::plain(result));
+    }
+    Ok(())
 }

@@ -9,7 +9,9 @@ use super::quantization::quantized;
 use super::states::{Key, Memory};
 use super::variables::Variables;
 use crate::error::{Error, OperatorAt, Result};
-use crate::model::ModelFile;
+use crate::model::{Element, ModelFile};
+use crate::schema::tensor_type;
+use std::collections::HashMap;
 use teff_graph::{DType, Op, Tensor};
 
 /// A model has no more operators than this.
@@ -23,6 +25,10 @@ pub(crate) struct Reader<'f, 'm> {
     pub(crate) notes: Vec<String>,
     /// By position of the tensor in the file.
     values: Vec<Option<Held>>,
+    /// The imaginary parts of what is complex, by position.
+    pub(super) imaginary: HashMap<usize, Tensor>,
+    /// A part of complex numbers is being moved.
+    pub(super) moving_complex: bool,
     pub(super) constants: Constants,
     pub(super) folding: Folding,
     pub(super) states: States,
@@ -39,6 +45,8 @@ impl<'f, 'm> Reader<'f, 'm> {
             file,
             notes: Vec::new(),
             values: vec![None; file.tensors.len()],
+            imaginary: HashMap::new(),
+            moving_complex: false,
             constants: Constants::new(bytes),
             folding: Folding::new(),
             states,
@@ -55,6 +63,8 @@ impl<'f, 'm> Reader<'f, 'm> {
             file,
             notes: std::mem::take(&mut self.notes),
             values,
+            imaginary: HashMap::new(),
+            moving_complex: false,
             constants: std::mem::replace(&mut self.constants, Constants::new(0)),
             folding: std::mem::replace(&mut self.folding, Folding::new()),
             states: self.states,
@@ -85,6 +95,14 @@ impl<'f, 'm> Reader<'f, 'm> {
 
     /// The value of a tensor: what an operator or the caller gave, a constant of the file, or a memory. `None` when it has none.
     pub(crate) fn get(&mut self, index: usize) -> Result<Option<Held>> {
+        if self.imaginary.contains_key(&index) {
+            return Err(Error::Tensor {
+                index,
+                name: self.file.tensors[index].name.into(),
+                reason: "is complex, which few operators take; give its magnitude, or its parts one by one"
+                    .into(),
+            });
+        }
         if let Some(held) = &self.values[index] {
             return Ok(Some(held.clone()));
         }
@@ -96,6 +114,14 @@ impl<'f, 'm> Reader<'f, 'm> {
         };
         self.values[index] = loaded.map(Held::plain);
         Ok(self.values[index].clone())
+    }
+
+    /// The real parts of what is complex, with axes as in the file.
+    ///
+    /// # Panics
+    /// When nothing has given it.
+    pub(super) fn real_part(&self, index: usize) -> Tensor {
+        self.values[index].clone().expect("what is complex was given").into_plain()
     }
 
     /// The memories, each with its last value.
@@ -125,6 +151,11 @@ impl<'f, 'm> Reader<'f, 'm> {
 
     /// Lowers operator `i`.
     pub(super) fn operator(&mut self, i: usize) -> Result<()> {
+        if self.moved_complex(i)? { Ok(()) } else { self.real_operator(i) }
+    }
+
+    /// Lowers operator `i`, which is given nothing complex.
+    pub(super) fn real_operator(&mut self, i: usize) -> Result<()> {
         let file = self.file;
         let info = &file.operators[i];
         let at = operator_at(file, i);
@@ -188,7 +219,8 @@ impl<'f, 'm> Reader<'f, 'm> {
             return Err(Fault::Invalid(format!("its output is tensor {index}, which does not exist")));
         };
         let (given, wanted) = (held.tensor.dtype(), info.element.dtype());
-        let held = if wanted == Some(given) {
+        let is_part = self.moving_complex && info.element == Element::Other(tensor_type::COMPLEX64);
+        let held = if wanted == Some(given) || is_part {
             held
         } else if given == DType::F32 && info.quantization.is_some() {
             quantized(held, info, &self.folding)?

@@ -3,11 +3,12 @@
 use super::{Lower::One, Table};
 use crate::read::held::Held;
 use crate::read::node::{Lowered, Node, floats, invalid};
-use crate::schema::{gelu_options, leaky_relu_options, softmax_options};
+use crate::schema::{bucketize_options, gelu_options, leaky_relu_options, softmax_options};
 use teff_graph::{DType, Tensor};
 
 pub(super) const TABLE: Table = &[
     ("ABS", One(|n| Ok(n.real(0)?.map(|x| x.abs())))),
+    ("BUCKETIZE", One(bucketize)),
     ("CEIL", One(|n| float(n, |x| x.ceil()))),
     ("COS", One(|n| float(n, |x| x.cos()))),
     ("ELU", One(|n| float(n, |x| x.elu(1.0)))),
@@ -41,6 +42,16 @@ pub(super) const TABLE: Table = &[
 fn float(n: &Node, f: impl FnOnce(Tensor) -> Tensor) -> Lowered<Held> {
     let x = n.real(0)?;
     Ok(Held { tensor: f(floats(x.tensor, "its input")?), layout: x.layout })
+}
+
+/// How many boundaries each element has reached.
+fn bucketize(n: &mut Node) -> Lowered<Held> {
+    let boundaries = n.options(bucketize_options::UNION)?.vector::<f32>(bucketize_options::BOUNDARIES)?;
+    let (x, boundaries) = (n.x(0)?, boundaries.unwrap_or_default());
+    n.folding.count(boundaries.len().saturating_mul(x.len()))?;
+    let limits = Tensor::from_slice(&boundaries);
+    let reached = limits.less_equal(&x.cast(DType::F32).unsqueeze(-1)).cast(DType::I32);
+    Ok(Held::plain(reached.sum(&[-1])))
 }
 
 fn gelu(n: &mut Node) -> Lowered<Held> {

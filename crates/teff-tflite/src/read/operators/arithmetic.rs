@@ -12,6 +12,7 @@ pub(super) const TABLE: Table = &[
     ("ADD", One(|n| fused(n, add_options::UNION, add_options::FUSED_ACTIVATION_FUNCTION, |a, b| a + b))),
     ("ADD_N", One(add_n)),
     ("ATAN2", One(atan2)),
+    ("BITWISE_XOR", One(|n| bits(n, |a, b| a.xor(b)))),
     ("DIV", One(|n| fused(n, div_options::UNION, div_options::FUSED_ACTIVATION_FUNCTION, |a, b| a / b))),
     ("EQUAL", One(|n| compared(n, |a, b| a.equal(b)))),
     ("FLOOR_DIV", One(|n| pointwise(n, floor_div))),
@@ -27,6 +28,7 @@ pub(super) const TABLE: Table = &[
     ("MUL", One(|n| fused(n, mul_options::UNION, mul_options::FUSED_ACTIVATION_FUNCTION, |a, b| a * b))),
     ("NOT_EQUAL", One(|n| compared(n, |a, b| a.equal(b).not()))),
     ("POW", One(|n| pointwise(n, |a, b| a.pow(b)))),
+    ("RIGHT_SHIFT", One(|n| bits(n, |a, b| a.shr(b)))),
     ("SELECT", One(select)),
     ("SELECT_V2", One(select_v2)),
     ("SQUARED_DIFFERENCE", One(|n| pointwise(n, |a, b| (a - b).square()))),
@@ -58,6 +60,15 @@ fn compared(n: &mut Node, f: Binary) -> Lowered<Held> {
 fn extreme(n: &mut Node, f: Binary) -> Lowered<Held> {
     let (a, b, y) = (n.input_info(0)?, n.input_info(1)?, n.output_info(0)?);
     let (a, b, layout) = if same(a, b) && same(a, y) { n.raw_pair(0, 1)? } else { n.pair(0, 1)? };
+    Ok(Held { tensor: f(&a, &b), layout })
+}
+
+/// Of integers whatever they stand for.
+fn bits(n: &mut Node, f: Binary) -> Lowered<Held> {
+    let (a, b, layout) = n.raw_pair(0, 1)?;
+    if !a.dtype().is_int() {
+        return invalid(format!("its inputs are {}, and must be integers", a.dtype()));
+    }
     Ok(Held { tensor: f(&a, &b), layout })
 }
 

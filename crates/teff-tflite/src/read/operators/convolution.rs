@@ -13,13 +13,13 @@ pub(super) const TABLE: Table = &[
     ("TRANSPOSE_CONV", One(transpose_conv)),
 ];
 
-/// Input `i`, weights of four axes, as floats with axes in the order `perm`.
-fn weights(n: &Node, i: usize, perm: [usize; 4]) -> Lowered {
+/// Input `i`, weights with as many axes as `perm`, as floats with axes in that order.
+pub(super) fn weights(n: &Node, i: usize, perm: &[usize]) -> Lowered {
     let (w, info) = (n.x(i)?, n.input_info(i)?);
-    if w.rank() != 4 {
-        return invalid(format!("its weights {} must have four axes", w.ty()));
+    if w.rank() != perm.len() {
+        return invalid(format!("its weights {} must have {} axes", w.ty(), perm.len()));
     }
-    let moved = permuted(&w, &perm);
+    let moved = permuted(&w, perm);
     if w.dtype().is_float() {
         return Ok(moved);
     }
@@ -49,7 +49,7 @@ pub(super) fn bias(n: &Node, i: usize, (x, w): (usize, usize), rank: usize) -> L
 }
 
 /// `total` zeros that make `output` windows of `span` elements, `stride` apart, out of `size` elements: before and after.
-fn same_padding(size: usize, output: usize, span: usize, stride: usize) -> (usize, usize) {
+pub(super) fn same_padding(size: usize, output: usize, span: usize, stride: usize) -> (usize, usize) {
     let total = output.saturating_sub(1).saturating_mul(stride).saturating_add(span).saturating_sub(size);
     (total / 2, total - total / 2)
 }
@@ -99,7 +99,7 @@ fn conv_2d(n: &mut Node) -> Lowered<Held> {
         options.count(o::DILATION_H_FACTOR, "dilation_h")?,
         options.count(o::DILATION_W_FACTOR, "dilation_w")?,
     ];
-    let (x, w) = (image(n, 0)?, weights(n, 1, [0, 3, 1, 2])?);
+    let (x, w) = (image(n, 0)?, weights(n, 1, &[0, 3, 1, 2])?);
     let (channels, inside) = (x.shape()[1], w.shape()[1]);
     if inside == 0 || !channels.is_multiple_of(inside) {
         return invalid(format!("its input has {channels} channels, its weights take {inside}"));
@@ -119,7 +119,7 @@ fn depthwise_conv_2d(n: &mut Node) -> Lowered<Held> {
         options.count(o::DILATION_H_FACTOR, "dilation_h")?,
         options.count(o::DILATION_W_FACTOR, "dilation_w")?,
     ];
-    let (x, w) = (image(n, 0)?, weights(n, 1, [3, 0, 1, 2])?);
+    let (x, w) = (image(n, 0)?, weights(n, 1, &[3, 0, 1, 2])?);
     let channels = x.shape()[1];
     if w.shape()[1] != 1 || channels == 0 || !w.shape()[0].is_multiple_of(channels) {
         return invalid(format!("its weights have {} channels for {channels} of the input", w.shape()[0]));
@@ -136,7 +136,7 @@ fn transpose_conv(n: &mut Node) -> Lowered<Held> {
     let options = n.options(o::UNION)?;
     let stride = vec![options.count(o::STRIDE_H, "stride_h")?, options.count(o::STRIDE_W, "stride_w")?];
     let shape = sizes(&n.ints(0, "output shape")?, "output shape")?;
-    let (w, x) = (weights(n, 1, [3, 0, 1, 2])?, image(n, 2)?);
+    let (w, x) = (weights(n, 1, &[3, 0, 1, 2])?, image(n, 2)?);
     let [batch, height, width, channels] = shape[..] else {
         return invalid(format!("its output shape {shape:?} must have four sizes"));
     };

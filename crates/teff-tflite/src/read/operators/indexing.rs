@@ -2,7 +2,7 @@
 
 use super::{Lower::Many, Lower::One, Table};
 use crate::read::held::Held;
-use crate::read::node::{Lowered, Node, axis_of, cast_to, invalid, unsupported};
+use crate::read::node::{Lowered, Node, axis_of, cast_to, invalid};
 use crate::schema::{gather_options, one_hot_options};
 use teff_graph::{DType, Tensor, Type, strides};
 
@@ -14,7 +14,7 @@ pub(super) const TABLE: Table = &[
     ("TOPK_V2", Many(top_k)),
 ];
 
-fn indices(n: &Node, i: usize) -> Lowered {
+pub(super) fn indices(n: &Node, i: usize) -> Lowered {
     let t = n.x(i)?;
     if t.dtype().is_int() { Ok(t) } else { invalid(format!("its indices (input {i}) are {}", t.dtype())) }
 }
@@ -27,12 +27,34 @@ fn embedding_lookup(n: &mut Node) -> Lowered<Held> {
 fn gather(n: &mut Node) -> Lowered<Held> {
     use gather_options as o;
     let options = n.options(o::UNION)?;
-    if options.get(o::BATCH_DIMS)? != 0 {
-        return unsupported("batch_dims other than 0", "convert with a gather along one axis");
-    }
     let (x, indices) = (n.x(0)?, indices(n, 1)?);
     let axis = axis_of(options.get(o::AXIS)?.into(), x.rank())?;
-    Ok(Held::plain(x.take(&indices, axis)))
+    // A negative count is from the end of the indices' axes.
+    let given = i64::from(options.get(o::BATCH_DIMS)?);
+    let from_front = if given < 0 { given + indices.rank() as i64 } else { given };
+    let shared = usize::try_from(from_front)
+        .ok()
+        .filter(|&b| b <= axis && b <= indices.rank() && x.shape().get(..b) == indices.shape().get(..b));
+    match shared {
+        Some(0) => Ok(Held::plain(x.take(&indices, axis))),
+        Some(shared) => Ok(Held::plain(gather_in_batches(&x, &indices, shared, axis))),
+        None => invalid(format!("batch_dims {given} for {} and indices {}", x.ty(), indices.ty())),
+    }
+}
+
+/// Of each batch, the leading `shared` axes of both, elements along `axis` by the indices of that batch.
+fn gather_in_batches(x: &Tensor, indices: &Tensor, shared: usize, axis: usize) -> Tensor {
+    let (batches, outer) = (&x.shape()[..shared], &x.shape()[shared..axis]);
+    let (n, inner) = (x.shape()[axis], &x.shape()[axis + 1..]);
+    let count = |sizes: &[usize]| sizes.iter().product::<usize>();
+    let picks = &indices.shape()[shared..];
+    // Each element along the axis is a row of what is around it.
+    let rows = x.reshape(&[count(batches), count(outer), n, count(inner)]).permute(&[0, 2, 1, 3]);
+    let rows = rows.reshape(&[count(batches) * n, count(outer), count(inner)]);
+    let ty = Type::new(DType::I64, [count(batches), count(picks)]);
+    let within = indices.cast(DType::I64).reshape(&ty.shape).clip(0.0, n.saturating_sub(1) as f64);
+    let picked = rows.take(&(within + Tensor::iota(ty, 0) * n as f64), 0);
+    picked.permute(&[0, 2, 1, 3]).reshape(&[batches, outer, picks, inner].concat())
 }
 
 /// The last axis of the indices names a place along as many leading axes of x.

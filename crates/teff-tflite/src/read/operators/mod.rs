@@ -4,6 +4,7 @@ mod activation;
 mod arithmetic;
 mod convolution;
 mod dense;
+mod diagonal;
 mod indexing;
 mod lstm;
 mod lstm_integer;
@@ -12,15 +13,17 @@ mod padding;
 mod pooling;
 mod reduction;
 mod resize;
+mod scatter;
 mod slicing;
 mod source;
 mod svdf;
+mod volume;
 
 use super::held::Held;
-use super::loops;
 use super::node::{Lowered, Node, unsupported};
 use super::variables;
 use super::walk::Reader;
+use super::{branch, complex, loops};
 use crate::schema::activation_function_type as fused;
 use teff_graph::Tensor;
 
@@ -41,8 +44,11 @@ pub(super) type Table = &'static [(&'static str, Lower)];
 const FAMILIES: &[Table] = &[
     activation::TABLE,
     arithmetic::TABLE,
+    branch::TABLE,
+    complex::TABLE,
     convolution::TABLE,
     dense::TABLE,
+    diagonal::TABLE,
     indexing::TABLE,
     loops::TABLE,
     lstm::TABLE,
@@ -51,10 +57,12 @@ const FAMILIES: &[Table] = &[
     pooling::TABLE,
     reduction::TABLE,
     resize::TABLE,
+    scatter::TABLE,
     slicing::TABLE,
     source::TABLE,
     svdf::TABLE,
     variables::TABLE,
+    volume::TABLE,
 ];
 
 /// The lowering of an operator.

@@ -3,14 +3,15 @@
 use super::{Lower::One, Table};
 use crate::read::held::Held;
 use crate::read::node::{Lowered, Node, axes_of, axis_of, cast_to, floats, invalid};
-use crate::schema::{cumsum_options, reducer_options};
-use teff_graph::{DType, ReduceKind, Tensor};
+use crate::schema::{cumsum_options, local_response_normalization_options, reducer_options};
+use teff_graph::{DType, PoolKind, ReduceKind, Tensor, Window};
 
 pub(super) const TABLE: Table = &[
     ("ARG_MAX", One(|n| arg_reduce(n, false))),
     ("ARG_MIN", One(|n| arg_reduce(n, true))),
     ("CUMSUM", One(cumsum)),
     ("L2_NORMALIZATION", One(l2_normalization)),
+    ("LOCAL_RESPONSE_NORMALIZATION", One(local_response_normalization)),
     ("MEAN", One(mean)),
     ("REDUCE_ALL", One(|n| logical(n, ReduceKind::Min))),
     ("REDUCE_ANY", One(|n| logical(n, ReduceKind::Max))),
@@ -82,4 +83,21 @@ fn l2_normalization(n: &mut Node) -> Lowered<Held> {
     let squares = x.square().sum_keep(&[axis]);
     let length = squares.maximum(&squares.full_like(1e-6)).sqrt();
     Ok(Held { tensor: x / length, layout })
+}
+
+/// `x / (bias + alpha * s)^beta`, s the sum of the squares in the channels not further away than the radius.
+fn local_response_normalization(n: &mut Node) -> Lowered<Held> {
+    use local_response_normalization_options as o;
+    let options = n.options(o::UNION)?;
+    let x = floats(n.x(0)?, "its input")?;
+    let [rest @ .., channels] = x.shape() else { return invalid("its input is a scalar") };
+    let radius = usize::try_from(options.get(o::RADIUS)?).unwrap_or(0).min(*channels);
+    // Channels are the only axis of a sum pool.
+    let squares = x.square().reshape(&[rest.iter().product(), 1, *channels]);
+    let size = 2 * radius + 1;
+    let window = Window { pad_low: vec![radius], pad_high: vec![radius], ..Window::new([size], [1]) };
+    let sums = squares.pool(PoolKind::Sum, window).ok()?.reshape(x.shape());
+    let [bias, alpha, beta] = [o::BIAS, o::ALPHA, o::BETA].map(|field| options.get(field));
+    let scale = sums * f64::from(alpha?) + f64::from(bias?);
+    Ok(Held::plain(&x / scale.pow(f64::from(beta?))))
 }

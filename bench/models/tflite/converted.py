@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
-"""Models with loops, as TensorFlow's converter writes them: Keras' recurrent layers, and loops that are no layers.
+"""Models as TensorFlow's converter writes them, with what small models of one operator do not have: loops and branches, in Keras'
+recurrent layers and outside of layers, and a spectrogram.
 
-    loops.py crates/teff-tflite/tests/data/models
+    converted.py crates/teff-tflite/tests/data/models [NAME ...]
 
 Needs tensorflow-cpu 2.21.0 and nothing else, in an environment of its own; weights are random from one seed.
 """
@@ -48,16 +49,32 @@ def endless(x):
     return tf.while_loop(lambda y: tf.reduce_sum(y) < 10.0, lambda y: (y * 2.0 + 1.0,), (x,))[0]
 
 
-FUNCTIONS = {"loop_written_out": written_out, "loops_nested": nested, "../loop_data_dependent": endless}
+def branches(x):
+    """Which is taken depends on the input."""
+    return tf.cond(tf.reduce_sum(x) > 0.0, lambda: tf.nn.softmax(x * 2.0), lambda: x - 1.0)
+
+
+def spectrogram(x):
+    """As models of sounds begin: frames, windows, magnitudes of their spectra, bands, logarithms."""
+    size = tf.abs(tf.signal.stft(x, frame_length=64, frame_step=32))
+    bands = tf.signal.linear_to_mel_weight_matrix(10, 33, 8000, 100.0, 3800.0)
+    return tf.math.log(tf.matmul(size, bands) + 1e-3)
+
+
+FUNCTIONS = {
+    "loop_written_out": written_out, "loops_nested": nested, "../loop_data_dependent": endless, "branches": branches,
+    "spectrogram": spectrogram,
+}
 
 
 def main():
-    folder = sys.argv[1]
-    for name, make in LAYERS.items():
+    folder, wanted = sys.argv[1], sys.argv[2:] or [*LAYERS, *FUNCTIONS]
+    for name, make in ((n, make) for n, make in LAYERS.items() if n in wanted):
         keras.utils.set_random_seed(1)
         save(folder, name, tf.lite.TFLiteConverter.from_keras_model(make()))
-    for name, f in FUNCTIONS.items():
-        concrete = tf.function(f, input_signature=[tf.TensorSpec((1, 6), tf.float32)]).get_concrete_function()
+    for name, f in ((n, f) for n, f in FUNCTIONS.items() if n in wanted):
+        shape = (1, 256) if f is spectrogram else (1, 6)
+        concrete = tf.function(f, input_signature=[tf.TensorSpec(shape, tf.float32)]).get_concrete_function()
         save(folder, name, tf.lite.TFLiteConverter.from_concrete_functions([concrete]))
 
 

@@ -1,0 +1,158 @@
+//! Writing by index.
+
+use super::indexing::indices;
+use super::{Lower::One, Table};
+use crate::read::held::Held;
+use crate::read::node::{Lowered, Node, axis_of, invalid, sizes};
+use crate::schema::reverse_sequence_options;
+use teff_graph::{DType, Num, ScatterKind, Tensor, Type, Value, strides};
+
+pub(super) const TABLE: Table = &[
+    ("DYNAMIC_UPDATE_SLICE", One(dynamic_update_slice)),
+    ("REVERSE_SEQUENCE", One(reverse_sequence)),
+    ("SCATTER_ND", One(scatter_nd)),
+    ("SEGMENT_SUM", One(segment_sum)),
+    ("SPARSE_TO_DENSE", One(sparse_to_dense)),
+    ("UNSORTED_SEGMENT_MAX", One(|n| unsorted_segment(n, ScatterKind::Max))),
+    ("UNSORTED_SEGMENT_MIN", One(|n| unsorted_segment(n, ScatterKind::Min))),
+    ("UNSORTED_SEGMENT_PROD", One(|n| unsorted_segment(n, ScatterKind::Mul))),
+    ("UNSORTED_SEGMENT_SUM", One(|n| unsorted_segment(n, ScatterKind::Add))),
+];
+
+/// Positions in row-major order of the indices `[.., depth]` into axes of these sizes.
+fn flat(indices: &Tensor, sizes: &[usize]) -> Tensor {
+    let last = indices.rank() - 1;
+    let zero = Tensor::full(Type::new(DType::I64, &indices.shape()[..last]), 0.0);
+    let steps = strides(sizes);
+    let one = |sum: Tensor, i: usize| sum + indices.pick(last, i).cast(DType::I64) * steps[i] as f64;
+    (0..sizes.len()).fold(zero, one)
+}
+
+/// `x` with the updates, one for each of `indices`, written over it.
+fn written(x: &Tensor, indices: &Tensor, updates: &Tensor, kind: ScatterKind) -> Lowered {
+    let depth = match indices.shape().last() {
+        Some(&depth) if (1..=x.rank()).contains(&depth) => depth,
+        _ => return invalid(format!("its indices {} for {}", indices.ty(), x.ty())),
+    };
+    let (lead, rest) = x.shape().split_at(depth);
+    let outer = &indices.shape()[..indices.rank() - 1];
+    if updates.shape() != [outer, rest].concat() || updates.dtype() != x.dtype() {
+        return invalid(format!("its updates {} at indices {} of {}", updates.ty(), indices.ty(), x.ty()));
+    }
+    let count: usize = outer.iter().product();
+    let rows = x.reshape(&[&[lead.iter().product()], rest].concat());
+    let updates = updates.reshape(&[&[count], rest].concat());
+    let at = flat(indices, lead).reshape(&[count]);
+    Ok(rows.scatter(&at, &updates, 0, kind).reshape(x.shape()).ok()?)
+}
+
+/// Zeros, to which each update is added at its place.
+fn scatter_nd(n: &mut Node) -> Lowered<Held> {
+    let (indices, updates) = (indices(n, 0)?, n.x(1)?);
+    let shape = sizes(&n.ints(2, "shape")?, "shape")?;
+    let zero = Tensor::full(Type::new(updates.dtype(), shape), 0.0).ok()?;
+    Ok(Held::plain(written(&zero, &indices, &updates, ScatterKind::Add)?))
+}
+
+fn sparse_to_dense(n: &mut Node) -> Lowered<Held> {
+    let (indices, values, default) = (indices(n, 0)?, n.x(2)?, n.x(3)?);
+    let shape = sizes(&n.ints(1, "output shape")?, "output shape")?;
+    if default.len() != 1 || !matches!(values.rank(), 0 | 1) {
+        return invalid(format!("its values {} and default {}", values.ty(), default.ty()));
+    }
+    // One index, one for each value along the only axis, or a row for each.
+    let indices = match indices.rank() {
+        0 => indices.reshape(&[1, 1]),
+        1 if shape.len() == 1 => indices.unsqueeze(-1),
+        1 => indices.unsqueeze(0),
+        _ => indices,
+    };
+    let values = values.broadcast_to(&indices.shape()[..1]);
+    let rest = default.reshape(&[]).broadcast_to(&shape);
+    Ok(Held::plain(written(&rest, &indices, &values, ScatterKind::Set)?))
+}
+
+/// A smaller tensor written into a larger one, moved inside where it would reach beyond.
+fn dynamic_update_slice(n: &mut Node) -> Lowered<Held> {
+    let (x, update, start) = (n.x(0)?, n.x(1)?, indices(n, 2)?);
+    let fits = |(&small, &large): (&usize, &usize)| small <= large;
+    let rank = x.rank();
+    if update.rank() != rank || start.shape() != [rank] || !update.shape().iter().zip(x.shape()).all(fits) {
+        return invalid(format!("its update {} of {} at {}", update.ty(), x.ty(), start.ty()));
+    }
+    let ty = Type::new(DType::I64, update.shape());
+    let steps = strides(x.shape());
+    let axis = |sum: Tensor, i: usize| {
+        let last = (x.shape()[i] - update.shape()[i]) as f64;
+        let first = start.pick(0, i).cast(DType::I64).clip(0.0, last);
+        sum + (Tensor::iota(ty.clone(), i) + first) * steps[i] as f64
+    };
+    let at = (0..rank).fold(Tensor::full(ty.clone(), 0.0), axis).reshape(&[update.len()]);
+    let (whole, part) = (x.reshape(&[x.len()]), update.reshape(&[update.len()]));
+    Ok(Held::plain(whole.scatter(&at, &part, 0, ScatterKind::Set).reshape(x.shape())))
+}
+
+/// Of each sequence of a batch, the first elements turned around.
+fn reverse_sequence(n: &mut Node) -> Lowered<Held> {
+    use reverse_sequence_options as o;
+    let options = n.options(o::UNION)?;
+    let (x, lengths) = (n.x(0)?, indices(n, 1)?);
+    let time = axis_of(options.get(o::SEQ_DIM)?.into(), x.rank())?;
+    let batch = axis_of(options.get(o::BATCH_DIM)?.into(), x.rank())?;
+    if lengths.shape() != [x.shape()[batch]] || time == batch {
+        return invalid(format!("its lengths {} for axis {batch} of {}", lengths.ty(), x.ty()));
+    }
+    let mut each = vec![1; x.rank()];
+    each[batch] = lengths.len();
+    let length = lengths.cast(DType::I64).reshape(&each);
+    let at = Tensor::iota(Type::new(DType::I64, x.shape()), time);
+    let source = at.less(&length).select(&(&length - &at - 1.0), &at);
+    Ok(Held::plain(x.take_along(&source, time)))
+}
+
+/// What a segment without elements is.
+fn neutral(kind: ScatterKind, dtype: DType) -> f64 {
+    let (low, high) = match dtype.int_range() {
+        Some((low, high)) => (low as f64, high as f64),
+        None if dtype == DType::F64 => (f64::MIN, f64::MAX),
+        None => (f32::MIN.into(), f32::MAX.into()),
+    };
+    match kind {
+        ScatterKind::Set | ScatterKind::Add => 0.0,
+        ScatterKind::Mul => 1.0,
+        ScatterKind::Max => low,
+        ScatterKind::Min => high,
+    }
+}
+
+/// Slices of x combined with those of the same number; those of a negative number are left out.
+fn segments(x: &Tensor, numbers: &Tensor, count: usize, kind: ScatterKind) -> Lowered<Held> {
+    let leading = numbers.rank();
+    if !x.shape().starts_with(numbers.shape()) {
+        return invalid(format!("its segments {} for {}", numbers.ty(), x.ty()));
+    }
+    let rest = &x.shape()[leading..];
+    let empty = Type::new(x.dtype(), [&[count], rest].concat());
+    let empty = Tensor::full(empty, neutral(kind, x.dtype())).ok()?;
+    let slices = x.reshape(&[&[numbers.len()], rest].concat());
+    Ok(Held::plain(empty.scatter(&numbers.reshape(&[numbers.len()]), &slices, 0, kind)))
+}
+
+fn unsorted_segment(n: &mut Node, kind: ScatterKind) -> Lowered<Held> {
+    let (x, numbers) = (n.x(0)?, indices(n, 1)?);
+    match usize::try_from(n.int(2, "number of segments")?) {
+        Ok(count) => segments(&x, &numbers, count, kind),
+        Err(_) => invalid("a negative number of segments"),
+    }
+}
+
+/// The last segment is the largest, and must be known.
+fn segment_sum(n: &mut Node) -> Lowered<Held> {
+    let numbers = n.constant(1, "segments")?;
+    let last = numbers.to_i64().last().copied().unwrap_or(-1);
+    let Ok(count) = usize::try_from(last.saturating_add(1)) else {
+        return invalid(format!("segment {last}"));
+    };
+    n.folding.made(Value::full(&Type::new(DType::I32, [count.min(1 << 20)]), Num::Int(0)))?;
+    segments(&n.x(0)?, &Tensor::constant(numbers), count, ScatterKind::Add)
+}
