@@ -106,6 +106,9 @@ pub(crate) struct OperatorInfo<'a> {
     pub(crate) intermediates: Vector<'a, i32>,
     pub(crate) options_kind: u8,
     pub(crate) options: Option<Table<'a>>,
+    /// Of newer operators, in a union of its own.
+    pub(crate) options_2_kind: u8,
+    pub(crate) options_2: Option<Table<'a>>,
 }
 
 /// A model file. Of several sub-graphs the first is the model; the others serve control flow and the setting of variables.
@@ -290,5 +293,7 @@ fn operator_info<'a>(o: &Table<'a>, codes: &Tables<'a>, index: usize) -> Found<O
         intermediates: o.vector(operator::INTERMEDIATES)?,
         options_kind: o.get(operator::BUILTIN_OPTIONS_TYPE)?,
         options: o.table(operator::BUILTIN_OPTIONS)?,
+        options_2_kind: o.get(operator::BUILTIN_OPTIONS_2_TYPE)?,
+        options_2: o.table(operator::BUILTIN_OPTIONS_2)?,
     })
 }

@@ -1,7 +1,7 @@
 //! Where the fields of a TFLite file are.
 //!
 //! Made by scripts/tflite-schema from tflite/converter/schema/schema.fbs of github.com/google-ai-edge/LiteRT at f67457790c9c;
-//! not edited by hand. `UNION` is the number of an options table in the union `BuiltinOptions`.
+//! not edited by hand. `UNION` is the number of an options table in the union `BuiltinOptions`, `UNION_2` in `BuiltinOptions2`.
 
 // The schema is whole where a table is read at all.
 #![allow(dead_code)]
@@ -115,6 +115,17 @@ pub(crate) mod tensor {
     pub(crate) const HAS_RANK: Scalar<bool> = Scalar::new(8, false);
     pub(crate) const VARIANT_TENSORS: Reference = Reference(9);
     pub(crate) const EXTERNAL_BUFFER: Scalar<u32> = Scalar::new(10, 0);
+}
+
+pub(crate) mod stablehlo_reduce_window_options {
+    use super::*;
+    pub(crate) const UNION_2: u8 = 13;
+    pub(crate) const WINDOW_DIMENSIONS: Reference = Reference(0);
+    pub(crate) const WINDOW_STRIDES: Reference = Reference(1);
+    pub(crate) const BASE_DILATIONS: Reference = Reference(2);
+    pub(crate) const WINDOW_DILATIONS: Reference = Reference(3);
+    pub(crate) const PADDING: Reference = Reference(4);
+    pub(crate) const BODY_SUBGRAPH_INDEX: Scalar<i32> = Scalar::new(5, 0);
 }
 
 pub(crate) mod conv2d_options {
@@ -458,6 +469,16 @@ pub(crate) mod operator_code {
     pub(crate) const CUSTOM_CODE: Reference = Reference(1);
     pub(crate) const VERSION: Scalar<i32> = Scalar::new(2, 1);
     pub(crate) const BUILTIN_CODE: Scalar<i32> = Scalar::new(3, 0);
+}
+
+pub(crate) mod stable_hlo_composite_options {
+    use super::*;
+    pub(crate) const UNION_2: u8 = 21;
+    pub(crate) const NAME: Reference = Reference(0);
+    pub(crate) const DECOMPOSITION_SUBGRAPH_INDEX: Scalar<i32> = Scalar::new(1, 0);
+    pub(crate) const COMPOSITE_ATTRIBUTES: Reference = Reference(2);
+    pub(crate) const COMPOSITE_ATTRIBUTES_FORMAT: Scalar<i8> = Scalar::new(3, 0);
+    pub(crate) const VERSION: Scalar<i32> = Scalar::new(4, 0);
 }
 
 pub(crate) mod operator {

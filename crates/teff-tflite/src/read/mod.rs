@@ -10,6 +10,7 @@ mod loops;
 mod node;
 mod operators;
 mod quantization;
+mod stablehlo;
 mod states;
 mod subgraph;
 mod variables;

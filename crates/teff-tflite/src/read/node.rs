@@ -215,6 +215,10 @@ impl<'n, 'm> Node<'n, 'm> {
 pub(crate) struct Options<'m>(Option<Table<'m>>);
 
 impl<'m> Options<'m> {
+    pub(crate) fn of(table: Table<'m>) -> Self {
+        Options(Some(table))
+    }
+
     pub(crate) fn get<T: Stored>(&self, field: Scalar<T>) -> Lowered<T> {
         match &self.0 {
             Some(table) => table.get(field).map_err(outside),

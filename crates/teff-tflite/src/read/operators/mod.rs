@@ -23,7 +23,7 @@ use super::held::Held;
 use super::node::{Lowered, Node, unsupported};
 use super::variables;
 use super::walk::Reader;
-use super::{branch, complex, loops};
+use super::{branch, complex, loops, stablehlo};
 use crate::schema::activation_function_type as fused;
 use teff_graph::Tensor;
 
@@ -59,6 +59,7 @@ const FAMILIES: &[Table] = &[
     resize::TABLE,
     scatter::TABLE,
     slicing::TABLE,
+    stablehlo::TABLE,
     source::TABLE,
     svdf::TABLE,
     variables::TABLE,

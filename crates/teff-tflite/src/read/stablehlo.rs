@@ -1,0 +1,147 @@
+//! Operators of StableHLO that runtimes have too, as converters from PyTorch and JAX leave them.
+
+use super::held::Held;
+use super::node::{Lowered, Options, invalid, sizes, unsupported};
+use super::operators::{Lower, Table};
+use super::subgraph::{Subgraph, give, given};
+use super::walk::{Reader, layer_name, operator_at};
+use crate::model::OperatorInfo;
+use crate::schema::{
+    stable_hlo_composite_options as composite_options, stablehlo_reduce_window_options as o,
+};
+use teff_graph::{PadAxis, PoolKind, Tensor, Window};
+
+pub(super) const TABLE: Table = &[
+    ("STABLEHLO_COMPOSITE", Lower::Walk(composite)),
+    ("STABLEHLO_REDUCE_WINDOW", Lower::Walk(reduce_window)),
+];
+
+/// Options of the second union.
+fn options<'m>(info: &OperatorInfo<'m>, union: u8) -> Lowered<Options<'m>> {
+    match info.options_2 {
+        Some(table) if info.options_2_kind == union => Ok(Options::of(table)),
+        _ => {
+            invalid(format!("its options are of kind {}, and should be of kind {union}", info.options_2_kind))
+        }
+    }
+}
+
+/// Something with a name of its own, and the sub-graph that says what it computes.
+fn composite(reader: &mut Reader, i: usize) -> Lowered<()> {
+    let info = reader.file.operators[i];
+    let name = layer_name(&operator_at(reader.file, i));
+    let first_new = Tensor::scalar(false).id();
+    let inputs = given(reader, &info)?;
+    let options = options(&info, composite_options::UNION_2)?;
+    let index = options.get(composite_options::DECOMPOSITION_SUBGRAPH_INDEX)?;
+    let sub = Subgraph::new(reader, index, inputs.len(), info.outputs.len())?;
+    let part = sub.part(sub.file.outputs.clone());
+    let inputs: Vec<Option<Held>> = inputs.into_iter().map(|t| Some(Held::plain(t))).collect();
+    let results = sub.run(reader, &part, &inputs)?.into_iter().map(Held::into_plain).collect();
+    give(reader, &info, results, first_new, &name)
+}
+
+/// How a sub-graph of two scalars combines them.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Combine {
+    Add,
+    Largest,
+    Smallest,
+}
+
+fn combine(sub: &Subgraph) -> Lowered<Combine> {
+    let name = match &sub.file.operators[..] {
+        [only] if only.inputs.len() == 2 => only.name.unwrap_or_default(),
+        _ => "more than one operator",
+    };
+    match name {
+        "ADD" | "STABLEHLO_ADD" => Ok(Combine::Add),
+        "MAXIMUM" | "STABLEHLO_MAXIMUM" => Ok(Combine::Largest),
+        "MINIMUM" | "STABLEHLO_MINIMUM" => Ok(Combine::Smallest),
+        other => {
+            unsupported(format!("windows combined by {other}"), "use sums, largest or smallest elements")
+        }
+    }
+}
+
+/// Elements of windows combined, along any axes.
+fn reduce_window(reader: &mut Reader, i: usize) -> Lowered<()> {
+    let info = reader.file.operators[i];
+    let name = layer_name(&operator_at(reader.file, i));
+    let first_new = Tensor::scalar(false).id();
+    let inputs = given(reader, &info)?;
+    let [x, start] = &inputs[..] else { return invalid(format!("it has {} inputs, not two", inputs.len())) };
+    let options = options(&info, o::UNION_2)?;
+    let sub = Subgraph::new(reader, options.get(o::BODY_SUBGRAPH_INDEX)?, 2, 1)?;
+    let combine = combine(&sub)?;
+    let rank = x.rank();
+    let list = |field, default: i64, len: usize, what: &str| -> Lowered<Vec<usize>> {
+        let list =
+            options.vector::<i64>(field)?.filter(|l| !l.is_empty()).unwrap_or_else(|| vec![default; len]);
+        match sizes(&list, what)? {
+            list if list.len() == len => Ok(list),
+            list => invalid(format!("{what} {list:?} for an input with {rank} axes")),
+        }
+    };
+    let size = list(o::WINDOW_DIMENSIONS, 1, rank, "window_dimensions")?;
+    let stride = list(o::WINDOW_STRIDES, 1, rank, "window_strides")?;
+    let dilation = list(o::WINDOW_DILATIONS, 1, rank, "window_dilations")?;
+    let spread = list(o::BASE_DILATIONS, 1, rank, "base_dilations")?;
+    let pads = list(o::PADDING, 0, 2 * rank, "padding")?;
+    if [&size, &stride, &dilation, &spread].into_iter().flatten().any(|&n| n == 0) {
+        return invalid("a size, stride or dilation of 0");
+    }
+    if !x.dtype().is_float() {
+        return unsupported(format!("windows of {}", x.dtype()), "use floats");
+    }
+    let neutral = match combine {
+        Combine::Add => 0.0,
+        Combine::Largest => f64::NEG_INFINITY,
+        Combine::Smallest => f64::INFINITY,
+    };
+    let starts = reader.folding.value(start).filter(|v| v.len() == 1).map(|v| v.get(0).as_f64());
+    let lowest = f64::from(f32::MIN);
+    let is_neutral = |v: f64| v == neutral || neutral.is_infinite() && v == lowest.copysign(neutral);
+    if !starts.is_some_and(is_neutral) {
+        return unsupported(format!("windows that begin with {starts:?}"), "begin with what changes nothing");
+    }
+    // The smallest is the largest of what is turned around.
+    let (kind, sign) = match combine {
+        Combine::Add => (PoolKind::Sum, 1.0),
+        Combine::Largest => (PoolKind::Max, 1.0),
+        Combine::Smallest => (PoolKind::Max, -1.0),
+    };
+    let axes: Vec<PadAxis> = (0..rank)
+        .map(|a| PadAxis { low: pads[2 * a], high: pads[2 * a + 1], interior: spread[a] - 1 })
+        .collect();
+    let padded = if axes.iter().all(|a| *a == PadAxis::default()) {
+        x * sign
+    } else {
+        (x * sign).pad_axes(axes, neutral * sign)
+    };
+    let y = pooled(&padded.ok()?, kind, &size, &stride, &dilation)? * sign;
+    give(reader, &info, vec![y.ok()?], first_new, &name)
+}
+
+/// The axes that have windows last, the others together as a batch.
+fn pooled(x: &Tensor, kind: PoolKind, size: &[usize], stride: &[usize], dilation: &[usize]) -> Lowered {
+    let moves = |&a: &usize| size[a] > 1 || stride[a] > 1;
+    let rank = x.rank();
+    let (windowed, whole): (Vec<usize>, Vec<usize>) = (0..rank).partition(moves);
+    if windowed.is_empty() {
+        return Ok(x.clone());
+    }
+    let order: Vec<usize> = whole.iter().chain(&windowed).copied().collect();
+    let of = |list: &[usize], axes: &[usize]| axes.iter().map(|&a| list[a]).collect::<Vec<_>>();
+    let batch: usize = of(x.shape(), &whole).iter().product();
+    let lined = x.permute(&order).reshape(&[&[batch, 1], &of(x.shape(), &windowed)[..]].concat());
+    let window = Window {
+        dilation: of(dilation, &windowed),
+        ..Window::new(of(size, &windowed), of(stride, &windowed))
+    };
+    let y = lined.pool(kind, window).ok()?;
+    let shape = [of(x.shape(), &whole), y.shape()[2..].to_vec()].concat();
+    let mut back = vec![0; rank];
+    order.iter().enumerate().for_each(|(at, &axis)| back[axis] = at);
+    Ok(y.reshape(&shape).permute(&back))
+}
