@@ -233,6 +233,28 @@ impl Graph {
         }
     }
 
+    /// The graph with something else in place of nodes: `with` is given each node, what its operands have become, and its operation
+    /// applied to those; it gives what the node becomes, which has the node's label. Inputs stay inputs.
+    ///
+    /// # Errors
+    /// The first invalid operation.
+    pub fn rewritten(&self, mut with: impl FnMut(NodeId, &[Tensor], Tensor) -> Tensor) -> Result<Graph> {
+        let mut made: Vec<Tensor> = Vec::with_capacity(self.nodes.len());
+        let mut inputs = Vec::new();
+        for (id, node) in self.ids().zip(&self.nodes) {
+            let operands: Vec<Tensor> = node.operands.iter().map(|o| made[o.index()].clone()).collect();
+            let named = |t: Tensor| node.label.iter().fold(t, |t, l| t.named(l));
+            let tensor = named(Tensor::apply(node.op.clone(), &operands));
+            if let Op::Input { .. } = node.op {
+                inputs.push(tensor.clone());
+            }
+            made.push(named(with(id, &operands, tensor)));
+        }
+        let outputs: Vec<(&str, Tensor)> =
+            self.outputs.iter().map(|o| (&*o.name, made[o.node.index()].clone())).collect();
+        Graph::from_tensors(&self.name, &inputs, &outputs)
+    }
+
     /// The outputs as tensors, with `inputs` in place of the inputs.
     ///
     /// # Panics

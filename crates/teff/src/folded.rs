@@ -9,7 +9,7 @@ use crate::quantize::{Layer, Network};
 use crate::train::Trainable;
 use std::collections::{HashMap, HashSet};
 use teff_graph::passes::{for_batch, freeze};
-use teff_graph::{DType, Graph, Node, NodeId, Op, Param, Tensor};
+use teff_graph::{DType, Graph, NodeId, Op, Param, Tensor};
 
 /// A network without batch normalisation whose weights and biases are trained.
 #[derive(Clone, Debug)]
@@ -102,25 +102,6 @@ impl Folded {
     /// None for a network that was made.
     pub fn at_batch(&self, batch: usize) -> Result<Graph> {
         batched(&self.graph, batch)
-    }
-
-    /// The graph for one sample with the result of each node replaced by what `with` makes of it.
-    pub(crate) fn walk(&self, mut with: impl FnMut(NodeId, &Node, Tensor) -> Tensor) -> Result<Graph> {
-        let mut made: Vec<Tensor> = Vec::with_capacity(self.graph.nodes().len());
-        let mut inputs = Vec::new();
-        for id in self.graph.ids() {
-            let node = &self.graph[id];
-            let operands: Vec<Tensor> = node.operands.iter().map(|o| made[o.index()].clone()).collect();
-            let tensor = Tensor::apply(node.op.clone(), &operands);
-            let tensor = node.label.iter().fold(tensor, |t, l| t.named(l));
-            if let Op::Input { .. } = node.op {
-                inputs.push(tensor.clone());
-            }
-            made.push(with(id, node, tensor));
-        }
-        let outputs: Vec<(&str, Tensor)> =
-            self.graph.outputs().iter().map(|o| (&*o.name, made[o.node.index()].clone())).collect();
-        Ok(Graph::from_tensors(&self.graph.name, &inputs, &outputs)?)
     }
 }
 

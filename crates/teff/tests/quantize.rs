@@ -1,5 +1,9 @@
 //! Quantisation: where tensors are quantised, with which numbers, and that nothing but integers is left.
 
+#[path = "../../teff-onnx/tests/suite/archive.rs"]
+#[allow(dead_code, reason = "the names of the tests are not needed here")]
+mod suite;
+
 use teff::graph::{ConvGeometry, Graph, Op, PoolKind, Window, evaluate};
 use teff::quantize::{Grid, Interface, Network, Scheme, Weights, rewrite};
 use teff::{DType, Tensor, Value};
@@ -95,19 +99,20 @@ fn nothing_but_integers_is_left_between_the_ends() {
 #[test]
 fn models_of_exporters_become_integers() {
     let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../teff-onnx/tests/data/exports");
-    let mut whole = Vec::new();
+    let mut models: Vec<(String, Vec<u8>)> = Vec::new();
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         let name = path.file_name().unwrap().to_string_lossy().into_owned();
-        let bytes = std::fs::read(path.join("model.onnx")).unwrap();
+        models.push((name, std::fs::read(path.join("model.onnx")).unwrap()));
+    }
+    let archive = suite::Archive::scikit();
+    for name in ["linear", "logistic", "mlp", "mlp_regressor"] {
+        models.push((name.into(), archive.get(&format!("{name}/model.onnx")).unwrap().to_vec()));
+    }
+    let mut whole = Vec::new();
+    for (name, bytes) in models {
         let graph = teff::onnx::read(&bytes, &Default::default()).unwrap().graph;
-        let network = match Network::new(&graph) {
-            Ok(network) => network,
-            Err(e) => {
-                assert!(name.contains("tree") || name.contains("forest"), "{name}: {e}");
-                continue;
-            }
-        };
+        let network = Network::new(&graph).unwrap_or_else(|e| panic!("{name}: {e}"));
         let quantised = rewrite(&network, &scheme(&network, 8), Interface::Float).unwrap();
         let written = teff::onnx::write(&quantised, &Default::default()).unwrap();
         let back = teff::onnx::read(&written, &Default::default()).unwrap().graph;

@@ -14,27 +14,16 @@ use std::sync::Arc;
 /// # Errors
 /// None on a graph that passed its verifier; one here is a defect.
 pub fn unfold_quantization(graph: &Graph) -> crate::Result<Graph> {
-    let mut made: Vec<Tensor> = Vec::with_capacity(graph.nodes().len());
-    for id in graph.ids() {
-        let node = &graph[id];
-        let operands: Vec<Tensor> = node.operands.iter().map(|o| made[o.index()].clone()).collect();
-        let tensor = match (&node.op, &operands[..]) {
+    graph.rewritten(|id, operands, tensor| {
+        let rewritten = match (&graph[id].op, operands) {
             (Op::Quantize { dtype, low, high }, [x, scale, zero]) => {
                 quantized(x, scale, zero, *dtype, (*low, *high))
             }
             (Op::Dequantize, [q, scale, zero]) => dequantized(q, scale, zero),
             _ => None,
         };
-        let tensor = tensor.unwrap_or_else(|| Tensor::apply(node.op.clone(), &operands));
-        made.push(match &node.label {
-            Some(label) => tensor.named(label),
-            None => tensor,
-        });
-    }
-    let inputs: Vec<Tensor> = graph.inputs().iter().map(|i| made[i.index()].clone()).collect();
-    let outputs: Vec<(&str, Tensor)> =
-        graph.outputs().iter().map(|o| (&*o.name, made[o.node.index()].clone())).collect();
-    Graph::from_tensors(&graph.name, &inputs, &outputs)
+        rewritten.unwrap_or(tensor)
+    })
 }
 
 /// Scale or zero point for each element, unless they serve blocks.

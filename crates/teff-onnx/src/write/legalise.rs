@@ -11,8 +11,6 @@ use teff_graph::{Binary, DType, Graph, Op, PadAxis, PoolKind, ReduceKind, Scatte
 
 /// `graph` with every operation rewritten that has no direct counterpart. Labels stay.
 pub(crate) fn legalise(graph: &Graph) -> Result<Graph> {
-    let internal = |e: teff_graph::Error| Error::InvalidModel { reason: e.to_string() };
-    let mut made: Vec<Tensor> = Vec::with_capacity(graph.nodes().len());
     let mut taken = 0;
     for (id, node) in graph.ids().zip(graph.nodes()) {
         taken = parts(&node.op, &graph.operand_types(id)).saturating_add(taken);
@@ -25,18 +23,10 @@ pub(crate) fn legalise(graph: &Graph) -> Result<Graph> {
                 ),
             });
         }
-        let operands: Vec<Tensor> = node.operands.iter().map(|o| made[o.index()].clone()).collect();
-        let t = match rewritten(&node.op, &operands) {
-            Some(t) => t,
-            None => Tensor::apply(node.op.clone(), &operands),
-        };
-        t.check().map_err(internal)?;
-        made.push(node.label.as_ref().map_or(t.clone(), |l| t.named(l)));
     }
-    let inputs: Vec<Tensor> = graph.inputs().iter().map(|i| made[i.index()].clone()).collect();
-    let outputs: Vec<(&str, Tensor)> =
-        graph.outputs().iter().map(|o| (&*o.name, made[o.node.index()].clone())).collect();
-    Graph::from_tensors(&graph.name, &inputs, &outputs).map_err(internal)
+    graph
+        .rewritten(|id, operands, t| rewritten(&graph[id].op, operands).unwrap_or(t))
+        .map_err(|e| Error::InvalidModel { reason: e.to_string() })
 }
 
 /// What has no operator of its own is written in parts; so many for a whole graph.

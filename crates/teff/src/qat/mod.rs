@@ -209,7 +209,7 @@ fn rounded(folded: &Folded, bits: &[Bits], weight_steps: &[Param], sites: &[Site
     let users = graph.users();
     let behind: HashMap<NodeId, NodeId> =
         site_of.keys().map(|id| (behind_pool(graph, &users, *id), *id)).collect();
-    folded.walk(|id, node, t| {
+    Ok(graph.rewritten(|id, _, t| {
         if let Some(&i) = layers.get(&id) {
             let layer = &folded.layers()[i];
             let mut shape = vec![1; t.rank()];
@@ -217,7 +217,8 @@ fn rounded(folded: &Folded, bits: &[Bits], weight_steps: &[Param], sites: &[Site
             let (low, high) = bits[i].range();
             return t.fake_quantize(&Tensor::param(&weight_steps[i]).exp().reshape(&shape), 0, low, high);
         }
-        let Some(site) = behind.get(&id).map(|s| site_of[s]).filter(|_| node.ty.dtype == DType::F32) else {
+        let Some(site) = behind.get(&id).map(|s| site_of[s]).filter(|_| graph[id].ty.dtype == DType::F32)
+        else {
             return t;
         };
         let step = match &site.step {
@@ -225,7 +226,7 @@ fn rounded(folded: &Folded, bits: &[Bits], weight_steps: &[Param], sites: &[Site
             Step::Fixed(step) => Tensor::scalar(*step),
         };
         t.fake_quantize(&step, site.zero, RANGE.0, RANGE.1)
-    })
+    })?)
 }
 
 /// The largest elements of windows of `id`, if nothing else uses it; itself otherwise.

@@ -113,26 +113,11 @@ pub(super) fn rectify_first(graph: &Graph) -> Result<Graph> {
         let alone = users[pool.index()].len() == 1 && graph.outputs().iter().all(|o| o.node != pool);
         (alone && matches!(graph[pool].op, Op::Pool { kind: PoolKind::Max, .. })).then_some(pool)
     };
-    let mut made: Vec<Tensor> = Vec::with_capacity(graph.nodes().len());
-    for id in graph.ids() {
-        let node = &graph[id];
-        let tensor = match pooled(id) {
-            Some(pool) => {
-                let x = &made[graph[pool].operands[0].index()];
-                Tensor::apply(graph[pool].op.clone(), &[x.relu()])
-            }
-            None => {
-                let operands: Vec<Tensor> = node.operands.iter().map(|o| made[o.index()].clone()).collect();
-                Tensor::apply(node.op.clone(), &operands)
-            }
-        };
-        made.push(match &node.label {
-            Some(label) => tensor.named(label),
-            None => tensor,
-        });
-    }
-    let inputs: Vec<Tensor> = graph.inputs().iter().map(|i| made[i.index()].clone()).collect();
-    let outputs: Vec<(&str, Tensor)> =
-        graph.outputs().iter().map(|o| (&*o.name, made[o.node.index()].clone())).collect();
-    Ok(Graph::from_tensors(&graph.name, &inputs, &outputs)?)
+    Ok(graph.rewritten(|id, operands, tensor| match pooled(id) {
+        Some(pool) => {
+            let at = graph[id].operands.iter().position(|o| *o == pool).expect("the pool is an operand");
+            Tensor::apply(graph[pool].op.clone(), &[operands[at].operands()[0].relu()])
+        }
+        None => tensor,
+    })?)
 }
