@@ -11,7 +11,7 @@ use super::{Layer, Loops, Mantissas};
 use crate::lower::Lowering;
 use crate::target::Floats;
 use std::sync::Arc;
-use teff_graph::{DType, NodeId, Num, Op, Value, evaluate_op};
+use teff_graph::{DType, Node, NodeId, Num, Op, Value, evaluate_op};
 
 /// Why a layer without constant weights stays as it is.
 const COMPUTED: &str = "its weights are computed";
@@ -95,8 +95,9 @@ impl<'a> Lowering<'a> {
     /// What `node` is when it multiplies floats by weights; why it cannot be computed by mantissas.
     fn candidate(&self, node: NodeId) -> Option<Result<Candidate, &'static str>> {
         let n = self.node(node);
-        if matches!(n.op, Op::Scan(_)) {
-            return Some(Err("it is recurrent"));
+        if let Op::Scan(scan) = &n.op {
+            let product = |n: &Node| matches!(n.op, Op::MatMul | Op::Conv(_)) && n.ty.dtype.is_float();
+            return scan.body.nodes().iter().any(product).then_some(Err("it is recurrent"));
         }
         if !n.ty.dtype.is_float() {
             return None;
