@@ -47,8 +47,9 @@ impl Names {
 
     /// `wish`, or with a number behind it when that is taken.
     pub(super) fn unique(&mut self, wish: &str) -> String {
-        // A number behind it does not change how a name begins.
-        let wish = if is_brought(wish) { format!("layer_{wish}") } else { wish.to_string() };
+        // No number behind it makes another of a name that begins so, and one makes such a name of `picture`.
+        let taken = is_brought(wish) || is_brought(&format!("{wish}_2"));
+        let wish = if taken { format!("layer_{wish}") } else { wish.to_string() };
         let free = std::iter::once(wish.clone())
             .chain((2..).map(|i| format!("{wish}_{i}")))
             .find(|n| !self.used.contains(n) && !is_reserved(n))
@@ -106,5 +107,26 @@ pub(crate) fn identifier(label: &str) -> String {
         None => "layer".into(),
         Some(c) if c.is_ascii_digit() => format!("layer_{name}"),
         Some(_) => name.into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_wish_gets_names_that_are_free() {
+        let all = RESERVED
+            .split_whitespace()
+            .chain(BROUGHT.split_whitespace())
+            .chain(ARITHMETIC.split_whitespace());
+        let mut names = Names::new("net");
+        for wish in
+            all.flat_map(|r| [r.trim_end_matches('_').to_string(), format!("{r}f32"), format!("{r}x")])
+        {
+            let (first, second) = (names.unique(&wish), names.unique(&wish));
+            assert_ne!(first, second);
+            assert!(!is_reserved(&first) && !is_reserved(&second), "{wish}: {first}, {second}");
+        }
     }
 }
