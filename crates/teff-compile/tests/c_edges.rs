@@ -25,3 +25,11 @@ fn clang() {
         check(&cases(), "clang", &["-O2"]);
     }
 }
+
+/// What is computed by integers where compilers say that there is no float unit.
+#[test]
+fn gcc_without_a_float_unit() {
+    if has("gcc") {
+        check(&cases(), "gcc", &["-O1", "-D__SOFTFP__", "-fsanitize=undefined", "-fno-sanitize-recover=all"]);
+    }
+}

@@ -303,7 +303,7 @@ fn arena_of_the_caller() {
                 }
                 float sum = 0.0f;
                 for (int a = 0; a < 3; a++) {
-                    const float x = expf(in[a] - largest);
+                    const float x = exp_f32(in[a] - largest);
                     reduce_sum_scratch[a] = x;
                     sum += x;
                 }

@@ -1,7 +1,7 @@
 //! Small functions for arithmetic that C's operators do not do, or leave undefined. Only those used are printed.
 
 use super::expr::c_type;
-use super::{micro, packed};
+use super::{functions, micro, packed};
 use crate::armv6m::of_bits;
 use std::collections::BTreeSet;
 use teff_graph::{Binary, DType, Formats};
@@ -26,11 +26,14 @@ pub(super) enum Helper {
     Sign(DType),
     Max(DType),
     Min(DType),
+    /// The 32 bits of a float as an integer, or of an integer as a float.
+    Bits(DType),
+    /// Of 32-bit floats, in integers where there is no float unit.
+    Exp,
+    Tanh,
     Sigmoid(DType),
     /// Truncates and saturates.
     FromFloat(DType, DType),
-    /// The 32 bits of a float as an integer, or of an integer as a float.
-    Bits(DType),
 }
 
 /// The functions needed so far.
@@ -58,6 +61,14 @@ impl Helpers {
             }
             Helper::Abs(d) if d.is_signed_int() => {
                 self.need(Helper::Neg(d));
+            }
+            Helper::Exp => {
+                self.math = true;
+                self.need(Helper::Bits(DType::I32));
+                self.need(Helper::Bits(DType::F32));
+            }
+            Helper::Tanh | Helper::Sigmoid(DType::F32) => {
+                self.need(Helper::Exp);
             }
             Helper::Sigmoid(_) => self.math = true,
             _ => {}
@@ -159,6 +170,8 @@ fn name(helper: Helper) -> String {
         Helper::Sign(d) => format!("sign_{}", d.name()),
         Helper::Max(d) => format!("max_{}", d.name()),
         Helper::Min(d) => format!("min_{}", d.name()),
+        Helper::Exp => "exp_f32".into(),
+        Helper::Tanh => "tanh_f32".into(),
         Helper::Sigmoid(d) => format!("sigmoid_{}", d.name()),
         Helper::Bits(d) => format!("bits_{}", d.name()),
         Helper::FromFloat(from, to) => format!("{}_from_{}", to.name(), from.name()),
@@ -212,8 +225,10 @@ fn definition(helper: Helper) -> String {
         }
         Helper::Max(d) => two(d, "", "    return b > a ? b : a;\n"),
         Helper::Min(d) => two(d, "", "    return b < a ? b : a;\n"),
+        Helper::Exp => functions::EXP.into(),
+        Helper::Tanh => functions::TANH.into(),
         Helper::Sigmoid(d) => {
-            let (unit, exp) = if d == DType::F32 { ("1.0f", "expf") } else { ("1.0", "exp") };
+            let (unit, exp) = if d == DType::F32 { ("1.0f", "exp_f32") } else { ("1.0", "exp") };
             one(d, "", &format!("    return {unit} / ({unit} + {exp}(-x));\n"))
         }
         Helper::Bits(d) => {

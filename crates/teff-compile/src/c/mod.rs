@@ -8,6 +8,7 @@
 
 mod data;
 mod expr;
+mod functions;
 mod header;
 mod helper;
 mod kernel;

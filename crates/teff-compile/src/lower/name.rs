@@ -23,7 +23,8 @@ const RESERVED: &str = "auto break case char const continue default do double el
 const BROUGHT: &str = "picture_ PICTURE_ pair_sums row_sums window_sums mul_high";
 
 /// The same of those that end in a type: `max_f32` is one, `max_pool` is none.
-const ARITHMETIC: &str = "wrap_ div_ rem_ pow_ shl_ shr_ abs_ sign_ max_ min_ sigmoid_ bits_";
+const ARITHMETIC: &str =
+    "wrap_ div_ rem_ pow_ shl_ shr_ abs_ sign_ max_ min_ sigmoid_ bits_ exp_ tanh_ high_";
 
 /// True for names that mean something in C, in Rust or in the libraries that generated code includes.
 pub(crate) fn is_reserved(name: &str) -> bool {

@@ -23,8 +23,11 @@ pub(crate) fn assign(program: &mut Program) {
     }
     let align = slots.iter().map(|s| s.align).max().unwrap_or(1);
     // A C object's size is a multiple of its alignment.
-    program.arena =
-        Arena { bytes: bytes.next_multiple_of(align), align, lower_bound: pack::lower_bound(&items) };
+    program.arena = Arena {
+        bytes: bytes.next_multiple_of(align),
+        align,
+        lower_bound: pack::lower_bound(&items).next_multiple_of(align),
+    };
 }
 
 /// The program with memory of its own for each element type: one array after another, those of larger elements first. This is the
@@ -50,6 +53,7 @@ pub fn by_type(program: &Program) -> Program {
         arena.lower_bound += pack::lower_bound(&items);
     }
     arena.bytes = arena.bytes.next_multiple_of(arena.align);
+    arena.lower_bound = arena.lower_bound.next_multiple_of(arena.align);
     program.arena = arena;
     program
 }

@@ -122,6 +122,33 @@ fn close(dtype: DType) -> Case {
     case(&format!("close_{dtype}"), &[(a, value)], &outputs, if dtype == DType::F32 { 1e-6 } else { 1e-14 })
 }
 
+/// Exponentials over the whole range, each times what makes 1 of it, and where they end.
+fn exponentials() -> Case {
+    let n = 700;
+    let x = |i: usize| -86.5 + i as f64 * 0.25;
+    let a = Tensor::input("a", DType::F32, &[n]);
+    let back = Tensor::from_slice(&(0..n).map(|i| (-x(i)).exp() as f32).collect::<Vec<_>>());
+    let ends = [104.0, 88.73, 88.72, 0.0, -0.0, 1e-9, -1e-40, -87.4, -95.0, -103.9, -104.0, -1e30, 1e30];
+    let all = ends.into_iter().chain([f64::INFINITY, f64::NEG_INFINITY, f64::NAN]);
+    let e = Tensor::input("e", DType::F32, &[16]);
+    let outputs = [
+        a.exp() * back,
+        (&a * 0.1).tanh(),
+        (&a * 0.2).sigmoid(),
+        (&a * 0.001).tanh() * 10.0,
+        e.tanh(),
+        e.sigmoid(),
+    ];
+    let ends: Vec<Num> = all.map(Num::Float).collect();
+    let inputs = [
+        (a, Value::from_fn(&Type::new(DType::F32, [n]), |i| Num::Float(x(i)))),
+        (e.clone(), Value::from_fn(&Type::new(DType::F32, [16]), |i| ends[i])),
+    ];
+    // An exponential itself: the largest are infinite, the smallest nothing.
+    let last = (e.exp() * 1e-30).minimum(&e.full_like(1e8)) + (e.exp() * 1e30).minimum(&e.full_like(1e8));
+    case("exponentials", &inputs, &[&outputs[..], &[last]].concat(), 3e-7)
+}
+
 /// `n` elements in order along either axis, upwards and downwards: many are equal, some no numbers.
 fn sorted(dtype: DType, n: usize) -> Case {
     let x = Tensor::input("x", dtype, &[n, 2]);
@@ -146,5 +173,9 @@ fn sorted(dtype: DType, n: usize) -> Case {
 pub fn cases() -> Vec<Case> {
     let exact = DType::ALL.into_iter().map(exact);
     let sorts = [15, 16, 17, 64, 100].map(|n| sorted(DType::F32, n));
-    exact.chain([close(DType::F32), close(DType::F64), sorted(DType::I8, 40)]).chain(sorts).collect()
+    exact
+        .chain([close(DType::F32), close(DType::F64), sorted(DType::I8, 40)])
+        .chain(sorts)
+        .chain([exponentials()])
+        .collect()
 }

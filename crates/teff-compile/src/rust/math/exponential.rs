@@ -2,16 +2,93 @@
 
 use super::basic::*;
 
-/// e to the power x.
+/// The upper half of a product.
+pub(super) fn high_u32(a: u32, b: u32) -> u32 {
+    let (a0, a1, b0, b1) = (a & 0xffff, a >> 16, b & 0xffff, b >> 16);
+    let middle = a1 * b0 + ((a0 * b0) >> 16);
+    a1 * b1 + (middle >> 16) + (((middle & 0xffff) + a0 * b1) >> 16)
+}
+
+/// e to the power x, by integers, off by less than a unit in the last place. With t = x log2 e = n + i / 32 + r / 2^32, it is
+/// 2^n 2^(i / 32) e^(r ln 2 / 2^32); the last factor is a series of three terms.
 pub(super) fn exp_f32(x: f32) -> f32 {
-    if x > 88.72284 {
-        return f32::INFINITY;
+    // 2^(i / 32) in units of 2^-31.
+    const POWER: [u32; 32] = [
+        0x8000_0000,
+        0x82cd_8699,
+        0x85aa_c368,
+        0x8898_0e81,
+        0x8b95_c1e4,
+        0x8ea4_398b,
+        0x91c3_d374,
+        0x94f4_efa9,
+        0x9837_f052,
+        0x9b8d_39ba,
+        0x9ef5_3261,
+        0xa270_4303,
+        0xa5fe_d6aa,
+        0xa9a1_5ab5,
+        0xad58_3eea,
+        0xb123_f582,
+        0xb504_f334,
+        0xb8fb_af47,
+        0xbd08_a39f,
+        0xc12c_4cca,
+        0xc567_2a11,
+        0xc9b9_bd86,
+        0xce24_8c15,
+        0xd2a8_1d92,
+        0xd744_fccb,
+        0xdbfb_b798,
+        0xe0cc_deec,
+        0xe5b9_06e7,
+        0xeac0_c6e8,
+        0xefe4_b99c,
+        0xf525_7d15,
+        0xfa83_b2db,
+    ];
+    let bits = x.to_bits();
+    let exponent = bits >> 23 & 0xff;
+    if exponent < 101 {
+        return 1.0;
     }
-    if x < -103.97208 {
-        return 0.0;
+    if exponent >= 134 {
+        return if x.is_nan() {
+            x
+        } else if bits >> 31 != 0 {
+            0.0
+        } else {
+            f32::INFINITY
+        };
     }
-    let (k, r) = less_log2s_f32(x);
-    times_power_f32(1.0 + small_expm1_f32(r), k)
+    let mantissa = (bits | 0x80_0000) << 8;
+    let high = high_u32(mantissa, 0xb8aa_3b29);
+    let shift = 157 - exponent;
+    let (mut n, mut t) = if shift < 32 {
+        ((high >> shift) as i32, high << (32 - shift) | mantissa.wrapping_mul(0xb8aa_3b29) >> shift)
+    } else {
+        (0, high >> (shift - 32))
+    };
+    if bits >> 31 != 0 {
+        n = -n - i32::from(t != 0);
+        t = t.wrapping_neg();
+    }
+    let y = high_u32(t & 0x7ff_ffff, 0xb172_17f8);
+    let s = y >> 11;
+    let square = s * s;
+    let cube = (square >> 16) * s;
+    let series = y + (square >> 11) + (((cube >> 15) * 10923) >> 16);
+    let power = POWER[(t >> 27) as usize];
+    let whole = power + high_u32(power, series);
+    if n > 127 {
+        f32::INFINITY
+    } else if n >= -126 {
+        f32::from_bits((((n + 126) as u32) << 23) + (((whole >> 7) + 1) >> 1))
+    } else if n < -150 {
+        0.0
+    } else {
+        f32::from_bits(((whole >> (-119 - n)) + 1) >> 1)
+    }
 }
 
 /// e to the power x, less 1; x from 0 to 80.
