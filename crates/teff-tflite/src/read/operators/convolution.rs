@@ -91,6 +91,22 @@ fn convolved(n: &Node, x: &Tensor, w: &Tensor, geometry: ConvGeometry, activatio
     Ok(Held::channels_first(activated(y, activation)?))
 }
 
+/// The geometry of a convolution of x by w, in as many groups as its weights say.
+pub(super) fn grouped(
+    x: &Tensor,
+    w: &Tensor,
+    stride: Vec<usize>,
+    dilation: Vec<usize>,
+    way: i8,
+) -> Lowered<ConvGeometry> {
+    let (channels, inside) = (x.shape()[1], w.shape()[1]);
+    if inside == 0 || !channels.is_multiple_of(inside) {
+        return invalid(format!("its input has {channels} channels, its weights take {inside}"));
+    }
+    let (pad_low, pad_high) = window_padding(way, &x.shape()[2..], &w.shape()[2..], &stride, &dilation)?;
+    Ok(ConvGeometry { stride, dilation, pad_low, pad_high, groups: channels / inside })
+}
+
 fn conv_2d(n: &mut Node) -> Lowered<Held> {
     use conv2d_options as o;
     let options = n.options(o::UNION)?;
@@ -100,13 +116,7 @@ fn conv_2d(n: &mut Node) -> Lowered<Held> {
         options.count(o::DILATION_W_FACTOR, "dilation_w")?,
     ];
     let (x, w) = (image(n, 0)?, weights(n, 1, &[0, 3, 1, 2])?);
-    let (channels, inside) = (x.shape()[1], w.shape()[1]);
-    if inside == 0 || !channels.is_multiple_of(inside) {
-        return invalid(format!("its input has {channels} channels, its weights take {inside}"));
-    }
-    let (pad_low, pad_high) =
-        window_padding(options.get(o::PADDING)?, &x.shape()[2..], &w.shape()[2..], &stride, &dilation)?;
-    let geometry = ConvGeometry { stride, dilation, pad_low, pad_high, groups: channels / inside };
+    let geometry = grouped(&x, &w, stride, dilation, options.get(o::PADDING)?)?;
     convolved(n, &x, &w, geometry, options.get(o::FUSED_ACTIVATION_FUNCTION)?)
 }
 

@@ -1,6 +1,6 @@
 //! Convolutions of volumes, of floats: `[N, D, H, W, C]`.
 
-use super::convolution::{bias, same_padding, weights, window_padding};
+use super::convolution::{bias, grouped, same_padding, weights};
 use super::{Lower::One, Table, activated};
 use crate::read::held::{Held, permuted};
 use crate::read::node::{Lowered, Node, Options, floats, invalid, sizes};
@@ -50,13 +50,7 @@ fn conv_3d(n: &mut Node) -> Lowered<Held> {
     let options = n.options(o::UNION)?;
     let (stride, dilation) = steps(&options)?;
     let (x, w) = (volume(n, 0)?, weights(n, 1, &WEIGHTS)?);
-    let (channels, inside) = (x.shape()[1], w.shape()[1]);
-    if inside == 0 || !channels.is_multiple_of(inside) {
-        return invalid(format!("its input has {channels} channels, its weights take {inside}"));
-    }
-    let (pad_low, pad_high) =
-        window_padding(options.get(o::PADDING)?, &x.shape()[2..], &w.shape()[2..], &stride, &dilation)?;
-    let geometry = ConvGeometry { stride, dilation, pad_low, pad_high, groups: channels / inside };
+    let geometry = grouped(&x, &w, stride, dilation, options.get(o::PADDING)?)?;
     finished(n, x.conv_general(&w, geometry).ok()?, 2, (0, 1), &options)
 }
 
