@@ -1,7 +1,11 @@
 //! A user's own model through the command: run, verified, compiled, and what is said when that cannot be done.
 
+#[path = "../../teff-onnx/tests/suite/archive.rs"]
+#[allow(dead_code, reason = "the names of the tests are not needed here")]
+mod archive;
 mod common;
 
+use archive::Archive;
 use common::{Folder, exists, fail, succeed, teff};
 use std::path::Path;
 use teff::graph::{Colours, DType, Graph, Picture, Tensor};
@@ -38,6 +42,26 @@ fn a_model_runs_on_given_tensors() {
     assert_eq!((written.element, &written.shape[..]), (teff::data::Element::F32, &[1, 10][..]));
     let message = fail(&["run", &model, "--input", file], 1);
     assert!(message.contains("takes f32[1,1,28,28], the file has f32[1,10]"), "{message}");
+}
+
+/// Labels that are strings in the file, and scores that are maps there, are shown and compared with onnxruntime where there is one.
+#[test]
+fn a_classifier_of_scikit_learn_names_its_classes() {
+    let folder = Folder::new("words");
+    let archive = Archive::scikit();
+    let file = |name: &str| folder.write(name, archive.get(&format!("svc_strings/{name}")).unwrap());
+    let (model, input) = (file("model.onnx"), file("input_0.pb"));
+    let given = ["run", &model, "--input", &input, "--input-shape", "X:3x4"];
+    let label = &json(&given)["outputs"][0];
+    assert_eq!(label["elements"], serde_json::json!([0, 1, 2]));
+    assert_eq!(label["words"], serde_json::json!(["setosa", "versicolor", "virginica"]));
+    assert!(succeed(&given).contains("i64[3] = [0, 1, 2], setosa, versicolor, virginica"));
+    let verified = json(&["verify", &model]);
+    for engine in verified["engines"].as_array().unwrap() {
+        let skipped = engine["skipped"].as_str();
+        // What is missing may be; what is there must run and agree.
+        assert!(engine["ok"] == true || skipped.is_some_and(|why| why.starts_with("no ")), "{engine}");
+    }
 }
 
 #[test]

@@ -249,3 +249,28 @@ fn a_layer_may_have_any_name() {
     }
     common::rust::check(&[made], common::rust::UNOPTIMISED);
 }
+
+/// Doubles until the sum is above a limit: what follows the last trip is left out, and the result is that of all trips.
+#[test]
+fn a_loop_that_has_ended_computes_no_more() {
+    let looped = |keeps: bool| {
+        let x = Tensor::input("x", DType::F32, &[1, 3]);
+        let running = Tensor::constant(Value::new([1, 1], vec![true]));
+        let trips = Tensor::arange(0.0, 1.0, 50);
+        let (last, _) = Tensor::scan(&[x.clone(), running], &[trips], false, |s, _| {
+            let small = s[0].abs().sum_keep(&[1]).less(&Tensor::scalar(40f32).broadcast_to(&[1, 1]));
+            let running = s[1].and(&small);
+            let next = &s[0] * 2.0;
+            (vec![if keeps { running.select(&next, &s[0]) } else { next * 0.5 }, running], vec![])
+        });
+        graph(&x, &last[0])
+    };
+    let rng = &mut Rng(3);
+    let ends = case("ends", &looped(true), Target::CORTEX_M0PLUS, rng);
+    assert!(ends.program.to_string().contains("if state"), "{}", ends.program);
+    let never = case("never", &looped(false), Target::CORTEX_M0PLUS, rng);
+    assert!(!never.program.to_string().contains("if state"), "{}", never.program);
+    if has("gcc") {
+        check(&[ends, never], "gcc", &["-O1", "-fsanitize=address,undefined"]);
+    }
+}
