@@ -58,7 +58,17 @@ impl Lowering<'_> {
             | Op::Concat { .. }
             | Op::Binary(Binary::Add | Binary::Sub | Binary::Max | Binary::Min) => true,
             Op::Binary(Binary::Mul | Binary::Div) => self.node(node).operands.iter().any(constant),
-            _ => false,
+            Op::Unary(_)
+            | Op::Binary(_)
+            | Op::Select
+            | Op::Cast(_)
+            | Op::Quantize { .. }
+            | Op::Dequantize => false,
+            Op::Input { .. } | Op::Constant(_) | Op::Param(_) | Op::Iota { .. } | Op::Project(_) => false,
+            Op::Random { .. } | Op::Reduce { .. } | Op::ArgReduce { .. } | Op::MatMul | Op::Conv(_) => false,
+            Op::ConvTranspose { .. } | Op::ConvWeightGrad { .. } | Op::Pool { .. } | Op::Pad(_) => false,
+            Op::SumPoolGrad { .. } | Op::MaxPoolGrad { .. } | Op::Gather { .. } | Op::Scatter { .. } => false,
+            Op::ArgSort { .. } | Op::Scan(_) | Op::DecodePicture(_) => false,
         }
     }
 }
