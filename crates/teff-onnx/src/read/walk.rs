@@ -234,7 +234,6 @@ impl<'m> Reader<'m> {
         at: &NodeAt,
         mut inputs: Vec<Item>,
     ) -> Result<Vec<Item>> {
-        let words = moved(proto, &mut inputs);
         let lowering = operators::find(proto.domain, proto.op_type);
         let function = self.functions.get(&FunctionKey::of_node(proto)).copied();
         match (lowering, function) {
@@ -242,6 +241,7 @@ impl<'m> Reader<'m> {
             (None, Some(f)) => self.call(f, proto, inputs),
             (Some(_), Some(f)) if !is_default(proto.domain) => self.call(f, proto, inputs),
             (Some(lower), _) => {
+                let words = moved(proto, &mut inputs);
                 let mut node = Node::new(self, scope, proto, inputs, at.version);
                 let outputs = match lower {
                     Lower::One(f) => f(&mut node).map(|t| vec![node.carried(t)]),
