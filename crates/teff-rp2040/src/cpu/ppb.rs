@@ -250,3 +250,42 @@ impl Core {
         Some(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// One clock of an enabled counter (DDI 0419 B3.3.1): whether it counted down to zero.
+    fn clock(count: &mut u32, reload: u32) -> bool {
+        let was = *count;
+        *count = if was == 0 { reload } else { was - 1 };
+        was == 1
+    }
+
+    #[test]
+    fn the_timer_counts_as_one_that_is_clocked() {
+        for (reload, first, enable) in
+            (0..4).flat_map(|r| (0..6).flat_map(move |c| [(r, c, 0), (r, c, 1), (r, c, 3)]))
+        {
+            for jump in 1..9 {
+                let mut timer = SysTick { control: enable, reload, count: first, since: 10, flag: false };
+                let (mut count, mut flag) = (first, false);
+                for now in (10 + jump..60).step_by(jump as usize) {
+                    let zeros: Vec<bool> =
+                        (0..jump).map(|_| enable & 1 != 0 && clock(&mut count, reload)).collect();
+                    let hit = zeros.contains(&true);
+                    flag |= hit;
+                    let next = timer.next_zero();
+                    assert_eq!(timer.advance(now), hit, "reload {reload}, from {first}, by {jump} to {now}");
+                    assert_eq!((timer.count, timer.flag), (count, flag));
+                    let soonest = zeros.iter().position(|&zero| zero).map(|i| now - jump + 1 + i as u64);
+                    assert!(soonest.is_none_or(|at| next == Some(at)), "{next:?} is not {soonest:?}");
+                    assert!(soonest.is_some() || next.is_none_or(|at| at > now));
+                    // Time that has passed already changes nothing.
+                    assert!(!timer.advance(now - 1) && timer.since == now);
+                }
+                assert_eq!(timer.interrupts(), enable == 3);
+            }
+        }
+    }
+}
