@@ -8,7 +8,6 @@ mod interface;
 mod item;
 mod node;
 mod operators;
-mod order;
 mod walk;
 mod words;
 
