@@ -140,7 +140,7 @@ fn ten_faults() {
         ),
         (
             model(x, &[one("Add", &["x", "ghost"], &[])], &[]),
-            ["Add", "\"ghost\" is given by no earlier node", "onnx.checker"],
+            ["Add", "\"ghost\" is given by no node, input or initialiser", "onnx.checker"],
         ),
     ];
     for (bytes, [operator, fault, remedy]) in cases {
@@ -163,7 +163,7 @@ fn shapes_that_do_not_fit() {
 fn an_input_that_nothing_gives() {
     says(
         &model(&[1, 2], &[node("Add", "", &["x", "ghost"], &["y"])], &[]),
-        &["the_node", "ghost", "no earlier node"],
+        &["the_node", "ghost", "no node, input"],
     );
     says(&model(&[1, 2], &[node("Add", "", &["x"], &["y"])], &[]), &["the_node", "input 1 is missing"]);
     says(&model(&[1, 2], &[], &[]), &["\"y\"", "no node"]);

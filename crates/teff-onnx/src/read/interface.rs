@@ -30,6 +30,10 @@ pub(crate) fn graph_inputs<'m>(
     }
     let mut inputs = Vec::new();
     for info in graph.inputs.iter().filter(|i| !given.contains(i.name)) {
+        if scope.holds(info.name) {
+            let reason = "is listed twice".into();
+            return Err(Error::Interface { name: info.name.into(), reason });
+        }
         let item = input(reader, info.name, &info.kind, options, &mut inputs)?;
         scope.set(info.name, item);
     }
@@ -142,10 +146,8 @@ fn input_type(
     };
     if let Some(shape) = fixed {
         let fits = shape.len() == dims.len()
-            && shape.iter().zip(dims).all(|(&n, d)| match d {
-                Dim::Size(size) => *size == n as i64,
-                Dim::Symbol(_) => true,
-            });
+            // No network takes nothing: 0 is how some exporters say that a size is open.
+            && shape.iter().zip(dims).all(|(&n, d)| is_open(d) || [0, n as i64].map(Dim::Size).contains(d));
         return if fits {
             Ok((element, shape.to_vec()))
         } else {
@@ -155,9 +157,17 @@ fn input_type(
     let mut shape = Vec::with_capacity(dims.len());
     for (axis, dim) in dims.iter().enumerate() {
         match dim {
-            Dim::Size(n) if *n >= 0 => shape.push(*n as usize),
-            // Exporters mark an open batch axis by a name, by nothing, or by a size of -1.
-            Dim::Symbol(_) | Dim::Size(-1) if axis == 0 => {
+            Dim::Size(n) if !is_open(dim) => {
+                if *n == 0 {
+                    let example = example(dims);
+                    reader.note(format!(
+                        "input {name:?} has no elements: {}; if 0 stands for an open size, give --input-shape {name}:{example}",
+                        shown(dims)
+                    ));
+                }
+                shape.push(*n as usize);
+            }
+            Dim::Symbol(_) | Dim::Size(_) if axis == 0 => {
                 reader.note(format!("input {name:?}: the batch axis of {} is pinned to 1", shown(dims)));
                 shape.push(1);
             }
@@ -174,10 +184,18 @@ fn input_type(
     Ok((element, shape))
 }
 
+/// Exporters mark an open size by a name, by nothing, or by a negative number.
+fn is_open(dim: &Dim) -> bool {
+    match dim {
+        Dim::Size(n) => *n < 0,
+        Dim::Symbol(_) => true,
+    }
+}
+
 fn shown(dims: &[Dim]) -> String {
     let one = |d: &Dim| match d {
-        Dim::Size(n) => n.to_string(),
-        Dim::Symbol("") => "?".into(),
+        Dim::Size(n) if !is_open(d) => n.to_string(),
+        Dim::Symbol("") | Dim::Size(_) => "?".into(),
         Dim::Symbol(name) => (*name).into(),
     };
     format!("[{}]", dims.iter().map(one).collect::<Vec<_>>().join(", "))
@@ -228,7 +246,9 @@ pub(crate) fn graph_outputs(reader: &mut Reader, scope: &Scope, graph: &GraphPro
             Some(Item::Absent) => {
                 return Err(wrong("is an optional without value; only tensors can leave a graph"));
             }
-            None => return Err(wrong("is computed by no node")),
+            None => {
+                return Err(wrong(&format!("is computed by no node{}", scope.hint(info.name))));
+            }
         }
     }
     Ok(leaving)

@@ -8,6 +8,7 @@ mod interface;
 mod item;
 mod node;
 mod operators;
+mod order;
 mod walk;
 mod words;
 

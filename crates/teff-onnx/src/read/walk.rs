@@ -5,6 +5,7 @@ use super::function::FunctionKey;
 use super::item::{Item, Typed};
 use super::node::{Fault, Node};
 use super::operators::{self, Lower};
+use super::order::{nearest, sorted};
 use super::words::{Words, as_words, moved};
 use super::{Fetch, ReadOptions};
 use crate::error::{Error, NodeAt, Result};
@@ -61,6 +62,18 @@ impl<'s, 'm> Scope<'s, 'm> {
 
     pub(crate) fn get(&self, name: &str) -> Option<&Item> {
         self.values.get(name).or_else(|| self.outer?.get(name))
+    }
+
+    /// Whether this graph itself gives the name.
+    pub(crate) fn holds(&self, name: &str) -> bool {
+        self.values.contains_key(name)
+    }
+
+    /// A name that is nearly this one, for messages: in brackets, or nothing.
+    pub(crate) fn hint(&self, name: &str) -> String {
+        let scopes = std::iter::successors(Some(self), |s| s.outer);
+        let names = scopes.flat_map(|s| s.values.keys().copied());
+        nearest(name, names).map_or(String::new(), |near| format!(" (there is {near:?})"))
     }
 
     pub(crate) fn set(&mut self, name: &'m str, item: Item) {
@@ -136,9 +149,9 @@ impl<'m> Reader<'m> {
         self.unseeded - 1
     }
 
-    /// Lowers nodes in order.
+    /// Lowers nodes, each after those it takes something of.
     pub(crate) fn nodes(&mut self, scope: &mut Scope<'_, 'm>, nodes: &[NodeProto<'m>]) -> Result<()> {
-        nodes.iter().try_for_each(|node| self.node(scope, node))
+        sorted(scope, nodes)?.into_iter().try_for_each(|node| self.node(scope, node))
     }
 
     /// The outputs of a sub-graph of `scope` that is given these inputs.
@@ -166,8 +179,13 @@ impl<'m> Reader<'m> {
             reader.initializers(&mut inner, graph)?;
             reader.nodes(&mut inner, &graph.nodes)?;
             let output = |name: &str| {
-                let missing =
-                    || wrong(format!("sub-graph {:?} does not compute its output {name:?}", graph.name));
+                let missing = || {
+                    wrong(format!(
+                        "sub-graph {:?} does not compute its output {name:?}{}",
+                        graph.name,
+                        inner.hint(name)
+                    ))
+                };
                 inner.get(name).cloned().ok_or_else(missing)
             };
             graph.outputs.iter().map(|o| output(o.name)).collect()
@@ -202,7 +220,10 @@ impl<'m> Reader<'m> {
             (false, Some(item)) => Ok(item.clone()),
             (false, None) => Err(Error::InvalidNode {
                 at: at.clone(),
-                reason: format!("its input {name:?} is given by no earlier node, input or initialiser"),
+                reason: format!(
+                    "its input {name:?} is given by no node, input or initialiser{}",
+                    scope.hint(name)
+                ),
             }),
         };
         let inputs: Vec<Item> = proto.inputs.iter().map(input).collect::<Result<_>>()?;

@@ -23,6 +23,11 @@ impl Archive {
         Archive::open("scikit-learn.tar.gz")
     }
 
+    /// Operators of onnxruntime.
+    pub(crate) fn contrib() -> Archive {
+        Archive::open("contrib.tar.gz")
+    }
+
     fn open(name: &str) -> Archive {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../teff-onnx/tests/data").join(name);
         let mut bytes = Vec::new();

@@ -8,10 +8,11 @@ use super::{
     convolution::{geometry, with_bias},
     matrix::{factors, gemm, scaled},
     normalize::rms_normalization,
+    pooling::averaged,
     quantize::{dequantized, quantized, requantized},
 };
 use crate::read::item::{Item, Typed};
-use crate::read::node::{Lowered, Node, axis_of, invalid, unsupported};
+use crate::read::node::{Lowered, Node, axis_of, invalid, listed_or_all, unsupported};
 use teff_graph::{DType, Tensor, Type};
 
 pub(super) const TABLE: Table = &[
@@ -24,6 +25,7 @@ pub(super) const TABLE: Table = &[
     ("Gelu", One(|n| Ok(n.x(0)?.gelu()))),
     ("QGemm", One(q_gemm)),
     ("QLinearAdd", One(|n| q_linear_pair(n, |a, b| a + b))),
+    ("QLinearAveragePool", One(q_linear_average_pool)),
     ("QLinearConcat", One(q_linear_concat)),
     ("QLinearGlobalAveragePool", One(q_linear_global_average_pool)),
     (
@@ -34,8 +36,10 @@ pub(super) const TABLE: Table = &[
         }),
     ),
     ("QLinearMul", One(|n| q_linear_pair(n, |a, b| a * b))),
+    ("QLinearReduceMean", One(q_linear_reduce_mean)),
     ("QLinearSigmoid", One(|n| q_linear_unary(n, Tensor::sigmoid))),
     ("QLinearSoftmax", One(q_linear_softmax)),
+    ("QLinearWhere", One(q_linear_where)),
     ("QuantizeLinear", One(quantize_linear)),
     ("QuickGelu", One(quick_gelu)),
     ("SimplifiedLayerNormalization", One(rms_normalization)),
@@ -95,6 +99,45 @@ fn q_linear_concat(n: &mut Node) -> Lowered {
     let parts = (2..n.input_count()).step_by(3).map(|i| real(n, i)).collect::<Lowered<Vec<_>>>()?;
     let axis = axis_of(n.int("axis", 0), parts[0].rank())?;
     quantized(&Tensor::concat(&parts, axis), &scale, &zero, 0, 0)
+}
+
+/// With `channels_last` the channels are the last axis, of the result too.
+fn q_linear_average_pool(n: &mut Node) -> Lowered {
+    let last = n.flag("channels_last", false);
+    let x = real(n, 0)?;
+    if x.rank() < 3 {
+        return invalid(format!("takes [N, C, D..], not {}", x.ty()));
+    }
+    let y = if last { channels_last(&averaged(n, &channels_first(&x))?) } else { averaged(n, &x)? };
+    quantized_by(n, &y, 3)
+}
+
+/// `[N, D.., C]` as `[N, C, D..]`.
+fn channels_first(x: &Tensor) -> Tensor {
+    let rank = x.rank();
+    x.permute(&[vec![0, rank - 1], (1..rank - 1).collect()].concat())
+}
+
+/// `[N, C, D..]` as `[N, D.., C]`.
+fn channels_last(x: &Tensor) -> Tensor {
+    match x.check() {
+        Ok(()) => x.permute(&[vec![0], (2..x.rank()).collect(), vec![1]].concat()),
+        Err(_) => x.clone(),
+    }
+}
+
+fn q_linear_reduce_mean(n: &mut Node) -> Lowered {
+    let x = real(n, 0)?;
+    let axes = listed_or_all(n.ints("axes"), x.rank())?;
+    let axes: Vec<isize> = axes.into_iter().map(|a| a as isize).collect();
+    let y = if n.flag("keepdims", true) { x.mean_keep(&axes) } else { x.mean(&axes) };
+    quantized_by(n, &y, 3)
+}
+
+/// Inputs: the condition, (tensor, scale, zero point) for where it holds and for where not, scale and zero point of the result.
+fn q_linear_where(n: &mut Node) -> Lowered {
+    let y = n.x(0)?.select(&real(n, 1)?, &real(n, 4)?);
+    quantized(&y, &n.x(7)?, &n.typed(8)?, 0, 0)
 }
 
 fn q_linear_global_average_pool(n: &mut Node) -> Lowered {

@@ -25,7 +25,7 @@ pub(super) const TABLE: Table = &[
 ];
 
 /// Indices with negative ones, which count from the end of `size` elements, made positive. Known indices must be inside.
-fn positive(n: &mut Node, indices: &Tensor, size: usize) -> Lowered {
+pub(super) fn positive(n: &mut Node, indices: &Tensor, size: usize) -> Lowered {
     let wide = indices.cast(DType::I64);
     if let Some(v) = n.reader.fold.value(&wide) {
         let list = v.to_i64();

@@ -10,6 +10,7 @@ mod convolution;
 mod detection;
 mod forest;
 mod indexing;
+mod integer_weights;
 mod linear_models;
 mod loss;
 mod matrix;
@@ -60,6 +61,7 @@ const FAMILIES: &[(&str, Table)] = &[
     ("", convolution::TABLE),
     ("", detection::TABLE),
     ("", indexing::TABLE),
+    ("com.microsoft", integer_weights::TABLE),
     ("ai.onnx.ml", linear_models::TABLE),
     ("", loss::TABLE),
     ("ai.onnx.preview.training", loss::TRAINING),
@@ -71,6 +73,7 @@ const FAMILIES: &[(&str, Table)] = &[
     ("", quantize::TABLE),
     ("", random::TABLE),
     ("", recurrent::TABLE),
+    ("com.microsoft", recurrent::CONTRIB),
     ("", reduction::TABLE),
     ("", resize::TABLE),
     ("", sampling::TABLE),

@@ -98,7 +98,12 @@ fn column_major_position(at: &Tensor, plane: &[usize]) -> Tensor {
 
 fn average_pool(n: &mut Node) -> Lowered {
     let x = spatial(n)?;
-    let (window, beyond) = windows(n, &x)?;
+    averaged(n, &x)
+}
+
+/// The means of windows over `x` `[N, C, D..]`, by the attributes of the node.
+pub(super) fn averaged(n: &Node, x: &Tensor) -> Lowered {
+    let (window, beyond) = windows(n, x)?;
     let count_padding = n.flag("count_include_pad", false);
     if !count_padding || beyond.iter().all(|&b| b == 0) {
         return Ok(x.avg_pool(window, count_padding));

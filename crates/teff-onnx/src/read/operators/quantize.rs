@@ -138,22 +138,25 @@ fn dequantize_linear(n: &mut Node) -> Lowered<Vec<Item>> {
     Ok(vec![Item::narrow(y, to)])
 }
 
-/// Quantised to u8 over the range of the values themselves, with 0 in it.
 fn dynamic_quantize_linear(n: &mut Node) -> Lowered<Vec<Item>> {
-    let x = n.x(0)?;
+    Ok(dynamically_quantized(&n.x(0)?).map(Item::from).into())
+}
+
+/// `x` quantised to u8 over the range of its values, with 0 in it; the scale and the zero point.
+pub(super) fn dynamically_quantized(x: &Tensor) -> [Tensor; 3] {
     let zero = Tensor::full(Type::new(x.dtype(), []), 0.0);
     let (low, high) = (x.min(&[]).minimum(&zero), x.max(&[]).maximum(&zero));
     let scale = (&high - &low) / 255.0;
     // Of zeros alone the scale would be 0.
     let scale = scale.equal(&zero).select(&zero.full_like(1.0), &scale);
     let zero_point = (&zero - &low / &scale).clip(0.0, 255.0).round().cast(DType::U8);
-    let typed: Typed = zero_point.clone().into();
-    let q = quantized(&x, &scale, &typed, 0, 0)?;
-    Ok(vec![q.into(), scale.into(), zero_point.into()])
+    let one_for_all = vec![1; x.rank()];
+    let q = x.quantize(&scale.reshape(&one_for_all), &zero_point.reshape(&one_for_all));
+    [q, scale, zero_point]
 }
 
 /// A zero point that is a scalar or has an entry for each row (`axis` -2) or column of matrices, to subtract from them.
-fn matrix_zero(zero: &Tensor, matrix: &Tensor, axis: isize) -> Tensor {
+pub(super) fn matrix_zero(zero: &Tensor, matrix: &Tensor, axis: isize) -> Tensor {
     let rows = matrix.shape().iter().rev().nth(1);
     if zero.rank() == 1 && zero.len() > 1 && axis == -2 && rows == Some(&zero.len()) {
         zero.unsqueeze(1)
@@ -165,7 +168,7 @@ fn matrix_zero(zero: &Tensor, matrix: &Tensor, axis: isize) -> Tensor {
 }
 
 /// Integers less their zero point, as i32.
-fn centred(q: &Tensor, zero: Option<&Tensor>) -> Tensor {
+pub(super) fn centred(q: &Tensor, zero: Option<&Tensor>) -> Tensor {
     let wide = q.cast(DType::I32);
     zero.map_or(wide.clone(), |z| wide - z.cast(DType::I32))
 }

@@ -3,10 +3,17 @@
 //! Equations and order of gates: onnx/docs/Operators.md. A direction is a scan over time; sequences shorter than the time axis keep
 //! their state after their end.
 
-use super::{Lower::Many, Table};
+use super::{
+    Lower::Many,
+    Table,
+    quantize::{centred, dynamically_quantized},
+};
 use crate::read::item::Item;
 use crate::read::node::{Lowered, Node, invalid, unsupported};
 use teff_graph::{DType, Tensor, Type};
+
+/// onnxruntime's, of `com.microsoft`.
+pub(super) const CONTRIB: Table = &[("DynamicQuantizeLSTM", Many(dynamic_quantize_lstm))];
 
 pub(super) const TABLE: Table = &[
     ("GRU", Many(|n| recurrent(n, Cell::Gru))),
@@ -96,6 +103,14 @@ impl Activation {
     }
 }
 
+/// Scales of a direction whose `x`, `w` and `r` are integers less their zero points.
+struct Scales {
+    x: Tensor,
+    /// One for all, or one for each row of the weights.
+    w: Tensor,
+    r: Tensor,
+}
+
 /// All that one direction needs.
 struct Direction {
     cell: Cell,
@@ -115,6 +130,8 @@ struct Direction {
     /// `[N]`, for sequences of different lengths.
     lengths: Option<Tensor>,
     reverse: bool,
+    /// Of weights that are integers; the hidden state is then quantised in each step, over its range at that time.
+    scales: Option<Scales>,
 }
 
 impl Direction {
@@ -130,13 +147,24 @@ impl Direction {
     /// The states after x `[N, I]`: hidden, and cell for an LSTM.
     fn step(&self, x: &Tensor, states: &[Tensor]) -> Vec<Tensor> {
         let h = &states[0];
-        let from_x = x.matmul(&self.w.transpose()) + &self.bias_w;
-        let recurrent = |h: &Tensor| h.matmul(&self.r.transpose()) + &self.bias_r;
+        let product = x.matmul(&self.w.transpose());
+        let from_x = match &self.scales {
+            None => product,
+            Some(scales) => product.cast(DType::F32) * (&scales.x * &scales.w),
+        } + &self.bias_w;
+        let recurrent = |h: &Tensor| self.hidden_product(h) + &self.bias_r;
         match self.cell {
             Cell::Rnn => vec![self.act(0, &(from_x + recurrent(h)))],
             Cell::Gru => vec![self.gru(&from_x, h, recurrent(h))],
             Cell::Lstm => self.lstm(&(from_x + recurrent(h)), &states[1]),
         }
+    }
+
+    fn hidden_product(&self, h: &Tensor) -> Tensor {
+        let Some(scales) = &self.scales else { return h.matmul(&self.r.transpose()) };
+        let [q, scale, zero] = dynamically_quantized(h);
+        let sums = centred(&q, Some(&zero)).matmul(&self.r.transpose());
+        sums.cast(DType::F32) * (scale * &scales.r)
     }
 
     /// Gates: update, reset, hidden.
@@ -196,9 +224,45 @@ impl Direction {
 }
 
 fn recurrent(n: &mut Node, cell: Cell) -> Lowered<Vec<Item>> {
+    let (w, r) = (n.x(1)?, n.x(2)?);
+    run_all(n, cell, &w, &r, None)
+}
+
+/// An LSTM whose weights are integers `[directions, I, 4 H]`, of which `quantize_dynamic` makes it: what they are multiplied with is
+/// quantised over its range, the input as a whole, the hidden state in each step.
+fn dynamic_quantize_lstm(n: &mut Node) -> Lowered<Vec<Item>> {
+    let weights = |n: &Node, at: usize, scale_at: usize| {
+        let q = n.x(at)?;
+        let [directions, _, rows] = q.shape()[..] else {
+            return invalid(format!("W and R must have three axes, not {}", q.ty()));
+        };
+        let zero = match n.optional(scale_at + 1)? {
+            Some(z) if z.len() == directions => Some(z.reshape(&[directions, 1, 1])),
+            Some(z) if z.len() == directions * rows => Some(z.reshape(&[directions, 1, rows])),
+            Some(z) => return invalid(format!("a zero point {} for weights {}", z.ty(), q.ty())),
+            None => None,
+        };
+        let scale = n.x(scale_at)?;
+        if scale.shape() != [directions] && scale.shape() != [directions, rows] {
+            return invalid(format!("a scale {} for weights {}", scale.ty(), q.ty()));
+        }
+        Ok((centred(&q, zero.as_ref()).swap_axes(1, 2), scale))
+    };
+    let ((w, w_scale), (r, r_scale)) = (weights(n, 1, 8)?, weights(n, 2, 10)?);
+    run_all(n, Cell::Lstm, &w, &r, Some((w_scale, r_scale)))
+}
+
+/// All directions, with weights in the standard's layout; integers less their zero points when they have `scales`.
+fn run_all(
+    n: &mut Node,
+    cell: Cell,
+    w: &Tensor,
+    r: &Tensor,
+    scales: Option<(Tensor, Tensor)>,
+) -> Lowered<Vec<Item>> {
     let batch_first = n.flag("layout", false);
     let x = if batch_first { n.x(0)?.swap_axes(0, 1) } else { n.x(0)? };
-    let (w, r, b) = (n.x(1)?, n.x(2)?, n.optional(3)?);
+    let b = n.optional(3)?;
     if x.rank() != 3 || w.rank() != 3 || r.rank() != 3 {
         return invalid(format!(
             "X, W and R must have three axes, not {}, {} and {}",
@@ -211,23 +275,17 @@ fn recurrent(n: &mut Node, cell: Cell) -> Lowered<Vec<Item>> {
     if n.attribute("hidden_size").is_some_and(|a| a.i != hidden as i64) {
         return invalid(format!("hidden_size is not that of R, {hidden}"));
     }
-    let directions = match n.text("direction", "forward")? {
-        "forward" => vec![false],
-        "reverse" => vec![true],
-        "bidirectional" => vec![false, true],
-        other => return unsupported(format!("direction={other:?}"), "use forward, reverse or bidirectional"),
-    };
+    let directions = directions(n)?;
     let count = directions.len();
     let states = if cell == Cell::Lstm { 2 } else { 1 };
     let activations = activations(n, cell, count)?;
-    let mut initial = Vec::new();
-    for i in 0..states {
-        initial.push(match n.optional(5 + i)? {
-            Some(t) if batch_first => t.swap_axes(0, 1),
-            Some(t) => t,
-            None => Tensor::full(Type::new(x.dtype(), [count, batch, hidden]), 0.0),
-        });
-    }
+    let zeros = Tensor::full(Type::new(x.dtype(), [count, batch, hidden]), 0.0);
+    let state = |i: usize| match n.optional(5 + i)? {
+        Some(t) if batch_first => Ok(t.swap_axes(0, 1)),
+        Some(t) => Ok(t),
+        None => Ok(zeros.clone()),
+    };
+    let initial = (0..states).map(state).collect::<Lowered<Vec<Tensor>>>()?;
     let lengths = lengths(n, x.shape()[0])?;
     let peephole = if cell == Cell::Lstm { n.optional(7)? } else { None };
     let clip = n.attribute("clip").map(|a| f64::from(a.f));
@@ -238,6 +296,7 @@ fn recurrent(n: &mut Node, cell: Cell) -> Lowered<Vec<Item>> {
     let Some(size) = hidden.checked_mul(2 * cell.gates()).map(|both| both / 2) else {
         return invalid(format!("a state of {hidden} numbers is too large"));
     };
+    let (scanned, x_scale) = scanned(&x, scales.is_some());
     let (mut all, mut last) = (Vec::new(), vec![Vec::new(); states]);
     for (d, &reverse) in directions.iter().enumerate() {
         let bias = |from: usize| match &b {
@@ -258,19 +317,48 @@ fn recurrent(n: &mut Node, cell: Cell) -> Lowered<Vec<Item>> {
             couple,
             lengths: lengths.clone(),
             reverse,
+            scales: scales.as_ref().zip(x_scale.clone()).map(|((w, r), x)| Scales {
+                x,
+                w: w.pick(0, d),
+                r: r.pick(0, d),
+            }),
         };
-        let (stack, finals) = direction.run(&x, initial.iter().map(|t| t.pick(0, d)).collect());
+        let (stack, finals) = direction.run(&scanned, initial.iter().map(|t| t.pick(0, d)).collect());
         stack.check()?;
         all.push(stack);
         last.iter_mut().zip(finals).for_each(|(l, f)| l.push(f));
     }
-    let y = Tensor::stack(&all, 1);
+    Ok(outputs(&all, last, batch_first))
+}
+
+/// All hidden states `[T, directions, N, H]` and the last states, of the directions' `[T, N, H]` and `[N, H]`.
+fn outputs(all: &[Tensor], last: Vec<Vec<Tensor>>, batch_first: bool) -> Vec<Item> {
+    let y = Tensor::stack(all, 1);
     let y = if batch_first { y.permute(&[2, 0, 1, 3]) } else { y };
     let finals = last.into_iter().map(|l| {
         let t = Tensor::stack(&l, 0);
         Item::from(if batch_first { t.swap_axes(0, 1) } else { t })
     });
-    Ok(std::iter::once(Item::from(y)).chain(finals).collect())
+    std::iter::once(Item::from(y)).chain(finals).collect()
+}
+
+/// What is scanned: the input, or what integer weights are multiplied with and its scale.
+fn scanned(x: &Tensor, by_integers: bool) -> (Tensor, Option<Tensor>) {
+    if !by_integers {
+        return (x.clone(), None);
+    }
+    let [q, scale, zero] = dynamically_quantized(x);
+    (centred(&q, Some(&zero)), Some(scale))
+}
+
+/// For each direction, whether it runs backwards.
+fn directions(n: &Node) -> Lowered<Vec<bool>> {
+    match n.text("direction", "forward")? {
+        "forward" => Ok(vec![false]),
+        "reverse" => Ok(vec![true]),
+        "bidirectional" => Ok(vec![false, true]),
+        other => unsupported(format!("direction={other:?}"), "use forward, reverse or bidirectional"),
+    }
 }
 
 /// The activations of each direction.
