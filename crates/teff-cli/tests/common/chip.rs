@@ -18,7 +18,10 @@ pub(crate) enum Language {
 /// What one run took.
 #[derive(Debug)]
 pub(crate) struct Ran {
+    /// The first output.
     pub(crate) outputs: Value,
+    /// The others, of networks in C.
+    pub(crate) others: Vec<Value>,
     /// Without waiting for flash.
     pub(crate) cycles: u64,
     /// Cycles of waiting for flash.
@@ -32,6 +35,8 @@ pub(crate) struct Chip {
     sim: Simulator,
     name: String,
     output: teff::graph::Type,
+    /// The other outputs, and where they are.
+    others: Vec<(teff::graph::Type, u32)>,
     /// Addresses of the input, the output, and the first byte behind all variables.
     places: [u32; 3],
     sp: u32,
@@ -48,6 +53,7 @@ const C_START: &str = "
 extern uint32_t data_load, data_start, data_end, bss_start, bss_end;
 IN_TYPE input[NET_INPUT0_LEN] __attribute__((aligned(4)));
 OUT_TYPE output[NET_OUTPUT0_LEN] __attribute__((aligned(4)));
+OTHERS
 void reset(void);
 __attribute__((section(\".vectors\"), used)) void *const vectors[2] = {(void *)0x20042000, (void *)reset};
 void reset(void)
@@ -57,7 +63,7 @@ void reset(void)
     for (uint32_t *to = &bss_start; to < &bss_end;) { *to++ = 0; }
     for (;;) {
         __asm__ volatile(\"bkpt #1\" ::: \"memory\");
-        net(input, output);
+        net(input, outputARGUMENTS);
         __asm__ volatile(\"bkpt #2\" ::: \"memory\");
     }
 }
@@ -165,6 +171,7 @@ fn c_type(dtype: DType) -> &'static str {
     match dtype {
         DType::I8 => "int8_t",
         DType::U8 => "uint8_t",
+        DType::I64 => "int64_t",
         DType::F32 => "float",
         other => panic!("an interface of {other}"),
     }
@@ -174,7 +181,13 @@ fn build_c(program: &Program, options: &c::Options, level: &str, folder: &Folder
     let files = c::print(program, options);
     folder.write("net.c", files.source);
     folder.write("net.h", files.header);
-    folder.write("start.c", C_START);
+    let (mut others, mut arguments) = (String::new(), String::new());
+    for (i, port) in program.outputs.iter().enumerate().skip(1) {
+        let (t, len) = (c_type(port.ty.dtype), port.ty.len());
+        others += &format!("{t} output{i}[{len}] __attribute__((aligned(8)));\n");
+        arguments += &format!(", output{i}");
+    }
+    folder.write("start.c", C_START.replace("OTHERS\n", &others).replace("ARGUMENTS", &arguments));
     let types = [("IN", &program.inputs[0]), ("OUT", &program.outputs[0])];
     let mut gcc = Command::new("arm-none-eabi-gcc");
     gcc.current_dir(folder.path("")).args(["-mcpu=cortex-m0plus", "-mthumb", "-nostartfiles", "-Wall"]);
@@ -232,6 +245,13 @@ impl Chip {
             sim,
             name: name.into(),
             output: program.outputs[0].ty.clone(),
+            others: match language {
+                Language::C(..) => {
+                    let others = program.outputs.iter().enumerate().skip(1);
+                    others.map(|(i, port)| (port.ty.clone(), address(&format!("output{i}")))).collect()
+                }
+                Language::Rust(_) => Vec::new(),
+            },
             places,
             sp: 0,
             elf,
@@ -261,12 +281,17 @@ impl Chip {
         let after = now(&self.sim);
         let left = self.sim.read_bytes(free, (self.sp - free) as usize).unwrap();
         let deepest = left.chunks_exact(4).position(|word| word != PAINT).unwrap_or(left.len() / 4) as u32;
-        let bytes = self.sim.read_bytes(output, self.output.bytes()).unwrap();
+        let read = |ty: &teff::graph::Type, at: u32| {
+            Value::from_le_bytes(ty, &self.sim.read_bytes(at, ty.bytes()).unwrap()).unwrap()
+        };
+        let outputs = read(&self.output, output);
+        let others = self.others.iter().map(|(ty, at)| read(ty, *at)).collect();
         self.sim.skip_bkpt(0);
         self.run_to(1);
         let stalls = after.1 - before.1;
         Ran {
-            outputs: Value::from_le_bytes(&self.output, &bytes).unwrap(),
+            outputs,
+            others,
             cycles: after.0 - before.0 - stalls,
             stalls,
             stack: self.sp - free - 4 * deepest,

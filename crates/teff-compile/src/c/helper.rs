@@ -16,6 +16,19 @@ const ROLLED: &str =
 
 ";
 
+/// gcc (12.2, `-O2` without inlining) computes the address of one array from that of another in the same object, with no pointer left to
+/// begin from. Its search for functions without effects takes the access for one through a null pointer, reads no further, and the call
+/// of a function that only stores such results is dropped. An empty statement that may write any memory, outside of the loop, is seen.
+const WRITES: &str =
+    "/* Makes no instruction. Without it, gcc can overlook what a loop stores, and drop the calls of the function. */
+#if defined(__GNUC__) && !defined(__clang__)
+#define WRITES_MEMORY __asm__ volatile(\"\" ::: \"memory\")
+#else
+#define WRITES_MEMORY ((void)0)
+#endif
+
+";
+
 /// A function that generated code may need.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Helper {
@@ -42,6 +55,7 @@ pub(super) struct Helpers {
     needed: BTreeSet<Helper>,
     math: bool,
     rolled: bool,
+    writes: bool,
     /// Widths of weights.
     pair_sums: BTreeSet<u8>,
     all_rows: BTreeSet<u8>,
@@ -83,6 +97,11 @@ impl Helpers {
 
     pub(super) fn need_rolled(&mut self) {
         self.rolled = true;
+    }
+
+    /// Notes that a function marks itself as one that writes memory.
+    pub(super) fn need_writes(&mut self) {
+        self.writes = true;
     }
 
     /// Notes that [`crate::program::PairSums`] with weights of `bits` is called; its name.
@@ -128,11 +147,15 @@ impl Helpers {
         if self.rolled {
             out += ROLLED;
         }
+        let rows: BTreeSet<u8> = self.all_rows.union(&self.runs_of_rows).copied().collect();
+        let micro = !self.pair_sums.is_empty() || self.window_sums || !rows.is_empty();
+        if self.writes || micro {
+            out += WRITES;
+        }
         if self.mul_high {
             out += micro::MUL_HIGH;
         }
-        let rows: BTreeSet<u8> = self.all_rows.union(&self.runs_of_rows).copied().collect();
-        if !self.pair_sums.is_empty() || self.window_sums || !rows.is_empty() {
+        if micro {
             out += micro::MACROS;
         }
         for bits in &rows {

@@ -36,6 +36,10 @@ pub(super) fn function<'a>(p: &mut Printer<'a>, kernel: &'a Kernel) -> String {
     p.array_names = vec![String::new(); kernel.arrays.len()];
     let list = if parameters.is_empty() { "void".into() } else { parameters.join(", ") };
     let mut out = format!("/* {} */\nstatic void {}({list})\n{{\n", super::about(kernel), kernel.name);
+    if kernel.body.iter().any(|s| matches!(s, Stmt::For { .. })) {
+        p.helpers.need_writes();
+        out.push_str("    WRITES_MEMORY;\n");
+    }
     body(p, kernel, &kernel.body, &taken, 1, &mut out);
     out + "}\n"
 }

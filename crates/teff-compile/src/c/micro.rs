@@ -73,6 +73,7 @@ const PAIR_SUMS: &str =
 #else
 static void pair_sums(const int32_t *x, int taps, const int8_t *w, int outputs, int32_t *sums)
 {
+    WRITES_MEMORY;
     for (int o = 0; o < outputs; o++) {
         const int alone = o + 1 == outputs && outputs % 2 == 1;
         const int8_t *row = alone ? w + o * taps : w + o / 2 * 2 * taps + o % 2 * 2;
@@ -104,6 +105,7 @@ const WINDOW_SUMS: &str = "#endif
 static void window_sums(const int32_t *x, int pitch, const int8_t *w, int height, int width, int rows, int row_step, int columns,
                         int column_step, int32_t *sums)
 {
+    WRITES_MEMORY;
 #ifdef NAKED
     if (height == 3 && width == 3) {
         int32_t frame[15];

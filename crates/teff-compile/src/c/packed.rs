@@ -30,6 +30,7 @@ pub(super) fn pair_sums(bits: u8) -> String {
         "
 static void pair_sums_{bits}(const int32_t *x, int taps, const uint8_t *w, int outputs, int32_t *sums)
 {{
+    WRITES_MEMORY;
     for (int o = 0; o < outputs; o++) {{
         const int row = o / 2 * 2 * taps + o % 2 * 2;
         uint32_t both = 0u, high = 0u;
@@ -89,7 +90,7 @@ pub(super) fn row_sums_of_list(bits: u8) -> String {
     };
     let _ = write!(
         out,
-        "static inline void {name}_of_list(const uint32_t *list, const {kind} *w, int outputs, int32_t *sums)\n{{\n{body}}}\n\n"
+        "static inline void {name}_of_list(const uint32_t *list, const {kind} *w, int outputs, int32_t *sums)\n{{\n    WRITES_MEMORY;\n{body}}}\n\n"
     );
     out
 }
@@ -101,6 +102,7 @@ pub(super) fn row_sums(bits: u8) -> String {
     format!(
         "static void {name}(const uint8_t *x, unsigned flip, int len, const {kind} *w, int pitch, int outputs, int32_t *sums)
 {{
+    WRITES_MEMORY;
     for (int j = 0; j < outputs; j++) {{
         sums[j] = 0;
     }}
@@ -134,6 +136,7 @@ pub(super) fn row_sums_of_runs(bits: u8) -> String {
 static void {name}_of_runs(const uint8_t *x, unsigned flip, const uint16_t *runs, int count, const {kind} *w, int pitch, int outputs,
                            bool adds, int32_t *sums)
 {{
+    WRITES_MEMORY;
     uint32_t list[{LISTED} + 1];
     int listed = 0;
     uint32_t at = 0u;
