@@ -29,6 +29,8 @@ const WRITES: &str =
 
 ";
 
+const BITS: [Helper; 2] = [Helper::Bits(DType::I32), Helper::Bits(DType::F32)];
+
 /// A function that generated code may need.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Helper {
@@ -53,6 +55,8 @@ pub(super) enum Helper {
 #[derive(Default)]
 pub(super) struct Helpers {
     needed: BTreeSet<Helper>,
+    /// Those that others need where there is no float unit.
+    soft: BTreeSet<Helper>,
     math: bool,
     rolled: bool,
     writes: bool,
@@ -78,10 +82,14 @@ impl Helpers {
             }
             Helper::Exp => {
                 self.math = true;
-                self.need(Helper::Bits(DType::I32));
-                self.need(Helper::Bits(DType::F32));
+                self.soft.extend(BITS);
             }
-            Helper::Tanh | Helper::Sigmoid(DType::F32) => {
+            Helper::Tanh => {
+                self.math = true;
+                self.soft.extend(BITS);
+                self.soft.insert(Helper::Exp);
+            }
+            Helper::Sigmoid(DType::F32) => {
                 self.need(Helper::Exp);
             }
             Helper::Sigmoid(_) => self.math = true,
@@ -174,9 +182,13 @@ impl Helpers {
             out += &if *bits == 8 { micro::pair_sums() } else { packed::pair_sums(*bits) };
         }
         let late = |h: &&Helper| matches!(h, Helper::Int(Binary::Pow, _) | Helper::Abs(_));
-        for h in self.needed.iter().filter(|h| !late(h)).chain(self.needed.iter().filter(late)) {
-            out += &definition(*h);
-            out.push('\n');
+        let all: BTreeSet<Helper> = self.needed.union(&self.soft).copied().collect();
+        for h in all.iter().filter(|h| !late(h)).chain(all.iter().filter(late)) {
+            let definition = definition(*h);
+            out += &match self.needed.contains(h) {
+                true => definition + "\n",
+                false => format!("#if defined(__SOFTFP__)\n{definition}#endif\n\n"),
+            };
         }
         out
     }

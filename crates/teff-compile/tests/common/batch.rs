@@ -42,7 +42,8 @@ pub fn outputs(nets: &[Net], compiler: Compiler) -> Vec<Result<Vec<Value>, Strin
     run_all(&scratch.0, nets)
 }
 
-/// One translation unit that includes every network's, which takes half as long to compile as many. What a network defines for itself
+/// One translation unit with every network's text, which takes half as long to compile as many. It is not included: in what is, clang does
+/// not miss the users of a function. What a network defines for itself
 /// gets the network's name in front, so that two may use a name.
 fn write_sources(scratch: &Scratch, nets: &[Net], arena: c::ArenaOwner) {
     let mut main = String::from(HARNESS);
@@ -50,10 +51,9 @@ fn write_sources(scratch: &Scratch, nets: &[Net], arena: c::ArenaOwner) {
         let name = &net.program.name;
         let files = c::print(&net.program, &c::Options { arena, ..Default::default() });
         let own = own_names(&files.source);
-        scratch.write(&format!("{name}.c"), &files.source);
         scratch.write(&format!("{name}.h"), &files.header);
         own.iter().for_each(|n| main += &format!("#define {n} {name}_own_{n}\n"));
-        let _ = writeln!(main, "#include \"{name}.c\"");
+        main += &files.source;
         own.iter().for_each(|n| main += &format!("#undef {n}\n"));
         main += &wrapper(net, arena);
     }
