@@ -8,6 +8,7 @@ mod adjoint;
 mod build;
 mod conv;
 mod conv_pool;
+mod copies;
 mod depthwise;
 mod element;
 mod epilogue;
@@ -124,6 +125,7 @@ pub(crate) fn lower(graph: &Graph, options: &Options) -> Result<Program, Error> 
     let mut program = Program { name: name.into(), buffers: to.buffers, kernels, inputs, outputs, arena };
     rows::merge_rows(&mut program, &mut to.names);
     program.kernels.iter_mut().for_each(tidy::tidy);
+    copies::forward(&mut program);
     if !options.target.float_unit && options.floats != Floats::Exact {
         program.kernels.iter_mut().for_each(mantissa::rectify);
     }

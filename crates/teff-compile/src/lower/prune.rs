@@ -25,6 +25,11 @@ pub(super) fn prune(program: &mut Program) {
     for port in program.inputs.iter_mut().chain(&mut program.outputs) {
         port.buffer = renamed(port.buffer);
     }
+    rename(program, renamed);
+}
+
+/// Lets all kernels read and write other buffers.
+pub(super) fn rename(program: &mut Program, renamed: impl Fn(BufferId) -> BufferId) {
     for k in &mut program.kernels {
         map_exprs(&mut k.body, &mut |e| {
             if let Expr::Load(id, ..) = e {

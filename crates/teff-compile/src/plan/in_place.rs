@@ -114,7 +114,7 @@ impl<'a> Walk<'a, '_> {
 }
 
 /// True when the loops take the index through every element once.
-fn counts_all(index: &Index, loops: &[(Var, usize)], len: usize) -> bool {
+pub(crate) fn counts_all(index: &Index, loops: &[(Var, usize)], len: usize) -> bool {
     let mut terms: Vec<(i64, usize)> = Vec::new();
     for (atom, c) in index.terms() {
         let Atom::Var(v) = atom else { return false };

@@ -9,6 +9,7 @@ mod live;
 mod pack;
 
 use crate::program::{Arena, Place, Program};
+pub(crate) use in_place::counts_all;
 use live::{Slot, alias_class, slots};
 use pack::{Item, pack};
 use teff_graph::DType;
