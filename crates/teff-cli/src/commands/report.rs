@@ -46,6 +46,8 @@ struct Measured {
     /// Cycles of the longest run.
     worst: u64,
     layers: Vec<Layer>,
+    /// Layers that were not reached: the compiler left no function of them, or nobody calls it.
+    unreached: Vec<usize>,
     /// Cycles of a run in which every layer is a function of its own.
     apart: f64,
     /// Bytes of all functions, and of those in RAM.
@@ -95,8 +97,17 @@ pub(crate) fn run(args: &ArgMatches, ui: &Ui) -> Result<()> {
         (true, Ok(()), Ok(())) => Ok(measure(&graph, &program, &samples, called, args, ui)?),
     };
     let left = teff::compile::left_in_floats(&graph)?;
-    let mut notes: Vec<String> =
-        left.into_iter().map(|(layer, reason)| format!("{layer} stays in floats: {reason}")).collect();
+    let unreached = measured.as_ref().map_or(&[][..], |m: &Measured| &m.unreached);
+    let mut notes: Vec<String> = unreached
+        .iter()
+        .map(|k| {
+            format!(
+                "{} was not reached: its work, if any, counts for the layer before",
+                budget.kernels[*k].name
+            )
+        })
+        .collect();
+    notes.extend(left.into_iter().map(|(layer, reason)| format!("{layer} stays in floats: {reason}")));
     notes.extend(budget.notes());
     let report = Report {
         model: model.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned()),
@@ -186,20 +197,24 @@ fn measure(
     }
     bar.finish();
     for (one, other) in runs.iter().zip(&by_layer) {
-        if one.outputs != other.outputs {
+        // Not by equality, which NaN lacks.
+        let apart = Difference::of(std::slice::from_ref(&one.outputs), std::slice::from_ref(&other.outputs));
+        if apart.absolute != 0.0 || apart.integers != 0 {
             return Err(Failure::new(
                 "two builds of the network give different outputs; this is a defect of teff, please report it",
             ));
         }
     }
     let found: Vec<Vec<Value>> = runs.iter().map(|r| r.outputs.clone()).collect();
-    let of_layer = |k: usize| mean(by_layer.iter().map(|run: &Run| run.layers[k]));
+    let of_layer = |k: usize| mean(by_layer.iter().map(|run: &Run| run.layers[k].unwrap_or_default()));
+    let reached = |k: usize| by_layer.iter().any(|run| run.layers[k].is_some());
     let code = apart.layer_code();
     Ok(Measured {
         samples: called,
         mean: mean(runs.iter().map(|r| r.whole)),
         worst: runs.iter().map(|r| r.whole.cycles).max().unwrap_or(0),
         layers: code.iter().enumerate().map(|(k, code)| Layer { mean: of_layer(k), code: *code }).collect(),
+        unreached: (0..code.len()).filter(|k| !reached(*k)).collect(),
         apart: mean(by_layer.iter().map(|r| r.whole)).cycles,
         code: whole.code(),
         stack: runs.iter().map(|r| r.stack).max().unwrap_or(0),

@@ -46,8 +46,8 @@ SECTIONS
 pub(super) struct Run {
     pub(super) outputs: Vec<Value>,
     pub(super) whole: Took,
-    /// Of each layer, where layers are apart.
-    pub(super) layers: Vec<Took>,
+    /// Of each layer, where layers are apart; none of one that was not reached, whose work, if any, counts for the layer before it.
+    pub(super) layers: Vec<Option<Took>>,
     /// Bytes of stack, the most of all runs so far.
     pub(super) stack: u32,
 }
@@ -65,10 +65,10 @@ pub(super) struct Took {
 pub(super) struct Chip<'a> {
     program: &'a Program,
     sim: Simulator,
-    /// Addresses of inputs, outputs and layers.
+    /// Addresses of inputs, outputs and layers; a layer of which the compiler left no function has none.
     inputs: Vec<u32>,
     outputs: Vec<u32>,
-    layers: Vec<u32>,
+    layers: Vec<Option<u32>>,
     /// The first byte behind all variables, and where the stack begins.
     free: u32,
     sp: u32,
@@ -121,7 +121,7 @@ impl<'a> Chip<'a> {
             (0..count).map(|i| address(&image, &format!("{kind}{i}"))).collect()
         };
         let layers = match options.layers_apart {
-            true => program.kernels.iter().map(|k| address(&image, &k.name)).collect::<Result<_>>()?,
+            true => program.kernels.iter().map(|k| address(&image, &k.name).ok()).collect(),
             false => Vec::new(),
         };
         let mut chip = Chip {
@@ -148,7 +148,9 @@ impl<'a> Chip<'a> {
 
     /// Bytes of the function of each layer.
     pub(super) fn layer_code(&self) -> Vec<u32> {
-        let size = |at: &u32| self.functions().find(|(addr, ..)| addr == at).map_or(0, |(.., size)| size);
+        let size = |at: &Option<u32>| {
+            self.functions().find(|(addr, ..)| Some(*addr) == *at).map_or(0, |(.., size)| size)
+        };
         self.layers.iter().map(size).collect()
     }
 
@@ -164,24 +166,32 @@ impl<'a> Chip<'a> {
         for (value, address) in given.iter().zip(&self.inputs) {
             self.sim.write_bytes(*address, &value.to_le_bytes());
         }
-        let mut marks = vec![self.now()];
+        let begin = self.now();
         self.sim.skip_bkpt(0);
-        for layer in self.layers.clone() {
-            self.sim.set_breakpoint(layer);
-            self.run_on(stop, |ended| matches!(ended, Ended::Breakpoint { core: 0, pc } if *pc == layer))?;
-            self.sim.clear_breakpoint(layer);
-            marks.push(self.now());
+        for at in self.layers.iter().flatten() {
+            self.sim.set_breakpoint(*at);
         }
-        self.run_to_bkpt(2, Some(stop))?;
-        marks.push(self.now());
-        let spans: Vec<Took> = marks.windows(2).map(|pair| pair[1] - pair[0]).collect();
+        let mut begins: Vec<Option<Took>> = vec![None; self.layers.len()];
+        while let Some(pc) = self.run_to_layer_or_bkpt(2, stop)? {
+            self.sim.clear_breakpoint(pc);
+            let layer = self.layers.iter().position(|at| *at == Some(pc)).expect("breakpoints are layers'");
+            begins[layer] = Some(self.now());
+        }
+        let end = self.now();
+        // What comes before the first layer is its call. A layer lasts until the next that is reached.
+        let mut layers = vec![None; begins.len()];
+        let mut next = end;
+        for (layer, at) in begins.iter().enumerate().rev() {
+            if let Some(at) = *at {
+                layers[layer] = Some(next - at);
+                next = at;
+            }
+        }
         let stack = self.sp - self.sim.stack(0).low;
         let outputs = self.read_outputs();
         self.sim.skip_bkpt(0);
         self.run_to_bkpt(1, None)?;
-        // What comes before the first layer is its call.
-        let layers = spans.get(1..).unwrap_or_default().to_vec();
-        Ok(Run { outputs, whole: marks[marks.len() - 1] - marks[0], layers, stack })
+        Ok(Run { outputs, whole: end - begin, layers, stack })
     }
 
     fn now(&self) -> Took {
@@ -197,22 +207,21 @@ impl<'a> Chip<'a> {
     }
 
     fn run_to_bkpt(&mut self, number: u8, stop: Option<&Stop>) -> Result<()> {
-        let never = Stop::never();
-        self.run_on(
-            stop.unwrap_or(&never),
-            |ended| matches!(ended, Ended::Bkpt { imm, .. } if *imm == number),
-        )
+        match self.run_to_layer_or_bkpt(number, stop.unwrap_or(&Stop::never()))? {
+            None => Ok(()),
+            Some(pc) => Err(Failure::new(self.went_wrong(&Ended::Breakpoint { core: 0, pc }))),
+        }
     }
 
-    fn run_on(&mut self, stop: &Stop, wanted: impl Fn(&Ended) -> bool) -> Result<()> {
+    /// Runs to a layer's breakpoint, whose address it gives, or to the `bkpt` of that number.
+    fn run_to_layer_or_bkpt(&mut self, number: u8, stop: &Stop) -> Result<Option<u32>> {
         let until = self.sim.cycles() + PATIENCE;
         while self.sim.cycles() < until {
-            let ended = self.sim.run(self.sim.cycles() + SLICE);
-            if wanted(&ended) {
-                return Ok(());
-            }
-            if ended != Ended::Deadline {
-                return Err(Failure::new(self.went_wrong(&ended)));
+            match self.sim.run(self.sim.cycles() + SLICE) {
+                Ended::Breakpoint { core: 0, pc } => return Ok(Some(pc)),
+                Ended::Bkpt { imm, .. } if imm == number => return Ok(None),
+                Ended::Deadline => {}
+                other => return Err(Failure::new(self.went_wrong(&other))),
             }
             if stop.is_asked() {
                 return Err(Failure::stopped("stopped; nothing was written"));
