@@ -28,6 +28,11 @@ impl Archive {
         Archive::open("contrib.tar.gz")
     }
 
+    /// Quantisers of QONNX.
+    pub(crate) fn qonnx() -> Archive {
+        Archive::open("qonnx.tar.gz")
+    }
+
     fn open(name: &str) -> Archive {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../teff-onnx/tests/data").join(name);
         let mut bytes = Vec::new();

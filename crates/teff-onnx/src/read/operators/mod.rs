@@ -18,6 +18,7 @@ mod movement;
 mod normalize;
 mod picture;
 mod pooling;
+mod qonnx;
 mod quantize;
 mod random;
 mod recurrent;
@@ -70,6 +71,9 @@ const FAMILIES: &[(&str, Table)] = &[
     ("", normalize::TABLE),
     ("", picture::TABLE),
     ("", pooling::TABLE),
+    (qonnx::DOMAINS[0], qonnx::TABLE),
+    (qonnx::DOMAINS[1], qonnx::TABLE),
+    (qonnx::DOMAINS[2], qonnx::TABLE),
     ("", quantize::TABLE),
     ("", random::TABLE),
     ("", recurrent::TABLE),

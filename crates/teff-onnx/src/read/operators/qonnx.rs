@@ -1,0 +1,216 @@
+//! Quantisers of QONNX, which Brevitas and FINN write: floats of which each is one of few steps.
+//!
+//! Source: github.com/fastmachinelearning/qonnx, `docs/qonnx-custom-ops`. What they compute in floats becomes a quantisation of the graph
+//! where that is the same, so that the network compiles to integers.
+
+use super::{Lower::One, Table};
+use crate::read::node::{Lowered, Node, invalid, unsupported};
+use teff_graph::{DType, Num, Op, Tensor, Type, Value};
+
+pub(super) const TABLE: Table = &[
+    ("BipolarQuant", One(bipolar_quant)),
+    ("IntQuant", One(quant)),
+    ("Quant", One(quant)),
+    ("Trunc", One(trunc)),
+];
+
+/// The domains that have them; older files have the later ones.
+pub(super) const DOMAINS: [&str; 3] = ["qonnx.custom_op.general", "onnx.brevitas", "finn.custom_op.general"];
+
+/// How a number becomes an integer: attribute `rounding_mode`.
+#[derive(Clone, Copy, PartialEq)]
+enum Rounding {
+    HalfEven,
+    Ceil,
+    Floor,
+    /// Away from zero.
+    Up,
+    /// Towards zero.
+    Down,
+    /// To nearest, halves away from zero, or towards it.
+    HalfUp,
+    HalfDown,
+}
+
+impl Rounding {
+    fn of(n: &Node, default: &'static str) -> Lowered<Rounding> {
+        let name = n.text("rounding_mode", default)?;
+        Ok(match &*name.to_uppercase() {
+            "ROUND" | "HALF_EVEN" => Rounding::HalfEven,
+            "CEIL" => Rounding::Ceil,
+            "FLOOR" => Rounding::Floor,
+            "UP" => Rounding::Up,
+            "DOWN" => Rounding::Down,
+            "HALF_UP" => Rounding::HalfUp,
+            "HALF_DOWN" => Rounding::HalfDown,
+            _ => {
+                let remedy = "use ROUND, CEIL, FLOOR, UP, DOWN, HALF_UP or HALF_DOWN";
+                return unsupported(format!("rounding_mode={name:?}"), remedy);
+            }
+        })
+    }
+
+    fn apply(self, x: &Tensor) -> Tensor {
+        let whole = x.abs().floor();
+        let more = |beyond: Tensor| x.sign() * (&whole + beyond.cast(x.dtype()));
+        // Exact, which |x| + 0.5 is not.
+        let rest = x.abs() - &whole;
+        let half = x.full_like(0.5);
+        match self {
+            Rounding::HalfEven => x.round(),
+            Rounding::Ceil => x.ceil(),
+            Rounding::Floor => x.floor(),
+            Rounding::Up => x.sign() * x.abs().ceil(),
+            Rounding::Down => x.sign() * whole,
+            Rounding::HalfUp => more(half.less_equal(&rest)),
+            Rounding::HalfDown => more(half.less(&rest)),
+        }
+    }
+}
+
+/// Smallest and largest integer of a number of bits.
+fn range(n: &Node, bits: f64) -> (f64, f64) {
+    let (signed, narrow) = (n.flag("signed", true), n.flag("narrow", false));
+    let (half, whole) = (2f64.powf(bits - 1.0), 2f64.powf(bits));
+    match (signed, narrow) {
+        (true, true) => (1.0 - half, half - 1.0),
+        (true, false) => (-half, half - 1.0),
+        (false, true) => (0.0, whole - 2.0),
+        (false, false) => (0.0, whole - 1.0),
+    }
+}
+
+/// The numbers of bits of input `i`, whole ones; known while reading.
+fn bits_of(n: &mut Node, i: usize, what: &str) -> Lowered<(Vec<f64>, Vec<usize>)> {
+    let value = n.constant(i, what)?;
+    let bits = value.to_f64();
+    match bits.iter().find(|b| !(1.0..=64.0).contains(*b) || b.fract() != 0.0) {
+        Some(wrong) => invalid(format!("{what} (input {i}) is {wrong}, not whole and from 1 to 64")),
+        None => Ok((bits, value.shape().to_vec())),
+    }
+}
+
+/// Smallest and largest integers beside what is rounded.
+fn limits(n: &Node, bits: &[f64], shape: &[usize], dtype: DType) -> (Tensor, Tensor) {
+    let ty = Type::new(dtype, shape);
+    let of = |f: &dyn Fn(f64) -> f64| Tensor::constant(Value::from_fn(&ty, |i| Num::Float(f(bits[i]))));
+    (of(&|b| range(n, b).0), of(&|b| range(n, b).1))
+}
+
+/// `p` with as many axes as `x`, if it is one number or one an index of some axes of `x`.
+fn beside(x: &Tensor, p: &Tensor) -> Option<Tensor> {
+    let missing = x.rank().checked_sub(p.rank())?;
+    let shape = [&vec![1; missing][..], p.shape()].concat();
+    shape.iter().zip(x.shape()).all(|(&p, &n)| p == 1 || p == n).then(|| p.reshape(&shape))
+}
+
+/// `(round(clamp(x / scale + zero)) - zero) * scale`.
+fn quant(n: &mut Node) -> Lowered {
+    let x = n.x(0)?;
+    let (scale, zero) = (n.x(1)?.cast(x.dtype()), n.x(2)?.cast(x.dtype()));
+    let (bits, shape) = bits_of(n, 3, "bitwidth")?;
+    let rounding = Rounding::of(n, "ROUND")?;
+    let signed = n.flag("signed", true);
+    let is_bipolar = |b: f64| b == 1.0 && signed;
+    if let [bits] = bits[..]
+        && rounding == Rounding::HalfEven
+        && !is_bipolar(bits)
+        && let Some(y) = by_integers(n, &x, &scale, &zero, bits)
+    {
+        return Ok(y);
+    }
+    let steps = &x / &scale + &zero;
+    let (low, high) = limits(n, &bits, &shape, x.dtype());
+    let mut rounded = rounding.apply(&steps.maximum(&low).minimum(&high));
+    if bits.iter().any(|&b| is_bipolar(b)) {
+        // One bit with a sign is -1 or 1.
+        let is_one =
+            Tensor::constant(Value::new(&shape[..], bits.iter().map(|&b| b == 1.0).collect::<Vec<_>>()));
+        rounded = is_one.select(&signs(&steps), &rounded);
+    }
+    Ok((rounded - zero) * scale)
+}
+
+/// The same as a quantisation of the graph to at most 16 bits, where the graph's, `clamp(round(x / scale) + zero)`, is that: halves go to
+/// the same side if the zero point is even. (QONNX adds a zero point in floats, so that what is within 2^-17 of a half may be a half.)
+fn by_integers(n: &mut Node, x: &Tensor, scale: &Tensor, zero: &Tensor, bits: f64) -> Option<Tensor> {
+    let (low, high) = range(n, bits);
+    let dtype = match (n.flag("signed", true), bits as u8) {
+        (true, ..=8) => DType::I8,
+        (true, ..=16) => DType::I16,
+        (false, ..=8) => DType::U8,
+        (false, ..=16) => DType::U16,
+        _ => return None,
+    };
+    let zeros = n.reader.fold.value(zero)?.to_f64();
+    if low > high || zeros.iter().any(|z| z % 2.0 != 0.0 || !(low..=high).contains(z)) {
+        return None;
+    }
+    let (scale, zero) = (beside(x, scale)?, beside(x, &zero.cast(dtype))?);
+    let both: Vec<usize> = scale.shape().iter().zip(zero.shape()).map(|(&a, &b)| a.max(b)).collect();
+    let (scale, zero) = (scale.broadcast_to(&both), zero.broadcast_to(&both));
+    let op = Op::Quantize { dtype, low: low as i32, high: high as i32 };
+    let q = Tensor::apply(op, &[x.clone(), scale.clone(), zero.clone()]);
+    q.check().ok()?;
+    Some(q.dequantize(&scale, &zero))
+}
+
+/// 1 where x is at least 0, else -1.
+fn signs(x: &Tensor) -> Tensor {
+    x.full_like(0.0).less_equal(x).select(&x.full_like(1.0), &x.full_like(-1.0))
+}
+
+/// `scale` where x is at least 0, else `-scale`; as integers -1 and 1 where the scale allows.
+fn bipolar_quant(n: &mut Node) -> Lowered {
+    let x = n.x(0)?;
+    let scale = n.x(1)?.cast(x.dtype());
+    let signs = signs(&x);
+    Ok(match beside(&x, &scale) {
+        Some(scale) => {
+            let zero = Tensor::full(Type::new(DType::I8, scale.shape()), 0.0);
+            signs.cast(DType::I8).dequantize(&scale, &zero)
+        }
+        None => signs * scale,
+    })
+}
+
+/// The integers that floats stand for, with their lowest bits taken off.
+///
+/// Version 1 has the bits before and after as inputs 3 and 4, and the result keeps the scale. Version 2 has after them the scale of the
+/// result (some files its zero point too, which has no part in the definition) and the bits of the result last.
+fn trunc(n: &mut Node) -> Lowered {
+    let x = n.x(0)?;
+    let (scale, zero) = (n.x(1)?.cast(x.dtype()), n.x(2)?.cast(x.dtype()));
+    let (before, _) = bits_of(n, 3, "in_bitwidth")?;
+    let last = n.input_count() - 1;
+    let (after, shape) = bits_of(n, last, "out_bitwidth")?;
+    let rounding = Rounding::of(n, "FLOOR")?;
+    let whole = (&x / &scale + &zero).round();
+    match last {
+        4 => {
+            let ([before], [after]) = (&before[..], &after[..]) else {
+                return unsupported("a number of bits for each channel", "use one number of bits for all");
+            };
+            let y = rounding.apply(&(whole / 2f64.powf(before - after)));
+            Ok((y - zero) * scale)
+        }
+        5 | 6 => {
+            if last == 6 {
+                n.item(5);
+            }
+            let scale_after = n.x(4)?.cast(x.dtype());
+            let ratio = &scale_after / &scale;
+            let Some(ratios) = n.reader.fold.value(&ratio) else {
+                return unsupported("scales that are computed", "export the model with scales fixed");
+            };
+            let powers = Value::from_fn(&ratio.ty(), |i| {
+                Num::Float(2f64.powf(ratios.get(i).as_f64().log2().round_ties_even()))
+            });
+            let power = Tensor::constant(powers);
+            let (low, high) = limits(n, &after, &shape, x.dtype());
+            let y = rounding.apply(&(whole / &power).maximum(&low).minimum(&high));
+            Ok((y - zero / power) * scale_after)
+        }
+        count => invalid(format!("takes 5 to 7 inputs, not {}", count + 1)),
+    }
+}
