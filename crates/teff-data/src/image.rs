@@ -1,13 +1,25 @@
 //! Decoding one picture file into 8-bit planes: PNG, and the Netpbm formats PGM and PPM.
 
-use std::io::Cursor;
+use std::io::{Cursor, Read};
 use std::path::Path;
 
 use png::{ColorType, Decoder, DecodingError, Transformations};
 
 use crate::error::{Error, Result};
 use crate::pnm;
-use crate::stream::MAX_EXPANSION;
+use crate::stream::{MAX_EXPANSION, open_file};
+
+/// Pixels of a picture at most; its file may be small and say anything, and no network here takes as many.
+pub(crate) const PIXELS: usize = 1 << 26;
+
+/// An error when a picture has more pixels than are read.
+pub(crate) fn check_size(name: &str, width: usize, height: usize) -> Result<()> {
+    if width.checked_mul(height).is_some_and(|n| n <= PIXELS) {
+        return Ok(());
+    }
+    let what = format!("a picture of {width}x{height} pixels, more than {PIXELS},");
+    Err(Error::unsupported(name, what, "scale it to the size that the network is to see"))
+}
 
 /// Pixels by plane: all of the first channel, then the next.
 #[derive(Debug)]
@@ -59,7 +71,8 @@ impl Kind {
 pub(crate) fn read(path: &Path) -> Result<Option<Image>> {
     match Kind::of(path) {
         kind @ (Kind::Png | Kind::Netpbm) => {
-            let bytes = std::fs::read(path).map_err(|e| Error::io(path, e))?;
+            let mut bytes = Vec::new();
+            open_file(path).and_then(|mut f| f.read_to_end(&mut bytes)).map_err(|e| Error::io(path, e))?;
             let decode = if kind == Kind::Png { decode_png } else { pnm::decode };
             decode(&path.display().to_string(), &bytes).map(Some)
         }
@@ -79,6 +92,7 @@ fn decode_png(name: &str, bytes: &[u8]) -> Result<Image> {
     decoder.set_transformations(Transformations::EXPAND | Transformations::STRIP_16);
     let mut reader = decoder.read_info().map_err(broken)?;
     let (width, height) = (reader.info().width as usize, reader.info().height as usize);
+    check_size(name, width, height)?;
     // A one-bit palette entry becomes three bytes.
     let bound = (bytes.len() as u64).saturating_mul(MAX_EXPANSION * 24);
     let size = reader.output_buffer_size().filter(|&n| n as u64 <= bound).ok_or_else(|| {

@@ -150,8 +150,9 @@ fn read_idx_folder(path: &Path, names: Option<Vec<String>>) -> Result<Split> {
     };
     // Unzipping the training images takes most of the time; the rest is read beside it.
     let (train, test) = thread::scope(|scope| {
-        let test = scope.spawn(|| read_both(&files.test));
-        (read_both(&files.train), test.join())
+        let test = thread::Builder::new().spawn_scoped(scope, || read_both(&files.test));
+        // Where no thread is to be had, one part is read after the other.
+        (read_both(&files.train), test.map_or_else(|_| Ok(read_both(&files.test)), |test| test.join()))
     });
     let (train_images, train_labels) = train?;
     let (test_images, test_labels) = test.unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;

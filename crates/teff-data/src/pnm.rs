@@ -3,7 +3,7 @@
 //! Format: netpbm.sourceforge.net/doc/pgm.html and ppm.html.
 
 use crate::error::{Error, Result};
-use crate::image::Image;
+use crate::image::{Image, check_size};
 
 /// Decodes a whole file; `name` is for errors.
 pub(crate) fn decode(name: &str, bytes: &[u8]) -> Result<Image> {
@@ -30,6 +30,7 @@ pub(crate) fn decode(name: &str, bytes: &[u8]) -> Result<Image> {
     if largest > 0xffff {
         return Err(Error::damaged(name, format!("its largest value is {largest}, over 65535")));
     }
+    check_size(name, width, height)?;
     // One byte of whitespace ends the header of the binary kinds.
     let body = if text { rest } else { rest.get(1..).unwrap_or(&[]) };
     let sample_len = if text || largest < 256 { 1 } else { 2 };

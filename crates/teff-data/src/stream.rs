@@ -16,6 +16,14 @@ const RESERVE: u64 = 64 << 20;
 
 const BUFFER: usize = 64 << 10;
 
+/// Opens a file, and nothing else: a pipe may never give anything, a device may give without end.
+pub(crate) fn open_file(path: &Path) -> std::io::Result<File> {
+    if !std::fs::metadata(path)?.is_file() {
+        return Err(std::io::Error::other("it is no file"));
+    }
+    File::open(path)
+}
+
 /// Bytes read from front to back, with the file's name for errors.
 pub(crate) struct Stream {
     name: String,
@@ -29,7 +37,7 @@ impl Stream {
     /// A file, unzipped when it begins as gzip does.
     pub(crate) fn open(path: &Path) -> Result<Self> {
         let io = |e| Error::io(path, e);
-        let file = File::open(path).map_err(io)?;
+        let file = open_file(path).map_err(io)?;
         let len = file.metadata().map_err(io)?.len();
         let mut reader = BufReader::with_capacity(BUFFER, file);
         let zipped = reader.fill_buf().map_err(io)?.starts_with(&[0x1f, 0x8b]);

@@ -10,7 +10,7 @@ use flate2::Crc;
 use flate2::bufread::DeflateDecoder;
 
 use crate::error::{Error, Result};
-use crate::stream::{MAX_EXPANSION, Stream};
+use crate::stream::{MAX_EXPANSION, Stream, open_file};
 
 const END_OF_DIRECTORY: [u8; 4] = *b"PK\x05\x06";
 const DIRECTORY_ENTRY: [u8; 4] = *b"PK\x01\x02";
@@ -42,7 +42,7 @@ impl Archive {
     pub(crate) fn open(path: &Path) -> Result<Self> {
         let io = |e| Error::io(path, e);
         let name = path.display().to_string();
-        let mut file = File::open(path).map_err(io)?;
+        let mut file = open_file(path).map_err(io)?;
         let len = file.metadata().map_err(io)?.len();
         // The end record is followed by a comment of at most 65 535 bytes.
         let tail_len = len.min(END_LEN as u64 + 0xffff);
@@ -84,7 +84,7 @@ impl Archive {
         if entry.size == u64::from(u32::MAX) || entry.packed == u64::from(u32::MAX) {
             return Err(Error::unsupported(&label, "a member of over 4 GB", "split it into smaller arrays"));
         }
-        let mut file = File::open(&self.path).map_err(io)?;
+        let mut file = open_file(&self.path).map_err(io)?;
         let outside = || Error::damaged(&label, "its place in the archive is outside the file");
         if entry.offset + LOCAL_LEN as u64 > self.len {
             return Err(outside());

@@ -68,6 +68,8 @@ pub enum Error {
         /// Flash of this board, in bytes.
         flash: usize,
     },
+    /// An ELF file whose segments are more bytes than the file has.
+    Overlapping,
     /// A file with nothing to load.
     Empty,
     /// No vector table and no second stage that could start it.
@@ -143,6 +145,9 @@ impl fmt::Display for Error {
                 "{len} bytes for address {addr:#010x}, where this board has no memory \
                  (flash 0x10000000 of {flash} bytes, SRAM 0x20000000 of 270336)"
             ),
+            Error::Overlapping => {
+                write!(f, "the segments of this ELF file overlap in it: link it again, the file is damaged")
+            }
             Error::Empty => write!(f, "nothing to load in this file"),
             Error::NoEntry { addr, words } => write!(
                 f,

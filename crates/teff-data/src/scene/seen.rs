@@ -73,14 +73,18 @@ fn in_parallel<T: Send>(
     let part = count.div_ceil(threads.max(1)).max(1);
     let work = &work;
     std::thread::scope(|scope| {
-        let thread = |first: usize| {
-            scope.spawn(move || {
-                let mut scratch = Box::new(Scratch::new());
-                (first..(first + part).min(count)).map(|i| work(i, &mut scratch)).collect::<Vec<T>>()
-            })
+        let all_of = move |first: usize| {
+            let mut scratch = Box::new(Scratch::new());
+            (first..(first + part).min(count)).map(|i| work(i, &mut scratch)).collect::<Vec<T>>()
+        };
+        let thread = |first| {
+            let started = std::thread::Builder::new().spawn_scoped(scope, move || all_of(first));
+            // Where no thread is to be had, this one does it.
+            started.map_err(|_| all_of(first))
         };
         let threads: Vec<_> = (0..count).step_by(part).map(thread).collect();
-        threads.into_iter().flat_map(|t| t.join().expect("rendering does not panic")).collect()
+        let joined = threads.into_iter().map(|t| t.map(|t| t.join().expect("rendering does not panic")));
+        joined.flat_map(|t| t.unwrap_or_else(|done| done)).collect()
     })
 }
 

@@ -25,6 +25,9 @@ pub struct RgbImage {
     pub pixels: Vec<u8>,
 }
 
+/// Pixels of a picture at most: its file may be small and say anything.
+const PIXELS: usize = 1 << 26;
+
 fn failed(what: impl ToString) -> Error {
     Error::Picture { what: what.to_string() }
 }
@@ -43,7 +46,13 @@ impl GreyImage {
         let mut decoder = png::Decoder::new(input);
         decoder.set_transformations(png::Transformations::normalize_to_color8());
         let mut reader = decoder.read_info().map_err(failed)?;
-        let size = reader.output_buffer_size().ok_or_else(|| failed("too large"))?;
+        let (width, height) = (reader.info().width, reader.info().height);
+        let pixels = width as usize * height as usize;
+        let size = reader.output_buffer_size().filter(|_| pixels <= PIXELS).ok_or_else(|| {
+            failed(format!(
+                "{width}x{height} pixels are more than the {PIXELS} that are read; make it smaller"
+            ))
+        })?;
         let mut bytes = vec![0; size];
         let info = reader.next_frame(&mut bytes).map_err(failed)?;
         let channels = info.color_type.samples();

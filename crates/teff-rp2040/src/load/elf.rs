@@ -10,6 +10,8 @@ const PT_LOAD: u32 = 1;
 const SHT_SYMTAB: u32 = 2;
 const STT_OBJECT: u8 = 1;
 const STT_FUNC: u8 = 2;
+/// Bytes of a symbol's name that are kept: many names may be ends of a long one.
+const LONGEST_NAME: usize = 4096;
 
 pub(super) fn parse(bytes: &[u8]) -> Result<Image, Error> {
     let header = take(bytes, 0, 52, "the ELF header")?;
@@ -20,11 +22,18 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Image, Error> {
     }
     let mut segments = Vec::new();
     let (offset, size, count) = (word(header, 28) as usize, half(header, 42), half(header, 44));
+    let mut loaded = 0;
     for i in 0..usize::from(count) {
         let ph = take(bytes, offset + i * usize::from(size), 32, "a program header")?;
         let (kind, from, physical, len) = (word(ph, 0), word(ph, 4), word(ph, 12), word(ph, 16));
         if kind == PT_LOAD && len > 0 {
-            segments.push((physical, take(bytes, from as usize, len as usize, "a segment")?.to_vec()));
+            let segment = take(bytes, from as usize, len as usize, "a segment")?;
+            // Any number of headers may name the same bytes.
+            loaded += segment.len();
+            if loaded > bytes.len() {
+                return Err(Error::Overlapping);
+            }
+            segments.push((physical, segment.to_vec()));
         }
     }
     let symbols = parse_symbols(bytes, header)?;
@@ -66,10 +75,14 @@ fn parse_symbols(bytes: &[u8], header: &[u8]) -> Result<Vec<Symbol>, Error> {
         let (str_at, str_len) = (word(strings, 16) as usize, word(strings, 20) as usize);
         let names = take(bytes, str_at, str_len, "the symbol names")?;
         let entries = take(bytes, word(table, 16) as usize, word(table, 20) as usize, "the symbol table")?;
+        // A file has one such table; more could all be the same.
+        if !symbols.is_empty() {
+            break;
+        }
         for entry in entries.chunks_exact(16) {
             let kind = entry[12] & 15;
             let name = names.get(word(entry, 0) as usize..).unwrap_or(&[]);
-            let name: Vec<u8> = name.iter().copied().take_while(|&b| b != 0).collect();
+            let name: Vec<u8> = name.iter().copied().take_while(|&b| b != 0).take(LONGEST_NAME).collect();
             if (kind == STT_FUNC || kind == STT_OBJECT || kind == 0) && !name.is_empty() && name[0] != b'$' {
                 symbols.push(Symbol {
                     name: readable(&String::from_utf8_lossy(&name)),
