@@ -59,7 +59,7 @@ pub use error::Error;
 pub use integer::{integer, left_in_floats};
 pub use place::place;
 pub use program::Program;
-pub use sample::Sample;
+pub use sample::{Extent, Sample};
 pub use target::{Cycles, Floats, Target};
 use teff_graph::Graph;
 

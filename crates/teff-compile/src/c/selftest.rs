@@ -3,8 +3,8 @@
 use super::data::{elements, float_literal};
 use super::expr::c_type;
 use super::{ArenaOwner, Options};
-use crate::Sample;
 use crate::program::Program;
+use crate::{Extent, Sample};
 use std::fmt::Write;
 use teff_graph::DType;
 
@@ -15,9 +15,15 @@ use teff_graph::DType;
 /// When a sample's types are not those of the program.
 pub fn selftest(program: &Program, options: &Options, samples: &[Sample], tolerance: f64) -> String {
     let name = &program.name;
-    let mut out =
-        format!("/* Runs {name} on {} samples and compares with the outputs expected. */\n", samples.len());
+    let extent = Extent::new(program, samples.len());
+    let mut out = format!(
+        "/* Runs {name} on {} samples and compares with the outputs expected.{} */\n",
+        samples.len(),
+        extent.about()
+    );
     let _ = writeln!(out, "#include \"{name}.h\"\n\n#include <math.h>\n#include <stdio.h>\n");
+    // Puts inputs together of which the first elements are held.
+    let mut fill = String::new();
     for (s, sample) in samples.iter().enumerate() {
         for (kind, ports, values) in
             [("input", &program.inputs, &sample.inputs), ("output", &program.outputs, &sample.outputs)]
@@ -31,9 +37,21 @@ pub fn selftest(program: &Program, options: &Options, samples: &[Sample], tolera
                         writeln!(out, "static const {} {expected}{i}_{s}[1] = {{0}};", c_type(p.ty.dtype));
                     continue;
                 }
-                let _ =
-                    writeln!(out, "static const {} {expected}{i}_{s}[{}] = {{", c_type(p.ty.dtype), v.len());
-                elements(&mut out, v, "    ");
+                let held = if kind == "input" { extent.of_input(v) } else { extent.of_output(v) };
+                let c_type = c_type(p.ty.dtype);
+                let name = if kind == "input" && held.len() < v.len() {
+                    let _ = writeln!(out, "static {c_type} {expected}{i}_{s}[{}];", v.len());
+                    fill += &format!(
+                        "    for (int k = 0; k < {}; k++) {{\n        {expected}{i}_{s}[k] = first{i}_{s}[k % {}];\n    }}\n",
+                        v.len(),
+                        held.len()
+                    );
+                    "first"
+                } else {
+                    expected
+                };
+                let _ = writeln!(out, "static const {c_type} {name}{i}_{s}[{}] = {{", held.len());
+                elements(&mut out, &held, "    ");
                 out.push_str("};\n");
             }
         }
@@ -50,8 +68,8 @@ pub fn selftest(program: &Program, options: &Options, samples: &[Sample], tolera
     let mut kinds: Vec<DType> = program.outputs.iter().map(|p| p.ty.dtype).collect();
     kinds.sort_unstable();
     kinds.dedup();
-    kinds.iter().for_each(|&d| out += &comparison(d, tolerance));
-    out += "int main(void)\n{\n";
+    kinds.iter().for_each(|&d| out += &comparison(d, tolerance, extent.step()));
+    let _ = write!(out, "int main(void)\n{{\n{fill}");
     for s in 0..samples.len() {
         let mut list: Vec<String> = (0..program.inputs.len()).map(|i| format!("input{i}_{s}")).collect();
         list.extend((0..program.outputs.len()).map(|i| format!("output{i}")));
@@ -64,7 +82,7 @@ pub fn selftest(program: &Program, options: &Options, samples: &[Sample], tolera
                 out,
                 "    compare_{}(\"sample {s}, output{i}\", output{i}, expected{i}_{s}, {});",
                 p.ty.dtype,
-                p.ty.len()
+                p.ty.len().div_ceil(extent.step())
             );
         }
     }
@@ -77,15 +95,20 @@ pub fn selftest(program: &Program, options: &Options, samples: &[Sample], tolera
     out
 }
 
-fn comparison(d: DType, tolerance: f64) -> String {
+/// Of every `step` elements the first is compared.
+fn comparison(d: DType, tolerance: f64, step: usize) -> String {
     let t = c_type(d);
+    let (got, index) = match step {
+        1 => ("got[i]".to_string(), "i".to_string()),
+        _ => (format!("got[i * {step}]"), format!("i * {step}")),
+    };
     let wrong = if d.is_float() {
         let bound = float_literal(DType::F64, tolerance);
         format!("isnan(a) != isnan(b) || (a != b && fabs(a - b) > {bound} * fmax(1.0, fabs(b)))")
     } else {
-        "got[i] != expected[i]".into()
+        format!("{got} != expected[i]")
     };
     format!(
-        "static void compare_{d}(const char *what, const {t} *got, const {t} *expected, int n)\n{{\n    for (int i = 0; i < n; i++) {{\n        const double a = (double)got[i], b = (double)expected[i];\n        if (fabs(a - b) > largest) {{\n            largest = fabs(a - b);\n        }}\n        if ({wrong}) {{\n            printf(\"%s[%d]: %.9g, expected %.9g\\n\", what, i, a, b);\n            failures++;\n        }}\n    }}\n}}\n\n"
+        "static void compare_{d}(const char *what, const {t} *got, const {t} *expected, int n)\n{{\n    for (int i = 0; i < n; i++) {{\n        const double a = (double){got}, b = (double)expected[i];\n        if (fabs(a - b) > largest) {{\n            largest = fabs(a - b);\n        }}\n        if ({wrong}) {{\n            printf(\"%s[%d]: %.9g, expected %.9g\\n\", what, {index}, a, b);\n            failures++;\n        }}\n    }}\n}}\n\n"
     )
 }

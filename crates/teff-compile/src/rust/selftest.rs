@@ -4,9 +4,9 @@ use super::Options;
 use super::data::{elements, literal};
 use super::entry::takes_arena;
 use super::names::Names;
-use crate::Sample;
 use crate::plan;
 use crate::program::Program;
+use crate::{Extent, Sample};
 use std::fmt::Write;
 use teff_graph::{DType, Num};
 
@@ -19,8 +19,12 @@ pub fn selftest(program: &Program, options: &Options, samples: &[Sample], tolera
     let program = &plan::by_type(program);
     let names = Names::new(program);
     let name = &program.name;
-    let mut out =
-        format!("//! Runs {name} on {} samples and compares with the outputs expected.\n\n", samples.len());
+    let extent = Extent::new(program, samples.len());
+    let mut out = format!(
+        "//! Runs {name} on {} samples and compares with the outputs expected.{}\n\n",
+        samples.len(),
+        extent.about()
+    );
     // Names of networks may be of any case.
     let _ = writeln!(out, "#[allow(non_snake_case)]\nmod {name};\n");
     for (s, sample) in samples.iter().enumerate() {
@@ -30,9 +34,10 @@ pub fn selftest(program: &Program, options: &Options, samples: &[Sample], tolera
             assert_eq!(ports.len(), values.len(), "a sample has a value for every port");
             for (i, (p, v)) in ports.iter().zip(values).enumerate() {
                 assert_eq!(p.ty, v.ty(), "{kind} {i} of a sample");
-                let _ = writeln!(out, "static {kind}{i}_{s}: [{}; {}] = [", p.ty.dtype, v.len());
-                if !v.is_empty() {
-                    elements(&mut out, v, "    ");
+                let held = if kind == "INPUT" { extent.of_input(v) } else { extent.of_output(v) };
+                let _ = writeln!(out, "static {kind}{i}_{s}: [{}; {}] = [", p.ty.dtype, held.len());
+                if !held.is_empty() {
+                    elements(&mut out, &held, "    ");
                 }
                 out.push_str("];\n");
             }
@@ -71,7 +76,22 @@ pub fn selftest(program: &Program, options: &Options, samples: &[Sample], tolera
         );
     }
     for s in 0..samples.len() {
-        let mut list: Vec<String> = (0..program.inputs.len()).map(|i| format!("&INPUT{i}_{s}")).collect();
+        let mut list = Vec::new();
+        for (i, (p, v)) in program.inputs.iter().zip(&samples[s].inputs).enumerate() {
+            let held = extent.of_input(v).len();
+            if held == v.len() {
+                list.push(format!("&INPUT{i}_{s}"));
+                continue;
+            }
+            // It repeats what is held.
+            let _ = writeln!(
+                out,
+                "    let input{i}: Vec<{}> = (0..{}).map(|k| INPUT{i}_{s}[k % {held}]).collect();",
+                p.ty.dtype,
+                v.len()
+            );
+            list.push(format!("input{i}[..].try_into().expect(\"as long as the input\")"));
+        }
         list.extend((0..program.outputs.len()).map(|i| format!("&mut output{i}")));
         if takes_arena(program, options) {
             list.push("&mut arena".into());
@@ -79,12 +99,16 @@ pub fn selftest(program: &Program, options: &Options, samples: &[Sample], tolera
         let _ = writeln!(out, "    {name}::{name}({});", list.join(", "));
         for (i, p) in program.outputs.iter().enumerate() {
             let widened = |place: String| match p.ty.dtype {
-                DType::Bool => format!("{place}.iter().map(|&x| f64::from(x))"),
-                _ => format!("{place}.iter().map(|&x| x as f64)"),
+                DType::Bool => format!("{place}.map(|&x| f64::from(x))"),
+                _ => format!("{place}.map(|&x| x as f64)"),
             };
             // Integers differ by at least 1 unless they are beyond 2^53; then equality of floats is all that is asked.
             let bound = if p.ty.dtype.is_float() { bound.as_str() } else { "0.0" };
-            let (got, expected) = (widened(format!("output{i}")), widened(format!("EXPECTED{i}_{s}")));
+            let compared = match extent.step() {
+                1 => format!("output{i}.iter()"),
+                step => format!("output{i}.iter().step_by({step})"),
+            };
+            let (got, expected) = (widened(compared), widened(format!("EXPECTED{i}_{s}.iter()")));
             let _ = writeln!(
                 out,
                 "    results.push(compare(\"sample {s}, output{i}\", {got}, {expected}, {bound}));"
