@@ -113,6 +113,9 @@ fn check_sizes(graph: &Graph) -> Result<(), Error> {
     Ok(())
 }
 
+/// Characters of a name that C compilers tell apart at least (C99 5.2.4.1).
+const LONGEST_NAME: usize = 63;
+
 /// A name that C, C++ and Rust accept for a function, and that no name of generated code can equal.
 fn check_name(name: &str) -> Result<(), Error> {
     let fail = |reason| Err(Error::Name { name: name.into(), reason });
@@ -125,8 +128,11 @@ fn check_name(name: &str) -> Result<(), Error> {
     if name.starts_with('_') {
         return fail("names that begin with an underscore belong to the compiler");
     }
-    if lower::is_reserved(name) {
-        return fail("it is a word of C or Rust, or a function of C's library");
+    if name.len() > LONGEST_NAME {
+        return fail("it is longer than the 63 characters that C compilers tell apart");
+    }
+    if lower::is_owned(name) {
+        return fail("it is a word of C or Rust, or a function, macro or header of C's library");
     }
     Ok(())
 }

@@ -26,6 +26,7 @@ mod picture;
 mod pool;
 mod prune;
 mod reduce;
+mod reserved;
 mod row;
 mod rows;
 mod scan;
@@ -36,7 +37,7 @@ mod tidy;
 mod tile;
 mod work;
 
-pub(crate) use name::is_reserved;
+pub(crate) use reserved::is_owned;
 
 use crate::Options;
 use crate::error::Error;

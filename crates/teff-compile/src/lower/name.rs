@@ -1,43 +1,14 @@
 //! Names that a reader of the generated code recognises: those of the model's layers.
 
 use super::fuse::Group;
+use super::reserved::{is_brought, is_kept, is_reserved};
 use std::collections::HashSet;
 use std::sync::Arc;
-use teff_graph::{DType, Graph, NodeId, Op};
+use teff_graph::{Graph, NodeId, Op};
 
 /// Names given so far.
 pub(super) struct Names {
     used: HashSet<String>,
-}
-
-/// What C, its headers included by generated code, and its printer use for themselves.
-const RESERVED: &str = "auto break case char const continue default do double else enum extern float for goto if inline int long \
-    register restrict return short signed sizeof static struct switch typedef union unsigned void volatile while bool true false \
-    asm main abs labs div acos asin atan atan2 cos sin tan cosh sinh tanh acosh asinh atanh exp exp2 expm1 log log10 log1p log2 \
-    logb pow sqrt cbrt hypot erf erfc lgamma tgamma ceil floor round lround rint lrint nearbyint trunc fmod remainder remquo fabs \
-    fdim fmax fmin fma copysign nan nextafter scalbn ldexp frexp modf ilogb isnan isinf isfinite signbit signgam y0 y1 yn j0 j1 jn \
-    gamma index arena offsetof memcpy memmove memset memcmp memchr strcpy strncpy strcat strncat strcmp strcoll strncmp strxfrm strchr \
-    strcspn strpbrk strrchr strspn strstr strtok strerror strlen NULL NAN INFINITY HUGE_VAL NAKED WORD_ALIGNED KEEP_ROLLED";
-
-/// How the names begin of functions that generated code brings along.
-const BROUGHT: &str = "picture_ PICTURE_ pair_sums row_sums window_sums mul_high";
-
-/// The same of those that end in a type: `max_f32` is one, `max_pool` is none.
-const ARITHMETIC: &str =
-    "wrap_ div_ rem_ pow_ shl_ shr_ abs_ sign_ max_ min_ sigmoid_ bits_ exp_ tanh_ high_";
-
-/// True for names that mean something in C, in Rust or in the libraries that generated code includes.
-pub(crate) fn is_reserved(name: &str) -> bool {
-    let of_c = |r: &str| r == name || r.len() + 1 == name.len() && name.strip_prefix(r) == Some("f");
-    let of_headers = name.ends_with("_t") || name.ends_with("_MAX") || name.ends_with("_MIN");
-    crate::rust::is_keyword(name) || of_headers || is_brought(name) || RESERVED.split_whitespace().any(of_c)
-}
-
-/// True for names of the kind that functions have which generated code brings along.
-fn is_brought(name: &str) -> bool {
-    let of_type = |d: &DType| name.strip_suffix(d.name()).is_some_and(|n| n.ends_with('_'));
-    let begins = |list: &str| list.split_whitespace().any(|b| name.starts_with(b));
-    begins(BROUGHT) || (name.contains("_from_") || begins(ARITHMETIC)) && DType::ALL.iter().any(of_type)
 }
 
 impl Names {
@@ -49,7 +20,7 @@ impl Names {
     /// `wish`, or with a number behind it when that is taken.
     pub(super) fn unique(&mut self, wish: &str) -> String {
         // No number behind it makes another of a name that begins so, and one makes such a name of `picture`.
-        let taken = is_brought(wish) || is_brought(&format!("{wish}_2"));
+        let taken = is_kept(wish) || is_brought(wish) || is_brought(&format!("{wish}_2"));
         let wish = if taken { format!("layer_{wish}") } else { wish.to_string() };
         let free = std::iter::once(wish.clone())
             .chain((2..).map(|i| format!("{wish}_{i}")))
@@ -114,16 +85,14 @@ pub(crate) fn identifier(label: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::lower::reserved::all;
 
     #[test]
     fn every_wish_gets_names_that_are_free() {
-        let all = RESERVED
-            .split_whitespace()
-            .chain(BROUGHT.split_whitespace())
-            .chain(ARITHMETIC.split_whitespace());
         let mut names = Names::new("net");
-        for wish in
-            all.flat_map(|r| [r.trim_end_matches('_').to_string(), format!("{r}f32"), format!("{r}x")])
+        for wish in all()
+            .chain(["ETWO", "SIGTWO", "PRItwo", "LC_TWO", "INT9_C"])
+            .flat_map(|r| [r.trim_end_matches('_').to_string(), format!("{r}f32"), format!("{r}x")])
         {
             let (first, second) = (names.unique(&wish), names.unique(&wish));
             assert_ne!(first, second);
