@@ -50,7 +50,17 @@ pub(crate) fn real(name: &'static str, default: &'static str, help: &'static str
         .help(help)
         .default_value(default)
         .allow_negative_numbers(true)
-        .value_parser(value_parser!(f64))
+        .value_parser(finite)
+}
+
+/// A number that is one: neither infinite nor NaN.
+pub(crate) fn finite(text: &str) -> Result<f64, String> {
+    text.parse().ok().filter(|x: &f64| x.is_finite()).ok_or("give a number, such as 0.5 or 1e-3".into())
+}
+
+/// A number from 0 on.
+fn not_negative(text: &str) -> Result<f64, String> {
+    finite(text).ok().filter(|x| *x >= 0.0).ok_or("give a number from 0 on, such as 1e-4".into())
 }
 
 /// What becomes of floats where there is no float unit.
@@ -127,6 +137,7 @@ pub(crate) fn inputs() -> Arg {
         .value_name("[NAME=]FILE")
         .help("Value of an input: .npy, ONNX tensor .pb, .npz with all by name, or a picture (.jpg, .png, ...) where the network takes a file; in the order of the inputs unless named")
         .action(ArgAction::Append)
+        .value_parser(value_parser!(std::ffi::OsString))
 }
 
 pub(crate) fn threads() -> Arg {
@@ -201,7 +212,7 @@ fn verify() -> Command {
         .arg(inputs())
         .arg(number("samples", "3", "How many invented samples, when no input is given"))
         .arg(seed())
-        .arg(real("tolerance", "1e-4", "Largest difference of floats, as a share of the output's range"))
+        .arg(real("tolerance", "1e-4", "Largest difference of floats, as a share of the output's range").value_parser(not_negative))
         .arg(input_shape())
         .arg(pictures())
         .arg(threads())

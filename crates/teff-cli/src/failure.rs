@@ -18,9 +18,9 @@ impl Failure {
         Failure { message: message.into(), status: 1 }
     }
 
-    /// Exit status 130, as a shell reports a process ended by Ctrl-C.
+    /// The exit status of a process ended by the signal that was sent, as a shell reports it: 130 after Ctrl-C.
     pub(crate) fn stopped(message: impl Into<String>) -> Failure {
-        Failure { message: message.into(), status: 130 }
+        Failure { message: message.into(), status: crate::stop::status() }
     }
 }
 

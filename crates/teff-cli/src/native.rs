@@ -1,7 +1,8 @@
 //! Generated code, built by the compilers of this machine and run.
 
+use crate::children::{self, Child};
 use crate::failure::{During, Failure, Result};
-use crate::files::write;
+use crate::files::{command_in, write};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -23,8 +24,7 @@ pub(crate) struct Native {
 
 /// Whether a program of that name answers.
 fn answers(name: &str) -> bool {
-    let run = Command::new(name).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
-    run.is_ok_and(|s| s.success())
+    children::succeeds(Command::new(name).arg("--version"))
 }
 
 impl Toolchain {
@@ -57,8 +57,8 @@ impl Native {
         let name = &program.name;
         let file = |ending: &str| folder.join(format!("{name}{ending}"));
         let binary = file(if toolchain == Toolchain::C { "_c" } else { "_rust" });
-        let mut command = Command::new(compiler);
-        command.current_dir(folder).arg("-o").arg(binary.file_name().expect("has a name"));
+        let mut command = command_in(compiler, folder);
+        command.arg("-o").arg(binary.file_name().expect("has a name"));
         match toolchain {
             Toolchain::C => {
                 let options = c::Options::default();
@@ -80,7 +80,7 @@ impl Native {
                     .arg(format!("{name}_run.rs"));
             }
         }
-        let built = command.output().during(compiler)?;
+        let built = children::output(&mut command).during(compiler)?;
         if !built.status.success() {
             let said = String::from_utf8_lossy(&built.stderr);
             return Err(Failure::new(format!(
@@ -100,18 +100,16 @@ impl Native {
         mut inputs: impl FnMut(usize) -> Vec<u8> + Send,
     ) -> Result<(Vec<u8>, Duration)> {
         let name = self.binary.display();
-        let mut child = Command::new(&self.binary)
-            .arg(times.to_string())
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .during(&name)?;
+        let mut command = Command::new(&self.binary);
+        command.arg(times.to_string()).stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut child = Child::spawn(&mut command).during(&name)?;
         let mut to = child.stdin.take().expect("piped");
         // From a thread of its own: a pipe holds less than all the outputs.
         let out = std::thread::scope(|scope| {
             // A program that ended early is noticed by what it gave.
-            scope.spawn(move || (0..times).try_for_each(|i| to.write_all(&inputs(i))));
-            child.wait_with_output()
+            let feed = move || (0..times).try_for_each(|i| to.write_all(&inputs(i)));
+            std::thread::Builder::new().spawn_scoped(scope, feed)?;
+            child.output()
         });
         let mut out = out.during(&name)?;
         let expected = times * self.output_bytes;

@@ -2,7 +2,8 @@
 
 use crate::failure::{During, Failure, Result};
 use crate::files::{read, write};
-use std::path::Path;
+use std::ffi::{OsStr, OsString};
+use std::path::{Path, PathBuf};
 use teff::data::{Element, Npy};
 use teff::graph::{DType, Graph, Num, Type, Value, random_bits};
 
@@ -77,9 +78,34 @@ fn file_bytes(path: &Path, name: &str, ty: &Type) -> Result<Value> {
     }
 }
 
+/// `NAME=FILE` or `FILE`: a name is one of `names`. The file's name is what bytes the system takes, UTF-8 or not.
+fn named<'a>(argument: &OsStr, names: &[&'a str]) -> (Option<&'a str>, PathBuf) {
+    for name in names {
+        // Of `a` and `a=b`, which both fit `a=b=c.npy`, the longer.
+        let longer = |other: &&str| other.len() > name.len() && behind(argument, other).is_some();
+        if let Some(file) = behind(argument, name).filter(|_| !names.iter().any(longer)) {
+            return (Some(name), file);
+        }
+    }
+    (None, argument.into())
+}
+
+/// The file behind `NAME=`.
+#[cfg(unix)]
+fn behind(argument: &OsStr, name: &str) -> Option<PathBuf> {
+    use std::os::unix::ffi::OsStrExt;
+    let file = argument.as_bytes().strip_prefix(name.as_bytes())?.strip_prefix(b"=")?;
+    Some(OsStr::from_bytes(file).into())
+}
+
+#[cfg(not(unix))]
+fn behind(argument: &OsStr, name: &str) -> Option<PathBuf> {
+    Some(argument.to_str()?.strip_prefix(name)?.strip_prefix('=')?.into())
+}
+
 /// The values of all inputs of `graph`, from arguments `FILE` (in the order of the inputs) or `NAME=FILE`, of which a file `.npz` has
 /// all inputs by name.
-pub(crate) fn inputs(graph: &Graph, arguments: &[String]) -> Result<Vec<Value>> {
+pub(crate) fn inputs(graph: &Graph, arguments: &[OsString]) -> Result<Vec<Value>> {
     let names: Vec<&str> = graph.inputs().iter().map(|id| graph.input_name(*id)).collect();
     let mut given: Vec<Option<Value>> = vec![None; names.len()];
     let place = |name: &str| {
@@ -88,10 +114,9 @@ pub(crate) fn inputs(graph: &Graph, arguments: &[String]) -> Result<Vec<Value>> 
         })
     };
     for argument in arguments {
-        let named = argument.split_once('=').filter(|(name, _)| names.contains(name));
-        let (name, file) = named.map_or((None, argument.as_str()), |(name, file)| (Some(name), file));
-        let path = Path::new(file);
-        if file.ends_with(".npz") && name.is_none() {
+        let (name, path) = named(argument, &names);
+        let path = path.as_path();
+        if path.extension().is_some_and(|e| e == "npz") && name.is_none() {
             for (name, array) in Npy::open_all(path)? {
                 given[place(&name)?] = Some(value(&array));
             }
@@ -100,7 +125,7 @@ pub(crate) fn inputs(graph: &Graph, arguments: &[String]) -> Result<Vec<Value>> 
         let at = match name {
             Some(name) => place(name)?,
             None => given.iter().position(Option::is_none).ok_or_else(|| {
-                Failure::new(format!("--input {file}: the model has only {}", described(graph)))
+                Failure::new(format!("--input {}: the model has only {}", path.display(), described(graph)))
             })?,
         };
         given[at] = Some(match path.extension().and_then(|e| e.to_str()) {
@@ -140,6 +165,22 @@ fn described(graph: &Graph) -> String {
     let all = graph.inputs().iter().map(|id| (graph.input_name(*id), id));
     let list: Vec<String> = all.map(|(name, id)| format!("{name:?}: {}", graph[*id].ty)).collect();
     if list.is_empty() { "no inputs".into() } else { list.join(", ") }
+}
+
+/// Bytes of inputs and outputs that samples take together at most.
+const SAMPLES: usize = 1 << 30;
+
+/// An error when so many samples of all inputs and outputs are more than are held at once.
+pub(crate) fn check_samples(graph: &Graph, count: usize) -> Result<()> {
+    let ids = graph.inputs().iter().copied().chain(graph.outputs().iter().map(|o| o.node));
+    let one: usize = ids.map(|id| graph[id].ty.bytes().max(64)).fold(0, usize::saturating_add);
+    match one.checked_mul(count).filter(|bytes| *bytes <= SAMPLES) {
+        Some(_) => Ok(()),
+        None => Err(Failure::new(format!(
+            "--samples {count}: inputs and outputs of one take {one} bytes, and of all at most {SAMPLES} are held; give at most {}",
+            SAMPLES / one.max(1)
+        ))),
+    }
 }
 
 /// Invented values for all inputs: floats uniform in [-1, 1), integers of 8 and 16 bits over their whole range, wider ones in 0 to 7,

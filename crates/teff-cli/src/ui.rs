@@ -1,50 +1,65 @@
 //! Talking to the user: progress and messages on standard error, results on standard output.
 
-use crate::failure::Failure;
+use crate::failure::{Failure, Result};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::{Value as Json, json};
-use std::io::{IsTerminal, Write};
+use std::fmt::Arguments;
+use std::io::{ErrorKind, IsTerminal, Write};
+use std::path::Path;
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// How the user wants to be talked to.
 pub(crate) struct Ui {
     quiet: bool,
     json: bool,
+    /// What went wrong first with what was said.
+    lost: Mutex<Option<Failure>>,
 }
 
 impl Ui {
     pub(crate) fn new(quiet: bool, json: bool) -> Ui {
-        Ui { quiet, json }
+        Ui { quiet, json, lost: Mutex::default() }
     }
 
     /// A line about what is going on, on standard error.
     pub(crate) fn note(&self, line: impl AsRef<str>) {
         if !self.quiet {
-            eprintln!("{}", line.as_ref());
+            self.keep(said(&mut std::io::stderr(), format_args!("{}\n", line.as_ref()), "standard error"));
         }
     }
 
-    /// The result: `text` for people, `json` for scripts, on standard output. A closed pipe is no error.
+    /// The result: `text` for people, `json` for scripts, on standard output.
     pub(crate) fn result(&self, text: &str, json: &Json) {
-        let mut out = std::io::stdout();
-        let _ = match (self.json, self.quiet) {
-            (true, _) => writeln!(out, "{json}"),
-            (false, false) => writeln!(out, "{text}"),
-            (false, true) => Ok(()),
-        };
+        match (self.json, self.quiet) {
+            (true, _) => self.print(&format!("{json}\n")),
+            (false, false) => self.print(&format!("{text}\n")),
+            (false, true) => {}
+        }
     }
 
     /// Text that was asked for, even when quiet.
     pub(crate) fn print(&self, text: &str) {
-        let _ = std::io::stdout().write_all(text.as_bytes());
+        self.keep(said(&mut std::io::stdout(), format_args!("{text}"), "standard output"));
+    }
+
+    fn keep(&self, said: Result<()>) {
+        let mut lost = self.lost.lock().unwrap_or_else(PoisonError::into_inner);
+        *lost = lost.take().or(said.err());
+    }
+
+    /// Fails when something that was said could not be written. A closed pipe is no failure: who has seen enough reads no more.
+    pub(crate) fn end(&self) -> Result<()> {
+        self.lost.lock().unwrap_or_else(PoisonError::into_inner).take().map_or(Ok(()), Err)
     }
 
     /// The last message of a command that failed.
     pub(crate) fn fail(&self, failure: &Failure) {
         if self.json {
-            println!("{}", json!({"error": failure.message, "status": failure.status}));
+            let json = json!({"error": failure.message, "status": failure.status});
+            let _ = said(&mut std::io::stdout(), format_args!("{json}\n"), "standard output");
         }
-        eprintln!("error: {}", failure.message);
+        complain(format_args!("{}", failure.message));
     }
 
     /// A bar for work of `len` parts. Where there is no terminal, a line every few seconds instead.
@@ -59,6 +74,21 @@ impl Ui {
         bar.set_prefix(label.to_string());
         Bar { bar, label: label.into(), lines: !self.quiet && !terminal, last: Instant::now() }
     }
+}
+
+/// Writes all of it now; `whose` names the stream.
+pub(crate) fn said(to: &mut impl Write, text: Arguments, whose: &str) -> Result<()> {
+    match to.write_fmt(text).and_then(|()| to.flush()) {
+        Err(e) if e.kind() != ErrorKind::BrokenPipe => {
+            Err(Failure::new(format!("cannot write {whose}: {e}")))
+        }
+        Ok(()) | Err(_) => Ok(()),
+    }
+}
+
+/// The message of a failure. Where it cannot be written there is only the exit status.
+pub(crate) fn complain(message: Arguments) {
+    let _ = writeln!(std::io::stderr(), "error: {message}");
 }
 
 /// Progress of one piece of work.
@@ -82,7 +112,7 @@ impl Bar {
         self.last = Instant::now();
         let message = message();
         if self.lines {
-            eprintln!("{} {done}/{len} {message}", self.label);
+            let _ = writeln!(std::io::stderr(), "{} {done}/{len} {message}", self.label);
         } else {
             self.bar.set_message(message);
             self.bar.set_position(done);
@@ -93,6 +123,11 @@ impl Bar {
     pub(crate) fn finish(self) {
         self.bar.finish_and_clear();
     }
+}
+
+/// A path for JSON, which is UTF-8: what is not, in the path, is replaced.
+pub(crate) fn path_text(path: impl AsRef<Path>) -> Json {
+    json!(path.as_ref().display().to_string())
 }
 
 /// Rows with aligned columns; the first column to the left, the others to the right.

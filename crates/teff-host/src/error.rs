@@ -26,6 +26,8 @@ pub enum Error {
         /// What was given.
         given: Type,
     },
+    /// All values together are more bytes than memory has addresses.
+    TooLarge,
     /// Two outputs update one parameter.
     UpdatedTwice {
         /// Name of the parameter.
@@ -41,6 +43,9 @@ impl fmt::Display for Error {
                 write!(f, "{what} {index} does not exist: the graph has {count}, counted from 0")
             }
             Error::Type { what, expected, given } => write!(f, "{what} is {expected}, but got {given}"),
+            Error::TooLarge => f.write_str(
+                "the values of the graph are more bytes than memory has addresses; give smaller shapes",
+            ),
             Error::UpdatedTwice { param } => {
                 write!(f, "parameter {param:?} is updated by two outputs; name it once")
             }
@@ -52,7 +57,7 @@ impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Error::Graph(e) => Some(e),
-            Error::Index { .. } | Error::Type { .. } | Error::UpdatedTwice { .. } => None,
+            Error::Index { .. } | Error::Type { .. } | Error::TooLarge | Error::UpdatedTwice { .. } => None,
         }
     }
 }

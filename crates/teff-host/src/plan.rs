@@ -46,7 +46,7 @@ impl Plan {
     /// Compiles `graph`.
     ///
     /// # Errors
-    /// What is wrong with the graph.
+    /// What is wrong with the graph; more values than memory has addresses.
     pub fn new(graph: &Graph, options: &Options) -> Result<Plan, Error> {
         Plan::with_updates(graph, &[], options)
     }
@@ -59,6 +59,11 @@ impl Plan {
     /// What is wrong with the graph; an update that names no output, a parameter of another type, or a parameter twice.
     pub fn with_updates(graph: &Graph, updates: &[(usize, Param)], options: &Options) -> Result<Plan, Error> {
         graph.verify()?;
+        // Or the places of values in the arena could not be counted.
+        let bytes = graph.nodes().iter().map(|n| n.ty.bytes()).fold(0, usize::saturating_add);
+        if bytes > isize::MAX as usize {
+            return Err(Error::TooLarge);
+        }
         let count = graph.outputs().len();
         let mut replaces: Vec<Option<Param>> = vec![None; count];
         for (n, (i, p)) in updates.iter().enumerate() {

@@ -4,9 +4,9 @@
 //! "data_offsets": [begin, end]}, .., "__metadata__": {"key": "text"}}`; the tensors' bytes, little-endian, row-major, without gaps.
 
 use crate::error::{Error, Result};
+use crate::files::write_whole;
 use serde_json::{Map, Value as Json, json};
 use std::collections::BTreeMap;
-use std::io::Write;
 use std::path::Path;
 use teff_graph::{DType, Type, Value};
 
@@ -119,23 +119,6 @@ fn tensor(entry: &Json, data: &[u8]) -> std::result::Result<Value, String> {
     };
     Value::from_le_bytes(&Type::new(dtype, shape), bytes)
         .ok_or("has more or fewer bytes than its shape".into())
-}
-
-/// Writes `bytes` under a temporary name beside `path` and then renames, so that `path` is never half-written.
-///
-/// # Errors
-/// What the operating system said; nothing is left behind then.
-pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
-    let mut name = path.file_name().unwrap_or_default().to_os_string();
-    name.push(format!(".{}.part", std::process::id()));
-    let part = path.with_file_name(name);
-    let written = std::fs::File::create(&part)
-        .and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()))
-        .and_then(|()| std::fs::rename(&part, path));
-    written.map_err(|e| {
-        let _ = std::fs::remove_file(&part);
-        Error::file(path, "write", e)
-    })
 }
 
 #[cfg(test)]

@@ -20,12 +20,13 @@
 //!
 //! [`Tensor`] and the graph come from `teff-graph`, data sets from `teff-data`. Here are what people train with: `nn` (layers),
 //! `optim` ([`Optimizer`], [`Schedule`]), [`Step`] (a computation captured once), `model` (networks described in TOML), `train` (the
-//! loop), `checkpoint` (safetensors), `metrics`. What makes a network small: `folded` (a trained
+//! loop), `checkpoint` (safetensors), `files` (written whole), `metrics`. What makes a network small: `folded` (a trained
 //! network made ready), `prune` (fewer channels), `qat` (training with integer weights), `quantize` (integers without training). It knows no command line.
 
 pub mod checkpoint;
 mod error;
 mod evaluate;
+pub mod files;
 pub mod folded;
 pub mod metrics;
 pub mod model;

@@ -5,13 +5,13 @@ mod size;
 
 use super::{Reading, path};
 use crate::failure::{Failure, Result};
-use crate::files::{make_folder, write};
+use crate::files::{make_folder, write_together};
 use crate::ui::{Ui, grouped, table};
 use clap::ArgMatches;
 use serde_json::json;
 use std::path::{Path, PathBuf};
 use teff::compile::program::Products;
-use teff::compile::{Board, Budget, Floats, Options, Program, Sample, Target, c, plan, rust};
+use teff::compile::{Board, Budget, Extent, Floats, Options, Program, Sample, Target, c, plan, rust};
 use teff::data::Dataset;
 use teff::graph::{DType, Graph, Num, Value, evaluate, random_bits};
 
@@ -82,6 +82,8 @@ pub(crate) struct Generated {
 /// fewer: it takes about 40 ns for each.
 const SAMPLES: usize = 3;
 const PATIENCE: u64 = 6_000_000;
+/// Those that it is not asked for.
+const NO_PATIENCE: u64 = 500_000_000;
 /// Inputs that show which tables are needed most.
 const SHOWN: usize = 64;
 
@@ -194,7 +196,7 @@ pub(crate) fn generate(model: &Path, request: &Request, folder: &Path, ui: &Ui) 
         ..Options::default()
     };
     let mut program = teff::compile::compile(&graph, &options)?;
-    let samples = samples(&graph, request.samples, program.kernels.iter().map(|k| k.macs).sum())?;
+    let (samples, unused) = samples(&graph, &program, request.samples)?;
     let shown = match request.samples {
         Some(data) if request.sram_tables > 0 => calibration(&graph, data)?,
         Some(_) | None => Vec::new(),
@@ -219,15 +221,14 @@ pub(crate) fn generate(model: &Path, request: &Request, folder: &Path, ui: &Ui) 
         request.limits.check(&program, &budget, size.code, copied)?;
     }
     let left = teff::compile::left_in_floats(&graph)?;
-    let notes =
-        left.into_iter().map(|(layer, reason)| format!("{layer} stays in floats: {reason}")).collect();
+    let in_floats = left.into_iter().map(|(layer, reason)| format!("{layer} stays in floats: {reason}"));
+    let notes = in_floats.chain(unused).collect();
     make_folder(folder)?;
-    let mut files = Vec::new();
-    for (ending, text) in texts {
-        let path = folder.join(format!("{}{ending}", request.name));
-        write(&path, text.as_bytes())?;
-        files.push(path);
-    }
+    let files: Vec<PathBuf> =
+        texts.iter().map(|(ending, _)| folder.join(format!("{}{ending}", request.name))).collect();
+    let together: Vec<(&Path, &[u8])> =
+        files.iter().zip(&texts).map(|(path, (_, text))| (path.as_path(), text.as_bytes())).collect();
+    write_together(&together)?;
     Ok(Generated { budget, program, files, size, notes })
 }
 
@@ -287,18 +288,34 @@ fn language(args: &ArgMatches) -> Result<Language> {
     Ok(Language::C(c::Options { arena, sram_code, ..Default::default() }))
 }
 
-/// Inputs for the self-test with the outputs that the reference evaluator gives.
-fn samples(graph: &Graph, data: Option<&Dataset>, macs: u64) -> Result<Vec<Sample>> {
+/// Inputs for the self-test with the outputs that the reference evaluator gives, or the host executor where that would take minutes;
+/// and what of the data is too large for it.
+fn samples(
+    graph: &Graph,
+    program: &Program,
+    data: Option<&Dataset>,
+) -> Result<(Vec<Sample>, Option<String>)> {
+    let macs: u64 = program.kernels.iter().map(|k| k.macs).fold(0, u64::saturating_add);
+    let extent = Extent::new(program, SAMPLES.min((PATIENCE / macs.max(1)) as usize).max(1));
+    let fits = data.filter(|_| extent.is_whole());
     let mut all = Vec::new();
-    for n in 0..SAMPLES.min((PATIENCE / macs.max(1)) as usize).max(1) {
-        let inputs: Vec<Value> = match data {
+    for n in 0..extent.samples {
+        let inputs: Vec<Value> = match fits {
             Some(data) => vec![real(graph, data, n)?],
-            None => (0..graph.inputs().len()).map(|i| invented(graph, i, n)).collect(),
+            None => (0..graph.inputs().len()).map(|i| invented(graph, i, n, &extent)).collect(),
         };
-        let outputs = evaluate(graph, &inputs)?;
+        let outputs = if macs > NO_PATIENCE {
+            super::host_outputs(graph, &inputs, teff::host::Options::default().threads)?
+        } else {
+            evaluate(graph, &inputs)?
+        };
         all.push(Sample { inputs, outputs });
     }
-    Ok(all)
+    let unused = data.filter(|_| !extent.is_whole()).map(|_| {
+        "the self-test takes invented inputs, since a sample of the data would make it larger than 256 kB"
+            .to_string()
+    });
+    Ok((all, unused))
 }
 
 /// Inputs that show which tables are needed most: some of the data set, as far apart as they can be.
@@ -332,11 +349,13 @@ pub(crate) fn real(graph: &Graph, data: &Dataset, n: usize) -> Result<Value> {
     })
 }
 
-/// Input `i` of invented sample `n`: floats uniform in [0, 1), integers in 0 to 7.
-fn invented(graph: &Graph, i: usize, n: usize) -> Value {
+/// Input `i` of invented sample `n`: floats uniform in [0, 1), integers in 0 to 7; from some place on the same again where the self-test
+/// has no room for all.
+fn invented(graph: &Graph, i: usize, n: usize, extent: &Extent) -> Value {
     let ty = &graph[graph.inputs()[i]].ty;
+    let period = extent.period(ty).max(1);
     Value::from_fn(ty, |k| {
-        let bits = random_bits((n * 1000 + i) as i64, k as u64);
+        let bits = random_bits((n * 1000 + i) as i64, (k % period) as u64);
         if ty.dtype.is_float() {
             Num::Float((bits >> 40) as f64 / (1u64 << 24) as f64)
         } else {

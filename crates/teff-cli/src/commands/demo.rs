@@ -12,7 +12,7 @@ use crate::failure::{Failure, Result};
 use crate::files::{make_folder, write};
 use crate::native::{Native, Toolchain};
 use crate::stop::Stop;
-use crate::ui::{Ui, duration, grouped, table};
+use crate::ui::{Ui, duration, grouped, path_text, table};
 use board::Shown;
 use clap::ArgMatches;
 use host::{code_size, digits, run_c};
@@ -280,7 +280,7 @@ impl Demo<'_> {
             format!("\n{}\nThe 25 digits in {} show what the C said.", table(&text), picture.display());
         let mut result: serde_json::Map<String, Json> =
             rows.into_iter().map(|r| (r.key.to_string(), r.json)).collect();
-        result.insert("picture".into(), json!(picture));
+        result.insert("picture".into(), path_text(&picture));
         if let Some(shown) = shown {
             text += &format!(
                 "\nThe board's display with each digit is in {}, as a film in {}. Its firmware is {}: teff flash puts it onto a board.",
@@ -290,9 +290,9 @@ impl Demo<'_> {
             );
             result
                 .insert("board_digits".into(), shown.digits.iter().map(|d| json!([d.is, d.said])).collect());
-            result.insert("board_picture".into(), json!(shown.picture));
-            result.insert("board_film".into(), json!(shown.film));
-            result.insert("firmware".into(), json!(shown.built.uf2));
+            result.insert("board_picture".into(), path_text(&shown.picture));
+            result.insert("board_film".into(), path_text(&shown.film));
+            result.insert("firmware".into(), path_text(&shown.built.uf2));
         }
         let seconds = times.0.iter().map(|(s, t)| (s.to_string(), json!(t.as_secs_f64())));
         result.insert("seconds".into(), Json::Object(seconds.collect()));

@@ -18,7 +18,7 @@ use super::{Reading, path};
 use crate::failure::{Failure, Result};
 use crate::files::{beside, check_writable, read, write};
 use crate::stop::Stop;
-use crate::ui::{Ui, duration};
+use crate::ui::{Ui, duration, path_text};
 use clap::ArgMatches;
 use serde_json::json;
 use std::path::{Path, PathBuf};
@@ -262,9 +262,9 @@ pub(crate) fn run(args: &ArgMatches, ui: &Ui) -> Result<()> {
         duration(started.elapsed())
     );
     let mut result = built.usage.json(built.arena);
-    result["uf2"] = json!(built.uf2);
-    result["elf"] = json!(built.elf);
-    result["network"] = json!(built.network);
+    result["uf2"] = path_text(&built.uf2);
+    result["elf"] = path_text(&built.elf);
+    result["network"] = path_text(&built.network);
     result["language"] = json!(built.language.name());
     result["labels"] = json!(built.labels);
     result["input"] = input(&built.interface, &built.pixels);
@@ -282,7 +282,7 @@ fn network_only(folder: &Path, request: &Request, ui: &Ui) -> Result<()> {
     ui.result(
         &text,
         &json!({
-            "network": made.path, "files": names, "labels": made.labels, "arena": made.arena,
+            "network": path_text(&made.path), "files": names, "labels": made.labels, "arena": made.arena,
             "input": input(&made.interface, &made.pixels),
         }),
     );
@@ -306,8 +306,8 @@ fn input(i: &Interface, pixels: &str) -> serde_json::Value {
 
 /// The names of the classes that the arguments give: a list or a file.
 fn labels(args: &ArgMatches) -> Result<Option<Vec<String>>> {
-    let Some(given) = args.get_one::<String>("labels") else { return Ok(None) };
-    let file = Path::new(given);
+    let Some(file) = args.get_one::<PathBuf>("labels") else { return Ok(None) };
+    let given = &file.display().to_string();
     let (text, by) = if file.is_file() {
         let text = String::from_utf8(read(file)?);
         (text.map_err(|_| Failure::new(format!("{given} is no text in UTF-8")))?, '\n')

@@ -9,7 +9,7 @@ use crate::args::path as file_argument;
 use crate::failure::{Failure, Result};
 use crate::files::read;
 use crate::stop::Stop;
-use crate::ui::{Ui, grouped};
+use crate::ui::{Ui, grouped, path_text};
 use clap::{Arg, ArgMatches, Command, value_parser};
 use drive::Drive;
 use serde_json::json;
@@ -67,7 +67,7 @@ pub(crate) fn run(args: &ArgMatches, ui: &Ui) -> Result<()> {
     let Some(drive) = find(given, wait, &stop, ui)? else {
         let tool = tools::load(file, ui)?;
         let text = format!("{} is on the board, by {tool}", file.display());
-        ui.result(&text, &json!({"file": file, "by": tool}));
+        ui.result(&text, &json!({"file": path_text(file), "by": tool}));
         return Ok(());
     };
     let name = Path::new(file.file_stem().unwrap_or_default()).with_extension("uf2");
@@ -80,7 +80,7 @@ pub(crate) fn run(args: &ArgMatches, ui: &Ui) -> Result<()> {
     );
     ui.result(
         &text,
-        &json!({"file": file, "by": "drive", "drive": drive.path, "blocks": image.len() / uf2::BLOCK}),
+        &json!({"file": path_text(file), "by": "drive", "drive": path_text(&drive.path), "blocks": image.len() / uf2::BLOCK}),
     );
     Ok(())
 }

@@ -14,12 +14,13 @@ pub(crate) mod train;
 mod unsupported;
 mod verify;
 
-use crate::failure::{During, Result};
+use crate::failure::{During, Failure, Result};
 use crate::files::read;
-use crate::ui::Ui;
+use crate::memory;
+use crate::ui::{Ui, grouped};
 use clap::ArgMatches;
 use std::path::Path;
-use teff::graph::{Format, Formats, Graph, Value};
+use teff::graph::{Format, Formats, Graph, Node, Value};
 use teff::host::Plan;
 
 /// Runs the command called `name`.
@@ -95,6 +96,40 @@ type Words = Vec<(String, Vec<String>)>;
 
 /// As [`read_model_with`], with what outputs mean that were strings.
 fn read_worded(path: &Path, reading: &Reading, ui: &Ui) -> Result<(Graph, Words)> {
+    let read = read_whatever(path, reading, ui)?;
+    check_memory(&read.0, "give smaller sizes with --input-shape, or a smaller network")
+        .during(path.display())?;
+    Ok(read)
+}
+
+/// Bytes of the largest value of a network that is run, and of all together.
+const LARGEST: usize = 2 << 30;
+const TOGETHER: usize = 8 << 30;
+
+/// An error when a network takes more memory than networks for small machines do, or than there is.
+fn check_memory(graph: &Graph, remedy: &str) -> Result<()> {
+    let bytes = |n: &Node| n.ty.bytes();
+    let nodes = graph.nodes();
+    let Some(largest) = nodes.iter().max_by_key(|n| bytes(n)) else { return Ok(()) };
+    let all = nodes.iter().map(bytes).fold(0, usize::saturating_add);
+    let left = memory::left();
+    if bytes(largest) <= LARGEST.min(left) && all <= TOGETHER {
+        return Ok(());
+    }
+    let name = largest.label.as_deref().map(|l| format!(" of {l}")).unwrap_or_default();
+    Err(Failure::new(format!(
+        "its values take {} bytes, of which the largest, {}{name}, {} (at most {} are taken, and {} for one; this machine has {} left): {remedy}",
+        grouped(all),
+        largest.ty,
+        grouped(bytes(largest)),
+        grouped(TOGETHER),
+        grouped(LARGEST),
+        grouped(left)
+    )))
+}
+
+/// As [`read_worded`], for who only looks at it: it may be too large to be run.
+fn read_whatever(path: &Path, reading: &Reading, ui: &Ui) -> Result<(Graph, Words)> {
     let bytes = read(path)?;
     let input_shapes = reading.input_shapes.clone();
     let (graph, words, notes) = if is_tflite(path, &bytes) {
@@ -122,8 +157,12 @@ fn external_data(folder: &Path, data: &teff::onnx::ExternalData) -> std::result:
     use std::io::{Read, Seek, SeekFrom};
     let path = folder.join(&data.location);
     let fail = |e: std::io::Error| format!("cannot read {}: {e}", path.display());
+    let about = std::fs::metadata(&path).map_err(fail)?;
+    if !about.is_file() {
+        return Err(format!("{} is no file", path.display()));
+    }
     let mut file = std::fs::File::open(&path).map_err(fail)?;
-    let len = file.metadata().map_err(fail)?.len();
+    let len = about.len();
     let wanted = data.length.unwrap_or(len.saturating_sub(data.offset));
     if data.offset.checked_add(wanted).is_none_or(|end| end > len) {
         return Err(format!(

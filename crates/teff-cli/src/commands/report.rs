@@ -12,11 +12,12 @@ use super::{host_outputs, path, read_model};
 use crate::failure::{Failure, Result};
 use crate::files::{check_writable, write};
 use crate::stop::Stop;
-use crate::tensors::{inputs, invented};
+use crate::tensors::{check_samples, inputs, invented};
 use crate::ui::Ui;
 use chip::{Chip, Run};
 use clap::ArgMatches;
 use memory::Block;
+use std::ffi::OsString;
 use std::path::PathBuf;
 use teff::compile::{Board, Budget, Options, Program, Target, c};
 use teff::graph::{Graph, Value};
@@ -137,7 +138,8 @@ struct Inputs {
 
 impl Inputs {
     fn of(graph: &Graph, args: &ArgMatches) -> Result<Inputs> {
-        let files: Vec<String> = args.get_many::<String>("input").into_iter().flatten().cloned().collect();
+        let files: Vec<OsString> =
+            args.get_many::<OsString>("input").into_iter().flatten().cloned().collect();
         if !files.is_empty() {
             return Ok(Inputs {
                 samples: vec![inputs(graph, &files)?],
@@ -158,6 +160,7 @@ impl Inputs {
             return Ok(Inputs { samples, called, shown: calibration(graph, &data.train)? });
         }
         let seed = *args.get_one::<u64>("seed").expect("has a default");
+        check_samples(graph, count)?;
         let samples = (0..count).map(|i| invented(graph, seed, i)).collect();
         Ok(Inputs { samples, called: several(count, "invented input"), shown: Vec::new() })
     }

@@ -4,9 +4,10 @@ use super::{Reading, host_outputs, path, read_worded, threads};
 use crate::failure::{Failure, Result};
 use crate::files::make_folder;
 use crate::tensors::{inputs, write_npy};
-use crate::ui::Ui;
+use crate::ui::{Ui, path_text};
 use clap::ArgMatches;
 use serde_json::{Value as Json, json};
+use std::ffi::OsString;
 use std::path::PathBuf;
 use teff::graph::{DType, Graph, Value, evaluate};
 
@@ -16,7 +17,7 @@ const LISTED: usize = 100_000;
 
 pub(crate) fn run(args: &ArgMatches, ui: &Ui) -> Result<()> {
     let (graph, words) = read_worded(path(args, "model"), &Reading::of(args), ui)?;
-    let files: Vec<String> = args.get_many::<String>("input").into_iter().flatten().cloned().collect();
+    let files: Vec<OsString> = args.get_many::<OsString>("input").into_iter().flatten().cloned().collect();
     let given = inputs(&graph, &files)?;
     let reference = args.get_one::<String>("engine").is_some_and(|e| e == "reference");
     let outputs =
@@ -41,7 +42,10 @@ pub(crate) fn run(args: &ArgMatches, ui: &Ui) -> Result<()> {
     let named: Vec<(String, &Value)> = names(&graph).into_iter().zip(&outputs).collect();
     let shown: Vec<String> = named.iter().map(|(n, v)| line(n, v, said(n, v).as_deref())).collect();
     let list: Vec<Json> = named.iter().map(|(n, v)| as_json(n, v, said(n, v).as_deref())).collect();
-    ui.result(&shown.join("\n"), &json!({"outputs": list, "files": written}));
+    ui.result(
+        &shown.join("\n"),
+        &json!({"outputs": list, "files": written.iter().map(path_text).collect::<Vec<_>>()}),
+    );
     Ok(())
 }
 

@@ -13,7 +13,7 @@ use super::path;
 use crate::failure::{During, Failure, Result};
 use crate::files::{check_writable, read};
 use crate::stop::Stop;
-use crate::ui::Ui;
+use crate::ui::{Ui, complain};
 pub(crate) use args::command;
 use clap::ArgMatches;
 use console::Console;
@@ -78,13 +78,11 @@ fn image(file: &Path) -> Result<Image> {
 
 /// The chip on its board, with what its sensors see, hear and feel.
 fn machine(args: &ArgMatches) -> Result<Simulator> {
-    let name = text(args, "board").expect("has a default");
-    let mut description = match Description::named(name) {
+    let file = path(args, "board");
+    let name = file.display();
+    let mut description = match Description::named(&name.to_string()) {
         Some(description) => description,
-        None if Path::new(name).is_file() => {
-            let bytes = read(Path::new(name))?;
-            Description::parse(&String::from_utf8_lossy(&bytes)).during(name)?
-        }
+        None if file.is_file() => Description::parse(&String::from_utf8_lossy(&read(file)?)).during(name)?,
         None => {
             let known = Description::NAMES.join(", ");
             return Err(Failure::new(format!(
@@ -127,7 +125,7 @@ fn session<'a>(args: &ArgMatches, sim: &mut Simulator) -> Result<Session<'a>> {
         Some(path) => Some(Screen::new(path, &sim.board().screen().during("--lcd")?)?),
         None => None,
     };
-    let uart = text(args, "uart").expect("has a default");
+    let uart = path(args, "uart");
     let console = Console::new(uart, given(args, "input"), text(args, "until"), json)?;
     let limit = nanoseconds(args, "seconds");
     let progress = Progress::new(quiet || json, limit);
@@ -165,8 +163,9 @@ fn conclude(mut report: Report, json: bool, ui: &Ui) -> Result<()> {
         // The program's own status is no failure of this command, and the JSON has the message of others.
         _ if own || json => {
             if !own {
-                eprintln!("error: {message}");
+                complain(format_args!("{message}"));
             }
+            ui.end()?;
             std::process::exit(i32::from(status))
         }
         _ => Err(Failure { message, status }),

@@ -6,11 +6,11 @@ mod shrink;
 
 pub(crate) use args::command;
 
-use super::path;
-use crate::failure::{Failure, Result};
-use crate::files::{beside, check_writable, write};
+use super::{check_memory, path};
+use crate::failure::{During, Failure, Result};
+use crate::files::{beside, check_writable, write, write_checkpoint};
 use crate::stop::Stop;
-use crate::ui::{Ui, duration, grouped};
+use crate::ui::{Ui, duration, grouped, path_text};
 use clap::ArgMatches;
 use serde_json::{Value as Json, json};
 use std::collections::BTreeMap;
@@ -94,10 +94,12 @@ pub(crate) fn run(args: &ArgMatches, ui: &Ui) -> Result<()> {
             Start::Folded(Box::new(Folded::new(&super::read_model_with(file, &Default::default(), ui)?)?))
         }
         None => {
-            let spec = settings::spec(args.get_one::<String>("model").expect("has a default"))?;
+            let spec = settings::spec(path(args, "model"))?;
             Start::Model(spec.build(data.train.shape(), data.train.classes().len(), settings.seed)?)
         }
     };
+    check_memory(&start.graph(settings.batch)?, "give a smaller --batch, or a smaller network")
+        .during("--batch")?;
     ui.note(format!(
         "{}: {} parameters; {} training samples of {:?}, {} classes (read in {})",
         start.trainable().name(),
@@ -130,7 +132,7 @@ pub(crate) fn run(args: &ArgMatches, ui: &Ui) -> Result<()> {
     let mut json = json!({
         "model": made.graph.name, "parameters": made.parameters, "epochs": settings.epochs, "loss": last.map(|p| p.loss),
         "train_accuracy": last.map(|p| p.accuracy), "test_accuracy": made.accuracy,
-        "train_seconds": trained.as_secs_f64(), "seconds": started.elapsed().as_secs_f64(), "out": out,
+        "train_seconds": trained.as_secs_f64(), "seconds": started.elapsed().as_secs_f64(), "out": path_text(out),
     });
     if let Json::Object(json) = &mut json {
         json.extend(made.json);
@@ -184,6 +186,8 @@ impl Loop<'_> {
     pub(crate) fn run(&self, trainer: &mut Trainer) -> Result<Option<Progress>> {
         let (label, epochs, ui, stop) = (self.label, self.epochs, self.ui, self.stop);
         let mut last = None;
+        // The checkpoint is what a stop is for.
+        let _patience = Stop::patience();
         while !trainer.is_done() {
             let at = trainer.progress();
             let mut bar = ui.bar(&format!("{label} {}/{epochs}", at.epoch + 1), at.steps as u64);
@@ -223,7 +227,7 @@ impl Loop<'_> {
     fn write(&self, trainer: &Trainer) -> Result<()> {
         let mut checkpoint = trainer.checkpoint();
         checkpoint.tensors.extend(self.beside.clone());
-        Ok(checkpoint.write(self.save.path)?)
+        write_checkpoint(self.save.path, &checkpoint)
     }
 }
 

@@ -7,11 +7,12 @@ use super::{Reading, host_outputs, is_tflite, path, read_worded, threads};
 use crate::failure::{Failure, Result};
 use crate::files::{Scratch, read};
 use crate::native::{Native, Toolchain};
-use crate::tensors::{inputs, invented};
+use crate::tensors::{check_samples, inputs, invented};
 use crate::ui::{Ui, table};
 use clap::ArgMatches;
 use compare::Difference;
 use serde_json::json;
+use std::ffi::OsString;
 use teff::compile::{Options, Program};
 use teff::graph::{Graph, Op, Type, Value, evaluate};
 
@@ -85,12 +86,13 @@ pub(crate) fn run(args: &ArgMatches, ui: &Ui) -> Result<()> {
 
 /// The inputs of each run: given ones, or invented ones.
 fn samples(graph: &Graph, args: &ArgMatches) -> Result<Vec<Vec<Value>>> {
-    let files: Vec<String> = args.get_many::<String>("input").into_iter().flatten().cloned().collect();
+    let files: Vec<OsString> = args.get_many::<OsString>("input").into_iter().flatten().cloned().collect();
     if !files.is_empty() {
         return Ok(vec![inputs(graph, &files)?]);
     }
     let count = *args.get_one::<u64>("samples").expect("has a default") as usize;
     let seed = *args.get_one::<u64>("seed").expect("has a default");
+    check_samples(graph, count)?;
     Ok((0..count).map(|i| invented(graph, seed, i)).collect())
 }
 

@@ -9,7 +9,7 @@ use crate::nn::{
 use teff_data::Rng;
 use teff_graph::{ConvGeometry, DType, Tensor};
 
-/// A model with more numbers than this is refused: 1 GB of f32.
+/// A model with more numbers than this is refused, and a layer that gives more: 1 GB of f32.
 const MOST: usize = 1 << 28;
 
 impl ModelSpec {
@@ -42,6 +42,14 @@ impl ModelSpec {
                 let shape = e.operands().first().map(|t| t.shape.clone()).unwrap_or_default();
                 fail(format!("does not fit its input of shape {shape:?}: {}", e.reason()))
             })?;
+            if x.len() > MOST {
+                let reason = format!(
+                    "gives {} numbers for a sample, of shape {:?}; at most {MOST} are allowed",
+                    x.len(),
+                    &x.shape()[1..]
+                );
+                return Err(fail(reason));
+            }
             layers.push(layer);
         }
         Ok(Model { name: self.name.clone(), input: input.to_vec(), output: x.shape()[1..].to_vec(), layers })

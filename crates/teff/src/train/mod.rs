@@ -209,7 +209,7 @@ impl<'a> Trainer<'a> {
                 let buffer = Batch { images: vec![0.0; size * sample], labels: vec![0; size] };
                 to_fill.send(buffer).expect("the channel holds two");
             }
-            scope.spawn(move || {
+            let gather = move || {
                 for batch in batches {
                     let Ok(mut buffer) = empty.recv() else { return };
                     gather.images(batch, &mut buffer.images);
@@ -218,7 +218,10 @@ impl<'a> Trainer<'a> {
                         return;
                     }
                 }
-            });
+            };
+            let started = std::thread::Builder::new().spawn_scoped(scope, gather);
+            started
+                .map_err(|e| Error::Setting(format!("no thread for the batches could be started: {e}")))?;
             while let Ok(buffer) = ready.recv() {
                 self.step.input_mut::<f32>(0).copy_from_slice(&buffer.images);
                 if self.one(&buffer.labels, observe)?.is_break() {

@@ -1,9 +1,8 @@
 //! What generated C takes, by the target's own compiler.
 
+use crate::children;
 use crate::failure::{During, Failure, Result};
 use crate::files::{Scratch, write};
-use std::path::Path;
-use std::process::Command;
 use teff::compile::Target;
 
 /// Bytes as the sections of the object file have them.
@@ -39,19 +38,20 @@ pub(crate) fn size(texts: &[(&str, String)], name: &str, target: &Target) -> Res
         .iter()
         .try_for_each(|(ending, text)| write(&folder.join(format!("{name}{ending}")), text.as_bytes()));
     written?;
-    count(compiler, counter, &flags, &folder.join(format!("{name}.c")), &folder.join("counted.o"))
+    count(compiler, counter, &flags, &format!("{name}.c"), &scratch)
 }
 
-fn count(compiler: &str, counter: &str, flags: &[String], source: &Path, object: &Path) -> Result<Size> {
+fn count(compiler: &str, counter: &str, flags: &[String], source: &str, scratch: &Scratch) -> Result<Size> {
     let missing =
         |tool: &str| format!("--size runs {tool}; install it (Debian: gcc-arm-none-eabi for Cortex-M)");
-    let mut compile = Command::new(compiler);
-    compile.args(flags).args(["-std=c99", "-O2", "-c"]).arg(source).arg("-o").arg(object);
-    let built = compile.output().during(missing(compiler))?;
+    let mut compile = scratch.command(compiler);
+    compile.args(flags).args(["-std=c99", "-O2", "-c", source, "-o", "counted.o"]);
+    let built = children::output(&mut compile).during(missing(compiler))?;
     if !built.status.success() {
         return Err(Failure::new(format!("{compiler}: {}", String::from_utf8_lossy(&built.stderr))));
     }
-    let listed = Command::new(counter).arg("-A").arg(object).output().during(missing(counter))?;
+    let listed =
+        children::output(scratch.command(counter).args(["-A", "counted.o"])).during(missing(counter))?;
     let mut size = Size { code: 0, tables: 0, ram: 0 };
     for line in String::from_utf8_lossy(&listed.stdout).lines() {
         let mut words = line.split_whitespace();

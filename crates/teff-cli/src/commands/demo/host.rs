@@ -1,10 +1,11 @@
 //! The part of the demo on this machine: the compiled C, its size, and a picture of what it says.
 
 use super::percent;
+use crate::children;
 use crate::failure::Result;
+use crate::files::command_in;
 use crate::native::Native;
 use std::path::Path;
-use std::process::Command;
 use std::time::Duration;
 use teff::data::{Dataset, Mark, Tile, contact_sheet};
 use teff::metrics::Confusion;
@@ -23,10 +24,10 @@ pub(super) fn run_c(native: &Native, data: &Dataset) -> Result<(Vec<f32>, Durati
 /// Bytes of machine code that `net.c` compiles to here, if `size` is there to tell.
 pub(super) fn code_size(compiler: &str, folder: &Path) -> Option<usize> {
     let object = ["-std=c99", "-O2", "-c", "-o", "net.o", "net.c"];
-    let built = Command::new(compiler).current_dir(folder).args(object).status().ok()?;
-    let size = Command::new("size").current_dir(folder).args(["-A", "net.o"]).output().ok()?;
+    let built = children::succeeds(command_in(compiler, folder).args(object));
+    let size = children::output(command_in("size", folder).args(["-A", "net.o"])).ok()?;
     let _ = std::fs::remove_file(folder.join("net.o"));
-    if !built.success() {
+    if !built {
         return None;
     }
     let text = String::from_utf8(size.stdout).ok()?;

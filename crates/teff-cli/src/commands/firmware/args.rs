@@ -1,7 +1,8 @@
 //! The arguments of `teff firmware`.
 
 use crate::args::{input_shape, model, path, pictures};
-use clap::{Arg, Command};
+use clap::{Arg, Command, value_parser};
+use std::path::PathBuf;
 
 const HELP: &str = "\
 Examples:
@@ -52,7 +53,8 @@ fn network() -> [Arg; 5] {
         Arg::new("labels")
             .long("labels")
             .value_name("A,B,C|FILE")
-            .help("What the classes are called, in the order of the outputs: a list, or a file with one a line; numbers unless given"),
+            .help("What the classes are called, in the order of the outputs: a list, or a file with one a line; numbers unless given")
+            .value_parser(value_parser!(PathBuf)),
         path("data", "DATASET", "Take the names of the classes from this data set, and let its samples show which weights are needed most")
             .conflicts_with("labels"),
         crate::args::limit("sram-tables", "Copy this many bytes of weights to RAM at start, those whose reading from flash costs most, or 0; what is left of RAM unless given")

@@ -1,6 +1,7 @@
 //! `cargo build` in the firmware's source, with progress, and the compiler's own words when it fails.
 
 use super::toolchain::{Rust, TARGET};
+use crate::children::Child;
 use crate::failure::{During, Failure, Result};
 use crate::files::read;
 use crate::stop::Stop;
@@ -15,7 +16,7 @@ use std::time::Duration;
 
 /// Lines of the compiler's output that a message holds.
 const TAIL: usize = 30;
-/// How often Ctrl-C is looked for.
+/// How often is looked whether to stop.
 const LOOK: Duration = Duration::from_millis(100);
 
 /// What to build.
@@ -52,10 +53,9 @@ impl Build<'_> {
             .env_remove("RUSTFLAGS")
             .env_remove("CARGO_ENCODED_RUSTFLAGS");
         self.rust.apply(&mut cargo);
-        let mut child =
-            cargo.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().during(
-                "cargo, which builds firmware, does not start (install Rust from https://rustup.rs)",
-            )?;
+        cargo.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = Child::spawn(&mut cargo)
+            .during("cargo, which builds firmware, does not start (install Rust from https://rustup.rs)")?;
         let stderr = child.stderr.take().expect("piped");
         let said = std::thread::spawn(move || tail(stderr));
         let (sender, messages) = channel();
@@ -78,9 +78,6 @@ impl Build<'_> {
                     }
                 }
                 Err(RecvTimeoutError::Timeout) if stop.is_asked() => {
-                    // It may have ended by the same Ctrl-C.
-                    let _ = child.kill();
-                    let _ = child.wait();
                     return Err(Failure::stopped("stopped; no firmware was written"));
                 }
                 Err(RecvTimeoutError::Timeout) => {}

@@ -7,7 +7,7 @@ use super::{Language, Request};
 use crate::commands::compile::{self, generate};
 use crate::commands::{is_tflite, read_model_with};
 use crate::failure::{During, Result};
-use crate::files::{make_folder, read, write};
+use crate::files::{Scratch, make_folder, read, write, write_together};
 use crate::ui::{Ui, grouped};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
@@ -28,15 +28,6 @@ pub(super) struct Made {
     pub(super) arena: usize,
 }
 
-/// A folder that is removed unless it was moved elsewhere.
-struct Draft(PathBuf);
-
-impl Drop for Draft {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
-}
-
 /// Makes the folder of a request's network, under `target_dir`/networks. Its name is made from its contents: cargo sees the same files
 /// untouched when the same network comes again, and networks built at the same time do not meet.
 ///
@@ -44,10 +35,9 @@ impl Drop for Draft {
 /// A model that is none of pictures, or that the board has no room for.
 pub(super) fn make(request: &Request, language: Language, target_dir: &Path, ui: &Ui) -> Result<Made> {
     let networks = target_dir.join("networks");
-    let draft = Draft(networks.join(format!("draft-{}", std::process::id())));
-    make_folder(&draft.0)?;
-    let made = fill(request, &[language], &draft.0, ui)?;
-    Ok(Made { path: settle(&draft.0, &networks)?, ..made })
+    let draft = Scratch::at(networks.join(format!("draft-{}", std::process::id())))?;
+    let made = fill(request, &[language], draft.path(), ui)?;
+    Ok(Made { path: settle(draft.path(), &networks)?, ..made })
 }
 
 /// The same in a folder of the caller's choice, in several languages at once. The names of the files are the second result.
@@ -61,15 +51,15 @@ pub(super) fn make_in(
     ui: &Ui,
 ) -> Result<(Made, Vec<PathBuf>)> {
     make_folder(folder)?;
-    let draft = Draft(folder.join(format!("draft-{}", std::process::id())));
-    make_folder(&draft.0)?;
-    let made = fill(request, languages, &draft.0, ui)?;
-    let mut files = Vec::new();
-    for file in contents(&draft.0)? {
-        let place = folder.join(file.file_name().expect("it is in a folder"));
-        std::fs::rename(&file, &place).during(format!("cannot write {}", place.display()))?;
-        files.push(place);
-    }
+    let draft = Scratch::at(folder.join(format!("draft-{}", std::process::id())))?;
+    let made = fill(request, languages, draft.path(), ui)?;
+    let drafts = contents(draft.path())?;
+    let bytes = drafts.iter().map(|file| read(file)).collect::<Result<Vec<_>>>()?;
+    let place = |file: &PathBuf| folder.join(file.file_name().expect("it is in a folder"));
+    let files: Vec<PathBuf> = drafts.iter().map(place).collect();
+    let together: Vec<(&Path, &[u8])> =
+        files.iter().zip(&bytes).map(|(f, b)| (f.as_path(), &b[..])).collect();
+    write_together(&together)?;
     Ok((Made { path: folder.into(), ..made }, files))
 }
 

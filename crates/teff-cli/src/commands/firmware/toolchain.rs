@@ -1,9 +1,10 @@
 //! The compilers for the board: which are here, and how cargo is told to use them. `scripts/setup-embedded` installs them in the same
 //! order.
 
+use crate::children;
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 /// The board's processor as Rust calls it.
 pub(crate) const TARGET: &str = "thumbv6m-none-eabi";
@@ -131,7 +132,7 @@ fn holds_core(folder: &Path) -> bool {
 
 /// What a program prints, if it is there and content.
 fn printed(program: &Path, folder: &Path, args: &[&str]) -> Option<String> {
-    let out = Command::new(program).args(args).current_dir(folder).stderr(Stdio::null()).output().ok()?;
+    let out = children::output(Command::new(program).args(args).current_dir(folder)).ok()?;
     let text = String::from_utf8(out.stdout).ok()?;
     out.status.success().then(|| text.trim().to_string())
 }

@@ -1,9 +1,10 @@
 //! Other programs that reach a board: picotool by USB, probe-rs by a debug probe.
 
+use crate::children;
 use crate::failure::{Failure, Result};
 use crate::ui::Ui;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 /// Puts the file onto the board by the first program that is installed and does it, and gives its name.
 ///
@@ -21,7 +22,7 @@ pub(super) fn load(file: &Path, ui: &Ui) -> Result<&'static str> {
             Ran::Done => {
                 if tool == "probe-rs" {
                     // It leaves the cores halted.
-                    let _ = quietly(tool).args(["reset", "--chip", "RP2040"]).status();
+                    children::succeeds(Command::new(tool).args(["reset", "--chip", "RP2040"]));
                 }
                 return Ok(tool);
             }
@@ -41,14 +42,8 @@ enum Ran {
     Failed(String),
 }
 
-fn quietly(tool: &str) -> Command {
-    let mut command = Command::new(tool);
-    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-    command
-}
-
 fn run(tool: &str, args: &[&str], file: &Path) -> Ran {
-    match quietly(tool).args(args).arg(file).stdout(Stdio::piped()).stderr(Stdio::piped()).output() {
+    match children::output(Command::new(tool).args(args).arg(file)) {
         Err(_) => Ran::Absent,
         Ok(out) if out.status.success() => Ran::Done,
         Ok(out) => {

@@ -1,6 +1,6 @@
 //! What `teff quantize` says when it is done.
 
-use crate::ui::{grouped, table};
+use crate::ui::{grouped, path_text, table};
 use serde_json::{Value as Json, json};
 use std::fmt::Write;
 use std::path::Path;
@@ -171,6 +171,6 @@ pub(super) fn json(done: &Quantised, measured: &Measured, settings: &Settings) -
             .iter()
             .map(|(name, g)| json!({"name": name, "dtype": g.dtype.name(), "scale": g.scale, "zero_point": g.zero}))
             .collect::<Vec<_>>(),
-        "out": measured.file, "file_bytes": measured.file_bytes,
+        "out": path_text(measured.file), "file_bytes": measured.file_bytes,
     })
 }

@@ -3,12 +3,13 @@
 //! It is built twice: as it is, for what it takes as a whole, and with each layer kept a function, for what each takes. Nothing
 //! runs beside it, and code and tables are read through the flash cache as on the board.
 
+use crate::children;
 use crate::failure::{During, Failure, Result};
-use crate::files::{Scratch, write};
+use crate::files::{Scratch, command_in, write};
 use crate::stop::Stop;
 use crate::ui::grouped;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 use teff::Value;
 use teff::compile::{Budget, Program, c};
 use teff_rp2040::{Image, Options, Simulator, Stop as Ended};
@@ -77,13 +78,12 @@ pub(super) struct Chip<'a> {
 
 /// Whether there is a compiler for the chip; if not, what to do.
 pub(super) fn compiler() -> std::result::Result<(), String> {
-    let run = Command::new(COMPILER).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
-    match run {
-        Ok(status) if status.success() => Ok(()),
-        _ => Err(format!(
-            "{COMPILER} is not installed: run scripts/setup-embedded, or install Debian's gcc-arm-none-eabi and libnewlib-arm-none-eabi"
-        )),
+    if children::succeeds(Command::new(COMPILER).arg("--version")) {
+        return Ok(());
     }
+    Err(format!(
+        "{COMPILER} is not installed: run scripts/setup-embedded, or install Debian's gcc-arm-none-eabi and libnewlib-arm-none-eabi"
+    ))
 }
 
 /// Whether the chip has room for the network's tables and values, with something left for code and stack; if not, what it lacks.
@@ -296,21 +296,13 @@ fn build(program: &Program, options: c::Options, folder: &Path) -> Result<PathBu
     ] {
         write(&folder.join(name), text.as_bytes())?;
     }
-    let mut gcc = Command::new(COMPILER);
-    gcc.current_dir(folder).args([
-        "-std=gnu99",
-        "-O3",
-        "-mcpu=cortex-m0plus",
-        "-mthumb",
-        "-nostartfiles",
-        "-T",
-        "link.ld",
-    ]);
+    let mut gcc = command_in(COMPILER, folder);
+    gcc.args(["-std=gnu99", "-O3", "-mcpu=cortex-m0plus", "-mthumb", "-nostartfiles", "-T", "link.ld"]);
     if options.layers_apart {
         // Equal layers stay two functions.
         gcc.arg("-fno-ipa-icf");
     }
-    let built = gcc.args(["start.c", "net.c", "-lm", "-o", "net.elf"]).output().during(COMPILER)?;
+    let built = children::output(gcc.args(["start.c", "net.c", "-lm", "-o", "net.elf"])).during(COMPILER)?;
     if built.status.success() {
         return Ok(folder.join("net.elf"));
     }

@@ -23,7 +23,8 @@ What the program prints (UART 0 and 1, USB serial, semihosting) goes to standard
 Time is the board's: the same file, options and inputs give the same result to the cycle, however fast this machine is.
 
 Exit status: the program's own, if it ends by semihosting (SYS_EXIT); 0 when --until was printed, or --seconds are over;
-1 when it was not printed, or when the program faults, locks up or dead-locks; 130 after Ctrl-C, with all files written.
+1 when it was not printed, or when the program faults, locks up or dead-locks; 130 after Ctrl-C, 143 after SIGTERM, 129 after SIGHUP,
+with all files written.
 Without --seconds and --until it runs until it ends or is stopped.";
 
 /// The command line of `teff sim`.
@@ -64,7 +65,8 @@ fn inputs() -> [Arg; 9] {
             .long("board")
             .value_name("NAME|FILE")
             .help("pico4ml, pico, bare (nothing around the chip), or a file that describes a board (docs/simulator.md)")
-            .default_value("pico4ml"),
+            .default_value("pico4ml")
+            .value_parser(value_parser!(PathBuf)),
         path(
             "camera",
             "IMG|DIR|GIF",
@@ -120,7 +122,8 @@ fn outputs() -> [Arg; 6] {
             .long("uart")
             .value_name("-|FILE|none")
             .help("Where the bytes of the UARTs go; - is standard output")
-            .default_value("-"),
+            .default_value("-")
+            .value_parser(value_parser!(PathBuf)),
         path(
             "profile",
             "OUT",

@@ -49,11 +49,11 @@ pub(crate) struct Console {
 }
 
 impl Console {
-    pub(crate) fn new(uart: &str, input: Option<&Path>, until: Option<&str>, json: bool) -> Result<Console> {
-        let uarts = match uart {
-            "-" => Uarts::Terminal,
-            "none" => Uarts::Nowhere,
-            file => Uarts::File(Some(PartFile::create(Path::new(file))?), file.into()),
+    pub(crate) fn new(uart: &Path, input: Option<&Path>, until: Option<&str>, json: bool) -> Result<Console> {
+        let uarts = match uart.to_str() {
+            Some("-") => Uarts::Terminal,
+            Some("none") => Uarts::Nowhere,
+            _ => Uarts::File(Some(PartFile::create(uart)?), uart.into()),
         };
         let input = match input {
             None => Input::Nothing,
@@ -80,7 +80,7 @@ impl Console {
     pub(crate) fn drain(
         &mut self,
         sim: &mut Simulator,
-        mut print: impl FnMut(&[u8]) -> bool,
+        mut print: impl FnMut(&[u8]) -> Result<bool>,
     ) -> Result<bool> {
         let printed = [sim.take_uart(0), sim.take_uart(1), sim.take_usb(), sim.take_semihosting()];
         let mut any = false;
@@ -95,7 +95,7 @@ impl Console {
                 Uarts::Nowhere if i < 2 => false,
                 Uarts::Terminal | Uarts::Nowhere | Uarts::File(..) => !self.json,
             };
-            if terminal && !print(&bytes) {
+            if terminal && !print(&bytes)? {
                 self.closed = true;
             }
         }
@@ -166,7 +166,8 @@ impl Console {
 /// Reads standard input in a thread of its own, which ends with the process.
 fn typed() -> Receiver<Vec<u8>> {
     let (sender, receiver) = channel();
-    std::thread::spawn(move || {
+    // Without the thread nothing is typed.
+    let _ = std::thread::Builder::new().spawn(move || {
         let mut buffer = [0; 1024];
         while let Ok(n @ 1..) = std::io::stdin().read(&mut buffer) {
             if sender.send(buffer[..n].to_vec()).is_err() {

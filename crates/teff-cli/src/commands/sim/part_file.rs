@@ -1,16 +1,18 @@
 //! A file that grows while the program runs, and has its name only once it is complete.
 
 use crate::failure::{Failure, Result};
+use crate::files::{Left, is_special};
 use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
+use teff::files::beside;
 
-/// Written as `NAME.PID.part`, which [`PartFile::finish`] renames; gone if it is dropped before. What exists and is
+/// Written under a temporary name, which [`PartFile::finish`] changes; gone if it is dropped before. What exists and is
 /// no plain file (a pipe, a device) is written directly.
 pub(crate) struct PartFile {
     out: BufWriter<File>,
     path: PathBuf,
-    part: Option<PathBuf>,
+    part: Option<(PathBuf, Left)>,
 }
 
 impl PartFile {
@@ -21,34 +23,25 @@ impl PartFile {
                 path.display()
             )));
         }
-        let direct = std::fs::metadata(path).is_ok_and(|m| !m.is_file());
-        let part = (!direct).then(|| {
-            let mut name = path.file_name().unwrap_or_default().to_os_string();
-            name.push(format!(".{}.part", std::process::id()));
-            path.with_file_name(name)
-        });
-        let open = match &part {
-            Some(part) => File::create(part),
-            None => File::options().write(true).open(path),
+        let open = if is_special(path) {
+            File::options().write(true).open(path).map(|file| (file, None))
+        } else {
+            let part = beside(path, "part");
+            let made = Left::path(&part, || File::create(&part));
+            made.map(|(left, file)| (file, Some((part, left))))
         };
-        let file = open.map_err(|e| failed(path, &e))?;
+        let (file, part) = open.map_err(|e| failed(path, &e))?;
         Ok(PartFile { out: BufWriter::with_capacity(1 << 16, file), path: path.into(), part })
     }
 
     /// Gives the complete file its name.
     pub(crate) fn finish(mut self) -> Result<()> {
         let flushed = self.out.flush();
-        let part = self.part.take();
-        let renamed = flushed.and_then(|()| match &part {
-            Some(part) => std::fs::rename(part, &self.path),
+        let renamed = flushed.and_then(|()| match self.part.take() {
+            Some((part, left)) => std::fs::rename(part, &self.path).map(|()| left.keep()),
             None => Ok(()),
         });
-        renamed.map_err(|e| {
-            if let Some(part) = part {
-                let _ = std::fs::remove_file(part);
-            }
-            failed(&self.path, &e)
-        })
+        renamed.map_err(|e| failed(&self.path, &e))
     }
 }
 
@@ -59,14 +52,6 @@ impl Write for PartFile {
 
     fn flush(&mut self) -> std::io::Result<()> {
         self.out.flush()
-    }
-}
-
-impl Drop for PartFile {
-    fn drop(&mut self) {
-        if let Some(part) = &self.part {
-            let _ = std::fs::remove_file(part);
-        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! How far the simulation is, on standard error, between the lines that the program prints.
 
-use std::io::{IsTerminal, Write};
+use crate::failure::{During, Result};
+use std::io::{ErrorKind, IsTerminal, Write};
 use std::time::{Duration, Instant};
 use teff_rp2040::Simulator;
 
@@ -52,33 +53,39 @@ impl Progress {
         let goal = self.goal.map_or(String::new(), |goal| format!(" of {:.1}", goal as f64 / 1e9));
         let line = format!("simulated {:.1}{goal} s, {rate:.0} M cycles/s", sim.nanoseconds() as f64 / 1e9);
         if self.terminal {
-            eprint!("\r\x1b[K{line}");
+            let _ = write!(std::io::stderr(), "\r\x1b[K{line}");
             self.drawn = true;
         } else {
-            eprintln!("{line}");
+            let _ = writeln!(std::io::stderr(), "{line}");
         }
     }
 
     /// Takes the line away.
     pub(crate) fn clear(&mut self) {
         if std::mem::take(&mut self.drawn) {
-            eprint!("\r\x1b[K");
+            let _ = write!(std::io::stderr(), "\r\x1b[K");
         }
     }
 
     /// Prints what the program has printed; false when nobody reads it any more.
-    pub(crate) fn print(&mut self, bytes: &[u8]) -> bool {
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub(crate) fn print(&mut self, bytes: &[u8]) -> Result<bool> {
         self.clear();
         self.at_line_start = bytes.last() == Some(&b'\n');
         let mut out = std::io::stdout().lock();
-        out.write_all(bytes).and_then(|()| out.flush()).is_ok()
+        match out.write_all(bytes).and_then(|()| out.flush()) {
+            Err(e) if e.kind() == ErrorKind::BrokenPipe => Ok(false),
+            written => written.map(|()| true).during("cannot write standard output"),
+        }
     }
 
     /// Ends the program's last line, if it has not, so that what follows begins a new one.
     pub(crate) fn end_line(&mut self) {
         self.clear();
         if !std::mem::replace(&mut self.at_line_start, true) && self.terminal {
-            eprintln!();
+            let _ = writeln!(std::io::stderr());
         }
     }
 }

@@ -3,7 +3,7 @@
 use super::session::Ending;
 use crate::failure::Result;
 use crate::files::write;
-use crate::ui::{duration, grouped};
+use crate::ui::{duration, grouped, path_text};
 use serde_json::{Value as Json, json};
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
@@ -53,7 +53,7 @@ impl Report<'_> {
             // A program for one core that has come to rest before its time is over has done its work.
             Ending::Stuck => u8::from(self.until.is_some() || !self.timed || self.both_cores_run()),
             Ending::Fault { .. } => 1,
-            Ending::Stopped => 130,
+            Ending::Stopped => crate::stop::status(),
         }
     }
 
@@ -207,7 +207,7 @@ impl Report<'_> {
             "printed": super::console::STREAMS.iter().zip(&self.texts).map(|(name, text)| (name.to_string(), json!(text)))
                 .collect::<serde_json::Map<_, _>>(),
             "camera_frames": frames, "lcd_pixels": pixels, "led_changes": led, "rom_stores": sim.rom_stores().0,
-            "files": self.files,
+            "files": self.files.iter().map(path_text).collect::<Vec<_>>(),
         })
     }
 }

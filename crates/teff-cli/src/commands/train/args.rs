@@ -1,7 +1,8 @@
 //! The options of `teff train`.
 
-use crate::args::{dataset, number, path, real, seed, threads};
+use crate::args::{dataset, finite, number, path, real, seed, threads};
 use clap::{Arg, ArgAction, Command, value_parser};
+use std::path::PathBuf;
 use teff::qat::Bits;
 
 pub(crate) fn command() -> Command {
@@ -20,7 +21,8 @@ pub(crate) fn command() -> Command {
                 .long("model")
                 .value_name("NAME|FILE.toml")
                 .help("mlp, cnn, lenet, small, or a file that lists layers")
-                .default_value("mlp"),
+                .default_value("mlp")
+                .value_parser(value_parser!(PathBuf)),
         )
         .arg(
             path("from", "FILE.onnx", "Go on from this float network, without float training unless --epochs is given")
@@ -46,7 +48,7 @@ pub(crate) fn command() -> Command {
         .arg(real("momentum", "0.9", "For momentum and nesterov"))
         .arg(real("weight-decay", "0", "Draws weights towards 0"))
         .arg(real("label-smoothing", "0", "Share of each label spread over all classes"))
-        .arg(Arg::new("clip").long("clip").value_name("X").help("Largest norm of the gradient").value_parser(value_parser!(f64)))
+        .arg(Arg::new("clip").long("clip").value_name("X").help("Largest norm of the gradient").allow_negative_numbers(true).value_parser(finite))
         .arg(
             Arg::new("augment")
                 .long("augment")

@@ -15,7 +15,8 @@ use teff::quantize::Interface;
 use teff::train::{Rule, Settings};
 
 /// A preset by name, or a file.
-pub(super) fn spec(name: &str) -> Result<ModelSpec> {
+pub(super) fn spec(path: &Path) -> Result<ModelSpec> {
+    let name = &path.display().to_string();
     if let Some(spec) = ModelSpec::preset(name) {
         return Ok(spec);
     }
@@ -26,7 +27,7 @@ pub(super) fn spec(name: &str) -> Result<ModelSpec> {
             known.join(", ")
         )));
     }
-    let text = String::from_utf8(read(Path::new(name))?)
+    let text = String::from_utf8(read(path)?)
         .map_err(|_| Failure::new(format!("{name} is no text; a model file is TOML in UTF-8")))?;
     Ok(ModelSpec::parse(name, &text)?)
 }
@@ -77,9 +78,9 @@ fn augment(kinds: &str, seed: u64) -> Result<Augment> {
     for kind in kinds.split(',') {
         let (name, amount) = kind.split_once('=').map_or((kind, None), |(n, a)| (n, Some(a)));
         let amount: Option<f32> = amount
-            .map(str::parse)
+            .map(|a| a.parse().ok().filter(|x: &f32| x.is_finite()).ok_or(()))
             .transpose()
-            .map_err(|_| Failure::new(format!("{kind:?} is no amount; write {name}=NUMBER")))
+            .map_err(|()| Failure::new(format!("{kind:?} is no amount; write {name}=NUMBER")))
             .during("--augment")?;
         let (setting, default) = match name {
             "shift" => (&mut chosen.shift, all.shift),

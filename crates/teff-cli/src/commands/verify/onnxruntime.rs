@@ -1,5 +1,6 @@
 //! What onnxruntime gives, if this machine has it.
 
+use crate::children;
 use crate::failure::{During, Failure, Result};
 use crate::files::write;
 use crate::tensors::write_npy;
@@ -47,12 +48,8 @@ pub(super) fn outputs(
 ) -> Result<std::result::Result<Vec<Vec<Value>>, String>> {
     let given = std::env::var("TEFF_PYTHON").ok();
     let known = [".oracle/bin/python", "python3", "python"].map(String::from);
-    let has = |python: &String| {
-        Command::new(python)
-            .args(["-c", "import onnxruntime, numpy"])
-            .output()
-            .is_ok_and(|o| o.status.success())
-    };
+    let has =
+        |python: &String| children::succeeds(Command::new(python).args(["-c", "import onnxruntime, numpy"]));
     let Some(python) = given.into_iter().chain(known).find(has) else {
         return Ok(Err("no Python here has it (pip install onnxruntime; TEFF_PYTHON names a Python)".into()));
     };
@@ -66,13 +63,8 @@ pub(super) fn outputs(
     let words: serde_json::Map<_, _> = words.iter().map(|(name, list)| (name.clone(), json!(list))).collect();
     write(&folder.join("words.json"), json!(words).to_string().as_bytes())?;
     let samples_given = samples.len().to_string();
-    let run = Command::new(&python)
-        .arg(&script)
-        .arg(model)
-        .arg(folder)
-        .arg(samples_given)
-        .output()
-        .during(&python)?;
+    let mut run = Command::new(&python);
+    let run = children::output(run.arg(&script).arg(model).arg(folder).arg(samples_given)).during(&python)?;
     if !run.status.success() {
         let said = String::from_utf8_lossy(&run.stderr);
         return Ok(Err(said.lines().last().unwrap_or("it failed without a word").to_string()));
