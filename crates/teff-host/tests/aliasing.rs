@@ -130,18 +130,21 @@ fn what_is_not_computed_by_elements_does_not_overwrite_its_operand() {
 #[test]
 fn elements_elsewhere_are_read_before_they_are_overwritten() {
     // More than one block of the inner loops, in rows that are no whole number of blocks.
-    let p = param(1, &[41, 41]);
+    let (p, x) = (param(1, &[41, 41]), input(&[41, 41]));
     let old = Tensor::param(&p);
-    for other in [
-        old.transpose(),
-        old.flip(0),
-        old.flip(1),
-        old.narrow(0, 0, 1).broadcast_to(&[41, 41]),
-        old.pick(0, 0).pick(0, 0).broadcast_to(&[41, 41]),
-        old.sum_keep(&[1]).broadcast_to(&[41, 41]),
-    ] {
-        run(&[], &[], &[(&p, &old - &other)]);
-        run(&[], &[], &[(&p, &other - &old * 3.0)]);
+    let others: [fn(&Tensor) -> Tensor; 6] = [
+        |t| t.transpose(),
+        |t| t.flip(0),
+        |t| t.flip(1),
+        |t| t.narrow(0, 0, 1).broadcast_to(&[41, 41]),
+        |t| t.pick(0, 0).pick(0, 0).broadcast_to(&[41, 41]),
+        |t| t.sum_keep(&[1]).broadcast_to(&[41, 41]),
+    ];
+    for other in others {
+        run(&[], &[], &[(&p, &old - other(&old))]);
+        run(&[], &[], &[(&p, other(&old) - &old * 3.0)]);
+        let t = computed(&x, 1);
+        run(&[&x], &[&computed(&(&t - other(&t)), 2)], &[]);
     }
 }
 
@@ -240,10 +243,10 @@ fn results_of_another_size_do_not_lie_in_an_operands_place() {
     let wide = t.cast(DType::F64) * Tensor::full(Type::new(DType::F64, []), 3.0);
     run(&[&x], &[&wide.matmul(&wide).clip(-9.0, 9.0).cast(DType::F32).matmul(&beside)], &[]);
     // As many bytes, of fewer and larger elements that are read from the middle of the operand.
-    let n = Tensor::input("n", DType::I32, &[20, 20]);
-    let m = n.matmul(&Tensor::constant(value(3, DType::I32, &[20, 20])));
-    let half = m.reshape(&[400]).narrow(0, 150, 200).cast(DType::F64);
-    let half = half.abs().sqrt().floor().reshape(&[10, 20]);
+    let n = Tensor::input("n", DType::I32, &[40, 30]);
+    let m = n.matmul(&Tensor::constant(value(3, DType::I32, &[30, 30])));
+    let half = m.reshape(&[1200]).narrow(0, 300, 600).cast(DType::F64);
+    let half = half.abs().sqrt().floor().reshape(&[20, 30]);
     run(&[&n], &[&half.matmul(&half.transpose())], &[]);
 }
 
@@ -260,7 +263,8 @@ fn steps_keep_their_operands_and_their_own_memory() {
     let pooled = computed(&x, 4).max_pool2d(2, 2);
     let up = computed(&x, 5).conv_adjoint(&w, teff_graph::ConvGeometry::new(2), &[7, 7]);
     let window = teff_graph::Window::new([2, 2], [2, 2]);
-    let back = computed(&pooled, 6).max_pool_grad(&computed(&x, 7), window.clone());
+    let before = computed(&x, 7);
+    let back = computed(&before.max_pool2d(2, 2), 6).max_pool_grad(&before, window.clone());
     let spread = computed(&pooled, 8).sum_pool_grad(window, &[6, 6]);
     let grad = computed(&x, 9).conv_weight_grad(
         &computed(&conv, 10).clip(-3.0, 3.0),
@@ -272,10 +276,10 @@ fn steps_keep_their_operands_and_their_own_memory() {
         Tensor::scan(&[computed(&small, 12).pick(0, 0)], std::slice::from_ref(&rows), false, |s, x| {
             (vec![&x[0] - &s[0]], vec![&s[0] * &x[0]])
         });
-    let sorted = computed(&small, 13).argsort(1, false).cast(DType::F32);
+    let picked = computed(&small, 13).gather(&computed(&small, 15).sum(&[0]).cast(DType::I64), 0);
     let joined =
         Tensor::concat(&[computed(&small, 14), last[0].unsqueeze(0), rows], 0).pad(&[(1, 1), (0, 2)], 5.0);
-    let outputs = [conv, pooled, up, back, spread, grad, all[0].clone(), sorted, joined];
+    let outputs = [conv, pooled, up, back, spread, grad, all[0].clone(), picked, joined];
     let text = run(&[&x, &small], &outputs.iter().collect::<Vec<_>>(), &[]);
     for kind in ["conv ", "weight_grad", "pool ", "matmul", "scan", "reference", "copy", "pointwise"] {
         assert!(text.contains(&format!("= {kind}")), "no {kind}\n{text}");
@@ -283,6 +287,19 @@ fn steps_keep_their_operands_and_their_own_memory() {
 }
 
 // Units.
+
+#[test]
+fn what_a_unit_still_needs_keeps_its_register() {
+    let x = input(&[20, 20]);
+    // All terms are there before the first difference; bytes, four and eight bytes.
+    let terms: Vec<Tensor> = (1..7).map(|i| (&x + f64::from(i)).abs()).collect();
+    let nested = terms.iter().cloned().reduce(|sum, t| t - sum).unwrap();
+    let wide =
+        terms.iter().map(|t| t.cast(DType::F64) * t.cast(DType::F64)).reduce(|sum, t| t - sum).unwrap();
+    let masks: Vec<Tensor> = terms.iter().map(|t| t.less(&nested)).collect();
+    let chosen = masks.iter().zip(&terms).fold(nested.clone(), |y, (m, t)| m.select(t, &(&y * 2.0)));
+    run(&[&x], &[&nested, &wide, &chosen, &(&nested * &chosen).sum(&[0])], &[]);
+}
 
 #[test]
 fn what_needs_a_whole_value_is_no_part_of_the_unit_that_computes_it() {
@@ -351,9 +368,8 @@ fn a_copy_serves_only_who_wants_its_order() {
             .map(|(start, step, len)| SliceAxis { start, step, len })
             .to_vec(),
     );
-    let again = backwards.conv2d(&w, 1, 1, 1, 1)
-        + backwards.argsort(1, false).cast(DType::F32).sum_keep(&[1]).broadcast_to(y.shape());
-    run(&[&x], &[&y, &sorted, &again], &[]);
+    let again = backwards.conv2d(&w, 1, 1, 1, 1);
+    run(&[&x], &[&y, &sorted, &again, &backwards.argsort(1, false)], &[]);
 }
 
 // Scans.

@@ -317,7 +317,7 @@ impl<'g> Lower<'g> {
             for &(new, old) in &e.overwrites {
                 let (n, o) = (new.index(), host[old.index()]);
                 let fits = in_arena(new) && in_arena(old) && regions[n].bytes == regions[o].bytes;
-                if fits && host[n] == n && regions[o].to == i && regions[n].from == i {
+                if fits && host[n] == n && regions[o].to == i {
                     host[n] = o;
                     regions[o].to = regions[n].to;
                 }

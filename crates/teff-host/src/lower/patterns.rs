@@ -86,8 +86,8 @@ pub(crate) fn suits_batch_layout(graph: &Graph, id: NodeId) -> bool {
 fn added_bias(graph: &Graph, add: NodeId, x: NodeId) -> Option<NodeId> {
     let node = &graph[add];
     let other = match (&node.op, &node.operands[..]) {
-        (Op::Binary(Binary::Add), &[a, b]) if a == x && b != x => b,
-        (Op::Binary(Binary::Add), &[a, b]) if b == x && a != x => a,
+        (Op::Binary(Binary::Add), &[a, b]) if a == x => b,
+        (Op::Binary(Binary::Add), &[a, b]) if b == x => a,
         _ => return None,
     };
     let Op::Broadcast(to) = &graph[other].op else { return None };

@@ -184,18 +184,12 @@ impl Builder {
         self.push(Def::Apply { work: Work::Other(kernel), operands: vec![a] }, to)
     }
 
-    /// Says that `v` is to lie in `view`, which is dense in the order of the group.
+    /// Says that `v`, which is computed here and stored once, is to lie in `view`, which is dense in the order of the group.
     pub(crate) fn store(&mut self, v: Val, view: &View) {
-        debug_assert!(view.is_dense_in(&self.order));
-        let slot = Slot::Memory { buffer: view.buffer, offset: view.offset, dtype: view.dtype };
         let value = &mut self.values[v.0];
-        match value.def {
-            Def::Memory(_) | Def::Uniform(_) => self.late.push((v, slot)),
-            _ if value.stored.is_some() => self.late.push((v, slot)),
-            Def::Apply { .. } | Def::Gather { .. } | Def::Iota { .. } | Def::Splat(_) => {
-                value.stored = Some(slot)
-            }
-        }
+        debug_assert!(view.is_dense_in(&self.order) && value.stored.is_none());
+        debug_assert!(!matches!(value.def, Def::Memory(_) | Def::Uniform(_)));
+        value.stored = Some(Slot::Memory { buffer: view.buffer, offset: view.offset, dtype: view.dtype });
     }
 
     /// Makes the store of `v` the last thing done: what it overwrites is read until then.
@@ -207,23 +201,13 @@ impl Builder {
 
     /// True when nothing reads `buffer` after `v` is computed, and before that only in place.
     pub(crate) fn may_overwrite(&self, v: Val, buffer: BufferId) -> bool {
-        let of = |def: &Def| match def {
-            Def::Memory(Slot::Memory { buffer, .. }) => Some((*buffer, true)),
-            Def::Uniform(Slot::Uniform { buffer, .. }) | Def::Gather { buffer, .. } => Some((*buffer, false)),
-            _ => None,
-        };
-        let reads = |i: usize| match &self.values[i].def {
-            Def::Apply { operands, .. } => {
-                operands.iter().any(|o| of(&self.values[o.0].def).is_some_and(|(b, _)| b == buffer))
-            }
-            Def::Splat(o) => of(&self.values[o.0].def).is_some_and(|(b, _)| b == buffer),
-            _ => false,
-        };
-        let in_place =
-            self.values.iter().filter_map(|v| of(&v.def)).all(|(b, in_place)| b != buffer || in_place);
-        let late = self.late.iter().map(|(v, _)| v).chain(self.folds.iter().map(|(v, _)| v));
-        let read_late = late.filter_map(|v| of(&self.values[v.0].def)).any(|(b, _)| b == buffer);
-        in_place && !read_late && !(v.0 + 1..self.values.len()).any(reads)
+        let reads = |o: &Val| matches!(&self.values[o.0].def, Def::Memory(Slot::Memory { buffer: b, .. }) if *b == buffer);
+        let later = self.values[v.0 + 1..].iter().any(|value| match &value.def {
+            Def::Apply { operands, .. } => operands.iter().any(reads),
+            // Not in place, or no memory.
+            Def::Memory(_) | Def::Uniform(_) | Def::Gather { .. } | Def::Iota { .. } | Def::Splat(_) => false,
+        });
+        self.reads_in_place(buffer) && !later
     }
 
     /// True when `buffer` is only read in place.
@@ -260,7 +244,6 @@ impl Builder {
     /// Gives every value a slot and the program its order.
     pub(crate) fn finish(mut self) -> Group {
         for (v, slot) in std::mem::take(&mut self.late) {
-            let v = self.spread(v);
             let dtype = self.values[v.0].dtype;
             let copy =
                 self.push(Def::Apply { work: Work::Other(kernels::copy(dtype)), operands: vec![v] }, dtype);
@@ -361,5 +344,34 @@ impl Builder {
             Def::Iota { stride, size } => Instr::Iota { to: i, dtype, stride: *stride, size: *size },
             Def::Splat(from) => Instr::Splat { to: i, from: from.0, dtype },
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The grain of a group over `shape` that sums over each of these lists of axes.
+    fn grain(shape: &[usize], sums: &[&[usize]]) -> usize {
+        let order: Vec<usize> = (0..shape.len()).collect();
+        let mut group = Builder::new(Level::Portable, shape, &order);
+        let x = group.load(&View::row_major(BufferId(0), DType::F32, shape));
+        for (i, axes) in sums.iter().enumerate() {
+            let kept: Vec<usize> =
+                order.iter().map(|a| if axes.contains(a) { 1 } else { shape[*a] }).collect();
+            group.fold(x, ReduceKind::Sum, &View::row_major(BufferId(1 + i as u32), DType::F32, &kept));
+        }
+        group.finish().grain
+    }
+
+    #[test]
+    fn threads_share_no_sum() {
+        assert_eq!(grain(&[4, 5, 6], &[]), 1);
+        assert_eq!(grain(&[4, 5, 6], &[&[2]]), 6, "between rows");
+        assert_eq!(grain(&[4, 5, 6], &[&[1]]), 30, "between the planes that are summed");
+        assert_eq!(grain(&[4, 5, 6], &[&[1, 2], &[1]]), 30);
+        for shared in [&[&[0][..]][..], &[&[0, 1, 2]], &[&[2], &[0]], &[&[0], &[2]], &[&[2], &[1]]] {
+            assert_eq!(grain(&[4, 5, 6], shared), 0, "{shared:?}");
+        }
     }
 }
