@@ -3,9 +3,15 @@
 
 mod common;
 use common::{SRAM, chip, stopping, to_bkpt};
+use teff_rp2040::{Simulator, Stalls};
 
 /// Registers that the measured instruction finds: R5 data in SRAM, R6 SIO, R7 a timer register (APB), R3 ROM.
 fn measure(code: &[u16]) -> u64 {
+    run(code).0
+}
+
+/// The cycles of the measured code, and the chip after it.
+fn run(code: &[u16]) -> (u64, Simulator) {
     // BKPT #1, the code, NOPs that a branch may land in, BKPT #2.
     let mut program = vec![0xbe01];
     program.extend(code);
@@ -27,7 +33,20 @@ fn measure(code: &[u16]) -> u64 {
     }
     sim.set_register(0, 14, SRAM + 8 + 2 * (1 + code.len() as u32) + 1);
     sim.set_register(0, 8, SRAM + 8 + 2 * (1 + code.len() as u32) + 1);
-    to_bkpt(&mut sim) - start
+    (to_bkpt(&mut sim) - start, sim)
+}
+
+#[test]
+fn stalls_are_booked_where_they_come_from() {
+    for (name, op, peripheral) in [
+        ("ldr r0, [r7] (APB)", 0x6838, 2),
+        ("str r0, [r7] (APB)", 0x6038, 3),
+        ("ldr r0, [r6] (SIO)", 0x6830, 0),
+        ("ldr r0, [r5] (SRAM)", 0x6828, 0),
+        ("ldr r0, [r3] (ROM)", 0x6818, 0),
+    ] {
+        assert_eq!(run(&[op]).1.stalls(0), Stalls { peripheral, ..Stalls::default() }, "{name}");
+    }
 }
 
 #[test]
@@ -165,9 +184,28 @@ fn a_miss_of_the_flash_cache_costs_its_parameter() {
         let mut sim = chip(common::FLASH, &code, options);
         let start = to_bkpt(&mut sim) + 1;
         // The first half-word after BKPT shares its word.
+        let before = sim.stalls(0).flash;
         assert_eq!(to_bkpt(&mut sim) - start, 4 + 2 * miss, "first time, miss {miss}");
+        assert_eq!(sim.stalls(0), Stalls { flash: before + 2 * miss, ..Stalls::default() });
         to_bkpt(&mut sim);
         let again = sim.core_cycles(0);
         assert_eq!(to_bkpt(&mut sim) - again, 4, "from the cache");
+    }
+}
+
+#[test]
+fn a_call_fetches_the_word_of_its_second_half() {
+    // The word of the first BKPT is in the cache. Without NOPs, BL lies across it and the next; its target is in the one after.
+    for (nops, words) in [(0, 2), (1, 2), (2, 3), (3, 3)] {
+        let mut code = vec![0xbe01];
+        code.resize(1 + nops, 0xbf00);
+        code.extend([0xf000, 0xf801, 0xbf00, 0xbe02]); // bl over the NOP
+        let mut options = stopping();
+        options.flash_miss = 40;
+        let mut sim = chip(common::FLASH, &code, options);
+        to_bkpt(&mut sim);
+        let before = sim.stalls(0).flash;
+        to_bkpt(&mut sim);
+        assert_eq!((sim.stalls(0).flash - before) / 40, words, "{nops} NOPs before it");
     }
 }
