@@ -357,6 +357,22 @@ fn joined_operations_do_not_read_what_was_overwritten_meanwhile() {
 }
 
 #[test]
+fn joined_operations_compute_what_each_would() {
+    // More than one block of the loops, and a part of one.
+    let (x, y) = (input(&[7, 11]), Tensor::input("y", DType::F32, &[7, 11]));
+    let befores: [fn(&Tensor) -> Tensor; 5] =
+        [Tensor::clone, |t| t * 3.0, |t| t.square() * 5.0, |t| t.abs().sqrt() + 2.0, |t| t + 4.0];
+    let mut results = Vec::new();
+    for first in befores {
+        for second in befores {
+            let (a, b) = (first(&x), second(&y));
+            results.extend([&a + &b, &a - &b, &a * &b, &a / (b.abs() + 1.0), &a / &(second(&y.abs()) + 1.0)]);
+        }
+    }
+    run(&[&x, &y], &results.iter().collect::<Vec<_>>(), &[]);
+}
+
+#[test]
 fn a_copy_serves_only_who_wants_its_order() {
     let x = input(&[8, 3, 5, 5]);
     let w = Tensor::constant(value(2, DType::F32, &[4, 3, 3, 3]));

@@ -75,19 +75,22 @@ fn an_update_waits_for_readers_and_a_reader_does_not() {
 
 #[test]
 fn plans_that_want_each_others_parameters_do_not_wait_for_ever() {
-    // Long enough that the two hold their first parameter at one time.
-    let (p, q) = (param("p", 100_000), param("q", 100_000));
-    let crossed =
-        |read: &Param, written: &Param| plan(&[&(Tensor::param(read) * 0.5)], &[(0, written)]).unwrap();
+    // Were they locked in the order of use, the first plan would hold p and wait at r for this thread, then want q; the second would
+    // hold q, wait at s, then want p.
+    let [p, r, q, s] = ["p", "r", "q", "s"].map(|name| param(name, 3));
+    let held = [r.value_mut(), s.value_mut()];
     let (done, result) = channel();
-    for (read, written) in [(&p, &q), (&q, &p)] {
-        let (mut plan, done) = (crossed(read, written), done.clone());
+    for [read, between, written] in [[&p, &r, &q], [&q, &s, &p]] {
+        let new = Tensor::param(read) + Tensor::param(between);
+        let (mut plan, done) = (plan(&[&new], &[(0, written)]).unwrap(), done.clone());
         thread::spawn(move || {
-            (0..300).for_each(|_| plan.run().unwrap());
+            plan.run().unwrap();
             done.send(()).unwrap();
         });
     }
+    assert_eq!(result.recv_timeout(Duration::from_millis(100)), Err(RecvTimeoutError::Timeout));
+    drop(held);
     for _ in 0..2 {
-        result.recv_timeout(Duration::from_secs(60)).expect("no plan waits for the other");
+        result.recv_timeout(Duration::from_secs(20)).expect("no plan waits for the other");
     }
 }

@@ -186,3 +186,94 @@ impl Builder {
         self.uses().into_iter().map(|n| n == 0).collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::memory::BufferId;
+    use crate::pointwise::Group;
+    use crate::view::View;
+    use teff_graph::Unary;
+
+    /// A group over six floats: values that are loaded, each from its own buffer, and one that all share.
+    struct Six(Builder, u32);
+
+    impl Six {
+        fn new() -> Six {
+            Six(Builder::new(Level::Portable, &[6], &[0]), 0)
+        }
+
+        fn load(&mut self, n: usize) -> Val {
+            self.1 += 1;
+            let view = View::row_major(BufferId(self.1), DType::F32, &[n]);
+            self.0.load(&view.broadcast(&[6]))
+        }
+
+        fn of(&mut self, op: Binary, a: Val, b: Val) -> Val {
+            self.0.binary(op, a, b)
+        }
+
+        fn store(&mut self, v: Val) {
+            self.1 += 1;
+            self.0.store(v, &View::row_major(BufferId(self.1), DType::F32, &[6]));
+        }
+
+        /// How many loops there are.
+        fn loops(self) -> usize {
+            let group: Group = self.0.finish();
+            group.instrs.len()
+        }
+    }
+
+    #[test]
+    fn the_steps_of_optimisers_are_few_loops() {
+        // m * s + g * t.
+        let mut six = Six::new();
+        let [m, g, s, t] = [6, 6, 1, 1].map(|n| six.load(n));
+        let (a, b) = (six.of(Binary::Mul, m, s), six.of(Binary::Mul, t, g));
+        let sum = six.of(Binary::Add, a, b);
+        six.store(sum);
+        assert_eq!(six.loops(), 1);
+        // v * s + g * g * t.
+        let mut six = Six::new();
+        let [v, g, s, t] = [6, 6, 1, 1].map(|n| six.load(n));
+        let square = six.of(Binary::Mul, g, g);
+        let (a, b) = (six.of(Binary::Mul, v, s), six.of(Binary::Mul, square, t));
+        let sum = six.of(Binary::Add, a, b);
+        six.store(sum);
+        assert_eq!(six.loops(), 1);
+        // p - (m * s) / (sqrt(v) + t).
+        let mut six = Six::new();
+        let [p, m, v, s, t] = [6, 6, 6, 1, 1].map(|n| six.load(n));
+        let root = six.0.unary(Unary::Sqrt, v);
+        let (a, b) = (six.of(Binary::Mul, m, s), six.of(Binary::Add, root, t));
+        let ratio = six.of(Binary::Div, a, b);
+        let new = six.of(Binary::Sub, p, ratio);
+        six.store(new);
+        assert_eq!(six.loops(), 2);
+    }
+
+    #[test]
+    fn what_others_need_is_computed_by_itself() {
+        // (m * s), stored, and (m * s) - g; (m * s) - (m * s) of one value; a largest of scaled values.
+        let mut six = Six::new();
+        let [m, g, s] = [6, 6, 1].map(|n| six.load(n));
+        let scaled = six.of(Binary::Mul, m, s);
+        let less = six.of(Binary::Sub, scaled, g);
+        six.store(scaled);
+        six.store(less);
+        assert_eq!(six.loops(), 2);
+        let mut six = Six::new();
+        let [m, s] = [6, 1].map(|n| six.load(n));
+        let scaled = six.of(Binary::Mul, m, s);
+        let nothing = six.of(Binary::Sub, scaled, scaled);
+        six.store(nothing);
+        assert_eq!(six.loops(), 2);
+        let mut six = Six::new();
+        let [m, g, s] = [6, 6, 1].map(|n| six.load(n));
+        let scaled = six.of(Binary::Mul, m, s);
+        let largest = six.of(Binary::Max, scaled, g);
+        six.store(largest);
+        assert_eq!(six.loops(), 2);
+    }
+}
