@@ -7,6 +7,8 @@
 
 mod reads;
 mod rows;
+#[cfg(test)]
+mod tests;
 
 use crate::error::Error;
 use crate::program::{self, BufferId, Place, Program};

@@ -2,7 +2,9 @@
 
 use super::reads::WORD;
 use crate::error::Error;
-use crate::program::{Buffer, BufferId, Micro, Place, Program, RowSums, Stmt, each_stmt, rows_used};
+use crate::program::{
+    Buffer, BufferId, Expr, Micro, Place, Program, RowSums, Stmt, each_expr_in, each_stmt, rows_used,
+};
 use std::sync::Arc;
 use teff_graph::{Data, Element, Type, Value, with_data};
 
@@ -44,15 +46,15 @@ fn statements(program: &Program) -> Vec<(&RowSums, usize)> {
         in_body(&kernel.body, 1, &mut found);
     }
     found.retain(|(r, _)| {
-        let kernels = program.kernels.iter().filter(|k| k.accesses().0.contains(&r.weights)).count();
         let mut readers = 0;
-        program.kernels.iter().for_each(|k| {
-            each_stmt(&k.body, &mut |s| {
-                readers += matches!(s, Stmt::Micro(m) if m.reads().contains(&r.weights)) as usize
-            })
-        });
+        for kernel in &program.kernels {
+            let reads = |s: &Stmt| matches!(s, Stmt::Micro(m) if m.reads().contains(&r.weights));
+            let loads = |e: &Expr| matches!(e, Expr::Load(id, ..) if *id == r.weights);
+            each_stmt(&kernel.body, &mut |s| readers += reads(s) as usize);
+            each_expr_in(&kernel.body, &mut |e| readers += loads(e) as usize);
+        }
         let whole = program.buffer(r.weights).ty.bytes() == r.len * r.row_bytes();
-        kernels == 1 && readers == 1 && whole && r.runs.is_none() && u16::try_from(r.len).is_ok()
+        readers == 1 && whole && r.runs.is_none() && u16::try_from(r.len).is_ok()
     });
     found
 }
