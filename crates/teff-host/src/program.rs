@@ -78,8 +78,6 @@ impl Frame {
 
 /// Steps with fewer multiplications are done sooner than a second thread is told of them.
 const WORTH_SPLITTING: usize = 1 << 18;
-/// Pointwise groups without folds are split at multiples of so many elements.
-const GROUP_GRAIN: usize = 64;
 
 /// What threads share of a frame while a step runs.
 struct SharedFrame<'a> {
@@ -130,9 +128,7 @@ impl Program {
             match &entry.step {
                 Step::Pointwise(g) => {
                     g.start(shared.addresses());
-                    let work = if g.grain == 0 { 0 } else { g.total * g.instrs.len() * 8 };
-                    let grain = if g.grain <= 1 { GROUP_GRAIN } else { g.grain };
-                    split(work, g.total, grain, &|thread, r| {
+                    split(g.work(), g.total, g.grain(), &|thread, r| {
                         g.run(shared.addresses(), shared.scratch(thread), r.start, r.end);
                     });
                 }

@@ -289,9 +289,9 @@ impl Builder {
                 *at *= chunk;
             }
         }
-        let grain = self.grain();
+        let rows = self.rows();
         let scratch = (used * chunk).next_multiple_of(64);
-        Group { shape: self.shape, total, chunk, slots, instrs, scratch, text: self.text, grain }
+        Group { shape: self.shape, total, chunk, slots, instrs, scratch, text: self.text, rows }
     }
 
     /// For each value the last that uses it: itself, when none does.
@@ -309,16 +309,16 @@ impl Builder {
 
     /// Splits between threads must not share a result of a fold: they lie between elements of the outermost axes that all folds
     /// keep.
-    fn grain(&self) -> usize {
-        let mut grain = 1;
+    fn rows(&self) -> usize {
+        let mut rows = 1;
         for (_, fold) in &self.folds {
             let inner = |w: &Walk| w.sizes.iter().skip(1).product::<usize>();
             match fold.walk.strides[0].first() {
-                Some(&s) if s != 0 && (grain == 1 || grain == inner(&fold.walk)) => grain = inner(&fold.walk),
+                Some(&s) if s != 0 && (rows == 1 || rows == inner(&fold.walk)) => rows = inner(&fold.walk),
                 _ => return 0,
             }
         }
-        grain
+        rows
     }
 
     /// The instruction that computes value `i`.
@@ -351,27 +351,36 @@ impl Builder {
 mod tests {
     use super::*;
 
-    /// The grain of a group over `shape` that sums over each of these lists of axes.
-    fn grain(shape: &[usize], sums: &[&[usize]]) -> usize {
+    /// Of a group over `shape` that sums over each of these lists of axes: its work, and where it is split.
+    fn split(shape: &[usize], sums: &[&[usize]]) -> (usize, usize) {
         let order: Vec<usize> = (0..shape.len()).collect();
         let mut group = Builder::new(Level::Portable, shape, &order);
         let x = group.load(&View::row_major(BufferId(0), DType::F32, shape));
+        let x = group.unary(Unary::Neg, x);
         for (i, axes) in sums.iter().enumerate() {
             let kept: Vec<usize> =
                 order.iter().map(|a| if axes.contains(a) { 1 } else { shape[*a] }).collect();
             group.fold(x, ReduceKind::Sum, &View::row_major(BufferId(1 + i as u32), DType::F32, &kept));
         }
-        group.finish().grain
+        let group = group.finish();
+        (group.work(), group.grain())
     }
 
     #[test]
     fn threads_share_no_sum() {
-        assert_eq!(grain(&[4, 5, 6], &[]), 1);
-        assert_eq!(grain(&[4, 5, 6], &[&[2]]), 6, "between rows");
-        assert_eq!(grain(&[4, 5, 6], &[&[1]]), 30, "between the planes that are summed");
-        assert_eq!(grain(&[4, 5, 6], &[&[1, 2], &[1]]), 30);
+        // Two loops over 120 elements, three where there are two sums.
+        assert_eq!(split(&[4, 5, 6], &[&[2]]), (120 * 2 * 8, 6), "between rows");
+        assert_eq!(split(&[4, 5, 6], &[&[1]]), (120 * 2 * 8, 30), "between the planes that are summed");
+        assert_eq!(split(&[4, 5, 6], &[&[1, 2], &[1]]), (120 * 3 * 8, 30));
         for shared in [&[&[0][..]][..], &[&[0, 1, 2]], &[&[2], &[0]], &[&[0], &[2]], &[&[2], &[1]]] {
-            assert_eq!(grain(&[4, 5, 6], shared), 0, "{shared:?}");
+            assert_eq!(split(&[4, 5, 6], shared).0, 0, "{shared:?}");
         }
+        // What is not summed can be split anywhere.
+        let mut group = Builder::new(Level::Portable, &[120], &[0]);
+        let x = group.load(&View::row_major(BufferId(0), DType::F32, &[120]));
+        let x = group.unary(Unary::Neg, x);
+        group.store(x, &View::row_major(BufferId(1), DType::F32, &[120]));
+        let group = group.finish();
+        assert_eq!((group.work(), group.grain()), (120 * 8, 64));
     }
 }

@@ -47,11 +47,24 @@ pub(crate) struct Group {
     pub(crate) scratch: usize,
     /// The operations, for reading.
     pub(crate) text: String,
-    /// Splitting positions are multiples of this; 0 when the group must not be split.
-    pub(crate) grain: usize,
+    /// Elements between the positions at which folds let the group be split; 0 when it must not be.
+    pub(super) rows: usize,
 }
 
+/// Groups without folds are split at multiples of so many elements.
+const GRAIN: usize = 64;
+
 impl Group {
+    /// Multiplications that take as long; none where threads would add to one sum, so that it is not split.
+    pub(crate) fn work(&self) -> usize {
+        if self.rows == 0 { 0 } else { self.total * self.instrs.len() * 8 }
+    }
+
+    /// Parts are split at multiples of this.
+    pub(crate) fn grain(&self) -> usize {
+        if self.rows == 1 { GRAIN } else { self.rows }
+    }
+
     /// Bytes of scratch memory one thread needs: registers and the addresses of slots.
     pub(crate) fn scratch_bytes(&self) -> usize {
         self.scratch + self.slots.len() * size_of::<*mut u8>()
