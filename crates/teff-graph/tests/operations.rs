@@ -94,6 +94,30 @@ fn convolutions_are_sums_over_taps() {
 }
 
 #[test]
+fn convolutions_have_any_number_of_axes() {
+    // None: a dense layer. Three: volumes, here of 3 by 3 by 4 with windows of 2 by 2 by 2.
+    let (x, w) = (some(1, DType::I32, &[2, 3]), some(2, DType::I32, &[4, 3]));
+    let (xs, ws) = (x.to_i64(), w.to_i64());
+    let expected: Vec<i64> =
+        (0..8).map(|k| (0..3).map(|c| xs[k / 4 * 3 + c] * ws[k % 4 * 3 + c]).sum()).collect();
+    let dense = Tensor::constant(x).conv_general(&Tensor::constant(w), ConvGeometry::new(0));
+    assert_eq!(run(&dense).to_i64(), expected);
+    let (x, w) = (some(3, DType::I32, &[1, 1, 3, 3, 4]), some(4, DType::I32, &[1, 1, 2, 2, 2]));
+    let (xs, ws) = (x.to_i64(), w.to_i64());
+    let expected: Vec<i64> = indices(&[1, 2, 2, 3])
+        .map(|[_, z, y, x]| {
+            indices(&[1, 2, 2, 2])
+                .map(|[_, c, b, a]| {
+                    xs[at(&[3, 3, 4], &[z + c, y + b, x + a])] * ws[at(&[2, 2, 2], &[c, b, a])]
+                })
+                .sum()
+        })
+        .collect();
+    let volume = Tensor::constant(x).conv_general(&Tensor::constant(w), ConvGeometry::new(3));
+    assert_eq!(run(&volume).to_i64(), expected);
+}
+
+#[test]
 fn windows_take_largest_sums_and_places() {
     for case in 0..24 {
         let pick = |k: u64, n: usize, from: usize| from + random_bits(case, k) as usize % n;
