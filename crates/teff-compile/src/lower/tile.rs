@@ -124,3 +124,38 @@ impl<'a> Lowering<'a> {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(n: usize, lanes: usize) -> Vec<[usize; 3]> {
+        tiles(n, lanes).iter().map(|t| [t.start, t.count, t.width]).collect()
+    }
+
+    #[test]
+    fn one_width_is_taken_if_it_is_nearly_as_good() {
+        assert_eq!(of(5, 8), [[0, 1, 5]]);
+        assert_eq!(of(8, 8), [[0, 1, 8]]);
+        assert_eq!(of(9, 8), [[0, 1, 8], [8, 1, 1]]);
+        assert_eq!(of(48, 16), [[0, 3, 16]]);
+        assert_eq!(of(24, 16), [[0, 2, 12]], "12, a multiple of 4, divides 24");
+        assert_eq!(of(40, 16), [[0, 5, 8]]);
+        assert_eq!(of(20, 16), [[0, 1, 16], [16, 1, 4]], "4 is less than half of 16");
+        assert_eq!(of(28, 16), [[0, 1, 16], [16, 1, 12]], "14 divides 28 and is no multiple of 4");
+        assert_eq!(of(9, 3), [[0, 3, 3]]);
+        assert_eq!(of(10, 3), [[0, 5, 2]]);
+        assert_eq!(of(7, 3), [[0, 2, 3], [6, 1, 1]]);
+        assert_eq!(of(10, 4), [[0, 2, 4], [8, 1, 2]]);
+    }
+
+    #[test]
+    fn tiles_cover_each_output_once() {
+        for n in 1..70 {
+            for lanes in 1..20 {
+                let covered = tiles(n, lanes).into_iter().flat_map(|t| t.start..t.start + t.count * t.width);
+                assert!(covered.eq(0..n), "{n} by {lanes}: {:?}", of(n, lanes));
+            }
+        }
+    }
+}

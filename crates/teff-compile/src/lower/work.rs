@@ -95,3 +95,80 @@ fn products(graph: &Graph, id: NodeId) -> u64 {
         _ => 0,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use teff_graph::{ConvGeometry, DType, Tensor, Type};
+
+    fn input(shape: &[usize]) -> Tensor {
+        Tensor::input("x", DType::F32, shape)
+    }
+
+    /// A graph of one result, whose last node that is.
+    fn graph(inputs: &[&Tensor], y: &Tensor) -> Graph {
+        let inputs: Vec<Tensor> = inputs.iter().map(|&t| t.clone()).collect();
+        Graph::from_tensors("g", &inputs, &[("y", y.clone())]).unwrap()
+    }
+
+    #[test]
+    fn an_element_costs_what_is_computed_on_the_way_to_it() {
+        let (x, z) = (input(&[4]), input(&[4]));
+        let of = |y: &Tensor| *weights(&graph(&[&x, &z], y)).last().unwrap();
+        assert_eq!(of(&-&x), 1.0);
+        assert_eq!(of(&x.exp()), 20.0);
+        assert_eq!(of(&x.tanh().floor()), 22.0);
+        assert_eq!(of(&x.stop_gradient()), 0.0);
+        assert_eq!(of(&(&x.exp() / &-&z)), 8.0 + 20.0 + 1.0);
+        assert_eq!(of(&x.pow(&z)), 40.0);
+        assert_eq!(of(&x.rem(&z)), 8.0);
+        assert_eq!(of(&x.less(&z).select(&x, &z)), 2.0);
+        assert_eq!(of(&x.cast(DType::I8)), 0.5);
+        // Read twice, computed twice.
+        let e = x.exp();
+        assert_eq!(of(&(&e * &e)), 41.0);
+        // A sum is computed once and for all.
+        assert_eq!(of(&(-(x.exp().sum_keep(&[0])))), 1.0);
+        let one = |dtype, v: f64| Tensor::full(Type::new(dtype, [1]), v);
+        let q = x.quantize(&one(DType::F32, 0.5), &one(DType::I8, 0.0));
+        assert_eq!(of(&q), 12.0);
+        assert_eq!(of(&q.dequantize(&one(DType::F32, 0.5), &one(DType::I8, 0.0))), 14.0);
+    }
+
+    #[test]
+    fn chains_are_cut_where_they_are_too_deep() {
+        let x = input(&[4]);
+        let y = (0..600).fold(x.clone(), |y, _| -&y);
+        let g = graph(&[&x], &y);
+        let cuts: Vec<usize> = depths(&g).iter().map(|id| id.index()).collect();
+        // The input is node 0; the 257th function would lie on 256 others.
+        assert_eq!(cuts, [257, 514]);
+    }
+
+    #[test]
+    fn products_are_counted_a_multiplication_each() {
+        let of = |inputs: &[&Tensor], y: &Tensor| {
+            let g = graph(inputs, y);
+            let last = g.ids().last().unwrap();
+            (work(&g, last), products(&g, last))
+        };
+        let (a, b) = (input(&[2, 3]), input(&[3, 5]));
+        assert_eq!(of(&[&a, &b], &a.matmul(&b)), (30, 30));
+        let g = ConvGeometry { groups: 2, ..ConvGeometry::new(1) };
+        let (x, w, y) = (input(&[1, 4, 8]), input(&[6, 2, 3]), input(&[1, 6, 6]));
+        assert_eq!(of(&[&x, &w], &x.conv_general(&w, g.clone())), (6 * 6 * 6, 6 * 6 * 6));
+        assert_eq!(of(&[&y, &w], &y.conv_adjoint(&w, g.clone(), &[8])), (6 * 6 * 6, 6 * 6 * 6));
+        assert_eq!(of(&[&x, &y], &x.conv_weight_grad(&y, g, &[3])), (6 * 6 * 6, 6 * 6 * 6));
+        assert_eq!(of(&[&x], &x.sum(&[1])).1, 0);
+        assert_eq!(of(&[&x], &x.sum_keep(&[1])), (32, 0), "elements read");
+        // A recurrence: three rounds of a product.
+        let rows = input(&[3, 1, 5]);
+        let square = input(&[5, 5]);
+        let (last, _) = Tensor::scan(&[rows.pick(0, 0)], std::slice::from_ref(&rows), false, |s, x| {
+            (vec![&s[0].matmul(&square) + &x[0]], vec![])
+        });
+        let g = graph(&[&rows, &square], &last[0]);
+        let scan = g.ids().find(|&id| matches!(g[id].op, Op::Scan(_))).unwrap();
+        assert_eq!(products(&g, scan), 3 * 25);
+    }
+}
