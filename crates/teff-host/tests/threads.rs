@@ -71,3 +71,22 @@ fn one_thread_agrees_with_the_evaluator() {
         }
     }
 }
+
+/// As a product with a triangle of ones this would take 3.6 GB and as many multiplications.
+#[test]
+fn a_long_running_sum_is_a_loop() {
+    let x = Tensor::input("x", DType::F32, &[30_000]);
+    let graph =
+        Graph::from_tensors("g", std::slice::from_ref(&x), &[("y", x.cumsum(0, false, true))]).unwrap();
+    let mut plan = Plan::new(&graph, &Options { threads: 2 }).unwrap();
+    assert!(!plan.describe().contains("reference"), "{}", plan.describe());
+    let given = noise(&[30_000]);
+    plan.set_input(0, &given).unwrap();
+    plan.run().unwrap();
+    let got = plan.output_value(0);
+    let mut sum = 0.0f32;
+    for i in (0..30_000).rev() {
+        sum += given.as_slice::<f32>().unwrap()[i];
+        assert_eq!(got.as_slice::<f32>().unwrap()[i], sum, "element {i}");
+    }
+}

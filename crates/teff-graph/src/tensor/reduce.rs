@@ -1,8 +1,7 @@
 //! Sums, extremes and statistics along axes.
 
 use super::Tensor;
-use crate::dtype::DType;
-use crate::op::{Op, ReduceKind};
+use crate::op::{Binary, Op, ReduceKind};
 
 impl Tensor {
     /// All elements along `axes` (ascending) combined; the axes stay with size 1.
@@ -128,8 +127,22 @@ impl Tensor {
     /// Log of the sum of exponentials along `axis`, which stays with size 1; no overflow.
     #[track_caller]
     pub fn log_sum_exp_keep(&self, axis: isize) -> Tensor {
-        let top = self.max_keep(&[axis]).stop_gradient();
-        (self - &top).exp().sum_keep(&[axis]).log() + top
+        match self.axis("log_sum_exp", axis) {
+            Ok(axis) => self.log_sum_exp(&[axis]),
+            Err(invalid) => invalid,
+        }
+    }
+
+    /// Log of the sum of exponentials along `axes` (ascending), which stay with size 1: shifted by the largest finite element, so that
+    /// nothing overflows and a plus infinity gives one. As in ONNX's reference, NaN where no element is finite; of nothing, minus infinity.
+    #[track_caller]
+    pub fn log_sum_exp(&self, axes: &[usize]) -> Tensor {
+        if self.is_empty() {
+            return self.reduce(ReduceKind::Sum, axes).log();
+        }
+        let lowest = self.full_like(f64::NEG_INFINITY);
+        let top = self.is_inf().select(&lowest, self).reduce(ReduceKind::Max, axes).stop_gradient();
+        (self - &top).exp().reduce(ReduceKind::Sum, axes).log() + top
     }
 
     /// Sums over what [`Tensor::broadcast_to`] from `shape` would repeat: its adjoint.
@@ -146,21 +159,30 @@ impl Tensor {
     }
 
     /// Sum of the elements up to each along `axis`; without the element itself when `exclusive`, from the end when `reverse`.
-    ///
-    /// Written as a product with a triangle of ones: n^2 work, which for the lengths met in small networks is less than a loop.
     #[track_caller]
     pub fn cumsum(&self, axis: isize, exclusive: bool, reverse: bool) -> Tensor {
-        let axis = match self.axis("cumsum", axis) {
-            Ok(axis) => axis,
+        self.cumulated(Binary::Add, 0.0, axis, exclusive, reverse)
+    }
+
+    /// Product of the elements up to each along `axis`; without the element itself when `exclusive`, from the end when `reverse`.
+    #[track_caller]
+    pub fn cumprod(&self, axis: isize, exclusive: bool, reverse: bool) -> Tensor {
+        self.cumulated(Binary::Mul, 1.0, axis, exclusive, reverse)
+    }
+
+    /// A loop: linear in time and memory, and what is not a number reaches only what comes after it.
+    #[track_caller]
+    fn cumulated(&self, step: Binary, start: f64, axis: isize, exclusive: bool, reverse: bool) -> Tensor {
+        let axis = match self.axis("cumulate", axis) {
+            Ok(axis) => axis as isize,
             Err(invalid) => return invalid,
         };
-        let n = self.shape()[axis];
-        let moved = self.swap_axes(axis as isize, -1);
-        let ty = crate::Type::new(DType::I64, [n, n]);
-        let (from, to) = (Tensor::iota(ty.clone(), 0), Tensor::iota(ty, 1));
-        let (before, after) = if reverse { (&to, &from) } else { (&from, &to) };
-        let counts = if exclusive { before.less(after) } else { before.less_equal(after) };
-        let rows = moved.reshape(&[self.len() / n.max(1), n]);
-        rows.matmul(&counts.cast(self.dtype())).reshape(moved.shape()).swap_axes(axis as isize, -1)
+        let lines = self.swap_axes(axis, 0);
+        let slice = crate::Type::new(self.dtype(), lines.shape().get(1..).unwrap_or_default());
+        let (_, stacks) = Tensor::scan(&[Tensor::full(slice, start)], &[lines], reverse, |sums, slices| {
+            let next = Tensor::apply(Op::Binary(step), &[sums[0].clone(), slices[0].clone()]);
+            (vec![next.clone()], vec![if exclusive { sums[0].clone() } else { next }])
+        });
+        stacks[0].swap_axes(axis, 0)
     }
 }

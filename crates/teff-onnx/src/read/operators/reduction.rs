@@ -7,12 +7,12 @@ use teff_graph::{DType, ReduceKind, Tensor};
 pub(super) const TABLE: Table = &[
     ("ArgMax", One(|n| arg(n, false))),
     ("ArgMin", One(|n| arg(n, true))),
-    ("CumProd", One(cum_prod)),
-    ("CumSum", One(cum_sum)),
+    ("CumProd", One(|n| cumulated(n, Tensor::cumprod))),
+    ("CumSum", One(|n| cumulated(n, Tensor::cumsum))),
     ("ReduceL1", One(|n| reduced(n, |x, axes| x.abs().reduce(ReduceKind::Sum, axes)))),
     ("ReduceL2", One(|n| reduced(n, l2))),
     ("ReduceLogSum", One(|n| reduced(n, |x, axes| x.reduce(ReduceKind::Sum, axes).log()))),
-    ("ReduceLogSumExp", One(|n| reduced(n, log_sum_exp))),
+    ("ReduceLogSumExp", One(|n| reduced(n, Tensor::log_sum_exp))),
     ("ReduceMax", One(|n| reduced(n, |x, axes| x.reduce(ReduceKind::Max, axes)))),
     ("ReduceMean", One(|n| reduced(n, mean))),
     ("ReduceMin", One(|n| reduced(n, |x, axes| x.reduce(ReduceKind::Min, axes)))),
@@ -53,15 +53,6 @@ fn mean(x: &Tensor, axes: &[usize]) -> Tensor {
     sum / n
 }
 
-/// Shifted by the largest element, so that nothing overflows; of nothing, the logarithm of 0.
-fn log_sum_exp(x: &Tensor, axes: &[usize]) -> Tensor {
-    if x.is_empty() {
-        return x.exp().reduce(ReduceKind::Sum, axes).log();
-    }
-    let top = x.reduce(ReduceKind::Max, axes);
-    (x - &top).exp().reduce(ReduceKind::Sum, axes).log() + top
-}
-
 fn arg(n: &mut Node, min: bool) -> Lowered {
     let x = n.x(0)?;
     let axis = axis_of(n.int("axis", 0), x.rank())?;
@@ -70,26 +61,8 @@ fn arg(n: &mut Node, min: bool) -> Lowered {
     Ok(if keep { out } else { without(&out, &[axis]) })
 }
 
-fn cum_sum(n: &mut Node) -> Lowered {
+fn cumulated(n: &mut Node, f: impl Fn(&Tensor, isize, bool, bool) -> Tensor) -> Lowered {
     let x = n.x(0)?;
     let axis = axis_of(n.int_of(1, "axis")?, x.rank())?;
-    Ok(x.cumsum(axis as isize, n.flag("exclusive", false), n.flag("reverse", false)))
-}
-
-/// The product of the elements up to each, as a product of copies masked by a triangle: n^2 work, as for sums.
-fn cum_prod(n: &mut Node) -> Lowered {
-    let x = n.x(0)?;
-    let axis = axis_of(n.int_of(1, "axis")?, x.rank())?;
-    let (exclusive, reverse) = (n.flag("exclusive", false), n.flag("reverse", false));
-    let (size, rank) = (x.shape()[axis], x.rank());
-    let moved = x.swap_axes(axis as isize, -1);
-    let shape = [moved.shape(), &[size]].concat();
-    let ty = teff_graph::Type::new(DType::I64, [size, size]);
-    // Element [to, from] says whether `from` is a factor of the product at `to`.
-    let (to, from) = (Tensor::iota(ty.clone(), 0), Tensor::iota(ty, 1));
-    let (before, after) = if reverse { (&to, &from) } else { (&from, &to) };
-    let factor = if exclusive { before.less(after) } else { before.less_equal(after) };
-    let copies = moved.unsqueeze(-2).broadcast_to(&shape);
-    let factors = factor.select(&copies, &copies.full_like(1.0));
-    Ok(factors.reduce(ReduceKind::Prod, &[rank]).reshape(moved.shape()).swap_axes(axis as isize, -1))
+    Ok(f(&x, axis as isize, n.flag("exclusive", false), n.flag("reverse", false)))
 }
