@@ -197,6 +197,8 @@ named! {
         Sqrt = "sqrt",
         /// Float: e to the x.
         Exp = "exp",
+        /// Float: e to the x, less 1, with as many digits near 0 as elsewhere.
+        Expm1 = "expm1",
         /// Float: natural logarithm.
         Log = "log",
         /// Float.
@@ -225,6 +227,8 @@ named! {
         Atanh = "atanh",
         /// Float: the error function.
         Erf = "erf",
+        /// Float: 1 less the error function, with as many digits where little is left.
+        Erfc = "erfc",
         /// Float: 1 / (1 + exp(-x)).
         Sigmoid = "sigmoid",
         /// Boolean or integer: complement of every bit.

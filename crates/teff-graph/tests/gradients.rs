@@ -68,7 +68,7 @@ proptest! {
     fn unary(seed in 0u64..1000, s in shape()) {
         let wide: &[fn(&Tensor) -> Tensor] = &[
             |x| -x, Tensor::exp, Tensor::sin, Tensor::cos, Tensor::atan, Tensor::sinh, Tensor::cosh, Tensor::tanh, Tensor::asinh,
-            Tensor::erf, Tensor::sigmoid, Tensor::abs, Tensor::sign, Tensor::floor, Tensor::ceil,
+            Tensor::erf, Tensor::erfc, Tensor::expm1, Tensor::sigmoid, Tensor::abs, Tensor::sign, Tensor::floor, Tensor::ceil,
             |x| x.cast(DType::F32).cast(DType::F64) * 0.0 + x,
         ];
         for f in wide {
@@ -129,6 +129,8 @@ proptest! {
             }
         }
         check(seed, &[&[a, b]], (-1.5, 1.5), |x| x[0].cumsum(1, false, true).square());
+        check(seed, &[&[a, b]], (-1.5, 1.5), |x| x[0].cumprod(0, true, false).square());
+        check(seed, &[&[a, b, c]], (-1.5, 1.5), |x| x[0].log_sum_exp(&[0, 2]).square());
     }
 
     #[test]
@@ -221,7 +223,7 @@ proptest! {
         check(seed, &[&[n, 4, c]], (-2.0, 2.0), |x| x[0].group_norm(2, 1e-3).square());
         let acts: &[fn(&Tensor) -> Tensor] = &[
             Tensor::relu, Tensor::relu6, Tensor::gelu, Tensor::gelu_tanh, Tensor::silu, Tensor::mish, Tensor::softplus,
-            Tensor::softsign, Tensor::selu, Tensor::hard_swish, |x| x.leaky_relu(0.1), |x| x.celu(0.7),
+            Tensor::log_sigmoid, Tensor::softsign, Tensor::selu, Tensor::hard_swish, |x| x.leaky_relu(0.1), |x| x.celu(0.7),
         ];
         for f in acts {
             check(seed, &[&[n, c]], (-2.5, 2.5), |x| f(&x[0]));
@@ -237,4 +239,49 @@ fn what_nothing_depends_on_has_no_gradient() {
     let grads = gradients(&[(loss.clone(), loss.full_like(1.0))], &[x, y]).unwrap();
     assert!(grads[0].is_some());
     assert!(grads[1].is_none());
+}
+
+/// Where formulas have a corner or overflow their derivatives are those of the functions; by hand.
+#[test]
+fn activations_have_gradients_at_zero_and_far_out() {
+    let points = [0.0f32, 100.0, -100.0, 1e10, -1e10];
+    let cases: [(&str, fn(&Tensor) -> Tensor, [f32; 5]); 8] = [
+        ("softplus", Tensor::softplus, [0.5, 1.0, 3.783_506e-44, 1.0, 0.0]),
+        ("log_sigmoid", Tensor::log_sigmoid, [0.5, 0.0, 1.0, 0.0, 1.0]),
+        ("gelu", Tensor::gelu, [0.5, 1.0, 0.0, 1.0, 0.0]),
+        ("gelu_tanh", Tensor::gelu_tanh, [0.5, 1.0, 0.0, 1.0, 0.0]),
+        ("mish", Tensor::mish, [0.6, 1.0, 0.0, 1.0, 0.0]),
+        ("elu", |x| x.elu(0.5), [0.5, 1.0, 0.0, 1.0, 0.0]),
+        ("celu", |x| x.celu(0.5), [1.0, 1.0, 0.0, 1.0, 0.0]),
+        ("selu", Tensor::selu, [1.758_099_3, 1.050_701, 0.0, 1.050_701, 0.0]),
+    ];
+    for (name, f, expected) in cases {
+        let x = Tensor::input("x", DType::F32, &[5]);
+        let y = f(&x);
+        let grad = gradients(&[(y.clone(), y.full_like(1.0))], std::slice::from_ref(&x)).unwrap();
+        let graph = Graph::from_tensors("g", &[x], &[("g", grad[0].clone().unwrap())]).unwrap();
+        let got = evaluate(&graph, &[Value::new([5], points.to_vec())]).unwrap()[0].to_f64();
+        for (k, (g, e)) in got.iter().zip(expected).enumerate() {
+            assert!((g - e as f64).abs() <= 1e-6, "{name}' at {}: {g}, not {e}", points[k]);
+        }
+    }
+}
+
+#[test]
+fn zeros_have_gradients_too() {
+    let x = Tensor::input("x", DType::F32, &[2]);
+    let target = Tensor::from_slice(&[0.0f32, 1.0]);
+    let losses =
+        [x.binary_cross_entropy(&target), x.lp_normalize(0, 2).sum(&[]), x.lp_normalize(0, 1).sum(&[])];
+    let grads = losses.map(|y| {
+        let found = gradients(&[(y.clone(), y.full_like(1.0))], std::slice::from_ref(&x)).unwrap();
+        found.into_iter().next().flatten().unwrap()
+    });
+    let named: Vec<(&str, Tensor)> = grads.into_iter().map(|g| ("g", g)).collect();
+    let graph = Graph::from_tensors("g", &[x], &named).unwrap();
+    let at = |x: [f32; 2]| evaluate(&graph, &[Value::new([2], x.to_vec())]).unwrap();
+    // Half of 1 / (1 - p), and none where the logarithm is cut off.
+    assert_eq!(at([0.0, 0.0])[0].to_f64(), [0.5, 0.0]);
+    assert!(at([0.0, 0.0])[1..].iter().all(|g| g.to_f64().iter().all(|g| g.is_finite())));
+    assert_eq!(at([0.0, 2.0])[1].to_f64(), [0.5, 0.0]);
 }

@@ -157,6 +157,63 @@ fn formulas_match_values_computed_elsewhere() {
     close(&floats(&Tensor::arange(1.0, 1.0, 4).cumsum(0, true, true)), &[9.0, 7.0, 4.0, 0.0]);
 }
 
+/// Values of the functions by Python's `expm1`, `log1p` and `erfc`: digits stay where a sum of exponentials would have none left. What
+/// rounding does to an argument, an exponential multiplies by that argument.
+#[test]
+fn activations_keep_their_digits_at_both_ends() {
+    let near = |got: Tensor, expected: &[f32], share: f32| {
+        for (g, e) in floats(&got).into_iter().zip(expected) {
+            assert!((g - e).abs() <= share * e.abs(), "{g:e} is not {e:e}");
+        }
+    };
+    let within = |got: Tensor, expected: &[f32]| near(got, expected, 4e-7);
+    let x = |x: &[f32]| Tensor::from_slice(x);
+    within(x(&[-50.0, -20.0, -1e-4, 30.0]).softplus(), &[1.928_75e-22, 2.061_153_6e-9, 0.693_097_2, 30.0]);
+    within(x(&[50.0, 20.0, -50.0, -1e30]).log_sigmoid(), &[-1.928_75e-22, -2.061_153_6e-9, -50.0, -1e30]);
+    near(x(&[-10.0, -6.0, -1e-30, 40.0]).gelu(), &[-7.619_853e-23, -5.919_526e-9, -5e-31, 40.0], 6e-6);
+    near(x(&[-4.0, -1e-20, 30.0]).gelu_tanh(), &[-7.024_595e-5, -5e-21, 30.0], 2e-6);
+    within(x(&[-50.0, -20.0, -1e-20]).mish(), &[-9.643_749e-21, -4.122_307e-8, -6e-21]);
+    within(x(&[-1e-6, -1e-30, -30.0, 3e38]).celu(0.5), &[-9.999_99e-7, -1e-30, -0.5, 3e38]);
+    within(x(&[-1e-6, -1e-30, -30.0]).elu(2.0), &[-1.999_999e-6, -2e-30, -2.0]);
+    within(x(&[100.0, 100.0, -300.0]).log_sum_exp_keep(0), &[100.693_15]);
+}
+
+#[test]
+fn infinities_are_those_of_the_formulas() {
+    let ends = Tensor::from_slice(&[f32::INFINITY, f32::NEG_INFINITY, f32::NAN]);
+    let is = |got: Tensor, above: f32, below: f32| {
+        let got = floats(&got);
+        let same = |g: f32, e: f32| g == e || g.is_nan() && e.is_nan();
+        assert!(same(got[0], above) && same(got[1], below) && got[2].is_nan(), "{got:?}");
+    };
+    let inf = f32::INFINITY;
+    is(ends.softplus(), inf, 0.0);
+    is(ends.log_sigmoid(), 0.0, -inf);
+    is(ends.celu(0.5), inf, -0.5);
+    is(ends.elu(2.0), inf, -2.0);
+    // A number times 0, the number minus infinity.
+    is(ends.gelu(), inf, f32::NAN);
+    is(ends.mish(), inf, f32::NAN);
+    let sum = |x: &[f32]| floats(&Tensor::from_slice(x).log_sum_exp_keep(0))[0];
+    assert_eq!((sum(&[inf, 1.0]), sum(&[-inf, 1.0])), (inf, 1.0));
+    assert!(sum(&[-inf, -inf]).is_nan() && sum(&[f32::NAN, 1.0]).is_nan());
+}
+
+#[test]
+fn what_is_no_number_reaches_only_what_follows_it() {
+    let x = Tensor::from_slice(&[1.0f32, 2.0, f32::NAN, 3.0]);
+    let numbers =
+        |t: Tensor| floats(&t).into_iter().map(|x| if x.is_nan() { -1.0 } else { x }).collect::<Vec<_>>();
+    assert_eq!(numbers(x.cumsum(0, false, false)), [1.0, 3.0, -1.0, -1.0]);
+    assert_eq!(numbers(x.cumsum(0, true, false)), [0.0, 1.0, 3.0, -1.0]);
+    assert_eq!(numbers(x.cumsum(0, false, true)), [-1.0, -1.0, -1.0, 3.0]);
+    assert_eq!(numbers(x.cumprod(-1, true, true)), [-1.0, -1.0, 3.0, 1.0]);
+    let none = Tensor::constant(Value::new([2, 0], Vec::<f32>::new()));
+    assert!(floats(&none.cumsum(1, false, false)).is_empty());
+    let logits = Tensor::constant(Value::new([1, 3], vec![1.0f32, f32::NEG_INFINITY, 1.0]));
+    close(&floats(&logits.cross_entropy(&Tensor::from_slice(&[0i32]))), &[std::f32::consts::LN_2]);
+}
+
 #[test]
 fn einsum_takes_diagonals_sums_and_ellipses() {
     let a = Tensor::constant(Value::new([2, 2], vec![1.0f32, 2.0, 3.0, 4.0]));

@@ -184,6 +184,8 @@ impl<'a> Printer<'a> {
             Unary::Sqrt => self.library("sqrt", &[x]),
             Unary::Exp if dtype == DType::F32 => self.call(Helper::Exp, &[x]),
             Unary::Exp => self.library("exp", &[x]),
+            Unary::Expm1 if dtype == DType::F32 => self.call(Helper::Expm1, &[x]),
+            Unary::Expm1 => self.library("expm1", &[x]),
             Unary::Log => self.library("log", &[x]),
             Unary::Sin => self.library("sin", &[x]),
             Unary::Cos => self.library("cos", &[x]),
@@ -199,6 +201,7 @@ impl<'a> Printer<'a> {
             Unary::Acosh => self.library("acosh", &[x]),
             Unary::Atanh => self.library("atanh", &[x]),
             Unary::Erf => self.library("erf", &[x]),
+            Unary::Erfc => self.library("erfc", &[x]),
             Unary::Sigmoid => self.call(Helper::Sigmoid(dtype), &[x]),
             Unary::IsNan | Unary::IsInf => {
                 self.helpers.need_math();

@@ -59,6 +59,20 @@ static inline float exp_f32(float x)
 #endif
 "#;
 
+/// Near zero, where the difference would leave few digits, the series.
+pub(super) const EXPM1: &str = r#"static float expm1_f32(float x)
+{
+#if defined(__SOFTFP__)
+    if (x > -0.125f && x < 0.125f) {
+        return x + x * x * (0.5f + x * (0.166666667f + x * (0.0416666667f + x * 0.00833333333f)));
+    }
+    return exp_f32(x) - 1.0f;
+#else
+    return expm1f(x);
+#endif
+}
+"#;
+
 /// By e to the power -2|x|; near zero, where that leaves few digits, by the series.
 pub(super) const TANH: &str = r#"static float tanh_f32(float x)
 {

@@ -45,6 +45,7 @@ pub(super) enum Helper {
     Bits(DType),
     /// Of 32-bit floats, in integers where there is no float unit.
     Exp,
+    Expm1,
     Tanh,
     Sigmoid(DType),
     /// Truncates and saturates.
@@ -84,7 +85,7 @@ impl Helpers {
                 self.math = true;
                 self.soft.extend(BITS);
             }
-            Helper::Tanh => {
+            Helper::Expm1 | Helper::Tanh => {
                 self.math = true;
                 self.soft.extend(BITS);
                 self.soft.insert(Helper::Exp);
@@ -206,6 +207,7 @@ fn name(helper: Helper) -> String {
         Helper::Max(d) => format!("max_{}", d.name()),
         Helper::Min(d) => format!("min_{}", d.name()),
         Helper::Exp => "exp_f32".into(),
+        Helper::Expm1 => "expm1_f32".into(),
         Helper::Tanh => "tanh_f32".into(),
         Helper::Sigmoid(d) => format!("sigmoid_{}", d.name()),
         Helper::Bits(d) => format!("bits_{}", d.name()),
@@ -261,6 +263,7 @@ fn definition(helper: Helper) -> String {
         Helper::Max(d) => two(d, "", "    return b > a ? b : a;\n"),
         Helper::Min(d) => two(d, "", "    return b < a ? b : a;\n"),
         Helper::Exp => functions::EXP.into(),
+        Helper::Expm1 => functions::EXPM1.into(),
         Helper::Tanh => functions::TANH.into(),
         Helper::Sigmoid(d) => {
             let (unit, exp) = if d == DType::F32 { ("1.0f", "exp_f32") } else { ("1.0", "exp") };

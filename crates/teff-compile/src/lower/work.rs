@@ -18,6 +18,7 @@ pub(super) fn weights(graph: &Graph) -> Vec<f64> {
                 Unary::Sqrt | Unary::Exp | Unary::Log | Unary::Sin | Unary::Cos | Unary::Tan => 20.0,
                 Unary::Asin | Unary::Acos | Unary::Atan | Unary::Sinh | Unary::Cosh | Unary::Tanh => 20.0,
                 Unary::Asinh | Unary::Acosh | Unary::Atanh | Unary::Erf | Unary::Sigmoid => 20.0,
+                Unary::Expm1 | Unary::Erfc => 20.0,
             },
             Op::Binary(Binary::Div | Binary::Rem) => 8.0,
             Op::Binary(Binary::Pow) => 40.0,

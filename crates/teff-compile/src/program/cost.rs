@@ -210,7 +210,7 @@ impl Counter<'_> {
                 c.function
             }
             Unary::Atan | Unary::Sinh | Unary::Cosh | Unary::Tanh | Unary::Asinh | Unary::Acosh => c.function,
-            Unary::Atanh | Unary::Erf => c.function,
+            Unary::Atanh | Unary::Erf | Unary::Erfc | Unary::Expm1 => c.function,
             Unary::Sigmoid => c.function + c.float_add + if dtype.is_float() { c.float_divide } else { 0.0 },
         }
     }

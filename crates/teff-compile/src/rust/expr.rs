@@ -209,6 +209,7 @@ impl<'a> Printer<'a> {
             Unary::Round => self.math("round", &[x]),
             Unary::Sqrt => self.math("sqrt", &[x]),
             Unary::Exp => self.math("exp", &[x]),
+            Unary::Expm1 => self.math("expm1", &[x]),
             Unary::Log => self.math("log", &[x]),
             Unary::Sin => self.math("sin", &[x]),
             Unary::Cos => self.math("cos", &[x]),
@@ -223,6 +224,7 @@ impl<'a> Printer<'a> {
             Unary::Acosh => self.math("acosh", &[x]),
             Unary::Atanh => self.math("atanh", &[x]),
             Unary::Erf => self.math("erf", &[x]),
+            Unary::Erfc => self.math("erfc", &[x]),
             Unary::Sigmoid => self.math("sigmoid", &[x]),
         }
     }

@@ -64,7 +64,7 @@ fn is_exact(u: Unary) -> bool {
         | Unary::Acos
         | Unary::Atan => false,
         Unary::Sinh | Unary::Cosh | Unary::Tanh | Unary::Asinh | Unary::Acosh | Unary::Atanh => false,
-        Unary::Erf | Unary::Sigmoid => false,
+        Unary::Erf | Unary::Erfc | Unary::Expm1 | Unary::Sigmoid => false,
     }
 }
 

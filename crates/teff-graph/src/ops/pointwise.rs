@@ -21,9 +21,10 @@ pub(super) fn unary_rule(u: Unary, operands: &[Type]) -> Rule {
         Unary::Sinh | Unary::Cosh | Unary::Tanh | Unary::Asinh | Unary::Acosh => {
             (x.dtype.is_float(), "floats")
         }
-        Unary::Atanh | Unary::Erf | Unary::Sigmoid | Unary::IsNan | Unary::IsInf => {
+        Unary::Atanh | Unary::Erf | Unary::Erfc | Unary::Sigmoid | Unary::Expm1 => {
             (x.dtype.is_float(), "floats")
         }
+        Unary::IsNan | Unary::IsInf => (x.dtype.is_float(), "floats"),
     };
     if !ok {
         return Err(format!("takes {takes}, not {}", x.dtype));
@@ -55,6 +56,7 @@ pub fn unary(u: Unary, x: Num, dtype: DType) -> Num {
             Unary::Tanh | Unary::Asinh | Unary::Acosh | Unary::Atanh | Unary::Erf | Unary::Sigmoid => {
                 unreachable!()
             }
+            Unary::Expm1 | Unary::Erfc => unreachable!(),
             Unary::IsNan | Unary::IsInf => unreachable!(),
         }),
         Num::Float(x) => Num::Float(match u {
@@ -67,6 +69,7 @@ pub fn unary(u: Unary, x: Num, dtype: DType) -> Num {
             Unary::Round => x.round_ties_even(),
             Unary::Sqrt => x.sqrt(),
             Unary::Exp => x.exp(),
+            Unary::Expm1 => x.exp_m1(),
             Unary::Log => x.ln(),
             Unary::Sin => x.sin(),
             Unary::Cos => x.cos(),
@@ -81,6 +84,7 @@ pub fn unary(u: Unary, x: Num, dtype: DType) -> Num {
             Unary::Acosh => libm::acosh(x),
             Unary::Atanh => x.atanh(),
             Unary::Erf => libm::erf(x),
+            Unary::Erfc => libm::erfc(x),
             Unary::Sigmoid => 1.0 / (1.0 + (-x).exp()),
             Unary::IsNan => return Num::Int(x.is_nan() as i128),
             Unary::IsInf => return Num::Int(x.is_infinite() as i128),
@@ -103,6 +107,7 @@ pub(super) fn unary_gradient(u: Unary, x: &Tensor, y: &Tensor, g: &Tensor) -> Op
         Unary::Abs => g * x.sign(),
         Unary::Sqrt => g / (y * 2.0),
         Unary::Exp => g * y,
+        Unary::Expm1 => g * (y + 1.0),
         Unary::Log => g / x,
         Unary::Sin => g * x.cos(),
         Unary::Cos => -(g * x.sin()),
@@ -117,6 +122,7 @@ pub(super) fn unary_gradient(u: Unary, x: &Tensor, y: &Tensor, g: &Tensor) -> Op
         Unary::Acosh => g / (x * x - 1.0).sqrt(),
         Unary::Atanh => g / (one() - x * x),
         Unary::Erf => g * (-(x * x)).exp() * std::f64::consts::FRAC_2_SQRT_PI,
+        Unary::Erfc => g * (-(x * x)).exp() * -std::f64::consts::FRAC_2_SQRT_PI,
         Unary::Sigmoid => g * y * (one() - y),
         Unary::Sign | Unary::Floor | Unary::Ceil | Unary::Round => return None,
         Unary::Not | Unary::IsNan | Unary::IsInf | Unary::StopGradient => return None,

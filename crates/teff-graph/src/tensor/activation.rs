@@ -34,9 +34,13 @@ impl Tensor {
     /// x where positive, else alpha (exp(x) - 1).
     #[track_caller]
     pub fn elu(&self, alpha: f64) -> Tensor {
-        // The exponential sees no positive x, whose overflow would turn the gradient into NaN.
-        let below = self.minimum(&self.full_like(0.0)).exp() - 1.0;
-        self.positive().select(self, &(below * alpha))
+        self.positive().select(self, &(self.negative_part().expm1() * alpha))
+    }
+
+    /// min(x, 0). An exponential that sees no positive x does not overflow, which would turn gradients into NaN.
+    fn negative_part(&self) -> Tensor {
+        // Of equal operands the second takes the gradient: at 0 that is x.
+        self.full_like(0.0).minimum(self)
     }
 
     /// Scaled ELU (Klambauer et al., 2017).
@@ -48,20 +52,22 @@ impl Tensor {
     /// max(x, 0) + min(alpha (exp(x / alpha) - 1), 0).
     #[track_caller]
     pub fn celu(&self, alpha: f64) -> Tensor {
-        (self / alpha).elu(1.0) * alpha
+        self.positive().select(self, &((self.negative_part() / alpha).expm1() * alpha))
     }
 
     /// x times the normal distribution function of x (Hendrycks and Gimpel, 2016).
     #[track_caller]
     pub fn gelu(&self) -> Tensor {
-        self * ((self * std::f64::consts::FRAC_1_SQRT_2).erf() + 1.0) * 0.5
+        // 1 + erf(x) is erfc(-x), which keeps its digits where the sum would cancel.
+        self * 0.5 * (self * -std::f64::consts::FRAC_1_SQRT_2).erfc()
     }
 
     /// The approximation of [`Tensor::gelu`] by a hyperbolic tangent.
     #[track_caller]
     pub fn gelu_tanh(&self) -> Tensor {
-        let inner = (self + self * self * self * 0.044715) * (2.0 / std::f64::consts::PI).sqrt();
-        self * (inner.tanh() + 1.0) * 0.5
+        // (1 + tanh(u)) / 2 is sigmoid(2 u), which keeps its digits where the sum would cancel.
+        let twice = (self + self * self * self * 0.044715) * (8.0 / std::f64::consts::PI).sqrt();
+        self * twice.sigmoid()
     }
 
     /// x sigmoid(x), also called swish.
@@ -76,10 +82,24 @@ impl Tensor {
         self * self.softplus().tanh()
     }
 
-    /// log(1 + exp(x)), without overflow.
+    /// log(1 + exp(x)), without overflow, and with all digits of exp(x) where little else is left.
     #[track_caller]
     pub fn softplus(&self) -> Tensor {
-        self.relu() + ((-self.abs()).exp() + 1.0).log()
+        // -|x|, whose gradient at 0 is that of x, as relu has none there: together 1 / 2.
+        self.relu() + (-self).minimum(self).exp().log_of_one_more()
+    }
+
+    /// log(1 / (1 + exp(-x))).
+    #[track_caller]
+    pub fn log_sigmoid(&self) -> Tensor {
+        -(-self).softplus()
+    }
+
+    /// log(1 + x) of x from 0 to 1. What the sum has lost of x is added again times the derivative (Goldberg, "What Every Computer
+    /// Scientist Should Know About Floating-Point Arithmetic", 1991, theorem 4, to first order).
+    fn log_of_one_more(&self) -> Tensor {
+        let sum = self + 1.0;
+        sum.log() + ((self - (&sum - 1.0)) / &sum).stop_gradient()
     }
 
     /// x / (1 + |x|).

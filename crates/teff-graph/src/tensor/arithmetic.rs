@@ -85,6 +85,8 @@ unary_methods! {
     sqrt = Sqrt,
     /// e to the power of each element.
     exp = Exp,
+    /// e to the power of each element, less 1.
+    expm1 = Expm1,
     /// Natural logarithm.
     log = Log,
     /// Sine of radians.
@@ -113,6 +115,8 @@ unary_methods! {
     atanh = Atanh,
     /// The error function.
     erf = Erf,
+    /// 1 less the error function.
+    erfc = Erfc,
     /// 1 / (1 + exp(-x)).
     sigmoid = Sigmoid,
     /// Complement of every bit, or of a truth value.

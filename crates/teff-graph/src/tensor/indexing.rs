@@ -107,8 +107,14 @@ impl Tensor {
     /// f32 `[.., classes]`: 1 at each index, 0 elsewhere.
     #[track_caller]
     pub fn one_hot(&self, classes: usize) -> Tensor {
+        self.is_class(classes).cast(DType::F32)
+    }
+
+    /// bool `[.., classes]`: true at each index.
+    #[track_caller]
+    pub(super) fn is_class(&self, classes: usize) -> Tensor {
         let shape = [self.shape(), &[classes]].concat();
         let counted = Tensor::iota(Type::new(DType::I64, shape), self.rank());
-        counted.equal(&self.cast(DType::I64).unsqueeze(-1)).cast(DType::F32)
+        counted.equal(&self.cast(DType::I64).unsqueeze(-1))
     }
 }

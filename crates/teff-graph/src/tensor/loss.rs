@@ -43,10 +43,14 @@ impl Tensor {
             );
         }
         let classes = self.shape()[1];
-        let target = labels.one_hot(classes).cast(self.dtype());
-        let target =
-            if smoothing == 0.0 { target } else { target * (1.0 - smoothing) + smoothing / classes as f64 };
-        reduction.of(&-(target * self.log_softmax(-1)).sum(&[-1]))
+        let (logs, hit) = (self.log_softmax(-1), labels.is_class(classes));
+        // Without smoothing the other classes are left out, not weighted by 0: a logit may be minus infinity.
+        let terms = if smoothing == 0.0 {
+            hit.select(&logs, &logs.full_like(0.0))
+        } else {
+            logs * (hit.cast(self.dtype()) * (1.0 - smoothing) + smoothing / classes as f64)
+        };
+        reduction.of(&-terms.sum(&[-1]))
     }
 
     /// Mean squared error.
@@ -64,7 +68,11 @@ impl Tensor {
     /// Mean binary cross-entropy of probabilities; their logarithms are bounded below by -100, as PyTorch's.
     #[track_caller]
     pub fn binary_cross_entropy(&self, target: &Tensor) -> Tensor {
-        let bounded_log = |x: Tensor| x.log().maximum(&x.full_like(-100.0));
+        // The logarithm sees no 0, where its derivative, infinite, would make NaN of the gradient's 0.
+        let bounded_log = |x: Tensor| {
+            let (none, least) = (x.equal(&x.full_like(0.0)), x.full_like(-100.0));
+            none.select(&least, &none.select(&x.full_like(1.0), &x).log().maximum(&least))
+        };
         let one = self.full_like(1.0);
         -(target * bounded_log(self.clone()) + (&one - target) * bounded_log(&one - self)).mean(&[])
     }

@@ -64,7 +64,11 @@ impl Tensor {
     /// x / max(p-norm along `axis`, 1e-12), for p = 1 or 2.
     #[track_caller]
     pub fn lp_normalize(&self, axis: isize, p: usize) -> Tensor {
-        let norm = if p == 1 { self.abs().sum_keep(&[axis]) } else { self.square().sum_keep(&[axis]).sqrt() };
-        self / norm.maximum(&norm.full_like(1e-12))
+        let at_least = |sum: Tensor, least: f64| sum.maximum(&sum.full_like(least));
+        if p == 1 {
+            return self / at_least(self.abs().sum_keep(&[axis]), 1e-12);
+        }
+        // The root sees no 0, where its derivative is infinite.
+        self / at_least(self.square().sum_keep(&[axis]), 1e-24).sqrt()
     }
 }

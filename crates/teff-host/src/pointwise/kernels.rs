@@ -213,6 +213,7 @@ fn unary_f32(level: Level, u: Unary) -> Kernel {
         Unary::Round => map1!(level, f32 => f32, |x| x.round_ties_even()),
         Unary::Sqrt => map1!(level, f32 => f32, |x| x.sqrt()),
         Unary::Exp => map1!(level, f32 => f32, |x| math::exp(x)),
+        Unary::Expm1 => map1!(level, f32 => f32, |x| math::expm1(x)),
         Unary::Log => map1!(level, f32 => f32, |x| math::log(x)),
         Unary::Tanh => map1!(level, f32 => f32, |x| math::tanh(x)),
         Unary::Sigmoid => map1!(level, f32 => f32, |x| math::sigmoid(x)),
@@ -222,9 +223,10 @@ fn unary_f32(level: Level, u: Unary) -> Kernel {
         Unary::Sin | Unary::Cos | Unary::Tan | Unary::Asin | Unary::Acos | Unary::Atan => {
             slow_unary::<f32, f32>(u)
         }
-        Unary::Sinh | Unary::Cosh | Unary::Asinh | Unary::Acosh | Unary::Atanh | Unary::Erf | Unary::Not => {
+        Unary::Sinh | Unary::Cosh | Unary::Asinh | Unary::Acosh | Unary::Atanh | Unary::Erf | Unary::Erfc => {
             slow_unary::<f32, f32>(u)
         }
+        Unary::Not => slow_unary::<f32, f32>(u),
     }
 }
 
@@ -245,7 +247,7 @@ fn slow_unary<A: Element, R: Element>(u: Unary) -> Kernel {
         })* } };
     }
     pick!(Neg Abs Sign Floor Ceil Round Sqrt Exp Log Sin Cos Tan Asin Acos Atan Sinh Cosh Tanh Asinh Acosh Atanh Erf
-        Sigmoid Not IsNan IsInf StopGradient)
+        Erfc Expm1 Sigmoid Not IsNan IsInf StopGradient)
 }
 
 /// The loop of a binary operation on operands of `dtype`, the first or the second a scalar if `scalars` says so.

@@ -7,7 +7,9 @@ use super::windows::{
     arg_max_pool, integer_conv, integer_conv_sum, max_pool_grad, sum_pool_grad, weight_grad,
 };
 use crate::error::{Error, Result};
-use teff_graph::{Binary, DType, Graph, Op, PadAxis, PoolKind, ReduceKind, ScatterKind, Tensor, Type, infer};
+use teff_graph::{
+    Binary, DType, Graph, Op, PadAxis, PoolKind, ReduceKind, ScatterKind, Tensor, Type, Unary, infer,
+};
 
 /// `graph` with every operation rewritten that has no direct counterpart. Labels stay.
 pub(crate) fn legalise(graph: &Graph) -> Result<Graph> {
@@ -49,7 +51,7 @@ fn parts(op: &Op, operands: &[Type]) -> usize {
 pub(crate) fn rewritten(op: &Op, operands: &[Tensor]) -> Option<Tensor> {
     match op {
         Op::Binary(b) => binary(*b, &operands[0], &operands[1]),
-        Op::Unary(u) => narrow_unary(*u, &operands[0]),
+        Op::Unary(u) => unary(*u, &operands[0]),
         Op::Pad(axes) if axes.iter().any(|a| a.interior > 0) => Some(interior_pad(axes, operands)),
         Op::Reduce { kind, .. } => through(reduced_as(*kind, operands[0].dtype())?, op, operands),
         Op::ArgReduce { .. } | Op::ArgSort { .. } => through(ordered_as(operands[0].dtype())?, op, operands),
@@ -126,11 +128,36 @@ fn multiplied_as(dtype: DType) -> Option<DType> {
     }
 }
 
-fn narrow_unary(u: teff_graph::Unary, x: &Tensor) -> Option<Tensor> {
-    use teff_graph::Unary;
-    // Negating an unsigned number wraps; ONNX negates signed ones only.
-    let unsigned = matches!(x.dtype(), DType::U8 | DType::U16 | DType::U32 | DType::U64);
-    (u == Unary::Neg && unsigned).then(|| x.full_like(0.0) - x)
+fn unary(u: Unary, x: &Tensor) -> Option<Tensor> {
+    match u {
+        // Negating an unsigned number wraps; ONNX negates signed ones only.
+        Unary::Neg if matches!(x.dtype(), DType::U8 | DType::U16 | DType::U32 | DType::U64) => {
+            Some(x.full_like(0.0) - x)
+        }
+        // Written as `Elu`.
+        Unary::Expm1 if x.dtype() == DType::F32 && never_positive(x) => None,
+        Unary::Expm1 => Some(expm1(x)),
+        Unary::Erfc => Some(1.0 - x.erf()),
+        _ => None,
+    }
+}
+
+/// True of the smaller of something and 0, also when scaled.
+fn never_positive(x: &Tensor) -> bool {
+    match (x.op(), x.operands()) {
+        (Op::Binary(Binary::Min), operands) => operands.iter().any(|o| uniform(o).is_some_and(|b| b <= 0.0)),
+        (Op::Binary(Binary::Mul | Binary::Div), [x, by]) => {
+            uniform(by).is_some_and(|b| b > 0.0) && never_positive(x)
+        }
+        _ => false,
+    }
+}
+
+/// With t = tanh(-|x| / 2), e^-|x| - 1 is 2 t / (1 - t), and e^|x| - 1 is less that times e^|x|.
+fn expm1(x: &Tensor) -> Tensor {
+    let t = (x.abs() * -0.5).tanh();
+    let below = &t * 2.0 / (1.0 - &t);
+    x.full_like(0.0).less(x).select(&-(&below * x.exp()), &below)
 }
 
 fn binary(b: Binary, x: &Tensor, y: &Tensor) -> Option<Tensor> {

@@ -5,7 +5,7 @@
 
 use super::plan::{Arg, Attribute, Plan, sizes};
 use super::view::{MOST_ELEMENTS, View, scalar};
-use teff_graph::{Binary, ConvGeometry, NodeId, Op, PoolKind, ReduceKind, Unary, Window};
+use teff_graph::{Binary, ConvGeometry, DType, NodeId, Op, PoolKind, ReduceKind, Unary, Window};
 
 /// The operator that node `id` and some before it are, if they are one.
 pub(crate) fn pattern(v: &View, id: NodeId) -> Option<Plan> {
@@ -17,7 +17,7 @@ pub(crate) fn pattern(v: &View, id: NodeId) -> Option<Plan> {
         }
         Op::Binary(Binary::Sub) => log_softmax(v, id),
         Op::Binary(Binary::Div) => softmax(v, id).or_else(|| average(v, id)).or_else(|| reciprocal(v, id)),
-        Op::Binary(Binary::Mul) => average_by_factor(v, id),
+        Op::Binary(Binary::Mul) => average_by_factor(v, id).or_else(|| gelu(v, id)),
         Op::MatMul => product(v, id),
         Op::Reduce { kind: ReduceKind::Max, axes } => global_max(v, id, axes),
         Op::Reshape(_) => flatten(v, id),
@@ -52,6 +52,28 @@ fn clip(v: &View, id: NodeId) -> Option<Plan> {
     let (x, low) = either(v, inner)?.into_iter().find_map(|(x, l)| Some((x, v.uniform(l)?)))?;
     let bound = |x: f64, word| scalar(v.ty(id), x, word);
     Some(Plan::of("Clip", vec![Arg::Node(x), bound(low, "min"), bound(high, "max")]))
+}
+
+/// x / 2 times 1 - erf(-x / sqrt(2)).
+fn gelu(v: &View, id: NodeId) -> Option<Plan> {
+    let &[half, complement] = v.operands(id) else { return None };
+    let &[x, by] = v.operands(half) else { return None };
+    let &[one, erf] = v.operands(complement) else { return None };
+    let &[scaled] = v.operands(erf) else { return None };
+    let &[of, root] = v.operands(scaled) else { return None };
+    let is = |id: NodeId, b: Binary| matches!(v.op(id), Op::Binary(x) if *x == b) && v.single(id);
+    let is_root = |r: f64| (r + std::f64::consts::FRAC_1_SQRT_2).abs() < 1e-7;
+    let fits = is(half, Binary::Mul)
+        && v.is_uniform(by, 0.5)
+        && is(complement, Binary::Sub)
+        && v.is_uniform(one, 1.0)
+        && matches!(v.op(erf), Op::Unary(Unary::Erf))
+        && v.single(erf)
+        && is(scaled, Binary::Mul)
+        && of == x
+        && v.uniform(root).is_some_and(is_root)
+        && v.ty(id).dtype == DType::F32;
+    fits.then(|| Plan::of("Gelu", vec![Arg::Node(x)]).needs_opset(20))
 }
 
 /// A matrix operand and whether it is transposed, its transposition left to `Gemm`.

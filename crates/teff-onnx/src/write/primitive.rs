@@ -138,6 +138,9 @@ fn unary(u: Unary, dtype: DType, x: Vec<Arg>) -> Plan {
         Unary::Acosh => "Acosh",
         Unary::Atanh => "Atanh",
         Unary::Erf => "Erf",
+        // Of no positive numbers, which `legalise` has seen to.
+        Unary::Expm1 => "Elu",
+        Unary::Erfc => unreachable!("rewritten by legalise"),
         Unary::Sigmoid => "Sigmoid",
         Unary::Not if dtype == DType::Bool => "Not",
         Unary::Not => "BitwiseNot",

@@ -99,28 +99,64 @@ pub(super) fn erf_f32(x: f32) -> f32 {
     copysign_f32(1.0 - exp_f32(-p), x)
 }
 
-/// The error function: a series of positive terms, from 1.5 on a continued fraction.
+/// 1 less the error function: from 0.5 on e^-(x^2) times a polynomial of 1 / (1 + x / 2) that interpolates at Chebyshev's points.
+pub(super) fn erfc_f32(x: f32) -> f32 {
+    let a = abs_f32(x);
+    if a < 0.5 || a.is_nan() {
+        return 1.0 - erf_f32(x);
+    }
+    let tail = if a > 10.1 {
+        0.0
+    } else {
+        // e^-(a^2), with what rounding the square has lost.
+        let square = a * a;
+        let high = f32::from_bits(a.to_bits() & 0xffff_f000);
+        let low = a - high;
+        let lost = ((high * high - square) + 2.0 * high * low) + low * low;
+        let t = 1.0 / (1.0 + 0.5 * a);
+        let rest = 0.24049418
+            + t * (0.2148103
+                + t * (-0.06008056
+                    + t * (0.33441073 + t * (-0.5439621 + t * (0.31596208 + t * (-0.0663872))))));
+        exp_f32(-square) * (1.0 - lost) * (t * (0.28207174 + t * (0.28267953 + t * rest)))
+    };
+    if x < 0.0 { 2.0 - tail } else { tail }
+}
+
+/// The error function: a series of positive terms, from 1.5 on by what is left to 1.
 pub(super) fn erf_f64(x: f64) -> f64 {
     let a = abs_f64(x);
-    // e^-(a^2), with what rounding the square has lost.
-    let (square, lost) = product_f64(a, a);
-    let bell = exp_f64(-square) * (1.0 - lost);
     let result = if a < 1.5 {
+        // e^-(a^2), with what rounding the square has lost.
+        let (square, lost) = product_f64(a, a);
+        let bell = exp_f64(-square) * (1.0 - lost);
         let mut sum = 1.0;
         for n in (1..=40).rev() {
             sum = 1.0 + 2.0 * square / (2 * n + 1) as f64 * sum;
         }
         core::f64::consts::FRAC_2_SQRT_PI * a * bell * sum
-    } else if a < 6.0 {
-        let mut fraction = a;
-        for n in (1..=100).rev() {
-            fraction = a + 0.5 * n as f64 / fraction;
-        }
-        1.0 - bell * 0.5 * core::f64::consts::FRAC_2_SQRT_PI / fraction
-    } else if a.is_nan() {
-        a
     } else {
-        1.0
+        1.0 - erfc_tail_f64(a)
     };
     copysign_f64(result, x)
+}
+
+/// 1 less the error function of a from 0.8 on: a continued fraction.
+pub(super) fn erfc_tail_f64(a: f64) -> f64 {
+    if a > 27.3 {
+        return 0.0;
+    }
+    let (square, lost) = product_f64(a, a);
+    let bell = exp_f64(-square) * (1.0 - lost);
+    let mut fraction = a;
+    // It closes in as e to the power of -2 a sqrt(2 n).
+    for n in (1..=30 + (280.0 / square) as i32).rev() {
+        fraction = a + 0.5 * n as f64 / fraction;
+    }
+    bell * 0.5 * core::f64::consts::FRAC_2_SQRT_PI / fraction
+}
+
+/// 1 less the error function.
+pub(super) fn erfc_f64(x: f64) -> f64 {
+    if x < 0.8 { 1.0 - erf_f64(x) } else { erfc_tail_f64(x) }
 }

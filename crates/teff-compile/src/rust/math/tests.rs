@@ -6,6 +6,7 @@ use super::power::*;
 use super::trigonometric::*;
 use super::{definitions, functions};
 use std::collections::BTreeSet;
+use teff_graph::{DType, Num, Unary};
 
 /// Floats of all magnitudes, spread over their bit patterns, and those at which functions turn.
 fn floats() -> impl Iterator<Item = f32> {
@@ -97,7 +98,9 @@ fn functions_of_32_bits_are_within_two_units() {
         ("log", log_f32, f64::ln, 1.0),
         ("tanh", tanh_f32, f64::tanh, 2.0),
         ("sigmoid", sigmoid_f32, |x| 1.0 / (1.0 + (-x).exp()), 2.1),
+        ("expm1", expm1_f32, f64::exp_m1, 2.0),
         ("erf", erf_f32, libm_erf, 2.0),
+        ("erfc", erfc_f32, |x| libm(Unary::Erfc, x), 5.0),
         ("sin", sin_f32, f64::sin, 0.51),
         ("cos", cos_f32, f64::cos, 0.51),
         ("tan", tan_f32, f64::tan, 0.51),
@@ -117,9 +120,11 @@ fn functions_of_32_bits_are_within_two_units() {
 }
 
 fn libm_erf(x: f64) -> f64 {
-    let number =
-        teff_graph::eval_unary(teff_graph::Unary::Erf, teff_graph::Num::Float(x), teff_graph::DType::F64);
-    number.as_f64()
+    libm(Unary::Erf, x)
+}
+
+fn libm(u: Unary, x: f64) -> f64 {
+    teff_graph::eval_unary(u, Num::Float(x), DType::F64).as_f64()
 }
 
 #[test]
@@ -129,7 +134,9 @@ fn functions_of_64_bits_are_within_six_units_of_the_library() {
         ("log", log_f64, f64::ln),
         ("tanh", tanh_f64, f64::tanh),
         ("sigmoid", sigmoid_f64, |x| if x < -36.0 { x.exp() } else { 1.0 / (1.0 + (-x).exp()) }),
+        ("expm1", expm1_f64, f64::exp_m1),
         ("erf", erf_f64, libm_erf),
+        ("erfc", erfc_f64, |x| libm(Unary::Erfc, x)),
         ("sin", sin_f64, f64::sin),
         ("cos", cos_f64, f64::cos),
         ("tan", tan_f64, f64::tan),

@@ -26,7 +26,7 @@ pub(super) const TABLE: Table = &[
     ("Equal", One(|n| pair(n, Tensor::equal))),
     ("Erf", One(|n| Ok(n.x(0)?.erf()))),
     // Not of ONNX: tf2onnx, and Keras with it, leaves TensorFlow's operator in the GELU of transformers as it is.
-    ("Erfc", One(|n| Ok(1.0 - n.x(0)?.erf()))),
+    ("Erfc", One(|n| Ok(n.x(0)?.erfc()))),
     ("Exp", One(|n| Ok(n.x(0)?.exp()))),
     ("Floor", One(|n| Ok(n.x(0)?.floor()))),
     ("Greater", One(|n| pair(n, |a, b| b.less(a)))),
