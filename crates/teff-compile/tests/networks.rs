@@ -188,12 +188,16 @@ fn the_selftest_tells_right_from_wrong() {
     let (x, y) = cnn(rng);
     let made = case("net", &graph(&x, &y), Target::GENERIC, rng);
     let right = Sample { inputs: made.inputs, outputs: made.expected };
-    let mut wrong = right.clone();
-    wrong.outputs[0] = Value::from_fn(&right.outputs[0].ty(), |i| {
-        let off = if i == 3 { 0.5 } else { 0.0 };
-        teff_graph::Num::Float(right.outputs[0].get(i).as_f64() + off)
-    });
-    for arena in [c::ArenaOwner::Static, c::ArenaOwner::Caller] {
+    let off_by = |by: f64| {
+        let mut wrong = right.clone();
+        wrong.outputs[0] = Value::from_fn(&right.outputs[0].ty(), |i| {
+            let off = if i == 3 { by } else { 0.0 };
+            teff_graph::Num::Float(right.outputs[0].get(i).as_f64() + off)
+        });
+        wrong
+    };
+    for (arena, by) in [(c::ArenaOwner::Static, 0.5), (c::ArenaOwner::Caller, f64::NEG_INFINITY)] {
+        let wrong = off_by(by);
         let (passed, said) = run_selftest(&made.program, arena, std::slice::from_ref(&right));
         assert!(
             passed
@@ -272,5 +276,86 @@ fn a_loop_that_has_ended_computes_no_more() {
     assert!(!never.program.to_string().contains("if state"), "{}", never.program);
     if has("gcc") {
         check(&[ends, never], "gcc", &["-O1", "-fsanitize=address,undefined"]);
+    }
+}
+
+/// Networks whose tables and constants hold infinities, or what is not a number.
+fn beyond_numbers(target: Target) -> Vec<Case> {
+    let inf = f32::INFINITY;
+    let x = Tensor::input("x", DType::F32, &[1, 4]);
+    let c = Tensor::input("c", DType::Bool, &[1, 4]);
+    let table = Tensor::constant(Value::new([1, 4], vec![0.0f32, -inf, inf, f32::NAN]));
+    let wide = Tensor::constant(Value::new([1, 4], vec![f64::INFINITY, 0.5, f64::NEG_INFINITY, 1.0]));
+    let matrix = Tensor::constant(Value::new([4, 2], vec![1.0f32, 0.5, -2.0, -inf, 0.25, 1.0, 3.0, 1.0]));
+    let nets = [
+        ("in_a_table", vec![x.clone()], &x + &table),
+        ("in_where", vec![x.clone(), c.clone()], c.select(&x, &x.full_like(-f64::INFINITY))),
+        ("no_number", vec![x.clone(), c.clone()], c.select(&x.full_like(f64::NAN), &x)),
+        ("in_doubles", vec![x.clone()], x.cast(DType::F64) + wide),
+        ("in_weights", vec![x.clone()], x.matmul(&matrix)),
+        ("in_bounds", vec![x.clone()], x.clip(-f64::INFINITY, 0.5)),
+        ("in_padding", vec![x.clone()], x.pad(&[(0, 0), (1, 2)], -f64::INFINITY)),
+    ];
+    let case = |(name, inputs, y): (&str, Vec<Tensor>, Tensor)| {
+        let graph = Graph::from_tensors(name, &inputs, &[("y", y)]).unwrap();
+        let values = [
+            Value::new([1, 4], vec![1.0f32, -0.5, 0.25, 2.0]),
+            Value::new([1, 4], vec![true, false, true, false]),
+        ];
+        let inputs = values[..inputs.len()].to_vec();
+        let program = compiled(name, &graph, target);
+        let expected = evaluate(&graph, &inputs).unwrap();
+        Case { program, inputs, expected, tolerance: 1e-4, about: teff_graph::print_brief(&graph) }
+    };
+    nets.into_iter().map(case).collect()
+}
+
+/// Each file by itself: another's `math.h` would hide that it lacks its own.
+#[test]
+fn what_is_no_number_compiles_for_every_target() {
+    for target in Target::ALL {
+        let scratch = Scratch::new();
+        let cases = beyond_numbers(target);
+        let mut files = Vec::new();
+        for case in &cases {
+            let printed = c::print(&case.program, &c::Options::default());
+            scratch.write(&format!("{}.h", case.program.name), &printed.header);
+            scratch.write(&format!("{}.c", case.program.name), &printed.source);
+            files.push(format!("{}.c", case.program.name));
+        }
+        let generic = target == Target::GENERIC;
+        let levels: &[&str] = if generic { &["-O0", "-O1", "-O2", "-O3"] } else { &["-fsyntax-only"] };
+        for (compiler, level) in levels.iter().map(|l| ("gcc", *l)).chain([("clang", "-fsyntax-only")]) {
+            if has(compiler) {
+                let built =
+                    run(&scratch.0, Command::new(compiler).args(STRICT).args([level, "-c"]).args(&files));
+                assert!(built.status.success(), "{compiler} {level} for {}: {built:?}", target.name);
+            }
+        }
+        if generic && has("gcc") {
+            check(&cases, "gcc", &["-O2"]);
+            common::rust::check(&cases, common::rust::UNOPTIMISED);
+        }
+    }
+}
+
+/// 30 000 elements and twice as many: no table, twice the time, and memory for what is given.
+#[test]
+fn running_sums_and_products_are_linear() {
+    let of = |n: usize| {
+        let x = Tensor::input("x", DType::F32, &[n]);
+        let y = x.cumsum(0, false, false) + (&x * 0.0 + 1.0).cumprod(-1, true, true);
+        case(&format!("sums{n}"), &graph(&x, &y), Target::GENERIC, &mut Rng(3))
+    };
+    let (once, twice) = (of(30_000), of(60_000));
+    let cycles = |c: &Case| program::cost(&c.program, &Target::GENERIC).cycles;
+    let ratio = cycles(&twice) / cycles(&once);
+    assert!((1.99..2.01).contains(&ratio), "{ratio} times the time for twice the length");
+    for (c, n) in [(&once, 30_000), (&twice, 60_000)] {
+        assert!(c.program.constant_bytes() < 64, "{} bytes of tables", c.program.constant_bytes());
+        assert!(c.program.arena.bytes <= 3 * 4 * n + 64, "an arena of {} bytes", c.program.arena.bytes);
+    }
+    if has("gcc") {
+        check(&[once], "gcc", &["-O2"]);
     }
 }

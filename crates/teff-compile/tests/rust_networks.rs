@@ -54,12 +54,16 @@ fn the_selftest_tells_right_from_wrong() {
     let (x, y) = cnn(rng);
     let made = case("net", &graph(&x, &y), Target::GENERIC, rng);
     let right = Sample { inputs: made.inputs, outputs: made.expected };
-    let mut wrong = right.clone();
-    wrong.outputs[0] = Value::from_fn(&right.outputs[0].ty(), |i| {
-        let off = if i == 3 { 0.5 } else { 0.0 };
-        Num::Float(right.outputs[0].get(i).as_f64() + off)
-    });
-    for arena in [rust::ArenaOwner::Caller, rust::ArenaOwner::Stack] {
+    let off_by = |by: f64| {
+        let mut wrong = right.clone();
+        wrong.outputs[0] = Value::from_fn(&right.outputs[0].ty(), |i| {
+            let off = if i == 3 { by } else { 0.0 };
+            Num::Float(right.outputs[0].get(i).as_f64() + off)
+        });
+        wrong
+    };
+    for (arena, by) in [(rust::ArenaOwner::Caller, 0.5), (rust::ArenaOwner::Stack, f64::INFINITY)] {
+        let wrong = off_by(by);
         let options = rust::Options { arena, ..Default::default() };
         let scratch = Scratch::new();
         let source = rust::print(&made.program, &options);

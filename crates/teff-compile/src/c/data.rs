@@ -63,6 +63,16 @@ pub(super) fn tables(out: &mut String, program: &Program) {
     }
 }
 
+/// True when a table holds what `math.h` has a name for: an infinity, or what is not a number.
+pub(super) fn names_no_number(program: &Program) -> bool {
+    program.buffers.iter().any(|b| match &b.place {
+        Place::Constant(value) if b.ty.dtype.is_float() => {
+            (0..value.len()).any(|i| !value.get(i).as_f64().is_finite())
+        }
+        _ => false,
+    })
+}
+
 /// All elements, separated by commas.
 pub(super) fn elements(out: &mut String, value: &Value, indent: &str) {
     printing::elements(out, value, indent, |literal, dtype, x| match x {

@@ -53,7 +53,7 @@ pub fn selftest(program: &Program, options: &Options, samples: &[Sample], tolera
     out += "    let (mut wrong, mut largest) = (0, 0.0f64);
     for (i, (a, b)) in got.zip(expected).enumerate() {
         largest = largest.max((a - b).abs());
-        let fits = a == b || a.is_nan() && b.is_nan() || (a - b).abs() <= bound * b.abs().max(1.0);
+        let fits = a == b || a.is_nan() && b.is_nan() || b.is_finite() && (a - b).abs() <= bound * b.abs().max(1.0);
         if !fits {
             println!(\"{what}[{i}]: {a}, expected {b}\");
             wrong += 1;
