@@ -53,6 +53,27 @@ fn an_operator_that_is_not_supported() {
 }
 
 #[test]
+fn an_output_shape_that_the_attributes_cannot_give() {
+    let w = message::floats("w", &[1, 1, 3], &[1.0; 3]);
+    let of = |size: i64| {
+        let n = node("ConvTranspose", "", &["x", "w"], &["y"])
+            .message(5, ints_attribute("output_shape", &[size]));
+        model(&[1, 1, 3], &[n.message(5, ints_attribute("strides", &[2]))], &[(5, w.clone())])
+    };
+    says(
+        &of(9),
+        &[
+            "the_node",
+            "ConvTranspose",
+            "output_shape asks for 9 elements on spatial axis 0",
+            "stride of 2",
+            "8 at most",
+        ],
+    );
+    read(&of(8), &ReadOptions::default()).unwrap();
+}
+
+#[test]
 fn an_attribute_that_is_not_supported() {
     let n = node("Relu", "", &["x"], &["y"]).message(5, int_attribute("sharpness", 3));
     says(&model(&[1, 2], &[n], &[]), &["the_node", "Relu", "opset 17", "sharpness"]);

@@ -125,3 +125,51 @@ fn erfc_of_tensorflow_is_read() {
     let y = evaluate(&graph, &[Value::new([1, 3], vec![0.0f32, 0.5, -9.0])]).unwrap()[0].to_f64();
     assert!(y[0] == 1.0 && (y[1] - 0.479500122).abs() < 1e-6 && y[2] == 2.0, "{y:?}");
 }
+
+/// What a node gives for an input.
+fn given(node: message::Message, more: &[(u64, message::Message)], shape: &[i64], x: &[f32]) -> Value {
+    let graph = read(&message::model(shape, &[node], more), &ReadOptions::default()).unwrap().graph;
+    let shape: Vec<usize> = shape.iter().map(|&d| d as usize).collect();
+    evaluate(&graph, &[Value::new(shape, x.to_vec())]).unwrap().remove(0)
+}
+
+/// With `ceil_mode` a window may be larger than the axis by less than a stride; onnxruntime's numbers.
+#[test]
+fn a_window_may_be_larger_than_the_axis() {
+    let pool = |op: &str, size: i64, stride: i64| {
+        let list = |name: &str, n: i64| message::ints_attribute(name, &[n]);
+        let node = message::node(op, "", &["x"], &["y"]).message(5, message::int_attribute("ceil_mode", 1));
+        node.message(5, list("kernel_shape", size)).message(5, list("strides", stride))
+    };
+    let y = |op, size, stride, x: &[f32]| given(pool(op, size, stride), &[], &[1, 1, x.len() as i64], x);
+    assert_eq!(y("MaxPool", 2, 2, &[-3.0]), Value::new([1, 1, 1], vec![-3.0f32]));
+    assert_eq!(y("MaxPool", 4, 3, &[-3.0, -1.0]), Value::new([1, 1, 1], vec![-1.0f32]));
+    assert_eq!(y("AveragePool", 4, 3, &[-3.0, -1.0]), Value::new([1, 1, 1], vec![-2.0f32]));
+    // By a stride or more there is no window.
+    let none = message::model(&[1, 1, 1], &[pool("MaxPool", 3, 2)], &[]);
+    let e = read(&none, &ReadOptions::default()).unwrap_err().to_string();
+    assert!(e.contains("a window of 3") && e.contains("does not fit into 1 elements"), "{e}");
+}
+
+/// Between the centre and the edge of an outermost element cubic interpolation still sees its neighbours; onnxruntime's numbers.
+#[test]
+fn a_border_begins_at_the_edge_of_its_elements() {
+    let node = message::node("GridSample", "", &["x", "g"], &["y"])
+        .message(5, message::text_attribute("mode", "bicubic"))
+        .message(5, message::text_attribute("padding_mode", "border"));
+    let grid = message::floats("g", &[1, 2, 2, 2], &[-0.9, 0.9, 0.8, -0.95, 0.1, 1.0, -1.4, 0.3]);
+    let x = [1.0, 2.0, 4.0, -3.0, 0.0, 5.0, 7.0, 1.0, 2.0];
+    let y = given(node, &[(5, grid)], &[1, 1, 3, 3], &x).to_f64();
+    for (y, want) in y.iter().zip([8.8852, 4.0562615, 0.6172853, 1.0297508]) {
+        assert!((y - want).abs() < 2e-6, "{y} should be {want}");
+    }
+}
+
+/// Blocks are added to where they belong: what is no number stays where it is.
+#[test]
+fn what_is_no_number_stays_in_its_block() {
+    let node = message::node("Col2Im", "", &["x", "i", "b"], &["y"]);
+    let more = [(5, message::ints("i", &[2], &[1, 3])), (5, message::ints("b", &[2], &[1, 2]))];
+    let y = given(node, &more, &[1, 2, 2], &[f32::NAN, 1.0, 2.0, 3.0]).to_f64();
+    assert!(y[0].is_nan() && y[1..] == [3.0, 3.0], "{y:?}");
+}

@@ -67,6 +67,12 @@ pub(crate) fn ints(name: &str, dims: &[i64], list: &[i64]) -> Message {
     m.bytes(9, &list.iter().flat_map(|n| n.to_le_bytes()).collect::<Vec<u8>>())
 }
 
+/// An initialiser of floats.
+pub(crate) fn floats(name: &str, dims: &[i64], list: &[f32]) -> Message {
+    let m = dims.iter().fold(Message::default(), |m, &d| m.int(1, d)).int(2, 1).text(8, name);
+    m.bytes(9, &list.iter().flat_map(|x| x.to_le_bytes()).collect::<Vec<u8>>())
+}
+
 /// An input or output of floats. A negative size is left open.
 pub(crate) fn value(name: &str, dims: &[i64]) -> Message {
     let dim = |&d: &i64| if d < 0 { Message::default().text(2, "n") } else { Message::default().int(1, d) };

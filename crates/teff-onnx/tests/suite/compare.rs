@@ -9,7 +9,7 @@ pub(crate) fn difference(got: &Value, want: &Value, rtol: f64, atol: f64) -> Opt
     }
     let far = |i: usize| match (got.get(i), want.get(i)) {
         (Num::Float(a), Num::Float(b)) => {
-            !(a == b || a.is_nan() && b.is_nan() || (a - b).abs() <= rtol * b.abs() + atol)
+            !(a == b || a.is_nan() && b.is_nan() || b.is_finite() && (a - b).abs() <= rtol * b.abs() + atol)
         }
         (a, b) => a != b,
     };

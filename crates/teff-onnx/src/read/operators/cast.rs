@@ -56,9 +56,13 @@ pub(super) fn converted(x: &Typed, to: ElementType, saturate: bool, mode: &str) 
 
 /// The power of two next to a positive number: above it, below it, or nearest.
 fn power_of_two(x: &Tensor, mode: &str) -> Lowered {
-    // One bit of mantissa kept: a power of two, rounded to nearest.
-    let c = x * (2f64.powi(23) + 1.0);
-    let nearest = &c - (&c - x);
+    // One bit of mantissa kept: a power of two, rounded to nearest. The product of large numbers would overflow.
+    let one_bit = |x: &Tensor| {
+        let c = x * (2f64.powi(23) + 1.0);
+        &c - (&c - x)
+    };
+    let huge = x.full_like(2f64.powi(100)).less_equal(x);
+    let nearest = huge.select(&(one_bit(&(x * 2f64.powi(-64))) * 2f64.powi(64)), &one_bit(x));
     let smallest = x.full_like(2f64.powi(-127));
     match mode {
         "nearest" => Ok(nearest.maximum(&smallest)),
@@ -88,9 +92,13 @@ fn rounded(x: &Tensor, to: ElementType) -> Tensor {
     let unit = 2f64.powi(1 - bias - mantissa as i32);
     let subnormal = (x / unit).round() * unit;
     let smallest = x.full_like(2f64.powi(1 - bias));
-    let finite = x.abs().less(&x.full_like(2f64.powi(100)));
     let near = x.abs().less(&smallest).select(&subnormal, &normal);
-    let out = finite.select(&near, x);
+    // The product of large numbers would overflow; a power of two less, they round alike. NaN and infinities stay.
+    let huge = x.full_like(2f64.powi(100)).less_equal(&x.abs());
+    let small = x * 2f64.powi(-64);
+    let c = &small * (2f64.powi(s) + 1.0);
+    let large = (&c - (&c - &small)) * 2f64.powi(64);
+    let out = huge.select(&x.is_inf().select(x, &large), &near);
     let (largest, _) = largest(to);
     // Half a unit above the largest number everything is infinite, for types that have infinity.
     if matches!(to, ElementType::F16) {
@@ -167,6 +175,10 @@ mod tests {
         assert_eq!(nearest(1.0 + 3.0 / 2048.0, ElementType::F16), 1.0 + 4.0 / 2048.0);
         assert_eq!(nearest(65519.0, ElementType::F16), 65504.0);
         assert_eq!(nearest(65520.0, ElementType::F16), f32::INFINITY);
+        let bf16 = |x: f32| f32::from_bits((x.to_bits() + 0x7fff + (x.to_bits() >> 16 & 1)) & 0xffff_0000);
+        for x in [1e38f32, 3.38e38, 1.3e30, 2f32.powi(100), 1.004, f32::MAX, f32::INFINITY] {
+            assert_eq!(nearest(x, ElementType::BF16), bf16(x), "{x}");
+        }
         assert_eq!(nearest(2.9e-8, ElementType::F16), 0.0);
         assert_eq!(nearest(3.1e-8, ElementType::F16), 5.960_464_5e-8);
         assert_eq!(nearest(-3.3, ElementType::F8E4M3FN), -3.25);

@@ -159,6 +159,19 @@ fn conv_transpose(n: &mut Node) -> Lowered {
     let (mut low, mut high) = (explicit.low, explicit.high);
     if let Some(wanted) = wanted {
         for i in 0..axes {
+            let most = full[i].saturating_add(extra[i].max(stride[i].saturating_sub(1)));
+            if wanted[i] > most {
+                return invalid(format!(
+                    "output_shape asks for {} elements on spatial axis {i}, but {} of the input, a kernel of {} (dilation {}), a \
+                     stride of {} and an output_padding of {} give {most} at most; leave output_shape out or make it smaller",
+                    wanted[i],
+                    x.shape()[i + 2],
+                    kernel[i],
+                    dilation[i],
+                    stride[i],
+                    extra[i]
+                ));
+            }
             let total = full[i].saturating_add(extra[i]).saturating_sub(wanted[i]);
             // Unlike for windows, SAME_UPPER and only it puts the odd one after; see the operator's formula.
             let less = total / 2;

@@ -108,11 +108,14 @@ fn local_response(n: &mut Node) -> Lowered {
     let (batch, channels) = (x.shape()[0], x.shape()[1]);
     let rest: usize = x.shape()[2..].iter().product();
     let (before, after) = ((size - 1) / 2, size - 1 - (size - 1) / 2);
-    let squares = x.square().reshape(&[batch, channels, rest]).permute(&[0, 2, 1]);
+    // The factor goes in before the sum, which would overflow without it.
+    let factor = alpha / size as f64;
+    let weighted = if factor > 0.0 { (&x * factor.sqrt()).square() } else { x.square() * factor };
+    let squares = weighted.reshape(&[batch, channels, rest]).permute(&[0, 2, 1]);
     let pads = [(0, 0), (0, 0), (before, after)].map(|(low, high)| PadAxis { low, high, interior: 0 });
     let sums = squares.pad_axes(pads.to_vec(), 0.0).pool(PoolKind::Sum, Window::new([size], [1]));
     let sums = sums.permute(&[0, 2, 1]).reshape(x.shape());
-    Ok(&x / (sums * (alpha / size as f64) + bias).pow(beta))
+    Ok(&x / (sums + bias).pow(beta))
 }
 
 fn lp_normalization(n: &mut Node) -> Lowered {

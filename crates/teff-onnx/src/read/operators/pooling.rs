@@ -45,15 +45,20 @@ fn windows(n: &Node, x: &Tensor) -> Lowered<(Window, Vec<usize>)> {
     let ceil = n.flag("ceil_mode", false) && auto_pad(n)? == AutoPad::NotSet;
     let mut beyond = vec![0; axes];
     for i in (0..axes).filter(|_| ceil) {
-        let padded = x.shape()[i + 2].saturating_add(pads.low[i]).saturating_add(pads.high[i]);
+        let before_end = x.shape()[i + 2].saturating_add(pads.low[i]);
+        let padded = before_end.saturating_add(pads.high[i]);
         let span = (size[i] - 1).saturating_mul(dilation[i]).saturating_add(1);
         let steps = padded.saturating_sub(span);
         let mut last = steps.div_ceil(stride[i]).saturating_mul(stride[i]);
         // A window that would start in the padding after the end is left out.
-        if last >= x.shape()[i + 2].saturating_add(pads.low[i]) {
+        if last >= before_end {
             last = last.saturating_sub(stride[i]);
         }
-        beyond[i] = last.saturating_sub(steps);
+        // What is left to a window that is larger than the axis must be less than a stride, or there is none.
+        if padded < span && span - padded >= stride[i] {
+            continue;
+        }
+        beyond[i] = last.saturating_add(span).saturating_sub(padded);
         pads.high[i] = pads.high[i].saturating_add(beyond[i]);
     }
     Ok((Window { size, stride, dilation, pad_low: pads.low, pad_high: pads.high }, beyond))

@@ -15,7 +15,11 @@ pub(super) const TABLE: Table =
 #[derive(Clone, Copy, PartialEq)]
 enum Outside {
     Zeros,
-    Border,
+    /// The outermost elements. Unless `clipped`, a position less than half an element outside stays where it is, for kernels that
+    /// reach further than the next element.
+    Border {
+        clipped: bool,
+    },
     /// Mirrored at the edges; at the centres of the outermost elements when corners are aligned.
     Reflection {
         aligned: bool,
@@ -27,7 +31,15 @@ impl Outside {
     fn inside(self, at: &Tensor, size: usize) -> Tensor {
         match self {
             Outside::Zeros => at.clone(),
-            Outside::Border => at.clip(0.0, size as f64 - 1.0),
+            Outside::Border { clipped } => {
+                let last = size as f64 - 1.0;
+                let inside = at.clip(0.0, last);
+                if clipped {
+                    return inside;
+                }
+                let near = at.full_like(-0.5).less_equal(at).and(&at.less_equal(&at.full_like(last + 0.5)));
+                near.select(at, &inside)
+            }
             Outside::Reflection { aligned } => {
                 let (low, high) = if aligned { (0.0, size as f64 - 1.0) } else { (-0.5, size as f64 - 0.5) };
                 if high <= low {
@@ -136,9 +148,11 @@ fn grid_sample(n: &mut Node) -> Lowered {
         ));
     }
     let aligned = n.flag("align_corners", false);
+    let mode = n.text("mode", "linear")?;
+    let cubic = matches!(mode, "cubic" | "bicubic");
     let outside = match n.text("padding_mode", "zeros")? {
         "zeros" => Outside::Zeros,
-        "border" => Outside::Border,
+        "border" => Outside::Border { clipped: aligned || !cubic },
         "reflection" => Outside::Reflection { aligned },
         other => return unsupported(format!("padding_mode={other:?}"), "use zeros, border or reflection"),
     };
@@ -153,7 +167,6 @@ fn grid_sample(n: &mut Node) -> Lowered {
         let size = x.shape()[axis + 2] as f64;
         if aligned { (from + 1.0) * ((size - 1.0) / 2.0) } else { ((from + 1.0) * size - 1.0) / 2.0 }
     };
-    let mode = n.text("mode", "linear")?;
     let positions: Vec<Tensor> = (0..axes)
         .map(|axis| {
             let at = position(axis);
@@ -164,7 +177,7 @@ fn grid_sample(n: &mut Node) -> Lowered {
         // Reflected positions are not whole; they are cut, as onnxruntime does.
         "nearest" => at_whole(&x, &positions, outside),
         "linear" | "bilinear" => between(&x, &positions, outside, linear_taps),
-        "cubic" | "bicubic" => between(&x, &positions, outside, cubic_taps),
+        _ if cubic => between(&x, &positions, outside, cubic_taps),
         other => return unsupported(format!("mode={other:?}"), "use nearest, linear or cubic"),
     };
     Ok(y.reshape(&[&x.shape()[..2], &spatial].concat()))

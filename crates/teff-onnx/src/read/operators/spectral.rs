@@ -7,7 +7,7 @@ use super::{
 };
 use crate::read::item::Item;
 use crate::read::node::{Lowered, Node, axis_of, invalid, sizes};
-use teff_graph::{ConvGeometry, DType, Num, Tensor, Type, Value};
+use teff_graph::{ConvGeometry, DType, ScatterKind, Tensor, Type, strides};
 
 pub(super) const TABLE: Table = &[("Col2Im", One(col2im)), ("DFT", One(dft)), ("STFT", One(stft))];
 
@@ -125,7 +125,7 @@ fn stft(n: &mut Node) -> Lowered {
     framed.transform(length, false, onesided)
 }
 
-/// Blocks put back to where they were cut out, overlaps added: the adjoint of a convolution with one-hot kernels.
+/// Blocks put back to where they were cut out, overlaps added.
 fn col2im(n: &mut Node) -> Lowered {
     let x = n.x(0)?;
     let image = sizes(&n.ints_of(1, "image_shape")?, "image_shape")?;
@@ -149,11 +149,22 @@ fn col2im(n: &mut Node) -> Lowered {
         Ok(blocks) if Type::new(x.dtype(), &blocks[..]).len() == columns => blocks,
         _ => return invalid(format!("{columns} blocks of {block:?} do not make up an image of {image:?}")),
     };
-    n.spend(taps * taps)?;
-    let one_hot =
-        Value::from_fn(&Type::new(x.dtype(), [taps, taps]), |i| Num::Int((i / taps == i % taps).into()));
-    let one_hot = Tensor::constant(one_hot).reshape(&[&[1, taps, 1], &block[..]].concat());
-    let kernels = one_hot.broadcast_to(&[&[channels, taps, 1], &block[..]].concat());
-    let kernels = kernels.reshape(&[&[rows, 1], &block[..]].concat());
-    Ok(x.reshape(&[&[batch, rows], &blocks[..]].concat()).conv_adjoint(&kernels, geometry, &image))
+    // Where each element goes, row-major; what falls into the padding goes nowhere.
+    let ty = Type::new(DType::I64, [&block[..], &blocks[..]].concat());
+    let steps = strides(&image);
+    let (mut to, mut outside) =
+        (Tensor::full(ty.clone(), 0.0), Tensor::full(Type::new(DType::Bool, &ty.shape[..]), 0.0));
+    for axis in 0..axes {
+        let tap = Tensor::iota(ty.clone(), axis) * geometry.dilation[axis] as f64;
+        let at = Tensor::iota(ty.clone(), axes + axis) * geometry.stride[axis] as f64 + tap;
+        let at = at - geometry.pad_low[axis] as f64;
+        let fits = at.full_like(0.0).less_equal(&at).and(&at.less(&at.full_like(image[axis] as f64)));
+        outside = outside.or(&fits.not());
+        to = to + at * steps[axis] as f64;
+    }
+    let to = outside.select(&to.full_like(-1.0), &to).flatten_all();
+    let planes = batch.saturating_mul(channels);
+    let zeros = Tensor::full(Type::new(x.dtype(), [planes, image.iter().product()]), 0.0);
+    let sums = zeros.scatter(&to, &x.reshape(&[planes, to.len()]), 1, ScatterKind::Add);
+    Ok(sums.reshape(&[&[batch, channels], &image[..]].concat()))
 }
