@@ -6,6 +6,8 @@
 //! tests whose names contain `part` and prints what keeps them from passing. `TEFF_OPTIMISED=1` has gcc optimise instead of sanitize.
 
 mod common;
+#[path = "reference/known.rs"]
+mod known;
 #[path = "../../teff-onnx/tests/suite/mod.rs"]
 mod suite;
 
@@ -159,6 +161,7 @@ fn page(outcomes: &[Outcome]) -> String {
         let _ = write!(page, "\n{reason} ({}):\n\n", tests.len());
         tests.iter().for_each(|t| page += &format!("- `{t}`\n"));
     }
+    page += &format!("\n{}", known::section());
     page += "\n## By operator\n\nA test counts for every operator its model uses, those inside functions too.\n\n\
              | operator | tests | plain evaluator | through C |\n|---|---:|---:|---:|\n";
     let mut operators: BTreeMap<&str, [usize; 3]> = BTreeMap::new();

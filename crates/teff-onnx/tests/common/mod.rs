@@ -70,7 +70,12 @@ fn outputs(at: &Path) -> Result<Vec<Value>, String> {
     if let Ok(error) = std::fs::read_to_string(at.join("error.txt")) {
         return Err(error);
     }
-    let types = std::fs::read_to_string(at.join("outputs.txt")).unwrap();
+    Ok(values(at, "outputs", "output").expect("a job has outputs or an error"))
+}
+
+/// The values that `LIST.txt` has the types of, a line each, and `EACH_K.bin` the elements; `None` when there is no such list.
+pub(crate) fn values(at: &Path, list: &str, each: &str) -> Option<Vec<Value>> {
+    let types = std::fs::read_to_string(at.join(format!("{list}.txt"))).ok()?;
     let one = |(k, line): (usize, &str)| {
         let mut words = line.split_whitespace();
         let dtype = match words.next().unwrap() {
@@ -85,11 +90,11 @@ fn outputs(at: &Path) -> Result<Vec<Value>, String> {
             "uint32" => DType::U32,
             "int64" => DType::I64,
             "uint64" => DType::U64,
-            other => panic!("onnxruntime gave {other}"),
+            other => panic!("an oracle gave {other}"),
         };
         let shape: Vec<usize> = words.map(|w| w.parse().unwrap()).collect();
-        let bytes = std::fs::read(at.join(format!("output_{k}.bin"))).unwrap();
+        let bytes = std::fs::read(at.join(format!("{each}_{k}.bin"))).unwrap();
         Value::from_le_bytes(&Type::new(dtype, shape), &bytes).unwrap()
     };
-    Ok(types.lines().enumerate().map(one).collect())
+    Some(types.lines().enumerate().map(one).collect())
 }
