@@ -58,6 +58,8 @@ fn element_by_element() {
         Unary::Sigmoid,
         Unary::IsInf,
         Unary::Erf,
+        Unary::Erfc,
+        Unary::Expm1,
     ] {
         refused(Op::Unary(u), &[(I, &[2])], "takes floats, not i32");
     }
