@@ -10,7 +10,6 @@ use std::process::{Child, Command};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
 use std::time::{Duration, Instant};
-use teff::checkpoint::Checkpoint;
 pub(crate) use teff::files::is_special;
 
 /// The longest name of a file, in bytes, of usual file systems.
@@ -54,11 +53,6 @@ pub(crate) fn write_together(files: &[(&Path, &[u8])]) -> Result<()> {
     let plain = !files.iter().any(|(path, _)| is_special(path));
     let _no_end = plain.then(leavings);
     Ok(teff::files::write_together(files)?)
-}
-
-/// [`Checkpoint::write`](teff::checkpoint::Checkpoint::write), without an end in the middle.
-pub(crate) fn write_checkpoint(path: &Path, checkpoint: &Checkpoint) -> Result<()> {
-    write(path, &checkpoint.to_bytes())
 }
 
 /// Fails now rather than after long work if `path` could not be written later. Makes no file.
@@ -227,6 +221,8 @@ impl Scratch {
 
     /// This folder, which is made with those it is in.
     pub(crate) fn at(path: PathBuf) -> Result<Scratch> {
+        // Programs that are given it work elsewhere.
+        let path = std::path::absolute(&path).unwrap_or(path);
         let (left, ()) =
             Left::path(&path, || std::fs::create_dir_all(&path)).map_err(|e| no_folder(&path, &e))?;
         Ok(Scratch { path, _left: left })
@@ -245,10 +241,7 @@ impl Scratch {
 /// A program that works in `folder`, and leaves nothing elsewhere.
 pub(crate) fn command_in(program: impl AsRef<OsStr>, folder: &Path) -> Command {
     let mut command = Command::new(program);
-    command.current_dir(folder);
-    if let Ok(folder) = std::path::absolute(folder) {
-        command.env("TMPDIR", folder);
-    }
+    command.current_dir(folder).env("TMPDIR", std::path::absolute(folder).unwrap_or_else(|_| folder.into()));
     command
 }
 

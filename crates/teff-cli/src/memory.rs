@@ -28,16 +28,19 @@ pub(crate) fn left() -> usize {
     MOST.load(Ordering::Relaxed).saturating_sub(HELD.load(Ordering::Relaxed))
 }
 
-/// What Linux says is available without swapping, and what `ulimit -v` allows if that is less.
+/// What Linux says is available without swapping, and what `ulimit -v` or a container allows if that is less.
 fn available() -> Option<usize> {
     let number = |file: &str, name: &str, column: usize| -> Option<usize> {
         let text = std::fs::read_to_string(file).ok()?;
         let line = text.lines().find_map(|line| line.strip_prefix(name))?;
         line.split_whitespace().nth(column)?.parse().ok()
     };
+    // What a container may take, in the second version of Linux's control groups.
+    let in_group = |name: &str| number(&format!("/sys/fs/cgroup/memory.{name}"), "", 0);
+    let group = in_group("max").zip(in_group("current")).map(|(most, now)| most.saturating_sub(now));
     let free = number("/proc/meminfo", "MemAvailable:", 0).map(|kilobytes| kilobytes << 10);
     let allowed = number("/proc/self/limits", "Max address space", 0);
-    free.into_iter().chain(allowed).min()
+    free.into_iter().chain(allowed).chain(group).min()
 }
 
 // SAFETY: all is left to the system's allocator, or the process ends.

@@ -233,6 +233,7 @@ fn end_by(signal: &str, folder: &Folder, command: &mut Command, begun: impl Fn()
     let asked = Instant::now();
     let out = child.wait_with_output().unwrap();
     let took = asked.elapsed();
+    // A second on a machine that does nothing else.
     assert!(took < Duration::from_secs(5), "{signal}: it takes {took:?}");
     let left: Vec<PathBuf> = std::fs::read_dir(&scratch).unwrap().map(|f| f.unwrap().path()).collect();
     assert!(left.is_empty(), "{signal}: left behind: {left:?}");
@@ -241,37 +242,114 @@ fn end_by(signal: &str, folder: &Folder, command: &mut Command, begun: impl Fn()
 
 const SIGNALS: [(&str, i32); 3] = [("INT", 130), ("TERM", 143), ("HUP", 129)];
 
-/// A script in the place of a compiler: it says that it is there, and then takes its time with a child of its own.
-fn slow_compiler(folder: &Folder) -> String {
+/// A folder of scripts in the place of compilers: each answers when it is asked for its version, and otherwise says in a file that it is
+/// there, and takes its time with a child of its own.
+fn slow_tools(folder: &Folder, names: &[&str]) -> String {
     let script = format!(
-        "#!/bin/sh\ncase $1 in --version) exit 0;; esac\necho $$ > {0}\ntouch \"$TMPDIR/of_compiler\"\nsleep 300\n",
+        "#!/bin/sh\ncase $1 in --version) exit 0;; esac\ntouch \"${{TMPDIR:-.}}/of_compiler\"\necho $$ > {0}.new\nmv {0}.new {0}\nsleep 300\n",
         folder.text("compiles")
     );
-    let path = folder.write("slow-cc", script);
-    std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
-    path
+    std::fs::create_dir_all(folder.path("tools")).unwrap();
+    for name in names {
+        let path = folder.write(&format!("tools/{name}"), &script);
+        std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    }
+    folder.text("tools")
 }
 
-#[test]
-fn signals_end_a_compiler_too() {
-    let folder = Folder::new("signals");
-    let compiler = slow_compiler(&folder);
+/// Ends `command` by every signal while a slow tool works for it.
+fn end_with_tools(folder: &Folder, tools: &[&str], args: &[&str]) {
+    let tools = slow_tools(folder, tools);
+    let path = format!("{tools}:{}", std::env::var("PATH").unwrap());
     for (signal, status) in SIGNALS {
         let begun = folder.path("compiles");
         let _ = std::fs::remove_file(&begun);
-        let mut verify = teff(&["verify", &model("hello_world_float.onnx")]);
-        let id = || std::fs::read_to_string(&begun).ok().filter(|text| text.ends_with('\n'));
-        let (got, said) = end_by(signal, &folder, verify.env("CC", &compiler), || id().is_some());
-        assert_eq!(got, status, "{said}");
+        let mut command = teff(args);
+        command.env("CC", format!("{tools}/slow-cc")).env("PATH", &path);
+        let (got, said) = end_by(signal, folder, &mut command, || begun.exists());
+        assert_eq!(got, status, "{args:?} {signal}: {said}");
         // Its process is gone, or will be as soon as the system has cleared it away.
-        let process = format!("/proc/{}", id().unwrap().trim());
+        let process = format!("/proc/{}", std::fs::read_to_string(&begun).unwrap().trim());
+        let runs =
+            || std::fs::read_to_string(format!("{process}/stat")).is_ok_and(|stat| !stat.contains(") Z "));
         let waiting = Instant::now();
-        while Path::new(&process).exists()
-            && !std::fs::read_to_string(format!("{process}/stat")).unwrap_or_default().contains(") Z ")
-        {
-            assert!(waiting.elapsed() < Duration::from_secs(5), "the compiler goes on");
+        while runs() {
+            assert!(waiting.elapsed() < Duration::from_secs(5), "{args:?} {signal}: the compiler goes on");
             std::thread::sleep(Duration::from_millis(10));
         }
+    }
+}
+
+#[test]
+fn signals_end_compilers_too() {
+    let folder = Folder::new("signals");
+    let float = model("hello_world_float.onnx");
+    end_with_tools(&folder, &["slow-cc"], &["verify", &float]);
+    end_with_tools(&folder, &["gcc"], &["compile", &float, "-o", &folder.text("c"), "--size"]);
+    assert!(!folder.path("c").exists());
+    end_with_tools(&folder, &["arm-none-eabi-gcc"], &["report", &float, "--html", &folder.text("r.html")]);
+    assert!(!folder.path("r.html").exists());
+}
+
+#[test]
+fn signals_end_what_builds_firmware() {
+    let folder = Folder::new("signals-firmware");
+    let (data, toml, m) = (bars(&folder), folder.write("small.toml", SMALL), folder.text("m.onnx"));
+    succeed(&["train", &data, "--model", &toml, "--epochs", "1", "--batch", "16", "-o", &m]);
+    let (uf2, target) = (folder.text("fw.uf2"), folder.text("target"));
+    let args = ["firmware", &m, "-o", &uf2, "--language", "rust", "--target-dir", &target];
+    let has_core =
+        Command::new("rustc").args(["--print", "target-libdir", "--target", "thumbv6m-none-eabi"]).output();
+    let folder_of_core =
+        has_core.map(|out| String::from_utf8_lossy(&out.stdout).trim().to_string()).unwrap_or_default();
+    if !Path::new(&folder_of_core).is_dir() {
+        println!("skipped: no core library for the board");
+        return;
+    }
+    end_with_tools(&folder, &["cargo"], &args);
+    assert!(!Path::new(&uf2).exists());
+    let networks = std::fs::read_dir(folder.path("target/networks")).unwrap();
+    let drafts = networks.filter(|f| f.as_ref().unwrap().file_name().to_string_lossy().starts_with("draft"));
+    assert_eq!(drafts.count(), 0, "a draft is left");
+}
+
+#[test]
+fn signals_end_a_simulation_with_its_files() {
+    let folder = Folder::new("signals-sim");
+    let elf = Path::new(env!("CARGO_MANIFEST_DIR")).join("../teff-rp2040/tests/corpus/busy2.elf");
+    for (signal, status) in SIGNALS {
+        let trace = folder.text("trace.txt");
+        let _ = std::fs::remove_file(&trace);
+        let mut sim = teff(&[
+            "sim",
+            &elf.display().to_string(),
+            "--seconds",
+            "100000",
+            "--trace",
+            &trace,
+            "--trace-lines",
+            "100000000",
+        ]);
+        let begun = || folder.files().iter().any(|name| name.starts_with(".teff"));
+        let (got, said) = end_by(signal, &folder, &mut sim, begun);
+        assert_eq!(got, status, "{said}");
+        assert!(Path::new(&trace).exists(), "the trace is not written: {said}");
+        assert!(!begun(), "{:?}", folder.files());
+    }
+}
+
+/// Nothing looks for signals while a model is read.
+#[test]
+fn signals_end_what_waits() {
+    let folder = Folder::new("signals-wait");
+    let pipe = folder.text("pipe");
+    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    for (signal, status) in SIGNALS {
+        let begun = Instant::now();
+        let mut compile = teff(&["compile", &pipe, "-o", &folder.text("c")]);
+        let (got, said) =
+            end_by(signal, &folder, &mut compile, || begun.elapsed() > Duration::from_millis(300));
+        assert_eq!((got, said.as_str()), (status, ""));
     }
 }
 

@@ -16,7 +16,7 @@ mod usage;
 
 use super::{Reading, path};
 use crate::failure::{Failure, Result};
-use crate::files::{beside, check_writable, read, write};
+use crate::files::{beside, check_writable, read, write_together};
 use crate::stop::Stop;
 use crate::ui::{Ui, duration, path_text};
 use clap::ArgMatches;
@@ -168,7 +168,7 @@ fn source(given: Option<&Path>) -> Result<PathBuf> {
     Ok(std::path::absolute(&folder)?)
 }
 
-/// Builds firmware. Its files are written whole, the ELF file first, or not at all.
+/// Builds firmware. Its files are written together, or not at all.
 ///
 /// # Errors
 /// A model that is none of pictures; tools that are missing; a network or program that does not fit the board; what the compilers say.
@@ -207,8 +207,7 @@ pub(crate) fn build(request: &Request, stop: &Stop, ui: &Ui) -> Result<Built> {
     let elf = elf::Elf::parse(&bytes)?;
     let usage = Usage::of(&elf, &request.board)?;
     let image = uf2::uf2(&elf.image.segments);
-    write(&elf_path, &bytes)?;
-    write(request.uf2, &image).inspect_err(|_| _ = std::fs::remove_file(&elf_path))?;
+    write_together(&[(&elf_path, &bytes), (request.uf2, &image)])?;
     Ok(Built {
         uf2: request.uf2.into(),
         elf: elf_path,

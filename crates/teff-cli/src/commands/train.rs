@@ -8,7 +8,7 @@ pub(crate) use args::command;
 
 use super::{check_memory, path};
 use crate::failure::{During, Failure, Result};
-use crate::files::{beside, check_writable, write, write_checkpoint};
+use crate::files::{beside, check_writable, write};
 use crate::stop::Stop;
 use crate::ui::{Ui, duration, grouped, path_text};
 use clap::ArgMatches;
@@ -227,7 +227,7 @@ impl Loop<'_> {
     fn write(&self, trainer: &Trainer) -> Result<()> {
         let mut checkpoint = trainer.checkpoint();
         checkpoint.tensors.extend(self.beside.clone());
-        write_checkpoint(self.save.path, &checkpoint)
+        write(self.save.path, &checkpoint.to_bytes())
     }
 }
 

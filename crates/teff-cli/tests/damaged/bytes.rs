@@ -20,7 +20,7 @@ impl Random {
 /// beginning, where headers are.
 pub(crate) fn damaged(bytes: &[u8], other: &[u8], random: &mut Random) -> Vec<u8> {
     let mut out = bytes.to_vec();
-    for _ in 0..1 + random.below(5) {
+    for _ in 0..1 + random.below(3) {
         if out.is_empty() {
             break;
         }

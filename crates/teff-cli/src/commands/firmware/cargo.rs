@@ -3,7 +3,7 @@
 use super::toolchain::{Rust, TARGET};
 use crate::children::Child;
 use crate::failure::{During, Failure, Result};
-use crate::files::read;
+use crate::files::{Scratch, read};
 use crate::stop::Stop;
 use crate::ui::Ui;
 use serde_json::Value as Json;
@@ -40,6 +40,8 @@ impl Build<'_> {
     /// # Errors
     /// When cargo fails, with the end of what it said; when the user stops it; when it built no such program.
     pub(crate) fn run(&self, stop: &Stop, ui: &Ui) -> Result<Vec<u8>> {
+        // Compilers that are stopped leave their own temporary files.
+        let scratch = Scratch::new("cargo")?;
         let mut cargo = Command::new("cargo");
         cargo
             .current_dir(self.source)
@@ -49,6 +51,7 @@ impl Build<'_> {
             .arg("--target-dir")
             .arg(self.target_dir)
             .env("TEFF_NETWORK", self.network)
+            .env("TMPDIR", scratch.path())
             // Those are for programs of this machine.
             .env_remove("RUSTFLAGS")
             .env_remove("CARGO_ENCODED_RUSTFLAGS");

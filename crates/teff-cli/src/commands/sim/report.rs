@@ -2,7 +2,7 @@
 
 use super::session::Ending;
 use crate::failure::Result;
-use crate::files::write;
+use crate::files::write_together;
 use crate::ui::{duration, grouped, path_text};
 use serde_json::{Value as Json, json};
 use std::fmt::Write;
@@ -34,12 +34,18 @@ pub(crate) fn write_profile(profile: &Profile, path: &Path) -> Result<Vec<PathBu
     let forms = [("txt", profile.table()), ("folded", profile.folded()), ("svg", profile.flame_graph())];
     let ending = path.extension().unwrap_or_default().to_string_lossy().into_owned();
     let one = forms.iter().any(|(e, _)| *e == ending);
-    let mut files = Vec::new();
-    for (e, text) in forms.into_iter().filter(|(e, _)| !one || *e == ending) {
-        let file = if one { path.into() } else { PathBuf::from(format!("{}.{e}", path.display())) };
-        write(&file, text.as_bytes())?;
-        files.push(file);
-    }
+    let named = |e: &str| {
+        let mut name = path.as_os_str().to_os_string();
+        if !one {
+            name.push(format!(".{e}"));
+        }
+        PathBuf::from(name)
+    };
+    let chosen = forms.into_iter().filter(|(e, _)| !one || *e == ending);
+    let (files, texts): (Vec<PathBuf>, Vec<String>) = chosen.map(|(e, text)| (named(e), text)).unzip();
+    let bytes = texts.iter().map(String::as_bytes);
+    let together: Vec<(&Path, &[u8])> = files.iter().map(PathBuf::as_path).zip(bytes).collect();
+    write_together(&together)?;
     Ok(files)
 }
 

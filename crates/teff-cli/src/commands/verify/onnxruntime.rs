@@ -64,6 +64,7 @@ pub(super) fn outputs(
     write(&folder.join("words.json"), json!(words).to_string().as_bytes())?;
     let samples_given = samples.len().to_string();
     let mut run = Command::new(&python);
+    run.env("TMPDIR", folder);
     let run = children::output(run.arg(&script).arg(model).arg(folder).arg(samples_given)).during(&python)?;
     if !run.status.success() {
         let said = String::from_utf8_lossy(&run.stderr);
