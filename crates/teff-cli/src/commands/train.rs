@@ -98,8 +98,9 @@ pub(crate) fn run(args: &ArgMatches, ui: &Ui) -> Result<()> {
             Start::Model(spec.build(data.train.shape(), data.train.classes().len(), settings.seed)?)
         }
     };
-    check_memory(&start.graph(settings.batch)?, "give a smaller --batch, or a smaller network")
-        .during("--batch")?;
+    // A batch that the data do not fill has an error of its own.
+    let batch = settings.batch.min(data.train.len());
+    check_memory(&start.graph(batch)?, "give a smaller --batch, or a smaller network").during("--batch")?;
     ui.note(format!(
         "{}: {} parameters; {} training samples of {:?}, {} classes (read in {})",
         start.trainable().name(),
