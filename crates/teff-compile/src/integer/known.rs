@@ -47,11 +47,16 @@ impl Known {
         }
         let operands: Vec<&Value> = node.operands.iter().map(|o| self.of(*o)).collect::<Option<_>>()?;
         let whole = operands.iter().zip(&node.operands).all(|(v, o)| v.ty() == graph[*o].ty);
-        let alike = operands.iter().all(|v| v.shape() == operands[0].shape());
         // Functions of each element keep what repeats apart.
-        let compact = alike && matches!(node.op, Op::Unary(_) | Op::Binary(_) | Op::Select | Op::Cast(_));
-        if !whole && !compact {
-            return None;
+        if !whole {
+            if !matches!(node.op, Op::Unary(_) | Op::Binary(_) | Op::Select | Op::Cast(_)) {
+                return None;
+            }
+            let size = |axis: usize| operands.iter().map(|v| v.shape()[axis]).max();
+            let common: Vec<usize> = (0..node.ty.rank()).map(size).collect::<Option<_>>()?;
+            let spread = |v: &&Value| evaluate_op(&Op::Broadcast(common.clone()), &[v]);
+            let spread: Vec<Value> = operands.iter().map(spread).collect();
+            return Some(Arc::new(evaluate_op(&node.op, &spread.iter().collect::<Vec<_>>())));
         }
         let types: Vec<Type> = operands.iter().map(|v| v.ty()).collect();
         infer(&node.op, &types).ok()?;

@@ -39,6 +39,18 @@ pub fn left_in_floats(graph: &Graph) -> Result<Vec<(String, &'static str)>, teff
     Ok(left)
 }
 
+/// Whether a network in integers rounds floats that it has computed, not only its inputs: then the last bit of a float, which depends on
+/// the order of a sum, can make a step of an integer. `rewritten` is what [`super::integer`] gives.
+pub fn quantizes_floats(rewritten: &Graph) -> bool {
+    let given = |mut id: NodeId| loop {
+        match &rewritten[id].op {
+            Op::Reshape(_) | Op::Permute(_) | Op::Slice(_) => id = rewritten[id].operands[0],
+            op => return matches!(op, Op::Input { .. } | Op::Constant(_)),
+        }
+    };
+    rewritten.nodes().iter().any(|n| matches!(n.op, Op::Quantize { .. }) && !given(n.operands[0]))
+}
+
 /// Whether a float is an integer with a scale, moved at most.
 fn comes_quantised(graph: &Graph, id: NodeId) -> bool {
     let node = &graph[id];

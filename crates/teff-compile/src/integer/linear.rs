@@ -1,12 +1,13 @@
 //! Sums and products of integers with scales.
 
-use super::affine::{Affine, Scale};
+use super::affine::{Affine, MOST, Scale};
 use teff_graph::{Binary, ConvGeometry, DType, Tensor};
 
 /// A matrix product; `weights` are the elements of b when they are known.
 pub(super) fn matmul(a: &Affine, b: &Affine, weights: Option<Vec<i64>>) -> Option<Affine> {
     let (rank, shape) = (b.q.rank(), b.q.shape());
     let (k, n) = (shape[rank - 2], shape[rank - 1]);
+    let (a, b) = (&whole(a, b, k)?, &whole(b, a, k)?);
     let (sa, last) = (a.scale.single()?, rank - 1);
     if b.scale.values.len() > 1 && b.scale.axis != last {
         return None;
@@ -18,7 +19,7 @@ pub(super) fn matmul(a: &Affine, b: &Affine, weights: Option<Vec<i64>>) -> Optio
         weights.filter(|w| w.len() == k * n).map(|w| (0..n).map(|j| column(&w, j)).collect());
     // Where the least integer stands for 0, as for pictures and behind a rectifier, many inputs are 0, and kernels skip those.
     let least = a.q.dtype().int_range().is_some_and(|(low, _)| low == i128::from(a.zero));
-    let a = if least && a.offset.is_empty() && a.zero != 0 { a.settled() } else { a.clone() };
+    let a = if least && a.offset.is_empty() && a.zero != 0 { a.settled(MOST) } else { a.clone() };
     product_of(&a, b, columns, k, scale, |a, b| a.matmul(b))
 }
 
@@ -29,17 +30,29 @@ pub(super) fn conv(
     geometry: &ConvGeometry,
     weights: Option<Vec<i64>>,
 ) -> Option<Affine> {
+    let k: usize = w.q.shape()[1..].iter().product();
+    let (a, w) = (&whole(a, w, k)?, &whole(w, a, k)?);
     let sa = a.scale.single()?;
     if w.scale.values.len() > 1 && w.scale.axis != 0 {
         return None;
     }
     let scale = Scale { axis: 1, values: w.scale.values.iter().map(|s| s * sa).collect() };
-    let k: usize = w.q.shape()[1..].iter().product();
     let channels = weights.map(|w| w.chunks_exact(k.max(1)).map(<[i64]>::to_vec).collect());
     let padded = geometry.pad_low.iter().chain(&geometry.pad_high).any(|p| *p != 0);
     // What is put around is 0, so that `a` must be without its zero.
-    let a = if padded && (a.zero != 0 || !a.offset.is_empty()) { a.settled() } else { a.clone() };
+    let a = if padded && (a.zero != 0 || !a.offset.is_empty()) { a.settled(MOST) } else { a.clone() };
     product_of(&a, w, channels, k, scale, |a, w| a.conv_general(w, geometry.clone()))
+}
+
+/// `a` without a fraction, in steps that leave room for sums of `k` products with `b`; `None` where that would keep little of the fraction.
+fn whole(a: &Affine, b: &Affine, k: usize) -> Option<Affine> {
+    if a.fraction.is_empty() {
+        return Some(a.clone());
+    }
+    let room = MOST.saturating_sub(b.bits() + usize::BITS - k.leading_zeros());
+    let steps = |k: u32| a.fraction.iter().map(move |f| f * 2f64.powi(k as i32));
+    let exact = (0..8).any(|k| a.bits() + 1 + k <= room && steps(k).all(|f| f.fract() == 0.0));
+    (exact || a.bits() + 9 <= room).then(|| a.refined(a.finer(room)))
 }
 
 /// Sums of `k` products. `columns` are the weights that go into each channel of the result.
@@ -54,8 +67,7 @@ fn product_of(
     let Some(columns) = columns else {
         let bound = a.bound().checked_mul(b.bound())?.checked_mul(k as i64)?;
         let q = multiply(&a.int(), &b.int());
-        let range = (-bound, bound);
-        return (bound < 1 << 31).then_some(Affine { q, zero: 0, offset: Vec::new(), scale, range });
+        return (bound < 1 << 31).then_some(Affine { scale, ..Affine::of(q, (-bound, bound)) });
     };
     // In 128 bits: what a file says may be anything.
     let reach = |w: &Vec<i64>| -> (i128, i128) {
@@ -71,7 +83,7 @@ fn product_of(
     let range = (range.0 as i64, range.1 as i64);
     if !a.offset.is_empty() {
         let q = multiply(&a.int(), &b.int());
-        return Some(Affine { q, zero: 0, offset: Vec::new(), scale, range });
+        return Some(Affine { scale, ..Affine::of(q, range) });
     }
     // The zero of `a` is taken off once for each sum, not once for each product. Only the last 32 bits of an offset count.
     let q = multiply(&a.q.cast(DType::I32), &b.int());
@@ -79,48 +91,71 @@ fn product_of(
         .iter()
         .map(|w| w.iter().fold(0i64, |sum, w| sum.wrapping_add(*w)).wrapping_mul(-i64::from(a.zero)))
         .collect();
-    Some(Affine { q, zero: 0, offset, scale, range })
+    Some(Affine { offset, scale, ..Affine::of(q, range) })
 }
 
-/// a + b or a - b, on the larger scale divided by a power of two that leaves room in 31 bits.
+/// a + b or a - b: in steps of which both scales are whole multiples, exactly or to some 2^-30 of what is added.
 pub(super) fn sum(a: &Affine, b: &Affine, op: Binary) -> Option<Affine> {
     let subtract = op == Binary::Sub;
     let join = |x: &Tensor, y: &Tensor| if subtract { x - y } else { x + y };
+    let fractions = |a: f64, b: f64| if subtract { a - b } else { a + b };
     let reach = |x: (i64, i64), y: (i64, i64)| {
         if subtract { (x.0 - y.1, x.1 - y.0) } else { (x.0 + y.0, x.1 + y.1) }
     };
-    if a.scale == b.scale {
+    let at = |all: &[f64], i: usize| if all.len() > 1 { all[i] } else { all.first().copied().unwrap_or(0.0) };
+    let channels = a.fraction.len().max(b.fraction.len());
+    let varies = |x: &Affine| x.fraction.len() > 1;
+    if varies(a) && varies(b) && a.scale.axis != b.scale.axis {
+        return None;
+    }
+    let axis = if varies(a) { a.scale.axis } else { b.scale.axis };
+    if a.scale == b.scale && (channels < 2 || a.scale.values.len() < 2 || axis == a.scale.axis) {
+        let by: Vec<f64> = (0..channels).map(|i| fractions(at(&a.fraction, i), at(&b.fraction, i))).collect();
         let q = join(&a.int(), &b.int());
-        return Some(Affine {
-            q,
-            zero: 0,
-            offset: Vec::new(),
-            scale: a.scale.clone(),
-            range: reach(a.range, b.range),
-        });
+        let axis = if channels > 1 { axis } else { a.scale.axis };
+        let scale = Scale { axis, ..a.scale.clone() };
+        return Some(Affine { scale, ..Affine::of(q, reach(a.range, b.range)) }.shifted(&by));
     }
     let (sa, sb) = (a.scale.single()?, b.scale.single()?);
     let total = (a.bound() as f64 * sa + b.bound() as f64 * sb) / sa.max(sb);
-    let bits = 29 - total.log2().ceil() as i32;
+    let bits = (29 - total.log2().ceil() as i32).min(24);
     if bits < 16 {
         return None;
     }
-    let unit = sa.max(sb) / 2f64.powi(bits.min(24));
-    let (ma, mb) = ((sa / unit).round(), (sb / unit).round());
-    if ma < 256.0 || mb < 256.0 {
-        return None;
-    }
+    let (ma, mb) = multiples(sa / sb, 2f64.powi(bits))?;
+    let unit = if ma > mb { sa / ma } else { sb / mb };
+    let by: Vec<f64> =
+        (0..channels).map(|i| fractions(at(&a.fraction, i) * ma, at(&b.fraction, i) * mb)).collect();
     let q = join(&(&a.int() * ma), &(&b.int() * mb));
     let times = |r: (i64, i64), m: f64| (r.0 * m as i64, r.1 * m as i64);
     let range = reach(times(a.range, ma), times(b.range, mb));
-    Some(Affine { q, zero: 0, offset: Vec::new(), scale: Scale { axis: 0, values: vec![unit] }, range })
+    Some(Affine { scale: Scale { axis, values: vec![unit] }, ..Affine::of(q, range) }.shifted(&by))
+}
+
+/// Whole numbers up to `most` whose quotient is nearest to `ratio`: the last of its continued fraction that fits.
+fn multiples(ratio: f64, most: f64) -> Option<(f64, f64)> {
+    let ((mut p, mut q), mut before, mut x) = ((1.0, 0.0), (0.0, 1.0), ratio);
+    loop {
+        let whole = x.floor();
+        let next = (whole * p + before.0, whole * q + before.1);
+        if !(next.0 <= most && next.1 <= most) {
+            break;
+        }
+        (before, (p, q)) = ((p, q), next);
+        // What is left are roundings of the quotient.
+        if (p / q - ratio).abs() <= ratio * 2f64.powi(-50) {
+            break;
+        }
+        x = 1.0 / (x - whole);
+    }
+    (p >= 1.0 && q >= 1.0).then_some((p, q))
 }
 
 /// a * b, element by element.
 pub(super) fn product(a: &Affine, b: &Affine) -> Option<Affine> {
-    let scale = a.scale.single()? * b.scale.single()?;
+    let (a, b) = (&whole(a, b, 1)?, &whole(b, a, 1)?);
+    let values = vec![a.scale.single()? * b.scale.single()?];
     let bound = a.bound().checked_mul(b.bound()).filter(|n| *n < 1 << 31)?;
-    let q = &a.int() * &b.int();
-    let scale = Scale { axis: 0, values: vec![scale] };
-    Some(Affine { q, zero: 0, offset: Vec::new(), scale, range: (-bound, bound) })
+    let scale = Scale { axis: 0, values };
+    Some(Affine { scale, ..Affine::of(&a.int() * &b.int(), (-bound, bound)) })
 }

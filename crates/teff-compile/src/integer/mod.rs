@@ -1,29 +1,30 @@
 //! Quantised graphs in integers.
 //!
 //! What ONNX and TFLite say with floats between `Dequantize` and `Quantize` is rewritten so that no float is left but where the network's
-//! interface has floats. Every float node is followed as integers times a scale ([`affine::Affine`]) for as long as that is exact or,
-//! for sums of two scales, to 2^-20; a `Quantize` then brings the integers to its own scale ([`requantize`], which is where rounding
-//! is said). Functions of one 8-bit element become tables ([`table`]), computed by the reference evaluator. What can be followed by
+//! interface has floats. Every float node is followed as integers times a scale ([`affine::Affine`]) for as long as that is exact to the
+//! 31 bits that integers have; a `Quantize` then brings the integers to its own scale ([`requantize`], which is where rounding is
+//! said). Functions of one 8-bit element become tables ([`table`]), computed by the reference evaluator. What can be followed by
 //! neither stays as it is.
 //!
-//! Results may differ from those of the float graph by one step, where a float lies within its own rounding of the border between two
-//! integers. The rewritten graph is what evaluator, C and Rust agree on to the bit.
+//! Results are those of the formula in real numbers. They may differ from those of the float graph by one step, where a float lies
+//! within its own rounding of the border between two integers. The rewritten graph is what evaluator, C and Rust agree on to the bit.
 
 mod affine;
 mod known;
 mod left;
 mod linear;
+mod narrow;
 mod requantize;
 mod softmax;
 mod table;
 
-use affine::{Affine, Scale, along, uniform};
+use affine::{Affine, MOST, Scale, along, is_whole, uniform};
 use known::Known;
-pub use left::left_in_floats;
+pub use left::{left_in_floats, quantizes_floats};
 use requantize::{Target, requantize};
 use std::collections::HashMap;
 use table::Sources;
-use teff_graph::{Binary, DType, Graph, NodeId, Op, PoolKind, ReduceKind, Tensor, Value};
+use teff_graph::{Binary, DType, Graph, NodeId, Op, PoolKind, ReduceKind, Tensor, Unary, Value};
 
 /// The graph with everything quantised computed in integers.
 ///
@@ -116,31 +117,43 @@ impl Walk<'_> {
         let scale = Scale::of(self.known.of(scale)?, &self.graph[x].ty)?.single()?;
         let zero = uniform(self.known.of(zero)?)?.as_int() as i32;
         let target = Target { dtype, low, high, scale, zero };
-        let x = self.unclamped(x, &target);
-        let Some(a) = self.affine(x).cloned() else { return softmax::quantized(self, x, &target) };
+        let (x, target) = self.unclamped(x, target);
+        let Some(a) = self.affine(x).cloned() else {
+            return self.joined_quantized(x, &target).or_else(|| softmax::quantized(self, x, &target));
+        };
         let tensor = requantize(&a, &target)?;
         self.before.insert(id, (a, target));
         Some(tensor)
     }
 
-    /// What is brought to the target's range instead of `x`: bounds of it that are the target's own, or lie beyond, change nothing.
-    fn unclamped(&self, x: NodeId, target: &Target) -> NodeId {
+    /// Tensors on scales of their own, joined: each is brought to the scale of all.
+    fn joined_quantized(&self, x: NodeId, target: &Target) -> Option<Tensor> {
+        let Op::Concat { axis } = self.graph[x].op else { return None };
+        let part = |o: &NodeId| requantize(self.affine(*o)?, target);
+        let parts: Vec<Tensor> = self.graph[x].operands.iter().map(part).collect::<Option<_>>()?;
+        Some(Tensor::concat(&parts, axis))
+    }
+
+    /// What is brought to the target's range instead of `x`, and that range: bounds of `x` that are the same everywhere are bounds of the
+    /// result, rounded as any element.
+    fn unclamped(&self, x: NodeId, target: Target) -> (NodeId, Target) {
         let node = &self.graph[x];
         let (least, [a, b]) = match (&node.op, &node.operands[..]) {
             (Op::Binary(Binary::Max), [a, b]) => (true, [*a, *b]),
             (Op::Binary(Binary::Min), [a, b]) => (false, [*a, *b]),
-            _ => return x,
+            _ => return (x, target),
         };
-        let beyond = |bound: f64| {
-            let step = (bound / target.scale).round_ties_even() + f64::from(target.zero);
-            if least { step <= f64::from(target.low) } else { step >= f64::from(target.high) }
+        let bound = |id| self.known.of(id).and_then(uniform).map(|c| c.as_f64()).filter(|c| !c.is_nan());
+        let (inner, bound) = match (bound(a), bound(b)) {
+            (_, Some(bound)) => (a, bound),
+            (Some(bound), None) => (b, bound),
+            (None, None) => return (x, target),
         };
-        let changes_nothing = |id| self.known.of(id).is_some_and(|c| c.to_f64().into_iter().all(beyond));
-        match (changes_nothing(a), changes_nothing(b)) {
-            (_, true) if self.affine(a).is_some() => self.unclamped(a, target),
-            (true, _) if self.affine(b).is_some() => self.unclamped(b, target),
-            _ => x,
-        }
+        // The quotient is rounded to a float first, as in the float graph.
+        let step = f64::from((bound / target.scale) as f32).round_ties_even() + f64::from(target.zero);
+        let step = step.clamp(target.low.into(), target.high.into()) as i32;
+        let target = if least { Target { low: step, ..target } } else { Target { high: step, ..target } };
+        self.unclamped(inner, target)
     }
 
     /// The largest elements of windows. Where nothing else needs what is pooled, it is requantised once a window, not once an element: a
@@ -189,6 +202,7 @@ impl Walk<'_> {
             Op::Conv(geometry) => {
                 linear::conv(operand(0)?, operand(1)?, geometry, self.weights(node.operands[1]))
             }
+            Op::Unary(Unary::Neg) => Some(operand(0)?.signed(vec![-1], 0)),
             Op::Binary(op) => self.binary(*op, node.operands[0], node.operands[1]),
             Op::Reshape(shape) => {
                 operand(0)?.moved(&node.op, |axis| reshaped(operand(0)?.q.shape(), shape, axis))
@@ -207,6 +221,12 @@ impl Walk<'_> {
                 let zero = uniform(self.known.of(node.operands[1])?)?.as_f64() == 0.0;
                 let a = operand(0).filter(|_| zero)?;
                 a.moved(&node.op, |axis| (axes[axis] == Default::default()).then_some(axis))
+            }
+            Op::Gather { axis } => {
+                let a = operand(0)?;
+                let varies = a.scale.values.len() > 1 || a.offset.len() > 1;
+                let q = a.q.gather(self.made(node.operands[1]), *axis);
+                (!varies || a.scale.axis != *axis).then(|| Affine { q, ..a.clone() })
             }
             Op::Concat { axis } => self.joined(&node.operands, *axis),
             Op::Pool { kind: PoolKind::Max, .. } => self.pooled(id),
@@ -246,11 +266,12 @@ impl Walk<'_> {
 
     /// Sums of `times` elements; of different scales only if those stay apart.
     fn summed(&self, a: &Affine, op: &Op, times: i64) -> Option<Affine> {
+        let a = &a.settled(MOST.saturating_sub(i64::BITS - times.leading_zeros()));
         let single = a.scale.single().is_some();
         let range = (a.range.0.min(0).checked_mul(times)?, a.range.1.max(0).checked_mul(times)?);
         (single && range.0.saturating_abs().max(range.1) < 1 << 31).then(|| {
-            let q = Tensor::apply(op.clone(), &[a.int()]);
-            Affine { q, zero: 0, offset: Vec::new(), range, ..a.clone() }
+            let q = Tensor::apply(op.clone(), std::slice::from_ref(&a.q));
+            Affine { q, range, ..a.clone() }
         })
     }
 
@@ -278,6 +299,9 @@ impl Walk<'_> {
         {
             return self.with_constant(op, a, c);
         }
+        if let (Some(c), Some(a), Binary::Sub) = (self.known.of(x), self.affine(y), op) {
+            return self.with_constant(Binary::Add, &a.signed(vec![-1], 0), c);
+        }
         let (a, b) = (self.affine(x)?, self.affine(y)?);
         match op {
             Binary::Add | Binary::Sub => linear::sum(a, b, op),
@@ -296,31 +320,34 @@ impl Walk<'_> {
             _ => return None,
         };
         let channels = if varies.is_empty() { a.scale.values.len() } else { numbers.len() };
-        let scales = a.scales(axis, channels)?;
+        let a = if a.offset.len() < 2 || a.scale.axis == axis { a } else { &a.settled(MOST) };
         let numbers = if varies.is_empty() { vec![numbers[0]; channels] } else { numbers };
         if let Binary::Mul | Binary::Div = op {
-            let positive = numbers.iter().all(|n| *n > 0.0 && n.is_finite()) && c.dtype().is_float();
-            let by = |(s, n): (&f64, &f64)| if op == Binary::Mul { s * n } else { s / n };
-            let values = scales.iter().zip(&numbers).map(by).collect();
-            return positive.then(|| Affine { scale: Scale { axis, values }, ..a.settled() });
+            let signs: Vec<i32> = numbers.iter().map(|n| n.signum() as i32).collect();
+            let a = if signs.contains(&-1) { a.signed(signs, axis) } else { a.clone() };
+            let by = |(s, n): (f64, &f64)| if op == Binary::Mul { s * n.abs() } else { s / n.abs() };
+            let values = a.scales(axis, channels)?.into_iter().zip(&numbers).map(by).collect();
+            let factors = numbers.iter().all(|n| *n != 0.0 && n.is_finite()) && c.dtype().is_float();
+            return factors.then(|| Affine { scale: Scale { axis, values }, ..a });
         }
         let steps = |a: &Affine| -> Option<Vec<f64>> {
             let steps = numbers.iter().zip(a.scales(axis, channels)?).map(|(n, s)| n / s);
             Some(steps.collect::<Vec<_>>()).filter(|all| all.iter().all(|x| x.abs() < 2f64.powi(31)))
         };
-        // A constant that is no whole number of steps is rounded to one where a half does not matter. Beyond 2^22 steps, as of a channel
-        // whose weights are all but 0, a float is itself not nearer to what was meant.
-        let exact = steps(a)?.iter().all(|x| (x - x.round()).abs() < 1e-4 || x.abs() > 2f64.powi(22));
-        let a = if exact { a.clone() } else { a.refined() };
-        let steps: Vec<i64> = steps(&a)?.iter().map(|x| x.round() as i64).collect();
         match op {
             Binary::Add | Binary::Sub => {
-                let by: Vec<i64> = steps.iter().map(|x| if op == Binary::Add { *x } else { -x }).collect();
-                let a = if a.offset.is_empty() || a.scale.axis == axis { a } else { a.settled() };
-                let scale = Scale { axis, ..a.scale.clone() };
-                Some(Affine { scale, ..a }.shifted(&by))
+                let sign = if op == Binary::Add { 1.0 } else { -1.0 };
+                let by: Vec<f64> = steps(a)?.iter().map(|x| sign * x).collect();
+                Some(Affine { scale: Scale { axis, ..a.scale.clone() }, ..a.clone() }.shifted(&by))
             }
             Binary::Max | Binary::Min => {
+                // A bound that is no whole number of steps is rounded to smaller ones.
+                let a = if steps(a)?.iter().all(|x| is_whole(*x)) {
+                    a.settled(MOST)
+                } else {
+                    a.refined(a.room())
+                };
+                let steps: Vec<i64> = steps(&a)?.iter().map(|x| x.round() as i64).collect();
                 let (least, most) = (*steps.iter().min()?, *steps.iter().max()?);
                 let bounds = along(steps.iter().map(|b| *b as i32).collect(), axis, a.q.rank());
                 let (q, range) = if op == Binary::Max {
@@ -328,7 +355,7 @@ impl Walk<'_> {
                 } else {
                     (a.int().minimum(&bounds), (a.range.0.min(least), a.range.1.min(most)))
                 };
-                Some(Affine { q, range, zero: 0, offset: Vec::new(), ..a })
+                Some(Affine { scale: a.scale.clone(), ..Affine::of(q, range) })
             }
             _ => None,
         }

@@ -1,12 +1,17 @@
 //! The one place where integers are brought from one scale to another.
 //!
-//! `y = clamp(round(a * r) + zero, low, high)` with r = (scale of a) / (scale of y), where r is m / 2^n with an integer m of up to 31
-//! bits, so that the result is `(a * m + 2^(n-1)) >> n`: rounded to nearest, halves upwards. Where r is a power of two or a sum of
-//! few of them, a product can lie exactly between two integers; then halves go to the even one, as ONNX rounds, for as long as
-//! m has at most 8 significant bits. Products of a few bits stay in 32 bits.
+//! `y = clamp(round(a * r) + zero, low, high)` with r = (scale of a) / (scale of y), where r is m / 2^n with an integer m, so that the
+//! result is `(a * m + c) >> n`. Rounding is to nearest, halves to the even integer as ONNX has it:
+//!
+//! - Products of 30 bits take m, n and c with which the result is right for every a that there can be ([`Narrow`]); c holds what an offset
+//!   of a has besides whole numbers.
+//! - Where there are none, or products are wider, m has 31 bits and c is 2^(n-1): right but where a product lies within 2^-31 of the range
+//!   of a from the border between two integers. An offset's fraction is in a, in smaller steps.
+//! - Where r is a power of two or a sum of few of them, a product can lie on that border; then halves are told apart.
 
-use super::affine::{Affine, along};
-use teff_graph::{DType, Op, Tensor};
+use super::affine::{Affine, MOST, along};
+use super::narrow::Narrow;
+use teff_graph::{Binary, DType, Op, Tensor};
 
 /// What the result is.
 #[derive(Clone)]
@@ -18,78 +23,83 @@ pub(super) struct Target {
     pub(super) zero: i32,
 }
 
-/// The multipliers m, and n.
-struct Factors {
-    m: Vec<i64>,
-    n: u32,
-}
-
-impl Factors {
-    /// `bits` is the most that m may have.
-    fn of(ratios: &[f64], bits: i32) -> Option<Factors> {
-        let largest = ratios.iter().copied().fold(0.0, f64::max);
-        if largest <= 0.0 || !largest.is_finite() {
-            return None;
-        }
-        // largest * 2^n is less than 2^bits.
-        let n = (bits - 1 - largest.log2().floor() as i32).min(61);
-        if n < 1 {
-            return None;
-        }
-        let mut m: Vec<i64> = ratios.iter().map(|r| (r * 2f64.powi(n)).round() as i64).collect();
-        let mut n = n as u32;
-        while n > 1 && m.iter().all(|x| x % 2 == 0) {
-            m.iter_mut().for_each(|x| *x /= 2);
-            n -= 1;
-        }
-        m.iter().all(|x| *x < 1 << 31).then_some(Factors { m, n })
-    }
-
-    /// Whether products can lie exactly between two integers.
-    fn has_ties(&self, ratios: &[f64]) -> bool {
-        let exact = |(m, r): (&i64, &f64)| *m < 1 << 8 && *m as f64 / 2f64.powi(self.n as i32) == *r;
-        self.m.iter().zip(ratios).any(exact)
-    }
+/// How integers become those of another scale: `(a * m + c) >> n`, for each channel or for all.
+pub(super) struct Rounding {
+    pub(super) m: Vec<i64>,
+    /// 2^(n-1) if it is empty, and halves are told apart: one less is added to even results, and halves of those become no more.
+    pub(super) c: Vec<i64>,
+    pub(super) n: u32,
+    pub(super) dtype: DType,
 }
 
 /// The integers of `target` for what `a` stands for; `None` when the scales are too far apart.
 pub(super) fn requantize(a: &Affine, target: &Target) -> Option<Tensor> {
     let ratios: Vec<f64> = a.scale.values.iter().map(|s| s / target.scale).collect();
-    if ratios == [1.0] {
+    if ratios == [1.0] && a.fraction.is_empty() {
         let whole = target.dtype.int_range() == Some((target.low.into(), target.high.into()));
         if whole && a.q.dtype() == target.dtype && a.zero == target.zero && a.offset.is_empty() {
             return Some(a.q.clone());
         }
         return Some(clamped(&a.int(), target));
     }
-    // Sums of products stay below 2^30, if that leaves m at least 18 bits.
-    let own = 64 - (a.bound().max(1) as u64).leading_zeros() as i32;
-    let narrow = 30 - own;
-    let (factors, wide) = match narrow {
-        18.. => (Factors::of(&ratios, narrow)?, false),
-        _ => (Factors::of(&ratios, 31)?, true),
+    if let Some(rounding) = Narrow::new(a, &ratios, target).and_then(|n| n.rounding()) {
+        return Some(clamped(&rounding.of(&a.int(), a.scale.axis), target));
+    }
+    let a = match a.fraction.is_empty() {
+        true => a.settled(MOST),
+        false => a.refined(a.finer(MOST)),
     };
-    let dtype = if wide { DType::I64 } else { DType::I32 };
-    let x = a.int();
-    let m = along(factors.m.iter().map(|m| *m as i32).collect(), a.scale.axis, x.rank()).cast(dtype);
-    let n = f64::from(factors.n);
-    let half = 2f64.powi(factors.n as i32 - 1);
-    let product = x.cast(dtype) * m;
-    let rounded = if factors.has_ties(&ratios) {
-        let odd = Tensor::apply(
-            Op::Binary(teff_graph::Binary::And),
-            &[shifted(&product, n), product.full_like(1.0)],
-        );
-        shifted(&(&(&product + odd) + (half - 1.0)), n)
-    } else {
-        shifted(&(&product + half), n)
-    };
-    Some(clamped(&rounded.cast(DType::I32), target))
+    let ratios: Vec<f64> = a.scale.values.iter().map(|s| s / target.scale).collect();
+    let (m, n) = factors(&ratios, 31, 61)?;
+    let spare = m.iter().map(|m| m.trailing_zeros()).min()?.min(n - 1);
+    let (m, n) = (m.into_iter().map(|m| m >> spare).collect::<Vec<i64>>(), n - spare);
+    // A channel has halves if its factor is exact and a product can have half the last bit that is shifted out.
+    let exact = |(m, r): (&i64, &f64)| *m as f64 / 2f64.powi(n as i32) == *r;
+    let reach = |m: i64| n > m.trailing_zeros() && a.bits() >= n - m.trailing_zeros();
+    let halves = m.iter().zip(&ratios).any(|(m, r)| exact((m, r)) && reach(*m));
+    let c = if halves { Vec::new() } else { vec![1 << (n - 1)] };
+    let rounding = Rounding { m, c, n, dtype: DType::I64 };
+    Some(clamped(&rounding.of(&a.q, a.scale.axis), target))
+}
+
+/// Multipliers m of at most `bits` bits and the n, at most `places`, for which ratios are nearest to m / 2^n.
+pub(super) fn factors(ratios: &[f64], bits: i32, places: i32) -> Option<(Vec<i64>, u32)> {
+    let largest = ratios.iter().copied().fold(0.0, f64::max);
+    if largest <= 0.0 || !largest.is_finite() {
+        return None;
+    }
+    // largest * 2^n is less than 2^bits, but may be rounded to that.
+    let n = (bits - 1 - largest.log2().floor() as i32).min(places);
+    let n = if (largest * 2f64.powi(n)).round() < 2f64.powi(bits) { n } else { n - 1 };
+    let m = ratios.iter().map(|r| (r * 2f64.powi(n)).round() as i64).collect();
+    (n >= 1).then_some((m, n as u32))
+}
+
+impl Rounding {
+    fn of(&self, x: &Tensor, axis: usize) -> Tensor {
+        let along = |all: &[i64]| {
+            let all = if all.iter().all(|x| *x == all[0]) { &all[..1] } else { all };
+            along(all.iter().map(|x| *x as i32).collect(), axis, x.rank()).cast(self.dtype)
+        };
+        let n = f64::from(self.n);
+        let product = x.cast(self.dtype) * along(&self.m);
+        let half = 2f64.powi(self.n as i32 - 1);
+        let rounded = match self.c[..] {
+            [] => {
+                let one = product.full_like(1.0);
+                let odd = Tensor::apply(Op::Binary(Binary::And), &[shifted(&product, n), one]);
+                &(&product + odd) + (half - 1.0)
+            }
+            [c] => &product + c as f64,
+            _ => &product + &along(&self.c),
+        };
+        shifted(&rounded, n).cast(DType::I32)
+    }
 }
 
 /// x / 2^n, towards minus infinity.
 fn shifted(x: &Tensor, n: f64) -> Tensor {
-    Tensor::apply(Op::Binary(teff_graph::Binary::Shr), &[x.clone(), x.full_like(n)])
+    Tensor::apply(Op::Binary(Binary::Shr), &[x.clone(), x.full_like(n)])
 }
 
 fn clamped(x: &Tensor, target: &Target) -> Tensor {
