@@ -204,8 +204,10 @@ fn verify() -> Command {
         .about("Run a model in every way there is and compare: host executor, generated C and Rust, onnxruntime")
         .long_about(
             "Run a model in every way there is and compare with the plain reference evaluator: host executor, generated C and Rust as \
-             this machine's compilers build them, and onnxruntime where a Python has it. What is missing is said and left out. Exit \
-             status 1 when something differs: integers at all, floats by more than the tolerance.",
+             this machine's compilers build them, and onnxruntime where a Python has it. What is missing is said and left out. A quantised \
+             model is computed in integers too: C and Rust are to have those to the bit, and each integer inside is to be that of its \
+             layer in floats, or the next where the float is halfway. Exit status 1 when something differs: integers at all, floats \
+             by more than the tolerance.",
         )
         .after_help("Examples:\n  teff verify m.onnx\n  teff verify m.onnx --input x.npy --tolerance 1e-6")
         .arg(model())

@@ -10,7 +10,7 @@ use crate::ui::{Ui, grouped, table};
 use clap::ArgMatches;
 use serde_json::json;
 use std::path::{Path, PathBuf};
-use teff::compile::program::Products;
+use teff::compile::program::{self, Products};
 use teff::compile::{Board, Budget, Extent, Floats, Options, Program, Sample, Target, c, plan, rust};
 use teff::data::Dataset;
 use teff::graph::{DType, Graph, Num, Value, evaluate, random_bits};
@@ -288,13 +288,16 @@ fn language(args: &ArgMatches) -> Result<Language> {
     Ok(Language::C(c::Options { arena, sram_code, ..Default::default() }))
 }
 
-/// Inputs for the self-test with the outputs that the reference evaluator gives, or the host executor where that would take minutes;
-/// and what of the data is too large for it.
+/// Inputs for the self-test with the outputs that the reference evaluator gives, or the host executor where that would take minutes: of a
+/// quantised network, for its integer form. Where that rounds floats to integers inside, a last bit of those can make a whole step; then
+/// the program says which it is. And what of the data is too large for the self-test.
 fn samples(
     graph: &Graph,
     program: &Program,
     data: Option<&Dataset>,
 ) -> Result<(Vec<Sample>, Option<String>)> {
+    let integer = teff::compile::integer(graph)?;
+    let steps = teff::compile::quantizes_floats(&integer);
     let macs: u64 = program.kernels.iter().map(|k| k.macs).fold(0, u64::saturating_add);
     let extent = Extent::new(program, SAMPLES.min((PATIENCE / macs.max(1)) as usize).max(1));
     let fits = data.filter(|_| extent.is_whole());
@@ -305,9 +308,11 @@ fn samples(
             None => (0..graph.inputs().len()).map(|i| invented(graph, i, n, &extent)).collect(),
         };
         let outputs = if macs > NO_PATIENCE {
-            super::host_outputs(graph, &inputs, teff::host::Options::default().threads)?
+            super::host_outputs(&integer, &inputs, teff::host::Options::default().threads)?
+        } else if steps {
+            program::evaluate(program, &inputs).map_err(|fault| Failure::new(fault.to_string()))?
         } else {
-            evaluate(graph, &inputs)?
+            evaluate(&integer, &inputs)?
         };
         all.push(Sample { inputs, outputs });
     }
