@@ -96,7 +96,8 @@ impl Tensor {
             return transform(&signal, 1.0).parts();
         }
         let scale = 1.0 / self.shape().last().map_or(1.0, |&n| n as f64);
-        transform(&signal, -1.0).map(|t| t * scale).parts()
+        // Before the sums, which may overflow without it.
+        transform(&signal.map(|t| t * scale), -1.0).parts()
     }
 
     /// The first n / 2 + 1 elements of the transform of these n real numbers; the others are their mirror images.
