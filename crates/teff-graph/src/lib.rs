@@ -50,7 +50,7 @@ mod value;
 
 pub use dtype::{DType, Shape, Type, broadcast_shape, strides};
 pub use error::{Error, Result};
-pub use evaluate::{evaluate, evaluate_all};
+pub use evaluate::{evaluate, evaluate_all, evaluate_with};
 pub use geometry::{ConvGeometry, PadAxis, SliceAxis, Window};
 pub use grad::{gradients, parameter_leaves};
 pub use graph::{Graph, Node, NodeId, Output};
