@@ -68,7 +68,7 @@ pub(crate) fn float() -> Arg {
     Arg::new("float")
         .long("float")
         .value_name("ERROR|exact")
-        .help("Without a float unit: how far integers may take all layers off, as a share of their ranges (16-bit weights as far as that allows); or software floats, exact and slow")
+        .help("Without a float unit: how far integers may take outputs off, as a share of their range (16-bit weights as far as that allows); or software floats, exact and slow")
         .default_value("1e-4")
         .value_parser(floats)
 }

@@ -21,6 +21,8 @@ pub struct Budget {
     pub macs: u64,
     /// Estimated cycles of one run.
     pub cycles: f64,
+    /// How far products by integers took outputs off on the inputs tried: see [`Program::off`].
+    pub off: Option<f64>,
     /// The kernels, in order.
     pub kernels: Vec<KernelBudget>,
 }
@@ -78,6 +80,7 @@ impl Budget {
             ram_lower_bound: program.arena.lower_bound,
             macs: kernels.iter().map(|k| k.macs).sum(),
             cycles: kernels.iter().map(|k| k.cost.cycles).sum(),
+            off: program.off,
             kernels,
         }
     }
@@ -96,9 +99,13 @@ impl Budget {
             let of = |(bits, n): (&u32, &usize)| format!("{n} with {bits}-bit weights");
             let list: Vec<String> = layers.iter().map(of).collect();
             notes.push(format!(
-                "layers computed by integers: {}; all together off by {total:.1e} of their range at most",
+                "layers computed by integers: {}; their bounds, shares of what each can reach, sum up to {total:.1e}",
                 list.join(", "),
             ));
+            notes.push(match self.off {
+                Some(off) => format!("on the inputs tried, outputs are off by {off:.1e} of their range"),
+                None => "how far outputs are off is not known: the network is too large to be tried, or gave the same for all inputs".into(),
+            });
         }
         for k in &self.kernels {
             if let Products::Software { reason } = k.products {

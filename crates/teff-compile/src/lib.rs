@@ -61,7 +61,7 @@ pub use place::place;
 pub use program::Program;
 pub use sample::{Extent, Sample};
 pub use target::{Cycles, Floats, Target};
-use teff_graph::Graph;
+use teff_graph::{Graph, Value};
 
 /// What to compile for.
 #[derive(Clone, Debug)]
@@ -75,11 +75,20 @@ pub struct Options {
     pub reassociate: bool,
     /// How products of floats are computed where the machine has no float unit; elsewhere it means nothing.
     pub floats: Floats,
+    /// Inputs to see on how far that takes the outputs off, a value for each input of the graph: real ones, a few; none, and they are
+    /// made up, of the sizes that the weights suggest.
+    pub inputs: Vec<Vec<Value>>,
 }
 
 impl Default for Options {
     fn default() -> Options {
-        Options { name: "net".into(), target: Target::GENERIC, reassociate: true, floats: Floats::default() }
+        Options {
+            name: "net".into(),
+            target: Target::GENERIC,
+            reassociate: true,
+            floats: Floats::default(),
+            inputs: Vec::new(),
+        }
     }
 }
 

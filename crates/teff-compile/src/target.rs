@@ -52,7 +52,8 @@ pub enum Floats {
     /// By integers with an exponent for each tensor, where that can be proved to be precise enough.
     Mantissas {
         /// What the bounds of all layers may sum up to, each the largest error of a result as a share of the layer's range: of
-        /// what its results can reach for inputs no larger than those it is given. 16-bit weights are used as far as this allows.
+        /// what its results can reach for inputs no larger than those it is given; and, with some room, what outputs may be off by on
+        /// the inputs tried, as a share of their range. 16-bit weights are used as far as this allows.
         error: f64,
     },
 }

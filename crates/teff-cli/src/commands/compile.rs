@@ -189,18 +189,16 @@ pub(crate) fn products(products: &Products) -> serde_json::Value {
 /// Reads the model, compiles it and writes the files into `folder`.
 pub(crate) fn generate(model: &Path, request: &Request, folder: &Path, ui: &Ui) -> Result<Generated> {
     let graph = super::read_model_with(model, &request.reading, ui)?;
+    let shown = request.samples.map(|data| calibration(&graph, data)).transpose()?.unwrap_or_default();
     let options = Options {
         name: request.name.clone(),
         target: request.target,
         floats: request.floats,
+        inputs: shown.clone(),
         ..Options::default()
     };
     let mut program = teff::compile::compile(&graph, &options)?;
     let (samples, unused) = samples(&graph, &program, request.samples)?;
-    let shown = match request.samples {
-        Some(data) if request.sram_tables > 0 => calibration(&graph, data)?,
-        Some(_) | None => Vec::new(),
-    };
     teff::compile::place(&mut program, request.sram_tables, &shown)?;
     let (program, texts) = printed(program, request.language, &samples);
     let budget = Budget::new(&program, &options.target);

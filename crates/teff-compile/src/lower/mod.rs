@@ -109,7 +109,7 @@ pub(crate) fn lower(graph: &Graph, options: &Options) -> Result<Program, Error> 
         computing: None,
         builder: Builder::default(),
     };
-    to.choose_mantissas(options.floats);
+    to.choose_mantissas(options.floats, &options.inputs);
     let inputs = to.inputs();
     let (outputs, copies) = to.outputs();
     let mut kernels = Vec::new();
@@ -123,7 +123,9 @@ pub(crate) fn lower(graph: &Graph, options: &Options) -> Result<Program, Error> 
         kernels.extend(to.take_kernel(&Group::of(node)));
     }
     let arena = crate::program::Arena { bytes: 0, align: 1, lower_bound: 0 };
-    let mut program = Program { name: name.into(), buffers: to.buffers, kernels, inputs, outputs, arena };
+    let off = to.layers.off;
+    let mut program =
+        Program { name: name.into(), buffers: to.buffers, kernels, inputs, outputs, arena, off };
     rows::merge_rows(&mut program, &mut to.names);
     program.kernels.iter_mut().for_each(tidy::tidy);
     copies::forward(&mut program);

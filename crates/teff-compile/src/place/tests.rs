@@ -38,6 +38,7 @@ fn program(inputs: usize, outputs: usize, tables: &[usize], kernels: Vec<Vec<Stm
         inputs: vec![port("x", x, 0)],
         outputs: vec![port("y", y.clone(), 1)],
         arena: Arena { bytes: 0, align: 4, lower_bound: 0 },
+        off: None,
     }
 }
 

@@ -62,6 +62,9 @@ pub struct Program {
     pub outputs: Vec<Port>,
     /// The memory that intermediate values share.
     pub arena: Arena,
+    /// How far the products that are mantissas took outputs off, the worst as a share of its range, on the inputs that were tried
+    /// when it was compiled: see [`Products::Mantissas`]. `None` when there are none, or the network was too large to try.
+    pub off: Option<f64>,
 }
 
 /// An input or output of the network.
@@ -166,7 +169,7 @@ pub enum Products {
     /// In the type of its operands.
     #[default]
     AsWritten,
-    /// Floats as integers with an exponent for each tensor, on a machine without a float unit.
+    /// Floats as integers with an exponent for each tensor, or for each channel of the network's inputs, on a machine without a float unit.
     Mantissas {
         /// Bits of a weight, sign included.
         weight_bits: u32,

@@ -76,6 +76,7 @@ fn copy(arena: usize, count: usize) -> Program {
         inputs: vec![port(0)],
         outputs: vec![port(3)],
         arena: Arena { bytes: 16, align: 4, lower_bound: 16 },
+        off: None,
     }
 }
 

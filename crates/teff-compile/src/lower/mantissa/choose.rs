@@ -1,12 +1,13 @@
 //! Which layers are computed by mantissas, and how wide those are.
 //!
-//! The whole network is given an error, as a share of the range of its outputs. Errors of layers add up along a chain of dense layers,
-//! convolutions, rectifiers, maxima and sums: such a layer's result moves by no more than its range does when its inputs move by that
-//! share of theirs. So the bounds of all layers together stay below what is given: all begin wide, those with most weights become
-//! narrow while there is room, and, should there be too many layers for even that, the least precise stay in floats.
+//! The whole network is given an error. Two things stay below it: the sum of the bounds of all layers, each a share of what the layer's
+//! results can reach; and 70 % of it what the outputs are off by on the inputs that are tried, as a share of the range that they have
+//! there. All layers begin wide, those with most weights become narrow while there is room, and what even wide ones take too far off
+//! stays in floats.
 
 use super::dense::Dense;
 use super::format::{Format, Width, format};
+use super::powers::Powers;
 use super::{Layer, Loops, Mantissas};
 use crate::lower::Lowering;
 use crate::target::Floats;
@@ -34,14 +35,15 @@ pub(super) struct Candidate {
     source: NodeId,
     pub(super) x: NodeId,
     positive: bool,
-    loops: Loops,
-    format: Format,
-    narrow: Option<Format>,
+    pub(super) powers: Option<Powers>,
+    pub(super) loops: Loops,
+    pub(super) format: Format,
+    pub(super) narrow: Option<Format>,
 }
 
 impl<'a> Lowering<'a> {
     /// Decides for every layer of the network. Layers in the body of a scan are computed by floats.
-    pub(in crate::lower) fn choose_mantissas(&mut self, floats: Floats) {
+    pub(in crate::lower) fn choose_mantissas(&mut self, floats: Floats, inputs: &[Vec<Value>]) {
         let Floats::Mantissas { error } = floats else { return };
         if self.target.float_unit {
             return;
@@ -59,37 +61,30 @@ impl<'a> Lowering<'a> {
                 Some(Err(reason)) => self.set_layer(product, Layer::Software(reason)),
             }
         }
-        let mut total: f64 = candidates.iter().map(|c| c.format.error).sum();
-        while total > error {
+        self.drop_beyond(&mut candidates, error);
+        self.layers.off = self.choose_widths(&mut candidates, error, inputs);
+        for c in candidates {
+            let Candidate { node, source, x, positive, powers, loops, format, .. } = c;
+            let layer = Mantissas { format, source, x, positive, powers, loops };
+            self.set_layer(node, Layer::Mantissas(Arc::new(layer)));
+        }
+    }
+
+    /// Leaves the least precise layers to floats until the bounds of the others sum up to no more than `error`.
+    fn drop_beyond(&mut self, candidates: &mut Vec<Candidate>, error: f64) {
+        while candidates.iter().map(|c| c.format.error).sum::<f64>() > error {
             let errors = candidates.iter().map(|c| c.format.error).enumerate();
             let Some((worst, _)) = errors.max_by(|a, b| a.1.total_cmp(&b.1)) else { break };
             let dropped = candidates.remove(worst);
-            total = candidates.iter().map(|c| c.format.error).sum();
             self.set_layer(
                 dropped.node,
                 Layer::Software("the error given for the network has no room for it"),
             );
         }
-        let mut order: Vec<usize> = (0..candidates.len()).collect();
-        order.sort_by_key(|&i| std::cmp::Reverse(candidates[i].format.weights.len()));
-        for i in order {
-            let c = &mut candidates[i];
-            let Some(narrow) = c.narrow.take() else { continue };
-            let more = narrow.error - c.format.error;
-            if total + more <= error {
-                total += more;
-                c.format = narrow;
-            }
-        }
-        for c in candidates {
-            let Candidate { node, source, x, positive, loops, format, .. } = c;
-            let layer = Mantissas { format, source, x, positive, loops };
-            self.set_layer(node, Layer::Mantissas(Arc::new(layer)));
-        }
     }
 
-    fn set_layer(&mut self, node: NodeId, layer: Layer) {
-        self.layers.0.insert(std::ptr::from_ref(self.node(node)), layer);
+    pub(super) fn set_layer(&mut self, node: NodeId, layer: Layer) {
+        self.layers.of_product.insert(std::ptr::from_ref(self.node(node)), layer);
     }
 
     /// What `node` is when it multiplies floats by weights; why it cannot be computed by mantissas.
@@ -127,16 +122,23 @@ impl<'a> Lowering<'a> {
             };
             let terms = weights.len() / outputs;
             let positive = self.never_negative(x, 8);
+            let powers = self.powers(x, &loops, &weights, terms);
+            // Scaled they are no multiples of the steps any more.
+            let steps = steps.filter(|_| powers.is_none());
+            let weights = powers.as_ref().map_or(weights.clone(), |p| p.scaled(&loops, &weights, terms));
             let wide = format(&weights, terms, Width::WIDE, None, positive)?;
             let steps = steps.as_deref();
             let quantised = steps.and_then(|s| format(&weights, terms, Width::BYTE, Some(s), positive).ok());
             match quantised.filter(|q| q.error <= wide.error) {
                 Some(bytes) => {
-                    Ok(Candidate { node, source, x, positive, loops, format: bytes, narrow: None })
+                    Ok(Candidate { node, source, x, positive, powers, loops, format: bytes, narrow: None })
                 }
                 None => {
-                    let narrow = format(&weights, terms, Width::NARROW, None, positive).ok();
-                    Ok(Candidate { node, source, x, positive, loops, format: wide, narrow })
+                    // Features far from zero leave no bits to spare.
+                    let narrow =
+                        powers.is_none().then(|| format(&weights, terms, Width::NARROW, None, positive));
+                    let narrow = narrow.and_then(Result::ok);
+                    Ok(Candidate { node, source, x, positive, powers, loops, format: wide, narrow })
                 }
             }
         }))

@@ -1,5 +1,7 @@
 //! The mantissas of one layer: its weights as integers, what its sums are shifted by, and a proof of how far its results may be off.
 //!
+//! Inputs x and weights w are those with the powers of two of their channels, where there are such (`powers`).
+//!
 //! For an input x and the weights w of one output, whose exact result is the sum of `w[i] * x[i]` over n terms:
 //!
 //! - `m`, the largest |x| of the whole input, is looked for when the network runs. With 2^e the least power of two above it, an input
@@ -41,6 +43,11 @@ impl Width {
     pub(super) const WIDE: Width = Width { weight_bits: 21, input_bits: 20, low_bits: 10, dtype: DType::I32 };
     /// For weights that were quantised to 8 bits and are products of those and a scale.
     pub(super) const BYTE: Width = Width { weight_bits: 7, input_bits: 23, low_bits: 0, dtype: DType::I8 };
+
+    /// The exponent of what a sum is a multiple of, short of the input's biased exponent, for products shifted down by `shift`.
+    fn place(self, shift: u32) -> i32 {
+        (shift + self.low_bits) as i32 - self.input_bits as i32 - 126
+    }
 }
 
 /// What the code of a layer is made from.
@@ -59,6 +66,13 @@ pub(super) struct Format {
     pub(super) factors: Vec<i32>,
     /// The bound, as a share of the layer's range.
     pub(super) error: f64,
+}
+
+impl Format {
+    /// c of an output.
+    pub(super) fn scale(&self, output: usize) -> f32 {
+        f32::from_bits(self.factors[output].wrapping_sub(self.width.place(self.shift) << 23) as u32)
+    }
 }
 
 /// Outputs whose weights are this much smaller than the layer's largest share the scale of those that are not.
@@ -106,7 +120,7 @@ pub(super) fn format(
     };
     let shift = (0..31).find(|s| reach(*s) <= i32::MAX as i128).ok_or("it has too many terms for 32 bits")?;
     let start = terms as i64 * roundings(shift) / 2;
-    let place = (shift + k) as i32 - b as i32 - 126;
+    let place = width.place(shift);
     let exponents = || rows.iter().map(|r| (r.scale.to_bits() >> 23) as i32 + place);
     let least = exponents().map(|e| 1 - e).max().expect("an output").max(b as i32 + 2);
     debug_assert!(least <= MOST_LEAST, "scales are large enough");
@@ -233,9 +247,7 @@ mod tests {
                 // The inputs that reach furthest, and others; their largest is just below 1 (e = 0), or 1/2.
                 let against: Vec<f64> = row.iter().map(|w| if *w < 0 { -1.0 } else { 1.0 } * (1.0 - 1e-7)).collect();
                 let halves: Vec<f64> = against.iter().map(|x| -x / 1.999).collect();
-                // c, taken out of the factor again.
-                let place = f.shift as i32 + f.width.low_bits as i32 - b - 126;
-                let scale = f32::from_bits(f.factors[j].wrapping_sub(place << 23) as u32) as f64;
+                let scale = f.scale(j) as f64;
                 let of_weights = row.iter().zip(&weights[j * terms..]);
                 let worst: Vec<f64> = of_weights.map(|(m, w)| (*w as f64 - *m as f64 * scale).signum()).collect();
                 for x in [against, halves, worst, (0..terms).map(|_| next()).collect()] {

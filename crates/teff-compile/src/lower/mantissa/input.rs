@@ -4,8 +4,8 @@ use super::Mantissas;
 use crate::error::Error;
 use crate::lower::Lowering;
 use crate::lower::build::value;
-use crate::program::{Expr, Index};
-use teff_graph::{Binary, DType, NodeId, Num, Op, PoolKind};
+use crate::program::{BufferId, Expr, Index};
+use teff_graph::{Binary, DType, NodeId, Num, Op, PoolKind, Value};
 
 /// What is known of the inputs of a layer while it runs.
 pub(super) struct Block {
@@ -19,6 +19,20 @@ pub(super) struct Block {
     pub(super) start: Expr,
     /// No input is less than zero.
     positive: bool,
+    powers: Option<Table>,
+}
+
+/// How far the exponents of the channels are taken down.
+#[derive(Clone, Copy)]
+struct Table {
+    axis: usize,
+    of_channel: BufferId,
+}
+
+impl Table {
+    fn power(&self, at: &[Index]) -> Expr {
+        Expr::Load(self.of_channel, DType::U8, at[self.axis].clone()).cast(DType::I32)
+    }
 }
 
 /// An input that is multiplied.
@@ -39,11 +53,19 @@ impl<'a> Lowering<'a> {
     pub(super) fn block(&mut self, layer: &Mantissas) -> Result<Block, Error> {
         let Mantissas { x, format, positive, .. } = layer;
         let (x, positive) = (*x, *positive);
+        let powers = layer.powers.as_ref().map(|p| {
+            let of_channel = Value::new([p.of_channel.len()], p.of_channel.clone());
+            Table { axis: p.axis, of_channel: self.integers(layer.source, "_power", of_channel) }
+        });
         let shape = self.node(x).ty.shape.clone();
         let largest = self.mutable("largest", int(0));
         self.merged_loops(&["i", "j", "k"], &shape, &mut |l, at| {
             let bits = l.element(x, at)?.bits(DType::I32);
             let magnitude = Expr::binary(Binary::And, bits, int(0x7fff_ffff));
+            let magnitude = match powers {
+                None => magnitude,
+                Some(table) => l.taken_down(magnitude, table.power(at)),
+            };
             l.set(largest, Expr::binary(Binary::Max, value(largest), magnitude));
             Ok(())
         })?;
@@ -60,7 +82,7 @@ impl<'a> Lowering<'a> {
             0 => int(0),
             start => self.name_value("start", Expr::select(zero, int(0), int(start as i64))),
         };
-        Ok(Block { place, exponent, poison, start, positive })
+        Ok(Block { place, exponent, poison, start, positive, powers })
     }
 
     /// Writes what is done with the mantissas of some inputs, each given by its index and where its weights begin, unless all of them
@@ -81,8 +103,8 @@ impl<'a> Lowering<'a> {
         let any = all.iter().cloned().reduce(|a, b| Expr::binary(Binary::Or, a, b)).expect("an input");
         self.when(Some(any.cast(DType::Bool)), |l| {
             let mut inputs = Vec::new();
-            for (bits, (_, weights)) in all.into_iter().zip(places) {
-                let whole = l.mantissa(bits, block);
+            for (bits, (at, weights)) in all.into_iter().zip(places) {
+                let whole = l.mantissa(bits, block, block.powers.map(|p| p.power(at)));
                 let parts = match layer.format.width.low_bits as i64 {
                     0 => vec![whole],
                     low => {
@@ -98,13 +120,23 @@ impl<'a> Lowering<'a> {
         })
     }
 
+    /// The bits of a float without a sign, its exponent taken down by `power`: less than 0 where nothing is left of it. What is not
+    /// finite stays so.
+    fn taken_down(&mut self, magnitude: Expr, power: Expr) -> Expr {
+        let magnitude = self.name_value("magnitude", magnitude);
+        let by = Expr::binary(Binary::Shl, power, int(23));
+        let finite = Expr::binary(Binary::Lt, magnitude.clone(), int(0x7f80_0000));
+        Expr::select(finite, Expr::binary(Binary::Sub, magnitude.clone(), by), magnitude)
+    }
+
     /// A float with these bits as an integer, to nearest, halves away from zero. A float so small that it has no normal mantissa is 0.
-    fn mantissa(&mut self, bits: Expr, block: &Block) -> Expr {
+    fn mantissa(&mut self, bits: Expr, block: &Block, power: Option<Expr>) -> Expr {
         let exponent = Expr::binary(Binary::Shr, bits.clone(), int(23));
         let exponent = if block.positive { exponent } else { Expr::binary(Binary::And, exponent, int(255)) };
         let fraction = Expr::binary(Binary::And, bits.clone(), int(0x7f_ffff));
         let fraction = Expr::binary(Binary::Or, fraction, int(0x80_0000));
         let shift = Expr::binary(Binary::Sub, block.place.clone(), exponent);
+        let shift = power.into_iter().fold(shift, |s, power| Expr::binary(Binary::Add, s, power));
         let shifted = Expr::binary(Binary::Shr, fraction, self.name_value("shift", shift));
         let rounded = Expr::binary(Binary::Add, shifted, int(1));
         let rounded = Expr::binary(Binary::Shr, rounded, int(1));

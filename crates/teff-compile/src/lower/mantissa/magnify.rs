@@ -5,7 +5,7 @@ use crate::lower::Lowering;
 use teff_graph::{Binary, NodeId, Op, Unary};
 
 /// No longer chain is followed.
-const FURTHEST: usize = 8;
+pub(super) const FURTHEST: usize = 8;
 
 impl Lowering<'_> {
     /// Why a product stays in floats although it has mantissas.
@@ -41,7 +41,7 @@ impl Lowering<'_> {
     }
 
     /// Whether `node` is moved, scaled and summed from a node that is `wanted`.
-    fn comes_from(&self, node: NodeId, depth: usize, wanted: &dyn Fn(NodeId) -> bool) -> bool {
+    pub(super) fn comes_from(&self, node: NodeId, depth: usize, wanted: &dyn Fn(NodeId) -> bool) -> bool {
         let before = || self.node(node).operands.iter().any(|&o| self.comes_from(o, depth - 1, wanted));
         depth > 0 && (wanted(node) || self.is_linear(node) && before())
     }

@@ -5,8 +5,9 @@
 //! (block floating point), and each sum becomes a float once. What lies in memory between layers stays float, so layers of this kind
 //! stand beside any others, and what follows a sum (bias, activation, addition of a residual) is computed as ever.
 //!
-//! `format` has the arithmetic and the proof of its error, `choose` decides which layers are computed so and how precisely, `input`
-//! finds the exponent and turns inputs into integers, `sum` adds products and turns sums into floats; `dense` and `conv` are the
+//! `format` has the arithmetic and the proof of its error, `choose` decides which layers are computed so, `widths` how precisely, by what
+//! `probe` sees of the outputs on the inputs given or those that `suggest` makes up, `powers`
+//! where the inputs' channels are of different units, `input` finds the exponent and turns inputs into integers, `sum` adds products and turns sums into floats; `dense` and `conv` are the
 //! loops around them. `rectify` compares floats as integers where that can be done.
 
 mod choose;
@@ -15,22 +16,32 @@ mod dense;
 mod format;
 mod input;
 mod magnify;
+mod powers;
+mod probe;
 mod rectify;
+mod suggest;
 mod sum;
+mod widths;
 
 use super::Lowering;
 use super::fuse::Group;
 use crate::error::Error;
 use crate::program::{BufferId, Place, Products};
 use format::Format;
+use powers::Powers;
 pub(super) use rectify::rectify;
 use std::collections::HashMap;
 use std::sync::Arc;
 use teff_graph::{ConvGeometry, Node, NodeId, Op, Shape, Value};
 
-/// How the products of the layers are computed, by the address of the node of each.
+/// How the products of the layers are computed.
 #[derive(Default)]
-pub(super) struct Layers(HashMap<*const Node, Layer>);
+pub(super) struct Layers {
+    /// By the address of the node of each product.
+    of_product: HashMap<*const Node, Layer>,
+    /// How far outputs are off on the inputs that were tried, as a share of their range.
+    pub(super) off: Option<f64>,
+}
 
 /// How the products of one layer are computed.
 #[derive(Clone)]
@@ -49,6 +60,8 @@ struct Mantissas {
     x: NodeId,
     /// None of them is negative.
     positive: bool,
+    /// What their channels are scaled by, where that differs.
+    powers: Option<Powers>,
     loops: Loops,
 }
 
@@ -65,7 +78,7 @@ impl<'a> Lowering<'a> {
         let hero = group.hero.unwrap_or(group.root);
         let product = group.inner.unwrap_or(hero);
         let Some(Layer::Mantissas(layer)) =
-            self.layers.0.get(&std::ptr::from_ref(self.node(product))).cloned()
+            self.layers.of_product.get(&std::ptr::from_ref(self.node(product))).cloned()
         else {
             return Ok(false);
         };
@@ -85,7 +98,7 @@ impl<'a> Lowering<'a> {
     /// How the products of a group are computed, for the report.
     pub(super) fn products(&self, group: &Group) -> Products {
         let product = group.inner.or(group.hero).unwrap_or(group.root);
-        match self.layers.0.get(&std::ptr::from_ref(self.node(product))) {
+        match self.layers.of_product.get(&std::ptr::from_ref(self.node(product))) {
             None => Products::AsWritten,
             Some(Layer::Software(reason)) => Products::Software { reason },
             Some(Layer::Mantissas(layer)) => Products::Mantissas {
