@@ -96,8 +96,7 @@ impl SysTick {
         // After zero the next clock loads RELOAD; a reload of zero stops the counter.
         let period = u64::from(self.reload) + 1;
         let past = elapsed - count;
-        self.count =
-            if self.reload == 0 || past == 0 { 0 } else { ((period - past % period) % period) as u32 };
+        self.count = ((period - past % period) % period) as u32;
         let hit = reached || self.reload > 0 && past >= period;
         self.flag |= hit;
         hit
