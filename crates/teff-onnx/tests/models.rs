@@ -173,3 +173,11 @@ fn what_is_no_number_stays_in_its_block() {
     let y = given(node, &more, &[1, 2, 2], &[f32::NAN, 1.0, 2.0, 3.0]).to_f64();
     assert!(y[0].is_nan() && y[1..] == [3.0, 3.0], "{y:?}");
 }
+
+/// 3e19 over (1 + 1e-4 * 9e38)^0.75: its square is beyond the largest float, its share in the sum is not.
+#[test]
+fn squares_do_not_overflow_before_their_factor() {
+    let node = message::node("LRN", "", &["x"], &["y"]).message(5, message::int_attribute("size", 1));
+    let y = given(node, &[], &[1, 1, 2], &[3e19, 1.0]).to_f64();
+    assert!((y[0] / 1.825_741_858e-7 - 1.0).abs() < 1e-5 && (y[1] - 0.999_925).abs() < 1e-6, "{y:?}");
+}

@@ -59,6 +59,7 @@ fn networks() -> Vec<Case> {
         case("lenet", std::slice::from_ref(&image), lenet),
         case("transposed", std::slice::from_ref(&image), up),
         case("layer_norm", std::slice::from_ref(&x), x.layer_norm(1, 1e-5).gelu()),
+        case("celu", std::slice::from_ref(&x), x.celu(0.5)),
         case("group_norm", std::slice::from_ref(&image), image.slice(1, 0, 2, 1).group_norm(2, 1e-5).mish()),
         lstm("lstm", false),
         lstm("lstm_reverse", true),
@@ -306,6 +307,9 @@ fn patterns_are_written_as_the_operators_they_are() {
         assert!(cnn.split(' ').any(|w| w == part), "{part} missing in {cnn}");
     }
     assert_eq!(of("transposed"), "convtranspose");
+    let words = |name: &str| of(name).split(' ').map(str::to_string).collect::<Vec<_>>();
+    assert!(words("layer_norm").contains(&"gelu".into()), "{}", of("layer_norm"));
+    assert!(words("celu").contains(&"elu".into()), "{}", of("celu"));
 }
 
 #[test]
