@@ -103,8 +103,8 @@ fn read_worded(path: &Path, reading: &Reading, ui: &Ui) -> Result<(Graph, Words)
 }
 
 /// Bytes of the largest value of a network that is run, and of all together.
-const LARGEST: usize = 2 << 30;
-const TOGETHER: usize = 8 << 30;
+const LARGEST: usize = 1 << 30;
+const TOGETHER: usize = 4 << 30;
 
 /// An error when a network takes more memory than networks for small machines do, or than there is.
 fn check_memory(graph: &Graph, remedy: &str) -> Result<()> {

@@ -22,40 +22,7 @@ pub fn selftest(program: &Program, options: &Options, samples: &[Sample], tolera
         extent.about()
     );
     let _ = writeln!(out, "#include \"{name}.h\"\n\n#include <math.h>\n#include <stdio.h>\n");
-    // Puts inputs together of which the first elements are held.
-    let mut fill = String::new();
-    for (s, sample) in samples.iter().enumerate() {
-        for (kind, ports, values) in
-            [("input", &program.inputs, &sample.inputs), ("output", &program.outputs, &sample.outputs)]
-        {
-            assert_eq!(ports.len(), values.len(), "a sample has a value for every {kind}");
-            for (i, (p, v)) in ports.iter().zip(values).enumerate() {
-                assert_eq!(p.ty, v.ty(), "{kind} {i} of a sample");
-                let expected = if kind == "input" { "input" } else { "expected" };
-                if v.is_empty() {
-                    let _ =
-                        writeln!(out, "static const {} {expected}{i}_{s}[1] = {{0}};", c_type(p.ty.dtype));
-                    continue;
-                }
-                let held = if kind == "input" { extent.of_input(v) } else { extent.of_output(v) };
-                let c_type = c_type(p.ty.dtype);
-                let name = if kind == "input" && held.len() < v.len() {
-                    let _ = writeln!(out, "static {c_type} {expected}{i}_{s}[{}];", v.len());
-                    fill += &format!(
-                        "    for (int k = 0; k < {}; k++) {{\n        {expected}{i}_{s}[k] = first{i}_{s}[k % {}];\n    }}\n",
-                        v.len(),
-                        held.len()
-                    );
-                    "first"
-                } else {
-                    expected
-                };
-                let _ = writeln!(out, "static const {c_type} {name}{i}_{s}[{}] = {{", held.len());
-                elements(&mut out, &held, "    ");
-                out.push_str("};\n");
-            }
-        }
-    }
+    let fill = tables(&mut out, program, &extent, samples);
     for (i, p) in program.outputs.iter().enumerate() {
         let _ = writeln!(out, "static {} output{i}[{}];", c_type(p.ty.dtype), p.ty.len().max(1));
     }
@@ -93,6 +60,44 @@ pub fn selftest(program: &Program, options: &Options, samples: &[Sample], tolera
     );
     out += "    return failures == 0 ? 0 : 1;\n}\n";
     out
+}
+
+/// The inputs and expected outputs of all samples; statements that put inputs together of which the first elements are held.
+fn tables(out: &mut String, program: &Program, extent: &Extent, samples: &[Sample]) -> String {
+    let mut fill = String::new();
+    for (s, sample) in samples.iter().enumerate() {
+        for (kind, ports, values) in
+            [("input", &program.inputs, &sample.inputs), ("output", &program.outputs, &sample.outputs)]
+        {
+            assert_eq!(ports.len(), values.len(), "a sample has a value for every {kind}");
+            for (i, (p, v)) in ports.iter().zip(values).enumerate() {
+                assert_eq!(p.ty, v.ty(), "{kind} {i} of a sample");
+                let expected = if kind == "input" { "input" } else { "expected" };
+                if v.is_empty() {
+                    let _ =
+                        writeln!(out, "static const {} {expected}{i}_{s}[1] = {{0}};", c_type(p.ty.dtype));
+                    continue;
+                }
+                let held = if kind == "input" { extent.of_input(v) } else { extent.of_output(v) };
+                let c_type = c_type(p.ty.dtype);
+                let name = if kind == "input" && held.len() < v.len() {
+                    let _ = writeln!(out, "static {c_type} {expected}{i}_{s}[{}];", v.len());
+                    fill += &format!(
+                        "    for (int k = 0; k < {}; k++) {{\n        {expected}{i}_{s}[k] = first{i}_{s}[k % {}];\n    }}\n",
+                        v.len(),
+                        held.len()
+                    );
+                    "first"
+                } else {
+                    expected
+                };
+                let _ = writeln!(out, "static const {c_type} {name}{i}_{s}[{}] = {{", held.len());
+                elements(out, &held, "    ");
+                out.push_str("};\n");
+            }
+        }
+    }
+    fill
 }
 
 /// Of every `step` elements the first is compared.

@@ -68,6 +68,7 @@ struct Analysis {
 fn analyse(graph: &Graph, kept: &HashSet<NodeId>) -> Analysis {
     let n = graph.nodes().len();
     let weights = weights(graph);
+    let known = known_now(graph);
     let mut reads: Vec<Vec<Read>> = vec![Vec::new(); n];
     let mut apart = vec![false; n];
     let mut scanned = vec![false; n];
@@ -78,8 +79,8 @@ fn analyse(graph: &Graph, kept: &HashSet<NodeId>) -> Analysis {
             Kind::Loop => true,
             Kind::Element if kept.contains(&id) || scanned[id.index()] => true,
             Kind::Element if matches!(&node.op, Op::Pad(axes) if axes.iter().any(|a| a.interior > 0)) => true,
-            Kind::Element if widens(graph, id) => false,
-            Kind::Element => !known_now(graph, id) && recomputed(&reads[id.index()], weights[id.index()]),
+            Kind::Element if widens(graph, &known, id) => false,
+            Kind::Element => !known[id.index()] && recomputed(&reads[id.index()], weights[id.index()]),
         };
         for (i, &o) in node.operands.iter().enumerate() {
             scanned[o.index()] |= matches!(node.op, Op::Scan(_) | Op::DecodePicture(_));
@@ -98,18 +99,18 @@ fn analyse(graph: &Graph, kept: &HashSet<NodeId>) -> Analysis {
 }
 
 /// A wider form of a narrower integer, less a constant at most: memory holds the narrow one, and each reader widens it.
-fn widens(graph: &Graph, id: NodeId) -> bool {
+fn widens(graph: &Graph, known: &[bool], id: NodeId) -> bool {
     let node = &graph[id];
     match (&node.op, &node.operands[..]) {
         (Op::Cast(to), [x]) => {
             let from = graph[*x].ty.dtype;
             let integers = from.int_range().is_some() && to.int_range().is_some();
-            integers && from.size() < to.size() && !known_now(graph, *x)
+            integers && from.size() < to.size() && !known[x.index()]
         }
         (Op::Binary(Binary::Add | Binary::Sub), [x, c]) => {
             let spread = |o: NodeId| matches!(graph[o].op, Op::Broadcast(_)).then(|| graph[o].operands[0]);
-            let one = spread(*c).is_some_and(|c| graph[c].ty.len() == 1 && known_now(graph, c));
-            one && matches!(graph[*x].op, Op::Cast(_)) && widens(graph, *x)
+            let one = spread(*c).is_some_and(|c| graph[c].ty.len() == 1 && known[c.index()]);
+            one && matches!(graph[*x].op, Op::Cast(_)) && widens(graph, known, *x)
         }
         _ => false,
     }
@@ -142,6 +143,7 @@ fn recomputed(reads: &[Read], weight: f64) -> bool {
 /// Storing those instead takes no more memory, and computes them once.
 fn ends_of_chains(graph: &Graph, outputs: &HashSet<NodeId>, found: &Analysis) -> Vec<NodeId> {
     let users = graph.users();
+    let known = known_now(graph);
     let pools = graph.ids().filter_map(|id| pooled_convolution(graph, id, &found.apart, outputs));
     let pooled: HashSet<NodeId> = pools.collect();
     // The loop that each kernel will be built around, as `absorb` chooses among those whose results it takes as they come.
@@ -174,7 +176,7 @@ fn ends_of_chains(graph: &Graph, outputs: &HashSet<NodeId>, found: &Analysis) ->
                 break;
             }
             let others = node.operands.iter().enumerate().filter(|(i, _)| *i != operand);
-            if one && others.into_iter().any(|(_, o)| !known_now(graph, *o)) {
+            if one && others.into_iter().any(|(_, o)| !known[o.index()]) {
                 break;
             }
             at = *user;
@@ -410,14 +412,17 @@ fn reading(graph: &Graph, id: NodeId, i: usize) -> (bool, f64) {
     }
 }
 
-/// True when it is computed from constants alone: memory would hold what flash already says.
-fn known_now(graph: &Graph, id: NodeId) -> bool {
-    let node = &graph[id];
-    match kind(&node.op) {
-        Kind::Source => matches!(node.op, Op::Constant(_) | Op::Iota { .. }),
-        Kind::Element => node.operands.iter().all(|&o| known_now(graph, o)),
-        Kind::Loop => false,
+/// For each node whether it is computed from constants alone: memory would hold what flash already says.
+fn known_now(graph: &Graph) -> Vec<bool> {
+    let mut known: Vec<bool> = Vec::with_capacity(graph.nodes().len());
+    for node in graph.nodes() {
+        known.push(match kind(&node.op) {
+            Kind::Source => matches!(node.op, Op::Constant(_) | Op::Iota { .. }),
+            Kind::Element => node.operands.iter().all(|o| known[o.index()]),
+            Kind::Loop => false,
+        });
     }
+    known
 }
 
 /// The operations a kernel computes, from first to last, moves left out.

@@ -27,22 +27,7 @@ pub fn selftest(program: &Program, options: &Options, samples: &[Sample], tolera
     );
     // Names of networks may be of any case.
     let _ = writeln!(out, "#[allow(non_snake_case)]\nmod {name};\n");
-    for (s, sample) in samples.iter().enumerate() {
-        for (kind, ports, values) in
-            [("INPUT", &program.inputs, &sample.inputs), ("EXPECTED", &program.outputs, &sample.outputs)]
-        {
-            assert_eq!(ports.len(), values.len(), "a sample has a value for every port");
-            for (i, (p, v)) in ports.iter().zip(values).enumerate() {
-                assert_eq!(p.ty, v.ty(), "{kind} {i} of a sample");
-                let held = if kind == "INPUT" { extent.of_input(v) } else { extent.of_output(v) };
-                let _ = writeln!(out, "static {kind}{i}_{s}: [{}; {}] = [", p.ty.dtype, held.len());
-                if !held.is_empty() {
-                    elements(&mut out, &held, "    ");
-                }
-                out.push_str("];\n");
-            }
-        }
-    }
+    tables(&mut out, program, &extent, samples);
     let bound = literal(DType::F64, Num::Float(tolerance));
     let _ =
         writeln!(out, "\n/// Prints the elements that do not fit; their number, and the largest difference.");
@@ -76,22 +61,7 @@ pub fn selftest(program: &Program, options: &Options, samples: &[Sample], tolera
         );
     }
     for s in 0..samples.len() {
-        let mut list = Vec::new();
-        for (i, (p, v)) in program.inputs.iter().zip(&samples[s].inputs).enumerate() {
-            let held = extent.of_input(v).len();
-            if held == v.len() {
-                list.push(format!("&INPUT{i}_{s}"));
-                continue;
-            }
-            // It repeats what is held.
-            let _ = writeln!(
-                out,
-                "    let input{i}: Vec<{}> = (0..{}).map(|k| INPUT{i}_{s}[k % {held}]).collect();",
-                p.ty.dtype,
-                v.len()
-            );
-            list.push(format!("input{i}[..].try_into().expect(\"as long as the input\")"));
-        }
+        let mut list = inputs(&mut out, program, &extent, s, &samples[s]);
         list.extend((0..program.outputs.len()).map(|i| format!("&mut output{i}")));
         if takes_arena(program, options) {
             list.push("&mut arena".into());
@@ -124,4 +94,45 @@ pub fn selftest(program: &Program, options: &Options, samples: &[Sample], tolera
         samples.len()
     );
     out
+}
+
+/// The inputs and expected outputs of all samples.
+fn tables(out: &mut String, program: &Program, extent: &Extent, samples: &[Sample]) {
+    for (s, sample) in samples.iter().enumerate() {
+        for (kind, ports, values) in
+            [("INPUT", &program.inputs, &sample.inputs), ("EXPECTED", &program.outputs, &sample.outputs)]
+        {
+            assert_eq!(ports.len(), values.len(), "a sample has a value for every port");
+            for (i, (p, v)) in ports.iter().zip(values).enumerate() {
+                assert_eq!(p.ty, v.ty(), "{kind} {i} of a sample");
+                let held = if kind == "INPUT" { extent.of_input(v) } else { extent.of_output(v) };
+                let _ = writeln!(out, "static {kind}{i}_{s}: [{}; {}] = [", p.ty.dtype, held.len());
+                if !held.is_empty() {
+                    elements(out, &held, "    ");
+                }
+                out.push_str("];\n");
+            }
+        }
+    }
+}
+
+/// What the network is given of sample `s`, after statements that put inputs together of which the first elements are held.
+fn inputs(out: &mut String, program: &Program, extent: &Extent, s: usize, sample: &Sample) -> Vec<String> {
+    let mut list = Vec::new();
+    for (i, (p, v)) in program.inputs.iter().zip(&sample.inputs).enumerate() {
+        let held = extent.of_input(v).len();
+        if held == v.len() {
+            list.push(format!("&INPUT{i}_{s}"));
+            continue;
+        }
+        // It repeats what is held.
+        let _ = writeln!(
+            out,
+            "    let input{i}: Vec<{}> = (0..{}).map(|k| INPUT{i}_{s}[k % {held}]).collect();",
+            p.ty.dtype,
+            v.len()
+        );
+        list.push(format!("input{i}[..].try_into().expect(\"as long as the input\")"));
+    }
+    list
 }

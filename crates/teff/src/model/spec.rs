@@ -148,7 +148,9 @@ impl ModelSpec {
 }
 
 fn one_line(e: &toml::de::Error) -> String {
-    e.to_string().lines().map(str::trim).filter(|l| !l.is_empty()).collect::<Vec<_>>().join(" ")
+    // A line of the file may be as long as the file.
+    let short = |line: &str| line.trim().chars().take(200).collect::<String>();
+    e.to_string().lines().map(short).filter(|l| !l.is_empty()).collect::<Vec<_>>().join(" ")
 }
 
 /// A value as its author wrote it, near enough.
