@@ -224,9 +224,10 @@ impl Walk<'_> {
             }
             Op::Gather { axis } => {
                 let a = operand(0)?;
-                let varies = a.scale.values.len() > 1 || a.offset.len() > 1;
+                let along = |n: usize| n > 1 && a.scale.axis == *axis;
+                let a = if along(a.offset.len()) { a.settled(MOST) } else { a.clone() };
                 let q = a.q.gather(self.made(node.operands[1]), *axis);
-                (!varies || a.scale.axis != *axis).then(|| Affine { q, ..a.clone() })
+                (!along(a.scale.values.len())).then(|| Affine { q, ..a })
             }
             Op::Concat { axis } => self.joined(&node.operands, *axis),
             Op::Pool { kind: PoolKind::Max, .. } => self.pooled(id),
@@ -320,7 +321,7 @@ impl Walk<'_> {
             _ => return None,
         };
         let channels = if varies.is_empty() { a.scale.values.len() } else { numbers.len() };
-        let a = if a.offset.len() < 2 || a.scale.axis == axis { a } else { &a.settled(MOST) };
+        let a = if a.offset.is_empty() || a.scale.axis == axis { a } else { &a.settled(MOST) };
         let numbers = if varies.is_empty() { vec![numbers[0]; channels] } else { numbers };
         if let Binary::Mul | Binary::Div = op {
             let signs: Vec<i32> = numbers.iter().map(|n| n.signum() as i32).collect();

@@ -26,7 +26,7 @@ pub(super) struct Target {
 /// How integers become those of another scale: `(a * m + c) >> n`, for each channel or for all.
 pub(super) struct Rounding {
     pub(super) m: Vec<i64>,
-    /// 2^(n-1) if it is empty, and halves are told apart: one less is added to even results, and halves of those become no more.
+    /// When it is empty halves are told apart: 2^(n-1) is added where the integer below is odd, one less where it is even.
     pub(super) c: Vec<i64>,
     pub(super) n: u32,
     pub(super) dtype: DType,

@@ -251,6 +251,50 @@ fn elements<N: Number>(
         }
         Op::Unary(u) => x.iter().map(|x| unary(*u, *x)).collect(),
         Op::Binary(op) => x.iter().zip(operands[1].1).map(|(a, b)| binary(*op, *a, *b)).collect(),
+        Op::Reduce { kind, axes } => each(&|at| {
+            let inside: Vec<usize> = axes.iter().map(|a| from[*a]).collect();
+            let all = indices(&inside).map(|tap| {
+                let mut own = at.clone();
+                axes.iter().zip(&tap).for_each(|(a, i)| own[*a] = *i);
+                x[position(from, &own)]
+            });
+            match kind {
+                ReduceKind::Sum => all.fold(N::of(0.0), N::add),
+                ReduceKind::Max => all.reduce(|a, b| if b > a { b } else { a }).unwrap(),
+                ReduceKind::Min => all.reduce(|a, b| if b < a { b } else { a }).unwrap(),
+                ReduceKind::Prod => all.fold(N::of(1.0), N::mul),
+            }
+        }),
+        Op::MatMul => {
+            let (w, y) = operands[1];
+            let lead = shape.len() - 2;
+            each(&|at| {
+                (0..from[lead + 1]).fold(N::of(0.0), |sum, k| {
+                    let (mut a, mut b) = (at.clone(), at.clone());
+                    (a[lead + 1], b[lead]) = (k, k);
+                    sum.add(x[position(from, &a)].mul(y[position(w, &b)]))
+                })
+            })
+        }
+        Op::Conv(geometry) => conv(shape, operands, geometry),
+        Op::Pool { kind, window } => each(&|at| {
+            let taps = windowed(&at, window, from).map(|own| x[position(from, &own)]);
+            match kind {
+                PoolKind::Max => taps.reduce(|a, b| if b > a { b } else { a }).unwrap(),
+                PoolKind::Sum => taps.fold(N::of(0.0), N::add),
+                PoolKind::ArgMax => panic!("positions are no numbers"),
+            }
+        }),
+        _ => moved(graph, node, operands),
+    }
+}
+
+/// Operators that move elements without computing.
+fn moved<N: Number>(graph: &Graph, node: &Node, operands: &[(&[usize], &[N])]) -> Vec<N> {
+    let shape = &node.ty.shape[..];
+    let (from, x) = operands[0];
+    let each = |f: &dyn Fn(Vec<usize>) -> N| indices(shape).map(f).collect::<Vec<N>>();
+    match &node.op {
         Op::Reshape(_) => x.to_vec(),
         Op::Permute(perm) => each(&|at| {
             let mut own = vec![0; from.len()];
@@ -292,40 +336,6 @@ fn elements<N: Number>(
                 x[position(from, &at)]
             })
         }
-        Op::Reduce { kind, axes } => each(&|at| {
-            let inside: Vec<usize> = axes.iter().map(|a| from[*a]).collect();
-            let all = indices(&inside).map(|tap| {
-                let mut own = at.clone();
-                axes.iter().zip(&tap).for_each(|(a, i)| own[*a] = *i);
-                x[position(from, &own)]
-            });
-            match kind {
-                ReduceKind::Sum => all.fold(N::of(0.0), N::add),
-                ReduceKind::Max => all.reduce(|a, b| if b > a { b } else { a }).unwrap(),
-                ReduceKind::Min => all.reduce(|a, b| if b < a { b } else { a }).unwrap(),
-                ReduceKind::Prod => all.fold(N::of(1.0), N::mul),
-            }
-        }),
-        Op::MatMul => {
-            let (w, y) = operands[1];
-            let lead = shape.len() - 2;
-            each(&|at| {
-                (0..from[lead + 1]).fold(N::of(0.0), |sum, k| {
-                    let (mut a, mut b) = (at.clone(), at.clone());
-                    (a[lead + 1], b[lead]) = (k, k);
-                    sum.add(x[position(from, &a)].mul(y[position(w, &b)]))
-                })
-            })
-        }
-        Op::Conv(geometry) => conv(shape, operands, geometry),
-        Op::Pool { kind, window } => each(&|at| {
-            let taps = windowed(&at, window, from).map(|own| x[position(from, &own)]);
-            match kind {
-                PoolKind::Max => taps.reduce(|a, b| if b > a { b } else { a }).unwrap(),
-                PoolKind::Sum => taps.fold(N::of(0.0), N::add),
-                PoolKind::ArgMax => panic!("positions are no numbers"),
-            }
-        }),
         other => panic!("the oracle does not know {other}; add it"),
     }
 }

@@ -53,6 +53,14 @@ impl Net {
         Tensor::constant(if self.halves { Value::from_fn(&value.ty(), few) } else { value })
     }
 
+    /// Constants along one of the last axes of `x`.
+    fn along(&mut self, x: &Tensor, reach: f64) -> Tensor {
+        let axis = self.rng.pick(&[1, 1, 2, 3]);
+        let mut shape = [1; 4];
+        shape[axis] = x.shape()[axis];
+        self.constants(&[shape[axis]], reach).reshape(&shape)
+    }
+
     fn range(&self, y: &Tensor) -> f64 {
         let floats = evaluate(&self.graph(y), std::slice::from_ref(&self.given)).unwrap().remove(0).to_f64();
         floats.iter().fold(1e-3f64, |m, x| m.max(x.abs()))
@@ -140,7 +148,11 @@ impl Net {
     }
 
     /// How many kinds of layers there are.
-    pub const KINDS: usize = 22;
+    pub const KINDS: usize = 24;
+
+    /// Kinds that stay in floats: means that leave padding out divide by what differs from element to element, and weights have a scale for
+    /// each block of them.
+    pub const IN_FLOATS: [usize; 2] = [8, 22];
 
     /// One layer, quantised. Operands and results are [1, C, H, W].
     pub fn layer(&mut self, kind: usize, x: &Tensor) -> Tensor {
@@ -186,7 +198,7 @@ impl Net {
                 let axes =
                     vec![PadAxis::default(), PadAxis { high: 1, ..PadAxis::default() }, side(), side()];
                 // With a bias before it, or without.
-                let bias = self.constants(&[c], 0.5).per_channel(4);
+                let bias = self.along(x, 0.5);
                 if self.rng.below(2) == 0 { (x + bias).pad_axes(axes, 0.0) } else { x.pad_axes(axes, 0.0) }
             }
             14 => {
@@ -197,9 +209,13 @@ impl Net {
                 x.slice_axes(vec![all, SliceAxis { len: c, ..all }, rows, columns])
             }
             15 => {
-                let bias = self.constants(&[c], 0.5).per_channel(4);
-                let y = (x + bias).permute(&[0, 2, 3, 1]);
-                if self.rng.below(2) == 0 { y } else { y.reshape(&[1, h, c, w]) }
+                let bias = self.along(x, 0.5);
+                let y = x + bias;
+                match self.rng.below(3) {
+                    0 => y.permute(&[0, 2, 3, 1]),
+                    1 => y.permute(&[0, 2, 3, 1]).reshape(&[1, h, c, w]),
+                    _ => y.reshape(&[c, h, w]).broadcast_to(&[1, c, h, w]),
+                }
             }
             16 => {
                 let y = self.narrow(x).softmax(1 + self.rng.below(3) as isize);
@@ -210,12 +226,13 @@ impl Net {
                 // All but 0, of both signs.
                 let factors = self.constants(&[c], 0.4).per_channel(4) + self.rng.pick(&[0.5, -0.5, 0.2]);
                 let shift = self.constants(&[c], 1.0).per_channel(4);
-                let y = x * &factors + &shift;
+                let x = if self.rng.below(2) == 0 { x + self.along(x, 0.3) } else { x.clone() };
+                let y = &x * &factors + &shift;
                 if self.rng.below(2) == 0 { y } else { y.clip(-0.73, 1.61) }
             }
             19 => {
                 // Bounds that differ by channel, and sums behind them.
-                let bounds = self.constants(&[c], 1.0).per_channel(4);
+                let bounds = self.along(x, 1.0);
                 let other = self.narrow(&(x * 0.61));
                 x.maximum(&bounds) + &other
             }
@@ -224,6 +241,8 @@ impl Net {
                 let b = self.narrow(x).reshape(&[c, h, w]).transpose();
                 a.matmul(&b).reshape(&[1, c, h, h])
             }
+            21 => self.of_integers(x),
+            22 => self.in_blocks(x),
             _ => {
                 // Moves behind sums that have a bias.
                 let y = self.conv(x).relu();
@@ -244,7 +263,13 @@ impl Net {
     fn joined(&mut self, x: &Tensor) -> Tensor {
         let axis = 1 + self.rng.below(3);
         let (scale, zero) = (self.scale((self.range(x) / 100.0) as f32), self.rng.pick(&[-128i8, 17]));
-        let parts = match self.rng.below(3) {
+        let parts = match self.rng.below(4) {
+            // Of one scale, and one reaches further than the other.
+            2 => {
+                let y = through(x, scale, zero);
+                let bound = f64::from(scale);
+                vec![y.clip(0.0, 3.0 * bound), y.clip(-99.0 * bound, 99.0 * bound)]
+            }
             0 => vec![through(x, scale, zero), through(&(x * -0.5), scale, zero)],
             1 => vec![through(x, scale, zero), through(&x.tanh(), scale, zero), through(x, scale, zero)],
             _ => vec![x.clone(), self.quantize(&(x * 0.7)), self.narrow(x)],
@@ -252,14 +277,66 @@ impl Net {
         Tensor::concat(&parts, axis)
     }
 
-    /// Twice as high: the nearest element, or two of them in parts.
+    /// Twice as long along an axis: the nearest element, or two of them in parts.
     fn resized(&mut self, x: &Tensor) -> Tensor {
-        let h = x.shape()[2] as i64;
+        let axis = 1 + self.rng.below(3);
+        let n = x.shape()[axis] as i64;
+        let x = if self.rng.below(2) == 0 { x + self.along(x, 0.5) } else { x.clone() };
         let at = |by: i64| {
-            let indices = (0..2 * h).map(|i| ((i + by) / 2).clamp(0, h - 1)).collect();
-            x.gather(&Tensor::constant(Value::new([2 * h as usize], indices)), 2)
+            let indices = (0..2 * n).map(|i| ((i + by) / 2).clamp(0, n - 1)).collect();
+            x.gather(&Tensor::constant(Value::new([2 * n as usize], indices)), axis)
         };
         if self.rng.below(2) == 0 { at(0) } else { at(0) * 0.75 + at(1) * 0.25 }
+    }
+
+    /// ConvInteger or MatMulInteger, with what is around them.
+    fn of_integers(&mut self, x: &Tensor) -> Tensor {
+        let (c, h, w) = (x.shape()[1], x.shape()[2], x.shape()[3]);
+        let x = self.narrow(x);
+        let zero = self.rng.pick(&[0, 3, -128]);
+        let q = x.operands()[0].cast(DType::I32) - zero;
+        let mut weights = |shape: &[usize]| {
+            let element = |_| Num::Int(self.rng.below(255) as i128 - 127);
+            Tensor::constant(Value::from_fn(&Type::new(DType::I8, shape), element)).cast(DType::I32)
+        };
+        let y = match zero {
+            0 => q.reshape(&[c * h, w]).matmul(&weights(&[w, 3])).reshape(&[1, c, h, 3]),
+            _ => q.conv2d(&weights(&[2, c, 1, 1]), 1, 0, 1, 1),
+        };
+        y.cast(DType::F32) * 0.0021
+    }
+
+    /// Weights with a scale for each two of them, or for what is summed; and what is all but a softmax.
+    fn in_blocks(&mut self, x: &Tensor) -> Tensor {
+        let (c, w) = (x.shape()[1], x.shape()[3]);
+        let mut weights = |shape: &[usize]| {
+            let element = |_| Num::Int(self.rng.below(255) as i128 - 127);
+            Tensor::constant(Value::from_fn(&Type::new(DType::I8, shape), element))
+        };
+        let (rows, columns) = (weights(&[4, c, 1, 1]), weights(&[w, 3]));
+        let scaled = |q: &Tensor, scales: &[usize]| {
+            let of = |i| Num::Float([0.004, 0.001, 0.0025][i % 3]);
+            let scale = Value::from_fn(&Type::new(DType::F32, scales), of);
+            q.dequantize(
+                &Tensor::constant(scale),
+                &Tensor::constant(Value::zeros(&Type::new(DType::I8, scales))),
+            )
+        };
+        match self.rng.below(4) {
+            0 => x.conv2d(&scaled(&rows, &[2, 1, 1, 1]), 1, 0, 1, 1),
+            1 => x.conv2d(&scaled(&rows, &[1, c, 1, 1]), 1, 0, 1, 1),
+            2 => x.reshape(&[c * x.shape()[2], w]).matmul(&scaled(&columns, &[w, 1])).reshape(&[
+                1,
+                c,
+                x.shape()[2],
+                3,
+            ]),
+            _ => {
+                let e = (x - x.reduce(ReduceKind::Max, &[3])).exp();
+                let y = &e / e.reduce(ReduceKind::Sum, &[2]);
+                return through(&y, 1.0 / 256.0, -128i8);
+            }
+        }
     }
 
     /// A rectified layer, many of whose results are the least of their type, and a dense one.
