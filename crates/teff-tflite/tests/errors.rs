@@ -157,7 +157,7 @@ const FAULTS: &[(&str, &str)] = &[
     ),
     (
         "open_axis",
-        "model input or output \"tensor0\": its shape [?, ?, 6, 4] leaves axis 1 open. Give it, for example --input-shape tensor0:1x32x32x32",
+        "model input or output \"tensor0\": its shape [?, ?, 6, 4] leaves axis 1 open. Give it, for example --input-shape tensor0:1x32x6x4",
     ),
     (
         "options",

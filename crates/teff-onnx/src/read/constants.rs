@@ -4,7 +4,7 @@ use super::ExternalData;
 use super::item::{Item, Typed};
 use super::walk::{Reader, Scope};
 use crate::error::{Error, Result};
-use crate::proto::{ElementType, GraphProto, TensorProto, tensor_value};
+use crate::proto::{GraphProto, TensorProto, tensor_value};
 use teff_graph::{Num, Tensor, Type, Value};
 
 impl<'m> Reader<'m> {
@@ -34,9 +34,7 @@ impl<'m> Reader<'m> {
         if self.depth > 0 && self.spend(value.len()).is_err() {
             return Err(wrong("is in a loop or function, and is copied too often".into()));
         }
-        if !matches!(element, ElementType::Plain(_)) {
-            self.note(format!("{} is held as {} in the graph", element.name(), value.dtype()));
-        }
+        self.note_held("", element);
         Ok(Typed { tensor: Tensor::constant(value), element })
     }
 

@@ -132,9 +132,7 @@ fn input_type(
         None => return wrong(format!("has element type {data_type}, which is not supported")),
         Some(e) => e,
     };
-    if !matches!(element, ElementType::Plain(_)) {
-        reader.note(format!("input {name:?} is {} and is taken as {}", element.name(), holder(element)));
-    }
+    reader.note_held(&format!("input {name:?}: "), element);
     let Some(dims) = dims else {
         return match fixed {
             Some(shape) => Ok((element, shape.to_vec())),

@@ -61,6 +61,8 @@ pub struct Model {
     pub words: Vec<(String, Vec<String>)>,
     /// What was decided while reading, for the user to know: pinned sizes, types held in wider ones.
     pub notes: Vec<String>,
+    /// Whether the file has floats of 16 bits, whose arithmetic the graph does in 32: what computes in 16 rounds every result.
+    pub is_half: bool,
     /// Who wrote the file, such as `pytorch 2.9.0`.
     pub producer: String,
     /// The version of the file format.
@@ -91,6 +93,7 @@ pub fn read(bytes: &[u8], options: &ReadOptions) -> Result<Model> {
         graph,
         words,
         notes: reader.notes,
+        is_half: reader.is_half,
         producer: format!("{} {}", model.producer_name, model.producer_version).trim().into(),
         ir_version: model.ir_version,
         opsets: model.opsets.iter().map(|&(d, v)| (d.into(), v)).collect(),

@@ -3,13 +3,13 @@
 use super::fold::Folder;
 use super::function::FunctionKey;
 use super::item::{Item, Typed};
-use super::node::{Fault, Node};
+use super::node::{Fault, Node, holder};
 use super::operators::{self, Lower};
 use super::order::{nearest, sorted};
 use super::words::{Words, as_words, moved};
 use super::{Fetch, ReadOptions};
 use crate::error::{Error, NodeAt, Result};
-use crate::proto::{Dim, FunctionProto, GraphProto, ModelProto, NodeProto, ValueKind};
+use crate::proto::{Dim, ElementType, FunctionProto, GraphProto, ModelProto, NodeProto, ValueKind};
 use std::collections::HashMap;
 use teff_graph::{Formats, Op, Tensor};
 
@@ -28,6 +28,8 @@ const SMALL: usize = 1 << 12;
 pub(crate) struct Reader<'m> {
     pub(crate) fold: Folder,
     pub(crate) notes: Vec<String>,
+    /// Whether there were floats of 16 bits.
+    pub(crate) is_half: bool,
     functions: HashMap<FunctionKey<'m>, &'m FunctionProto<'m>>,
     pub(crate) external: Option<&'m Fetch<'m>>,
     /// Lowered so far, functions inlined and loops unrolled.
@@ -97,6 +99,7 @@ impl<'m> Reader<'m> {
         Reader {
             fold: Folder::default(),
             notes: Vec::new(),
+            is_half: false,
             functions: model.functions.iter().map(|f| (FunctionKey::of_function(f), f)).collect(),
             external: options.external,
             nodes: 0,
@@ -116,6 +119,14 @@ impl<'m> Reader<'m> {
             ));
         }
         Ok(())
+    }
+
+    /// Notes that `what` has elements of this type, if the graph holds them as another.
+    pub(crate) fn note_held(&mut self, what: &str, element: ElementType) {
+        self.is_half |= matches!(element, ElementType::F16 | ElementType::BF16);
+        if !matches!(element, ElementType::Plain(_)) {
+            self.note(format!("{what}{} is held as {} in the graph", element.name(), holder(element)));
+        }
     }
 
     pub(crate) fn note(&mut self, note: String) {
@@ -349,6 +360,9 @@ pub(crate) fn no_operator(at: NodeAt) -> Error {
     let remedy = match &*at.operator {
         operator if operator.starts_with("String") || operator.starts_with("Regex") => {
             "keep text processing outside the model"
+        }
+        operator if operator.starts_with("com.microsoft.") => {
+            "onnxruntime's optimiser or quantiser wrote it: take the model from before that, and quantise it with teff quantize"
         }
         operator if operator.contains('.') => {
             "export with standard operators, or include the operator in the file as a function"

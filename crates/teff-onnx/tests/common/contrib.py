@@ -224,6 +224,47 @@ def lstm(name):
     one(name, "DynamicQuantizeLSTM", inputs, [0], 3, hidden_size=hidden, direction=way)
 
 
+def mask(batch, steps, keys):
+    lengths = rng.integers(1, keys + 1, batch)
+    raw = (np.arange(keys) < lengths[:, None]).astype(np.int32)
+    return pick(None, raw, np.broadcast_to(raw[:, None], (batch, steps, keys)).copy(), lengths.astype(np.int32))
+
+
+def attention(quantised):
+    def make(name):
+        batch, steps, heads, each, inner = size(1, 2), size(1, 5), size(1, 3), size(1, 4), size(1, 6)
+        hidden = heads * each
+        past = pick(None, None, floats(2, batch, heads, size(1, 3), each))
+        keys = steps + (0 if past is None else past.shape[3])
+        hide = mask(batch, steps, keys)
+        if past is not None and hide is not None and hide.ndim == 1:
+            hide = None
+        attributes = {"num_heads": heads, "unidirectional": pick(0, 1)}
+        outputs = 1 if past is None else 2
+        if quantised:
+            w_type = pick(np.uint8, np.int8)
+            per = [3 * hidden] if pick(True, False) else []
+            inputs = [codes(np.uint8, batch, steps, inner), codes(w_type, inner, 3 * hidden), floats(3 * hidden), scale(), scale(*per) / 10]
+            one(name, "QAttention", [*inputs, hide, zero(np.uint8), zero(w_type, *per), past], [0], outputs, **attributes)
+            return
+        if pick(True, False):
+            attributes["scale"] = 0.7
+        inputs = [floats(batch, steps, inner), floats(inner, 3 * hidden), floats(3 * hidden), hide, past]
+        bias = pick(None, floats(batch, heads, steps, keys))
+        one(name, "Attention", [*inputs, bias], [0], outputs, **attributes)
+
+    return make
+
+
+def embed(name):
+    batch, steps, hidden = size(1, 2), size(1, 5), 4 * size(1, 3)
+    segments = pick(True, False)
+    inputs = [rng.integers(0, 7, (batch, steps)).astype(np.int32), rng.integers(0, 2, (batch, steps)).astype(np.int32) if segments else None]
+    inputs += [floats(7, hidden), floats(6, hidden), floats(2, hidden) if segments else None, floats(hidden), floats(hidden)]
+    hide = (np.arange(steps) < rng.integers(1, steps + 1, batch)[:, None]).astype(np.int32)
+    one(name, "EmbedLayerNormalization", [*inputs, pick(None, hide)], [0], 2, epsilon=1e-5)
+
+
 def network(kind):
     """A small float network that quantisers are run on."""
     x = h.make_tensor_value_info("x", T.FLOAT, [1, 3, 8, 8])
@@ -298,6 +339,7 @@ MAKERS = {
     "QLinearSigmoid": unary("QLinearSigmoid"), "QLinearLeakyRelu": unary("QLinearLeakyRelu", alpha=0.2), "QLinearSoftmax": softmax,
     "QLinearConcat": concat, "QLinearGlobalAveragePool": global_pool, "QGemm": q_gemm, "DynamicQuantizeMatMul": dynamic_mat_mul,
     "MatMulIntegerToFloat": integer_to_float, "MatMulNBits": n_bits, "GatherBlockQuantized": gather_block, "DynamicQuantizeLSTM": lstm,
+    "Attention": attention(False), "QAttention": attention(True), "EmbedLayerNormalization": embed,
     "quantize_dynamic": quantised("dynamic"), "quantize_dynamic_lstm": quantised("dynamic_lstm"), "quantize_4_bits": quantised("four"),
     "quantize_static_qoperator": quantised("qoperator"), "quantize_static_qdq": quantised("qdq"),
 }

@@ -69,8 +69,12 @@ fn shape(reader: &mut Reader, name: &str, info: &TensorInfo, fixed: Option<&[usi
                 shape.push(1);
             }
             _ => {
-                let example: Vec<&str> =
-                    (0..info.shape.len()).map(|a| if a == 0 { "1" } else { "32" }).collect();
+                let size = |(axis, n): (usize, &i32)| match axis {
+                    _ if *n > 0 && !info.open.contains(&axis) => n.to_string(),
+                    0 => "1".into(),
+                    _ => "32".into(),
+                };
+                let example: Vec<String> = info.shape.iter().enumerate().map(size).collect();
                 return wrong(format!(
                     "its shape {shown} leaves axis {axis} open. Give it, for example --input-shape {name}:{}",
                     example.join("x")

@@ -19,7 +19,7 @@ pub(super) const TABLE: Table = &[
 pub(super) const PREVIEW: Table = &[("FlexAttention", One(flex_attention))];
 
 /// `[B, S, heads * E]` as `[B, heads, S, E]`.
-fn split_heads(x: &Tensor, heads: usize) -> Lowered {
+pub(super) fn split_heads(x: &Tensor, heads: usize) -> Lowered {
     let [batch, steps, width] = x.shape()[..] else {
         return invalid(format!("takes [B, S, width], not {}", x.ty()));
     };
@@ -30,7 +30,7 @@ fn split_heads(x: &Tensor, heads: usize) -> Lowered {
 }
 
 /// `[B, heads, S, E]` as `[B, S, heads * E]`.
-fn join_heads(x: &Tensor) -> Lowered {
+pub(super) fn join_heads(x: &Tensor) -> Lowered {
     x.check()?;
     let [batch, heads, steps, each] = x.shape()[..] else {
         return invalid(format!("takes four axes, not {}", x.ty()));

@@ -186,7 +186,8 @@ fn gather_block_quantized(n: &mut Node) -> Lowered {
             let ty = Type::new(codes.dtype(), scale.shape());
             Tensor::constant(Value::from_fn(&ty, |_| Num::Int(middle)))
         }
-        Some(zero) if zero.shape() == scale.shape() => zero,
+        // Packed as the data are.
+        Some(zero) if !packed => zero,
         Some(zero) => {
             let count = scale.shape().last().copied().unwrap_or(1);
             let rows = scale.len() / count.max(1);

@@ -30,6 +30,7 @@ mod source;
 mod spectral;
 mod svm;
 mod text;
+mod transformers;
 mod trees;
 
 use super::item::Item;
@@ -86,6 +87,7 @@ const FAMILIES: &[(&str, Table)] = &[
     ("", spectral::TABLE),
     ("ai.onnx.ml", svm::TABLE),
     ("", text::TABLE),
+    ("com.microsoft", transformers::TABLE),
     ("ai.onnx.ml", trees::TABLE),
 ];
 
