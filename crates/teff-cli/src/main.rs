@@ -10,6 +10,7 @@ mod children;
 mod commands;
 mod failure;
 mod files;
+mod kind;
 mod memory;
 mod native;
 mod stop;

@@ -146,18 +146,45 @@ fn fitted(value: Option<Value>, name: &str, ty: &Type, graph: &Graph) -> Result<
             described(graph)
         )));
     };
-    if value.dtype() != ty.dtype {
-        return Err(Failure::new(format!(
-            "input {name:?} takes {ty}, the file has {}; convert it first, in NumPy by x.astype(\"{}\")",
-            value.ty(),
-            element(ty.dtype).name()
-        )));
-    }
     let core = |shape: &[usize]| shape.iter().skip_while(|n| **n == 1).copied().collect::<Vec<_>>();
     if core(value.shape()) != core(&ty.shape) {
         return Err(Failure::new(format!("input {name:?} takes {ty}, the file has {}", value.ty())));
     }
-    Ok(value.reshape(&ty.shape[..]))
+    let Some(same) = converted(&value, ty.dtype) else {
+        return Err(Failure::new(format!(
+            "input {name:?} takes {ty}, the file has {}, and not all its numbers are the same as {}; convert them first, in NumPy by \
+             x.astype(\"{}\")",
+            value.ty(),
+            ty.dtype,
+            element(ty.dtype).name()
+        )));
+    };
+    Ok(same.reshape(&ty.shape[..]))
+}
+
+/// The same numbers in another element type; nothing if one of them is not the same there.
+fn converted(value: &Value, dtype: DType) -> Option<Value> {
+    if value.dtype() == dtype {
+        return Some(value.clone());
+    }
+    let whole = |x: Num| match x {
+        Num::Int(n) => Some(n),
+        Num::Float(x) => (x.fract() == 0.0 && x.abs() < 2f64.powi(64)).then_some(x as i128),
+    };
+    let same = |a: Num, b: Num| match (a, b) {
+        (Num::Float(a), Num::Float(b)) => a == b || a.is_nan() && b.is_nan(),
+        _ => whole(a).is_some() && whole(a) == whole(b),
+    };
+    let fits = |n: i128| dtype.int_range().is_none_or(|(low, high)| (low..=high).contains(&n));
+    let numbers: Vec<Num> = (0..value.len()).map(|i| value.get(i)).collect();
+    if !dtype.is_float() && !numbers.iter().all(|&x| whole(x).is_some_and(fits)) {
+        return None;
+    }
+    let out = Value::from_fn(&Type::new(dtype, value.shape()), |i| match whole(numbers[i]) {
+        Some(n) if !dtype.is_float() => Num::Int(n),
+        _ => Num::Float(numbers[i].as_f64()),
+    });
+    (0..out.len()).all(|i| same(out.get(i), numbers[i])).then_some(out)
 }
 
 /// Inputs with their types, for messages.
@@ -203,4 +230,38 @@ pub(crate) fn invented(graph: &Graph, seed: u64, sample: usize) -> Vec<Value> {
         })
     };
     graph.inputs().iter().enumerate().map(one).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_keep_their_value_in_another_type_or_are_refused() {
+        let doubles = |list: &[f64]| Value::new([list.len()], list.to_vec());
+        let floats = Value::new([4], vec![0.5f32, -3.0, f32::NAN, f32::INFINITY]);
+        let found = converted(&doubles(&[0.5, -3.0, f64::NAN, f64::INFINITY]), DType::F32).unwrap();
+        assert_eq!(found.to_le_bytes(), floats.to_le_bytes());
+        assert_eq!(converted(&doubles(&[0.1]), DType::F32), None);
+        assert_eq!(converted(&doubles(&[1e300]), DType::F32), None);
+        assert_eq!(converted(&doubles(&[3.0, -7.0]), DType::I8), Some(Value::new([2], vec![3i8, -7])));
+        for wrong in [0.5, 128.0, -129.0, f64::NAN, f64::INFINITY, 1e30] {
+            assert_eq!(converted(&doubles(&[wrong]), DType::I8), None, "{wrong}");
+        }
+        let longs = |list: &[i64]| Value::new([list.len()], list.to_vec());
+        assert_eq!(converted(&longs(&[7, -1]), DType::I32), Some(Value::new([2], vec![7i32, -1])));
+        assert_eq!(
+            converted(&longs(&[1 << 24, -5]), DType::F32),
+            Some(Value::new([2], vec![16_777_216f32, -5.0]))
+        );
+        assert_eq!(converted(&longs(&[(1 << 24) + 1]), DType::F32), None);
+        assert_eq!(converted(&longs(&[i64::MAX]), DType::F64), None);
+        assert_eq!(converted(&longs(&[-1]), DType::U8), None);
+        assert_eq!(converted(&longs(&[1, 0]), DType::Bool), Some(Value::new([2], vec![true, false])));
+        assert_eq!(converted(&longs(&[2]), DType::Bool), None);
+        assert_eq!(
+            converted(&Value::new([2], vec![true, false]), DType::F32),
+            Some(Value::new([2], vec![1f32, 0.0]))
+        );
+    }
 }

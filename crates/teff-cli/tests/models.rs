@@ -72,12 +72,15 @@ fn inputs_that_are_missing_or_wrong_are_named() {
     assert!(message.contains("no value for input \"x\"") && message.contains("f32[1,3,40]"), "{message}");
     let message = fail(&["run", &model, "-i", &input, "-i", &input], 1);
     assert!(message.contains("the model has only"), "{message}");
-    let doubles =
-        teff::data::Npy { element: teff::data::Element::F64, shape: vec![3, 40], bytes: vec![0; 960] };
-    let file = folder.write("x.npy", doubles.to_bytes());
-    let message = fail(&["run", &model, "-i", &file], 1);
+    let doubles = |x: f64| {
+        let bytes = x.to_le_bytes().repeat(120);
+        teff::data::Npy { element: teff::data::Element::F64, shape: vec![3, 40], bytes }
+    };
+    let message = fail(&["run", &model, "-i", &folder.write("x.npy", doubles(0.1).to_bytes())], 1);
     assert!(message.contains("x.astype(\"float32\")"), "{message}");
-    let file = folder.write("cut.npy", &doubles.to_bytes()[..500]);
+    // What is the same number as a float of 32 bits is taken.
+    succeed(&["run", &model, "-i", &folder.write("x.npy", doubles(0.5).to_bytes())]);
+    let file = folder.write("cut.npy", &doubles(0.5).to_bytes()[..500]);
     assert!(fail(&["run", &model, "-i", &file], 1).contains("cut.npy"));
     assert!(fail(&["run", &model, "-i", &folder.text("none.npy")], 1).contains("none.npy"));
     let message = fail(&["run", &model, "--input-shape", "nobody:1x3x40", "-i", &input], 1);

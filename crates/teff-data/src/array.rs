@@ -87,6 +87,12 @@ impl Array {
         Ok(Self { name, element, big_endian, shape, bytes })
     }
 
+    /// The same numbers in a wider type, given the bits of each.
+    pub(crate) fn widened<const N: usize>(self, element: Element, wide: fn(u16) -> [u8; N]) -> Self {
+        let bytes = self.decode(u16::from_le_bytes).into_iter().flat_map(wide).collect();
+        Self { element, big_endian: false, bytes, ..self }
+    }
+
     /// The number of samples: the first dimension.
     pub(crate) fn count(&self) -> usize {
         self.shape.first().copied().unwrap_or(0)

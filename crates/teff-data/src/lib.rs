@@ -59,6 +59,6 @@ pub use augment::{Augment, Augmenter, Outside, Scratch};
 pub use dataset::{Dataset, Sample, Samples, Split};
 pub use error::{Error, Result};
 pub use npy::Npy;
-pub use open::{Options, mnist, open, open_with};
+pub use open::{Options, is_data_folder, mnist, open, open_with};
 pub use rng::{Order, Rng};
 pub use sheet::{Mark, Tile, contact_sheet};

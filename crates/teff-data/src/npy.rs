@@ -1,4 +1,4 @@
-//! NPY, one array of NumPy: versions 1 to 3, numbers of either byte order, C order.
+//! NPY, one array of NumPy: versions 1 to 3, numbers of either byte order, C order. Floats of 16 bits are read as floats of 32.
 //!
 //! Format: numpy.org/doc/stable/reference/generated/numpy.lib.format.html. The header is a Python dictionary literal
 //! with the keys `descr`, `fortran_order` and `shape`.
@@ -102,7 +102,7 @@ pub(crate) fn read(mut stream: Stream) -> Result<Array> {
     };
     let header = stream.take(u64::from(len))?;
     let header = String::from_utf8_lossy(&header);
-    let (element, big_endian) = element(&name, &header)?;
+    let Kind { element, big_endian, is_half } = kind(&name, &header)?;
     match value(&header, "fortran_order") {
         Some(v) if v.starts_with("False") => {}
         Some(v) if v.starts_with("True") => {
@@ -114,7 +114,20 @@ pub(crate) fn read(mut stream: Stream) -> Result<Array> {
     let Some(shape) = value(&header, "shape").and_then(tuple) else {
         return Err(Error::damaged(&name, "its header does not give a shape"));
     };
-    Array::read(stream, element, big_endian, shape)
+    let array = Array::read(stream, element, big_endian, shape)?;
+    Ok(if is_half { array.widened(Element::F32, |bits| half(bits).to_le_bytes()) } else { array })
+}
+
+/// The number that a float of 16 bits is (IEEE 754 binary16).
+fn half(bits: u16) -> f32 {
+    let (exponent, fraction) = (i32::from(bits >> 10 & 0x1f), f32::from(bits & 0x3ff));
+    let magnitude = match exponent {
+        0 => fraction * 2f32.powi(-24),
+        0x1f if fraction == 0.0 => f32::INFINITY,
+        0x1f => f32::NAN,
+        _ => (1024.0 + fraction) * 2f32.powi(exponent - 25),
+    };
+    if bits >> 15 == 1 { -magnitude } else { magnitude }
 }
 
 /// What follows `'key':` in the header.
@@ -132,8 +145,16 @@ fn tuple(text: &str) -> Option<Vec<usize>> {
     parts.filter(|p| !p.is_empty()).map(|p| p.trim_end_matches('L').parse().ok()).collect()
 }
 
-/// The element type and whether it is big-endian, from `descr`.
-fn element(name: &str, header: &str) -> Result<(Element, bool)> {
+/// How elements are stored.
+struct Kind {
+    /// The type, of floats of 16 bits that of their bits.
+    element: Element,
+    big_endian: bool,
+    is_half: bool,
+}
+
+/// How `descr` says that elements are stored.
+fn kind(name: &str, header: &str) -> Result<Kind> {
     let Some(text) = value(header, "descr") else {
         return Err(Error::damaged(name, "its header does not give a descr"));
     };
@@ -154,6 +175,13 @@ fn element(name: &str, header: &str) -> Result<(Element, bool)> {
         "i8" => Element::I64,
         "f4" => Element::F32,
         "f8" => Element::F64,
+        // The bits, which become floats of 32 bits.
+        "f2" => Element::U16,
+        // What NumPy writes of a type that it does not know itself.
+        "V2" => {
+            let what = format!("the element type '{descr}', which may be bfloat16");
+            return Err(Error::unsupported(name, what, "save array.astype(\"float32\") instead"));
+        }
         _ => {
             let what = format!("the element type '{descr}'");
             return Err(Error::unsupported(
@@ -163,9 +191,10 @@ fn element(name: &str, header: &str) -> Result<(Element, bool)> {
             ));
         }
     };
+    let stored = |big_endian| Ok(Kind { element, big_endian, is_half: kind == "f2" });
     match order {
-        "<" | "|" | "=" => Ok((element, false)),
-        ">" => Ok((element, true)),
+        "<" | "|" | "=" => stored(false),
+        ">" => stored(true),
         _ => Err(Error::damaged(name, format!("its header gives the byte order of '{descr}' as '{order}'"))),
     }
 }
@@ -188,6 +217,51 @@ mod tests {
             assert_eq!(Npy::open(&path).unwrap(), array);
         }
         std::fs::remove_file(path).unwrap();
+    }
+
+    /// The file that NumPy would save of floats of 16 bits.
+    fn of_halves(descr: &str, bytes: &[u8]) -> Result<Npy> {
+        let path = std::env::temp_dir().join(format!("teff-npy-{descr}-{}.npy", std::process::id()));
+        let header =
+            format!("{{'descr': '{descr}', 'fortran_order': False, 'shape': ({},), }}\n", bytes.len() / 2);
+        let mut file = b"\x93NUMPY\x01\x00".to_vec();
+        file.extend((header.len() as u16).to_le_bytes());
+        file.extend(header.as_bytes());
+        file.extend(bytes);
+        std::fs::write(&path, file).unwrap();
+        let read = Npy::open(&path);
+        std::fs::remove_file(path).unwrap();
+        read
+    }
+
+    /// Examples of en.wikipedia.org/wiki/Half-precision_floating-point_format.
+    #[test]
+    fn floats_of_16_bits_become_floats_of_32() {
+        let known = [
+            (0x0001, 5.960464477539063e-8),
+            (0x03ff, 6.097555160522461e-5),
+            (0x0400, 6.103515625e-5),
+            (0x3555, 0.333251953125),
+            (0x3bff, 0.99951171875),
+            (0x3c00, 1.0),
+            (0x3c01, 1.0009765625),
+            (0x7bff, 65504.0),
+            (0x7c00, f64::INFINITY),
+            (0x8000, -0.0),
+            (0xc000, -2.0),
+            (0xfc00, f64::NEG_INFINITY),
+        ];
+        for (descr, to_bytes) in [("<f2", u16::to_le_bytes as fn(u16) -> [u8; 2]), (">f2", u16::to_be_bytes)]
+        {
+            let bytes: Vec<u8> = known.iter().flat_map(|&(bits, _)| to_bytes(bits)).collect();
+            let array = of_halves(descr, &bytes).unwrap();
+            assert_eq!((array.element, &array.shape[..]), (Element::F32, &[known.len()][..]));
+            let want: Vec<u8> = known.iter().flat_map(|&(_, x)| (x as f32).to_le_bytes()).collect();
+            assert_eq!(array.bytes, want);
+        }
+        assert!(half(0x7e00).is_nan());
+        let e = of_halves("<V2", &[0, 0]).unwrap_err().to_string();
+        assert!(e.contains("bfloat16") && e.contains("astype(\"float32\")"), "{e}");
     }
 
     #[test]

@@ -80,6 +80,12 @@ pub fn open_with(path: impl AsRef<Path>, options: &Options) -> Result<Split> {
     Err(Error::NotFound { path: path.to_owned(), looked_for: looked_for.into() })
 }
 
+/// Whether the folder is laid out as a data set that [`open`] reads. Its files are not looked into.
+pub fn is_data_folder(path: impl AsRef<Path>) -> bool {
+    let path = path.as_ref();
+    find(path, &["train"], "images", 3).is_some() || folder::is_one(path).unwrap_or(false)
+}
+
 /// Opens MNIST, or a data set with the same ten classes, from the folder that holds `train-images-idx3-ubyte`,
 /// `train-labels-idx1-ubyte`, `t10k-images-idx3-ubyte` and `t10k-labels-idx1-ubyte`, each plain or with `.gz`
 /// (`train-images.idx3-ubyte` is the same).

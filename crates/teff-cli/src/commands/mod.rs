@@ -16,6 +16,7 @@ mod verify;
 
 use crate::failure::{During, Failure, Result};
 use crate::files::read;
+use crate::kind;
 use crate::memory;
 use crate::ui::{Ui, grouped};
 use clap::ArgMatches;
@@ -25,6 +26,7 @@ use teff::host::Plan;
 
 /// Runs the command called `name`.
 pub(crate) fn run(name: &str, args: &ArgMatches, ui: &Ui) -> Result<()> {
+    kind::check(name, args)?;
     match name {
         "demo" => demo::run(args, ui),
         "train" => train::run(args, ui),
@@ -94,8 +96,16 @@ fn read_model_with(path: &Path, reading: &Reading, ui: &Ui) -> Result<Graph> {
 /// Outputs that are strings in the model's file, by name, and what each position means that the graph gives instead.
 type Words = Vec<(String, Vec<String>)>;
 
-/// As [`read_model_with`], with what outputs mean that were strings.
-fn read_worded(path: &Path, reading: &Reading, ui: &Ui) -> Result<(Graph, Words)> {
+/// What a model's file says beside its graph.
+#[derive(Default)]
+struct Aside {
+    words: Words,
+    /// Whether it has floats of 16 bits, which the graph has in 32.
+    is_half: bool,
+}
+
+/// As [`read_model_with`], with what the file says beside.
+fn read_worded(path: &Path, reading: &Reading, ui: &Ui) -> Result<(Graph, Aside)> {
     let read = read_whatever(path, reading, ui)?;
     check_memory(&read.0, "give smaller sizes with --input-shape, or a smaller network")
         .during(path.display())?;
@@ -129,13 +139,13 @@ fn check_memory(graph: &Graph, remedy: &str) -> Result<()> {
 }
 
 /// As [`read_worded`], for who only looks at it: it may be too large to be run.
-fn read_whatever(path: &Path, reading: &Reading, ui: &Ui) -> Result<(Graph, Words)> {
+fn read_whatever(path: &Path, reading: &Reading, ui: &Ui) -> Result<(Graph, Aside)> {
     let bytes = read(path)?;
     let input_shapes = reading.input_shapes.clone();
-    let (graph, words, notes) = if is_tflite(path, &bytes) {
+    let (graph, aside, notes) = if is_tflite(path, &bytes) {
         let options = teff::tflite::ReadOptions { input_shapes, ..Default::default() };
         let model = teff::tflite::read(&bytes, &options).during(path.display())?;
-        (model.graph, Words::new(), model.notes)
+        (model.graph, Aside::default(), model.notes)
     } else {
         let folder = path.parent().unwrap_or(Path::new(""));
         let external = |data: &teff::onnx::ExternalData| external_data(folder, data);
@@ -146,10 +156,10 @@ fn read_whatever(path: &Path, reading: &Reading, ui: &Ui) -> Result<(Graph, Word
             ..Default::default()
         };
         let model = teff::onnx::read(&bytes, &options).during(path.display())?;
-        (model.graph, model.words, model.notes)
+        (model.graph, Aside { words: model.words, is_half: model.is_half }, model.notes)
     };
     notes.iter().for_each(|note| ui.note(format!("{}: {note}", path.display())));
-    Ok((graph, words))
+    Ok((graph, aside))
 }
 
 /// The bytes of a tensor that lies in a file beside the model.

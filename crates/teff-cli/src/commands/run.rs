@@ -1,12 +1,13 @@
 //! `teff run`.
 
-use super::{Reading, host_outputs, path, read_worded, threads};
-use crate::failure::{Failure, Result};
+use super::{Aside, Reading, host_outputs, path, read_worded, threads};
+use crate::failure::Result;
 use crate::files::make_folder;
 use crate::tensors::{inputs, write_npy};
 use crate::ui::{Ui, path_text};
 use clap::ArgMatches;
 use serde_json::{Value as Json, json};
+use std::collections::HashSet;
 use std::ffi::OsString;
 use std::path::PathBuf;
 use teff::graph::{DType, Graph, Value, evaluate};
@@ -16,7 +17,7 @@ const SHOWN: usize = 12;
 const LISTED: usize = 100_000;
 
 pub(crate) fn run(args: &ArgMatches, ui: &Ui) -> Result<()> {
-    let (graph, words) = read_worded(path(args, "model"), &Reading::of(args), ui)?;
+    let (graph, Aside { words, .. }) = read_worded(path(args, "model"), &Reading::of(args), ui)?;
     let files: Vec<OsString> = args.get_many::<OsString>("input").into_iter().flatten().cloned().collect();
     let given = inputs(&graph, &files)?;
     let reference = args.get_one::<String>("engine").is_some_and(|e| e == "reference");
@@ -25,12 +26,14 @@ pub(crate) fn run(args: &ArgMatches, ui: &Ui) -> Result<()> {
     let mut written = Vec::new();
     if let Some(folder) = args.get_one::<PathBuf>("out") {
         make_folder(folder)?;
-        for (name, value) in names(&graph).iter().zip(&outputs) {
-            let file = folder.join(format!("{}.npy", file_name(name)));
-            if written.contains(&file) {
-                return Err(Failure::new(format!("two outputs would both be written to {}", file.display())));
-            }
+        let names = names(&graph);
+        for ((name, file), value) in names.iter().zip(file_names(&names)).zip(&outputs) {
+            let other_name = file != *name;
+            let file = folder.join(format!("{file}.npy"));
             write_npy(&file, value)?;
+            if other_name {
+                ui.note(format!("output {name:?} is written to {}", file.display()));
+            }
             written.push(file);
         }
     }
@@ -66,9 +69,21 @@ fn element(value: &Value, i: usize) -> String {
     }
 }
 
-/// A name with everything replaced that some file system does not like.
-fn file_name(name: &str) -> String {
-    name.chars().map(|c| if c.is_ascii_alphanumeric() || "-_.".contains(c) { c } else { '_' }).collect()
+/// Bytes of a file's name, to which are added `.npy` and, while it is written, a number and `.part`: file systems take 255.
+const LONGEST: usize = 200;
+
+/// Names of files for outputs, each once, also where capitals count for nothing: with everything replaced that some file system does not
+/// like, and shortened.
+fn file_names(names: &[String]) -> Vec<String> {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+    let mut taken = HashSet::new();
+    let one = |name: &String| {
+        let plain: String = name.chars().map(|c| if is_plain(c) { c } else { '_' }).take(LONGEST).collect();
+        let numbered = (2..).map(|i| format!("{plain}_{i}"));
+        let mut all = std::iter::once(plain.clone()).chain(numbered);
+        all.find(|name| taken.insert(name.to_lowercase())).expect("numbers do not end")
+    };
+    names.iter().map(one).collect()
 }
 
 /// The first elements and, of a row of several, which is the largest; of positions in a list of words, the words.
@@ -105,4 +120,22 @@ fn as_json(name: &str, value: &Value, words: Option<&[&str]>) -> Json {
         all["words"] = json!(words);
     }
     all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn outputs_have_files_of_their_own() {
+        let names = |list: &[&str]| file_names(&list.iter().map(|n| n.to_string()).collect::<Vec<_>>());
+        assert_eq!(
+            names(&["a/b", "a b", "a_b", "A_b", "a_b_2"]),
+            ["a_b", "a_b_2", "a_b_3", "A_b_4", "a_b_2_2"]
+        );
+        assert_eq!(names(&["plain-1.x"]), ["plain-1.x"]);
+        let long = "\u{e9}/".repeat(300);
+        let found = names(&[&long, &long]);
+        assert_eq!((found[0].len(), &found[1][200..]), (200, "_2"));
+    }
 }

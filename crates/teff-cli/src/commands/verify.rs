@@ -4,7 +4,7 @@ pub(crate) mod compare;
 mod onnxruntime;
 mod rounding;
 
-use super::{Reading, host_outputs, is_tflite, path, read_worded, threads};
+use super::{Aside, Reading, host_outputs, is_tflite, path, read_worded, threads};
 use crate::failure::{Failure, Result};
 use crate::files::{Scratch, read};
 use crate::native::{Native, Toolchain};
@@ -21,6 +21,9 @@ use teff::graph::{Graph, Op, Type, Value, evaluate};
 /// Where integers differ by more than a step from another implementation's: the mean difference that is still a stray rounding, as a share
 /// of what they can hold. What is wrong is wrong everywhere.
 const STRAY: f64 = 0.01;
+
+/// What floats of 16 bits may be off that round after each operation, by 2^-11 of each result: some twenty times that.
+const HALF: f64 = 0.01;
 
 /// What one way of computing gave for all samples, or why it could not be tried.
 enum Outcome {
@@ -42,7 +45,7 @@ enum Demand {
 
 pub(crate) fn run(args: &ArgMatches, ui: &Ui) -> Result<()> {
     let model = path(args, "model");
-    let (graph, words) = read_worded(model, &Reading::of(args), ui)?;
+    let (graph, Aside { words, is_half }) = read_worded(model, &Reading::of(args), ui)?;
     let tolerance = *args.get_one::<f64>("tolerance").expect("has a default");
     let samples = samples(&graph, args)?;
     let mut expected = Vec::new();
@@ -107,7 +110,8 @@ pub(crate) fn run(args: &ArgMatches, ui: &Ui) -> Result<()> {
             Err(why) => Outcome::Skipped(why),
         }
     };
-    rows.push(("onnxruntime", theirs, outcome));
+    let halves = Demand::Theirs(tolerance.max(if quantised { 0.05 } else { HALF }));
+    rows.push(("onnxruntime", if is_half { halves } else { theirs }, outcome));
     report(&rows, inside.as_ref(), samples.len(), ui)
 }
 

@@ -21,8 +21,10 @@ options = onnxruntime.SessionOptions()
 options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
 options.log_severity_level = 3
 session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+def half(x, name):
+    return x.astype(numpy.float16) if name == "tensor(float16)" else x
 for s in range(samples):
-    given = {x.name: numpy.load(f"{folder}/in_{s}_{i}.npy") for i, x in enumerate(session.get_inputs())}
+    given = {x.name: half(numpy.load(f"{folder}/in_{s}_{i}.npy"), x.type) for i, x in enumerate(session.get_inputs())}
     leaving = []
     for x, y in zip(session.get_outputs(), session.run(None, given)):
         if x.name in words:
@@ -35,7 +37,9 @@ for s in range(samples):
         else:
             leaving.append(y)
     for i, y in enumerate(leaving):
-        numpy.asarray(y).tofile(f"{folder}/out_{s}_{i}.bin")
+        y = numpy.asarray(y)
+        y = y.astype(numpy.float32) if y.dtype == numpy.float16 else y
+        y.tofile(f"{folder}/out_{s}_{i}.bin")
 "#;
 
 /// Its outputs for every sample; the inner error says why there are none.
