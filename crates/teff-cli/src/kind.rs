@@ -308,7 +308,7 @@ fn by_name(path: &Path) -> Kind {
         "toml" => Kind::Toml,
         "npz" => Kind::Npz,
         "npy" => Kind::Npy,
-        "csv" | "tsv" | "txt" | "parquet" | "xlsx" | "arff" | "mat" | "feather" | "tfrecord" => Kind::Table,
+        "csv" | "tsv" | "parquet" | "xlsx" | "arff" | "mat" | "feather" | "tfrecord" => Kind::Table,
         "bmp" | "ppm" | "pgm" | "tif" | "tiff" | "jp2" => Kind::Picture,
         "wav" | "mp3" => Kind::Sound,
         "elf" | "axf" => Kind::Elf,

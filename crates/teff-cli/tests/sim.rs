@@ -298,7 +298,7 @@ fn files_for_another_chip_or_cut_short_are_refused() {
         sim("notes.txt", b"buy milk, bread and cheese\n")
             .contains("not an ELF, UF2, Intel HEX or raw flash image")
     );
-    assert!(sim("empty.bin", b"").contains("nothing to load"));
+    assert!(sim("empty.bin", b"").contains("is an empty file"));
     assert!(sim("zero.bin", &[0; 512]).contains("no program to start"));
     assert!(fail(&["sim", &folder.text("none.elf")], 1).starts_with("cannot read "));
 }
