@@ -50,9 +50,7 @@ fn whole(a: &Affine, b: &Affine, k: usize) -> Option<Affine> {
         return Some(a.clone());
     }
     let room = MOST.saturating_sub(b.bits() + usize::BITS - k.leading_zeros());
-    let steps = |k: u32| a.fraction.iter().map(move |f| f * 2f64.powi(k as i32));
-    let exact = (0..8).any(|k| a.bits() + 1 + k <= room && steps(k).all(|f| f.fract() == 0.0));
-    (exact || a.bits() + 9 <= room).then(|| a.refined(a.finer(room)))
+    (a.bits() + 9 <= room).then(|| a.refined(a.finer(room)))
 }
 
 /// Sums of `k` products. `columns` are the weights that go into each channel of the result.

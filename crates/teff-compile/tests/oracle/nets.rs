@@ -334,7 +334,7 @@ impl Net {
             _ => {
                 let e = (x - x.reduce(ReduceKind::Max, &[3])).exp();
                 let y = &e / e.reduce(ReduceKind::Sum, &[2]);
-                return through(&y, 1.0 / 256.0, -128i8);
+                through(&y, 1.0 / 256.0, -128i8)
             }
         }
     }
@@ -350,8 +350,18 @@ impl Net {
             _ => through(&flat, scale, -128i8),
         };
         let outputs = 1 + self.rng.below(14);
-        let w = self.weights(&[outputs, n]);
-        let y = flat.matmul(&w.transpose()) + self.bias(outputs);
+        let w = match self.rng.below(2) {
+            0 => self.weights(&[outputs, n]).transpose(),
+            _ => {
+                // A scale for each column.
+                let element = |_| Num::Int(self.rng.below(255) as i128 - 127);
+                let q = Value::from_fn(&Type::new(DType::I8, [n, outputs]), element);
+                let scales: Vec<f32> = (0..outputs).map(|i| self.scale(0.001 + 0.0007 * i as f32)).collect();
+                let zeros = Tensor::constant(Value::zeros(&Type::new(DType::I8, [1, outputs])));
+                Tensor::constant(q).dequantize(&Tensor::constant(Value::new([1, outputs], scales)), &zeros)
+            }
+        };
+        let y = flat.matmul(&w) + self.bias(outputs);
         self.quantize(&y)
     }
 }
