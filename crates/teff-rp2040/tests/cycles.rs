@@ -207,5 +207,10 @@ fn a_call_fetches_the_word_of_its_second_half() {
         let before = sim.stalls(0).flash;
         to_bkpt(&mut sim);
         assert_eq!((sim.stalls(0).flash - before) / 40, words, "{nops} NOPs before it");
+        // What it fetched is in the cache: the NOP behind it.
+        let before = sim.stalls(0).flash;
+        sim.set_register(0, 15, common::FLASH + 8 + 2 * (3 + nops as u32));
+        to_bkpt(&mut sim);
+        assert_eq!(sim.stalls(0).flash, before, "{nops} NOPs before it");
     }
 }

@@ -219,8 +219,10 @@ fn icsr_shows_what_is_pending() {
     m.set(IPR, 0x8000_0000); // interrupt 3 is the least urgent
     assert_eq!(m.load(ICSR), isr_pending | (16 + 7) << 12);
     m.set(ICPR, 1 << 3 | 1 << 7);
-    m.set(ICSR, pend_sv);
-    assert_eq!(m.load(ICSR), pend_sv | 14 << 12);
+    for _ in 0..2 {
+        m.set(ICSR, pend_sv);
+        assert_eq!(m.load(ICSR), pend_sv | 14 << 12);
+    }
     m.set(ICSR, pend_st);
     assert_eq!(m.load(ICSR), pend_sv | pend_st | 14 << 12);
     m.set(ICSR, 1 << 27);
@@ -232,6 +234,12 @@ fn icsr_shows_what_is_pending() {
     assert_eq!(m.load(ICSR), u32::from(NMI));
     m.set(ICSR, 1 << 31);
     assert_eq!(m.load(ICSR), 1 << 31 | 2 << 12 | u32::from(NMI), "pending again");
+    m.set(ISPR, 1 << 7);
+    assert_eq!(
+        m.load(ICSR),
+        1 << 31 | isr_pending | 2 << 12 | u32::from(NMI),
+        "before all that is configured"
+    );
     assert_eq!(m.load(SHCSR), 0);
 }
 
@@ -501,6 +509,51 @@ fn sleep_ends_by_what_would_preempt_and_by_events() {
 }
 
 #[test]
+fn sleep_that_does_not_last_takes_two_cycles() {
+    let mut m = Machine::new();
+    m.quietly(&[0xb672]);
+    m.set(ISER, 1);
+    m.set(ISPR, 1);
+    for sleep in [0xbf20, 0xbf30] {
+        m.place(&[sleep, 0xbf00]); // wfe or wfi; nop
+        let start = m.0.core_cycles(0);
+        assert_eq!(m.go(), END);
+        assert_eq!(m.0.core_cycles(0) - start, 2 + 1 + 1, "{sleep:#x}, NOP, BKPT");
+    }
+}
+
+#[test]
+fn shifts_by_a_register_go_beyond_all_bits() {
+    // A2.2.1: by the low byte; the last bit shifted out is the carry, which a shift by nothing keeps.
+    let (lsl, lsr, asr, ror) = (0x4088, 0x40c8, 0x4108, 0x41c8); // of r0 by r1
+    let carry = 0x2000_0000;
+    for (op, by, from, to, flags) in [
+        (lsl, 32, 2, 0, 0),
+        (lsl, 32, 3, 0, carry),
+        (lsl, 33, 3, 0, 0),
+        (lsl, 0x100, 3, 3, carry),
+        (lsr, 32, 0x8000_0000, 0, carry),
+        (lsr, 32, 0x7fff_ffff, 0, 0),
+        (lsr, 33, 0xffff_ffff, 0, 0),
+        (lsr, 0, 3, 3, carry),
+        (asr, 32, 0x8000_0000, 0xffff_ffff, carry),
+        (asr, 200, 0x8000_0000, 0xffff_ffff, carry),
+        (asr, 32, 0x7fff_ffff, 0, 0),
+        (ror, 32, 0x8000_0001, 0x8000_0001, carry),
+        (ror, 33, 3, 0x8000_0001, carry),
+        (ror, 0x200, 3, 3, carry),
+        (ror, 1, 2, 1, 0),
+    ] {
+        let mut m = Machine::new();
+        m.0.set_register(0, 0, from);
+        m.0.set_register(0, 1, by);
+        m.0.set_register(0, 16, carry);
+        m.quietly(&[op]);
+        assert_eq!((m.r(0), m.r(16) & carry), (to, flags), "{op:#x} of {from:#x} by {by}");
+    }
+}
+
+#[test]
 fn a_reset_keeps_the_counts_of_the_run() {
     let mut m = Machine::new();
     m.0.set_register(0, 1, 0x3000_0000);
@@ -521,4 +574,11 @@ fn a_reset_keeps_the_counts_of_the_run() {
     m.set(AIRCR, 0x0000_0004);
     m.set(AIRCR, 0x05fa_0000);
     assert_eq!(m.load(ISER), 1);
+    m.0.write_bytes(SRAM + 0x600, &[0x08, 0x60, 0x01, 0xbe]); // str r0, [r1]; bkpt #1
+    m.0.write_bytes(CODE, &[END, 0xbe]);
+    m.0.set_register(0, 0, 0x05fa_0004);
+    m.0.set_register(0, 1, AIRCR);
+    m.0.set_register(0, 15, SRAM + 0x600);
+    assert_eq!(m.go(), END, "from the entry, not on to BKPT 1");
+    assert_eq!(m.load(ISER), 0);
 }

@@ -4,7 +4,7 @@
 //! and MPU_TYPE says no regions).
 
 use super::Core;
-use super::exception::{FIRST_IRQ, NMI, PEND_SV, SV_CALL, SYS_TICK};
+use super::exception::{FIRST_IRQ, NMI, PEND_SV, SYS_TICK};
 use crate::bus::Bus;
 use crate::sched::Event;
 
@@ -167,8 +167,7 @@ impl Core {
             0xd14 => 0x0000_0208, // CCR: STKALIGN, UNALIGN_TRP
             0xd1c => self.read_priorities(8),
             0xd20 => self.read_priorities(12),
-            0xd24 => u32::from(self.nvic.pending >> SV_CALL & 1 != 0) << 15,
-            _ => 0,
+            _ => 0, // SHCSR too: an SVC is taken at once or is a hard fault, and is never pending
         })
     }
 
