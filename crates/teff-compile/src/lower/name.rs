@@ -88,6 +88,38 @@ mod tests {
     use crate::lower::reserved::all;
 
     #[test]
+    fn names_that_headers_may_have_one_day_are_kept() {
+        for (name, kept) in [
+            ("E", false),
+            ("E2", true),
+            ("E_BIG", true),
+            ("Exp", false),
+            ("e2", false),
+            ("SIG", false),
+            ("SIGNAL", true),
+            ("SIG_X", true),
+            ("SIGma", false),
+            ("FE_1", true),
+            ("LC_", false),
+            ("LC_a", false),
+            ("PRI", false),
+            ("PRIa", true),
+            ("PRIX", true),
+            ("PRIY", false),
+            ("SCNd", true),
+        ] {
+            assert_eq!(is_kept(name), kept, "{name}");
+        }
+    }
+
+    #[test]
+    fn labels_become_identifiers() {
+        let labels = ["conv1.weight", "a//b", "_x_", "3d", "", "--", "é", "A9"];
+        let names = ["conv1_weight", "a_b", "x", "layer_3d", "layer", "layer", "layer", "A9"];
+        assert_eq!(labels.map(identifier), names);
+    }
+
+    #[test]
     fn every_wish_gets_names_that_are_free() {
         let mut names = Names::new("net");
         for wish in all()
