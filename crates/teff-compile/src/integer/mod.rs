@@ -191,13 +191,7 @@ impl Walk<'_> {
             Op::Cast(DType::I32) if self.graph[node.operands[0]].ty.dtype.size() == 1 => {
                 Some(Affine::plain(self.made(node.operands[0])))
             }
-            Op::Cast(DType::F32) => match operand(0) {
-                Some(a) => Some(a.clone()),
-                None if self.graph[node.operands[0]].ty.dtype == DType::I32 => {
-                    Some(Affine::plain(self.made(node.operands[0])))
-                }
-                None => None,
-            },
+            Op::Cast(DType::F32) => operand(0).cloned(),
             Op::MatMul => linear::matmul(operand(0)?, operand(1)?, self.weights(node.operands[1])),
             Op::Conv(geometry) => {
                 linear::conv(operand(0)?, operand(1)?, geometry, self.weights(node.operands[1]))

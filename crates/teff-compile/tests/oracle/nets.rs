@@ -308,6 +308,23 @@ impl Net {
 
     /// Weights with a scale for each two of them, or for what is summed; and what is all but a softmax.
     fn in_blocks(&mut self, x: &Tensor) -> Tensor {
+        if self.rng.below(2) == 0 {
+            // Channels with a scale each, of which some are left or added.
+            let c = x.shape()[1];
+            let x = x * (self.constants(&[c], 0.4).per_channel(4) + 0.5);
+            let side = PadAxis { low: self.rng.below(2), high: 1, interior: 0 };
+            let mut sides = vec![PadAxis::default(); 4];
+            sides[1 + self.rng.below(2)] = side;
+            let order = SliceAxis { start: c - 1, step: -1, len: 1 + self.rng.below(c) };
+            return if self.rng.below(2) == 0 {
+                x.pad_axes(sides, 0.0)
+            } else {
+                let mut axes: Vec<SliceAxis> =
+                    x.shape().iter().map(|n| SliceAxis { start: 0, step: 1, len: *n }).collect();
+                axes[1] = order;
+                x.slice_axes(axes)
+            };
+        }
         let (c, w) = (x.shape()[1], x.shape()[3]);
         let mut weights = |shape: &[usize]| {
             let element = |_| Num::Int(self.rng.below(255) as i128 - 127);
