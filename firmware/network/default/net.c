@@ -34,6 +34,13 @@
 #define KEEP_ROLLED
 #endif
 
+/* Makes no instruction. Without it, gcc can overlook what a loop stores, and drop the calls of the function. */
+#if defined(__GNUC__) && !defined(__clang__)
+#define WRITES_MEMORY __asm__ volatile("" ::: "memory")
+#else
+#define WRITES_MEMORY ((void)0)
+#endif
+
 /* The upper half of a product; b is not negative. */
 NET_SRAM_CODE static inline int32_t mul_high(int32_t a, int32_t b)
 {
@@ -105,6 +112,7 @@ NET_SRAM_CODE static inline int32_t weight_4(const uint8_t *w, int i)
 
 NET_SRAM_CODE static void pair_sums_4(const int32_t *x, int taps, const uint8_t *w, int outputs, int32_t *sums)
 {
+    WRITES_MEMORY;
     for (int o = 0; o < outputs; o++) {
         const int row = o / 2 * 2 * taps + o % 2 * 2;
         uint32_t both = 0u, high = 0u;
@@ -457,6 +465,7 @@ static int8_t arena[4448];
 /* conv1: cast, cast, conv, pool_max, add, cast, mul, add, shr, cast, add, max, min, cast, gives i8[1,12,13,13], 73008 multiply-accumulates */
 NET_SRAM_CODE static void conv1(const int8_t *restrict in, int8_t *restrict out)
 {
+    WRITES_MEMORY;
     for (int oy = 0; oy < 13; oy++) {
         for (int ox = 0; ox < 13; ox++) {
             int32_t word[12];
@@ -487,6 +496,7 @@ NET_SRAM_CODE static void conv1(const int8_t *restrict in, int8_t *restrict out)
 /* conv2: cast, cast, conv, add, cast, mul, add, shr, cast, add, max, min, cast, gives i8[1,20,11,11], 261360 multiply-accumulates */
 NET_SRAM_CODE static void conv2(const int8_t *restrict in, int8_t *restrict out)
 {
+    WRITES_MEMORY;
     for (int oy = 0; oy < 11; oy++) {
         for (int ox = 0; ox < 5; ox++) {
             int32_t word[108];
@@ -527,6 +537,7 @@ NET_SRAM_CODE static void conv2(const int8_t *restrict in, int8_t *restrict out)
 /* conv3: cast, cast, conv, pool_max, add, cast, mul, add, shr, cast, add, max, min, cast, gives i8[1,20,4,4], 230400 multiply-accumulates */
 NET_SRAM_CODE static void conv3(const int8_t *restrict in, int8_t *restrict out)
 {
+    WRITES_MEMORY;
     for (int oy = 0; oy < 4; oy++) {
         for (int ox = 0; ox < 4; ox++) {
             int32_t word[180];
@@ -558,6 +569,7 @@ NET_SRAM_CODE static void conv3(const int8_t *restrict in, int8_t *restrict out)
 /* conv4: cast, cast, conv, add, cast, mul, add, shr, cast, add, max, min, cast, gives i8[1,32,2,2], 23040 multiply-accumulates */
 NET_SRAM_CODE static void conv4(const int8_t *restrict in, int8_t *restrict out)
 {
+    WRITES_MEMORY;
     for (int oy = 0; oy < 2; oy++) {
         int32_t word[180];
         int32_t sum[64];
@@ -580,6 +592,7 @@ NET_SRAM_CODE static void conv4(const int8_t *restrict in, int8_t *restrict out)
 /* globalaveragepool: cast, sub, reduce_sum, mul, add, shr, add, max, min, cast, gives i8[1,32] */
 NET_SRAM_CODE static void globalaveragepool(const int8_t *restrict in, int8_t *restrict out)
 {
+    WRITES_MEMORY;
     for (int i = 0; i < 32; i++) {
         int32_t sum = 0;
         for (int a = 0; a < 4; a++) {
@@ -592,6 +605,7 @@ NET_SRAM_CODE static void globalaveragepool(const int8_t *restrict in, int8_t *r
 /* fc1: cast, sub, cast, matmul, add, cast, mul, add, shr, cast, add, max, min, cast, gives i8[1,10], 320 multiply-accumulates */
 NET_SRAM_CODE static void fc1(const int8_t *restrict in, int8_t *restrict out)
 {
+    WRITES_MEMORY;
     int32_t sum[10];
     for (int j = 0; j < 10; j++) {
         sum[j] = 0;
