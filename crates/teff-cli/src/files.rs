@@ -18,6 +18,10 @@ pub(crate) const LONGEST_NAME: usize = 255;
 /// The bytes of a file. A pipe is read to its end.
 pub(crate) fn read(path: &Path) -> Result<Vec<u8>> {
     let fail = |reason: String| Failure::new(format!("cannot read {}: {reason}", path.display()));
+    // As a pipe it would be waited for without end: nobody writes to it but we.
+    if ["/dev/stdout", "/dev/stderr"].iter().any(|out| path == Path::new(out)) {
+        return Err(fail("it is where output goes; name a file".into()));
+    }
     let about = std::fs::metadata(path).map_err(|e| fail(e.to_string()))?;
     if about.is_dir() {
         return Err(fail("it is a folder; name a file in it".into()));

@@ -137,6 +137,7 @@ fn inputs_without_end_or_beginning() {
         assert!(fail(&["sim", path], 1).contains("it is a device"), "{path}");
     }
     assert!(fail(&["inspect", &folder.text(".")], 1).contains("is a folder"));
+    assert!(fail(&["inspect", "/dev/stdout"], 1).contains("it is where output goes"));
     let pipe = folder.text("pipe");
     assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
     assert!(fail(&["run", &cnn, "-i", &pipe], 1).contains("it is no file"));
