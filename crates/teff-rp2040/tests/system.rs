@@ -188,6 +188,8 @@ fn accesses_that_nothing_answers_are_hard_faults() {
         (0x6808, SRAM + 2),
         (0x6008, SRAM + 1),
         (0x8008, SRAM + 1),
+        (0x6808, SRAM + 0x4_2000),
+        (0x6008, SRAM + 0x4_2000),
         (0x6808, 0x3000_0000),
         (0x6808, 0xd000_0ffc),
     ] {
