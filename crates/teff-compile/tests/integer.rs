@@ -110,6 +110,22 @@ fn a_bias_on_the_grid_of_its_sums_takes_nothing_more() {
 }
 
 #[test]
+fn results_beyond_32_bits_saturate() {
+    let input = Tensor::input("x", DType::I8, &[1, 3]);
+    let scalar = |x: f32| Tensor::constant(Value::new([1, 1], vec![x]));
+    let zero = Tensor::constant(Value::new([1, 1], vec![3i8]));
+    let w = Tensor::constant(Value::new([3, 2], vec![127i8, 1, -127, 1, 127, 1]));
+    let y = input.dequantize(&scalar(90.0), &zero).matmul(&w.dequantize(&scalar(90.0), &zero));
+    let y = y.clip(-0.4, 0.6).quantize(&scalar(0.01), &zero);
+    let graph = Graph::from_tensors("net", &[input], &[("y", y)]).unwrap();
+    assert!(floats(&integer(&graph).unwrap()).is_empty());
+    for x in [[127i8, -128, 127], [-128, 127, -128], [3, 3, 3], [127, 127, 127]] {
+        let given = [Value::new([1, 3], x.to_vec())];
+        assert_eq!(evaluate(&integer(&graph).unwrap(), &given), evaluate(&graph, &given), "{x:?}");
+    }
+}
+
+#[test]
 fn sums_that_may_exceed_32_bits_stay_floats() {
     let net = |k: usize, known: bool| {
         let input = Tensor::input("x", DType::I8, &[1, k]);

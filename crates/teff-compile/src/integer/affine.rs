@@ -98,7 +98,7 @@ impl Affine {
 
     /// The most bits that are of use to a fraction.
     fn reach(&self) -> u32 {
-        BITS.max(self.bits() + 9).min(MOST)
+        BITS.max(self.bits() + 14).min(MOST)
     }
 
     /// By which power of two steps can be smaller.

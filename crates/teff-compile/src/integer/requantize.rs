@@ -43,7 +43,7 @@ pub(super) fn requantize(a: &Affine, target: &Target) -> Option<Tensor> {
         return Some(clamped(&a.int(), target));
     }
     if let Some(rounding) = Narrow::new(a, &ratios, target).and_then(|n| n.rounding()) {
-        return Some(clamped(&rounding.of(&a.int(), a.scale.axis), target));
+        return Some(clamped(&rounding.of(&a.int(), a.scale.axis).cast(DType::I32), target));
     }
     let a = match a.fraction.is_empty() {
         true => a.settled(MOST),
@@ -58,8 +58,12 @@ pub(super) fn requantize(a: &Affine, target: &Target) -> Option<Tensor> {
     let reach = |m: i64| n > m.trailing_zeros() && a.bits() >= n - m.trailing_zeros();
     let halves = m.iter().zip(&ratios).any(|(m, r)| exact((m, r)) && reach(*m));
     let c = if halves { Vec::new() } else { vec![1 << (n - 1)] };
-    let rounding = Rounding { m, c, n, dtype: DType::I64 };
-    Some(clamped(&rounding.of(&a.q, a.scale.axis), target))
+    let rounded = Rounding { m, c, n, dtype: DType::I64 }.of(&a.q, a.scale.axis);
+    // Steps so small that the largest result has more than 32 bits.
+    let beyond = a.bound() as f64 * ratios.iter().copied().fold(0.0, f64::max) >= 2f64.powi(30);
+    let bound = |x: i32| f64::from(x) - f64::from(target.zero);
+    let rounded = if beyond { rounded.clip(bound(target.low), bound(target.high)) } else { rounded };
+    Some(clamped(&rounded.cast(DType::I32), target))
 }
 
 /// Multipliers m of at most `bits` bits and the n, at most `places`, for which ratios are nearest to m / 2^n.
@@ -93,7 +97,7 @@ impl Rounding {
             [c] => &product + c as f64,
             _ => &product + &along(&self.c),
         };
-        shifted(&rounded, n).cast(DType::I32)
+        shifted(&rounded, n)
     }
 }
 

@@ -32,6 +32,8 @@ pub struct Verdict {
 /// tables are computed and bounds, make of it; and integers of 31 bits. Functions of floats are some units of the last place off.
 const NEAR: f64 = 1.0 / 8_388_608.0;
 const NEAR_FUNCTION: f64 = 8.0 * NEAR;
+/// What integers of 31 bits leave behind the point of results of 16 bits, where a bias or a second scale takes some of them.
+const NEAR_WIDE: f64 = 1.0 / 64.0;
 /// What the table of a softmax adds to that: 20 bits of exponentials that are summed.
 const SOFTMAX: f64 = 1.0 / 256.0;
 
@@ -130,6 +132,7 @@ fn quantized(
             continue;
         }
         let margin = match x.elements {
+            Elements::Exact(_) if found.dtype().size() > 1 => NEAR_WIDE,
             Elements::Exact(_) => y.abs().max(1.0) * NEAR,
             Elements::Near(_) => y.abs() * NEAR_FUNCTION + SOFTMAX,
         };
