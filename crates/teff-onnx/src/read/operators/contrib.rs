@@ -52,9 +52,13 @@ pub(super) const IN_DEFAULT_DOMAIN: Table = &[("SimplifiedLayerNormalization", O
 
 /// Quantised input `i` with scale and zero point after it, as floats.
 fn real(n: &Node, i: usize) -> Lowered {
-    let q = n.x(i)?;
-    let zero = n.optional(i + 2)?.unwrap_or_else(|| Tensor::full(Type::new(q.dtype(), []), 0.0));
-    dequantized(&q, &n.x(i + 1)?, &zero, 0, 0)
+    dequantized(&n.x(i)?, &n.x(i + 1)?, &zero_of(n, i)?, 0, 0)
+}
+
+/// Its zero point, 0 when absent.
+fn zero_of(n: &Node, i: usize) -> Lowered {
+    let zero = Tensor::full(Type::new(n.x(i)?.dtype(), []), 0.0);
+    Ok(n.optional(i + 2)?.unwrap_or(zero))
 }
 
 /// `y` quantised with the scale at input `i` and the zero point after it, which is 0 of the type of input 0 when absent.
@@ -101,15 +105,18 @@ fn q_linear_concat(n: &mut Node) -> Lowered {
     quantized(&Tensor::concat(&parts, axis), &scale, &zero, 0, 0)
 }
 
-/// With `channels_last` the channels are the last axis, of the result too.
+/// With `channels_last` the channels are the last axis, of the result too. Sums are of integers, and so exact; the scale comes after them.
+/// Sums of floats are off by a last bit, which decides where a mean lies halfway between two integers.
 fn q_linear_average_pool(n: &mut Node) -> Lowered {
     let last = n.flag("channels_last", false);
-    let x = real(n, 0)?;
+    let q = n.x(0)?;
+    let (one, scale) = (Tensor::full(Type::new(DType::F32, []), 1.0), n.x(1)?);
+    let x = dequantized(&q, &one, &zero_of(n, 0)?, 0, 0)?;
     if x.rank() < 3 {
         return invalid(format!("takes [N, C, D..], not {}", x.ty()));
     }
     let y = if last { channels_last(&averaged(n, &channels_first(&x))?) } else { averaged(n, &x)? };
-    quantized_by(n, &y, 3)
+    quantized_by(n, &(y * scale.reshape(&[])), 3)
 }
 
 /// `[N, D.., C]` as `[N, C, D..]`.
