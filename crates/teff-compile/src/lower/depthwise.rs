@@ -185,14 +185,17 @@ impl<'a> Lowering<'a> {
                 l.repeat("x", middle, |l, i| both(l, i, left, false))?;
                 l.repeat("x", d.pitch - left - middle, |l, i| both(l, i, left + middle, true))
             };
-            let Some(inside) = inside else { return filled(l) };
-            let then = l.nested(filled)?;
-            let otherwise = l.nested(|l| {
+            let empty = |l: &mut Self| {
                 l.repeat("x", d.pitch, |l, i| {
                     l.push(Stmt::StoreLocal(words, to(&i), word(d.lanes.padding(), d.lanes.padding())));
                     Ok(())
                 })
-            })?;
+            };
+            let Some(inside) = inside else { return filled(l) };
+            if l.is_never(&inside) {
+                return empty(l);
+            }
+            let (then, otherwise) = (l.nested(filled)?, l.nested(empty)?);
             l.push(Stmt::If { condition: inside, then, otherwise });
             Ok(())
         })

@@ -283,6 +283,9 @@ impl<'a> Lowering<'a> {
                 })
             };
             let Some(all) = all else { return fill(l, &sure) };
+            if l.is_never(&all) {
+                return fill(l, &seen);
+            }
             let then = l.nested(|l| fill(l, &sure))?;
             let otherwise = l.nested(|l| fill(l, &seen))?;
             l.push(Stmt::If { condition: all, then, otherwise });
