@@ -52,8 +52,9 @@ impl Known {
             if !matches!(node.op, Op::Unary(_) | Op::Binary(_) | Op::Select | Op::Cast(_)) {
                 return None;
             }
-            let size = |axis: usize| operands.iter().map(|v| v.shape()[axis]).max();
-            let common: Vec<usize> = (0..node.ty.rank()).map(size).collect::<Option<_>>()?;
+            // What repeats takes the size of the other, be that none.
+            let size = |axis: usize| operands.iter().map(|v| v.shape()[axis]).find(|n| *n != 1).unwrap_or(1);
+            let common: Vec<usize> = (0..node.ty.rank()).map(size).collect();
             let spread = |v: &&Value| evaluate_op(&Op::Broadcast(common.clone()), &[v]);
             let spread: Vec<Value> = operands.iter().map(spread).collect();
             return Some(Arc::new(evaluate_op(&node.op, &spread.iter().collect::<Vec<_>>())));
