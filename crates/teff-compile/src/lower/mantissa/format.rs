@@ -285,4 +285,21 @@ mod tests {
             "its weights are too large"
         );
     }
+
+    /// By hand: `2^(B - K - s) sum |W|`, and twice what the shifts of 1000 terms take, against 2^31 - 1.
+    #[test]
+    fn products_are_shifted_as_far_as_their_sum_asks_for() {
+        let shift = |steps: &[i32], terms: usize, width: Width| {
+            let mut weights = vec![0f32; terms];
+            steps.iter().zip(&mut weights).for_each(|(s, w)| *w = (*s as f64 / steps[0] as f64) as f32);
+            format(&weights, terms, width, None, false).unwrap().shift
+        };
+        // 2^16 * 32767 fits, and nothing is rounded; one more does not.
+        assert_eq!(shift(&[32767], 40_000, Width::NARROW), 0);
+        assert_eq!(shift(&[32767, 1], 40_000, Width::NARROW), 1);
+        // 2^9 * 4194288 = 2^31 - 8192 leaves room for 4001; 2^9 * 4194297 = 2^31 - 3584 does not.
+        assert_eq!(shift(&[2_097_151, 2_097_137], 1000, Width::WIDE), 1);
+        assert_eq!(shift(&[2_097_151, 2_097_146], 1000, Width::WIDE), 2);
+        assert_eq!(shift(&[2_097_151, 2_097_146], 10, Width::WIDE), 1);
+    }
 }

@@ -1,0 +1,400 @@
+//! Kernels at their edges, run by the evaluator of programs: what the small machine and the vector machine make of one layer has the
+//! bits of the graph; and what a plan is to save is counted.
+
+mod common;
+
+mod oracle;
+
+use common::Rng;
+use common::nets::dense;
+use oracle::nets::network;
+use teff_compile::program::Products;
+use teff_compile::{Floats, Options, Program, Target, compile, integer, program};
+use teff_graph::{
+    ConvGeometry, DType, Graph, Num, Op, PoolKind, ReduceKind, ScatterKind, Tensor, Type, Value, Window,
+    evaluate, print_brief,
+};
+
+const TARGETS: [Target; 2] = [Target::GENERIC, Target::CORTEX_M0PLUS];
+
+fn compiled(graph: &Graph, target: Target) -> Program {
+    // Floats are compared too, which are small integers here: exact in any order, but not as mantissas.
+    let options = Options { target, floats: Floats::Exact, ..Options::default() };
+    compile(graph, &options).unwrap_or_else(|e| panic!("{e}\n{}", print_brief(graph)))
+}
+
+/// Every target gives what the graph is; `about` the program if one does not.
+fn same(graph: &Graph, given: &[Value], expected: &[Value], about: &str) {
+    for target in TARGETS {
+        let program = compiled(graph, target);
+        let text = || format!("{about} on {}\n{}\n{program}", target.name, print_brief(graph));
+        let found = program::evaluate(&program, given).unwrap_or_else(|e| panic!("{e}\n{}", text()));
+        assert!(found == expected, "{found:?} instead of {expected:?}\n{}", text());
+    }
+}
+
+fn same_as_graph(inputs: &[Tensor], outputs: &[Tensor], rng: &mut Rng, about: &str) {
+    let named: Vec<(String, Tensor)> =
+        outputs.iter().enumerate().map(|(i, y)| (format!("y{i}"), y.clone())).collect();
+    let named: Vec<(&str, Tensor)> = named.iter().map(|(n, y)| (n.as_str(), y.clone())).collect();
+    let graph = Graph::from_tensors("net", inputs, &named).unwrap_or_else(|e| panic!("{about}: {e}"));
+    let given: Vec<Value> = inputs.iter().map(|x| any(rng, &x.ty())).collect();
+    same(&graph, &given, &evaluate(&graph, &given).unwrap(), about);
+}
+
+/// Elements of all that 8 bits can say; small integers in other types.
+fn any(rng: &mut Rng, ty: &Type) -> Value {
+    match ty.dtype {
+        DType::I8 => Value::from_fn(ty, |_| Num::Int(rng.below(256) as i128 - 128)),
+        DType::U8 => Value::from_fn(ty, |_| Num::Int(rng.below(256) as i128)),
+        DType::F32 => Value::from_fn(ty, |_| Num::Float(rng.below(9) as f64 - 4.0)),
+        _ => rng.value(ty),
+    }
+}
+
+#[test]
+fn quantised_networks_have_the_bits_of_the_evaluator() {
+    for seed in 40_000..40_240 {
+        let (graph, given) = network(seed, 1 + seed as usize % 3);
+        let expected = evaluate(&integer(&graph).unwrap(), std::slice::from_ref(&given)).unwrap();
+        same(&graph, &[given], &expected, &format!("seed {seed}"));
+    }
+}
+
+/// An input of 8 bits, of batch 1 or more, and its integers less a zero point, which is written in one of the ways there are.
+fn integers(rng: &mut Rng, shape: &[usize]) -> (Tensor, Tensor) {
+    let dtype = rng.pick(&[DType::I8, DType::U8]);
+    let input = Tensor::input("x", dtype, shape);
+    let wide = input.cast(DType::I32);
+    let least = if dtype == DType::I8 { -128 } else { 0 };
+    let zero = least + rng.pick(&[0i64, 3, 128, 200, 255]);
+    let x = match rng.below(5) {
+        0 => wide,
+        1 | 2 => wide - zero as f64,
+        _ => wide + -zero as f64,
+    };
+    (input, x)
+}
+
+/// Constant weights of one of the widths that are packed; some as differences, as weights with a zero point are.
+fn weights(rng: &mut Rng, shape: &[usize]) -> Tensor {
+    let (count, least) = rng.pick(&[(255, -127), (255, -127), (256, -128), (16, -8), (4, -2), (2, 0)]);
+    let q = Value::from_fn(&Type::new(DType::I8, shape), |_| Num::Int(rng.below(count) as i128 + least));
+    let w = Tensor::constant(q).cast(DType::I32);
+    if rng.below(4) == 0 { w - 2.0 } else { w }
+}
+
+/// A bias of each channel, a requantisation, both or nothing.
+fn finished(rng: &mut Rng, y: &Tensor, axis: usize) -> Tensor {
+    let mut shape = vec![1; y.rank()];
+    shape[axis] = y.shape()[axis];
+    let y = if rng.below(2) == 0 {
+        let bias =
+            Value::from_fn(&Type::new(DType::I32, &shape[..]), |_| Num::Int(rng.below(4001) as i128 - 2000));
+        y + &Tensor::constant(bias).broadcast_to(y.shape())
+    } else {
+        y.clone()
+    };
+    match rng.below(3) {
+        0 => y,
+        1 => y.clip(0.0, 3000.0),
+        _ => {
+            requantised(&y, 1 << (24 + rng.below(6)), 32 + rng.below(12)).clip(-128.0, 127.0).cast(DType::I8)
+        }
+    }
+}
+
+/// `(y m + 2^(n-1)) >> n` in 64 bits.
+fn requantised(y: &Tensor, m: i64, n: usize) -> Tensor {
+    let wide = y.cast(DType::I64) * m as f64 + 2f64.powi(n as i32 - 1);
+    wide.shr(&wide.full_like(n as f64)).cast(DType::I32)
+}
+
+#[test]
+fn convolutions_of_integers_at_every_edge() {
+    for seed in 0..400 {
+        let rng = &mut Rng(seed);
+        let axes = rng.pick(&[1, 2, 2, 2, 2, 3]);
+        let kind = seed % 3;
+        let channels = 1 + rng.below(if kind == 0 { 6 } else { 5 });
+        let groups = if kind == 0 { channels.max(2) } else { 1 + rng.below(2) * (kind as usize - 1) };
+        let channels = if kind == 0 { groups } else { channels * groups };
+        let per_group = if kind == 0 && rng.below(4) > 0 { 1 } else { rng.pick(&[1, 2, 5, 9, 17]) };
+        let mut shape = vec![1 + rng.below(2), channels];
+        let mut kernel = vec![groups * per_group, channels / groups];
+        let mut geometry = ConvGeometry { groups, ..ConvGeometry::new(axes) };
+        for axis in 0..axes {
+            let size = 1 + rng.below(if axis == 0 { 4 } else { 3 });
+            geometry.stride[axis] = 1 + rng.below(3);
+            geometry.dilation[axis] = if rng.below(5) == 0 { 2 } else { 1 };
+            geometry.pad_low[axis] = rng.below(3);
+            geometry.pad_high[axis] = rng.below(4);
+            let seen = geometry.dilation[axis] * (size - 1) + 1;
+            shape.push(seen + rng.below(if axes == 3 { 3 } else { 8 }));
+            kernel.push(size);
+        }
+        let (input, x) = integers(rng, &shape);
+        let y = x.conv_general(&weights(rng, &kernel), geometry);
+        let small = y.shape()[2..].iter().all(|n| *n >= 2);
+        let y = if small && rng.below(3) == 0 {
+            let (size, stride) = rng.pick(&[(2, 2), (2, 1), (1, 2)]);
+            y.pool(
+                rng.pick(&[PoolKind::Max, PoolKind::Sum]),
+                Window::new(vec![size; axes], vec![stride; axes]),
+            )
+        } else {
+            y
+        };
+        let y = finished(rng, &y, 1);
+        same_as_graph(&[input], &[y], rng, &format!("seed {seed}"));
+    }
+}
+
+#[test]
+fn products_of_integers_at_every_edge() {
+    for seed in 0..200 {
+        let rng = &mut Rng(seed);
+        let rows = rng.pick(&[1, 1, 1, 2, 7]);
+        let inner = 1 + rng.below(40);
+        let across = rng.pick(&[1, 2, 3, 4, 5, 7, 8, 9, 10, 12, 15, 16, 20, 33, 60, 264, 516, 520]);
+        let (input, x) = integers(rng, &[rows, inner]);
+        let y = x.matmul(&weights(rng, &[inner, across]));
+        let y = finished(rng, &y, 1);
+        same_as_graph(&[input], &[y], rng, &format!("seed {seed}"));
+    }
+}
+
+/// Windows of which some, or all, see nothing but padding.
+#[test]
+fn convolutions_of_padding_alone() {
+    for (seed, (axis, low, high)) in
+        [(0, 3, 0), (0, 0, 3), (1, 3, 0), (1, 0, 3), (0, 9, 9), (1, 9, 9), (0, 2, 0), (1, 2, 2)]
+            .into_iter()
+            .enumerate()
+    {
+        for (groups, outputs) in [(1, 8), (4, 4), (2, 4)] {
+            for (window, stride) in [([2, 1], 3), ([1, 2], 3), ([2, 2], 1), ([3, 1], 12), ([1, 1], 12)] {
+                let rng = &mut Rng(seed as u64);
+                let (input, x) = integers(rng, &[2, 4, 3, 3]);
+                let mut geometry = ConvGeometry { groups, stride: vec![stride; 2], ..ConvGeometry::new(2) };
+                (geometry.pad_low[axis], geometry.pad_high[axis]) = (low, high);
+                let w = weights(rng, &[outputs, 4 / groups, window[0], window[1]]);
+                let y = finished(rng, &x.conv_general(&w, geometry), 1);
+                same_as_graph(&[input], &[y], rng, &format!("{low} + {high} of axis {axis}, {window:?}"));
+            }
+        }
+    }
+}
+
+/// Channels that are convolved over no axes, or none.
+#[test]
+fn convolutions_without_axes_or_channels() {
+    for channels in [0, 1, 5, 8, 9] {
+        let x = Tensor::input("x", DType::F32, &[2, channels]);
+        let rng = &mut Rng(channels as u64);
+        let w = Tensor::constant(any(rng, &Type::new(DType::F32, [6, channels])));
+        let y = x.conv_general(&w, ConvGeometry::new(0));
+        same_as_graph(&[x], &[y], rng, &format!("{channels} channels"));
+    }
+}
+
+/// Of a strip, as many rows are gathered as its windows see, at most 400 words.
+#[test]
+fn a_depthwise_convolution_gathers_what_its_windows_see() {
+    // Rows of the result, stride, and the words: rows seen, by words of a row. A row of 10 results has 5 pairs, whose windows of 3 lie 2
+    // strides apart.
+    for (height, stride, words) in [
+        (4, 1, (4 + 2) * (4 * 2 + 3)),
+        (5, 2, (4 * 2 + 3) * (4 * 4 + 3)),
+        // 60 rows and 20 are too many: 30 take 352 words, 10 two strides apart 399.
+        (60, 1, (30 + 2) * (4 * 2 + 3)),
+        (20, 2, (9 * 2 + 3) * (4 * 4 + 3)),
+    ] {
+        let rng = &mut Rng(1);
+        let input = Tensor::input("x", DType::I8, &[1, 3, (height - 1) * stride + 3, 9 * stride + 3]);
+        let mut geometry = ConvGeometry { groups: 3, ..ConvGeometry::new(2) };
+        geometry.stride = vec![stride; 2];
+        let y = input.cast(DType::I32).conv_general(&weights(rng, &[3, 1, 3, 3]), geometry);
+        let graph = Graph::from_tensors("net", &[input], &[("y", y)]).unwrap();
+        let program = compiled(&graph, Target::CORTEX_M0PLUS);
+        let gathered: Vec<usize> =
+            program.kernels[0].arrays.iter().filter(|a| a.name == "word").map(|a| a.len).collect();
+        assert_eq!(gathered, [words], "{height} rows, stride {stride}\n{program}");
+    }
+}
+
+/// One sum is a variable, not an array of one.
+#[test]
+fn one_sum_needs_no_array() {
+    for target in TARGETS {
+        let x = Tensor::input("x", DType::F32, &[1, 5]);
+        let y = x.matmul(&Tensor::constant(any(&mut Rng(1), &Type::new(DType::F32, [5, 1]))));
+        let graph = Graph::from_tensors("net", &[x], &[("y", y)]).unwrap();
+        let program = compiled(&graph, target);
+        assert!(program.kernels.iter().all(|k| k.arrays.is_empty()), "{program}");
+    }
+}
+
+/// Where 64 bits are put together from halves, only the upper half is.
+#[test]
+fn long_products_lose_their_lower_half() {
+    // A shift below 33 takes a power of two from the factor, which must stay below 2^31: 2^28 has room for 2, not for 3.
+    for (m, n, shorter) in [
+        (1i64 << 30, 40usize, true),
+        (0x1234_5678, 33, true),
+        (1 << 28, 31, true),
+        (1 << 28, 30, false),
+        ((1 << 31) - 1, 62, true),
+        (1 << 31, 40, false),
+        (-5, 40, false),
+    ] {
+        let x = Tensor::input("x", DType::I32, &[7]);
+        let graph =
+            Graph::from_tensors("net", std::slice::from_ref(&x), &[("y", requantised(&x, m, n))]).unwrap();
+        let given = [Value::new([7], vec![i32::MAX, i32::MIN, 0, 1, -1, 123_456_789, -987_654])];
+        same(&graph, &given, &evaluate(&graph, &given).unwrap(), &format!("{m} >> {n}"));
+        let text = compiled(&graph, Target::CORTEX_M0PLUS).to_string();
+        assert_eq!(text.contains("mul_high"), shorter, "{m} >> {n}\n{text}");
+        assert!(!compiled(&graph, Target::GENERIC).to_string().contains("mul_high"));
+    }
+    // A factor for each channel, from a table.
+    for (table, shorter) in [([1i64, 5, 1 << 30], true), ([1, -5, 1 << 30], false), ([1, 5, 1 << 31], false)]
+    {
+        let x = Tensor::input("x", DType::I32, &[4, 3]);
+        let m = Tensor::constant(Value::new([1, 3], table.to_vec())).broadcast_to(&[4, 3]);
+        let wide = x.cast(DType::I64) * m + 2f64.powi(39);
+        let y = wide.shr(&wide.full_like(40.0)).cast(DType::I32);
+        let graph = Graph::from_tensors("net", &[x], &[("y", y)]).unwrap();
+        let values =
+            (0..12).map(|i| i32::MAX / (i - 6i32).max(1) * if i % 2 == 0 { 1 } else { -1 }).collect();
+        let given = [Value::new([4, 3], values)];
+        same(&graph, &given, &evaluate(&graph, &given).unwrap(), &format!("{table:?}"));
+        let text = compiled(&graph, Target::CORTEX_M0PLUS).to_string();
+        assert_eq!(text.contains("mul_high"), shorter, "{table:?}\n{text}");
+    }
+}
+
+/// States that are handed on, exchanged and given twice; what comes from outside stays whole.
+#[test]
+fn loops_hand_states_on() {
+    for reverse in [false, true] {
+        let rng = &mut Rng(reverse as u64);
+        let input = |name: &str, shape: &[usize]| Tensor::input(name, DType::F32, shape);
+        let (a, b, all, outside) =
+            (input("a", &[3]), input("b", &[3]), input("all", &[4, 3]), input("o", &[3]));
+        let doubled = &outside + &outside;
+        let (last, stacks) =
+            Tensor::scan(&[a.clone(), b.clone(), b.clone()], std::slice::from_ref(&all), reverse, |s, x| {
+                let sum = &s[0] + &x[0] * &doubled;
+                // The first two change places, the third stays; one result is given twice, a slice and a state as they are.
+                (
+                    vec![s[1].clone(), sum.clone(), s[2].clone()],
+                    vec![sum.clone(), sum, x[0].clone(), s[0].clone(), outside.clone()],
+                )
+            });
+        let outputs: Vec<Tensor> = last.into_iter().chain(stacks).collect();
+        same_as_graph(&[a, b, all, outside], &outputs, rng, &format!("reverse {reverse}"));
+    }
+}
+
+/// Scales of blocks, of each channel and of all.
+#[test]
+fn scales_of_blocks_serve_their_elements() {
+    for blocks in [[1usize, 1], [1, 6], [4, 1], [2, 3], [4, 6], [4, 2]] {
+        let shape = [4usize, 6];
+        let scale =
+            Value::from_fn(&Type::new(DType::F32, blocks), |i| Num::Float(0.5 * f64::from(1 << (i % 5))));
+        let zero = Value::from_fn(&Type::new(DType::I8, blocks), |i| Num::Int(i as i128 % 5 - 2));
+        let (scale, zero) = (Tensor::constant(scale), Tensor::constant(zero));
+        let rng = &mut Rng(1);
+        let x = Tensor::input("x", DType::F32, &shape);
+        let q = Tensor::input("q", DType::I8, &shape);
+        let outputs = [x.quantize(&scale, &zero), q.dequantize(&scale, &zero)];
+        same_as_graph(&[x, q], &outputs, rng, &format!("{blocks:?}"));
+    }
+}
+
+/// What is known of constants when they have no elements.
+#[test]
+fn constants_may_have_no_elements() {
+    for shape in [[0, 3], [3, 0], [0, 0]] {
+        let none = Tensor::constant(Value::zeros(&Type::new(DType::F32, shape)));
+        let scale = Tensor::constant(Value::new([1, 1], vec![0.5f32]));
+        let zero = Tensor::constant(Value::new([1, 1], vec![3i8]));
+        let q = none.quantize(&scale, &zero);
+        let x = Tensor::input("x", DType::I8, &shape);
+        let y = [q.clip(0.0, 9.0), &x + q.clip(0.0, 9.0).dequantize(&scale, &zero).cast(DType::I8)];
+        same_as_graph(&[x], &y, &mut Rng(1), &format!("{shape:?}"));
+    }
+}
+
+fn kernels(inputs: &[Tensor], y: &Tensor) -> Vec<String> {
+    let graph = Graph::from_tensors("net", inputs, &[("y", y.clone())]).unwrap();
+    compiled(&graph, Target::GENERIC).kernels.into_iter().map(|k| k.name).collect()
+}
+
+/// What takes long is computed once where many elements read it, and where it is read when one does.
+#[test]
+fn what_many_read_is_computed_before() {
+    let x = Tensor::input("x", DType::F32, &[3, 4]);
+    // A fill is read by each element, what is padded once.
+    let fill = Tensor::input("fill", DType::F32, &[]);
+    let pad = |x: &Tensor, fill: &Tensor| {
+        let Op::Pad(axes) = x.pad(&[(1, 1), (1, 1)], 0.0).op().clone() else { panic!("a pad") };
+        Tensor::apply(Op::Pad(axes), &[x.clone(), fill.clone()])
+    };
+    assert_eq!(kernels(&[x.clone(), fill.clone()], &pad(&x, &fill.exp())).len(), 2);
+    assert_eq!(kernels(&[x.clone(), fill.clone()], &pad(&x.exp(), &fill)).len(), 1);
+    // An index is read by each element of its row, an update once.
+    let data = Tensor::input("data", DType::F32, &[5, 4]);
+    let at = Tensor::input("at", DType::F32, &[3]);
+    let scattered = |at: Tensor, x: &Tensor| data.scatter(&at.cast(DType::I32), x, 0, ScatterKind::Add);
+    let inputs = [data.clone(), at.clone(), x.clone()];
+    let before = kernels(&inputs, &scattered(at.clone(), &x)).len();
+    assert_eq!(kernels(&inputs, &scattered(at.exp(), &x)).len(), before + 1);
+    assert_eq!(kernels(&inputs, &scattered(at.clone(), &x.exp())).len(), before);
+}
+
+/// Loops over the same rows are one kernel, called a softmax if it is one.
+#[test]
+fn rows_are_gone_over_once() {
+    let x = Tensor::input("x", DType::F32, &[4, 10]);
+    let spread = |y: &Tensor| y.broadcast_to(&[4, 10]);
+    let inputs = std::slice::from_ref(&x);
+    assert_eq!(kernels(inputs, &x.softmax(-1)), ["softmax"]);
+    let largest = spread(&x.max_keep(&[1]));
+    assert_eq!(kernels(inputs, &(&x - &largest).exp()).len(), 1);
+    for other in [(&x - &largest).exp(), &x - spread(&x.exp().sum_keep(&[1])), &x - largest] {
+        assert!(!kernels(inputs, &other).iter().any(|k| k.starts_with("softmax")), "{other:?}");
+    }
+    // Columns are no rows.
+    let columns = x.reduce(ReduceKind::Max, &[0]).broadcast_to(&[4, 10]);
+    assert_eq!(kernels(inputs, &(&x - columns).exp()).len(), 2);
+}
+
+/// The signs of inputs are looked at where there may be some, and products stay integers but for roots and powers.
+#[test]
+fn mantissas_know_what_is_before_and_behind() {
+    let net = |between: &dyn Fn(&Tensor) -> Tensor, behind: &dyn Fn(&Tensor) -> Tensor| {
+        let rng = &mut Rng(3);
+        let x = Tensor::input("x", DType::F32, &[1, 6]);
+        let hidden = between(&dense(rng, &x, 8, "hidden"));
+        let y = behind(&dense(rng, &hidden, 8, "last"));
+        let graph = Graph::from_tensors("net", &[x], &[("y", y)]).unwrap();
+        let options = Options { target: Target::CORTEX_M0PLUS, ..Options::default() };
+        compile(&graph, &options).unwrap()
+    };
+    let plain = |x: &Tensor| x.clone();
+    let last = |p: &Program| p.kernels.iter().position(|k| k.label.as_deref() == Some("last")).unwrap();
+    let signs = |p: &Program| p.kernels[last(p)].vars.iter().any(|v| v.name == "sign");
+    for between in [Tensor::relu, Tensor::relu6, |x: &Tensor| x.full_like(0.25).maximum(x)] {
+        assert!(!signs(&net(&between, &plain)));
+    }
+    for between in [Tensor::tanh, |x: &Tensor| x.minimum(&x.full_like(1.0))] {
+        assert!(signs(&net(&between, &plain)));
+    }
+    let stays = |p: Program| matches!(p.kernels[last(&p)].products, Products::Software { .. });
+    assert!(stays(net(&plain, &|x| (x * 2.0 + 1.0).relu().sqrt())));
+    assert!(!stays(net(&plain, &|x| x.sigmoid().sqrt())));
+    assert!(!stays(net(&plain, &|x| x.tanh() * 2.0)));
+}
