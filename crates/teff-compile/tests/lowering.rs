@@ -119,7 +119,7 @@ fn convolutions_of_integers_at_every_edge() {
         let channels = 1 + rng.below(if kind == 0 { 6 } else { 5 });
         let groups = if kind == 0 { channels.max(2) } else { 1 + rng.below(2) * (kind as usize - 1) };
         let channels = if kind == 0 { groups } else { channels * groups };
-        let per_group = if kind == 0 && rng.below(4) > 0 { 1 } else { rng.pick(&[1, 2, 5, 9, 17]) };
+        let per_group = if kind == 0 && rng.below(4) > 0 { 1 } else { rng.pick(&[1, 2, 5, 9, 17, 33, 40]) };
         let mut shape = vec![1 + rng.below(2), channels];
         let mut kernel = vec![groups * per_group, channels / groups];
         let mut geometry = ConvGeometry { groups, ..ConvGeometry::new(axes) };
@@ -183,6 +183,25 @@ fn convolutions_of_padding_alone() {
                 same_as_graph(&[input], &[y], rng, &format!("{low} + {high} of axis {axis}, {window:?}"));
             }
         }
+    }
+}
+
+/// The largest sum of a window does not stay the largest where what follows falls somewhere, be it through a value with a name.
+#[test]
+fn pools_take_the_largest_of_what_follows() {
+    let x = Tensor::input("x", DType::F32, &[2, 2, 6, 6]);
+    let rng = &mut Rng(5);
+    let w = Tensor::constant(any(rng, &Type::new(DType::F32, [5, 2, 3, 3])));
+    let h = x.conv2d(&w, 1, 0, 1, 1);
+    let square = &h * &h;
+    for y in [
+        &h + (square.minimum(&square.full_like(3.0)) - &square * 2.0),
+        &h - &square,
+        (&h + 1.0).relu(),
+        h.clone() * -1.0,
+        h.minimum(&h.full_like(2.0)) - 7.0,
+    ] {
+        same_as_graph(std::slice::from_ref(&x), &[y.max_pool2d(2, 2)], rng, "a pool");
     }
 }
 
