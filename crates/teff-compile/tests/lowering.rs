@@ -242,6 +242,17 @@ fn a_depthwise_convolution_gathers_what_its_windows_see() {
     }
 }
 
+/// Four places beside each other share the weights of four channels where there are vectors: 16 sums.
+#[test]
+fn places_share_weights() {
+    let x = Tensor::input("x", DType::F32, &[1, 1, 3, 10]);
+    let y = x.conv2d(&Tensor::constant(any(&mut Rng(1), &Type::new(DType::F32, [4, 1, 3, 3]))), 1, 0, 1, 1);
+    let graph = Graph::from_tensors("net", &[x], &[("y", y)]).unwrap();
+    let sums = |target| compiled(&graph, target).kernels[0].arrays.iter().map(|a| a.len).collect::<Vec<_>>();
+    assert_eq!(sums(Target::GENERIC), [16]);
+    assert!(sums(Target::CORTEX_M0PLUS).is_empty());
+}
+
 /// One sum is a variable, not an array of one.
 #[test]
 fn one_sum_needs_no_array() {
