@@ -107,10 +107,8 @@ mod tests {
     #[test]
     fn absurd_sizes_and_cut_files_are_refused() {
         let messages = [
-            (
-                b"P5 99999999 99999999 255 ".as_slice(),
-                "promises 99999999x99999999 pixels, but only 0 bytes follow",
-            ),
+            (b"P5 99999999 99999999 255 ".as_slice(), "99999999x99999999 pixels, more than 67108864"),
+            (b"P5 1000 1000 255 ", "promises 1000x1000 pixels, but only 0 bytes follow"),
             (b"P5 2 2 255 abc", "promises 2x2 pixels, but only 3 bytes follow"),
             (b"P2 2 2 255 1 2 3 ", "ends after 3 of 4 values"),
             (b"P5 0 2 255 ", "gives no width"),

@@ -153,7 +153,10 @@ fn absurd_sizes_are_refused_before_any_memory_is_taken() {
     bytes[29..33].copy_from_slice(&crc.sum().to_be_bytes());
     folder.write("cat/a.png", &bytes);
     let message = folder.fault();
-    assert!(message.contains("a PNG of 65535x65535 pixels does not fit into"), "{message}");
+    assert!(
+        message.contains("a picture of 65535x65535 pixels, more than 67108864, is not read"),
+        "{message}"
+    );
 }
 
 #[test]
@@ -250,7 +253,7 @@ fn npy_of_a_kind_that_is_not_read() {
          anything else as float32, so that the scale is certain."
     );
     assert!(fault(npy("|O", "(2,)", &[])).contains("the element type '|O' is not read"));
-    assert!(fault(npy("<f2", "(2, 2)", &[0; 8])).contains("the element type '<f2' is not read"));
+    assert!(fault(npy("<c8", "(2, 2)", &[0; 32])).contains("the element type '<c8' is not read"));
     assert!(fault(npy_with(9, "|u1", "False", "(2, 2)", &[0; 4])).contains("version 9 of the NPY format"));
     assert!(fault(npy("|u1", "(2, x)", &[0; 4])).contains("does not give a shape"));
     assert!(fault(npy("|u1", "(2,)", &[0; 2])).contains("make the first dimension count the samples"));
