@@ -428,3 +428,13 @@ fn mantissas_know_what_is_before_and_behind() {
     assert!(!stays(net(&plain, &|x| x.sigmoid().sqrt())));
     assert!(!stays(net(&plain, &|x| x.tanh() * 2.0)));
 }
+
+/// A value joined with itself and taken apart again by a reshape: what bounds an index is a condition on a quotient of a sum.
+#[test]
+fn joined_values_are_read_within_themselves_behind_a_reshape() {
+    let mut rng = Rng(3);
+    let x = Tensor::input("x", DType::F32, &[3, 70]);
+    let joined = Tensor::concat(&[x.clone(), x.clone(), x.slice(0, 0, 1, 1)], 0).clip(-3.0, 3.0);
+    let y = joined.reshape(&[1, 7, 70]).clip(-2.0, 2.0).pad(&[(0, 1), (0, 1), (0, 1)], 3.0).clip(-1.0, 3.0);
+    same_as_graph(&[x], &[y], &mut rng, "joined");
+}

@@ -42,9 +42,12 @@ impl Facts {
     fn add(&mut self, index: &Index, low: i64, high: i64) {
         let (low, high) = (low - index.constant(), high - index.constant());
         let form = index.offset(-index.constant());
-        if let [(Atom::Div(inner, n), 1)] = form.terms() {
-            // low <= e / n <= high is low * n <= e < (high + 1) * n.
-            self.add(inner, low * n, (high + 1) * n - 1);
+        for (atom, c) in form.terms() {
+            if let (Atom::Div(e, n), 1) = (atom, c) {
+                // s + e / n is (n * s + e) / n, and low <= e / n <= high is low * n <= e < (high + 1) * n.
+                let dividend = form.minus(&Index::atom(atom.clone())).times(*n).plus(e);
+                self.add(&dividend, low * n, (high + 1) * n - 1);
+            }
         }
         match self.0.iter_mut().find(|(f, ..)| *f == form) {
             Some((_, a, b)) => (*a, *b) = (low.max(*a), high.min(*b)),
@@ -75,7 +78,7 @@ impl Facts {
             };
             let without = rest.minus(&form.times(m));
             let span = m.abs().saturating_mul(high - low);
-            if width(self.sum(&without, vars)).saturating_add(span) <= width(self.sum(&rest, vars)) {
+            if width(self.sum(&without, vars)).saturating_add(span) < width(self.sum(&rest, vars)) {
                 rest = without;
                 let (a, b) = if m > 0 { (low * m, high * m) } else { (high * m, low * m) };
                 known = (known.0 + a, known.1 + b);

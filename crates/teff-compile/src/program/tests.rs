@@ -151,3 +151,17 @@ fn conditions_prove_what_intervals_cannot() {
     p.kernels[0].body = guarded(Expr::select(inside, zero, load));
     assert!(validate(&p).is_err());
 }
+
+#[test]
+fn a_sum_with_a_quotient_bounds_its_dividend() {
+    // 3 j + i / 3 is (9 j + i) / 3, and below 4 when 9 j + i is below 12.
+    let vars = [index_var(9), index_var(3)];
+    let quotient = Index::atom(Atom::Div(Box::new(var(0)), 3));
+    let within = |index: Index| Facts::default().under(&Expr::InRange { index, low: 0, high: 4 });
+    let facts = within(var(1).times(3).plus(&quotient));
+    assert_eq!(facts.bounds(&var(1).times(9).plus(&var(0)), &vars), Some((0, 11)));
+    // Of 3 j - i / 3 in that range: j is 0 with i below 3, or 1 with any i.
+    let facts = within(var(1).times(3).minus(&quotient));
+    let (low, high) = facts.bounds(&var(1).times(9).plus(&var(0)), &vars).unwrap();
+    assert!(low <= 0 && high >= 17);
+}
