@@ -353,7 +353,8 @@ fn constants_may_have_no_elements() {
         let zero = Tensor::constant(Value::new([1, 1], vec![3i8]));
         let q = none.quantize(&scale, &zero);
         let x = Tensor::input("x", DType::I8, &shape);
-        let y = [q.clip(0.0, 9.0), &x + q.clip(0.0, 9.0).dequantize(&scale, &zero).cast(DType::I8)];
+        let sum = (x.dequantize(&scale, &zero) + &none).quantize(&scale, &zero);
+        let y = [q.clip(0.0, 9.0), &x + q.clip(0.0, 9.0).dequantize(&scale, &zero).cast(DType::I8), sum];
         same_as_graph(&[x], &y, &mut Rng(1), &format!("{shape:?}"));
     }
 }

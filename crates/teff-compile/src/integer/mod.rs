@@ -308,6 +308,9 @@ impl Walk<'_> {
     /// An operation with a constant that differs by channel at most.
     fn with_constant(&self, op: Binary, a: &Affine, c: &Value) -> Option<Affine> {
         let numbers = c.to_f64();
+        if numbers.is_empty() {
+            return None;
+        }
         let varies: Vec<usize> = (0..c.shape().len()).filter(|i| c.shape()[*i] > 1).collect();
         let axis = match varies[..] {
             [] => a.scale.axis,
