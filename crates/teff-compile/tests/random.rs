@@ -39,3 +39,9 @@ proptest! {
         check(seed, n, Target::CORTEX_M0PLUS);
     }
 }
+
+/// What is known of an index may mention itself through quotients: looking into them ended in no stack being left.
+#[test]
+fn conditions_that_mention_each_other() {
+    check(7826056667438384739, 26, Target::GENERIC);
+}

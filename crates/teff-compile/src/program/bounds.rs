@@ -4,6 +4,9 @@ use super::index::Interval;
 use super::{Atom, Expr, Index, VarInfo};
 use teff_graph::{Binary, Num};
 
+/// Dividends within dividends are looked into so far: what is known of one may mention the other, and so on without end.
+const DEEPEST: usize = 4;
+
 /// Conditions that hold: each index, its constant taken off, lies in its interval, both ends included.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Facts(Vec<(Index, i64, i64)>);
@@ -62,6 +65,10 @@ impl Facts {
 
     /// Bounds of `index`: the tightest that subtracting multiples of known forms gives.
     pub(crate) fn bounds(&self, index: &Index, vars: &[VarInfo]) -> Option<Interval> {
+        self.bounds_within(index, vars, DEEPEST)
+    }
+
+    fn bounds_within(&self, index: &Index, vars: &[VarInfo], depth: usize) -> Option<Interval> {
         let mut rest = index.clone();
         let mut known = (0i64, 0i64);
         let width = |r: Option<Interval>| r.map_or(i64::MAX, |(a, b)| b.saturating_sub(a));
@@ -78,13 +85,15 @@ impl Facts {
             };
             let without = rest.minus(&form.times(m));
             let span = m.abs().saturating_mul(high - low);
-            if width(self.sum(&without, vars)).saturating_add(span) < width(self.sum(&rest, vars)) {
+            if width(self.sum(&without, vars, depth)).saturating_add(span)
+                < width(self.sum(&rest, vars, depth))
+            {
                 rest = without;
                 let (a, b) = if m > 0 { (low * m, high * m) } else { (high * m, low * m) };
                 known = (known.0 + a, known.1 + b);
             }
         }
-        let (low, high) = self.sum(&rest, vars)?;
+        let (low, high) = self.sum(&rest, vars, depth)?;
         Some((low.checked_add(known.0)?, high.checked_add(known.1)?))
     }
 
@@ -100,18 +109,20 @@ impl Facts {
     }
 
     /// Bounds of a sum by those of its terms.
-    fn sum(&self, index: &Index, vars: &[VarInfo]) -> Option<Interval> {
-        index.interval_by(&|atom| self.atom(atom, vars))
+    fn sum(&self, index: &Index, vars: &[VarInfo], depth: usize) -> Option<Interval> {
+        index.interval_by(&|atom| self.atom(atom, vars, depth))
     }
 
     /// Bounds of an atom, with what is known of it and of what it is made of.
-    fn atom(&self, atom: &Atom, vars: &[VarInfo]) -> Option<Interval> {
+    fn atom(&self, atom: &Atom, vars: &[VarInfo], depth: usize) -> Option<Interval> {
+        let inner = |e: &Index| match depth.checked_sub(1) {
+            Some(depth) => self.bounds_within(e, vars, depth),
+            None => e.interval(vars),
+        };
         let by_form = match atom {
             Atom::Var(_) | Atom::Value(_) => atom.interval(vars),
-            Atom::Div(e, n) => {
-                self.bounds(e, vars).map(|(low, high)| (low.div_euclid(*n), high.div_euclid(*n)))
-            }
-            Atom::Mod(e, n) => match self.bounds(e, vars)? {
+            Atom::Div(e, n) => inner(e).map(|(low, high)| (low.div_euclid(*n), high.div_euclid(*n))),
+            Atom::Mod(e, n) => match inner(e)? {
                 (low, high) if low >= 0 && high < *n => Some((low, high)),
                 _ => Some((0, n - 1)),
             },
