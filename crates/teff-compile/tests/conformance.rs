@@ -192,7 +192,7 @@ fn in_general(reason: &str) -> String {
         |rest: &str| rest.split_once("\": ").map(|(_, what)| format!("An input or output {what}"));
     let general = match line.strip_prefix("node ") {
         Some(rest) => operator(rest),
-        None => line.strip_prefix("graph input or output ").and_then(interface),
+        None => line.strip_prefix("model input or output ").and_then(interface),
     };
     general.unwrap_or_else(|| line.into())
 }

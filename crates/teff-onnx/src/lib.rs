@@ -36,13 +36,19 @@
 //! `write/` is the writer: `write/patterns` recognises, `write/primitive` writes single operations, `write/legalise` rewrites what
 //! has no counterpart.
 
-mod error;
 mod proto;
 mod read;
 mod write;
 
-pub use error::{Error, NodeAt, Result};
 pub use read::{
     ExternalData, Fetch, Model, ReadOptions, operators, read, read_tensor, supported_operators, unsupported,
 };
+pub use teff_reader::{Error, FileFormat, NodeAt, Result};
 pub use write::{WriteOptions, write};
+
+/// What messages say of the format.
+static ONNX: FileFormat = FileFormat {
+    name: "an ONNX",
+    give: "a .onnx file as torch.onnx.export, tf2onnx, skl2onnx or teff write it",
+    check: "; export the model again, or look at it with onnx.checker",
+};

@@ -38,7 +38,7 @@ fn bytes_that_are_no_model() {
         &[0x08, 0x08],
     ] {
         let e = read(bytes, &ReadOptions::default()).unwrap_err();
-        assert!(matches!(e, Error::NotOnnx { .. }), "{e}");
+        assert!(matches!(e, Error::NotModel { .. }), "{e}");
         assert!(e.to_string().contains("not an ONNX model"), "{e}");
     }
 }

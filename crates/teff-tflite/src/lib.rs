@@ -38,11 +38,17 @@
 //! small function an operator, by family, each family with its table. `read/states` and `read/variables` are a model's memory,
 //! `read/held` is where axes are, `read/quantization` and `read/fixed` are the two ways of computing with quantised tensors.
 
-mod error;
 mod flatbuffer;
 mod model;
 mod read;
 mod schema;
 
-pub use error::{Error, OperatorAt, Result};
 pub use read::{Model, ReadOptions, State, States, operators, read, supported_operators, unsupported};
+pub use teff_reader::{Error, FileFormat, NodeAt, Result};
+
+/// What messages say of the format.
+static TFLITE: FileFormat = FileFormat {
+    name: "a TFLite",
+    give: "a .tflite file as the TensorFlow Lite or LiteRT converter writes it",
+    check: "",
+};

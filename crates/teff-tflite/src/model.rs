@@ -1,10 +1,10 @@
 //! A model file: its tensors, operators and constants, checked for consistency, not yet understood.
 
-use crate::error::{Error, Result};
 use crate::flatbuffer::{Broken, Read, Table, Tables, Vector};
 use crate::schema::{
     self, buffer, model, operator, operator_code, quantization_parameters, sub_graph, tensor,
 };
+use crate::{Error, Result, TFLITE};
 use teff_graph::DType;
 
 /// What a tensor of the file holds.
@@ -92,6 +92,13 @@ pub(crate) struct TensorInfo<'a> {
     pub(crate) odd: Option<&'static str>,
 }
 
+impl TensorInfo<'_> {
+    /// Why the tensor, the file's `index`-th, cannot be used.
+    pub(crate) fn wrong(&self, index: usize, reason: impl Into<String>) -> Error {
+        Error::Tensor { tensor: format!("{index} ({:?})", self.name), reason: reason.into() }
+    }
+}
+
 /// An operator of the file.
 #[derive(Clone, Copy)]
 pub(crate) struct OperatorInfo<'a> {
@@ -146,7 +153,7 @@ const MOST_AXES: usize = 8;
 
 impl<'a> ModelFile<'a> {
     pub(crate) fn decode(bytes: &'a [u8]) -> Result<ModelFile<'a>> {
-        let not = |reason: String| Err(Error::NotTflite { reason });
+        let not = |reason: String| Err(Error::NotModel { format: &TFLITE, reason });
         if bytes.is_empty() {
             return not("the file is empty".into());
         }
@@ -159,11 +166,11 @@ impl<'a> ModelFile<'a> {
     /// The file with sub-graph `index` in place of the model.
     pub(crate) fn subgraph(bytes: &'a [u8], index: usize) -> Result<ModelFile<'a>> {
         ModelFile::read(bytes, index).map_err(|fault| match fault {
-            Fault::Model(reason) => Error::InvalidModel { reason },
+            Fault::Model(reason) => Error::model(reason),
             Fault::Broken(Broken { at }) => {
                 let n = bytes.len();
                 let reason = format!("what byte {at} refers to lies outside the file, which has {n} bytes");
-                Error::NotTflite { reason }
+                Error::NotModel { format: &TFLITE, reason }
             }
         })
     }

@@ -169,7 +169,7 @@ const FAULTS: &[(&str, &str)] = &[
     ),
     (
         "run_time_shape",
-        "operator 0 (RESHAPE version 1, giving \"tensor2\"): shape (input 1) depends on the values of the model's inputs; convert the model with it fixed: shapes are static here",
+        "operator 0 (RESHAPE version 1, giving \"tensor2\"): shape (input 1) depends on the values of the model's inputs or is too large to compute here; convert the model with it fixed: shapes are static here",
     ),
     (
         "scales",

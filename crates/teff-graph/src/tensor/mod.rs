@@ -194,6 +194,13 @@ impl fmt::Debug for Tensor {
     }
 }
 
+/// Its type, as messages say it.
+impl fmt::Display for Tensor {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        self.0.ty.fmt(f)
+    }
+}
+
 /// Takes the operands apart one by one: a chain of a million nodes must not recurse a million times.
 impl Drop for Inner {
     fn drop(&mut self) {

@@ -228,6 +228,11 @@ impl<'a> FunctionProto<'a> {
 }
 
 impl<'a> NodeProto<'a> {
+    /// How many outputs are asked for, counted to the last that has a name.
+    pub(crate) fn output_count(&self) -> usize {
+        self.outputs.iter().rposition(|o| !o.is_empty()).map_or(0, |last| last + 1)
+    }
+
     fn decode(bytes: &'a [u8], depth: usize) -> Result<Self> {
         let mut n = NodeProto::default();
         each(bytes, |number, p| {

@@ -3,8 +3,8 @@
 use super::ExternalData;
 use super::item::{Item, Typed};
 use super::walk::{Reader, Scope};
-use crate::error::{Error, Result};
 use crate::proto::{GraphProto, TensorProto, tensor_value};
+use crate::{Error, Result};
 use teff_graph::{Num, Tensor, Type, Value};
 
 impl<'m> Reader<'m> {
@@ -27,11 +27,11 @@ impl<'m> Reader<'m> {
 
     /// A tensor of the file, or of a file beside it.
     pub(crate) fn tensor(&mut self, t: &TensorProto) -> Result<Typed> {
-        let wrong = |reason: String| Error::Tensor { name: t.name.into(), reason };
+        let wrong = |reason: String| Error::tensor(t.name, reason);
         let data = if t.is_external { Some(self.external_bytes(t).map_err(wrong)?) } else { None };
         let (element, value) = tensor_value(t, data.as_deref()).map_err(wrong)?;
         // Outside functions and sub-graphs each is there once, and no longer than the file.
-        if self.depth > 0 && self.spend(value.len()).is_err() {
+        if self.depth > 0 && self.reading.spend(value.len()).is_err() {
             return Err(wrong("is in a loop or function, and is copied too often".into()));
         }
         self.note_held("", element);
@@ -68,16 +68,17 @@ impl<'m> Reader<'m> {
         indices: &TensorProto,
         dims: &[i64],
     ) -> Result<Typed> {
-        let wrong = |reason: &str| Error::Tensor { name: values.name.into(), reason: reason.into() };
+        let wrong = |reason: &str| Error::tensor(values.name, reason);
         let typed = self.tensor(values)?;
         let at = self.tensor(indices)?;
-        let (Some(elements), Some(at)) = (self.fold.value(&typed.tensor), self.fold.value(&at.tensor)) else {
+        let (Some(elements), Some(at)) = (self.reading.value(&typed.tensor), self.reading.value(&at.tensor))
+        else {
             return Err(wrong("is sparse without values"));
         };
         let shape: Option<Vec<usize>> = dims.iter().map(|&d| usize::try_from(d).ok()).collect();
         let shape = shape.ok_or_else(|| wrong("is sparse with a negative size"))?;
         let len = shape.iter().try_fold(1usize, |n, &d| n.checked_mul(d));
-        let len = len.filter(|&n| self.spend(n).is_ok());
+        let len = len.filter(|&n| self.reading.spend(n).is_ok());
         let len = len.ok_or_else(|| wrong("is sparse with too many elements; save it as a dense tensor"))?;
         let n = elements.len();
         let at = at.to_i64();

@@ -4,8 +4,8 @@ use super::item::Item;
 use super::node::Fault;
 use super::operators;
 use super::walk::{Reader, Scope, is_default, no_operator, node_at, qualified};
-use crate::error::{Error, Result};
 use crate::proto::{Attribute, FunctionProto, GraphProto, ModelProto, NodeProto};
+use crate::{Error, Result};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What a call names: domain, name, overload.
@@ -35,14 +35,15 @@ impl<'m> Reader<'m> {
             let all = inputs.into_iter().chain(std::iter::repeat(Item::Absent));
             f.inputs.iter().zip(all).for_each(|(name, item)| scope.set(name, item));
             let too_large = |fault: Fault| fault.at(&node_at(&scope, node));
-            reader.spend(f.nodes.iter().map(size).sum()).map_err(too_large)?;
+            reader.reading.spend(f.nodes.iter().map(size).sum()).map_err(too_large)?;
             let body: Vec<NodeProto> = f.nodes.iter().map(|n| bound(n, f, &node.attributes)).collect();
             reader.nodes(&mut scope, &body)?;
             let output = |name: &&str| match scope.get(name) {
                 Some(item) => Ok(item.clone()),
-                None => Err(Error::InvalidModel {
-                    reason: format!("function {}.{} does not compute its output {name:?}", f.domain, f.name),
-                }),
+                None => Err(Error::model(format!(
+                    "function {}.{} does not compute its output {name:?}",
+                    f.domain, f.name
+                ))),
             };
             f.outputs.iter().map(output).collect()
         })
@@ -109,7 +110,9 @@ pub(crate) fn unsupported_operators(model: &ModelProto) -> Vec<Error> {
             || model.functions.iter().any(|f| f.domain == node.domain && f.name == node.op_type);
         if operators::find(node.domain, node.op_type).is_none() && (is_default(node.domain) || !is_function())
         {
-            found.entry(qualified(node)).or_insert_with(|| no_operator(node_at(scope, node)));
+            found
+                .entry(qualified(node))
+                .or_insert_with(|| no_operator(&qualified(node)).at(&node_at(scope, node)));
         }
     });
     found.into_values().collect()

@@ -4,10 +4,11 @@ use super::ReadOptions;
 use super::item::{Item, Typed};
 use super::node::{holder, rule_broken};
 use super::walk::{Reader, Scope};
-use crate::error::{Error, Result};
 use crate::proto::{Dim, ElementType, GraphProto, ValueKind};
+use crate::{Error, Result};
 use std::collections::HashSet;
 use teff_graph::{Tensor, Type};
+use teff_reader::{Size, check_names, pinned};
 
 /// Makes an input tensor of each graph input that no initialiser gives.
 pub(crate) fn graph_inputs<'m>(
@@ -21,18 +22,11 @@ pub(crate) fn graph_inputs<'m>(
     let asked = options.input_shapes.iter().map(|(n, _)| n);
     let asked = asked.chain(options.fixed_inputs.iter().map(|(n, _)| n));
     let asked = asked.chain(options.sequence_inputs.iter().map(|(n, _)| n)).chain(&options.absent_inputs);
-    for name in asked {
-        if !graph.inputs.iter().any(|i| i.name == name) {
-            let names: Vec<&str> = graph.inputs.iter().map(|i| i.name).collect();
-            let reason = format!("a shape or value was given for it, but the model's inputs are {names:?}");
-            return Err(Error::Interface { name: name.clone(), reason });
-        }
-    }
+    check_names(asked, &graph.inputs.iter().map(|i| i.name).collect::<Vec<_>>())?;
     let mut inputs = Vec::new();
     for info in graph.inputs.iter().filter(|i| !given.contains(i.name)) {
         if scope.holds(info.name) {
-            let reason = "is listed twice".into();
-            return Err(Error::Interface { name: info.name.into(), reason });
+            return Err(Error::interface(info.name, "is listed twice"));
         }
         let item = input(reader, info.name, &info.kind, options, &mut inputs)?;
         scope.set(info.name, item);
@@ -48,7 +42,7 @@ fn input(
     options: &ReadOptions,
     inputs: &mut Vec<Tensor>,
 ) -> Result<Item> {
-    let wrong = |reason: String| Err(Error::Interface { name: name.into(), reason });
+    let wrong = |reason: String| Err(Error::interface(name, reason));
     let elements = options.sequence_inputs.iter().find(|(n, _)| n == name).map(|(_, shapes)| shapes);
     let is_absent = options.absent_inputs.iter().any(|n| n == name);
     match (kind, elements) {
@@ -90,7 +84,7 @@ fn tensor_input(
             let wanted = Type::new(holder(element), shape);
             if value.ty() != wanted {
                 let reason = format!("the value given for it is {}, it takes {wanted}", value.ty());
-                return Err(Error::Interface { name: name.into(), reason });
+                return Err(Error::interface(name, reason));
             }
             Tensor::constant(value.clone()).named(name)
         }
@@ -100,7 +94,7 @@ fn tensor_input(
 
 fn new_input(name: &str, element: ElementType, shape: &[usize], inputs: &mut Vec<Tensor>) -> Result<Tensor> {
     let tensor = Tensor::input(name, holder(element), shape);
-    tensor.check().map_err(|e| Error::Interface { name: name.into(), reason: rule_broken(&e) })?;
+    tensor.check().map_err(|e| Error::interface(name, rule_broken(&e)))?;
     inputs.push(tensor.clone());
     Ok(tensor)
 }
@@ -112,7 +106,7 @@ fn input_type(
     kind: &ValueKind,
     fixed: Option<&[usize]>,
 ) -> Result<(ElementType, Vec<usize>)> {
-    let wrong = |reason: String| Err(Error::Interface { name: name.into(), reason });
+    let wrong = |reason: String| Err(Error::interface(name, reason));
     let (data_type, dims) = match kind {
         ValueKind::Tensor { data_type, dims } => (*data_type, dims.as_deref()),
         ValueKind::Unknown => return wrong("the model does not say its type".into()),
@@ -137,74 +131,20 @@ fn input_type(
         return match fixed {
             Some(shape) => Ok((element, shape.to_vec())),
             None => wrong(format!(
-                "the model does not say its shape. Give it, for example --input-shape {}:1x3x32x32",
-                name
+                "the model does not say its shape. Give it, for example --input-shape {name}:1x3x32x32"
             )),
         };
     };
-    if let Some(shape) = fixed {
-        let fits = shape.len() == dims.len()
-            // No network takes nothing: 0 is how some exporters say that a size is open.
-            && shape.iter().zip(dims).all(|(&n, d)| is_open(d) || [0, n as i64].map(Dim::Size).contains(d));
-        return if fits {
-            Ok((element, shape.to_vec()))
-        } else {
-            wrong(format!("the given shape {shape:?} does not fit the model's {}", shown(dims)))
-        };
-    }
-    let mut shape = Vec::with_capacity(dims.len());
-    for (axis, dim) in dims.iter().enumerate() {
-        match dim {
-            Dim::Size(n) if !is_open(dim) => {
-                if *n == 0 {
-                    let example = example(dims);
-                    reader.note(format!(
-                        "input {name:?} has no elements: {}; if 0 stands for an open size, give --input-shape {name}:{example}",
-                        shown(dims)
-                    ));
-                }
-                shape.push(*n as usize);
-            }
-            Dim::Symbol(_) | Dim::Size(_) if axis == 0 => {
-                reader.note(format!("input {name:?}: the batch axis of {} is pinned to 1", shown(dims)));
-                shape.push(1);
-            }
-            Dim::Symbol(_) | Dim::Size(_) => {
-                return wrong(format!(
-                    "its shape {} leaves axis {axis} open. Give it, for example --input-shape {}:{}",
-                    shown(dims),
-                    name,
-                    example(dims)
-                ));
-            }
-        }
-    }
-    Ok((element, shape))
+    let sizes: Vec<Size> = dims.iter().map(size).collect();
+    Ok((element, pinned(&reader.reading, name, &sizes, fixed)?))
 }
 
 /// Exporters mark an open size by a name, by nothing, or by a negative number.
-fn is_open(dim: &Dim) -> bool {
+fn size<'d>(dim: &Dim<'d>) -> Size<'d> {
     match dim {
-        Dim::Size(n) => *n < 0,
-        Dim::Symbol(_) => true,
+        Dim::Size(n) => usize::try_from(*n).map_or(Size::Open(""), Size::Known),
+        Dim::Symbol(name) => Size::Open(name),
     }
-}
-
-fn shown(dims: &[Dim]) -> String {
-    let one = |d: &Dim| match d {
-        Dim::Size(n) if !is_open(d) => n.to_string(),
-        Dim::Symbol("") | Dim::Size(_) => "?".into(),
-        Dim::Symbol(name) => (*name).into(),
-    };
-    format!("[{}]", dims.iter().map(one).collect::<Vec<_>>().join(", "))
-}
-
-fn example(dims: &[Dim]) -> String {
-    let one = |(axis, d): (usize, &Dim)| match d {
-        Dim::Size(n) if *n > 0 => n.to_string(),
-        Dim::Size(_) | Dim::Symbol(_) => if axis == 0 { "1" } else { "32" }.into(),
-    };
-    dims.iter().enumerate().map(one).collect::<Vec<_>>().join("x")
 }
 
 /// What leaves a graph.
@@ -219,11 +159,11 @@ pub(crate) struct Leaving {
 /// The tensors that the graph's outputs are.
 pub(crate) fn graph_outputs(reader: &mut Reader, scope: &Scope, graph: &GraphProto) -> Result<Leaving> {
     if graph.outputs.is_empty() {
-        return Err(Error::InvalidModel { reason: "the graph has no outputs".into() });
+        return Err(Error::model("the graph has no outputs"));
     }
     let mut leaving = Leaving::default();
     for info in &graph.outputs {
-        let wrong = |reason: &str| Error::Interface { name: info.name.into(), reason: reason.into() };
+        let wrong = |reason: &str| Error::interface(info.name, reason);
         match scope.get(info.name) {
             Some(Item::Tensor(t)) => leaving.tensors.push((info.name.to_string(), t.tensor.clone())),
             // A sequence leaves as its elements.
@@ -233,7 +173,7 @@ pub(crate) fn graph_outputs(reader: &mut Reader, scope: &Scope, graph: &GraphPro
                 );
             }
             Some(Item::Words(words)) => {
-                reader.note(format!(
+                reader.reading.note(format!(
                     "output {:?} holds strings; the graph gives their positions: {}",
                     info.name,
                     words.shown()

@@ -2,7 +2,6 @@
 
 mod constants;
 mod draw;
-mod fold;
 mod function;
 mod interface;
 mod item;
@@ -12,8 +11,8 @@ mod order;
 mod walk;
 mod words;
 
-use crate::error::{Error, Result};
 use crate::proto::{ModelProto, TensorProto, tensor_value};
+use crate::{Error, ONNX, Result};
 use interface::{Leaving, graph_inputs, graph_outputs};
 use teff_graph::{Formats, Graph, Tensor, Value};
 use walk::{Reader, Scope};
@@ -87,12 +86,11 @@ pub fn read(bytes: &[u8], options: &ReadOptions) -> Result<Model> {
     let Leaving { tensors: outputs, words } = graph_outputs(&mut reader, &scope, proto)?;
     let named: Vec<(&str, Tensor)> = outputs.iter().map(|(n, t)| (&**n, t.clone())).collect();
     let name = if proto.name.is_empty() { "model" } else { proto.name };
-    let graph = Graph::from_tensors(name, &inputs, &named)
-        .map_err(|e| Error::InvalidModel { reason: e.to_string() })?;
+    let graph = Graph::from_tensors(name, &inputs, &named).map_err(|e| Error::model(e.to_string()))?;
     Ok(Model {
         graph,
         words,
-        notes: reader.notes,
+        notes: reader.reading.notes(),
         is_half: reader.is_half,
         producer: format!("{} {}", model.producer_name, model.producer_version).trim().into(),
         ir_version: model.ir_version,
@@ -123,16 +121,16 @@ pub fn operators(bytes: &[u8]) -> Result<Vec<String>> {
 /// # Errors
 /// When the bytes are no tensor, or one of a type that graphs cannot hold.
 pub fn read_tensor(bytes: &[u8]) -> Result<(String, Value)> {
-    let t =
-        TensorProto::decode(bytes).map_err(|e| Error::NotOnnx { reason: format!("a tensor file: {e}") })?;
+    let t = TensorProto::decode(bytes)
+        .map_err(|e| Error::NotModel { format: &ONNX, reason: format!("a tensor file: {e}") })?;
     match tensor_value(&t, None) {
         Ok((_, value)) => Ok((t.name.into(), value)),
-        Err(reason) => Err(Error::Tensor { name: t.name.into(), reason }),
+        Err(reason) => Err(Error::tensor(t.name, reason)),
     }
 }
 
 fn decode(bytes: &[u8]) -> Result<ModelProto<'_>> {
-    let not_onnx = |reason: String| Err(Error::NotOnnx { reason });
+    let not_onnx = |reason: String| Err(Error::NotModel { format: &ONNX, reason });
     if bytes.is_empty() {
         return not_onnx("the file is empty".into());
     }

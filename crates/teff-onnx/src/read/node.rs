@@ -5,69 +5,13 @@
 
 use super::item::{Item, Typed};
 use super::walk::{Reader, Scope, node_at};
-use crate::error::{Error, NodeAt};
 use crate::proto::{Attribute, ElementType, GraphProto, NodeProto};
 use std::cell::RefCell;
-use std::sync::Arc;
-use teff_graph::{Tensor, Value};
-
-/// Why a node could not be lowered; the walk adds where.
-#[derive(Debug)]
-pub(crate) enum Fault {
-    /// What, and what can be done.
-    Unsupported(String, String),
-    Invalid(String),
-    /// What is bounded.
-    TooLarge(&'static str),
-    /// An error inside a sub-graph.
-    Inside(Error),
-}
-
-impl Fault {
-    pub(crate) fn at(self, at: &NodeAt) -> Error {
-        let at = at.clone();
-        match self {
-            Fault::Unsupported(what, remedy) => Error::Unsupported { at, what, remedy },
-            Fault::Invalid(reason) => Error::InvalidNode { at, reason },
-            Fault::TooLarge(what) => Error::TooLarge { at, what },
-            Fault::Inside(e) => e,
-        }
-    }
-}
-
-impl From<teff_graph::Error> for Fault {
-    fn from(e: teff_graph::Error) -> Fault {
-        Fault::Invalid(rule_broken(&e))
-    }
-}
-
-impl From<Error> for Fault {
-    fn from(e: Error) -> Fault {
-        Fault::Inside(e)
-    }
-}
-
-/// What a graph says of an operation, without the place in this crate's source that made it.
-pub(crate) fn rule_broken(e: &teff_graph::Error) -> String {
-    let operands: Vec<String> = e.operands().iter().map(|t| t.to_string()).collect();
-    match operands.is_empty() {
-        true => format!("{}: {}", e.op(), e.reason()),
-        false => format!("{} of {}: {}", e.op(), operands.join(" and "), e.reason()),
-    }
-}
-
-/// A fault that is the model's.
-pub(crate) fn invalid<T>(reason: impl Into<String>) -> Result<T, Fault> {
-    Err(Fault::Invalid(reason.into()))
-}
-
-/// A fault that is this reader's.
-pub(crate) fn unsupported<T>(what: impl Into<String>, remedy: &str) -> Result<T, Fault> {
-    Err(Fault::Unsupported(what.into(), remedy.into()))
-}
-
-/// Result of a lowering.
-pub(crate) type Lowered<T = Tensor> = Result<T, Fault>;
+use teff_graph::Tensor;
+pub(crate) use teff_reader::{
+    Fault, Lowered, Operands, Reading, axis_of, ensure, invalid, listed_or_all, rule_broken, sizes,
+    unsupported, without,
+};
 
 /// The node being lowered.
 pub(crate) struct Node<'n, 's, 'm> {
@@ -125,20 +69,9 @@ impl<'n, 's, 'm> Node<'n, 's, 'm> {
         node_at(self.scope, self.proto).to_string()
     }
 
-    /// Takes `count` elements or steps from what a model may have computed while it is read: an error when there are no more. To be
-    /// called before anything is made whose size the model's shapes decide.
-    pub(crate) fn spend(&mut self, count: usize) -> Lowered<()> {
-        self.reader.spend(count)
-    }
-
-    /// As [`Node::spend`], for as many tensors.
-    pub(crate) fn spend_tensors(&mut self, count: usize) -> Lowered<()> {
-        self.reader.spend_tensors(count)
-    }
-
-    /// As [`Node::spend`], for going through all that was read so far.
-    pub(crate) fn spend_graph(&mut self) -> Lowered<()> {
-        self.reader.spend_tensors(self.reader.nodes)
+    /// As [`Operands::spend`], for going through all that was read so far.
+    pub(crate) fn spend_graph(&self) -> Lowered<()> {
+        self.spend_tensors(self.reader.nodes)
     }
 
     /// How many inputs are given, absent ones included.
@@ -148,7 +81,7 @@ impl<'n, 's, 'm> Node<'n, 's, 'm> {
 
     /// How many outputs are asked for, counted to the last that has a name.
     pub(crate) fn output_count(&self) -> usize {
-        self.proto.outputs.iter().rposition(|o| !o.is_empty()).map_or(0, |last| last + 1)
+        self.proto.output_count()
     }
 
     /// Whether anything uses output `i`.
@@ -171,26 +104,18 @@ impl<'n, 's, 'm> Node<'n, 's, 'm> {
     pub(crate) fn typed(&self, i: usize) -> Lowered<Typed> {
         match self.item(i) {
             Item::Tensor(t) => Ok(t),
-            Item::Sequence(_) => invalid(format!("input {i} must be a tensor and is a sequence")),
+            Item::Sequence(_) => invalid!("input {i} must be a tensor and is a sequence"),
             Item::Words(_) => unsupported(
                 format!("input {i} holds strings, and only operators that move elements take them"),
                 "keep text processing outside the model",
             ),
-            Item::Absent => invalid(format!("input {i} is missing")),
+            Item::Absent => invalid!("input {i} is missing"),
         }
-    }
-
-    /// Input `i`, a tensor.
-    pub(crate) fn x(&self, i: usize) -> Lowered {
-        self.typed(i).map(|t| t.tensor)
     }
 
     /// Input `i` if it is given.
     pub(crate) fn optional(&self, i: usize) -> Lowered<Option<Tensor>> {
-        match self.item(i) {
-            Item::Absent => Ok(None),
-            _ => self.x(i).map(Some),
-        }
+        self.given(i, || self.x(i))
     }
 
     /// All inputs from `from` on, each a tensor.
@@ -198,59 +123,8 @@ impl<'n, 's, 'm> Node<'n, 's, 'm> {
         (from..self.inputs.len()).map(|i| self.x(i)).collect()
     }
 
-    /// The value of input `i`, called `what` by the specification, which must be known while reading.
-    pub(crate) fn constant(&mut self, i: usize, what: &str) -> Lowered<Arc<Value>> {
-        let t = self.x(i)?;
-        match self.reader.fold.value(&t) {
-            Some(v) => {
-                self.spend(v.len())?;
-                Ok(v)
-            }
-            None => unsupported(
-                format!(
-                    "{what} (input {i}) depends on the values of the model's inputs or is too large to compute here"
-                ),
-                "export with it fixed: shapes are static here",
-            ),
-        }
-    }
-
-    /// The integers of input `i`, which must be known while reading.
-    pub(crate) fn ints_of(&mut self, i: usize, what: &str) -> Lowered<Vec<i64>> {
-        let v = self.constant(i, what)?;
-        if v.dtype().is_float() {
-            invalid(format!("{what} (input {i}) must be integers"))
-        } else {
-            Ok(v.to_i64())
-        }
-    }
-
-    /// As [`Node::ints_of`], `None` when the input is not given.
-    pub(crate) fn optional_ints_of(&mut self, i: usize, what: &str) -> Lowered<Option<Vec<i64>>> {
-        match self.item(i) {
-            Item::Absent => Ok(None),
-            _ => self.ints_of(i, what).map(Some),
-        }
-    }
-
-    /// The one integer of input `i`.
-    pub(crate) fn int_of(&mut self, i: usize, what: &str) -> Lowered<i64> {
-        match self.ints_of(i, what)?[..] {
-            [n] => Ok(n),
-            _ => invalid(format!("{what} (input {i}) must have one element")),
-        }
-    }
-
-    /// As [`Node::int_of`], `None` when the input is not given.
-    pub(crate) fn optional_int_of(&mut self, i: usize, what: &str) -> Lowered<Option<i64>> {
-        match self.item(i) {
-            Item::Absent => Ok(None),
-            _ => self.int_of(i, what).map(Some),
-        }
-    }
-
     /// The integers called `name`, which old versions have as an attribute and new ones as input `i`.
-    pub(crate) fn ints_at(&mut self, name: &str, i: usize) -> Lowered<Option<Vec<i64>>> {
+    pub(crate) fn ints_at(&self, name: &str, i: usize) -> Lowered<Option<Vec<i64>>> {
         match self.ints(name) {
             Some(list) => Ok(Some(list.to_vec())),
             None => self.optional_ints_of(i, name),
@@ -261,17 +135,6 @@ impl<'n, 's, 'm> Node<'n, 's, 'm> {
     pub(crate) fn trailing_axes(&self, rank: usize) -> Lowered<Vec<isize>> {
         let axis = axis_of(self.int("axis", -1), rank)?;
         Ok((axis as isize..rank as isize).collect())
-    }
-
-    /// The one number of input `i`, which must be known while reading; `None` when the input is not given.
-    pub(crate) fn optional_number_of(&mut self, i: usize, what: &str) -> Lowered<Option<f64>> {
-        if matches!(self.item(i), Item::Absent) {
-            return Ok(None);
-        }
-        match self.constant(i, what)?.to_f64()[..] {
-            [x] => Ok(Some(x)),
-            _ => invalid(format!("{what} (input {i}) must have one element")),
-        }
     }
 
     /// The attribute, if the node has it.
@@ -318,7 +181,7 @@ impl<'n, 's, 'm> Node<'n, 's, 'm> {
     pub(crate) fn graph(&self, name: &str) -> Lowered<&'n GraphProto<'m>> {
         match self.attribute(name).and_then(|a| a.graph.as_deref()) {
             Some(g) => Ok(g),
-            None => invalid(format!("the sub-graph {name:?} is missing")),
+            None => invalid!("the sub-graph {name:?} is missing"),
         }
     }
 
@@ -342,6 +205,22 @@ impl<'n, 's, 'm> Node<'n, 's, 'm> {
     }
 }
 
+impl Operands for Node<'_, '_, '_> {
+    const FIX: &'static str = "export with it fixed: shapes are static here";
+
+    fn reading(&self) -> &Reading {
+        &self.reader.reading
+    }
+
+    fn is_given(&self, i: usize) -> bool {
+        !matches!(self.item(i), Item::Absent)
+    }
+
+    fn x(&self, i: usize) -> Lowered {
+        self.typed(i).map(|t| t.tensor)
+    }
+}
+
 /// The element type with this number, one that graphs can hold.
 pub(crate) fn element(number: i64) -> Lowered<ElementType> {
     match ElementType::from_number(number) {
@@ -358,35 +237,9 @@ pub(crate) fn holder(element: ElementType) -> teff_graph::DType {
     element.dtype().expect("strings are refused where they enter")
 }
 
-/// `list` as sizes.
-pub(crate) fn sizes(list: &[i64], what: &str) -> Lowered<Vec<usize>> {
-    list.iter()
-        .map(|&n| usize::try_from(n).map_err(|_| Fault::Invalid(format!("{what} has the negative size {n}"))))
-        .collect()
-}
-
-/// `axis` counted from the front of a tensor with `rank` axes.
-pub(crate) fn axis_of(axis: i64, rank: usize) -> Lowered<usize> {
-    let from_front = if axis < 0 { axis.saturating_add(rank as i64) } else { axis };
-    match usize::try_from(from_front) {
-        Ok(a) if a < rank => Ok(a),
-        _ => invalid(format!("axis {axis} of a tensor with {rank} axes")),
-    }
-}
-
-/// The axes of a list in its order, counted from the front; all axes without a list.
-pub(crate) fn listed_or_all(list: Option<&[i64]>, rank: usize) -> Lowered<Vec<usize>> {
-    match list {
-        Some(list) => list.iter().map(|&a| axis_of(a, rank)).collect(),
-        None => Ok((0..rank).collect()),
-    }
-}
-
 /// Axes counted from the front, ascending, each once.
 pub(crate) fn axes_of(axes: &[i64], rank: usize) -> Lowered<Vec<usize>> {
-    let mut out = axes.iter().map(|&a| axis_of(a, rank)).collect::<Lowered<Vec<_>>>()?;
-    out.sort_unstable();
-    let n = out.len();
-    out.dedup();
-    if out.len() == n { Ok(out) } else { invalid(format!("axes {axes:?} name one axis twice")) }
+    let out = teff_reader::axes_of(axes, rank)?;
+    ensure!(out.len() == axes.len(), "axes {axes:?} name one axis twice");
+    Ok(out)
 }

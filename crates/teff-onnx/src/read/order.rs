@@ -2,9 +2,10 @@
 //!
 //! The format asks for it, and some tools that edit models do not keep it.
 
+use super::node::Fault;
 use super::walk::{Scope, node_at};
-use crate::error::{Error, Result};
 use crate::proto::{GraphProto, NodeProto};
+use crate::{Error, Result};
 use std::collections::{HashMap, HashSet};
 
 /// A cycle is shown with so many nodes.
@@ -27,8 +28,8 @@ pub(crate) fn sorted<'n, 'm>(
                 None if scope.holds(name) => "an input or initialiser".into(),
                 None => continue,
             };
-            let reason = format!("its output {name:?} is given by {other} too");
-            return Err(Error::InvalidNode { at: node_at(scope, node), reason });
+            let fault = Fault::Invalid(format!("its output {name:?} is given by {other} too"));
+            return Err(fault.at(&node_at(scope, node)));
         }
     }
     let needs: Vec<Vec<usize>> = nodes

@@ -1,40 +1,32 @@
 //! The walk over the nodes of a graph, its sub-graphs and functions.
 
-use super::fold::Folder;
 use super::function::FunctionKey;
 use super::item::{Item, Typed};
-use super::node::{Fault, Node, holder};
+use super::node::{Fault, Lowered, Node, holder, invalid, unsupported};
 use super::operators::{self, Lower};
 use super::order::{nearest, sorted};
 use super::words::{Words, as_words, moved};
 use super::{Fetch, ReadOptions};
-use crate::error::{Error, NodeAt, Result};
 use crate::proto::{Dim, ElementType, FunctionProto, GraphProto, ModelProto, NodeProto, ValueKind};
+use crate::{Error, NodeAt, ONNX, Result};
 use std::collections::HashMap;
-use teff_graph::{Formats, Op, Tensor};
+use teff_graph::{Formats, Tensor};
+use teff_reader::{Reading, label};
 
 /// No model is lowered to more nodes than this, functions inlined and loops unrolled.
 const MOST_NODES: usize = 1 << 16;
-/// What lowerings may make or go through for all nodes together, in elements or steps: about a second, and a few hundred megabytes.
-const MOST_COMPUTED: usize = 1 << 24;
-/// A new tensor counts as so many elements.
-const TENSOR: usize = 256;
 /// Functions and sub-graphs nest no deeper than this.
 const DEEPEST: usize = 48;
-/// A node's result is replaced by its value when it has at most so many elements and depends on no input.
-const SMALL: usize = 1 << 12;
 
 /// What lasts from the first node to the last.
 pub(crate) struct Reader<'m> {
-    pub(crate) fold: Folder,
-    pub(crate) notes: Vec<String>,
+    pub(crate) reading: Reading,
     /// Whether there were floats of 16 bits.
     pub(crate) is_half: bool,
     functions: HashMap<FunctionKey<'m>, &'m FunctionProto<'m>>,
     pub(crate) external: Option<&'m Fetch<'m>>,
     /// Lowered so far, functions inlined and loops unrolled.
     pub(crate) nodes: usize,
-    computed: usize,
     /// How deep in functions and sub-graphs.
     pub(crate) depth: usize,
     /// Shapes that the model says its values have, where it says all sizes; only pictures need them.
@@ -97,13 +89,11 @@ pub(crate) fn is_default(domain: &str) -> bool {
 impl<'m> Reader<'m> {
     pub(crate) fn new(model: &'m ModelProto<'m>, options: &ReadOptions<'m>) -> Self {
         Reader {
-            fold: Folder::default(),
-            notes: Vec::new(),
+            reading: Reading::default(),
             is_half: false,
             functions: model.functions.iter().map(|f| (FunctionKey::of_function(f), f)).collect(),
             external: options.external,
             nodes: 0,
-            computed: 0,
             depth: 0,
             declared: HashMap::new(),
             pictures: options.pictures,
@@ -111,27 +101,15 @@ impl<'m> Reader<'m> {
         }
     }
 
-    pub(crate) fn spend(&mut self, count: usize) -> std::result::Result<(), Fault> {
-        self.computed = self.computed.saturating_add(count);
-        if self.computed > MOST_COMPUTED {
-            return Err(Fault::TooLarge(
-                "more would have to be computed while reading than any model may ask for",
-            ));
-        }
-        Ok(())
-    }
-
     /// Notes that `what` has elements of this type, if the graph holds them as another.
     pub(crate) fn note_held(&mut self, what: &str, element: ElementType) {
         self.is_half |= matches!(element, ElementType::F16 | ElementType::BF16);
         if !matches!(element, ElementType::Plain(_)) {
-            self.note(format!("{what}{} is held as {} in the graph", element.name(), holder(element)));
-        }
-    }
-
-    pub(crate) fn note(&mut self, note: String) {
-        if !self.notes.contains(&note) {
-            self.notes.push(note);
+            self.reading.note(format!(
+                "{what}{} is held as {} in the graph",
+                element.name(),
+                holder(element)
+            ));
         }
     }
 
@@ -171,17 +149,18 @@ impl<'m> Reader<'m> {
         scope: &Scope<'_, 'm>,
         graph: &GraphProto<'m>,
         inputs: Vec<Item>,
-    ) -> std::result::Result<Vec<Item>, Fault> {
-        self.spend_tensors(1)?;
+    ) -> Lowered<Vec<Item>> {
+        self.reading.spend_tensors(1)?;
         self.spend_copies(&inputs)?;
-        let wrong = |reason: String| Error::InvalidModel { reason };
+        let wrong = |reason: String| Error::model(reason);
         if graph.inputs.len() != inputs.len() {
             let given = inputs.len();
-            return Err(Fault::Inside(wrong(format!(
+            return Err(wrong(format!(
                 "sub-graph {:?} takes {} inputs and is given {given}",
                 graph.name,
                 graph.inputs.len()
-            ))));
+            ))
+            .into());
         }
         let outputs: Vec<Item> = self.nested(|reader| {
             let mut inner = scope.inner();
@@ -208,9 +187,9 @@ impl<'m> Reader<'m> {
     /// One level deeper.
     pub(crate) fn nested<T>(&mut self, run: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
         if self.depth >= DEEPEST {
-            return Err(Error::InvalidModel {
-                reason: format!("functions and sub-graphs are nested more than {DEEPEST} deep"),
-            });
+            return Err(Error::model(format!(
+                "functions and sub-graphs are nested more than {DEEPEST} deep"
+            )));
         }
         self.depth += 1;
         let out = run(self);
@@ -219,41 +198,36 @@ impl<'m> Reader<'m> {
     }
 
     fn node(&mut self, scope: &mut Scope<'_, 'm>, proto: &NodeProto<'m>) -> Result<()> {
+        let at = node_at(scope, proto);
+        self.lowered(scope, proto, &at).map_err(|fault| fault.at(&at))
+    }
+
+    /// Gives the names of a node's outputs what it is lowered to.
+    fn lowered(&mut self, scope: &mut Scope<'_, 'm>, proto: &NodeProto<'m>, at: &NodeAt) -> Lowered<()> {
         self.nodes += 1 + proto.inputs.len() / 16;
         if self.nodes > MOST_NODES {
-            return Err(Error::InvalidModel {
-                reason: format!("it has more than {MOST_NODES} nodes, functions inlined and loops unrolled"),
-            });
+            let most = format!("it has more than {MOST_NODES} nodes, functions inlined and loops unrolled");
+            return Err(Error::model(most).into());
         }
-        let at = node_at(scope, proto);
         let input = |name: &&'m str| match (name.is_empty(), scope.get(name)) {
             (true, _) => Ok(Item::Absent),
             (false, Some(item)) => Ok(item.clone()),
-            (false, None) => Err(Error::InvalidNode {
-                at: at.clone(),
-                reason: format!(
-                    "its input {name:?} is given by no node, input or initialiser{}",
-                    scope.hint(name)
-                ),
-            }),
+            (false, None) => {
+                invalid!("its input {name:?} is given by no node, input or initialiser{}", scope.hint(name))
+            }
         };
-        let inputs: Vec<Item> = proto.inputs.iter().map(input).collect::<Result<_>>()?;
-        self.spend_copies(&inputs).map_err(|fault| fault.at(&at))?;
+        let inputs = proto.inputs.iter().map(input).collect::<Lowered<Vec<Item>>>()?;
+        self.spend_copies(&inputs)?;
         let first_new = Tensor::scalar(false).id();
-        let outputs = self.outputs_of(scope, proto, &at, inputs)?;
-        if outputs.len() < proto.outputs.iter().rposition(|o| !o.is_empty()).map_or(0, |last| last + 1) {
-            return Err(Error::Unsupported {
-                what: format!(
-                    "only {} of its {} outputs can be computed",
-                    outputs.len(),
-                    proto.outputs.len()
-                ),
-                remedy: "export the model for inference, without the further outputs".into(),
-                at,
-            });
+        let outputs = self.outputs_of(scope, proto, at, inputs)?;
+        if outputs.len() < proto.output_count() {
+            return unsupported(
+                format!("only {} of its {} outputs can be computed", outputs.len(), proto.outputs.len()),
+                "export the model for inference, without the further outputs",
+            );
         }
         for (name, item) in proto.outputs.iter().zip(outputs) {
-            let item = self.finished(item, first_new, &at)?;
+            let item = self.finished(item, first_new, &at.node)?;
             scope.set(name, item);
         }
         Ok(())
@@ -265,56 +239,49 @@ impl<'m> Reader<'m> {
         proto: &NodeProto<'m>,
         at: &NodeAt,
         mut inputs: Vec<Item>,
-    ) -> Result<Vec<Item>> {
+    ) -> Lowered<Vec<Item>> {
         let lowering = operators::find(proto.domain, proto.op_type);
         let function = self.functions.get(&FunctionKey::of_node(proto)).copied();
         match (lowering, function) {
             // A function of the model replaces an operator of the same name, but the standard's own are what they are.
-            (None, Some(f)) => self.call(f, proto, inputs),
-            (Some(_), Some(f)) if !is_default(proto.domain) => self.call(f, proto, inputs),
+            (None, Some(f)) => Ok(self.call(f, proto, inputs)?),
+            (Some(_), Some(f)) if !is_default(proto.domain) => Ok(self.call(f, proto, inputs)?),
             (Some(lower), _) => {
                 let words = moved(proto, &mut inputs);
                 let mut node = Node::new(self, scope, proto, inputs, at.version);
                 let outputs = match lower {
                     Lower::One(f) => f(&mut node).map(|t| vec![node.carried(t)]),
                     Lower::Many(f) => f(&mut node),
-                };
-                let outputs =
-                    outputs.and_then(|o| node.all_looked_at().map(|()| o)).map_err(|fault| fault.at(at))?;
+                }?;
+                node.all_looked_at()?;
                 Ok(match words {
                     Some(list) => outputs.into_iter().map(|item| as_words(item, &list)).collect(),
                     None => outputs,
                 })
             }
-            (None, None) => Err(no_operator(at.clone())),
+            (None, None) => Err(no_operator(&at.operator)),
         }
     }
 
-    /// As [`Reader::spend`], for as many tensors.
-    pub(crate) fn spend_tensors(&mut self, count: usize) -> std::result::Result<(), Fault> {
-        self.spend(count.saturating_mul(TENSOR))
-    }
-
-    /// As [`Reader::spend`], for handing on values: long sequences are copied, several times on the way through a node.
-    fn spend_copies(&mut self, items: &[Item]) -> std::result::Result<(), Fault> {
+    /// As [`Reading::spend`], for handing on values: long sequences are copied, several times on the way through a node.
+    fn spend_copies(&self, items: &[Item]) -> Lowered<()> {
         let size = |item: &Item| match item {
             Item::Sequence(list) => list.len().saturating_mul(8),
             Item::Tensor(_) | Item::Words(_) | Item::Absent => 1,
         };
-        self.spend(items.iter().map(size).sum())
+        self.reading.spend(items.iter().map(size).sum())
     }
 
     /// Checks and labels what a node gave, and folds it if it is small.
-    fn finished(&mut self, item: Item, first_new: u64, at: &NodeAt) -> Result<Item> {
-        let mut finish = |t: Typed| {
-            t.tensor.check().map_err(|e| Fault::from(e).at(at))?;
-            let made = label(&t.tensor, first_new, &at.node);
-            self.spend_tensors(made).map_err(|fault| fault.at(at))?;
-            Ok(Typed { tensor: self.fold.folded(t.tensor, SMALL), ..t })
+    fn finished(&self, item: Item, first_new: u64, name: &str) -> Lowered<Item> {
+        let finish = |t: Typed| -> Lowered<Typed> {
+            t.tensor.check()?;
+            self.reading.spend_tensors(label(&t.tensor, first_new, name))?;
+            Ok(Typed { tensor: self.reading.folded(t.tensor), ..t })
         };
         Ok(match item {
             Item::Tensor(t) => Item::Tensor(finish(t)?),
-            Item::Sequence(list) => Item::Sequence(list.into_iter().map(finish).collect::<Result<_>>()?),
+            Item::Sequence(list) => Item::Sequence(list.into_iter().map(finish).collect::<Lowered<_>>()?),
             Item::Words(words) => {
                 let positions = finish(words.positions.into())?.tensor;
                 Item::Words(Words { positions, ..words })
@@ -324,24 +291,11 @@ impl<'m> Reader<'m> {
     }
 }
 
-/// Labels every tensor that was made for a node, from its result back; how many there are.
-fn label(result: &Tensor, first_new: u64, name: &str) -> usize {
-    let mut made = 0;
-    let mut open = vec![result.clone()];
-    while let Some(t) = open.pop() {
-        let is_new = t.id() > first_new && t.label().is_none();
-        if is_new && !matches!(t.op(), Op::Input { .. } | Op::Constant(_)) {
-            t.named(name);
-            made += 1;
-            open.extend(t.operands().iter().cloned());
-        }
-    }
-    made
-}
-
 pub(crate) fn node_at(scope: &Scope, proto: &NodeProto) -> NodeAt {
     let first_output = proto.outputs.iter().find(|o| !o.is_empty()).copied().unwrap_or("");
     NodeAt {
+        format: &ONNX,
+        index: None,
         node: if proto.name.is_empty() { first_output } else { proto.name }.into(),
         operator: qualified(proto),
         version: scope.version(proto.domain).unwrap_or(1),
@@ -356,8 +310,8 @@ pub(crate) fn qualified(proto: &NodeProto) -> String {
     }
 }
 
-pub(crate) fn no_operator(at: NodeAt) -> Error {
-    let remedy = match &*at.operator {
+pub(crate) fn no_operator(name: &str) -> Fault {
+    let remedy = match name {
         operator if operator.starts_with("String") || operator.starts_with("Regex") => {
             "keep text processing outside the model"
         }
@@ -369,5 +323,5 @@ pub(crate) fn no_operator(at: NodeAt) -> Error {
         }
         _ => "export with operators that `docs/operators.md` lists, for example with a lower opset",
     };
-    Error::Unsupported { at, what: "the operator is not supported".into(), remedy: remedy.into() }
+    Fault::Unsupported("the operator is not supported".into(), remedy.into())
 }

@@ -4,8 +4,8 @@
 
 use super::item::{Item, Typed};
 use super::walk::{Reader, is_default};
-use crate::error::{Error, Result};
 use crate::proto::{ElementType, NodeProto, TensorProto};
+use crate::{Error, Result};
 use std::rc::Rc;
 use teff_graph::{Tensor, Value};
 
@@ -64,13 +64,13 @@ impl Reader<'_> {
         if ElementType::from_number(t.data_type) != Some(ElementType::String) {
             return self.tensor(t).map(Item::Tensor);
         }
-        let wrong = |reason: String| Error::Tensor { name: t.name.into(), reason };
+        let wrong = |reason: String| Error::tensor(t.name, reason);
         let shape: Option<Vec<usize>> = t.dims.iter().map(|&d| usize::try_from(d).ok()).collect();
         let count = shape.iter().flatten().try_fold(1usize, |n, &d| n.checked_mul(d));
         let (Some(shape), true) = (shape, count == Some(t.strings.len())) else {
             return Err(wrong(format!("holds {} strings for the sizes {:?}", t.strings.len(), t.dims)));
         };
-        if self.spend(t.strings.len().saturating_mul(8)).is_err() {
+        if self.reading.spend(t.strings.len().saturating_mul(8)).is_err() {
             return Err(wrong("holds too many strings".into()));
         }
         let list = t.strings.iter().map(|s| String::from_utf8_lossy(s).into_owned()).collect();

@@ -3,7 +3,7 @@
 //! A value is *batched* when its axis 0 counts samples and each sample is computed from the same sample of the inputs alone. This is
 //! followed from the inputs by a rule an operation; an operation that mixes samples, or needs to know how many there are, is an error.
 
-use crate::error::{Error, Result};
+use crate::{Error, Result};
 use teff_graph::{Graph, Node, NodeId, Op};
 
 /// How a value depends on the batch.

@@ -4,8 +4,8 @@ use super::patterns::pattern;
 use super::plan::{Arg, Attribute, Plan, Step};
 use super::primitive::primitive;
 use super::view::View;
-use crate::error::{Error, Result};
 use crate::proto::{ElementType, Encoder};
+use crate::{Error, Result};
 use std::collections::HashMap;
 use teff_graph::{Graph, NodeId, Op, Scan, Type, Value, passes};
 

@@ -6,7 +6,7 @@
 use super::windows::{
     arg_max_pool, integer_conv, integer_conv_sum, max_pool_grad, sum_pool_grad, weight_grad,
 };
-use crate::error::{Error, Result};
+use crate::{Error, Result};
 use teff_graph::{
     Binary, DType, Graph, Op, PadAxis, PoolKind, ReduceKind, ScatterKind, Tensor, Type, Unary, infer,
 };
@@ -28,7 +28,7 @@ pub(crate) fn legalise(graph: &Graph) -> Result<Graph> {
     }
     graph
         .rewritten(|id, operands, t| rewritten(&graph[id].op, operands).unwrap_or(t))
-        .map_err(|e| Error::InvalidModel { reason: e.to_string() })
+        .map_err(|e| Error::model(e.to_string()))
 }
 
 /// What has no operator of its own is written in parts; so many for a whole graph.

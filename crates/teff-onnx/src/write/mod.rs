@@ -10,7 +10,7 @@ mod primitive;
 mod view;
 mod windows;
 
-use crate::error::Result;
+use crate::Result;
 use crate::proto::Encoder;
 use emit::Emitter;
 use teff_graph::{Graph, passes};

@@ -3,13 +3,14 @@
 //! Operators take them only that say so here, and those that move elements, which are lowered once for either part.
 
 use super::held::Held;
-use super::node::{Fault, Lowered, axis_of, invalid, sizes};
+use super::node::{Fault, Lowered, axis_of, ensure, invalid, sizes};
 use super::operators::{Lower, Table};
-use super::walk::{Reader, label, layer_name, operator_at};
-use crate::error::Result;
+use super::walk::{Reader, layer_name, operator_at};
+use crate::Result;
 use crate::model::Element;
 use crate::schema::tensor_type;
 use teff_graph::{PadAxis, Tensor};
+use teff_reader::label;
 
 pub(super) const TABLE: Table = &[
     ("COMPLEX_ABS", Lower::Walk(|reader, i| of_complex(reader, i, magnitude))),
@@ -69,10 +70,10 @@ fn tensor(reader: &Reader, list: crate::flatbuffer::Vector<i32>, k: usize) -> Lo
 
 /// Input `k`, real, with axes as in the file.
 fn real_input(reader: &mut Reader, i: usize, k: usize) -> Lowered {
-    let index = tensor(reader, reader.file.operators[i].inputs, k)?;
-    match reader.get(index).map_err(|e| Fault::Invalid(e.to_string()))? {
+    let index = reader.file.operators[i].inputs.get(k).unwrap_or(-1);
+    match reader.input(k, index)? {
         Some(held) => Ok(held.into_plain()),
-        None => invalid(format!("its input {k} is given by no earlier operator, input or constant")),
+        None => invalid!("input {k} is missing"),
     }
 }
 
@@ -82,16 +83,15 @@ fn of_complex(reader: &mut Reader, i: usize, f: fn(&Tensor, &Tensor) -> Tensor) 
     let info = reader.file.operators[i];
     let (from, to) = (tensor(reader, info.inputs, 0)?, tensor(reader, info.outputs, 0)?);
     let Some(imaginary) = reader.imaginary.get(&from).cloned() else {
-        return invalid("its input is not complex");
+        return invalid!("its input is not complex");
     };
     let y = f(&reader.real_part(from), &imaginary).ok()?;
-    if reader.file.tensors[to].element.dtype() != Some(y.dtype()) {
-        return invalid(format!(
-            "it gives {}, but its output is {}",
-            y.dtype(),
-            reader.file.tensors[to].element.name()
-        ));
-    }
+    ensure!(
+        reader.file.tensors[to].element.dtype() == Some(y.dtype()),
+        "it gives {}, but its output is {}",
+        y.dtype(),
+        reader.file.tensors[to].element.name()
+    );
     label(&y, first_new, &layer_name(&operator_at(reader.file, i)));
     reader.set(to, Held::plain(y));
     Ok(())
@@ -106,22 +106,22 @@ fn rfft_2d(reader: &mut Reader, i: usize) -> Lowered<()> {
     let first_new = Tensor::scalar(false).id();
     let (x, lengths) = (real_input(reader, i, 0)?, real_input(reader, i, 1)?);
     let to = tensor(reader, reader.file.operators[i].outputs, 0)?;
-    let Some(lengths) = reader.folding.value(&lengths).map(|v| v.to_i64()) else {
-        return invalid("the lengths of its transform are not constant");
+    let Some(lengths) = reader.reading.value(&lengths).map(|v| v.to_i64()) else {
+        return invalid!("the lengths of its transform are not constant");
     };
-    if lengths.len() != 2 || !lengths.iter().all(|n| (1..=LONGEST).contains(n)) || x.rank() < 2 {
-        return invalid(format!("transforms of {lengths:?} along the last axes of {}", x.ty()));
-    }
-    if !x.dtype().is_float() || reader.file.tensors[to].element != Element::Other(tensor_type::COMPLEX64) {
-        return invalid(format!(
-            "its input is {}, its output {}",
-            x.dtype(),
-            reader.file.tensors[to].element.name()
-        ));
-    }
+    ensure!(
+        lengths.len() == 2 && lengths.iter().all(|n| (1..=LONGEST).contains(n)) && x.rank() >= 2,
+        "transforms of {lengths:?} along the last axes of {x}"
+    );
+    ensure!(
+        x.dtype().is_float() && reader.file.tensors[to].element == Element::Other(tensor_type::COMPLEX64),
+        "its input is {}, its output {}",
+        x.dtype(),
+        reader.file.tensors[to].element.name()
+    );
     let lengths = sizes(&lengths, "length")?;
     // A matrix of each length is the most that is made.
-    reader.folding.count(lengths.iter().map(|n| n * n).sum())?;
+    reader.reading.spend(lengths.iter().map(|n| n * n).sum())?;
     let x = fitted(&fitted(&x, -1, lengths[1])?, -2, lengths[0])?;
     let (mut real, mut imaginary) = x.real_dft();
     if lengths[0] > 1 {

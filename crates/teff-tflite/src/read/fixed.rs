@@ -4,7 +4,7 @@
 //! are computed with exactly the runtimes' roundings: those of gemmlowp (`fixedpoint/fixedpoint.h`) and of
 //! `MultiplyByQuantizedMultiplier` with two roundings (LiteRT and TFLM, `kernels/internal/common.cc`).
 
-use super::node::{Lowered, invalid, unsupported};
+use super::node::{Lowered, ensure, unsupported};
 use teff_graph::{DType, Tensor};
 
 /// A positive factor as a 31-bit fraction and a power of two: `fraction / 2^31 * 2^shift`.
@@ -20,9 +20,7 @@ impl Multiplier {
         if factor == 0.0 {
             return Ok(Multiplier { fraction: 0, shift: 0 });
         }
-        if !factor.is_finite() || factor < 0.0 {
-            return invalid(format!("scales that ask for a factor of {factor}"));
-        }
+        ensure!(factor.is_finite() && factor >= 0.0, "scales that ask for a factor of {factor}");
         let mut shift = factor.log2().floor() as i32 + 1;
         let mut fraction = (factor * 2f64.powi(31 - shift)).round() as i64;
         // The logarithm may be off by one beside a power of two.

@@ -4,15 +4,15 @@
 //! cell, and a tensor whose rows are set one after the other.
 
 use super::held::Held;
-use super::node::{Fault, Lowered, invalid, unsupported};
+use super::node::{LOOP, Lowered, ensure, invalid, unsupported};
 use super::operators::{Lower, Table};
-use super::subgraph::{Part, Subgraph, give, given};
-use super::walk::{Reader, layer_name, operator_at};
+use super::subgraph::{Part, Subgraph};
+use super::walk::Reader;
 use crate::model::OperatorInfo;
 use crate::schema::{activation_function_type as fused, concatenation_options, while_options as o};
 use teff_graph::{DType, Op, SliceAxis, Tensor};
 
-pub(super) const TABLE: Table = &[("WHILE", Lower::Walk(while_))];
+pub(super) const TABLE: Table = &[("WHILE", Lower::Subgraphs(while_))];
 
 /// A loop is followed for so many trips.
 const MOST_TRIPS: usize = 4096;
@@ -41,34 +41,22 @@ enum Role {
     Carried,
 }
 
-fn while_(reader: &mut Reader, i: usize) -> Lowered<()> {
-    let info = reader.file.operators[i];
-    let name = layer_name(&operator_at(reader.file, i));
-    let first_new = Tensor::scalar(false).id();
-    let initial = given(reader, &info)?;
-    let options = match info.options {
-        Some(table) if info.options_kind == o::UNION => table,
-        _ => return invalid("it names no sub-graphs"),
-    };
-    let index = |field| options.get(field).map_err(|e| Fault::Invalid(format!("of its options, {e}")));
+fn while_(reader: &mut Reader, i: usize, initial: Vec<Tensor>) -> Lowered<Vec<Tensor>> {
+    let options = reader.file.operators[i].options(o::UNION)?;
     let states = initial.len();
-    let cond = Subgraph::new(reader, index(o::COND_SUBGRAPH_INDEX)?, states, 1)?;
-    let body = Subgraph::new(reader, index(o::BODY_SUBGRAPH_INDEX)?, states, states)?;
+    let cond = Subgraph::new(reader, options.get(o::COND_SUBGRAPH_INDEX)?, states, 1)?;
+    let body = Subgraph::new(reader, options.get(o::BODY_SUBGRAPH_INDEX)?, states, states)?;
     let mut it = Loop { cond, body, initial, roles: Vec::new() };
     it.roles = it.roles(reader);
     let trips = it.count(reader)?;
-    let results = match trips.len() {
-        0 => it.initial.clone(),
-        1 => it.unrolled(reader, &trips)?,
-        n => match it.scanned(reader, &trips) {
-            Ok(results) => results,
-            Err(_) => {
-                reader.note(format!("the loop at operator {i} is written out, {n} times"));
-                it.unrolled(reader, &trips)?
-            }
-        },
-    };
-    give(reader, &info, results, first_new, &name)
+    match trips.len() {
+        0 => Ok(it.initial.clone()),
+        1 => it.unrolled(reader, &trips),
+        n => it.scanned(reader, &trips).or_else(|_| {
+            reader.reading.note(format!("the loop at operator {i} is written out, {n} times"));
+            it.unrolled(reader, &trips)
+        }),
+    }
 }
 
 impl<'m> Loop<'m> {
@@ -79,7 +67,7 @@ impl<'m> Loop<'m> {
         // The largest set of small constants that depend on each other alone.
         let small = |t: &Tensor| !t.dtype().is_float() && t.check().is_ok() && t.len() <= MOST_COUNTED;
         let constant =
-            |k: &usize| small(&self.initial[*k]) && reader.folding.value(&self.initial[*k]).is_some();
+            |k: &usize| small(&self.initial[*k]) && reader.reading.value(&self.initial[*k]).is_some();
         let mut counters: u128 = (0..states).filter(constant).fold(0, |set, k| set | 1 << k);
         loop {
             let closed =
@@ -146,13 +134,13 @@ impl<'m> Loop<'m> {
         let mut trips = Trips { before: Vec::new(), counters };
         loop {
             let going = self.cond.run(reader, &goes_on, &now)?.swap_remove(0).into_plain();
-            match reader.folding.value(&going) {
+            match reader.reading.value(&going) {
                 Some(v) if v.len() == 1 && v.dtype() == DType::Bool => {
                     if v.to_i64()[0] == 0 {
                         return Ok(trips);
                     }
                 }
-                Some(v) => return invalid(format!("its condition is {}", v.ty())),
+                Some(v) => return invalid!("its condition is {}", v.ty()),
                 None => return data_dependent(),
             }
             if trips.before.len() == MOST_TRIPS {
@@ -163,10 +151,10 @@ impl<'m> Loop<'m> {
             trips.before.push(counted);
             let after = self.body.run(reader, &next, &now)?;
             for (&k, held) in trips.counters.iter().zip(after) {
-                let value = reader.folding.folded(held.into_plain());
+                let value = reader.reading.folded(held.into_plain());
                 if value.ty() != self.initial[k].ty() || !matches!(value.op(), Op::Constant(_)) {
                     return unsupported(
-                        format!("its state {k} is {} and becomes {}", self.initial[k].ty(), value.ty()),
+                        format!("its state {k} is {} and becomes {value}", self.initial[k].ty()),
                         "convert with loops over a fixed count",
                     );
                 }
@@ -192,14 +180,14 @@ impl<'m> Loop<'m> {
         let count: Vec<Tensor> = (0..trips.counters.len())
             .map(|c| {
                 let values: Vec<Tensor> = trips.before.iter().map(|trip| trip[c].clone()).collect();
-                reader.folding.folded(Tensor::stack(&values, 0))
+                reader.reading.folded(Tensor::stack(&values, 0))
             })
             .collect();
         let wanted = carried.iter().map(|&k| body.outputs[k]).chain(rows.iter().map(|&(_, _, row)| row));
         let part = self.body.part(wanted.collect());
         let initial: Vec<Tensor> = carried.iter().map(|&k| self.initial[k].clone()).collect();
         let mut failure = None;
-        reader.folding.count_loop()?;
+        reader.reading.spend(LOOP)?;
         let (last, stacks) = Tensor::scan(&initial, &count, false, |states, slices| {
             let mut now: Vec<Option<Held>> = vec![None; self.roles.len()];
             let fixed = of(|r| *r == Role::Fixed).map(|k| (k, self.initial[k].clone()));
@@ -226,13 +214,11 @@ impl<'m> Loop<'m> {
             results[k] = tensor;
         }
         for ((k, ..), tensor) in rows.into_iter().zip(stacks) {
-            if tensor.ty() != self.initial[k].ty() {
-                return invalid(format!(
-                    "its state {k} is {} and becomes {}",
-                    self.initial[k].ty(),
-                    tensor.ty()
-                ));
-            }
+            ensure!(
+                tensor.ty() == self.initial[k].ty(),
+                "its state {k} is {} and becomes {tensor}",
+                self.initial[k].ty()
+            );
             results[k] = tensor;
         }
         self.after(reader, trips, &mut results)?;
@@ -251,7 +237,7 @@ impl<'m> Loop<'m> {
         let ends = self.body.file.operators[operator].inputs;
         let wanted = [ends.get(0), ends.get(2)].into_iter().flatten().filter_map(|t| usize::try_from(t).ok());
         let part = self.body.part(wanted.collect());
-        let not = || invalid(format!("its state {k} is not set row by row"));
+        let not = || invalid!("its state {k} is not set row by row");
         if whole.shape.first() != Some(&trips.len()) {
             return not();
         }
@@ -289,7 +275,7 @@ impl<'m> Loop<'m> {
         let part = self.body.part(trips.counters.iter().map(|&k| self.body.file.outputs[k]).collect());
         let after = self.body.run(reader, &part, &self.before(trips, trips.len() - 1))?;
         for (&k, held) in trips.counters.iter().zip(after) {
-            results[k] = reader.folding.folded(held.into_plain());
+            results[k] = reader.reading.folded(held.into_plain());
         }
         Ok(())
     }
@@ -301,7 +287,7 @@ impl<'m> Loop<'m> {
         for _ in 0..trips.len() {
             let given: Vec<Option<Held>> = now.iter().cloned().map(Held::plain).map(Some).collect();
             let next = self.body.run(reader, &all, &given)?;
-            now = next.into_iter().map(|held| reader.folding.folded(held.into_plain())).collect();
+            now = next.into_iter().map(|held| reader.reading.folded(held.into_plain())).collect();
         }
         Ok(now)
     }
@@ -310,11 +296,7 @@ impl<'m> Loop<'m> {
 /// The one row that a tensor is.
 fn one_row(held: Held) -> Lowered {
     let row = held.into_plain().ok()?;
-    if row.shape().first() == Some(&1) {
-        Ok(row.pick(0, 0))
-    } else {
-        invalid(format!("{} is no row", row.ty()))
-    }
+    if row.shape().first() == Some(&1) { Ok(row.pick(0, 0)) } else { invalid!("{row} is no row") }
 }
 
 /// How often a loop runs.

@@ -16,8 +16,8 @@ mod subgraph;
 mod variables;
 mod walk;
 
-use crate::error::{Error, Result};
 use crate::model::ModelFile;
+use crate::{Error, Result};
 use std::collections::HashSet;
 use teff_graph::{Graph, Num, Tensor};
 use walk::Reader;
@@ -86,12 +86,11 @@ pub fn read(bytes: &[u8], options: &ReadOptions) -> Result<Model> {
     }
     let named: Vec<(&str, Tensor)> = outputs.iter().map(|(n, t)| (&**n, t.clone())).collect();
     let name = if file.name.is_empty() { "model" } else { file.name };
-    let graph = Graph::from_tensors(name, &inputs, &named)
-        .map_err(|e| Error::InvalidModel { reason: e.to_string() })?;
+    let graph = Graph::from_tensors(name, &inputs, &named).map_err(|e| Error::model(e.to_string()))?;
     Ok(Model {
         graph,
         states: memories.into_iter().map(|m| m.state).collect(),
-        notes: reader.notes,
+        notes: reader.reading.notes(),
         description: file.description.into(),
         schema_version: file.version,
     })
@@ -110,7 +109,7 @@ pub fn unsupported(bytes: &[u8]) -> Result<Vec<Error>> {
             let at = walk::operator_at(&file, i);
             let first = seen.insert(at.operator.clone());
             if first && file.operators[i].name.and_then(operators::find).is_none() {
-                missing.push(walk::no_operator(at));
+                missing.push(walk::no_operator(&at.operator).at(&at));
             }
         }
     }

@@ -3,72 +3,41 @@
 //! Every input that is looked at is remembered. One that is there and was not looked at makes the operator unsupported, so that
 //! nothing a model says is dropped in silence.
 
-use super::constants::Folding;
 use super::held::{Held, Layout};
 use super::quantization::{real, stands_for_floats};
-use crate::error::{Error, OperatorAt};
 use crate::flatbuffer::{Reference, Scalar, Stored, Table, Vector};
 use crate::model::{OperatorInfo, TensorInfo};
 use std::cell::RefCell;
-use std::sync::Arc;
-use teff_graph::{DType, Tensor, Value, broadcast_shape};
+use teff_graph::{DType, Tensor};
+pub(crate) use teff_reader::{
+    Fault, Lowered, Operands, Reading, axes_of, axis_of, common_shape, ensure, invalid, sizes, unsupported,
+    without,
+};
 
-/// Why an operator could not be lowered; the walk adds where.
-#[derive(Debug)]
-pub(crate) enum Fault {
-    /// What, and what can be done.
-    Unsupported(String, String),
-    Invalid(String),
-}
+/// What a loop takes to build, in elements.
+pub(crate) const LOOP: usize = 1 << 16;
 
-impl Fault {
-    pub(crate) fn at(self, at: &OperatorAt) -> Error {
-        let at = at.clone();
-        match self {
-            Fault::Unsupported(what, remedy) => Error::Unsupported { at, what, remedy },
-            Fault::Invalid(reason) => Error::InvalidOperator { at, reason },
-        }
-    }
-}
-
-impl From<teff_graph::Error> for Fault {
-    fn from(e: teff_graph::Error) -> Fault {
-        Fault::Invalid(e.to_string())
-    }
-}
-
-/// A fault that is the model's.
-pub(crate) fn invalid<T>(reason: impl Into<String>) -> Result<T, Fault> {
-    Err(Fault::Invalid(reason.into()))
-}
-
-/// A fault that is this reader's.
-pub(crate) fn unsupported<T>(what: impl Into<String>, remedy: &str) -> Result<T, Fault> {
-    Err(Fault::Unsupported(what.into(), remedy.into()))
-}
-
-/// Result of a lowering.
-pub(crate) type Lowered<T = Tensor> = Result<T, Fault>;
+/// Next values of variable tensors, by position among the inputs.
+pub(crate) type NextStates = Vec<(usize, Tensor)>;
 
 /// The operator being lowered.
 pub(crate) struct Node<'n, 'm> {
     pub(crate) info: &'n OperatorInfo<'m>,
     tensors: &'n [TensorInfo<'m>],
-    pub(crate) folding: &'n Folding,
+    pub(crate) reading: &'n Reading,
     inputs: Vec<Option<Held>>,
     seen: RefCell<Vec<usize>>,
-    /// Next values of variable tensors, by position among the inputs.
-    pub(crate) next_states: Vec<(usize, Tensor)>,
+    pub(crate) next_states: NextStates,
 }
 
 impl<'n, 'm> Node<'n, 'm> {
     pub(crate) fn new(
         info: &'n OperatorInfo<'m>,
         tensors: &'n [TensorInfo<'m>],
-        folding: &'n Folding,
+        reading: &'n Reading,
         inputs: Vec<Option<Held>>,
     ) -> Self {
-        Node { info, tensors, folding, inputs, seen: RefCell::default(), next_states: Vec::new() }
+        Node { info, tensors, reading, inputs, seen: RefCell::default(), next_states: Vec::new() }
     }
 
     /// An error if an input was not looked at.
@@ -96,7 +65,7 @@ impl<'n, 'm> Node<'n, 'm> {
     pub(crate) fn input_info(&self, i: usize) -> Lowered<&'n TensorInfo<'m>> {
         match self.tensor_index(self.info.inputs, i) {
             Some(info) => Ok(info),
-            None => invalid(format!("input {i} is missing")),
+            None => invalid!("input {i} is missing"),
         }
     }
 
@@ -104,7 +73,7 @@ impl<'n, 'm> Node<'n, 'm> {
     pub(crate) fn output_info(&self, i: usize) -> Lowered<&'n TensorInfo<'m>> {
         match self.tensor_index(self.info.outputs, i) {
             Some(info) => Ok(info),
-            None => invalid(format!("output {i} is missing")),
+            None => invalid!("output {i} is missing"),
         }
     }
 
@@ -112,7 +81,7 @@ impl<'n, 'm> Node<'n, 'm> {
     pub(crate) fn intermediate_info(&self, i: usize) -> Lowered<&'n TensorInfo<'m>> {
         match self.tensor_index(self.info.intermediates, i) {
             Some(info) => Ok(info),
-            None => invalid(format!("intermediate {i} is missing")),
+            None => invalid!("intermediate {i} is missing"),
         }
     }
 
@@ -130,20 +99,15 @@ impl<'n, 'm> Node<'n, 'm> {
     pub(crate) fn held(&self, i: usize) -> Lowered<Held> {
         match self.optional(i) {
             Some(held) => Ok(held),
-            None => invalid(format!("input {i} is missing")),
+            None => invalid!("input {i} is missing"),
         }
-    }
-
-    /// Input `i`, with axes and elements as in the file.
-    pub(crate) fn x(&self, i: usize) -> Lowered {
-        self.held(i).map(Held::into_plain)
     }
 
     /// Input `i`, with floats in place of the integers that stand for them.
     pub(crate) fn real(&self, i: usize) -> Lowered<Held> {
         let (held, info) = (self.held(i)?, self.input_info(i)?);
         if stands_for_floats(info) && held.tensor.dtype().is_int() {
-            real(held, info, self.folding)
+            real(held, info, self.reading)
         } else {
             Ok(held)
         }
@@ -156,7 +120,7 @@ impl<'n, 'm> Node<'n, 'm> {
 
     /// As [`Node::real_plain`], of an input that may be missing.
     pub(crate) fn optional_real(&self, i: usize) -> Lowered<Option<Tensor>> {
-        if self.optional(i).is_some() { self.real_plain(i).map(Some) } else { Ok(None) }
+        self.given(i, || self.real_plain(i))
     }
 
     /// Inputs `a` and `b` as floats where they stand for such, in one layout, so that they broadcast against each other.
@@ -170,43 +134,44 @@ impl<'n, 'm> Node<'n, 'm> {
         Ok(in_one_layout(self.held(a)?, self.held(b)?))
     }
 
-    /// The value of input `i`, called `what` by the schema, which must be known while reading.
-    pub(crate) fn constant(&self, i: usize, what: &str) -> Lowered<Arc<Value>> {
-        match self.folding.value(&self.x(i)?) {
-            Some(v) => Ok(v),
-            None => unsupported(
-                format!("{what} (input {i}) depends on the values of the model's inputs"),
-                "convert the model with it fixed: shapes are static here",
-            ),
-        }
+    /// As [`OperatorInfo::options`].
+    pub(crate) fn options(&self, union: u8) -> Lowered<Options<'m>> {
+        self.info.options(union)
     }
+}
 
-    /// The integers of input `i`, which must be known while reading.
-    pub(crate) fn ints(&self, i: usize, what: &str) -> Lowered<Vec<i64>> {
-        let v = self.constant(i, what)?;
-        self.folding.count(v.len())?;
-        if v.dtype().is_float() {
-            invalid(format!("{what} (input {i}) must be integers"))
-        } else {
-            Ok(v.to_i64())
-        }
-    }
-
-    /// The one integer of input `i`.
-    pub(crate) fn int(&self, i: usize, what: &str) -> Lowered<i64> {
-        match self.ints(i, what)?[..] {
-            [n] => Ok(n),
-            _ => invalid(format!("{what} (input {i}) must have one element")),
-        }
-    }
-
+impl<'m> OperatorInfo<'m> {
     /// The options, which must be of kind `union` where there are any.
     pub(crate) fn options(&self, union: u8) -> Lowered<Options<'m>> {
-        match (self.info.options, self.info.options_kind) {
+        match (self.options, self.options_kind) {
             (None, _) | (_, 0) => Ok(Options(None)),
             (Some(table), kind) if kind == union => Ok(Options(Some(table))),
-            (_, kind) => invalid(format!("its options are of kind {kind}, and should be of kind {union}")),
+            (_, kind) => invalid!("its options are of kind {kind}, and should be of kind {union}"),
         }
+    }
+
+    /// The options of the second union, which must be of kind `union`.
+    pub(crate) fn options_2(&self, union: u8) -> Lowered<Options<'m>> {
+        match (self.options_2, self.options_2_kind) {
+            (Some(table), kind) if kind == union => Ok(Options(Some(table))),
+            (_, kind) => invalid!("its options are of kind {kind}, and should be of kind {union}"),
+        }
+    }
+}
+
+impl Operands for Node<'_, '_> {
+    const FIX: &'static str = "convert the model with it fixed: shapes are static here";
+
+    fn reading(&self) -> &Reading {
+        self.reading
+    }
+
+    fn is_given(&self, i: usize) -> bool {
+        self.optional(i).is_some()
+    }
+
+    fn x(&self, i: usize) -> Lowered {
+        self.held(i).map(Held::into_plain)
     }
 }
 
@@ -215,10 +180,6 @@ impl<'n, 'm> Node<'n, 'm> {
 pub(crate) struct Options<'m>(Option<Table<'m>>);
 
 impl<'m> Options<'m> {
-    pub(crate) fn of(table: Table<'m>) -> Self {
-        Options(Some(table))
-    }
-
     pub(crate) fn get<T: Stored>(&self, field: Scalar<T>) -> Lowered<T> {
         match &self.0 {
             Some(table) => table.get(field).map_err(outside),
@@ -233,11 +194,15 @@ impl<'m> Options<'m> {
         }
     }
 
+    pub(crate) fn text(&self, field: Reference) -> Lowered<&'m str> {
+        self.0.map_or(Ok(""), |table| table.text(field).map_err(outside))
+    }
+
     /// A count that must be at least 1.
     pub(crate) fn count(&self, field: Scalar<i32>, what: &str) -> Lowered<usize> {
         match self.get(field)? {
             n if n >= 1 => Ok(n as usize),
-            n => invalid(format!("{what} is {n}, and must be at least 1")),
+            n => invalid!("{what} is {n}, and must be at least 1"),
         }
     }
 }
@@ -268,48 +233,18 @@ fn of_four_axes(h: Held) -> Tensor {
     }
 }
 
-/// Sizes, none negative.
-pub(crate) fn sizes(list: &[i64], what: &str) -> Lowered<Vec<usize>> {
-    list.iter()
-        .map(|&n| usize::try_from(n).map_err(|_| Fault::Invalid(format!("{what} has the negative size {n}"))))
-        .collect()
-}
-
-/// `axis` counted from the front of a tensor with `rank` axes.
-pub(crate) fn axis_of(axis: i64, rank: usize) -> Lowered<usize> {
-    let from_front = if axis < 0 { axis.saturating_add(rank as i64) } else { axis };
-    match usize::try_from(from_front) {
-        Ok(a) if a < rank => Ok(a),
-        _ => invalid(format!("axis {axis} of a tensor with {rank} axes")),
-    }
-}
-
-/// Axes counted from the front, ascending, each once however often it is named.
-pub(crate) fn axes_of(axes: &[i64], rank: usize) -> Lowered<Vec<usize>> {
-    let mut out = axes.iter().map(|&a| axis_of(a, rank)).collect::<Lowered<Vec<_>>>()?;
-    out.sort_unstable();
-    out.dedup();
-    Ok(out)
-}
-
-/// The shape both broadcast to.
-pub(crate) fn common_shape(a: &[usize], b: &[usize]) -> Lowered<Vec<usize>> {
-    broadcast_shape(a, b)
-        .ok_or_else(|| Fault::Invalid(format!("the shapes {a:?} and {b:?} do not broadcast")))
-}
-
 /// An error unless `t` is of a float type.
 pub(crate) fn floats(t: Tensor, what: &str) -> Lowered {
     if t.dtype().is_float() || t.check().is_err() {
         return Ok(t.ok()?);
     }
-    invalid(format!("{what} is {}; floats, or integers with a scale, are needed", t.dtype()))
+    invalid!("{what} is {}; floats, or integers with a scale, are needed", t.dtype())
 }
 
 /// As the type an index or size tensor of the file has.
 pub(crate) fn cast_to(t: Tensor, info: &TensorInfo) -> Lowered {
     match info.element.dtype() {
         Some(dtype) if dtype != DType::Bool => Ok(t.cast(dtype)),
-        _ => invalid(format!("its output {:?} is {}", info.name, info.element.name())),
+        _ => invalid!("its output {:?} is {}", info.name, info.element.name()),
     }
 }

@@ -1,8 +1,7 @@
 //! Quantised tensors: floats for them, and integers for floats.
 
-use super::constants::Folding;
 use super::held::Held;
-use super::node::{Fault, Lowered, invalid};
+use super::node::{Fault, Lowered, Reading, ensure, invalid};
 use crate::model::{Element, Quantization, TensorInfo};
 use teff_graph::{DType, Num, Op, Tensor, Type, Value};
 
@@ -18,8 +17,8 @@ impl Quantization<'_> {
     pub(crate) fn one(&self, info: &TensorInfo) -> Lowered<(f32, i64)> {
         match (self.scales.len(), self.scales.get(0), self.zeros.get(0).unwrap_or(0)) {
             (1, Some(scale), zero) if scale.is_finite() && scale > 0.0 => Ok((scale, zero)),
-            (1, scale, _) => invalid(format!("tensor {:?} has the scale {scale:?}", info.name)),
-            (n, ..) => invalid(format!("tensor {:?} has {n} scales where one is needed", info.name)),
+            (1, scale, _) => invalid!("tensor {:?} has the scale {scale:?}", info.name),
+            (n, ..) => invalid!("tensor {:?} has {n} scales where one is needed", info.name),
         }
     }
 
@@ -28,7 +27,7 @@ impl Quantization<'_> {
         &self,
         info: &TensorInfo,
         shape: &[usize],
-        folding: &Folding,
+        reading: &Reading,
         position: impl Fn(usize) -> usize,
     ) -> Lowered<(Tensor, Tensor)> {
         let n = self.scales.len();
@@ -40,32 +39,33 @@ impl Quantization<'_> {
             match axis {
                 Some(axis) if shape[axis] == n => aside[axis] = n,
                 _ => {
-                    return invalid(format!(
+                    return invalid!(
                         "tensor {:?} of shape {:?} has {n} scales along axis {}",
-                        info.name, info.shape, self.axis
-                    ));
+                        info.name,
+                        info.shape,
+                        self.axis
+                    );
                 }
             }
         }
-        if self.zeros.len() > 1 && self.zeros.len() != n {
-            return invalid(format!(
-                "tensor {:?} has {n} scales and {} zero points",
-                info.name,
-                self.zeros.len()
-            ));
-        }
+        ensure!(
+            self.zeros.len() <= 1 || self.zeros.len() == n,
+            "tensor {:?} has {n} scales and {} zero points",
+            info.name,
+            self.zeros.len()
+        );
         if let Some(bad) = self.scales.iter().find(|s| !s.is_finite() || *s < 0.0) {
-            return invalid(format!("tensor {:?} has the scale {bad}", info.name));
+            return invalid!("tensor {:?} has the scale {bad}", info.name);
         }
         let dtype = holder(info)?;
         let zero = |i: usize| self.zeros.get(if self.zeros.len() == 1 { 0 } else { i }).unwrap_or(0);
         let (low, high) = dtype.int_range().unwrap_or((0, 0));
         if let Some(bad) = (0..n).map(zero).find(|&z| i128::from(z) < low || i128::from(z) > high) {
-            return invalid(format!("tensor {:?} is {dtype} with the zero point {bad}", info.name));
+            return invalid!("tensor {:?} is {dtype} with the zero point {bad}", info.name);
         }
         let scales = Value::new(aside.clone(), self.scales.iter().collect::<Vec<f32>>());
         let zeros = Value::from_fn(&Type::new(dtype, aside), |i| Num::Int(zero(i).into()));
-        Ok((folding.made(scales)?, folding.made(zeros)?))
+        Ok((reading.made(scales)?, reading.made(zeros)?))
     }
 }
 
@@ -79,34 +79,34 @@ fn holder(info: &TensorInfo) -> Lowered<DType> {
 pub(crate) fn dequantized(
     q: &Tensor,
     info: &TensorInfo,
-    folding: &Folding,
+    reading: &Reading,
     position: impl Fn(usize) -> usize,
 ) -> Lowered {
     let Some(quantization) = &info.quantization else {
-        return invalid(format!("tensor {:?} is {} without a scale", info.name, q.dtype()));
+        return invalid!("tensor {:?} is {} without a scale", info.name, q.dtype());
     };
-    let (scale, zero) = quantization.beside(info, q.shape(), folding, position)?;
+    let (scale, zero) = quantization.beside(info, q.shape(), reading, position)?;
     Ok(q.dequantize(&scale, &zero))
 }
 
 /// Floats for the integers of a value that has the shape the file says.
-pub(crate) fn real(x: Held, info: &TensorInfo, folding: &Folding) -> Lowered<Held> {
+pub(crate) fn real(x: Held, info: &TensorInfo, reading: &Reading) -> Lowered<Held> {
     let layout = x.layout;
-    let tensor = dequantized(&x.tensor, info, folding, |axis| x.position(axis))?;
+    let tensor = dequantized(&x.tensor, info, reading, |axis| x.position(axis))?;
     Ok(Held { tensor, layout })
 }
 
 /// Integers for floats.
-pub(crate) fn quantized(x: Held, info: &TensorInfo, folding: &Folding) -> Lowered<Held> {
+pub(crate) fn quantized(x: Held, info: &TensorInfo, reading: &Reading) -> Lowered<Held> {
     let Some(quantization) = &info.quantization else {
-        return invalid(format!(
+        return invalid!(
             "tensor {:?} is {} without a scale and is given floats",
             info.name,
             info.element.name()
-        ));
+        );
     };
     let dtype = holder(info)?;
-    let (scale, zero) = quantization.beside(info, x.tensor.shape(), folding, |axis| x.position(axis))?;
+    let (scale, zero) = quantization.beside(info, x.tensor.shape(), reading, |axis| x.position(axis))?;
     let (low, high) = match info.element {
         Element::I4 => (-8, 7),
         _ => dtype.int_range().unwrap_or((0, 0)),
@@ -128,15 +128,14 @@ pub(crate) fn same(a: &TensorInfo, b: &TensorInfo) -> bool {
 /// The scale of integer sums of products of `x` and `w`: one, or one for each of `channels`.
 pub(crate) fn bias_scale(x: &TensorInfo, w: &TensorInfo, channels: usize) -> Lowered<Vec<f32>> {
     let (Some(of_x), Some(of_w)) = (&x.quantization, &w.quantization) else {
-        return invalid(format!(
-            "its bias is of integers, but {:?} and {:?} are not both quantised",
-            x.name, w.name
-        ));
+        return invalid!("its bias is of integers, but {:?} and {:?} are not both quantised", x.name, w.name);
     };
     let (scale, _) = of_x.one(x)?;
-    if of_w.scales.len() != 1 && of_w.scales.len() != channels {
-        return invalid(format!("{} scales of weights for a bias of {channels}", of_w.scales.len()));
-    }
+    ensure!(
+        of_w.scales.len() == 1 || of_w.scales.len() == channels,
+        "{} scales of weights for a bias of {channels}",
+        of_w.scales.len()
+    );
     Ok(of_w.scales.iter().map(|s| s * scale).collect())
 }
 
@@ -148,7 +147,7 @@ pub(crate) fn clamped(q: Tensor, info: &TensorInfo, activation: i8) -> Lowered {
         RELU => (Some(0.0), None),
         RELU_N1_TO_1 => (Some(-1.0), Some(1.0)),
         RELU6 => (Some(0.0), Some(6.0)),
-        other => return invalid(format!("activation {other} of integers")),
+        other => return invalid!("activation {other} of integers"),
     };
     let (scale, zero) = match &info.quantization {
         Some(quantization) => quantization.one(info)?,

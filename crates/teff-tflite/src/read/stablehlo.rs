@@ -1,44 +1,25 @@
 //! Operators of StableHLO that runtimes have too, as converters from PyTorch and JAX leave them.
 
-use super::held::Held;
-use super::node::{Lowered, Options, invalid, sizes, unsupported};
+use super::node::{Lowered, ensure, invalid, sizes, unsupported};
 use super::operators::{Lower, Table};
-use super::subgraph::{Subgraph, give, given};
-use super::walk::{Reader, layer_name, operator_at};
-use crate::model::OperatorInfo;
+use super::subgraph::{Subgraph, run_whole};
+use super::walk::Reader;
 use crate::schema::{
     stable_hlo_composite_options as composite_options, stablehlo_reduce_window_options as o,
 };
 use teff_graph::{PadAxis, PoolKind, Tensor, Window};
 
 pub(super) const TABLE: Table = &[
-    ("STABLEHLO_COMPOSITE", Lower::Walk(composite)),
-    ("STABLEHLO_REDUCE_WINDOW", Lower::Walk(reduce_window)),
+    ("STABLEHLO_COMPOSITE", Lower::Subgraphs(composite)),
+    ("STABLEHLO_REDUCE_WINDOW", Lower::Subgraphs(reduce_window)),
 ];
 
-/// Options of the second union.
-fn options<'m>(info: &OperatorInfo<'m>, union: u8) -> Lowered<Options<'m>> {
-    match info.options_2 {
-        Some(table) if info.options_2_kind == union => Ok(Options::of(table)),
-        _ => {
-            invalid(format!("its options are of kind {}, and should be of kind {union}", info.options_2_kind))
-        }
-    }
-}
-
 /// Something with a name of its own, and the sub-graph that says what it computes.
-fn composite(reader: &mut Reader, i: usize) -> Lowered<()> {
+fn composite(reader: &mut Reader, i: usize, inputs: Vec<Tensor>) -> Lowered<Vec<Tensor>> {
     let info = reader.file.operators[i];
-    let name = layer_name(&operator_at(reader.file, i));
-    let first_new = Tensor::scalar(false).id();
-    let inputs = given(reader, &info)?;
-    let options = options(&info, composite_options::UNION_2)?;
-    let index = options.get(composite_options::DECOMPOSITION_SUBGRAPH_INDEX)?;
-    let sub = Subgraph::new(reader, index, inputs.len(), info.outputs.len())?;
-    let part = sub.part(sub.file.outputs.clone());
-    let inputs: Vec<Option<Held>> = inputs.into_iter().map(|t| Some(Held::plain(t))).collect();
-    let results = sub.run(reader, &part, &inputs)?.into_iter().map(Held::into_plain).collect();
-    give(reader, &info, results, first_new, &name)
+    let index =
+        info.options_2(composite_options::UNION_2)?.get(composite_options::DECOMPOSITION_SUBGRAPH_INDEX)?;
+    run_whole(reader, index, &inputs, info.outputs.len())
 }
 
 /// How a sub-graph of two scalars combines them.
@@ -65,13 +46,9 @@ fn combine(sub: &Subgraph) -> Lowered<Combine> {
 }
 
 /// Elements of windows combined, along any axes.
-fn reduce_window(reader: &mut Reader, i: usize) -> Lowered<()> {
-    let info = reader.file.operators[i];
-    let name = layer_name(&operator_at(reader.file, i));
-    let first_new = Tensor::scalar(false).id();
-    let inputs = given(reader, &info)?;
-    let [x, start] = &inputs[..] else { return invalid(format!("it has {} inputs, not two", inputs.len())) };
-    let options = options(&info, o::UNION_2)?;
+fn reduce_window(reader: &mut Reader, i: usize, inputs: Vec<Tensor>) -> Lowered<Vec<Tensor>> {
+    let [x, start] = &inputs[..] else { return invalid!("it has {} inputs, not two", inputs.len()) };
+    let options = reader.file.operators[i].options_2(o::UNION_2)?;
     let sub = Subgraph::new(reader, options.get(o::BODY_SUBGRAPH_INDEX)?, 2, 1)?;
     let combine = combine(&sub)?;
     let rank = x.rank();
@@ -80,7 +57,7 @@ fn reduce_window(reader: &mut Reader, i: usize) -> Lowered<()> {
             options.vector::<i64>(field)?.filter(|l| !l.is_empty()).unwrap_or_else(|| vec![default; len]);
         match sizes(&list, what)? {
             list if list.len() == len => Ok(list),
-            list => invalid(format!("{what} {list:?} for an input with {rank} axes")),
+            list => invalid!("{what} {list:?} for an input with {rank} axes"),
         }
     };
     let size = list(o::WINDOW_DIMENSIONS, 1, rank, "window_dimensions")?;
@@ -88,9 +65,10 @@ fn reduce_window(reader: &mut Reader, i: usize) -> Lowered<()> {
     let dilation = list(o::WINDOW_DILATIONS, 1, rank, "window_dilations")?;
     let spread = list(o::BASE_DILATIONS, 1, rank, "base_dilations")?;
     let pads = list(o::PADDING, 0, 2 * rank, "padding")?;
-    if [&size, &stride, &dilation, &spread].into_iter().flatten().any(|&n| n == 0) {
-        return invalid("a size, stride or dilation of 0");
-    }
+    ensure!(
+        ![&size, &stride, &dilation, &spread].into_iter().flatten().any(|&n| n == 0),
+        "a size, stride or dilation of 0"
+    );
     if !x.dtype().is_float() {
         return unsupported(format!("windows of {}", x.dtype()), "use floats");
     }
@@ -99,7 +77,7 @@ fn reduce_window(reader: &mut Reader, i: usize) -> Lowered<()> {
         Combine::Largest => f64::NEG_INFINITY,
         Combine::Smallest => f64::INFINITY,
     };
-    let starts = reader.folding.value(start).filter(|v| v.len() == 1).map(|v| v.get(0).as_f64());
+    let starts = reader.reading.value(start).filter(|v| v.len() == 1).map(|v| v.get(0).as_f64());
     let lowest = f64::from(f32::MIN);
     let is_neutral = |v: f64| v == neutral || neutral.is_infinite() && v == lowest.copysign(neutral);
     if !starts.is_some_and(is_neutral) {
@@ -120,7 +98,7 @@ fn reduce_window(reader: &mut Reader, i: usize) -> Lowered<()> {
         (x * sign).pad_axes(axes, neutral * sign)
     };
     let y = pooled(&padded.ok()?, kind, &size, &stride, &dilation)? * sign;
-    give(reader, &info, vec![y.ok()?], first_new, &name)
+    Ok(vec![y])
 }
 
 /// The axes that have windows last, the others together as a batch.

@@ -3,7 +3,7 @@
 use super::node::{Lowered, invalid};
 use super::walk::Reader;
 use super::{State, States};
-use crate::error::{Error, Result};
+use crate::Result;
 use crate::model::{Element, TensorInfo};
 use teff_graph::{DType, Num, Tensor, Type};
 
@@ -35,7 +35,7 @@ impl Reader<'_, '_> {
             _ => 0,
         };
         let made = self.memory(Key::Tensor(index), name, info, Num::Int(zero.into()));
-        made.map_err(|reason| Error::Tensor { index, name: info.name.into(), reason })
+        made.map_err(|reason| info.wrong(index, reason))
     }
 
     /// Makes an input of what begins as `initial` and has the type of `info`, or a constant if it is reset in every run.
@@ -54,11 +54,11 @@ impl Reader<'_, '_> {
         let input = Tensor::input(&name, dtype, &shape);
         input.check().map_err(|e| e.to_string())?;
         if self.states == States::Reset {
-            self.note(format!("state {name:?} begins anew in every run"));
+            self.reading.note(format!("state {name:?} begins anew in every run"));
             return Ok(Tensor::full(Type::new(dtype, shape), initial.as_f64()).named(&name));
         }
         let begin = initial.as_f64();
-        self.note(format!(
+        self.reading.note(format!(
             "state {name:?} is an input and an output: begin with {begin}, then give back what came out"
         ));
         let state = State { output: format!("{name}.next"), input: name, initial };
@@ -71,7 +71,7 @@ impl Reader<'_, '_> {
         let Some(memory) = self.memories.iter_mut().find(|m| m.key == *key) else { return Ok(()) };
         if memory.input.ty() != next.ty() {
             let name = &memory.state.input;
-            return invalid(format!("its state {name:?} is {} and becomes {}", memory.input.ty(), next.ty()));
+            return invalid!("its state {name:?} is {} and becomes {next}", memory.input.ty());
         }
         memory.next = next.clone();
         Ok(())

@@ -1,11 +1,11 @@
 //! Sub-graphs: lowered as often as they are run, each time only what is wanted of them.
 
 use super::held::Held;
-use super::node::{Fault, Lowered, invalid, unsupported};
-use super::walk::{Reader, label};
-use crate::error::{Error, Result};
+use super::node::{Fault, Lowered, ensure, invalid, unsupported};
+use super::walk::Reader;
 use crate::model::{Element, ModelFile, OperatorInfo};
 use crate::schema::tensor_type;
+use crate::{Error, Result};
 use std::collections::HashSet;
 use teff_graph::Tensor;
 
@@ -45,7 +45,7 @@ impl<'m> Subgraph<'m> {
     ) -> Lowered<Self> {
         let found = usize::try_from(index).ok().filter(|&i| i > 0 && i < reader.file.subgraphs);
         let Some(index) = found else {
-            return Err(Fault::Invalid(format!("it runs sub-graph {index}")));
+            return invalid!("it runs sub-graph {index}");
         };
         if reader.depth >= MOST_DEPTH {
             return unsupported(
@@ -55,16 +55,16 @@ impl<'m> Subgraph<'m> {
         }
         let file =
             ModelFile::subgraph(reader.file.bytes, index).map_err(|e| Fault::Invalid(e.to_string()))?;
-        if (file.inputs.len(), file.outputs.len()) != (inputs, outputs) || inputs > MOST_INPUTS {
-            return Err(Fault::Invalid(format!(
-                "sub-graph {index} has {} inputs and {} outputs, where {inputs} (up to {MOST_INPUTS}) and {outputs} are needed",
-                file.inputs.len(),
-                file.outputs.len()
-            )));
-        }
-        if file.inputs.iter().collect::<HashSet<_>>().len() != inputs {
-            return Err(Fault::Invalid(format!("sub-graph {index} lists an input twice")));
-        }
+        ensure!(
+            (file.inputs.len(), file.outputs.len()) == (inputs, outputs) && inputs <= MOST_INPUTS,
+            "sub-graph {index} has {} inputs and {} outputs, where {inputs} (up to {MOST_INPUTS}) and {outputs} are needed",
+            file.inputs.len(),
+            file.outputs.len()
+        );
+        ensure!(
+            file.inputs.iter().collect::<HashSet<_>>().len() == inputs,
+            "sub-graph {index} lists an input twice"
+        );
         // Operators may share their lists in the file, so that going through them takes longer than the file is.
         let size: usize = file.operators.iter().map(|o| 1 + o.inputs.len() + o.outputs.len()).sum();
         reader.count_operands(file.tensors.len() + size).map_err(|e| Fault::Invalid(e.to_string()))?;
@@ -122,7 +122,7 @@ impl<'m> Subgraph<'m> {
         part: &Part,
         inputs: &[Option<Held>],
     ) -> Lowered<Vec<Held>> {
-        reader.folding.count(self.constants.len())?;
+        reader.reading.spend(self.constants.len())?;
         let mut values = self.constants.clone();
         for (&t, input) in self.file.inputs.iter().zip(inputs) {
             values[t].clone_from(input);
@@ -138,11 +138,8 @@ impl Reader<'_, '_> {
     fn part(&mut self, part: &Part) -> Result<Vec<Held>> {
         part.operators.iter().try_for_each(|&i| self.operator(i))?;
         let value = |&t: &usize| {
-            self.get(t)?.ok_or_else(|| Error::Tensor {
-                index: t,
-                name: self.file.tensors[t].name.into(),
-                reason: "is given by no operator, input or constant".into(),
-            })
+            self.get(t)?
+                .ok_or_else(|| self.file.tensors[t].wrong(t, "is given by no operator, input or constant"))
         };
         part.wanted.iter().map(value).collect()
     }
@@ -170,49 +167,30 @@ pub(super) fn given(reader: &mut Reader, info: &OperatorInfo) -> Lowered<Vec<Ten
     let file = reader.file;
     let mut all = Vec::new();
     for (k, t) in info.inputs.iter().enumerate() {
-        let Some(tensor) = usize::try_from(t).ok().filter(|&t| t < file.tensors.len()) else {
-            return invalid(format!("its input {k} is tensor {t}, which does not exist"));
-        };
-        if file.tensors[tensor].element == Element::Other(tensor_type::RESOURCE) {
+        let tensor = usize::try_from(t).ok().and_then(|t| file.tensors.get(t));
+        if let Some(tensor) = tensor.filter(|t| t.element == Element::Other(tensor_type::RESOURCE)) {
             return unsupported(
-                format!("a variable inside a sub-graph (input {k}, {:?})", file.tensors[tensor].name),
+                format!("a variable inside a sub-graph (input {k}, {:?})", tensor.name),
                 "convert with frozen variables, for example by from_keras_model",
             );
         }
-        match reader.get(tensor).map_err(|e| Fault::Invalid(e.to_string()))? {
-            Some(held) => all.push(reader.folding.folded(held.into_plain())),
-            None => {
-                let name = file.tensors[tensor].name;
-                return invalid(format!(
-                    "its input {k}, tensor {tensor} ({name:?}), is given by no earlier operator, input or constant"
-                ));
-            }
+        match reader.input(k, t)? {
+            Some(held) => all.push(reader.reading.folded(held.into_plain())),
+            None => return invalid!("its input {k} is missing"),
         }
     }
     Ok(all)
 }
 
-/// Sets the outputs of operator `info`, of which `results` were made from tensor `first_new` on.
-pub(super) fn give(
+/// What sub-graph `index`, which gives `outputs` outputs, makes of these inputs.
+pub(super) fn run_whole(
     reader: &mut Reader,
-    info: &OperatorInfo,
-    results: Vec<Tensor>,
-    first_new: u64,
-    name: &str,
-) -> Lowered<()> {
-    let file = reader.file;
-    for (output, result) in info.outputs.iter().zip(results) {
-        let Ok(output) = usize::try_from(output) else { continue };
-        let Some(wanted) = file.tensors.get(output) else {
-            return invalid(format!("its output is tensor {output}, which does not exist"));
-        };
-        result.check()?;
-        if wanted.element.dtype() != Some(result.dtype()) {
-            let (name, element) = (wanted.name, wanted.element.name());
-            return invalid(format!("it gives {}, but its output {name:?} is {element}", result.dtype()));
-        }
-        label(&result, first_new, name);
-        reader.set(output, Held::plain(result));
-    }
-    Ok(())
+    index: i32,
+    inputs: &[Tensor],
+    outputs: usize,
+) -> Lowered<Vec<Tensor>> {
+    let sub = Subgraph::new(reader, index, inputs.len(), outputs)?;
+    let part = sub.part(sub.file.outputs.clone());
+    let inputs: Vec<Option<Held>> = inputs.iter().cloned().map(Held::plain).map(Some).collect();
+    Ok(sub.run(reader, &part, &inputs)?.into_iter().map(Held::into_plain).collect())
 }

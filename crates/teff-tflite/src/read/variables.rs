@@ -3,7 +3,7 @@
 //! A variable that is read before it is written in a run is a [`super::State`]. What `CALL_ONCE` assigns is its initial value.
 
 use super::held::Held;
-use super::node::{Fault, Lowered, invalid, unsupported};
+use super::node::{Fault, Lowered, ensure, invalid, unsupported};
 use super::operators::{Lower, Table};
 use super::states::Key;
 use super::walk::Reader;
@@ -41,18 +41,14 @@ pub(crate) struct Variables<'m> {
 fn tensor(list: Vector<i32>, i: usize, what: &str) -> Lowered<usize> {
     match list.get(i).and_then(|n| usize::try_from(n).ok()) {
         Some(n) => Ok(n),
-        None => invalid(format!("{what} {i} is missing")),
+        None => invalid!("{what} {i} is missing"),
     }
 }
 
 /// The name in the options of a `VAR_HANDLE`.
 fn name_of<'m>(info: &OperatorInfo<'m>) -> Lowered<&'m str> {
-    match info.options {
-        Some(table) if info.options_kind == var_handle_options::UNION => table
-            .text(var_handle_options::SHARED_NAME)
-            .map_err(|e| Fault::Invalid(format!("of its options, {e}"))),
-        _ => invalid("it names no variable"),
-    }
+    ensure!(info.options.is_some(), "it names no variable");
+    info.options(var_handle_options::UNION)?.text(var_handle_options::SHARED_NAME)
 }
 
 /// What is kept from run to run cannot change from trip to trip of a loop.
@@ -81,7 +77,7 @@ fn read(reader: &mut Reader, i: usize) -> Lowered<()> {
     let name = variable(reader, i)?;
     let output = tensor(reader.file.operators[i].outputs, 0, "output")?;
     let Some(info) = reader.file.tensors.get(output) else {
-        return invalid(format!("its output is tensor {output}, which does not exist"));
+        return invalid!("its output is tensor {output}, which does not exist");
     };
     let value = match reader.variables.values.get(name) {
         Some(value) => value.clone(),
@@ -95,7 +91,7 @@ fn read(reader: &mut Reader, i: usize) -> Lowered<()> {
     };
     if Some(value.dtype()) != info.element.dtype() {
         let element = info.element.name();
-        return invalid(format!("variable {name:?} is {} and is read as {element}", value.ty()));
+        return invalid!("variable {name:?} is {value} and is read as {element}");
     }
     reader.set(output, Held::plain(value));
     Ok(())
@@ -103,16 +99,8 @@ fn read(reader: &mut Reader, i: usize) -> Lowered<()> {
 
 fn assign(reader: &mut Reader, i: usize) -> Lowered<()> {
     let name = variable(reader, i)?;
-    let at = tensor(reader.file.operators[i].inputs, 1, "input")?;
-    let held = match at < reader.file.tensors.len() {
-        true => reader.get(at).map_err(|e| Fault::Invalid(e.to_string()))?,
-        false => None,
-    };
-    let Some(held) = held else {
-        return invalid(format!(
-            "its input 1, tensor {at}, is given by no earlier operator, input or constant"
-        ));
-    };
+    let at = reader.file.operators[i].inputs.get(1).unwrap_or(-1);
+    let Some(held) = reader.input(1, at)? else { return invalid!("input 1 is missing") };
     let value = held.into_plain();
     reader.remember(&Key::Variable(name.into()), &value)?;
     reader.variables.values.insert(name, value);
@@ -123,14 +111,9 @@ fn assign(reader: &mut Reader, i: usize) -> Lowered<()> {
 fn call_once(reader: &mut Reader, i: usize) -> Lowered<()> {
     outside_loops(reader)?;
     let info = &reader.file.operators[i];
-    let index = match info.options {
-        Some(table) if info.options_kind == call_once_options::UNION => table
-            .get(call_once_options::INIT_SUBGRAPH_INDEX)
-            .map_err(|e| Fault::Invalid(format!("of its options, {e}")))?,
-        _ => 0,
-    };
+    let index = info.options(call_once_options::UNION)?.get(call_once_options::INIT_SUBGRAPH_INDEX)?;
     let Some(index) = usize::try_from(index).ok().filter(|&index| index > 0) else {
-        return invalid(format!("it calls sub-graph {index}"));
+        return invalid!("it calls sub-graph {index}");
     };
     reader.variables.calls += 1;
     if reader.variables.calls > MOST_CALLS {
@@ -138,9 +121,7 @@ fn call_once(reader: &mut Reader, i: usize) -> Lowered<()> {
     }
     let outside = |e: crate::Error| Fault::Invalid(format!("in sub-graph {index}: {e}"));
     let file = ModelFile::subgraph(reader.file.bytes, index).map_err(outside)?;
-    if file.operators.len() > MOST_INITIAL {
-        return invalid(format!("sub-graph {index} has more than {MOST_INITIAL} operators"));
-    }
+    ensure!(file.operators.len() <= MOST_INITIAL, "sub-graph {index} has more than {MOST_INITIAL} operators");
     let mut handles = HashMap::new();
     for info in &file.operators {
         match info.name {
@@ -150,7 +131,7 @@ fn call_once(reader: &mut Reader, i: usize) -> Lowered<()> {
             Some("ASSIGN_VARIABLE") => {
                 let (at, from) = (tensor(info.inputs, 0, "input")?, tensor(info.inputs, 1, "input")?);
                 let Some(&name) = handles.get(&at) else {
-                    return invalid(format!("in sub-graph {index}, tensor {at} refers to no variable"));
+                    return invalid!("in sub-graph {index}, tensor {at} refers to no variable");
                 };
                 let value = match from < file.tensors.len() {
                     true => reader.constants.load(&file, from).map_err(outside)?,

@@ -1,18 +1,21 @@
 //! The walk over the operators of a model.
 
 use super::States;
-use super::constants::{Constants, Folding};
+use super::constants::Constants;
 use super::held::Held;
-use super::node::{Fault, Lowered, Node};
+use super::node::{Fault, Lowered, NextStates, Node, ensure, invalid};
 use super::operators::{self, Lower};
 use super::quantization::quantized;
 use super::states::{Key, Memory};
+use super::subgraph::given;
 use super::variables::Variables;
-use crate::error::{Error, OperatorAt, Result};
-use crate::model::{Element, ModelFile};
+use crate::model::{Element, ModelFile, OperatorInfo};
 use crate::schema::tensor_type;
+use crate::{Error, NodeAt, Result, TFLITE};
 use std::collections::HashMap;
-use teff_graph::{DType, Op, Tensor};
+use std::rc::Rc;
+use teff_graph::{DType, Tensor};
+use teff_reader::{Reading, label};
 
 /// A model has no more operators than this.
 const MOST_OPERATORS: usize = 1 << 14;
@@ -22,7 +25,6 @@ const MOST_OPERANDS: usize = 1 << 16;
 /// What lasts from the first operator to the last.
 pub(crate) struct Reader<'f, 'm> {
     pub(crate) file: &'f ModelFile<'m>,
-    pub(crate) notes: Vec<String>,
     /// By position of the tensor in the file.
     values: Vec<Option<Held>>,
     /// The imaginary parts of what is complex, by position.
@@ -30,7 +32,7 @@ pub(crate) struct Reader<'f, 'm> {
     /// A part of complex numbers is being moved.
     pub(super) moving_complex: bool,
     pub(super) constants: Constants,
-    pub(super) folding: Folding,
+    pub(super) reading: Rc<Reading>,
     pub(super) states: States,
     pub(super) memories: Vec<Memory>,
     pub(super) variables: Variables<'m>,
@@ -43,12 +45,11 @@ impl<'f, 'm> Reader<'f, 'm> {
     pub(crate) fn new(file: &'f ModelFile<'m>, bytes: usize, states: States) -> Self {
         Reader {
             file,
-            notes: Vec::new(),
             values: vec![None; file.tensors.len()],
             imaginary: HashMap::new(),
             moving_complex: false,
             constants: Constants::new(bytes),
-            folding: Folding::new(),
+            reading: Rc::default(),
             states,
             memories: Vec::new(),
             variables: Variables::default(),
@@ -61,12 +62,11 @@ impl<'f, 'm> Reader<'f, 'm> {
     pub(super) fn enter<'s>(&mut self, file: &'s ModelFile<'m>, values: Vec<Option<Held>>) -> Reader<'s, 'm> {
         Reader {
             file,
-            notes: std::mem::take(&mut self.notes),
             values,
             imaginary: HashMap::new(),
             moving_complex: false,
             constants: std::mem::replace(&mut self.constants, Constants::new(0)),
-            folding: std::mem::replace(&mut self.folding, Folding::new()),
+            reading: Rc::clone(&self.reading),
             states: self.states,
             memories: Vec::new(),
             variables: Variables::default(),
@@ -77,16 +77,8 @@ impl<'f, 'm> Reader<'f, 'm> {
 
     /// Takes back what [`Reader::enter`] gave away.
     pub(super) fn leave(&mut self, inner: Reader<'_, 'm>) {
-        self.notes = inner.notes;
         self.constants = inner.constants;
-        self.folding = inner.folding;
         self.operands = inner.operands;
-    }
-
-    pub(crate) fn note(&mut self, note: String) {
-        if !self.notes.contains(&note) {
-            self.notes.push(note);
-        }
     }
 
     pub(crate) fn set(&mut self, index: usize, held: Held) {
@@ -96,12 +88,10 @@ impl<'f, 'm> Reader<'f, 'm> {
     /// The value of a tensor: what an operator or the caller gave, a constant of the file, or a memory. `None` when it has none.
     pub(crate) fn get(&mut self, index: usize) -> Result<Option<Held>> {
         if self.imaginary.contains_key(&index) {
-            return Err(Error::Tensor {
+            return Err(self.file.tensors[index].wrong(
                 index,
-                name: self.file.tensors[index].name.into(),
-                reason: "is complex, which few operators take; give its magnitude, or its parts one by one"
-                    .into(),
-            });
+                "is complex, which few operators take; give its magnitude, or its parts one by one",
+            ));
         }
         if let Some(held) = &self.values[index] {
             return Ok(Some(held.clone()));
@@ -134,7 +124,7 @@ impl<'f, 'm> Reader<'f, 'm> {
         let count = self.file.operators.len();
         if count > MOST_OPERATORS {
             let reason = format!("it has {count} operators; up to {MOST_OPERATORS} are supported");
-            return Err(Error::InvalidModel { reason });
+            return Err(Error::model(reason));
         }
         (0..count).try_for_each(|i| self.operator(i))
     }
@@ -143,8 +133,9 @@ impl<'f, 'm> Reader<'f, 'm> {
     pub(super) fn count_operands(&mut self, number: usize) -> Result<()> {
         self.operands = self.operands.saturating_add(number);
         if self.operands > MOST_OPERANDS {
-            let reason = format!("its operators have more than {MOST_OPERANDS} inputs and outputs together");
-            return Err(Error::InvalidModel { reason });
+            return Err(Error::model(format!(
+                "its operators have more than {MOST_OPERANDS} inputs and outputs together"
+            )));
         }
         Ok(())
     }
@@ -156,59 +147,70 @@ impl<'f, 'm> Reader<'f, 'm> {
 
     /// Lowers operator `i`, which is given nothing complex.
     pub(super) fn real_operator(&mut self, i: usize) -> Result<()> {
+        let at = operator_at(self.file, i);
+        self.lowered(i, &at).map_err(|fault| fault.at(&at))
+    }
+
+    fn lowered(&mut self, i: usize, at: &NodeAt) -> Lowered<()> {
         let file = self.file;
         let info = &file.operators[i];
-        let at = operator_at(file, i);
         self.count_operands(1 + info.inputs.len() + info.outputs.len())?;
-        let lower = info.name.and_then(operators::find).ok_or_else(|| no_operator(at.clone()))?;
-        if let Lower::Walk(f) = lower {
-            return f(self, i).map_err(|fault| fault.at(&at));
-        }
-        let inputs = info.inputs.iter().enumerate().map(|(k, index)| self.input(k, index, &at));
-        let inputs = inputs.collect::<Result<Vec<_>>>()?;
+        let lower = info.name.and_then(operators::find).ok_or_else(|| no_operator(&at.operator))?;
         let first_new = Tensor::scalar(false).id();
-        let mut node = Node::new(info, &file.tensors, &self.folding, inputs);
-        let results = match lower {
-            Lower::One(f) => f(&mut node).map(|held| vec![held]),
-            Lower::Many(f) => f(&mut node),
-            Lower::Walk(_) => unreachable!("it returned above"),
+        let (results, next_states) = match lower {
+            Lower::Walk(f) => return f(self, i),
+            Lower::Subgraphs(f) => {
+                let inputs = given(self, info)?;
+                (f(self, i, inputs)?.into_iter().map(Held::plain).collect(), vec![])
+            }
+            Lower::One(f) => self.by_node(info, |node| Ok(vec![f(node)?]))?,
+            Lower::Many(f) => self.by_node(info, f)?,
         };
-        let results =
-            results.and_then(|r| node.all_looked_at().map(|()| r)).map_err(|fault| fault.at(&at))?;
-        let next_states = node.next_states;
-        if results.len() != info.outputs.len() {
-            let reason =
-                format!("it gives {} results and names {} outputs", results.len(), info.outputs.len());
-            return Err(Error::InvalidOperator { at, reason });
-        }
+        let (given, named) = (results.len(), info.outputs.len());
+        ensure!(given == named, "it gives {given} results and names {named} outputs");
         for (index, held) in info.outputs.iter().zip(results) {
             // An output that is not wanted is -1.
             let Ok(index) = usize::try_from(index) else { continue };
-            let held = self.finished(index, held).map_err(|fault| fault.at(&at))?;
-            label(&held.tensor, first_new, &layer_name(&at));
-            self.set(index, Held { tensor: self.folding.folded(held.tensor), layout: held.layout });
+            let held = self.finished(index, held)?;
+            label(&held.tensor, first_new, &layer_name(at));
+            self.set(index, Held { tensor: self.reading.folded(held.tensor), layout: held.layout });
         }
         for (k, next) in next_states {
-            label(&next, first_new, &layer_name(&at));
-            self.set_state(info.inputs.get(k), next).map_err(|fault| fault.at(&at))?;
+            label(&next, first_new, &layer_name(at));
+            self.set_state(info.inputs.get(k), next)?;
         }
         Ok(())
     }
 
-    fn input(&mut self, k: usize, index: i32, at: &OperatorAt) -> Result<Option<Held>> {
+    /// What a lowering of an operator by itself gives: its results, and the next values of its states by input.
+    fn by_node(
+        &mut self,
+        info: &OperatorInfo<'m>,
+        lower: impl FnOnce(&mut Node) -> Lowered<Vec<Held>>,
+    ) -> Lowered<(Vec<Held>, NextStates)> {
+        let inputs = info.inputs.iter().enumerate().map(|(k, index)| self.input(k, index));
+        let inputs = inputs.collect::<Lowered<Vec<_>>>()?;
+        let mut node = Node::new(info, &self.file.tensors, &self.reading, inputs);
+        let results = lower(&mut node)?;
+        node.all_looked_at()?;
+        Ok((results, node.next_states))
+    }
+
+    /// What is given as input `k` of an operator, tensor `index` of the file; nothing where that is -1.
+    pub(super) fn input(&mut self, k: usize, index: i32) -> Lowered<Option<Held>> {
         if index == -1 {
             return Ok(None);
         }
-        let wrong = |reason: String| Error::InvalidOperator { at: at.clone(), reason };
         let known = usize::try_from(index).ok().filter(|&i| i < self.file.tensors.len());
-        let index =
-            known.ok_or_else(|| wrong(format!("its input {k} is tensor {index}, which does not exist")))?;
+        let Some(index) = known else {
+            return invalid!("its input {k} is tensor {index}, which does not exist");
+        };
         let name = self.file.tensors[index].name;
         match self.get(index)? {
             Some(held) => Ok(Some(held)),
-            None => Err(wrong(format!(
+            None => invalid!(
                 "its input {k}, tensor {index} ({name:?}), is given by no earlier operator, input or constant"
-            ))),
+            ),
         }
     }
 
@@ -216,20 +218,18 @@ impl<'f, 'm> Reader<'f, 'm> {
     fn finished(&self, index: usize, held: Held) -> Lowered<Held> {
         held.tensor.check()?;
         let Some(info) = self.file.tensors.get(index) else {
-            return Err(Fault::Invalid(format!("its output is tensor {index}, which does not exist")));
+            return invalid!("its output is tensor {index}, which does not exist");
         };
         let (given, wanted) = (held.tensor.dtype(), info.element.dtype());
         let is_part = self.moving_complex && info.element == Element::Other(tensor_type::COMPLEX64);
         let held = if wanted == Some(given) || is_part {
             held
         } else if given == DType::F32 && info.quantization.is_some() {
-            quantized(held, info, &self.folding)?
+            quantized(held, info, &self.reading)?
         } else {
             let (name, element) = (info.name, info.element.name());
             let scale = if info.quantization.is_none() { " without a scale" } else { "" };
-            return Err(Fault::Invalid(format!(
-                "it gives {given}, but its output {name:?} is {element}{scale}"
-            )));
+            return invalid!("it gives {given}, but its output {name:?} is {element}{scale}");
         };
         held.tensor.check()?;
         Ok(held)
@@ -248,7 +248,7 @@ impl<'f, 'm> Reader<'f, 'm> {
 }
 
 /// Where operator `i` is, for messages.
-pub(crate) fn operator_at(file: &ModelFile, i: usize) -> OperatorAt {
+pub(crate) fn operator_at(file: &ModelFile, i: usize) -> NodeAt {
     let info = &file.operators[i];
     let output = info.outputs.iter().find_map(|o| file.tensors.get(usize::try_from(o).ok()?));
     let operator = match info.name {
@@ -256,33 +256,27 @@ pub(crate) fn operator_at(file: &ModelFile, i: usize) -> OperatorAt {
         Some(name) => name.to_string(),
         None => format!("number {}", info.number),
     };
-    OperatorAt { index: i, operator, version: info.version, output: output.map_or("", |t| t.name).into() }
+    NodeAt {
+        format: &TFLITE,
+        index: Some(i),
+        node: output.map_or("", |t| t.name).into(),
+        operator,
+        version: info.version.into(),
+    }
 }
 
 /// What to call a layer: the first of the names that the converter joins when it fuses operators.
-pub(super) fn layer_name(at: &OperatorAt) -> String {
-    match at.output.split(';').next() {
+pub(super) fn layer_name(at: &NodeAt) -> String {
+    match at.node.split(';').next() {
         Some(name) if !name.is_empty() => name.to_string(),
-        _ => format!("{}_{}", at.operator.to_lowercase(), at.index),
+        _ => format!("{}_{}", at.operator.to_lowercase(), at.index.unwrap_or_default()),
     }
 }
 
-/// Labels every tensor that was made for an operator, from its result back.
-pub(super) fn label(result: &Tensor, first_new: u64, name: &str) {
-    let mut open = vec![result.clone()];
-    while let Some(t) = open.pop() {
-        let is_new = t.id() > first_new && t.label().is_none();
-        if is_new && !matches!(t.op(), Op::Input { .. } | Op::Constant(_)) {
-            t.named(name);
-            open.extend(t.operands().iter().cloned());
-        }
-    }
-}
-
-pub(crate) fn no_operator(at: OperatorAt) -> Error {
-    let remedy = match at.operator.starts_with("CUSTOM") {
+pub(crate) fn no_operator(name: &str) -> Fault {
+    let remedy = match name.starts_with("CUSTOM") {
         true => "convert the model without custom operators",
         false => "convert the model with operators that docs/tflite.md lists",
     };
-    Error::Unsupported { at, what: "the operator is not supported".into(), remedy: remedy.into() }
+    Fault::Unsupported("the operator is not supported".into(), remedy.into())
 }

@@ -1,7 +1,7 @@
 //! Activation functions.
 
 use super::{Lower::One, Table};
-use crate::read::node::{Lowered, Node, axis_of, unsupported};
+use crate::read::node::{Lowered, Node, Operands, axis_of, unsupported};
 use teff_graph::{DType, Tensor, Type};
 
 pub(super) const TABLE: Table = &[

@@ -1,7 +1,7 @@
 //! Elementwise arithmetic, comparison and logic.
 
 use super::{Lower::One, Table};
-use crate::read::node::{Lowered, Node, invalid, unsupported};
+use crate::read::node::{Lowered, Node, Operands, ensure, invalid, unsupported};
 use teff_graph::{DType, Tensor, Type};
 
 pub(super) const TABLE: Table = &[
@@ -78,12 +78,11 @@ fn pair(n: &mut Node, f: impl Fn(&Tensor, &Tensor) -> Tensor) -> Lowered {
         Some(axis) => usize::try_from(if axis < 0 { axis + rank as i64 } else { axis }).unwrap_or(rank),
         None => rank.saturating_sub(b.rank()),
     };
-    if axis + b.rank() > rank {
-        return invalid(format!(
-            "axis {axis} leaves no room for the {} axes of the second operand",
-            b.rank()
-        ));
-    }
+    ensure!(
+        axis + b.rank() <= rank,
+        "axis {axis} leaves no room for the {} axes of the second operand",
+        b.rank()
+    );
     let mut shape = b.shape().to_vec();
     shape.resize(rank - axis, 1);
     Ok(f(&a, &b.reshape(&shape)))
@@ -94,7 +93,7 @@ fn all(n: &mut Node, f: impl Fn(&Tensor, &Tensor) -> Tensor) -> Lowered {
     let operands = n.tensors(0)?;
     match operands.split_first() {
         Some((first, rest)) => Ok(rest.iter().fold(first.clone(), |sum, x| f(&sum, x))),
-        None => invalid("takes at least one input"),
+        None => invalid!("takes at least one input"),
     }
 }
 
@@ -124,9 +123,7 @@ fn modulo(n: &mut Node) -> Lowered {
     if n.flag("fmod", false) {
         return Ok(truncated);
     }
-    if a.dtype().is_float() {
-        return invalid("fmod=0 takes integers; floats need fmod=1");
-    }
+    ensure!(!a.dtype().is_float(), "fmod=0 takes integers; floats need fmod=1");
     if !a.dtype().is_signed_int() {
         return Ok(truncated);
     }

@@ -5,7 +5,7 @@ use super::{
     Table,
 };
 use crate::read::item::Item;
-use crate::read::node::{Lowered, Node, holder, invalid, unsupported};
+use crate::read::node::{Lowered, Node, Operands, ensure, holder, invalid, unsupported};
 use teff_graph::{ConvGeometry, DType, Tensor, Type};
 
 pub(super) const TABLE: Table = &[
@@ -21,11 +21,9 @@ pub(super) const PREVIEW: Table = &[("FlexAttention", One(flex_attention))];
 /// `[B, S, heads * E]` as `[B, heads, S, E]`.
 pub(super) fn split_heads(x: &Tensor, heads: usize) -> Lowered {
     let [batch, steps, width] = x.shape()[..] else {
-        return invalid(format!("takes [B, S, width], not {}", x.ty()));
+        return invalid!("takes [B, S, width], not {x}");
     };
-    if heads == 0 || width % heads != 0 {
-        return invalid(format!("a width of {width} does not divide into {heads} heads"));
-    }
+    ensure!(heads != 0 && width % heads == 0, "a width of {width} does not divide into {heads} heads");
     Ok(x.reshape(&[batch, steps, heads, width / heads]).permute(&[0, 2, 1, 3]))
 }
 
@@ -33,7 +31,7 @@ pub(super) fn split_heads(x: &Tensor, heads: usize) -> Lowered {
 pub(super) fn join_heads(x: &Tensor) -> Lowered {
     x.check()?;
     let [batch, heads, steps, each] = x.shape()[..] else {
-        return invalid(format!("takes four axes, not {}", x.ty()));
+        return invalid!("takes four axes, not {x}");
     };
     Ok(x.permute(&[0, 2, 1, 3]).reshape(&[batch, steps, heads * each]))
 }
@@ -41,14 +39,15 @@ pub(super) fn join_heads(x: &Tensor) -> Lowered {
 /// Each key or value head repeated for the query heads that share it.
 fn shared(x: &Tensor, q_heads: usize) -> Lowered {
     let [batch, heads, steps, each] = x.shape()[..] else {
-        return invalid(format!("takes four axes, not {}", x.ty()));
+        return invalid!("takes four axes, not {x}");
     };
     if heads == q_heads {
         return Ok(x.clone());
     }
-    if heads == 0 || !q_heads.is_multiple_of(heads) {
-        return invalid(format!("{q_heads} query heads cannot share {heads} key heads"));
-    }
+    ensure!(
+        heads != 0 && q_heads.is_multiple_of(heads),
+        "{q_heads} query heads cannot share {heads} key heads"
+    );
     let group = q_heads / heads;
     let repeated = x.unsqueeze(2).broadcast_to(&[batch, heads, group, steps, each]);
     Ok(repeated.reshape(&[batch, q_heads, steps, each]))
@@ -85,7 +84,7 @@ fn mask(n: &mut Node, q: &Tensor, keys: usize, before: usize) -> Lowered<Mask> {
     let (batch, queries) = (q.shape()[0], q.shape()[2]);
     let mut mask = Mask { allowed: None, bias: None };
     if let Some(given) = n.optional(3)? {
-        let Some(&last) = given.shape().last() else { return invalid("the mask is a scalar") };
+        let Some(&last) = given.shape().last() else { return invalid!("the mask is a scalar") };
         let is_bool = given.dtype() == DType::Bool;
         let mut widths = vec![(0, 0); given.rank()];
         widths[given.rank() - 1] = (0, keys.saturating_sub(last));
@@ -137,14 +136,10 @@ fn attention(n: &mut Node) -> Lowered<Vec<Item>> {
     if packed {
         (q, k, v) = (split_heads(&q, q_heads)?, split_heads(&k, kv_heads)?, split_heads(&v, kv_heads)?);
     }
-    if [&q, &k, &v].iter().any(|t| t.rank() != 4) {
-        return invalid(format!(
-            "Q, K and V must have four axes, or all three, not {}, {} and {}",
-            q.ty(),
-            k.ty(),
-            v.ty()
-        ));
-    }
+    ensure!(
+        [&q, &k, &v].iter().all(|t| t.rank() == 4),
+        "Q, K and V must have four axes, or all three, not {q}, {k} and {v}"
+    );
     let mut before = 0;
     if let (Some(past_k), Some(past_v)) = (n.optional(4)?, n.optional(5)?) {
         before = past_k.shape().get(2).copied().unwrap_or(0);
@@ -185,9 +180,10 @@ fn attention(n: &mut Node) -> Lowered<Vec<Item>> {
 /// Attention whose scores and probabilities go through sub-graphs.
 fn flex_attention(n: &mut Node) -> Lowered {
     let (q, k, v) = (n.x(0)?, n.x(1)?, n.x(2)?);
-    if [&q, &k, &v].iter().any(|t| t.rank() != 4) {
-        return invalid(format!("Q, K and V must have four axes, not {}, {} and {}", q.ty(), k.ty(), v.ty()));
-    }
+    ensure!(
+        [&q, &k, &v].iter().all(|t| t.rank() == 4),
+        "Q, K and V must have four axes, not {q}, {k} and {v}"
+    );
     let (k, v) = (shared(&k, q.shape()[1])?, shared(&v, q.shape()[1])?);
     let default = if q.dtype() == DType::F64 { DType::F64 } else { DType::F32 };
     let precision = n.element("softmax_precision")?.map_or(default, holder);
@@ -202,7 +198,7 @@ fn modified(n: &mut Node, name: &str, x: Tensor) -> Lowered {
     let Some(graph) = n.attribute(name).and_then(|a| a.graph.as_deref()) else { return Ok(x) };
     match &n.reader.subgraph(n.scope, graph, vec![x.into()])?[..] {
         [Item::Tensor(t)] => Ok(t.tensor.clone()),
-        _ => invalid(format!("{name} must give one tensor")),
+        _ => invalid!("{name} must give one tensor"),
     }
 }
 
@@ -271,9 +267,11 @@ fn linear_attention(n: &mut Node) -> Lowered<Vec<Item>> {
 
 /// Query heads stay as they are; how they share key heads is checked.
 fn shared_queries(q: &Tensor, kv_heads: usize) -> Lowered {
-    if kv_heads == 0 || !q.shape()[1].is_multiple_of(kv_heads) {
-        return invalid(format!("{} query heads cannot share {kv_heads} key heads", q.shape()[1]));
-    }
+    ensure!(
+        kv_heads != 0 && q.shape()[1].is_multiple_of(kv_heads),
+        "{} query heads cannot share {kv_heads} key heads",
+        q.shape()[1]
+    );
     Ok(q.clone())
 }
 
@@ -281,12 +279,10 @@ fn shared_queries(q: &Tensor, kv_heads: usize) -> Lowered {
 fn causal_conv(n: &mut Node) -> Lowered<Vec<Item>> {
     let (x, w) = (n.x(0)?, n.x(1)?);
     let ([batch, channels, _], [_, 1, size]) = (x.shape(), w.shape()) else {
-        return invalid(format!("takes X [N, C, L] and W [C, 1, k], not {} and {}", x.ty(), w.ty()));
+        return invalid!("takes X [N, C, L] and W [C, 1, k], not {x} and {w}");
     };
     let (batch, channels, size) = (*batch, *channels, *size);
-    if size == 0 {
-        return invalid("the kernel is empty");
-    }
+    ensure!(size != 0, "the kernel is empty");
     let past = match n.optional(3)? {
         Some(p) => p,
         None => Tensor::full(Type::new(x.dtype(), [batch, channels, size - 1]), 0.0),
@@ -304,7 +300,7 @@ fn causal_conv(n: &mut Node) -> Lowered<Vec<Item>> {
         other => return unsupported(format!("activation={other:?}"), "use none or silu"),
     };
     let Some(start) = long.shape()[2].checked_sub(size - 1) else {
-        return invalid(format!("{} is shorter than the kernel", long.ty()));
+        return invalid!("{long} is shorter than the kernel");
     };
     let present = long.narrow(2, start, size - 1);
     Ok(vec![n.carried(y), n.carried(present)])
@@ -316,17 +312,13 @@ fn rotary_embedding(n: &mut Node) -> Lowered {
     let heads = usize::try_from(n.int("num_heads", 0)).unwrap_or(0);
     let packed = given.rank() == 3;
     let x = if packed { split_heads(&given, heads)? } else { given };
-    if x.rank() != 4 {
-        return invalid(format!("takes three or four axes, not {}", x.ty()));
-    }
+    ensure!(x.rank() == 4, "takes three or four axes, not {x}");
     let width = x.shape()[3];
     let turned = match n.int("rotary_embedding_dim", 0) {
         0 => width,
         d => usize::try_from(d).unwrap_or(usize::MAX),
     };
-    if turned > width || turned % 2 != 0 {
-        return invalid(format!("rotary_embedding_dim={turned} of heads of {width}"));
-    }
+    ensure!(turned <= width && turned % 2 == 0, "rotary_embedding_dim={turned} of heads of {width}");
     let positions = n.optional(3)?;
     // `[B, 1, S, half]`.
     let angles = |cache: Tensor| match &positions {

@@ -3,7 +3,7 @@
 use super::{Lower::Many, Table};
 use crate::proto::ElementType;
 use crate::read::item::{Item, Typed};
-use crate::read::node::{Lowered, Node, holder, invalid, unsupported};
+use crate::read::node::{Lowered, Node, Operands, ensure, holder, invalid, unsupported};
 use teff_graph::{DType, Op, Tensor, Type, Value};
 
 pub(super) const TABLE: Table =
@@ -11,7 +11,7 @@ pub(super) const TABLE: Table =
 
 fn cast(n: &mut Node) -> Lowered<Vec<Item>> {
     let x = n.typed(0)?;
-    let Some(to) = n.element("to")? else { return invalid("the attribute \"to\" is missing") };
+    let Some(to) = n.element("to")? else { return invalid!("the attribute \"to\" is missing") };
     let saturate = n.flag("saturate", true);
     let mode = n.text("round_mode", "up")?;
     converted(&x, to, saturate, mode).map(|t| vec![Item::narrow(t, to)])
@@ -140,14 +140,12 @@ fn clamped(x: &Tensor, to: ElementType, saturate: bool) -> Tensor {
 /// The bits of a constant under another type of the same width.
 fn bit_cast(n: &mut Node) -> Lowered<Vec<Item>> {
     let x = n.typed(0)?;
-    let Some(to) = n.element("to")? else { return invalid("the attribute \"to\" is missing") };
+    let Some(to) = n.element("to")? else { return invalid!("the attribute \"to\" is missing") };
     let ElementType::Plain(dtype) = to else {
         return unsupported(format!("a bit cast to {}", to.name()), "use a type of 8 bits or more");
     };
     let from = x.tensor.dtype();
-    if from.size() != dtype.size() {
-        return invalid(format!("{from} and {dtype} differ in width"));
-    }
+    ensure!(from.size() == dtype.size(), "{from} and {dtype} differ in width");
     if from.is_int() && dtype.is_int() {
         return Ok(vec![x.tensor.cast(dtype).into()]);
     }
@@ -155,7 +153,7 @@ fn bit_cast(n: &mut Node) -> Lowered<Vec<Item>> {
     let ty = Type::new(dtype, value.shape());
     match Value::from_le_bytes(&ty, &value.to_le_bytes()) {
         Some(v) => Ok(vec![Tensor::apply(Op::Constant(v.into()), &[]).into()]),
-        None => invalid("the widths differ"),
+        None => invalid!("the widths differ"),
     }
 }
 

@@ -12,7 +12,7 @@ use super::{
     quantize::{dequantized, quantized, requantized},
 };
 use crate::read::item::{Item, Typed};
-use crate::read::node::{Lowered, Node, axis_of, invalid, listed_or_all, unsupported};
+use crate::read::node::{Lowered, Node, Operands, axis_of, ensure, listed_or_all, unsupported};
 use teff_graph::{DType, Tensor, Type};
 
 pub(super) const TABLE: Table = &[
@@ -97,9 +97,10 @@ fn q_linear_softmax(n: &mut Node) -> Lowered {
 fn q_linear_concat(n: &mut Node) -> Lowered {
     let zero = n.typed(1)?;
     let scale = n.x(0)?;
-    if n.input_count() % 3 != 2 || n.input_count() < 5 {
-        return invalid("the inputs are not a scale, a zero point and triples");
-    }
+    ensure!(
+        n.input_count() % 3 == 2 && n.input_count() >= 5,
+        "the inputs are not a scale, a zero point and triples"
+    );
     let parts = (2..n.input_count()).step_by(3).map(|i| real(n, i)).collect::<Lowered<Vec<_>>>()?;
     let axis = axis_of(n.int("axis", 0), parts[0].rank())?;
     quantized(&Tensor::concat(&parts, axis), &scale, &zero, 0, 0)
@@ -112,9 +113,7 @@ fn q_linear_average_pool(n: &mut Node) -> Lowered {
     let q = n.x(0)?;
     let (one, scale) = (Tensor::full(Type::new(DType::F32, []), 1.0), n.x(1)?);
     let x = dequantized(&q, &one, &zero_of(n, 0)?, 0, 0)?;
-    if x.rank() < 3 {
-        return invalid(format!("takes [N, C, D..], not {}", x.ty()));
-    }
+    ensure!(x.rank() >= 3, "takes [N, C, D..], not {x}");
     let y = if last { channels_last(&averaged(n, &channels_first(&x))?) } else { averaged(n, &x)? };
     quantized_by(n, &(y * scale.reshape(&[])), 3)
 }
@@ -150,9 +149,7 @@ fn q_linear_where(n: &mut Node) -> Lowered {
 fn q_linear_global_average_pool(n: &mut Node) -> Lowered {
     let last = n.flag("channels_last", false);
     let x = real(n, 0)?;
-    if x.rank() < 3 {
-        return invalid(format!("takes [N, C, D..], not {}", x.ty()));
-    }
+    ensure!(x.rank() >= 3, "takes [N, C, D..], not {x}");
     let rank = x.rank() as isize;
     let axes: Vec<isize> = if last { (1..rank - 1).collect() } else { (2..rank).collect() };
     quantized_by(n, &x.mean_keep(&axes), 3)

@@ -3,7 +3,7 @@
 use super::{Lower::Many, Table};
 use crate::proto::GraphProto;
 use crate::read::item::{Item, Typed};
-use crate::read::node::{Fault, Lowered, Node, axis_of, invalid, unsupported};
+use crate::read::node::{Fault, Lowered, Node, Operands, axis_of, ensure, invalid, unsupported};
 use teff_graph::{Tensor, Type, Value};
 
 pub(super) const TABLE: Table = &[("If", Many(if_)), ("Loop", Many(loop_)), ("Scan", Many(scan))];
@@ -15,10 +15,8 @@ const MOST_TRIPS: i64 = 4096;
 fn if_(n: &mut Node) -> Lowered<Vec<Item>> {
     let condition = n.x(0)?;
     let (then, other) = (n.graph("then_branch")?, n.graph("else_branch")?);
-    if condition.len() != 1 {
-        return invalid(format!("the condition must have one element, not {}", condition.ty()));
-    }
-    if let Some(v) = n.reader.fold.value(&condition) {
+    ensure!(condition.len() == 1, "the condition must have one element, not {condition}");
+    if let Some(v) = n.known(&condition) {
         let taken = if v.to_i64()[0] != 0 { then } else { other };
         return n.reader.subgraph(n.scope, taken, vec![]);
     }
@@ -53,7 +51,7 @@ fn loop_(n: &mut Node) -> Lowered<Vec<Item>> {
     let mut carried: Vec<Item> = (2..n.input_count()).map(|i| n.item(i)).collect();
     let states = carried.len();
     let Some(stacked) = body.outputs.len().checked_sub(states + 1) else {
-        return invalid("the body has fewer outputs than the loop has states");
+        return invalid!("the body has fewer outputs than the loop has states");
     };
     let mut stacks: Vec<Vec<Typed>> = vec![Vec::new(); stacked];
     let mut trip = 0;
@@ -104,8 +102,8 @@ fn run_body<'m>(
 }
 
 fn known_condition(n: &mut Node, condition: &Item) -> Lowered<bool> {
-    let Item::Tensor(t) = condition else { return invalid("the condition is no tensor") };
-    match n.reader.fold.value(&t.tensor) {
+    let Item::Tensor(t) = condition else { return invalid!("the condition is no tensor") };
+    match n.known(&t.tensor) {
         Some(v) if v.len() == 1 => Ok(v.to_i64()[0] != 0),
         _ => unsupported(
             "the loop ends by a condition that depends on the values of the model's inputs",
@@ -118,7 +116,7 @@ fn tensor_of(item: Item) -> Lowered<Typed> {
     match item {
         Item::Tensor(t) => Ok(t),
         Item::Sequence(_) | Item::Words(_) | Item::Absent => {
-            invalid("the body must give a tensor and gives none")
+            invalid!("the body must give a tensor and gives none")
         }
     }
 }
@@ -135,9 +133,10 @@ fn directions(n: &Node, axes: &str, order: &str, count: usize) -> Lowered<Direct
     let axes = n.ints(axes).map_or(vec![0; count], <[i64]>::to_vec);
     let reversed: Vec<bool> =
         n.ints(order).map_or(vec![false; count], |l| l.iter().map(|&d| d != 0).collect());
-    if axes.len() != count || reversed.len() != count {
-        return invalid("a list of axes or directions does not have an entry for each scanned tensor");
-    }
+    ensure!(
+        axes.len() == count && reversed.len() == count,
+        "a list of axes or directions does not have an entry for each scanned tensor"
+    );
     Ok(Directions { axes, reversed })
 }
 
@@ -156,10 +155,10 @@ fn scan(n: &mut Node) -> Lowered<Vec<Item>> {
         return batched_scan(n, body, scanned);
     }
     let Some(states) = n.input_count().checked_sub(scanned).filter(|_| scanned > 0) else {
-        return invalid("num_scan_inputs is 0 or more than there are inputs");
+        return invalid!("num_scan_inputs is 0 or more than there are inputs");
     };
     let Some(stacked) = body.outputs.len().checked_sub(states) else {
-        return invalid("the body has fewer outputs than the scan has states");
+        return invalid!("the body has fewer outputs than the scan has states");
     };
     let all = n.tensors(0)?;
     let (initial, inputs) = all.split_at(states);
@@ -217,19 +216,20 @@ fn batched_scan<'m>(n: &mut Node<'_, '_, 'm>, body: &GraphProto<'m>, scanned: us
     }
     let all = n.tensors(1)?;
     let Some(states) = all.len().checked_sub(scanned).filter(|_| scanned > 0) else {
-        return invalid("num_scan_inputs is 0 or more than there are inputs");
+        return invalid!("num_scan_inputs is 0 or more than there are inputs");
     };
     let (Some(&batch), Some(&steps)) = (all[states].shape().first(), all[states].shape().get(1)) else {
-        return invalid("scanned inputs need a batch axis and a time axis");
+        return invalid!("scanned inputs need a batch axis and a time axis");
     };
     if let Some(lengths) = n.optional_ints_of(0, "sequence_lens")?
         && lengths.iter().any(|&l| l != steps as i64)
     {
         return unsupported("sequences of different lengths", "export with opset 9 or newer");
     }
-    if batch == 0 || all.iter().any(|t| t.shape().first() != Some(&batch)) {
-        return invalid("the inputs differ in batch size");
-    }
+    ensure!(
+        batch != 0 && all.iter().all(|t| t.shape().first() == Some(&batch)),
+        "the inputs differ in batch size"
+    );
     n.spend(batch.saturating_mul(256))?;
     let mut results: Vec<Vec<Tensor>> = Vec::new();
     for b in 0..batch {

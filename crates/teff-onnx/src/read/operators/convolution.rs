@@ -1,7 +1,7 @@
 //! Convolution and transposed convolution.
 
 use super::{Lower::One, Table};
-use crate::read::node::{Lowered, Node, invalid, unsupported};
+use crate::read::node::{Lowered, Node, Operands, ensure, invalid, unsupported};
 use teff_graph::{ConvGeometry, PadAxis, SliceAxis, Tensor};
 
 pub(super) const TABLE: Table = &[("Conv", One(conv)), ("ConvTranspose", One(conv_transpose))];
@@ -36,7 +36,7 @@ pub(super) fn per_axis(n: &Node, name: &str, axes: usize, default: usize) -> Low
     match n.sizes(name)? {
         None => Ok(vec![default; axes]),
         Some(list) if list.len() == axes => Ok(list),
-        Some(list) => invalid(format!("{name} has {} entries for {axes} spatial axes", list.len())),
+        Some(list) => invalid!("{name} has {} entries for {axes} spatial axes", list.len()),
     }
 }
 
@@ -83,14 +83,16 @@ pub(super) fn window_pads(
 
 /// The geometry of a convolution of `x` `[N, C, D..]` with `w`.
 pub(super) fn geometry(n: &Node, x: &Tensor, w: &Tensor) -> Lowered<ConvGeometry> {
-    if x.rank() < 3 || w.rank() != x.rank() {
-        return invalid(format!("takes X [N, C, D..] and W of as many axes, not {} and {}", x.ty(), w.ty()));
-    }
+    ensure!(
+        x.rank() >= 3 && w.rank() == x.rank(),
+        "takes X [N, C, D..] and W of as many axes, not {x} and {w}"
+    );
     let axes = x.rank() - 2;
     let kernel = &w.shape()[2..];
-    if n.sizes("kernel_shape")?.is_some_and(|k| k != kernel) {
-        return invalid(format!("kernel_shape is not that of W, {kernel:?}"));
-    }
+    ensure!(
+        n.sizes("kernel_shape")?.is_none_or(|k| k == kernel),
+        "kernel_shape is not that of W, {kernel:?}"
+    );
     let stride = per_axis(n, "strides", axes, 1)?;
     let dilation = per_axis(n, "dilations", axes, 1)?;
     let groups = n.int("group", 1);
@@ -113,25 +115,23 @@ pub(super) fn with_bias(y: Tensor, bias: Option<Tensor>) -> Lowered {
     match bias {
         None => Ok(y),
         Some(b) if b.rank() == 1 && b.len() == y.shape()[1] => Ok(&y + b.per_channel(y.rank())),
-        Some(b) => invalid(format!("the bias must have {} elements, not {}", y.shape()[1], b.ty())),
+        Some(b) => invalid!("the bias must have {} elements, not {b}", y.shape()[1]),
     }
 }
 
 /// Weights are `[C, O/groups, K..]`, the adjoint's order. Padding that is not said follows from `output_shape`.
 fn conv_transpose(n: &mut Node) -> Lowered {
     let (x, w) = (n.x(0)?, n.x(1)?);
-    if x.rank() < 3 || w.rank() != x.rank() || w.shape()[0] != x.shape()[1] {
-        return invalid(format!(
-            "takes X [N, C, D..] and W [C, O/group, K..], not {} and {}",
-            x.ty(),
-            w.ty()
-        ));
-    }
+    ensure!(
+        x.rank() >= 3 && w.rank() == x.rank() && w.shape()[0] == x.shape()[1],
+        "takes X [N, C, D..] and W [C, O/group, K..], not {x} and {w}"
+    );
     let axes = x.rank() - 2;
     let kernel = &w.shape()[2..];
-    if n.sizes("kernel_shape")?.is_some_and(|k| k != kernel) {
-        return invalid(format!("kernel_shape is not that of W, {kernel:?}"));
-    }
+    ensure!(
+        n.sizes("kernel_shape")?.is_none_or(|k| k == kernel),
+        "kernel_shape is not that of W, {kernel:?}"
+    );
     let stride = per_axis(n, "strides", axes, 1)?;
     let dilation = per_axis(n, "dilations", axes, 1)?;
     let extra = per_axis(n, "output_padding", axes, 0)?;
@@ -145,12 +145,12 @@ fn conv_transpose(n: &mut Node) -> Lowered {
         x.shape()[i + 2].checked_sub(1)?.checked_mul(stride[i])?.checked_add(span)
     };
     let full: Option<Vec<usize>> = (0..axes).map(full).collect();
-    let Some(full) = full else { return invalid("the windows are empty or too large") };
+    let Some(full) = full else { return invalid!("the windows are empty or too large") };
     let wanted = match (n.sizes("output_shape")?, mode) {
         // Some exporters include N and C.
         (Some(shape), _) if shape.len() == axes + 2 => Some(shape[2..].to_vec()),
         (Some(shape), _) if shape.len() == axes => Some(shape),
-        (Some(shape), _) => return invalid(format!("output_shape {shape:?} for {axes} spatial axes")),
+        (Some(shape), _) => return invalid!("output_shape {shape:?} for {axes} spatial axes"),
         (None, AutoPad::SameUpper | AutoPad::SameLower) => {
             Some((0..axes).map(|i| x.shape()[i + 2].saturating_mul(stride[i])).collect())
         }
@@ -160,18 +160,17 @@ fn conv_transpose(n: &mut Node) -> Lowered {
     if let Some(wanted) = wanted {
         for i in 0..axes {
             let most = full[i].saturating_add(extra[i].max(stride[i].saturating_sub(1)));
-            if wanted[i] > most {
-                return invalid(format!(
-                    "output_shape asks for {} elements on spatial axis {i}, but {} of the input, a kernel of {} (dilation {}), a \
+            ensure!(
+                wanted[i] <= most,
+                "output_shape asks for {} elements on spatial axis {i}, but {} of the input, a kernel of {} (dilation {}), a \
                      stride of {} and an output_padding of {} give {most} at most; leave output_shape out or make it smaller",
-                    wanted[i],
-                    x.shape()[i + 2],
-                    kernel[i],
-                    dilation[i],
-                    stride[i],
-                    extra[i]
-                ));
-            }
+                wanted[i],
+                x.shape()[i + 2],
+                kernel[i],
+                dilation[i],
+                stride[i],
+                extra[i]
+            );
             let total = full[i].saturating_add(extra[i]).saturating_sub(wanted[i]);
             // Unlike for windows, SAME_UPPER and only it puts the odd one after; see the operator's formula.
             let less = total / 2;
@@ -192,7 +191,7 @@ fn conv_transpose(n: &mut Node) -> Lowered {
     let spatial: Option<Vec<usize>> =
         (0..axes).map(|i| full[i].checked_add(extra[i])?.checked_sub(low[i])?.checked_sub(high[i])).collect();
     let Some(spatial) = spatial else {
-        return invalid("the padding is larger than the result, or that too large");
+        return invalid!("the padding is larger than the result, or that too large");
     };
     transposed(
         n,

@@ -1,7 +1,7 @@
 //! Regions of interest.
 
 use super::{Lower::One, Table};
-use crate::read::node::{Lowered, Node, invalid, unsupported};
+use crate::read::node::{Lowered, Node, Operands, ensure, invalid, unsupported};
 use teff_graph::{DType, ReduceKind, Tensor, Type, Value};
 
 pub(super) const TABLE: Table =
@@ -35,15 +35,16 @@ fn taps(start: &Tensor, length: &Tensor, bins: usize, samples: usize, size: usiz
 fn roi_align(n: &mut Node) -> Lowered {
     let (x, rois, batch) = (n.x(0)?, n.x(1)?, n.x(2)?);
     let (count, [_, channels, height, width]) = (batch.len(), x.shape()) else {
-        return invalid(format!("takes X [N, C, H, W], not {}", x.ty()));
+        return invalid!("takes X [N, C, H, W], not {x}");
     };
     let (channels, height, width) = (*channels, *height, *width);
-    if rois.shape() != [count, 4] || height == 0 || width == 0 {
-        return invalid(format!("takes regions [{count}, 4] of an image, not {} of {}", rois.ty(), x.ty()));
-    }
+    ensure!(
+        rois.shape() == [count, 4] && height != 0 && width != 0,
+        "takes regions [{count}, 4] of an image, not {rois} of {x}"
+    );
     let bins = |name: &str| usize::try_from(n.int(name, 1)).ok().filter(|b| (1..1 << 12).contains(b));
     let (Some(rows), Some(columns)) = (bins("output_height"), bins("output_width")) else {
-        return invalid("output_height or output_width is out of range");
+        return invalid!("output_height or output_width is out of range");
     };
     let half = match n.text(
         "coordinate_transformation_mode",
@@ -100,7 +101,7 @@ fn samples(n: &mut Node, ratio: i64, length: &Tensor, bins: usize) -> Lowered<us
     if ratio > 0 {
         return Ok((ratio as usize).min(1 << 10));
     }
-    match n.reader.fold.value(length) {
+    match n.known(length) {
         Some(v) => Ok((v.to_f64()[0] / bins as f64).ceil().clamp(1.0, 1024.0) as usize),
         None => unsupported(
             "sampling_ratio=0 with regions that depend on the values of the model's inputs",
@@ -117,11 +118,9 @@ fn non_max_suppression(n: &mut Node) -> Lowered {
     let threshold = n.optional_number_of(4, "score_threshold")?;
     let centred = n.flag("center_point_box", false);
     let (&[batches, count, 4], &[_, classes, _]) = (boxes.shape(), scores.shape()) else {
-        return invalid("takes boxes [N, B, 4] and scores [N, classes, B]");
+        return invalid!("takes boxes [N, B, 4] and scores [N, classes, B]");
     };
-    if scores.shape() != [batches, classes, count] {
-        return invalid("boxes and scores differ in number");
-    }
+    ensure!(scores.shape() == [batches, classes, count], "boxes and scores differ in number");
     let pairs = count.saturating_mul(count.min(usize::try_from(most).unwrap_or(0)));
     n.spend(pairs.saturating_add(count).saturating_add(1).saturating_mul(batches * classes))?;
     let (b, s) = (boxes.to_f64(), scores.to_f64());

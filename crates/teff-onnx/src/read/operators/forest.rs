@@ -3,7 +3,7 @@
 //! For each row and tree there is a node number, which one comparison a level moves on to a child. At a leaf it stays, so that a walk as
 //! long as the deepest tree ends at a leaf in each.
 
-use crate::read::node::{Lowered, invalid, unsupported};
+use crate::read::node::{Lowered, ensure, invalid, unsupported};
 use std::collections::HashSet;
 use teff_graph::{DType, Tensor, Type, Value};
 
@@ -135,12 +135,13 @@ impl Forest {
     /// The sum (or what else) of the leaves that each row of `x` `[N, F]` reaches, `[N, targets]`.
     pub(super) fn apply(&self, x: &Tensor, targets: usize, how: Aggregate) -> Lowered {
         let [rows, features] = x.shape()[..] else {
-            return invalid(format!("takes rows of features, not {}", x.ty()));
+            return invalid!("takes rows of features, not {x}");
         };
         let used = self.nodes.iter().filter_map(|n| n.test).map(|(_, feature, _)| feature).max();
-        if used.is_some_and(|f| f >= features) || self.roots.is_empty() {
-            return invalid(format!("it tests feature {used:?} of {features}, or has no tree"));
-        }
+        ensure!(
+            used.is_none_or(|f| f < features) && !self.roots.is_empty(),
+            "it tests feature {used:?} of {features}, or has no tree"
+        );
         let depth = self.depth()?;
         let order = Order::of(self, targets, how);
         let roots: Vec<i64> = order.roots.iter().map(|&r| order.place[r] as i64).collect();

@@ -5,7 +5,7 @@ use super::{
     Table,
 };
 use crate::read::item::Item;
-use crate::read::node::{Lowered, Node, axis_of, invalid, unsupported};
+use crate::read::node::{Lowered, Node, Operands, axis_of, ensure, invalid, unsupported};
 use teff_graph::{DType, Num, ScatterKind, Tensor, Type, Value, strides};
 
 pub(super) const TABLE: Table = &[
@@ -27,11 +27,11 @@ pub(super) const TABLE: Table = &[
 /// Indices with negative ones, which count from the end of `size` elements, made positive. Known indices must be inside.
 pub(super) fn positive(n: &mut Node, indices: &Tensor, size: usize) -> Lowered {
     let wide = indices.cast(DType::I64);
-    if let Some(v) = n.reader.fold.value(&wide) {
+    if let Some(v) = n.known(&wide) {
         let list = v.to_i64();
         let limit = size as i64;
         if let Some(i) = list.iter().find(|&&i| i < -limit || i >= limit) {
-            return invalid(format!("index {i} is outside the {size} elements there are"));
+            return invalid!("index {i} is outside the {size} elements there are");
         }
         if list.iter().all(|&i| i >= 0) {
             return Ok(Tensor::constant(v));
@@ -61,14 +61,12 @@ fn gather_elements(n: &mut Node) -> Lowered {
 /// Tuples of indices along the last axis, as positions among the elements of the first `tuple` axes after `batch`.
 fn positions(n: &mut Node, x: &[usize], indices: &Tensor, batch: usize) -> Lowered {
     let Some((&tuple, lead)) = indices.shape().split_last() else {
-        return invalid("the indices are a scalar");
+        return invalid!("the indices are a scalar");
     };
-    if batch + tuple > x.len() || batch > lead.len() || lead[..batch] != x[..batch] {
-        return invalid(format!(
-            "indices {} with {batch} batch axes do not fit data of shape {x:?}",
-            indices.ty()
-        ));
-    }
+    ensure!(
+        batch + tuple <= x.len() && batch <= lead.len() && lead[..batch] == x[..batch],
+        "indices {indices} with {batch} batch axes do not fit data of shape {x:?}"
+    );
     let lead = lead.to_vec();
     let steps = strides(&x[..batch + tuple]);
     let mut at = Tensor::full(Type::new(DType::I64, lead.clone()), 0.0);
@@ -86,9 +84,7 @@ fn positions(n: &mut Node, x: &[usize], indices: &Tensor, batch: usize) -> Lower
 fn gather_nd(n: &mut Node) -> Lowered {
     let (x, indices) = (n.x(0)?, n.x(1)?);
     let batch = usize::try_from(n.int("batch_dims", 0)).unwrap_or(usize::MAX);
-    if batch >= indices.rank().min(x.rank()).max(1) {
-        return invalid(format!("{batch} batch axes"));
-    }
+    ensure!(batch < indices.rank().min(x.rank()).max(1), "{batch} batch axes");
     let at = positions(n, x.shape(), &indices, batch)?;
     let tuple = indices.shape()[indices.rank() - 1];
     let (front, rest) = x.shape().split_at(batch + tuple);
@@ -134,9 +130,10 @@ fn tensor_scatter(n: &mut Node) -> Lowered {
         "circular" => true,
         other => return unsupported(format!("mode={other:?}"), "use linear or circular"),
     };
-    if axis == 0 || update.rank() != rank {
-        return invalid("the axis must not be the batch axis, and the update have as many axes as the cache");
-    }
+    ensure!(
+        axis != 0 && update.rank() == rank,
+        "the axis must not be the batch axis, and the update have as many axes as the cache"
+    );
     let ty = Type::new(DType::I64, update.shape());
     let along = Tensor::iota(ty.clone(), axis);
     let mut each = vec![1; rank];
@@ -155,7 +152,7 @@ fn one_hot(n: &mut Node) -> Lowered {
     let depth = n.constant(1, "depth")?;
     let depth = if depth.len() == 1 { depth.get(0).as_int() } else { -1 };
     let Some(depth) = usize::try_from(depth).ok().filter(|&d| d < 1 << 32) else {
-        return invalid("depth must be one positive number");
+        return invalid!("depth must be one positive number");
     };
     let values = n.x(2)?;
     let rank = indices.rank() + 1;
@@ -178,7 +175,7 @@ fn top_k(n: &mut Node) -> Lowered<Vec<Item>> {
     let largest = n.flag("largest", true);
     n.ignore(&["sorted"]);
     let Some(k) = usize::try_from(k).ok().filter(|&k| k <= x_t.shape()[axis]) else {
-        return invalid(format!("k={k} of {} elements", x_t.shape()[axis]));
+        return invalid!("k={k} of {} elements", x_t.shape()[axis]);
     };
     let indices = x_t.argsort(axis as isize, largest).narrow(axis, 0, k);
     Ok(vec![Item::narrow(x_t.take_along(&indices, axis), x.element), indices.into()])
@@ -217,9 +214,10 @@ fn reverse_sequence(n: &mut Node) -> Lowered {
     let (x, lengths) = (n.x(0)?, n.x(1)?);
     let time = axis_of(n.int("time_axis", 0), x.rank())?;
     let batch = axis_of(n.int("batch_axis", 1), x.rank())?;
-    if lengths.shape() != [x.shape()[batch]] || time == batch {
-        return invalid("the lengths must be one a batch, and the axes differ");
-    }
+    ensure!(
+        lengths.shape() == [x.shape()[batch]] && time != batch,
+        "the lengths must be one a batch, and the axes differ"
+    );
     let ty = Type::new(DType::I64, x.shape());
     let mut each = vec![1; x.rank()];
     each[batch] = lengths.len();

@@ -10,7 +10,7 @@ use super::{
     quantize::{centred, dequantized, dynamically_quantized, matrix_zero},
 };
 use crate::read::item::Item;
-use crate::read::node::{Lowered, Node, axis_of, invalid, unsupported};
+use crate::read::node::{Lowered, Node, Operands, axis_of, ensure, invalid, unsupported};
 use teff_graph::{DType, Num, Tensor, Type, Value};
 
 pub(super) const TABLE: Table = &[
@@ -60,7 +60,7 @@ impl Packing {
         }
         match usize::try_from(block) {
             Ok(block) if block >= 16 && block.is_power_of_two() => Ok(Packing { bits: bits as usize, block }),
-            _ => invalid(format!("block_size={block} is no power of two of at least 16")),
+            _ => invalid!("block_size={block} is no power of two of at least 16"),
         }
     }
 
@@ -88,7 +88,7 @@ fn bytes_of(n: &mut Node, i: usize, what: &str) -> Lowered<Vec<u8>> {
     let value = n.constant(i, what)?;
     match value.dtype() {
         DType::U8 => Ok(value.to_i64().into_iter().map(|b| b as u8).collect()),
-        other => invalid(format!("{what} (input {i}) must be u8, not {other}")),
+        other => invalid!("{what} (input {i}) must be u8, not {other}"),
     }
 }
 
@@ -104,9 +104,10 @@ fn mat_mul_n_bits(n: &mut Node) -> Lowered {
     let (k, columns) = (size("K"), size("N"));
     let blocks = k.div_ceil(packing.block);
     let a = n.x(0)?;
-    if k == 0 || columns == 0 || a.shape().last() != Some(&k) {
-        return invalid(format!("K={k} and N={columns} do not fit A, {}", a.ty()));
-    }
+    ensure!(
+        k != 0 && columns != 0 && a.shape().last() == Some(&k),
+        "K={k} and N={columns} do not fit A, {a}"
+    );
     let whole = columns.saturating_mul(blocks).saturating_mul(packing.block);
     n.spend(whole)?;
     let wrong = |what: &str| {
@@ -167,7 +168,7 @@ fn gather_block_quantized(n: &mut Node) -> Lowered {
         data.tensor.dtype() == DType::U8 && data.element.int_range() == Some((0, 255)) && packing.bits < 8;
     let mut shape = data.tensor.shape().to_vec();
     let (codes, middle) = if packed {
-        let Some(last) = shape.last_mut() else { return invalid("data is a scalar") };
+        let Some(last) = shape.last_mut() else { return invalid!("data is a scalar") };
         let rows = data.tensor.len() / (*last).max(1);
         *last *= 8 / packing.bits;
         let count = *last;
@@ -195,7 +196,7 @@ fn gather_block_quantized(n: &mut Node) -> Lowered {
             match packing.unpacked(&bytes, rows, count) {
                 Some(list) => Tensor::constant(Value::new(scale.shape(), list)),
                 None => {
-                    return invalid(format!("zero points {} do not fit scales {}", zero.ty(), scale.ty()));
+                    return invalid!("zero points {zero} do not fit scales {scale}");
                 }
             }
         }

@@ -5,7 +5,7 @@ use super::{
     Table,
 };
 use crate::read::item::Item;
-use crate::read::node::{Lowered, Node, axis_of, invalid, unsupported};
+use crate::read::node::{Lowered, Node, Operands, axis_of, ensure, invalid, unsupported};
 use crate::read::words::Words;
 use std::rc::Rc;
 use teff_graph::{DType, Tensor, Type, Value};
@@ -27,7 +27,7 @@ pub(super) const TABLE: Table = &[
 /// Columns picked along the last axis.
 fn array_feature_extractor(n: &mut Node) -> Lowered {
     let (x, columns) = (n.x(0)?, n.x(1)?);
-    let Some(last) = x.rank().checked_sub(1) else { return invalid("X is a scalar") };
+    let Some(last) = x.rank().checked_sub(1) else { return invalid!("X is a scalar") };
     let picked = x.gather(&columns.flatten_all(), last);
     Ok(if x.rank() == 1 { picked.unsqueeze(0) } else { picked })
 }
@@ -52,7 +52,7 @@ fn row(x: &Tensor, list: &[f64]) -> Tensor {
 fn imputer(n: &mut Node) -> Lowered {
     let x = n.x(0)?;
     let Some(with) = numbers(n, "imputed_value_floats", "imputed_value_int64s") else {
-        return invalid("there is nothing to impute");
+        return invalid!("there is nothing to impute");
     };
     let old = n.float("replaced_value_float", 0.0);
     let whole = n.int("replaced_value_int64", 0);
@@ -91,9 +91,10 @@ fn feature_vectorizer(n: &mut Node) -> Lowered {
     let width = |x: &Tensor| x.shape().last().map_or(1, |&w| w as i64);
     let widths: Vec<i64> = parts.iter().map(width).collect();
     let asked = n.ints("inputdimensions").unwrap_or(&widths);
-    if parts.is_empty() || asked != widths {
-        return invalid(format!("inputdimensions={asked:?} for inputs of {widths:?} features"));
-    }
+    ensure!(
+        !parts.is_empty() && asked == widths,
+        "inputdimensions={asked:?} for inputs of {widths:?} features"
+    );
     let rows = |x: &Tensor| if x.rank() < 2 { x.reshape(&[1, x.len()]) } else { x.clone() };
     Ok(Tensor::concat(&parts.iter().map(rows).collect::<Vec<_>>(), 1))
 }
@@ -106,7 +107,8 @@ fn one_hot_encoder(n: &mut Node) -> Lowered {
     };
     n.ignore(&["cats_strings"]);
     if n.int("zeros", 1) == 0 {
-        n.reader.note(format!("{}: elements of no category give zeros instead of an error", n.described()));
+        n.reading()
+            .note(format!("{}: elements of no category give zeros instead of an error", n.described()));
     }
     Ok(x.unsqueeze(-1).equal(&Tensor::from_slice(categories)).cast(DType::F32))
 }
@@ -121,10 +123,12 @@ fn zip_map(n: &mut Node) -> Lowered {
         [] => numbers.iter().map(i64::to_string).collect(),
         _ => names.iter().map(|name| String::from_utf8_lossy(name).into_owned()).collect(),
     };
-    if shown.is_empty() || scores.shape().last() != Some(&shown.len()) {
-        return invalid(format!("{} labels for the scores {}", shown.len(), scores.ty()));
-    }
-    n.reader.note(format!("the map of each sample is a row of scores, in the order {}", shown.join(", ")));
+    ensure!(
+        !shown.is_empty() && scores.shape().last() == Some(&shown.len()),
+        "{} labels for the scores {scores}",
+        shown.len()
+    );
+    n.reading().note(format!("the map of each sample is a row of scores, in the order {}", shown.join(", ")));
     Ok(scores)
 }
 
@@ -135,7 +139,7 @@ fn label_encoder(n: &mut Node) -> Lowered {
         match n.attribute(tensor).and_then(|a| a.tensor.as_ref()) {
             Some(t) => {
                 let t = n.reader.tensor(t)?.tensor;
-                Ok(n.reader.fold.value(&t).map(|v| v.to_f64()))
+                Ok(n.known(&t).map(|v| v.to_f64()))
             }
             None => Ok(numbers(n, floats, ints)),
         }
@@ -146,9 +150,12 @@ fn label_encoder(n: &mut Node) -> Lowered {
     let (Some(keys), Some(values)) = (keys, values) else {
         return unsupported("labels that are strings", "map labels to numbers outside the model");
     };
-    if keys.len() != values.len() || keys.len() > 1 << 12 {
-        return invalid(format!("{} keys for {} values", keys.len(), values.len()));
-    }
+    ensure!(
+        keys.len() == values.len() && keys.len() <= 1 << 12,
+        "{} keys for {} values",
+        keys.len(),
+        values.len()
+    );
     n.ignore(&["default_string", "default_tensor"]);
     let default = if is_int { n.int("default_int64", -1) as f64 } else { n.float("default_float", -0.0) };
     n.ignore(&["default_float", "default_int64"]);
@@ -182,11 +189,13 @@ fn linear(n: &Node, outputs: Option<usize>) -> Lowered {
     let x = n.x(0)?.cast(DType::F32);
     let x = if x.rank() == 1 { x.unsqueeze(0) } else { x };
     let coefficients = n.attribute("coefficients").map_or(vec![], |a| a.floats.clone());
-    let Some(&features) = x.shape().last() else { return invalid("X is a scalar") };
+    let Some(&features) = x.shape().last() else { return invalid!("X is a scalar") };
     let rows = outputs.unwrap_or_else(|| coefficients.len() / features.max(1));
-    if rows.checked_mul(features) != Some(coefficients.len()) || x.rank() != 2 {
-        return invalid(format!("{} coefficients for {}", coefficients.len(), x.ty()));
-    }
+    ensure!(
+        rows.checked_mul(features) == Some(coefficients.len()) && x.rank() == 2,
+        "{} coefficients for {x}",
+        coefficients.len()
+    );
     let w = Tensor::constant(Value::new([rows, features], coefficients));
     let y = x.matmul(&w.transpose());
     match n.attribute("intercepts") {
@@ -256,8 +265,6 @@ fn linear_classifier(n: &mut Node) -> Lowered<Vec<Item>> {
         let both = Tensor::concat(&[-&scores, scores], 1);
         return Ok(vec![labels.of_two(&positive), post_transform(n, &both)?.into()]);
     }
-    if labels.len() != scores.shape()[1] {
-        return invalid(format!("{} labels for {} scores", labels.len(), scores.shape()[1]));
-    }
+    ensure!(labels.len() == scores.shape()[1], "{} labels for {} scores", labels.len(), scores.shape()[1]);
     Ok(vec![labels.of_best(&scores), post_transform(n, &scores)?.into()])
 }

@@ -5,7 +5,7 @@ use super::{
     Table,
 };
 use crate::read::item::Item;
-use crate::read::node::{Lowered, Node, invalid, unsupported};
+use crate::read::node::{Lowered, Node, Operands, ensure, invalid, unsupported};
 use teff_graph::{DType, Tensor, Type};
 
 pub(super) const TABLE: Table = &[
@@ -34,20 +34,14 @@ fn picked_loss(n: &mut Node, i: usize, log: impl Fn(&Tensor) -> Tensor) -> Lower
         && target.rank() + 1 == scores.rank()
         && target.shape()[0] == scores.shape()[0]
         && target.shape()[1..] == scores.shape()[2..];
-    if !fits {
-        return invalid(format!(
-            "takes scores [N, C, D..] and targets [N, D..], not {} and {}",
-            scores.ty(),
-            target.ty()
-        ));
-    }
+    ensure!(fits, "takes scores [N, C, D..] and targets [N, D..], not {scores} and {target}");
     let classes = scores.shape()[1];
     let log_probabilities = log(&scores);
     let index = Tensor::iota(Type::new(DType::I64, scores.shape()), 1);
     let hit = index.equal(&target.unsqueeze(1)).cast(scores.dtype());
     let mut weight = match n.optional(i + 2)? {
         Some(w) if w.shape() == [classes] => (&hit * w.per_channel(scores.rank())).sum(&[1]),
-        Some(w) => return invalid(format!("the weights must be [{classes}], not {}", w.ty())),
+        Some(w) => return invalid!("the weights must be [{classes}], not {w}"),
         None => Tensor::full(Type::new(scores.dtype(), target.shape()), 1.0),
     };
     if let Some(ignored) = n.attribute("ignore_index") {
@@ -70,9 +64,10 @@ fn groups(n: &Node, states: usize) -> Lowered<(Tensor, Tensor, Vec<Vec<Tensor>>)
     let (rate, step) = (n.x(0)?, n.x(1)?);
     let all = n.tensors(2)?;
     let kinds = 2 + states;
-    if all.is_empty() || all.len() % kinds != 0 {
-        return invalid(format!("the inputs do not make {kinds} groups of equal length"));
-    }
+    ensure!(
+        !all.is_empty() && all.len() % kinds == 0,
+        "the inputs do not make {kinds} groups of equal length"
+    );
     let each = all.len() / kinds;
     Ok((rate.reshape(&[]), step.reshape(&[]), all.chunks(each).map(<[Tensor]>::to_vec).collect()))
 }
@@ -154,7 +149,7 @@ fn gradient(n: &mut Node) -> Lowered<Vec<Item>> {
     let name = n.text("y", "")?;
     let xs = n.tensors(0)?;
     let Some(Item::Tensor(y)) = n.scope.get(name) else {
-        return invalid(format!("there is no tensor {name:?}"));
+        return invalid!("there is no tensor {name:?}");
     };
     let y = y.tensor.clone();
     if count != xs.len() {

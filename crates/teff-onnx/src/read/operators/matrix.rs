@@ -1,7 +1,7 @@
 //! Matrix products.
 
 use super::{Lower::One, Table};
-use crate::read::node::{Lowered, Node, invalid};
+use crate::read::node::{Lowered, Node, Operands, ensure};
 use teff_graph::{DType, Tensor};
 
 pub(super) const TABLE: Table = &[
@@ -14,9 +14,7 @@ pub(super) const TABLE: Table = &[
 /// alpha A' B' + beta C, where ' transposes if asked to.
 pub(super) fn gemm(n: &mut Node) -> Lowered {
     let (a, b) = factors(n)?;
-    if a.rank() != 2 || b.rank() != 2 {
-        return invalid(format!("A and B must be matrices, not {} and {}", a.ty(), b.ty()));
-    }
+    ensure!(a.rank() == 2 && b.rank() == 2, "A and B must be matrices, not {a} and {b}");
     if n.version < 7 {
         n.ignore(&["broadcast"]);
     }
@@ -49,9 +47,7 @@ pub(super) fn scaled(x: &Tensor, factor: f64) -> Tensor {
 fn determinant(n: &mut Node) -> Lowered {
     let x = n.x(0)?;
     let rank = x.rank();
-    if rank < 2 || x.shape()[rank - 1] != x.shape()[rank - 2] {
-        return invalid(format!("takes square matrices, not {}", x.ty()));
-    }
+    ensure!(rank >= 2 && x.shape()[rank - 1] == x.shape()[rank - 2], "takes square matrices, not {x}");
     let size = x.shape()[rank - 1];
     if size > 5 {
         return crate::read::node::unsupported(format!("a matrix of {size} rows"), "five rows are the most");

@@ -5,7 +5,9 @@ use super::{
     Table,
 };
 use crate::read::item::{Item, Typed};
-use crate::read::node::{Lowered, Node, axes_of, axis_of, invalid, listed_or_all, sizes, unsupported};
+use crate::read::node::{
+    Lowered, Node, Operands, axes_of, axis_of, ensure, invalid, listed_or_all, sizes, unsupported, without,
+};
 use teff_graph::{DType, Op, PadAxis, SliceAxis, Tensor, Type, Value};
 
 pub(super) const TABLE: Table = &[
@@ -29,17 +31,17 @@ pub(super) const TABLE: Table = &[
 
 fn concat(n: &mut Node) -> Lowered {
     let parts = n.tensors(0)?;
-    let Some(first) = parts.first() else { return invalid("takes at least one input") };
+    let Some(first) = parts.first() else { return invalid!("takes at least one input") };
     let axis = axis_of(n.int("axis", 1), first.rank())?;
     Ok(Tensor::concat(&parts, axis))
 }
 
 fn expand(n: &mut Node) -> Lowered {
     let x = n.x(0)?;
-    let shape = sizes(&n.ints_of(1, "shape")?, "shape")?;
+    let shape = n.sizes_of(1, "shape")?;
     match teff_graph::broadcast_shape(x.shape(), &shape) {
         Some(shape) => Ok(x.broadcast_to(&shape)),
-        None => invalid(format!("{} does not broadcast with {shape:?}", x.ty())),
+        None => invalid!("{x} does not broadcast with {shape:?}"),
     }
 }
 
@@ -66,13 +68,13 @@ fn reshape(n: &mut Node) -> Lowered {
     };
     let shape: Option<Vec<i64>> = wanted.iter().enumerate().map(size).collect();
     let Some(mut shape) = shape else {
-        return invalid(format!("shape {wanted:?} keeps an axis that {} lacks", x.ty()));
+        return invalid!("shape {wanted:?} keeps an axis that {x} lacks");
     };
     if let Some(free) = shape.iter().position(|&d| d == -1) {
         let known = shape.iter().filter(|&&d| d != -1).try_fold(1i64, |n, &d| n.checked_mul(d));
         shape[free] = match known {
             Some(known) if known > 0 => x.len() as i64 / known,
-            _ => return invalid(format!("{} cannot be given the shape {wanted:?}", x.ty())),
+            _ => return invalid!("{x} cannot be given the shape {wanted:?}"),
         };
     }
     Ok(x.reshape(&sizes(&shape, "shape")?))
@@ -84,7 +86,7 @@ fn slice(n: &mut Node) -> Lowered {
     let (starts, ends, axes, steps) = if n.version < 10 {
         let list = |name: &str| n.ints(name).map(<[i64]>::to_vec);
         let (Some(starts), Some(ends)) = (list("starts"), list("ends")) else {
-            return invalid("starts or ends are missing");
+            return invalid!("starts or ends are missing");
         };
         (starts, ends, list("axes"), None)
     } else {
@@ -93,16 +95,15 @@ fn slice(n: &mut Node) -> Lowered {
     };
     let axes = axes.unwrap_or_else(|| (0..starts.len() as i64).collect());
     let steps = steps.unwrap_or_else(|| vec![1; starts.len()]);
-    if [ends.len(), axes.len(), steps.len()] != [starts.len(); 3] {
-        return invalid("starts, ends, axes and steps differ in length");
-    }
+    ensure!(
+        [ends.len(), axes.len(), steps.len()] == [starts.len(); 3],
+        "starts, ends, axes and steps differ in length"
+    );
     let mut whole: Vec<SliceAxis> =
         x.shape().iter().map(|&len| SliceAxis { start: 0, step: 1, len }).collect();
     for (i, &axis) in axes.iter().enumerate() {
         let axis = axis_of(axis, x.rank())?;
-        if steps[i] == 0 {
-            return invalid("a step is 0");
-        }
+        ensure!(steps[i] != 0, "a step is 0");
         let small = |v: i64| v.clamp(-(1 << 62), 1 << 62) as isize;
         whole[axis] = SliceAxis::clamped(x.shape()[axis], small(starts[i]), small(ends[i]), small(steps[i]));
     }
@@ -122,18 +123,17 @@ fn split(n: &mut Node) -> Lowered<Vec<Item>> {
         }
         None => {
             let parts = usize::try_from(n.int("num_outputs", n.output_count() as i64)).unwrap_or(0);
-            if parts == 0 || parts > size.max(1) {
-                return invalid(format!("an axis of {size} elements in {parts} parts"));
-            }
+            ensure!(parts != 0 && parts <= size.max(1), "an axis of {size} elements in {parts} parts");
             n.spend_tensors(parts)?;
             let each = size.div_ceil(parts);
             (0..parts).map(|i| each.min(size.saturating_sub(i * each))).collect()
         }
     };
     n.ignore(&["num_outputs"]);
-    if sizes.iter().try_fold(0usize, |sum, &s| sum.checked_add(s)) != Some(size) {
-        return invalid(format!("parts of {sizes:?} do not make up axis {axis} of {}", x.ty()));
-    }
+    ensure!(
+        sizes.iter().try_fold(0usize, |sum, &s| sum.checked_add(s)) == Some(size),
+        "parts of {sizes:?} do not make up axis {axis} of {x}"
+    );
     Ok(x.split(axis, &sizes).into_iter().map(|t| Item::narrow(t, element)).collect())
 }
 
@@ -143,17 +143,14 @@ fn squeeze(n: &mut Node) -> Lowered {
         Some(axes) => axes_of(&axes, x.rank())?,
         None => (0..x.rank()).filter(|&a| x.shape()[a] == 1).collect(),
     };
-    let kept: Vec<usize> = (0..x.rank()).filter(|a| !gone.contains(a)).map(|a| x.shape()[a]).collect();
-    Ok(x.reshape(&kept))
+    Ok(without(&x, &gone))
 }
 
 fn unsqueeze(n: &mut Node) -> Lowered {
     let x = n.x(0)?;
-    let Some(axes) = n.ints_at("axes", 1)? else { return invalid("axes are missing") };
+    let Some(axes) = n.ints_at("axes", 1)? else { return invalid!("axes are missing") };
     let rank = x.rank() + axes.len();
-    if axes.len() > 64 {
-        return invalid(format!("a result of {rank} axes"));
-    }
+    ensure!(axes.len() <= 64, "a result of {rank} axes");
     let new = axes_of(&axes, rank)?;
     let mut old = x.shape().iter();
     let size = |a: usize| if new.contains(&a) { Some(1) } else { old.next().copied() };
@@ -166,9 +163,9 @@ fn tile(n: &mut Node) -> Lowered {
     if n.version < 6 {
         return unsupported("Tile before version 6", "export with a newer opset");
     }
-    let repeats = sizes(&n.ints_of(1, "repeats")?, "repeats")?;
+    let repeats = n.sizes_of(1, "repeats")?;
     let large = repeats.iter().zip(x.shape()).any(|(r, s)| r.checked_mul(*s).is_none_or(|n| n > 1 << 40));
-    if large { invalid("the result is too large") } else { Ok(x.repeat(&repeats)) }
+    if large { invalid!("the result is too large") } else { Ok(x.repeat(&repeats)) }
 }
 
 fn transpose(n: &mut Node) -> Lowered {
@@ -181,9 +178,7 @@ fn transpose(n: &mut Node) -> Lowered {
 fn trilu(n: &mut Node) -> Lowered {
     let x = n.x(0)?;
     let k = n.optional_int_of(1, "k")?.unwrap_or(0);
-    if x.rank() < 2 {
-        return invalid(format!("takes matrices, not {}", x.ty()));
-    }
+    ensure!(x.rank() >= 2, "takes matrices, not {x}");
     let ty = Type::new(DType::I64, &x.shape()[x.rank() - 2..]);
     let distance = Tensor::iota(ty.clone(), 1) - Tensor::iota(ty.clone(), 0);
     let k = Tensor::constant(Value::new([], vec![k]));
@@ -195,14 +190,12 @@ fn trilu(n: &mut Node) -> Lowered {
 fn depth_to_space(n: &mut Node) -> Lowered {
     let (x, b) = (n.x(0)?, block_size(n)?);
     let [batch, c, h, w] = x.shape()[..] else {
-        return invalid(format!("takes [N, C, H, W], not {}", x.ty()));
+        return invalid!("takes [N, C, H, W], not {x}");
     };
     let (Some(tall), Some(wide)) = (h.checked_mul(b), w.checked_mul(b)) else {
-        return invalid("the result is too large");
+        return invalid!("the result is too large");
     };
-    if c % (b * b) != 0 {
-        return invalid(format!("{c} channels do not divide into blocks of {b} by {b}"));
-    }
+    ensure!(c % (b * b) == 0, "{c} channels do not divide into blocks of {b} by {b}");
     let d = c / (b * b);
     let moved = match n.text("mode", "DCR")? {
         "DCR" => x.reshape(&[batch, b, b, d, h, w]).permute(&[0, 3, 4, 1, 5, 2]),
@@ -215,12 +208,10 @@ fn depth_to_space(n: &mut Node) -> Lowered {
 fn space_to_depth(n: &mut Node) -> Lowered {
     let (x, b) = (n.x(0)?, block_size(n)?);
     let [batch, c, h, w] = x.shape()[..] else {
-        return invalid(format!("takes [N, C, H, W], not {}", x.ty()));
+        return invalid!("takes [N, C, H, W], not {x}");
     };
-    if h % b != 0 || w % b != 0 {
-        return invalid(format!("{} does not divide into blocks of {b} by {b}", x.ty()));
-    }
-    let Some(deep) = c.checked_mul(b * b) else { return invalid("the result is too large") };
+    ensure!(h % b == 0 && w % b == 0, "{x} does not divide into blocks of {b} by {b}");
+    let Some(deep) = c.checked_mul(b * b) else { return invalid!("the result is too large") };
     let blocks = x.reshape(&[batch, c, h / b, b, w / b, b]);
     let moved = match n.text("mode", "DCR")? {
         "DCR" => blocks.permute(&[0, 3, 5, 1, 2, 4]),
@@ -233,18 +224,16 @@ fn space_to_depth(n: &mut Node) -> Lowered {
 fn block_size(n: &Node) -> Lowered<usize> {
     match usize::try_from(n.int("blocksize", 0)) {
         Ok(b) if b > 0 && b < 1 << 16 => Ok(b),
-        _ => invalid("blocksize must be at least 1"),
+        _ => invalid!("blocksize must be at least 1"),
     }
 }
 
 /// Crops or pads axes around their centres.
 fn center_crop_pad(n: &mut Node) -> Lowered {
     let mut x = n.x(0)?;
-    let wanted = sizes(&n.ints_of(1, "shape")?, "shape")?;
+    let wanted = n.sizes_of(1, "shape")?;
     let axes = listed_or_all(n.ints("axes"), x.rank())?;
-    if axes.len() != wanted.len() {
-        return invalid(format!("{} sizes for {} axes", wanted.len(), axes.len()));
-    }
+    ensure!(axes.len() == wanted.len(), "{} sizes for {} axes", wanted.len(), axes.len());
     for (&axis, &want) in axes.iter().zip(&wanted) {
         let have = x.shape()[axis];
         if want <= have {
@@ -266,12 +255,8 @@ fn pad_widths(n: &mut Node, rank: usize) -> Lowered<Vec<(i64, i64)>> {
         None => n.ints_of(1, "pads")?,
     };
     let axes = listed_or_all(n.optional_ints_of(3, "axes")?.as_deref(), rank)?;
-    if list.len() != 2 * axes.len() {
-        return invalid(format!("{} pads for {} axes", list.len(), axes.len()));
-    }
-    if list.iter().any(|&p| p.unsigned_abs() > 1 << 40) {
-        return invalid("the padding is too large");
-    }
+    ensure!(list.len() == 2 * axes.len(), "{} pads for {} axes", list.len(), axes.len());
+    ensure!(list.iter().all(|&p| p.unsigned_abs() <= 1 << 40), "the padding is too large");
     let mut widths = vec![(0, 0); rank];
     axes.iter().enumerate().for_each(|(i, &a)| widths[a] = (list[i], list[i + axes.len()]));
     Ok(widths)
@@ -292,7 +277,7 @@ fn pad(n: &mut Node) -> Lowered {
         len.map(|len| SliceAxis { start: low.min(size.saturating_sub(1)), step: 1, len })
     };
     let crops: Option<Vec<SliceAxis>> = x.shape().iter().zip(&widths).map(crop).collect();
-    let Some(crops) = crops else { return invalid(format!("more is cropped than {} has", x.ty())) };
+    let Some(crops) = crops else { return invalid!("more is cropped than {x} has") };
     let x = x.slice_axes(crops);
     let widths: Vec<(usize, usize)> =
         widths.iter().map(|&(low, high)| (low.max(0) as usize, high.max(0) as usize)).collect();
@@ -316,9 +301,7 @@ fn pad_by_index(n: &mut Node, x: &Tensor, axis: usize, (low, high): (usize, usiz
     }
     n.spend(low.saturating_add(high).saturating_add(x.shape()[axis]))?;
     let n = x.shape()[axis] as i64;
-    if n == 0 {
-        return invalid(format!("axis {axis} of {} cannot be padded: it is empty", x.ty()));
-    }
+    ensure!(n != 0, "axis {axis} of {x} cannot be padded: it is empty");
     let source = |i: i64| match mode {
         "edge" => i.clamp(0, n - 1),
         "wrap" => i.rem_euclid(n),

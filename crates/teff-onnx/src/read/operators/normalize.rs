@@ -6,7 +6,7 @@ use super::{
     pooling::spatial_axes,
 };
 use crate::read::item::Item;
-use crate::read::node::{Lowered, Node, axes_of, axis_of, invalid, unsupported};
+use crate::read::node::{Lowered, Node, Operands, axes_of, axis_of, ensure, unsupported};
 use teff_graph::{PadAxis, PoolKind, Tensor, Window};
 
 pub(super) const TABLE: Table = &[
@@ -31,9 +31,10 @@ fn batch_normalization(n: &mut Node) -> Lowered<Vec<Item>> {
         return unsupported("spatial=0", "export with opset 9 or newer");
     }
     let channels = if x.rank() > 1 { x.shape()[1] } else { 1 };
-    if [&scale, &shift, &mean, &variance].iter().any(|t| t.shape() != [channels]) {
-        return invalid(format!("scale, shift, mean and variance must have {channels} elements each"));
-    }
+    ensure!(
+        [&scale, &shift, &mean, &variance].iter().all(|t| t.shape() == [channels]),
+        "scale, shift, mean and variance must have {channels} elements each"
+    );
     let training = n.flag("training_mode", false) || n.version < 7 && !n.flag("is_test", true);
     n.ignore(&["is_test"]);
     if !training {
@@ -50,9 +51,7 @@ fn batch_normalization(n: &mut Node) -> Lowered<Vec<Item>> {
 fn instance_normalization(n: &mut Node) -> Lowered {
     let (x, scale, shift) = (n.x(0)?, n.x(1)?, n.x(2)?);
     n.ignore(&["consumed_inputs"]);
-    if x.rank() < 3 {
-        return invalid(format!("takes [N, C, D..], not {}", x.ty()));
-    }
+    ensure!(x.rank() >= 3, "takes [N, C, D..], not {x}");
     let y = x.standardize(&spatial_axes(&x), n.float("epsilon", 1e-5));
     Ok(y * scale.per_channel(x.rank()) + shift.per_channel(x.rank()))
 }
@@ -101,9 +100,10 @@ fn local_response(n: &mut Node) -> Lowered {
     let size = usize::try_from(n.int("size", 0)).unwrap_or(0);
     let (alpha, beta, bias) =
         (n.float("alpha", f64::from(1e-4f32)), n.float("beta", 0.75), n.float("bias", 1.0));
-    if x.rank() < 2 || size == 0 || size > 1 << 20 {
-        return invalid(format!("takes [N, C, D..] and a size of at least 1, not {} and {size}", x.ty()));
-    }
+    ensure!(
+        x.rank() >= 2 && size != 0 && size <= 1 << 20,
+        "takes [N, C, D..] and a size of at least 1, not {x} and {size}"
+    );
     // Channels become the only spatial axis of a sum pool.
     let (batch, channels) = (x.shape()[0], x.shape()[1]);
     let rest: usize = x.shape()[2..].iter().product();

@@ -1,7 +1,7 @@
 //! Pictures in files.
 
 use super::{Lower::One, Table};
-use crate::read::node::{Lowered, Node, invalid, unsupported};
+use crate::read::node::{Lowered, Node, Operands, invalid, unsupported};
 use teff_graph::{Colours, Picture};
 
 pub(super) const TABLE: Table = &[("ImageDecoder", One(image_decoder))];
@@ -13,7 +13,7 @@ fn image_decoder(n: &mut Node) -> Lowered {
         "RGB" => Colours::Rgb,
         "BGR" => Colours::Bgr,
         "Grayscale" => Colours::Grey,
-        other => return invalid(format!("pixel_format={other:?} is none of RGB, BGR and Grayscale")),
+        other => return invalid!("pixel_format={other:?} is none of RGB, BGR and Grayscale"),
     };
     let Some(shape) = n.declared_shape(0) else {
         return unsupported(
@@ -25,13 +25,11 @@ fn image_decoder(n: &mut Node) -> Lowered {
         [height, width, channels] if channels == colours.channels() => (height, width),
         _ => {
             let channels = colours.channels();
-            return invalid(format!("the shape of its output is {shape:?}, not [height, width, {channels}]"));
+            return invalid!("the shape of its output is {shape:?}, not [height, width, {channels}]");
         }
     };
     let formats = n.reader.pictures;
     let picture = file.decode_picture(Picture { height, width, colours, formats });
-    n.reader.note(format!(
-        "pictures are {height} x {width}; one of another size, damaged, or of a kind that is not decoded, gives zeros (docs/own-models.md)"
-    ));
+    n.reading().note(format!("pictures are {height} x {width}; one of another size, damaged, or of a kind that is not decoded, gives zeros (docs/own-models.md)"));
     Ok(picture)
 }

@@ -6,7 +6,7 @@ use super::{
     Table,
 };
 use crate::read::item::Item;
-use crate::read::node::{Lowered, Node, invalid, unsupported};
+use crate::read::node::{Lowered, Node, Operands, ensure, invalid, unsupported};
 use teff_graph::{PoolKind, ScatterKind, Tensor, Type, Window};
 
 pub(super) const TABLE: Table = &[
@@ -22,7 +22,7 @@ pub(super) const TABLE: Table = &[
 /// Input 0, which has spatial axes.
 fn spatial(n: &Node) -> Lowered {
     let x = n.x(0)?;
-    if x.rank() < 3 { invalid(format!("takes [N, C, D..], not {}", x.ty())) } else { Ok(x) }
+    if x.rank() < 3 { invalid!("takes [N, C, D..], not {x}") } else { Ok(x) }
 }
 
 pub(super) fn spatial_axes(x: &Tensor) -> Vec<isize> {
@@ -32,15 +32,11 @@ pub(super) fn spatial_axes(x: &Tensor) -> Vec<isize> {
 /// The windows over `x`, and for each axis how many of the padded elements at the end are there only because `ceil_mode` rounds up.
 fn windows(n: &Node, x: &Tensor) -> Lowered<(Window, Vec<usize>)> {
     let axes = x.rank() - 2;
-    let Some(size) = n.sizes("kernel_shape")? else { return invalid("kernel_shape is missing") };
-    if size.len() != axes || size.contains(&0) {
-        return invalid(format!("kernel_shape {size:?} for {axes} spatial axes"));
-    }
+    let Some(size) = n.sizes("kernel_shape")? else { return invalid!("kernel_shape is missing") };
+    ensure!(size.len() == axes && !size.contains(&0), "kernel_shape {size:?} for {axes} spatial axes");
     let stride = per_axis(n, "strides", axes, 1)?;
     let dilation = per_axis(n, "dilations", axes, 1)?;
-    if stride.contains(&0) || dilation.contains(&0) {
-        return invalid("strides and dilations must be at least 1");
-    }
+    ensure!(!stride.contains(&0) && !dilation.contains(&0), "strides and dilations must be at least 1");
     let mut pads = window_pads(n, &x.shape()[2..], &size, &stride, &dilation)?;
     let ceil = n.flag("ceil_mode", false) && auto_pad(n)? == AutoPad::NotSet;
     let mut beyond = vec![0; axes];
@@ -163,18 +159,13 @@ fn global_lp_pool(n: &mut Node) -> Lowered {
 /// pads imply; a larger `output_shape` is filled with zeros at the ends.
 fn max_unpool(n: &mut Node) -> Lowered {
     let (x, indices) = (n.x(0)?, n.x(1)?);
-    if x.rank() < 3 || indices.shape() != x.shape() {
-        return invalid(format!(
-            "takes X [N, C, D..] and indices of its shape, not {} and {}",
-            x.ty(),
-            indices.ty()
-        ));
-    }
+    ensure!(
+        x.rank() >= 3 && indices.shape() == x.shape(),
+        "takes X [N, C, D..] and indices of its shape, not {x} and {indices}"
+    );
     let axes = x.rank() - 2;
-    let Some(size) = n.sizes("kernel_shape")? else { return invalid("kernel_shape is missing") };
-    if size.len() != axes {
-        return invalid(format!("kernel_shape {size:?} for {axes} spatial axes"));
-    }
+    let Some(size) = n.sizes("kernel_shape")? else { return invalid!("kernel_shape is missing") };
+    ensure!(size.len() == axes, "kernel_shape {size:?} for {axes} spatial axes");
     let stride = per_axis(n, "strides", axes, 1)?;
     let pads = explicit_pads(n, axes)?;
     let mut shape = x.shape()[..2].to_vec();
@@ -188,9 +179,10 @@ fn max_unpool(n: &mut Node) -> Lowered {
     let zeros = Tensor::full(Type::new(x.dtype(), [count]), 0.0);
     let out = zeros.scatter(&indices.flatten_all(), &x.flatten_all(), 0, ScatterKind::Set).reshape(&shape);
     let Some(wanted) = wanted else { return Ok(out) };
-    if wanted.len() != shape.len() || wanted.iter().zip(&shape).any(|(w, s)| w < s) {
-        return invalid(format!("output_shape {wanted:?} is smaller than {shape:?}"));
-    }
+    ensure!(
+        wanted.len() == shape.len() && wanted.iter().zip(&shape).all(|(w, s)| w >= s),
+        "output_shape {wanted:?} is smaller than {shape:?}"
+    );
     let widths: Vec<(usize, usize)> = wanted.iter().zip(&shape).map(|(w, s)| (0, w - s)).collect();
     Ok(out.pad(&widths, 0.0))
 }

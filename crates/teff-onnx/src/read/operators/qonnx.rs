@@ -4,7 +4,7 @@
 //! where that is the same, so that the network compiles to integers.
 
 use super::{Lower::One, Table};
-use crate::read::node::{Lowered, Node, invalid, unsupported};
+use crate::read::node::{Lowered, Node, Operands, invalid, unsupported};
 use teff_graph::{DType, Num, Op, Tensor, Type, Value};
 
 pub(super) const TABLE: Table = &[
@@ -85,7 +85,7 @@ fn bits_of(n: &mut Node, i: usize, what: &str) -> Lowered<(Vec<f64>, Vec<usize>)
     let value = n.constant(i, what)?;
     let bits = value.to_f64();
     match bits.iter().find(|b| !(1.0..=64.0).contains(*b) || b.fract() != 0.0) {
-        Some(wrong) => invalid(format!("{what} (input {i}) is {wrong}, not whole and from 1 to 64")),
+        Some(wrong) => invalid!("{what} (input {i}) is {wrong}, not whole and from 1 to 64"),
         None => Ok((bits, value.shape().to_vec())),
     }
 }
@@ -142,7 +142,7 @@ fn by_integers(n: &mut Node, x: &Tensor, scale: &Tensor, zero: &Tensor, bits: f6
         (false, ..=16) => DType::U16,
         _ => return None,
     };
-    let zeros = n.reader.fold.value(zero)?.to_f64();
+    let zeros = n.known(zero)?.to_f64();
     if low > high || zeros.iter().any(|z| z % 2.0 != 0.0 || !(low..=high).contains(z)) {
         return None;
     }
@@ -200,7 +200,7 @@ fn trunc(n: &mut Node) -> Lowered {
             }
             let scale_after = n.x(4)?.cast(x.dtype());
             let ratio = &scale_after / &scale;
-            let Some(ratios) = n.reader.fold.value(&ratio) else {
+            let Some(ratios) = n.known(&ratio) else {
                 return unsupported("scales that are computed", "export the model with scales fixed");
             };
             let powers = Value::from_fn(&ratio.ty(), |i| {
@@ -211,6 +211,6 @@ fn trunc(n: &mut Node) -> Lowered {
             let y = rounding.apply(&(whole / &power).maximum(&low).minimum(&high));
             Ok((y - zero / power) * scale_after)
         }
-        count => invalid(format!("takes 5 to 7 inputs, not {}", count + 1)),
+        count => invalid!("takes 5 to 7 inputs, not {}", count + 1),
     }
 }

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::proto::ElementType;
 use crate::read::item::{Item, Typed};
-use crate::read::node::{Lowered, Node, axis_of, holder, invalid, unsupported};
+use crate::read::node::{Lowered, Node, Operands, axis_of, ensure, holder, unsupported};
 use teff_graph::{DType, Op, Tensor, Type};
 
 pub(super) const TABLE: Table = &[
@@ -35,9 +35,7 @@ pub(super) fn beside(x: &Tensor, p: &Tensor, axis: i64, block: i64) -> Lowered {
     if p.rank() == 1 && block == 0 {
         let mut shape = vec![1; x.rank()];
         shape[axis] = p.len();
-        if p.len() != x.shape()[axis] {
-            return invalid(format!("{} scales or zero points for axis {axis} of {}", p.len(), x.ty()));
-        }
+        ensure!(p.len() == x.shape()[axis], "{} scales or zero points for axis {axis} of {x}", p.len());
         return Ok(p.reshape(&shape));
     }
     let block = usize::try_from(block).unwrap_or(0);
@@ -45,13 +43,7 @@ pub(super) fn beside(x: &Tensor, p: &Tensor, axis: i64, block: i64) -> Lowered {
         && block > 0
         && (0..x.rank())
             .all(|i| p.shape()[i] == if i == axis { x.shape()[i].div_ceil(block) } else { x.shape()[i] });
-    if !fits {
-        return invalid(format!(
-            "scales or zero points {} for {} in blocks of {block} along axis {axis}",
-            p.ty(),
-            x.ty()
-        ));
-    }
+    ensure!(fits, "scales or zero points {p} for {x} in blocks of {block} along axis {axis}");
     if x.shape()[axis].is_multiple_of(block) {
         return Ok(p.clone());
     }
@@ -87,9 +79,10 @@ pub(super) fn quantized(x: &Tensor, scale: &Tensor, zero: &Typed, axis: i64, blo
     let Some((low, high)) = zero.element.int_range() else {
         return unsupported(format!("a quantisation to {}", zero.element.name()), "quantise to integers");
     };
-    if scale.len() != zero.tensor.len() && zero.tensor.len() != 1 {
-        return invalid("scale and zero point differ in shape");
-    }
+    ensure!(
+        scale.len() == zero.tensor.len() || zero.tensor.len() == 1,
+        "scale and zero point differ in shape"
+    );
     let scale = beside(x, &scale.cast(x.dtype()), axis, block)?;
     let zero_point = beside(x, &zero.tensor, axis, block)?.broadcast_to(scale.shape());
     let op = Op::Quantize { dtype: holder(zero.element), low: low as i32, high: high as i32 };

@@ -8,7 +8,7 @@ use super::{Lower::Many, Table};
 use crate::proto::ElementType;
 use crate::read::draw::Draw;
 use crate::read::item::Item;
-use crate::read::node::{Lowered, Node, element, holder, invalid, unsupported};
+use crate::read::node::{Lowered, Node, Operands, element, ensure, holder, invalid, unsupported};
 use teff_graph::{DType, Num, Tensor, Type, Value};
 
 pub(super) const TABLE: Table = &[
@@ -28,13 +28,11 @@ fn drawn(n: &mut Node, count: usize, draw: fn(&mut Draw) -> f64) -> Lowered<Vec<
     let given = n.attribute("seed").map(|a| if a.f == 0.0 { a.i as f64 } else { f64::from(a.f) });
     let seed = match given {
         Some(seed) if (0.0..4_294_967_296.0).contains(&seed) => seed as u32,
-        Some(seed) => return invalid(format!("the seed {seed} is not between 0 and 4294967295")),
+        Some(seed) => return invalid!("the seed {seed} is not between 0 and 4294967295"),
         None => n.reader.own_seed(),
     };
     let node = n.described();
-    n.reader.note(format!(
-        "{node}: its random numbers are drawn once, now, with seed {seed}; every run of the network uses the same"
-    ));
+    n.reading().note(format!("{node}: its random numbers are drawn once, now, with seed {seed}; every run of the network uses the same"));
     let mut stream = Draw::new(seed);
     Ok((0..count).map(|_| draw(&mut stream)).collect())
 }
@@ -49,9 +47,7 @@ fn scaled(
 ) -> Lowered<Vec<Item>> {
     let (element, shape) = ty;
     let dtype = holder(element);
-    if !dtype.is_float() {
-        return invalid(format!("random numbers are floats, not {}", element.name()));
-    }
+    ensure!(dtype.is_float(), "random numbers are floats, not {}", element.name());
     let numbers = drawn(n, Type::new(dtype, shape).len(), draw)?;
     let value = Value::from_fn(&Type::new(dtype, shape), |i| {
         Num::Float(match dtype {
@@ -77,7 +73,7 @@ fn normal(n: &mut Node, element: ElementType, shape: &[usize]) -> Lowered<Vec<It
 type Numbers = fn(&mut Node, ElementType, &[usize]) -> Lowered<Vec<Item>>;
 
 fn of_shape(n: &mut Node, numbers: Numbers) -> Lowered<Vec<Item>> {
-    let Some(shape) = n.sizes("shape")? else { return invalid("the attribute \"shape\" is missing") };
+    let Some(shape) = n.sizes("shape")? else { return invalid!("the attribute \"shape\" is missing") };
     let element = n.element("dtype")?.unwrap_or(element(1)?);
     numbers(n, element, &shape)
 }
@@ -93,9 +89,7 @@ fn bernoulli(n: &mut Node) -> Lowered<Vec<Item>> {
     let x = n.typed(0)?;
     let to = n.element("dtype")?.unwrap_or(x.element);
     let x = x.tensor;
-    if !x.dtype().is_float() {
-        return invalid(format!("takes probabilities, not {}", x.ty()));
-    }
+    ensure!(x.dtype().is_float(), "takes probabilities, not {x}");
     let numbers = drawn(n, x.len(), Draw::uniform)?;
     let u = Tensor::constant(Value::from_fn(&x.ty(), |i| Num::Float(numbers[i])));
     // Which side of a number is a one is as numpy has it, whose binomial numbers are those of the less likely side.
@@ -110,14 +104,9 @@ fn multinomial(n: &mut Node) -> Lowered<Vec<Item>> {
     let x = n.x(0)?;
     let to = n.element("dtype")?.unwrap_or(ElementType::Plain(DType::I32));
     let (&[batch, classes], Ok(samples)) = (x.shape(), usize::try_from(n.int("sample_size", 1))) else {
-        return invalid(format!(
-            "takes [batch, classes] and a sample_size that is not negative, not {}",
-            x.ty()
-        ));
+        return invalid!("takes [batch, classes] and a sample_size that is not negative, not {x}");
     };
-    if classes == 0 {
-        return invalid("there is no class to draw");
-    }
+    ensure!(classes != 0, "there is no class to draw");
     let count = batch.saturating_mul(samples);
     n.spend(count.saturating_mul(classes))?;
     let numbers = drawn(n, count, Draw::uniform)?;
@@ -143,9 +132,7 @@ fn dropout(n: &mut Node) -> Lowered<Vec<Item>> {
         let mask = Tensor::full(Type::new(DType::Bool, x.tensor.shape()), 1.0);
         return Ok(vec![Item::Tensor(x), mask.into()]);
     }
-    if !(0.0..1.0).contains(&ratio) {
-        return invalid(format!("the ratio {ratio} is not at least 0 and below 1"));
-    }
+    ensure!((0.0..1.0).contains(&ratio), "the ratio {ratio} is not at least 0 and below 1");
     let numbers = drawn(n, x.tensor.len(), Draw::uniform)?;
     let ty = Type::new(DType::Bool, x.tensor.shape());
     let mask = Tensor::constant(Value::from_fn(&ty, |i| Num::Int((numbers[i] >= ratio).into())));

@@ -9,7 +9,7 @@ use super::{
     quantize::{centred, dynamically_quantized},
 };
 use crate::read::item::Item;
-use crate::read::node::{Lowered, Node, invalid, unsupported};
+use crate::read::node::{Lowered, Node, Operands, ensure, invalid, unsupported};
 use teff_graph::{DType, Tensor, Type};
 
 /// onnxruntime's, of `com.microsoft`.
@@ -234,18 +234,19 @@ fn dynamic_quantize_lstm(n: &mut Node) -> Lowered<Vec<Item>> {
     let weights = |n: &Node, at: usize, scale_at: usize| {
         let q = n.x(at)?;
         let [directions, _, rows] = q.shape()[..] else {
-            return invalid(format!("W and R must have three axes, not {}", q.ty()));
+            return invalid!("W and R must have three axes, not {q}");
         };
         let zero = match n.optional(scale_at + 1)? {
             Some(z) if z.len() == directions => Some(z.reshape(&[directions, 1, 1])),
             Some(z) if z.len() == directions * rows => Some(z.reshape(&[directions, 1, rows])),
-            Some(z) => return invalid(format!("a zero point {} for weights {}", z.ty(), q.ty())),
+            Some(z) => return invalid!("a zero point {z} for weights {q}"),
             None => None,
         };
         let scale = n.x(scale_at)?;
-        if scale.shape() != [directions] && scale.shape() != [directions, rows] {
-            return invalid(format!("a scale {} for weights {}", scale.ty(), q.ty()));
-        }
+        ensure!(
+            scale.shape() == [directions] || scale.shape() == [directions, rows],
+            "a scale {scale} for weights {q}"
+        );
         Ok((centred(&q, zero.as_ref()).swap_axes(1, 2), scale))
     };
     let ((w, w_scale), (r, r_scale)) = (weights(n, 1, 8)?, weights(n, 2, 10)?);
@@ -263,18 +264,15 @@ fn run_all(
     let batch_first = n.flag("layout", false);
     let x = if batch_first { n.x(0)?.swap_axes(0, 1) } else { n.x(0)? };
     let b = n.optional(3)?;
-    if x.rank() != 3 || w.rank() != 3 || r.rank() != 3 {
-        return invalid(format!(
-            "X, W and R must have three axes, not {}, {} and {}",
-            x.ty(),
-            w.ty(),
-            r.ty()
-        ));
-    }
+    ensure!(
+        x.rank() == 3 && w.rank() == 3 && r.rank() == 3,
+        "X, W and R must have three axes, not {x}, {w} and {r}"
+    );
     let (batch, hidden) = (x.shape()[1], r.shape()[2]);
-    if n.attribute("hidden_size").is_some_and(|a| a.i != hidden as i64) {
-        return invalid(format!("hidden_size is not that of R, {hidden}"));
-    }
+    ensure!(
+        n.attribute("hidden_size").is_none_or(|a| a.i == hidden as i64),
+        "hidden_size is not that of R, {hidden}"
+    );
     let directions = directions(n)?;
     let count = directions.len();
     let states = if cell == Cell::Lstm { 2 } else { 1 };
@@ -294,7 +292,7 @@ fn run_all(
     // Of old versions, which gave all hidden states only on request.
     n.ignore(&["output_sequence"]);
     let Some(size) = hidden.checked_mul(2 * cell.gates()).map(|both| both / 2) else {
-        return invalid(format!("a state of {hidden} numbers is too large"));
+        return invalid!("a state of {hidden} numbers is too large");
     };
     let (scanned, x_scale) = scanned(&x, scales.is_some());
     let (mut all, mut last) = (Vec::new(), vec![Vec::new(); states]);
@@ -368,13 +366,12 @@ fn activations(n: &Node, cell: Cell, directions: usize) -> Lowered<Vec<Vec<Activ
         Some(a) => a.strings.iter().map(|s| String::from_utf8_lossy(s).into_owned()).collect(),
         None => (0..directions).flat_map(|_| defaults.iter().map(|s| s.to_string())).collect(),
     };
-    if names.len() != directions * defaults.len() {
-        return invalid(format!(
-            "{} activations for {directions} directions of {}",
-            names.len(),
-            defaults.len()
-        ));
-    }
+    ensure!(
+        names.len() == directions * defaults.len(),
+        "{} activations for {directions} directions of {}",
+        names.len(),
+        defaults.len()
+    );
     let list = |name: &str| n.attribute(name).map_or(vec![], |a| a.floats.clone()).into_iter();
     let (mut alphas, mut betas) = (list("activation_alpha"), list("activation_beta"));
     let all = names
@@ -387,6 +384,6 @@ fn activations(n: &Node, cell: Cell, directions: usize) -> Lowered<Vec<Vec<Activ
 /// Lengths of the sequences, unless all are known to be full.
 fn lengths(n: &mut Node, steps: usize) -> Lowered<Option<Tensor>> {
     let Some(t) = n.optional(4)? else { return Ok(None) };
-    let full = n.reader.fold.value(&t).is_some_and(|v| v.to_i64().iter().all(|&l| l == steps as i64));
+    let full = n.known(&t).is_some_and(|v| v.to_i64().iter().all(|&l| l == steps as i64));
     Ok((!full).then(|| t.cast(DType::I64)))
 }

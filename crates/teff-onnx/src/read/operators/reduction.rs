@@ -1,7 +1,7 @@
 //! Sums, extremes, norms and positions of extremes along axes.
 
 use super::{Lower::One, Table};
-use crate::read::node::{Lowered, Node, axes_of, axis_of};
+use crate::read::node::{Lowered, Node, Operands, axes_of, axis_of, without};
 use teff_graph::{DType, ReduceKind, Tensor};
 
 pub(super) const TABLE: Table = &[
@@ -37,11 +37,6 @@ fn reduced(n: &mut Node, f: impl Fn(&Tensor, &[usize]) -> Tensor) -> Lowered {
     Ok(if keep { out } else { without(&out, &axes) })
 }
 
-fn without(x: &Tensor, axes: &[usize]) -> Tensor {
-    let kept: Vec<usize> = (0..x.rank()).filter(|a| !axes.contains(a)).map(|a| x.shape()[a]).collect();
-    x.reshape(&kept)
-}
-
 fn l2(x: &Tensor, axes: &[usize]) -> Tensor {
     let wide = if x.dtype().is_float() { x.dtype() } else { DType::F64 };
     x.cast(wide).square().reduce(ReduceKind::Sum, axes).sqrt().cast(x.dtype())
@@ -58,7 +53,7 @@ fn arg(n: &mut Node, min: bool) -> Lowered {
     let axis = axis_of(n.int("axis", 0), x.rank())?;
     let keep = n.flag("keepdims", true);
     let out = x.arg_reduce(min, axis, n.flag("select_last_index", false));
-    Ok(if keep { out } else { without(&out, &[axis]) })
+    Ok(if keep { out } else { out.squeeze(axis as isize) })
 }
 
 fn cumulated(n: &mut Node, f: impl Fn(&Tensor, isize, bool, bool) -> Tensor) -> Lowered {

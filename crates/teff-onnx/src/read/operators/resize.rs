@@ -2,7 +2,7 @@
 //! while reading.
 
 use super::{Lower::One, Table};
-use crate::read::node::{Fault, Lowered, Node, invalid, listed_or_all, sizes, unsupported};
+use crate::read::node::{Fault, Lowered, Node, Operands, ensure, listed_or_all, unsupported};
 use teff_graph::{DType, Num, Tensor, Type, Value};
 
 pub(super) const TABLE: Table = &[("Resize", One(resize)), ("Upsample", One(upsample))];
@@ -70,9 +70,7 @@ fn plain(mode: Mode) -> Method<'static> {
 }
 
 fn by_scales(n: &mut Node, x: &Tensor, scales: &[f64], method: &Method) -> Lowered {
-    if scales.len() != x.rank() {
-        return invalid(format!("{} scales for {}", scales.len(), x.ty()));
-    }
+    ensure!(scales.len() == x.rank(), "{} scales for {x}", scales.len());
     let along = |axis: usize| Along {
         axis,
         size: (x.shape()[axis] as f64 * scales[axis]).floor() as usize,
@@ -118,9 +116,7 @@ fn regions(n: &mut Node, method: &Method, axes: usize) -> Lowered<Vec<(f64, f64)
         return Ok(vec![(0.0, 1.0); axes]);
     }
     let roi = n.constant(1, "roi")?.to_f64();
-    if roi.len() != 2 * axes {
-        return invalid(format!("{} numbers of a region of {axes} axes", roi.len()));
-    }
+    ensure!(roi.len() == 2 * axes, "{} numbers of a region of {axes} axes", roi.len());
     Ok((0..axes).map(|i| (roi[i], roi[i + axes])).collect())
 }
 
@@ -134,15 +130,11 @@ fn target(n: &mut Node, x: &Tensor, axes: &[usize]) -> Lowered<Vec<(usize, f64)>
     let policy = n.text("keep_aspect_ratio_policy", "stretch")?;
     if !scales.is_empty() {
         n.item(3);
-        if scales.len() != axes.len() {
-            return invalid(format!("{} scales for {} axes", scales.len(), axes.len()));
-        }
+        ensure!(scales.len() == axes.len(), "{} scales for {} axes", scales.len(), axes.len());
         return Ok(axes.iter().zip(&scales).map(|(&a, &s)| ((given(a) * s).floor() as usize, s)).collect());
     }
-    let wanted = sizes(&n.ints_of(3, "sizes")?, "sizes")?;
-    if wanted.len() != axes.len() {
-        return invalid(format!("{} sizes for {} axes", wanted.len(), axes.len()));
-    }
+    let wanted = n.sizes_of(3, "sizes")?;
+    ensure!(wanted.len() == axes.len(), "{} sizes for {} axes", wanted.len(), axes.len());
     let ratios: Vec<f64> = axes.iter().zip(&wanted).map(|(&a, &s)| s as f64 / given(a)).collect();
     let common = match policy {
         "stretch" => return Ok(wanted.into_iter().zip(ratios).collect()),
@@ -163,9 +155,7 @@ fn resized(n: &mut Node, x: &Tensor, along: Vec<Along>, method: &Method) -> Lowe
         let reach = 2.0 + 4.0 / shrink;
         n.spend((a.size as f64 * reach) as usize)?;
         n.spend_tensors(4 * reach as usize)?;
-        if given == 0 && a.size > 0 {
-            return invalid(format!("axis {} of {} cannot become {} long", a.axis, x.ty(), a.size));
-        }
+        ensure!(given != 0 || a.size == 0, "axis {} of {x} cannot become {} long", a.axis, a.size);
         let unchanged = a.size == given && (a.scale - 1.0).abs() < 1e-9 && a.region == (0.0, 1.0);
         if unchanged {
             continue;

@@ -5,7 +5,7 @@ use super::{
     Table,
     convolution::{explicit_pads, per_axis, with_bias},
 };
-use crate::read::node::{Lowered, Node, invalid, unsupported};
+use crate::read::node::{Lowered, Node, Operands, ensure, invalid, unsupported};
 use teff_graph::{DType, Num, Tensor, Type, Value, strides};
 
 pub(super) const TABLE: Table =
@@ -140,13 +140,7 @@ fn grid_sample(n: &mut Node) -> Lowered {
         && grid.rank() == axes + 2
         && grid.shape()[axes + 1] == axes
         && grid.shape()[0] == x.shape()[0];
-    if !fits {
-        return invalid(format!(
-            "takes X [N, C, D..] and a grid [N, E.., {axes}], not {} and {}",
-            x.ty(),
-            grid.ty()
-        ));
-    }
+    ensure!(fits, "takes X [N, C, D..] and a grid [N, E.., {axes}], not {x} and {grid}");
     let aligned = n.flag("align_corners", false);
     let mode = n.text("mode", "linear")?;
     let cubic = matches!(mode, "cubic" | "bicubic");
@@ -186,15 +180,18 @@ fn grid_sample(n: &mut Node) -> Lowered {
 /// Positions that an affine map gives for the elements of an image, for `GridSample`.
 fn affine_grid(n: &mut Node) -> Lowered {
     let theta = n.x(0)?;
-    let size = crate::read::node::sizes(&n.ints_of(1, "size")?, "size")?;
+    let size = n.sizes_of(1, "size")?;
     let aligned = n.flag("align_corners", false);
     let Some(spatial) = size.get(2..).filter(|s| s.len() == 2 || s.len() == 3) else {
-        return invalid(format!("size {size:?} is not that of a 2-D or 3-D image"));
+        return invalid!("size {size:?} is not that of a 2-D or 3-D image");
     };
     let axes = spatial.len();
-    if theta.shape() != [size[0], axes, axes + 1] {
-        return invalid(format!("theta must be [{}, {axes}, {}], not {}", size[0], axes + 1, theta.ty()));
-    }
+    ensure!(
+        theta.shape() == [size[0], axes, axes + 1],
+        "theta must be [{}, {axes}, {}], not {theta}",
+        size[0],
+        axes + 1
+    );
     let count = spatial.iter().fold(1usize, |n, &d| n.saturating_mul(d));
     n.spend(count.saturating_mul(axes + 1))?;
     let steps = strides(spatial);
@@ -219,14 +216,10 @@ fn affine_grid(n: &mut Node) -> Lowered {
 /// A convolution each tap of which is moved by an offset of its own, and weighted by a mask.
 fn deform_conv(n: &mut Node) -> Lowered {
     let (x, w, offset) = (n.x(0)?, n.x(1)?, n.x(2)?);
-    if x.rank() < 3 || w.rank() != x.rank() || offset.rank() != x.rank() {
-        return invalid(format!(
-            "X, W and offset must have as many axes, not {}, {} and {}",
-            x.ty(),
-            w.ty(),
-            offset.ty()
-        ));
-    }
+    ensure!(
+        x.rank() >= 3 && w.rank() == x.rank() && offset.rank() == x.rank(),
+        "X, W and offset must have as many axes, not {x}, {w} and {offset}"
+    );
     let axes = x.rank() - 2;
     let kernel = w.shape()[2..].to_vec();
     n.ignore(&["kernel_shape"]);
@@ -245,9 +238,7 @@ fn deform_conv(n: &mut Node) -> Lowered {
         && channels % offset_groups == 0
         && outputs % groups == 0
         && offset.shape()[..2] == [batch, offset_groups.saturating_mul(taps).saturating_mul(axes)];
-    if !fits {
-        return invalid(format!("X {}, W {} and offset {} do not fit", x.ty(), w.ty(), offset.ty()));
-    }
+    ensure!(fits, "X {x}, W {w} and offset {offset} do not fit");
     let samplings = taps.saturating_mul(offset_groups * axes);
     n.spend_tensors(samplings.saturating_mul(8).saturating_mul(2usize.saturating_pow(axes as u32)))?;
     n.spend(samplings.saturating_mul(count))?;
@@ -281,6 +272,6 @@ fn deform_conv(n: &mut Node) -> Lowered {
         let product = weights.pick(3, tap).matmul(&columns);
         sum = Some(sum.map_or(product.clone(), |s| s + product));
     }
-    let Some(sum) = sum else { return invalid("the kernel is empty") };
+    let Some(sum) = sum else { return invalid!("the kernel is empty") };
     with_bias(sum.reshape(&[&[batch, outputs], &spatial[..]].concat()), n.optional(3)?)
 }

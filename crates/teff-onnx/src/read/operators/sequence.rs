@@ -5,7 +5,7 @@ use super::{
     Table,
 };
 use crate::read::item::{Item, Typed};
-use crate::read::node::{Lowered, Node, axis_of, invalid, sizes};
+use crate::read::node::{Lowered, Node, Operands, axis_of, ensure, invalid};
 use teff_graph::{Tensor, Value};
 
 pub(super) const TABLE: Table = &[
@@ -26,7 +26,7 @@ pub(super) const TABLE: Table = &[
 fn sequence(n: &Node, i: usize) -> Lowered<Vec<Typed>> {
     match n.item(i) {
         Item::Sequence(list) => Ok(list),
-        Item::Tensor(_) | Item::Words(_) | Item::Absent => invalid(format!("input {i} must be a sequence")),
+        Item::Tensor(_) | Item::Words(_) | Item::Absent => invalid!("input {i} must be a sequence"),
     }
 }
 
@@ -35,7 +35,7 @@ fn position(p: i64, len: usize, end: bool) -> Lowered<usize> {
     let from_front = if p < 0 { p.saturating_add(len as i64) } else { p };
     match usize::try_from(from_front) {
         Ok(at) if at < len || end && at == len => Ok(at),
-        _ => invalid(format!("position {p} in a sequence of {len}")),
+        _ => invalid!("position {p} in a sequence of {len}"),
     }
 }
 
@@ -43,7 +43,7 @@ fn optional_position(n: &mut Node, i: usize, len: usize, default: usize, end: bo
     match n.optional_ints_of(i, "position")?.as_deref() {
         None => Ok(default),
         Some([p]) => position(*p, len, end),
-        Some(_) => invalid("the position must be one number"),
+        Some(_) => invalid!("the position must be one number"),
     }
 }
 
@@ -73,9 +73,7 @@ fn sequence_insert(n: &mut Node) -> Lowered<Vec<Item>> {
 
 fn sequence_erase(n: &mut Node) -> Lowered<Vec<Item>> {
     let mut list = sequence(n, 0)?;
-    if list.is_empty() {
-        return invalid("the sequence is empty");
-    }
+    ensure!(!list.is_empty(), "the sequence is empty");
     let at = optional_position(n, 1, list.len(), list.len() - 1, false)?;
     list.remove(at);
     Ok(vec![Item::Sequence(list)])
@@ -83,7 +81,7 @@ fn sequence_erase(n: &mut Node) -> Lowered<Vec<Item>> {
 
 fn concat_from_sequence(n: &mut Node) -> Lowered {
     let list: Vec<Tensor> = sequence(n, 0)?.into_iter().map(|t| t.tensor).collect();
-    let Some(first) = list.first() else { return invalid("the sequence is empty") };
+    let Some(first) = list.first() else { return invalid!("the sequence is empty") };
     let new = n.flag("new_axis", false);
     let axis = axis_of(n.int("axis", 0), first.rank() + usize::from(new))?;
     Ok(if new { Tensor::stack(&list, axis) } else { Tensor::concat(&list, axis) })
@@ -97,8 +95,8 @@ fn split_to_sequence(n: &mut Node) -> Lowered<Vec<Item>> {
     let keep = n.flag("keepdims", true);
     let given = match n.item(1) {
         Item::Absent => None,
-        Item::Tensor(t) => Some((t.tensor.rank() == 0, sizes(&n.ints_of(1, "split")?, "split")?)),
-        Item::Sequence(_) | Item::Words(_) => return invalid("input 1 must be a tensor"),
+        Item::Tensor(t) => Some((t.tensor.rank() == 0, n.sizes_of(1, "split")?)),
+        Item::Sequence(_) | Item::Words(_) => return invalid!("input 1 must be a tensor"),
     };
     let each = given.as_ref().filter(|g| g.0).and_then(|g| g.1.first()).map_or(1, |&each| each.max(1));
     // Each part may leave the graph by itself, and takes more than one tensor then.
@@ -111,9 +109,11 @@ fn split_to_sequence(n: &mut Node) -> Lowered<Vec<Item>> {
             (list, false)
         }
     };
-    if parts.iter().try_fold(0usize, |sum, &p| sum.checked_add(p)) != Some(size) {
-        return invalid(format!("the parts do not make up axis {axis} of {}", x.tensor.ty()));
-    }
+    ensure!(
+        parts.iter().try_fold(0usize, |sum, &p| sum.checked_add(p)) == Some(size),
+        "the parts do not make up axis {axis} of {}",
+        x.tensor.ty()
+    );
     let list = x.tensor.split(axis, &parts).into_iter();
     let list = list.map(|t| if drop { t.squeeze(axis as isize) } else { t });
     Ok(vec![Item::Sequence(list.map(|tensor| Typed { tensor, element: x.element }).collect())])
@@ -131,7 +131,7 @@ fn sequence_map(n: &mut Node) -> Lowered<Vec<Item>> {
             inputs.push(match item {
                 Item::Sequence(list) => match list.get(i) {
                     Some(t) => Item::Tensor(t.clone()),
-                    None => return invalid("the sequences differ in length"),
+                    None => return invalid!("the sequences differ in length"),
                 },
                 item => item.clone(),
             });
@@ -140,7 +140,7 @@ fn sequence_map(n: &mut Node) -> Lowered<Vec<Item>> {
             match item {
                 Item::Tensor(t) => list.push(t),
                 Item::Sequence(_) | Item::Words(_) | Item::Absent => {
-                    return invalid("the body must give tensors");
+                    return invalid!("the body must give tensors");
                 }
             }
         }
@@ -156,7 +156,7 @@ fn optional(n: &mut Node) -> Lowered<Vec<Item>> {
 
 fn optional_get_element(n: &mut Node) -> Lowered<Vec<Item>> {
     match n.item(0) {
-        Item::Absent => invalid("the optional is empty"),
+        Item::Absent => invalid!("the optional is empty"),
         item => Ok(vec![item]),
     }
 }

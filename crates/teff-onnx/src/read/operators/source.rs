@@ -6,7 +6,7 @@ use super::{
 };
 use crate::proto::ElementType;
 use crate::read::item::Item;
-use crate::read::node::{Lowered, Node, element, holder, invalid, sizes, unsupported};
+use crate::read::node::{Lowered, Node, Operands, element, ensure, holder, invalid, unsupported};
 use teff_graph::{DType, Num, Tensor, Type, Value};
 
 pub(super) const TABLE: Table = &[
@@ -27,7 +27,7 @@ fn constant(n: &mut Node) -> Lowered<Vec<Item>> {
     if let Some(a) = n.attribute("value") {
         return match &a.tensor {
             Some(t) => Ok(vec![n.reader.constant(t)?]),
-            None => invalid("the tensor of attribute \"value\" is missing"),
+            None => invalid!("the tensor of attribute \"value\" is missing"),
         };
     }
     if let Some(a) = n.attribute("value_float") {
@@ -49,14 +49,12 @@ fn constant(n: &mut Node) -> Lowered<Vec<Item>> {
 }
 
 fn constant_of_shape(n: &mut Node) -> Lowered<Vec<Item>> {
-    let shape = sizes(&n.ints_of(0, "shape")?, "shape")?;
+    let shape = n.sizes_of(0, "shape")?;
     let value = match n.attribute("value").and_then(|a| a.tensor.as_ref()) {
         Some(t) => n.reader.tensor(t)?,
         None => Tensor::scalar(0.0f32).into(),
     };
-    if value.tensor.len() != 1 {
-        return invalid("the value must have one element");
-    }
+    ensure!(value.tensor.len() == 1, "the value must have one element");
     Ok(vec![Item::narrow(value.tensor.reshape(&[]).broadcast_to(&shape), value.element)])
 }
 
@@ -64,9 +62,7 @@ fn eye_like(n: &mut Node) -> Lowered {
     let x = n.typed(0)?;
     let dtype = holder(n.element("dtype")?.unwrap_or(x.element));
     let k = n.int("k", 0);
-    if x.tensor.rank() != 2 {
-        return invalid(format!("takes a matrix, not {}", x.tensor.ty()));
-    }
+    ensure!(x.tensor.rank() == 2, "takes a matrix, not {}", x.tensor.ty());
     let ty = Type::new(DType::I64, x.tensor.shape());
     let distance = Tensor::iota(ty.clone(), 1) - Tensor::iota(ty, 0);
     Ok(distance.equal(&Tensor::constant(Value::scalar(k))).cast(dtype))
@@ -75,9 +71,7 @@ fn eye_like(n: &mut Node) -> Lowered {
 /// `limit` is not reached.
 fn range(n: &mut Node) -> Lowered {
     let (start, limit, delta) = (n.constant(0, "start")?, n.constant(1, "limit")?, n.constant(2, "delta")?);
-    if [start.len(), limit.len(), delta.len()] != [1; 3] {
-        return invalid("start, limit and delta must be scalars");
-    }
+    ensure!([start.len(), limit.len(), delta.len()] == [1; 3], "start, limit and delta must be scalars");
     let (a, b, d) = (start.get(0), limit.get(0), delta.get(0));
     let count = match (a, b, d) {
         (Num::Int(a), Num::Int(b), Num::Int(d)) if d != 0 => {
@@ -85,7 +79,7 @@ fn range(n: &mut Node) -> Lowered {
             (span.max(0) + d.abs() - 1) / d.abs()
         }
         (Num::Float(a), Num::Float(b), Num::Float(d)) if d != 0.0 => ((b - a) / d).ceil().max(0.0) as i128,
-        _ => return invalid("start, limit and delta must be numbers of one type, delta not 0"),
+        _ => return invalid!("start, limit and delta must be numbers of one type, delta not 0"),
     };
     let count = usize::try_from(count).unwrap_or(usize::MAX);
     n.spend(count)?;
@@ -107,7 +101,7 @@ fn shape(n: &mut Node) -> Lowered {
 
 /// A sum of cosines with these coefficients, over one period or, when not `periodic`, with both ends included.
 fn window(n: &mut Node, coefficients: &[f64]) -> Lowered {
-    let Ok(size) = usize::try_from(n.int_of(0, "size")?) else { return invalid("the size is negative") };
+    let Ok(size) = usize::try_from(n.int_of(0, "size")?) else { return invalid!("the size is negative") };
     n.spend(size)?;
     let dtype = holder(n.element("output_datatype")?.unwrap_or(ElementType::Plain(DType::F32)));
     let period = if n.flag("periodic", true) { size } else { size.saturating_sub(1) }.max(1) as f64;
@@ -129,11 +123,9 @@ fn mel_weight_matrix(n: &mut Node) -> Lowered {
     let (low, high) = (number(n, 3, "lower_edge_hertz")?, number(n, 4, "upper_edge_hertz")?);
     let element_type = n.element("output_datatype")?.unwrap_or(element(1)?);
     let (Ok(bins), Ok(length)) = (usize::try_from(bins), usize::try_from(length)) else {
-        return invalid("num_mel_bins or dft_length is negative");
+        return invalid!("num_mel_bins or dft_length is negative");
     };
-    if rate <= 0.0 {
-        return invalid("sample_rate is not positive");
-    }
+    ensure!(rate > 0.0, "sample_rate is not positive");
     let spectrum = length / 2 + 1;
     n.spend(spectrum.saturating_mul(bins))?;
     let mel = |hertz: f64| 2595.0 * (1.0 + hertz / 700.0).log10();

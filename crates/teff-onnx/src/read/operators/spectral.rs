@@ -6,7 +6,7 @@ use super::{
     convolution::{explicit_pads, per_axis},
 };
 use crate::read::item::Item;
-use crate::read::node::{Lowered, Node, axis_of, invalid, sizes};
+use crate::read::node::{Lowered, Node, Operands, axis_of, ensure, invalid, sizes};
 use teff_graph::{ConvGeometry, DType, ScatterKind, Tensor, Type, strides};
 
 pub(super) const TABLE: Table = &[("Col2Im", One(col2im)), ("DFT", One(dft)), ("STFT", One(stft))];
@@ -24,7 +24,7 @@ impl Signal {
     /// From `[.., n, 1 or 2]`.
     fn of(x: &Tensor) -> Lowered<Signal> {
         let last = x.rank().checked_sub(1).filter(|&l| l > 0 && (1..=2).contains(&x.shape()[l]));
-        let Some(last) = last else { return invalid(format!("takes [.., 1 or 2], not {}", x.ty())) };
+        let Some(last) = last else { return invalid!("takes [.., 1 or 2], not {x}") };
         let imaginary = (x.shape()[last] == 2).then(|| x.pick(last, 1));
         Ok(Signal { real: x.pick(last, 0), imaginary })
     }
@@ -35,9 +35,7 @@ impl Signal {
 
     /// The transform along the last axis, of this length, `[.., k, 2]`; `[.., n, 1]` for a one-sided inverse one.
     fn transform(&self, length: usize, inverse: bool, onesided: bool) -> Lowered {
-        if length == 0 || length > LONGEST {
-            return invalid(format!("a transform of length {length}"));
-        }
+        ensure!(length != 0 && length <= LONGEST, "a transform of length {length}");
         let half = length / 2 + 1;
         if inverse && onesided {
             let zero = self.real.full_like(0.0);
@@ -79,18 +77,14 @@ fn dft(n: &mut Node) -> Lowered {
     };
     let axis = axis_of(axis, x.rank())?;
     let signal = Signal::of(&x)?;
-    if axis + 1 == x.rank() {
-        return invalid("the last axis is that of real and imaginary parts");
-    }
+    ensure!(axis + 1 != x.rank(), "the last axis is that of real and imaginary parts");
     let length = match n.optional_ints_of(1, "dft_length")? {
         Some(list) => sizes(&list, "dft_length")?.first().copied().unwrap_or(0),
         None if inverse && onesided => 2 * x.shape()[axis].saturating_sub(1),
         None => x.shape()[axis],
     };
     let taken = if inverse && onesided { length / 2 + 1 } else { length };
-    if length > LONGEST {
-        return invalid(format!("a transform of length {length}"));
-    }
+    ensure!(length <= LONGEST, "a transform of length {length}");
     let signal = signal.map(|t| fitted(&t.swap_axes(axis as isize, -1), taken));
     n.spend(2 * length * length)?;
     let y = signal.transform(length, inverse, onesided)?;
@@ -110,9 +104,10 @@ fn stft(n: &mut Node) -> Lowered {
     let x = if x.rank() == 2 { x.unsqueeze(-1) } else { x };
     let signal = Signal::of(&x)?;
     let samples = x.shape()[1];
-    if x.rank() != 3 || step == 0 || length == 0 || length > samples || length > LONGEST {
-        return invalid(format!("frames of {length} samples, {step} apart, of {}", x.ty()));
-    }
+    ensure!(
+        x.rank() == 3 && step != 0 && length != 0 && length <= samples && length <= LONGEST,
+        "frames of {length} samples, {step} apart, of {x}"
+    );
     let frames = (samples - length) / step + 1;
     n.spend(frames.saturating_mul(length).saturating_add(2 * length * length))?;
     // Computed, since a table of them would be longer than the signal.
@@ -128,26 +123,24 @@ fn stft(n: &mut Node) -> Lowered {
 /// Blocks put back to where they were cut out, overlaps added.
 fn col2im(n: &mut Node) -> Lowered {
     let x = n.x(0)?;
-    let image = sizes(&n.ints_of(1, "image_shape")?, "image_shape")?;
-    let block = sizes(&n.ints_of(2, "block_shape")?, "block_shape")?;
+    let image = n.sizes_of(1, "image_shape")?;
+    let block = n.sizes_of(2, "block_shape")?;
     let axes = image.len();
     let stride = per_axis(n, "strides", axes, 1)?;
     let dilation = per_axis(n, "dilations", axes, 1)?;
     let pads = explicit_pads(n, axes)?;
     let taps = block.iter().try_fold(1usize, |n, &d| n.checked_mul(d)).filter(|&t| t > 0 && t < 1 << 12);
     let (Some(taps), [batch, rows, columns]) = (taps, x.shape()) else {
-        return invalid(format!("takes [N, C * block, L] and blocks, not {} and {block:?}", x.ty()));
+        return invalid!("takes [N, C * block, L] and blocks, not {x} and {block:?}");
     };
     let (batch, rows, columns) = (*batch, *rows, *columns);
-    if block.len() != axes || rows % taps != 0 {
-        return invalid(format!("{rows} rows do not divide into blocks of {block:?}"));
-    }
+    ensure!(block.len() == axes && rows % taps == 0, "{rows} rows do not divide into blocks of {block:?}");
     let channels = rows / taps;
     let geometry =
         ConvGeometry { stride, dilation, pad_low: pads.low, pad_high: pads.high, groups: channels };
     let blocks = match geometry.window(&block).output(&image) {
         Ok(blocks) if Type::new(x.dtype(), &blocks[..]).len() == columns => blocks,
-        _ => return invalid(format!("{columns} blocks of {block:?} do not make up an image of {image:?}")),
+        _ => return invalid!("{columns} blocks of {block:?} do not make up an image of {image:?}"),
     };
     // Where each element goes, row-major; what falls into the padding goes nowhere.
     let ty = Type::new(DType::I64, [&block[..], &blocks[..]].concat());

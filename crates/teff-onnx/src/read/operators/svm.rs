@@ -6,7 +6,7 @@ use super::{
     Table,
 };
 use crate::read::item::Item;
-use crate::read::node::{Lowered, Node, invalid, unsupported};
+use crate::read::node::{Lowered, Node, Operands, ensure, invalid, unsupported};
 use teff_graph::{DType, Tensor, Type, Value};
 
 pub(super) const TABLE: Table = &[("SVMClassifier", Many(classifier)), ("SVMRegressor", One(regressor))];
@@ -21,7 +21,7 @@ fn rows(n: &Node) -> Lowered {
     match x.rank() {
         1 => Ok(x.unsqueeze(0)),
         2 => Ok(x),
-        _ => invalid(format!("X {} must have one or two axes", x.ty())),
+        _ => invalid!("X {x} must have one or two axes"),
     }
 }
 
@@ -30,7 +30,7 @@ fn matrix(x: &Tensor, list: &[f32], count: usize, what: &str) -> Lowered {
     let features = x.shape()[1];
     match features.checked_mul(count) {
         Some(len) if len == list.len() => Ok(Tensor::constant(Value::new([count, features], list.to_vec()))),
-        _ => invalid(format!("{} numbers in {what} for {count} rows of {features} features", list.len())),
+        _ => invalid!("{} numbers in {what} for {count} rows of {features} features", list.len()),
     }
 }
 
@@ -138,7 +138,7 @@ fn radial(x: &Tensor, list: &[f32], count: usize, gamma: f64) -> Tensor {
 fn linear(n: &mut Node, x: &Tensor, outputs: usize) -> Lowered {
     n.ignore(&["kernel_params", "kernel_type", "support_vectors"]);
     let weights = matrix(x, floats(n, "coefficients"), outputs, "coefficients")?;
-    let Some(&rho) = floats(n, "rho").first() else { return invalid("rho is empty") };
+    let Some(&rho) = floats(n, "rho").first() else { return invalid!("rho is empty") };
     Ok(x.matmul(&weights.transpose()) + f64::from(rho))
 }
 
@@ -149,7 +149,7 @@ fn regressor(n: &mut Node) -> Lowered {
         Ok(count) => {
             let (coefficients, rho) = (floats(n, "coefficients"), floats(n, "rho"));
             let (Some(&rho), true) = (rho.first(), coefficients.len() == count) else {
-                return invalid(format!("{} coefficients for {count} support vectors", coefficients.len()));
+                return invalid!("{} coefficients for {count} support vectors", coefficients.len());
             };
             let kernel = Kernel::of(n, &x, count)?;
             let y = match kernel.how {
@@ -160,7 +160,7 @@ fn regressor(n: &mut Node) -> Lowered {
             };
             y + f64::from(rho)
         }
-        Err(_) => return invalid("n_supports is negative"),
+        Err(_) => return invalid!("n_supports is negative"),
     };
     let y = post_transform(n, &y.ok()?)?;
     // Inside of the one class, or outside.
@@ -183,17 +183,22 @@ fn classifier(n: &mut Node) -> Lowered<Vec<Item>> {
     let counts: Vec<usize> = per_class.iter().map(|&c| usize::try_from(c).unwrap_or(usize::MAX)).collect();
     let vectors = counts.iter().fold(0usize, |sum, &c| sum.saturating_add(c));
     let classes = labels.len();
-    if !(2..=MOST_CLASSES).contains(&classes) || counts.len() != classes {
-        return invalid(format!("{} counts of support vectors for {classes} classes", counts.len()));
-    }
+    ensure!(
+        (2..=MOST_CLASSES).contains(&classes) && counts.len() == classes,
+        "{} counts of support vectors for {classes} classes",
+        counts.len()
+    );
     let kernel = Kernel::of(n, &x, vectors)?;
     let scores = pair_scores(n, &x, &kernel, &counts)?.ok()?;
     let label = labels.of_best(&votes(&scores, classes));
     let (a, b) = (floats(n, "prob_a"), floats(n, "prob_b"));
     let y = if !a.is_empty() {
-        if [a.len(), b.len()] != [scores.shape()[1]; 2] {
-            return invalid(format!("{} and {} of prob_a and prob_b", a.len(), b.len()));
-        }
+        ensure!(
+            [a.len(), b.len()] == [scores.shape()[1]; 2],
+            "{} and {} of prob_a and prob_b",
+            a.len(),
+            b.len()
+        );
         // Platt's sigmoid: the probability of the first of each pair.
         let fitted = &scores * Tensor::from_slice(a) + Tensor::from_slice(b);
         let first = (-fitted).sigmoid().clip(1e-7, 1.0 - 1e-7);
@@ -239,9 +244,12 @@ fn pair_scores(n: &mut Node, x: &Tensor, kernel: &Kernel, counts: &[usize]) -> L
     let (classes, vectors) = (counts.len(), kernel.count);
     let (coefficients, rho) = (floats(n, "coefficients"), floats(n, "rho"));
     let others = classes - 1;
-    if coefficients.len() != others.saturating_mul(vectors) || rho.len() != classes * others / 2 {
-        return invalid(format!("{} coefficients and {} of rho", coefficients.len(), rho.len()));
-    }
+    ensure!(
+        coefficients.len() == others.saturating_mul(vectors) && rho.len() == classes * others / 2,
+        "{} coefficients and {} of rho",
+        coefficients.len(),
+        rho.len()
+    );
     let rho = Tensor::from_slice(rho);
     if let How::Linear = kernel.how {
         let class_of: Vec<usize> = (0..classes).flat_map(|c| vec![c; counts[c]]).collect();

@@ -1,7 +1,7 @@
 //! Counting of n-grams of integers.
 
 use super::{Lower::One, Table};
-use crate::read::node::{Lowered, Node, invalid, unsupported};
+use crate::read::node::{Lowered, Node, Operands, ensure, invalid, unsupported};
 use teff_graph::{DType, ReduceKind, SliceAxis, Tensor, Value};
 
 pub(super) const TABLE: Table = &[("TfIdfVectorizer", One(tf_idf))];
@@ -19,9 +19,10 @@ fn tf_idf(n: &mut Node) -> Lowered {
         (number("min_gram_length"), number("max_gram_length"), number("max_skip_count"));
     let weights = n.attribute("weights").map_or(vec![], |a| a.floats.clone());
     let mode = n.text("mode", "TF")?;
-    if !x.dtype().is_int() || x.rank() == 0 || x.rank() > 2 || skips > 1 << 10 {
-        return invalid(format!("takes one or two axes of integers, not {}", x.ty()));
-    }
+    ensure!(
+        x.dtype().is_int() && x.rank() != 0 && x.rank() <= 2 && skips <= 1 << 10,
+        "takes one or two axes of integers, not {x}"
+    );
     let rows = if x.rank() == 1 { x.unsqueeze(0) } else { x.clone() }.cast(DType::I64);
     let (count, length) = (rows.shape()[0], rows.shape()[1]);
     let width = targets
@@ -29,9 +30,7 @@ fn tf_idf(n: &mut Node) -> Lowered {
         .map(|&t| usize::try_from(t).unwrap_or(usize::MAX))
         .max()
         .map_or(0, |t| t.saturating_add(1));
-    if width > 1 << 16 {
-        return invalid("an n-gram has a position that is negative or too large");
-    }
+    ensure!(width <= 1 << 16, "an n-gram has a position that is negative or too large");
     let mut y = Tensor::zeros(&[count, width]);
     let mut gram = 0;
     for size in 1..=starts.len().min(most) {
@@ -43,7 +42,7 @@ fn tf_idf(n: &mut Node) -> Lowered {
         if size < least || number == 0 {
             continue;
         }
-        let Some(targets) = targets.get(here.clone()) else { return invalid("n-grams without a position") };
+        let Some(targets) = targets.get(here.clone()) else { return invalid!("n-grams without a position") };
         let weight = |i: usize| weights.get(here.start + i).copied().unwrap_or(1.0);
         // A single element skips nothing.
         let widest = if size == 1 { 0 } else { skips };

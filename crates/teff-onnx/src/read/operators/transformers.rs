@@ -10,7 +10,7 @@ use super::{
     quantize::{centred, matrix_zero},
 };
 use crate::read::item::Item;
-use crate::read::node::{Lowered, Node, invalid, sizes, unsupported};
+use crate::read::node::{Lowered, Node, Operands, ensure, invalid, sizes, unsupported};
 use teff_graph::{DType, Tensor, Type};
 
 pub(super) const TABLE: Table = &[
@@ -48,7 +48,7 @@ fn attend(
 ) -> Lowered<Vec<Item>> {
     projected.check()?;
     let [batch, steps, width] = projected.shape()[..] else {
-        return invalid(format!("the input must have three axes, the projection is {}", projected.ty()));
+        return invalid!("the input must have three axes, the projection is {projected}");
     };
     if n.flag("do_rotary", false) || n.flag("past_present_share_buffer", false) {
         return unsupported(
@@ -63,13 +63,12 @@ fn attend(
         None => vec![width / 3; 3],
     };
     let [q_width, k_width, v_width] = widths[..] else {
-        return invalid("qkv_hidden_sizes must have three entries");
+        return invalid!("qkv_hidden_sizes must have three entries");
     };
-    if q_width != k_width || widths.iter().any(|w| *w > width) || q_width + k_width + v_width != width {
-        return invalid(format!(
-            "queries, keys and values of {widths:?} are not the {width} columns of the projection"
-        ));
-    }
+    ensure!(
+        q_width == k_width && widths.iter().all(|w| *w <= width) && q_width + k_width + v_width == width,
+        "queries, keys and values of {widths:?} are not the {width} columns of the projection"
+    );
     let part = |from: usize, len: usize| split_heads(&projected.narrow(2, from, len), heads);
     let (q, mut k, mut v) = (part(0, q_width)?, part(q_width, k_width)?, part(2 * q_width, v_width)?);
     let mut before = 0;
@@ -116,7 +115,7 @@ fn allowed(n: &mut Node, at: usize, batch: usize, steps: usize, keys: usize) -> 
         }
         _ => {
             let remedy = "give a mask [batch, keys] or [batch, queries, keys]";
-            return unsupported(format!("a mask {} for {keys} keys", mask.ty()), remedy);
+            return unsupported(format!("a mask {mask} for {keys} keys"), remedy);
         }
     }))
 }
@@ -125,7 +124,7 @@ fn allowed(n: &mut Node, at: usize, batch: usize, steps: usize, keys: usize) -> 
 fn embed_layer_normalization(n: &mut Node) -> Lowered<Vec<Item>> {
     let words = n.x(0)?;
     let [batch, steps] = words.shape()[..] else {
-        return invalid(format!("input_ids must have two axes, not {}", words.ty()));
+        return invalid!("input_ids must have two axes, not {words}");
     };
     let table = n.x(2)?;
     let mut sum = looked_up(n, &table, &words)?;

@@ -7,7 +7,7 @@ use super::{
     linear_models::{labels, post_transform},
 };
 use crate::read::item::Item;
-use crate::read::node::{Lowered, Node, invalid, unsupported};
+use crate::read::node::{Lowered, Node, Operands, ensure, invalid, unsupported};
 use std::collections::{HashMap, HashSet};
 use teff_graph::{DType, Tensor};
 
@@ -25,7 +25,7 @@ fn list<'n>(n: &Node<'n, '_, '_>, name: &str) -> &'n [i64] {
 fn floats(n: &mut Node, name: &str) -> Lowered<Vec<f64>> {
     if let Some(t) = n.attribute(&format!("{name}_as_tensor")).and_then(|a| a.tensor.as_ref()) {
         let t = n.reader.tensor(t)?.tensor;
-        return Ok(n.reader.fold.value(&t).map_or(vec![], |v| v.to_f64()));
+        return Ok(n.known(&t).map_or(vec![], |v| v.to_f64()));
     }
     Ok(n.attribute(name).map_or(vec![], |a| a.floats.iter().map(|&x| x.into()).collect()))
 }
@@ -41,13 +41,14 @@ fn numbered_forest(n: &mut Node, prefix: &str) -> Lowered<Forest> {
     let missing = list(n, "nodes_missing_value_tracks_true");
     let modes = n.attribute("nodes_modes").map_or(&[][..], |a| &a.strings[..]);
     let count = trees.len();
-    if [ids.len(), yes.len(), no.len(), features.len(), modes.len(), values.len()] != [count; 6] {
-        return invalid("the lists of nodes differ in length");
-    }
+    ensure!(
+        [ids.len(), yes.len(), no.len(), features.len(), modes.len(), values.len()] == [count; 6],
+        "the lists of nodes differ in length"
+    );
     let at: HashMap<(i64, i64), usize> = (0..count).map(|i| ((trees[i], ids[i]), i)).collect();
     let find = |tree: i64, id: i64| match at.get(&(tree, id)) {
         Some(&i) => Ok(i),
-        None => invalid(format!("tree {tree} has no node {id}")),
+        None => invalid!("tree {tree} has no node {id}"),
     };
     let mut forest = Forest::default();
     let mut known = HashSet::new();
@@ -85,9 +86,10 @@ fn numbered_forest(n: &mut Node, prefix: &str) -> Lowered<Forest> {
     let (leaf_trees, leaf_ids) =
         (list(n, &format!("{prefix}_treeids")), list(n, &format!("{prefix}_nodeids")));
     let targets = list(n, &format!("{prefix}_ids"));
-    if [leaf_trees.len(), leaf_ids.len(), targets.len()] != [weights.len(); 3] {
-        return invalid("the lists of leaves differ in length");
-    }
+    ensure!(
+        [leaf_trees.len(), leaf_ids.len(), targets.len()] == [weights.len(); 3],
+        "the lists of leaves differ in length"
+    );
     for i in 0..weights.len() {
         let target = usize::try_from(targets[i]).unwrap_or(usize::MAX);
         forest.leaves.push((find(leaf_trees[i], leaf_ids[i])?, target, weights[i]));
@@ -97,9 +99,7 @@ fn numbered_forest(n: &mut Node, prefix: &str) -> Lowered<Forest> {
 
 fn checked_targets(n: &mut Node, forest: &Forest, targets: usize) -> Lowered<usize> {
     let highest = forest.leaves.iter().map(|&(_, target, _)| target).max().unwrap_or(0);
-    if targets == 0 || highest >= targets {
-        return invalid(format!("a leaf of target {highest}, of {targets} there are"));
-    }
+    ensure!(targets != 0 && highest < targets, "a leaf of target {highest}, of {targets} there are");
     n.spend(targets.saturating_mul(forest.nodes.len()))?;
     Ok(targets)
 }
@@ -163,7 +163,7 @@ fn tensor_numbers(n: &mut Node, name: &str) -> Lowered<Vec<f64>> {
     match n.attribute(name).and_then(|a| a.tensor.as_ref()) {
         Some(t) => {
             let t = n.reader.tensor(t)?.tensor;
-            Ok(n.reader.fold.value(&t).map_or(vec![], |v| v.to_f64()))
+            Ok(n.known(&t).map_or(vec![], |v| v.to_f64()))
         }
         None => Ok(vec![]),
     }
@@ -178,16 +178,17 @@ fn positioned_forest(n: &mut Node) -> Lowered<Forest> {
     let (yes, no) = (list(n, "nodes_truenodeids"), list(n, "nodes_falsenodeids"));
     let (yes_leaf, no_leaf) = (list(n, "nodes_trueleafs"), list(n, "nodes_falseleafs"));
     let (features, missing) = (list(n, "nodes_featureids"), list(n, "nodes_missing_value_tracks_true"));
-    if [yes.len(), no.len(), yes_leaf.len(), no_leaf.len(), features.len(), splits.len()] != [count; 6] {
-        return invalid("the lists of nodes differ in length");
-    }
+    ensure!(
+        [yes.len(), no.len(), yes_leaf.len(), no_leaf.len(), features.len(), splits.len()] == [count; 6],
+        "the lists of nodes differ in length"
+    );
     // Leaves follow the nodes; a member of a set after the first gets a node of its own behind both.
     let leaves = weights.len();
     let child = |id: i64, leaf: i64| {
         let limit = if leaf != 0 { leaves } else { count };
         match usize::try_from(id).ok().filter(|&i| i < limit) {
             Some(i) => Ok(if leaf != 0 { count + i } else { i }),
-            None => invalid(format!("there is no child {id}")),
+            None => invalid!("there is no child {id}"),
         }
     };
     let mut sets = members.split(|m| m.is_nan());
@@ -239,7 +240,7 @@ fn tree_ensemble(n: &mut Node) -> Lowered {
         1 => Aggregate::Sum,
         2 => Aggregate::Min,
         3 => Aggregate::Max,
-        other => return invalid(format!("aggregate_function={other}")),
+        other => return invalid!("aggregate_function={other}"),
     };
     let y = forest.apply(&x, targets, how)?;
     Ok(match n.int("post_transform", 0) {

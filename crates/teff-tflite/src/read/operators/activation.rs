@@ -2,7 +2,7 @@
 
 use super::{Lower::One, Table};
 use crate::read::held::Held;
-use crate::read::node::{Lowered, Node, floats, invalid};
+use crate::read::node::{Lowered, Node, Operands, ensure, floats, invalid};
 use crate::schema::{bucketize_options, gelu_options, leaky_relu_options, softmax_options};
 use teff_graph::{DType, Tensor};
 
@@ -48,7 +48,7 @@ fn float(n: &Node, f: impl FnOnce(Tensor) -> Tensor) -> Lowered<Held> {
 fn bucketize(n: &mut Node) -> Lowered<Held> {
     let boundaries = n.options(bucketize_options::UNION)?.vector::<f32>(bucketize_options::BOUNDARIES)?;
     let (x, boundaries) = (n.x(0)?, boundaries.unwrap_or_default());
-    n.folding.count(boundaries.len().saturating_mul(x.len()))?;
+    n.spend(boundaries.len().saturating_mul(x.len()))?;
     let limits = Tensor::from_slice(&boundaries);
     let reached = limits.less_equal(&x.cast(DType::F32).unsqueeze(-1)).cast(DType::I32);
     Ok(Held::plain(reached.sum(&[-1])))
@@ -66,9 +66,7 @@ fn leaky_relu(n: &mut Node) -> Lowered<Held> {
 
 fn logical_not(n: &mut Node) -> Lowered<Held> {
     let x = n.held(0)?;
-    if x.tensor.dtype() != DType::Bool {
-        return invalid(format!("its input is {}, and must be bool", x.tensor.dtype()));
-    }
+    ensure!(x.tensor.dtype() == DType::Bool, "its input is {}, and must be bool", x.tensor.dtype());
     Ok(x.map(|x| x.not()))
 }
 
@@ -81,7 +79,7 @@ fn prelu(n: &mut Node) -> Lowered<Held> {
 /// Where the last axis of the file is.
 fn last_axis(x: &Held) -> Lowered<isize> {
     match x.tensor.rank() {
-        0 => invalid("its input has no axes"),
+        0 => invalid!("its input has no axes"),
         rank => Ok(x.position(rank - 1) as isize),
     }
 }

@@ -3,7 +3,7 @@
 use super::{Lower::One, Table, activated};
 use crate::flatbuffer::Scalar;
 use crate::read::held::{Held, Layout};
-use crate::read::node::{Lowered, Node, common_shape, floats, in_one_layout, invalid};
+use crate::read::node::{Lowered, Node, Operands, common_shape, ensure, floats, in_one_layout};
 use crate::read::quantization::same;
 use crate::schema::{add_options, div_options, mul_options, sub_options};
 use teff_graph::{DType, Tensor};
@@ -66,17 +66,13 @@ fn extreme(n: &mut Node, f: Binary) -> Lowered<Held> {
 /// Of integers whatever they stand for.
 fn bits(n: &mut Node, f: Binary) -> Lowered<Held> {
     let (a, b, layout) = n.raw_pair(0, 1)?;
-    if !a.dtype().is_int() {
-        return invalid(format!("its inputs are {}, and must be integers", a.dtype()));
-    }
+    ensure!(a.dtype().is_int(), "its inputs are {}, and must be integers", a.dtype());
     Ok(Held { tensor: f(&a, &b), layout })
 }
 
 fn logical(n: &mut Node, f: Binary) -> Lowered<Held> {
     let (a, b, layout) = n.raw_pair(0, 1)?;
-    if a.dtype() != DType::Bool {
-        return invalid(format!("its inputs are {}, and must be bool", a.dtype()));
-    }
+    ensure!(a.dtype() == DType::Bool, "its inputs are {}, and must be bool", a.dtype());
     Ok(Held { tensor: f(&a, &b), layout })
 }
 
@@ -144,8 +140,6 @@ fn select(n: &mut Node) -> Lowered<Held> {
 
 fn select_v2(n: &mut Node) -> Lowered<Held> {
     let (condition, a, b) = (n.x(0)?, n.x(1)?, n.x(2)?);
-    if condition.dtype() != DType::Bool {
-        return invalid(format!("its condition is {}, and must be bool", condition.dtype()));
-    }
+    ensure!(condition.dtype() == DType::Bool, "its condition is {}, and must be bool", condition.dtype());
     Ok(Held::plain(condition.select(&a, &b)))
 }

@@ -2,7 +2,7 @@
 
 use super::{Lower::One, Table, activated};
 use crate::read::held::{Held, permuted};
-use crate::read::node::{Lowered, Node, floats, invalid, sizes};
+use crate::read::node::{Lowered, Node, Operands, ensure, floats, invalid};
 use crate::read::quantization::{bias_scale, dequantized};
 use crate::schema::{conv2d_options, depthwise_conv2d_options, padding, transpose_conv_options};
 use teff_graph::{ConvGeometry, DType, Tensor, Type, Value};
@@ -16,14 +16,12 @@ pub(super) const TABLE: Table = &[
 /// Input `i`, weights with as many axes as `perm`, as floats with axes in that order.
 pub(super) fn weights(n: &Node, i: usize, perm: &[usize]) -> Lowered {
     let (w, info) = (n.x(i)?, n.input_info(i)?);
-    if w.rank() != perm.len() {
-        return invalid(format!("its weights {} must have {} axes", w.ty(), perm.len()));
-    }
+    ensure!(w.rank() == perm.len(), "its weights {w} must have {} axes", perm.len());
     let moved = permuted(&w, perm);
     if w.dtype().is_float() {
         return Ok(moved);
     }
-    dequantized(&moved, info, n.folding, |axis| perm.iter().position(|&a| a == axis).unwrap_or(axis))
+    dequantized(&moved, info, n.reading, |axis| perm.iter().position(|&a| a == axis).unwrap_or(axis))
 }
 
 /// The values that input `i`, a bias, adds to the channels of sums of products of inputs `x` and `w`, to broadcast against
@@ -37,9 +35,7 @@ pub(super) fn bias(n: &Node, i: usize, (x, w): (usize, usize), rank: usize) -> L
     if b.dtype().is_float() {
         return Ok(Some(b));
     }
-    if !matches!(b.dtype(), DType::I32 | DType::I64) {
-        return invalid(format!("its bias is {}", b.dtype()));
-    }
+    ensure!(matches!(b.dtype(), DType::I32 | DType::I64), "its bias is {}", b.dtype());
     let scales = bias_scale(n.input_info(x)?, n.input_info(w)?, b.len())?;
     let mut aside = vec![1; rank];
     aside[1.min(rank - 1)] = scales.len();
@@ -68,7 +64,7 @@ pub(super) fn window_padding(
             Ok(same_padding(spatial[i], spatial[i].div_ceil(stride[i]), span, stride[i]))
         }
         padding::VALID => Ok((0, 0)),
-        other => invalid(format!("padding {other} is neither SAME (0) nor VALID (1)")),
+        other => invalid!("padding {other} is neither SAME (0) nor VALID (1)"),
     };
     Ok((0..spatial.len()).map(one).collect::<Lowered<Vec<_>>>()?.into_iter().unzip())
 }
@@ -76,9 +72,7 @@ pub(super) fn window_padding(
 /// The input of a convolution, as floats with channels first.
 fn image(n: &Node, i: usize) -> Lowered {
     let x = n.real(i)?;
-    if x.tensor.rank() != 4 {
-        return invalid(format!("its input {} must have four axes", x.tensor.ty()));
-    }
+    ensure!(x.tensor.rank() == 4, "its input {} must have four axes", x.tensor.ty());
     floats(x.into_channels_first(), "its input")
 }
 
@@ -100,9 +94,10 @@ pub(super) fn grouped(
     way: i8,
 ) -> Lowered<ConvGeometry> {
     let (channels, inside) = (x.shape()[1], w.shape()[1]);
-    if inside == 0 || !channels.is_multiple_of(inside) {
-        return invalid(format!("its input has {channels} channels, its weights take {inside}"));
-    }
+    ensure!(
+        inside != 0 && channels.is_multiple_of(inside),
+        "its input has {channels} channels, its weights take {inside}"
+    );
     let (pad_low, pad_high) = window_padding(way, &x.shape()[2..], &w.shape()[2..], &stride, &dilation)?;
     Ok(ConvGeometry { stride, dilation, pad_low, pad_high, groups: channels / inside })
 }
@@ -131,9 +126,11 @@ fn depthwise_conv_2d(n: &mut Node) -> Lowered<Held> {
     ];
     let (x, w) = (image(n, 0)?, weights(n, 1, &[3, 0, 1, 2])?);
     let channels = x.shape()[1];
-    if w.shape()[1] != 1 || channels == 0 || !w.shape()[0].is_multiple_of(channels) {
-        return invalid(format!("its weights have {} channels for {channels} of the input", w.shape()[0]));
-    }
+    ensure!(
+        w.shape()[1] == 1 && channels != 0 && w.shape()[0].is_multiple_of(channels),
+        "its weights have {} channels for {channels} of the input",
+        w.shape()[0]
+    );
     let (pad_low, pad_high) =
         window_padding(options.get(o::PADDING)?, &x.shape()[2..], &w.shape()[2..], &stride, &dilation)?;
     let geometry = ConvGeometry { stride, dilation, pad_low, pad_high, groups: channels };
@@ -145,24 +142,21 @@ fn transpose_conv(n: &mut Node) -> Lowered<Held> {
     use transpose_conv_options as o;
     let options = n.options(o::UNION)?;
     let stride = vec![options.count(o::STRIDE_H, "stride_h")?, options.count(o::STRIDE_W, "stride_w")?];
-    let shape = sizes(&n.ints(0, "output shape")?, "output shape")?;
+    let shape = n.sizes_of(0, "output shape")?;
     let (w, x) = (weights(n, 1, &[3, 0, 1, 2])?, image(n, 2)?);
     let [batch, height, width, channels] = shape[..] else {
-        return invalid(format!("its output shape {shape:?} must have four sizes"));
+        return invalid!("its output shape {shape:?} must have four sizes");
     };
-    if batch != x.shape()[0] || channels != w.shape()[1] {
-        return invalid(format!(
-            "its output shape {shape:?} does not fit input {} and weights {}",
-            x.ty(),
-            w.ty()
-        ));
-    }
+    ensure!(
+        batch == x.shape()[0] && channels == w.shape()[1],
+        "its output shape {shape:?} does not fit input {x} and weights {w}"
+    );
     let spatial = [height, width];
     let way = options.get(o::PADDING)?;
     let pad = |i: usize| match way {
         padding::SAME => Ok(same_padding(spatial[i], x.shape()[i + 2], w.shape()[i + 2], stride[i])),
         padding::VALID => Ok((0, 0)),
-        other => invalid(format!("padding {other} is neither SAME (0) nor VALID (1)")),
+        other => invalid!("padding {other} is neither SAME (0) nor VALID (1)"),
     };
     let (pad_low, pad_high) = (0..2).map(pad).collect::<Lowered<Vec<_>>>()?.into_iter().unzip();
     let geometry = ConvGeometry { stride, pad_low, pad_high, ..ConvGeometry::new(2) };

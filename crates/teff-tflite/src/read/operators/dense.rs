@@ -3,7 +3,7 @@
 use super::convolution::bias;
 use super::{Lower::One, Table, activated};
 use crate::read::held::Held;
-use crate::read::node::{Lowered, Node, common_shape, floats, invalid, unsupported};
+use crate::read::node::{Lowered, Node, Operands, common_shape, ensure, floats, invalid, unsupported};
 use crate::read::quantization::dequantized;
 use crate::schema::{
     batch_mat_mul_options, fully_connected_options, fully_connected_options_weights_format as format,
@@ -22,19 +22,20 @@ fn fully_connected(n: &mut Node) -> Lowered<Held> {
     }
     let (x, w) = (floats(n.real_plain(0)?, "its input")?, n.x(1)?);
     let &[outputs, inputs] = w.shape() else {
-        return invalid(format!("its weights {} must have two axes", w.ty()));
+        return invalid!("its weights {w} must have two axes");
     };
-    if inputs == 0 || !x.len().is_multiple_of(inputs) {
-        return invalid(format!("its weights {} take rows of {inputs}, its input is {}", w.ty(), x.ty()));
-    }
+    ensure!(
+        inputs != 0 && x.len().is_multiple_of(inputs),
+        "its weights {w} take rows of {inputs}, its input is {x}"
+    );
     let mut shape = vec![x.len() / inputs, outputs];
     if options.get(o::KEEP_NUM_DIMS)? {
         let Some((_, front)) = x.shape().split_last().filter(|(last, _)| **last == inputs) else {
-            return invalid(format!("its input {} keeps its axes and must end with {inputs}", x.ty()));
+            return invalid!("its input {x} keeps its axes and must end with {inputs}");
         };
         shape = [front, &[outputs]].concat();
     }
-    let w = if w.dtype().is_float() { w } else { dequantized(&w, n.input_info(1)?, n.folding, |axis| axis)? };
+    let w = if w.dtype().is_float() { w } else { dequantized(&w, n.input_info(1)?, n.reading, |axis| axis)? };
     let y = x.reshape(&[x.len() / inputs, inputs]).matmul(&w.transpose()).ok()?;
     let y = match bias(n, 2, (0, 1), 2)? {
         Some(b) => (y + b).ok()?,
@@ -58,8 +59,6 @@ fn batch_matmul(n: &mut Node) -> Lowered<Held> {
 /// Input `i` as floats, its last two axes exchanged if it is to be transposed.
 fn matrices(n: &Node, i: usize, transposed: bool) -> Lowered<Tensor> {
     let x = n.real_plain(i)?;
-    if x.rank() < 2 {
-        return invalid(format!("input {i} is {} and must have at least two axes", x.ty()));
-    }
+    ensure!(x.rank() >= 2, "input {i} is {x} and must have at least two axes");
     Ok(if transposed { x.transpose() } else { x })
 }

@@ -2,7 +2,7 @@
 
 use super::{Lower::One, Table};
 use crate::read::held::Held;
-use crate::read::node::{Lowered, Node, cast_to, common_shape, invalid, sizes};
+use crate::read::node::{Lowered, Node, Operands, cast_to, common_shape, ensure, invalid};
 use teff_graph::{DType, PadAxis, Tensor, Type};
 
 pub(super) const TABLE: Table = &[
@@ -20,7 +20,7 @@ fn on_diagonal(rows: usize, columns: usize) -> Tensor {
 
 fn matrix_diag(n: &mut Node) -> Lowered<Held> {
     let diagonal = n.x(0)?;
-    let Some(&size) = diagonal.shape().last() else { return invalid("its input is a scalar") };
+    let Some(&size) = diagonal.shape().last() else { return invalid!("its input is a scalar") };
     let spread = diagonal.unsqueeze(-1);
     Ok(Held::plain(on_diagonal(size, size).select(&spread, &spread.full_like(0.0))))
 }
@@ -28,12 +28,10 @@ fn matrix_diag(n: &mut Node) -> Lowered<Held> {
 fn matrix_set_diag(n: &mut Node) -> Lowered<Held> {
     let (x, diagonal) = (n.x(0)?, n.x(1)?);
     let [batch @ .., rows, columns] = x.shape() else {
-        return invalid(format!("its input {} is no matrix", x.ty()));
+        return invalid!("its input {x} is no matrix");
     };
     let least = (*rows).min(*columns);
-    if diagonal.shape() != [batch, &[least]].concat() {
-        return invalid(format!("the diagonal {} for {}", diagonal.ty(), x.ty()));
-    }
+    ensure!(diagonal.shape() == [batch, &[least]].concat(), "the diagonal {diagonal} for {x}");
     // An element for each row or for each column, whichever are fewer.
     let spread = diagonal.unsqueeze(if rows <= columns { -1 } else { -2 });
     Ok(Held::plain(on_diagonal(*rows, *columns).select(&spread, &x)))
@@ -41,7 +39,7 @@ fn matrix_set_diag(n: &mut Node) -> Lowered<Held> {
 
 /// The shape that two shapes broadcast to.
 fn broadcast_args(n: &mut Node) -> Lowered<Held> {
-    let shape = |i| sizes(&n.ints(i, "shape")?, "shape");
+    let shape = |i| n.sizes_of(i, "shape");
     let common = common_shape(&shape(0)?, &shape(1)?)?;
     let list: Vec<i64> = common.iter().map(|&d| d as i64).collect();
     Ok(Held::plain(cast_to(Tensor::from_slice(&list), n.output_info(0)?)?))
@@ -49,11 +47,9 @@ fn broadcast_args(n: &mut Node) -> Lowered<Held> {
 
 /// So many minus one of the last input between any two elements along each axis.
 fn dilate(n: &mut Node) -> Lowered<Held> {
-    let (x, steps) = (n.x(0)?, sizes(&n.ints(1, "dilations")?, "dilations")?);
+    let (x, steps) = (n.x(0)?, n.sizes_of(1, "dilations")?);
     let fill = n.constant(2, "padding value")?;
-    if steps.len() != x.rank() || steps.contains(&0) || fill.len() != 1 {
-        return invalid(format!("dilations {steps:?} of {}", x.ty()));
-    }
+    ensure!(steps.len() == x.rank() && !steps.contains(&0) && fill.len() == 1, "dilations {steps:?} of {x}");
     let axes = steps.iter().map(|&step| PadAxis { interior: step - 1, ..PadAxis::default() }).collect();
     Ok(Held::plain(x.pad_axes(axes, fill.get(0).as_f64())))
 }

@@ -2,7 +2,7 @@
 
 use super::{Lower::Many, Lower::One, Table};
 use crate::read::held::Held;
-use crate::read::node::{Lowered, Node, axis_of, cast_to, invalid};
+use crate::read::node::{Lowered, Node, Operands, axis_of, cast_to, invalid};
 use crate::schema::{gather_options, one_hot_options};
 use teff_graph::{DType, Tensor, Type, strides};
 
@@ -16,7 +16,7 @@ pub(super) const TABLE: Table = &[
 
 pub(super) fn indices(n: &Node, i: usize) -> Lowered {
     let t = n.x(i)?;
-    if t.dtype().is_int() { Ok(t) } else { invalid(format!("its indices (input {i}) are {}", t.dtype())) }
+    if t.dtype().is_int() { Ok(t) } else { invalid!("its indices (input {i}) are {}", t.dtype()) }
 }
 
 fn embedding_lookup(n: &mut Node) -> Lowered<Held> {
@@ -38,7 +38,7 @@ fn gather(n: &mut Node) -> Lowered<Held> {
     match shared {
         Some(0) => Ok(Held::plain(x.take(&indices, axis))),
         Some(shared) => Ok(Held::plain(gather_in_batches(&x, &indices, shared, axis))),
-        None => invalid(format!("batch_dims {given} for {} and indices {}", x.ty(), indices.ty())),
+        None => invalid!("batch_dims {given} for {x} and indices {indices}"),
     }
 }
 
@@ -62,7 +62,7 @@ fn gather_nd(n: &mut Node) -> Lowered<Held> {
     let (x, indices) = (n.x(0)?, indices(n, 1)?);
     let depth = match indices.shape().last() {
         Some(&depth) if depth <= x.rank() => depth,
-        _ => return invalid(format!("its indices {} for its input {}", indices.ty(), x.ty())),
+        _ => return invalid!("its indices {indices} for its input {x}"),
     };
     let (lead, rest) = x.shape().split_at(depth);
     let last = indices.rank() - 1;
@@ -76,10 +76,10 @@ fn gather_nd(n: &mut Node) -> Lowered<Held> {
 
 fn one_hot(n: &mut Node) -> Lowered<Held> {
     let axis = n.options(one_hot_options::UNION)?.get(one_hot_options::AXIS)?;
-    let (indices, depth) = (indices(n, 0)?, n.int(1, "depth")?);
+    let (indices, depth) = (indices(n, 0)?, n.int_of(1, "depth")?);
     let (on, off) = (n.x(2)?, n.x(3)?);
     let Some(depth) = usize::try_from(depth).ok().filter(|&d| d <= 1 << 24) else {
-        return invalid(format!("a depth of {depth}"));
+        return invalid!("a depth of {depth}");
     };
     let axis = axis_of(axis.into(), indices.rank() + 1)?;
     let mut shape = indices.shape().to_vec();
@@ -90,15 +90,15 @@ fn one_hot(n: &mut Node) -> Lowered<Held> {
 }
 
 fn top_k(n: &mut Node) -> Lowered<Vec<Held>> {
-    let (x, k) = (n.x(0)?, n.int(1, "k")?);
+    let (x, k) = (n.x(0)?, n.int_of(1, "k")?);
     let longest = x.shape().last().copied().unwrap_or(0);
     let Some(k) = usize::try_from(k).ok().filter(|&k| k <= longest) else {
-        return invalid(format!("the {k} largest of {longest} elements"));
+        return invalid!("the {k} largest of {longest} elements");
     };
     let (values, indices) = x.top_k(k, -1);
     let indices = match n.output_count() {
         2 => cast_to(indices, n.output_info(1)?)?,
-        count => return invalid(format!("{count} outputs where there are two")),
+        count => return invalid!("{count} outputs where there are two"),
     };
     Ok(vec![Held::plain(values), Held::plain(indices)])
 }

@@ -3,7 +3,7 @@
 use super::lstm_integer;
 use super::{Lower::One, Table, activated};
 use crate::read::held::Held;
-use crate::read::node::{Lowered, Node, floats, invalid, unsupported};
+use crate::read::node::{LOOP, Lowered, Node, Operands, ensure, floats, invalid, unsupported};
 use crate::schema::unidirectional_sequence_lstm_options as o;
 use teff_graph::Tensor;
 
@@ -31,15 +31,11 @@ fn lstm(n: &mut Node) -> Lowered<Held> {
         return unsupported("layer normalisation inside an LSTM", "convert the model without it");
     }
     let (x, hidden, cell) = (n.x(X)?, n.x(HIDDEN)?, n.x(CELL)?);
-    if x.rank() != 3 || hidden.rank() != 2 || cell.rank() != 2 {
-        return invalid(format!(
-            "its input {}, states {} and {} have the wrong axes",
-            x.ty(),
-            hidden.ty(),
-            cell.ty()
-        ));
-    }
-    n.folding.count_loop()?;
+    ensure!(
+        x.rank() == 3 && hidden.rank() == 2 && cell.rank() == 2,
+        "its input {x}, states {hidden} and {cell} have the wrong axes"
+    );
+    n.spend(LOOP)?;
     let time_major = options.get(o::TIME_MAJOR)?;
     let y = if x.dtype().is_int() { lstm_integer::run(n, time_major)? } else { run(n, time_major)? };
     Ok(Held::plain(in_order(&y, time_major)))
@@ -76,7 +72,7 @@ impl Gate {
             }
             (None, None) => Ok(None),
             (Some(_), None) | (None, Some(_)) => {
-                invalid(format!("half of the weights of gate {g} are missing"))
+                invalid!("half of the weights of gate {g} are missing")
             }
         }
     }
@@ -96,7 +92,7 @@ fn run(n: &mut Node, time_major: bool) -> Lowered<Tensor> {
     let input = Gate::of(n, 0)?;
     let (Some(forget), Some(update), Some(output)) = (Gate::of(n, 1)?, Gate::of(n, 2)?, Gate::of(n, 3)?)
     else {
-        return invalid("weights of its gates are missing");
+        return invalid!("weights of its gates are missing");
     };
     let projection = n.optional_real(PROJECTION)?;
     let projection_bias = n.optional_real(PROJECTION_BIAS)?;
@@ -118,7 +114,7 @@ fn run(n: &mut Node, time_major: bool) -> Lowered<Tensor> {
         }
         (vec![y.clone(), next], vec![y])
     });
-    let [hidden, cell] = &states[..] else { return invalid("its states do not fit its weights") };
+    let [hidden, cell] = &states[..] else { return invalid!("its states do not fit its weights") };
     n.next_states.push((HIDDEN, hidden.clone().ok()?));
     n.next_states.push((CELL, cell.clone()));
     Ok(outputs[0].clone().ok()?)

@@ -8,7 +8,7 @@ use super::lstm::{
 };
 use crate::model::TensorInfo;
 use crate::read::fixed::{Multiplier, divide_by_power, logistic, saturated, tanh};
-use crate::read::node::{Lowered, Node, invalid, unsupported};
+use crate::read::node::{Lowered, Node, Operands, invalid, unsupported};
 use crate::schema::unidirectional_sequence_lstm_options as o;
 use teff_graph::{DType, Tensor};
 
@@ -20,7 +20,7 @@ const FRACTION: f64 = 1.0 / 32768.0;
 fn one(info: &TensorInfo) -> Lowered<(f32, i64)> {
     match &info.quantization {
         Some(q) => q.one(info),
-        None => invalid(format!("tensor {:?} has no scale", info.name)),
+        None => invalid!("tensor {:?} has no scale", info.name),
     }
 }
 
@@ -111,7 +111,7 @@ pub(super) fn run(n: &mut Node, time_major: bool) -> Lowered<Tensor> {
         let y = saturated(&(to_hidden.apply(&product) + product_zero as f64), DType::I8);
         (vec![y.clone(), c.cast(DType::I16)], vec![y])
     });
-    let [hidden, cell] = &states[..] else { return invalid("its states do not fit its weights") };
+    let [hidden, cell] = &states[..] else { return invalid!("its states do not fit its weights") };
     n.next_states.push((HIDDEN, hidden.clone().ok()?));
     n.next_states.push((CELL, cell.clone()));
     Ok(outputs[0].clone().ok()?)

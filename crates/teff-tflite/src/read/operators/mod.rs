@@ -34,6 +34,8 @@ pub(crate) enum Lower {
     One(fn(&mut Node) -> Lowered<Held>),
     /// To its outputs.
     Many(fn(&mut Node) -> Lowered<Vec<Held>>),
+    /// To its outputs, from its position and inputs, by running sub-graphs.
+    Subgraphs(fn(&mut Reader, usize, Vec<Tensor>) -> Lowered<Vec<Tensor>>),
     /// By the walk, since it changes what the walk knows. Takes the operator's position.
     Walk(fn(&mut Reader, usize) -> Lowered<()>),
 }

@@ -2,7 +2,7 @@
 
 use super::{Lower::Many, Lower::One, Table, activated};
 use crate::read::held::{Held, Layout};
-use crate::read::node::{Lowered, Node, axes_of, axis_of, invalid, sizes};
+use crate::read::node::{Lowered, Node, Operands, axes_of, axis_of, ensure, invalid, sizes, without};
 use crate::read::quantization::same;
 use crate::schema::{
     concatenation_options, depth_to_space_options, pack_options, reshape_options, space_to_depth_options,
@@ -28,7 +28,7 @@ pub(super) const TABLE: Table = &[
 ];
 
 fn broadcast_to(n: &mut Node) -> Lowered<Held> {
-    let shape = sizes(&n.ints(1, "shape")?, "shape")?;
+    let shape = n.sizes_of(1, "shape")?;
     Ok(Held::plain(n.x(0)?.broadcast_to(&shape)))
 }
 
@@ -42,7 +42,7 @@ fn concatenation(n: &mut Node) -> Lowered<Held> {
     let activation = options.get(o::FUSED_ACTIVATION_FUNCTION)?;
     let one = |i| if raw && activation == 0 { n.held(i) } else { n.real(i) };
     let parts: Vec<Held> = (0..n.input_count()).map(one).collect::<Lowered<_>>()?;
-    let Some(first) = parts.first() else { return invalid("it has no inputs") };
+    let Some(first) = parts.first() else { return invalid!("it has no inputs") };
     let axis = axis_of(options.get(o::AXIS)?.into(), first.tensor.rank())?;
     let together =
         parts.iter().any(|p| p.layout == Layout::ChannelsFirst) && parts.iter().all(|p| p.tensor.rank() == 4);
@@ -57,7 +57,7 @@ fn reshape(n: &mut Node) -> Lowered<Held> {
     let x = n.x(0)?;
     let options = n.options(reshape_options::UNION)?;
     let wanted: Vec<i64> = match (n.optional(1), options.vector::<i32>(reshape_options::NEW_SHAPE)?) {
-        (Some(_), _) => n.ints(1, "shape")?,
+        (Some(_), _) => n.ints_of(1, "shape")?,
         (None, Some(shape)) => shape.into_iter().map(i64::from).collect(),
         (None, None) => n.output_info(0)?.shape.iter().map(|&d| d.into()).collect(),
     };
@@ -67,14 +67,14 @@ fn reshape(n: &mut Node) -> Lowered<Held> {
     let rest = match (known, open) {
         (Some(_), 0) => 0,
         (Some(known), 1) if known > 0 && x.len().is_multiple_of(known) => x.len() / known,
-        _ => return invalid(format!("its input {} does not fill the shape {wanted:?}", x.ty())),
+        _ => return invalid!("its input {x} does not fill the shape {wanted:?}"),
     };
     let shape: Vec<usize> = wanted.iter().map(|&d| if d == -1 { rest } else { d as usize }).collect();
     Ok(Held::plain(x.reshape(&shape)))
 }
 
 fn transpose(n: &mut Node) -> Lowered<Held> {
-    let (x, perm) = (n.x(0)?, n.ints(1, "permutation")?);
+    let (x, perm) = (n.x(0)?, n.ints_of(1, "permutation")?);
     let perm = perm.iter().map(|&a| axis_of(a, x.rank())).collect::<Lowered<Vec<_>>>()?;
     Ok(Held::plain(x.permute(&perm).ok()?))
 }
@@ -85,23 +85,22 @@ fn squeeze(n: &mut Node) -> Lowered<Held> {
         n.options(squeeze_options::UNION)?.vector::<i32>(squeeze_options::SQUEEZE_DIMS)?.unwrap_or_default();
     let axes = named.iter().map(|&a| axis_of(a.into(), x.rank())).collect::<Lowered<Vec<_>>>()?;
     if let Some(&axis) = axes.iter().find(|&&axis| x.shape()[axis] != 1) {
-        return invalid(format!("axis {axis} of its input {} does not have size 1", x.ty()));
+        return invalid!("axis {axis} of its input {x} does not have size 1");
     }
-    let leaves = |axis: &usize| if axes.is_empty() { x.shape()[*axis] == 1 } else { axes.contains(axis) };
-    let left: Vec<usize> = (0..x.rank()).filter(|axis| !leaves(axis)).map(|axis| x.shape()[axis]).collect();
-    Ok(Held::plain(x.reshape(&left)))
+    let ones: Vec<usize> = (0..x.rank()).filter(|&axis| x.shape()[axis] == 1).collect();
+    Ok(Held::plain(without(&x, if axes.is_empty() { &ones } else { &axes })))
 }
 
 fn expand_dims(n: &mut Node) -> Lowered<Held> {
     let x = n.x(0)?;
-    let axis = axis_of(n.int(1, "axis")?, x.rank() + 1)?;
+    let axis = axis_of(n.int_of(1, "axis")?, x.rank() + 1)?;
     Ok(Held::plain(x.unsqueeze(axis as isize)))
 }
 
 fn pack(n: &mut Node) -> Lowered<Held> {
     let options = n.options(pack_options::UNION)?;
     let parts: Vec<Tensor> = (0..n.input_count()).map(|i| n.x(i)).collect::<Lowered<_>>()?;
-    let Some(first) = parts.first() else { return invalid("it has no inputs") };
+    let Some(first) = parts.first() else { return invalid!("it has no inputs") };
     let axis = axis_of(options.get(pack_options::AXIS)?.into(), first.rank() + 1)?;
     Ok(Held::plain(Tensor::stack(&parts, axis)))
 }
@@ -110,18 +109,22 @@ fn unpack(n: &mut Node) -> Lowered<Vec<Held>> {
     let options = n.options(unpack_options::UNION)?;
     let x = n.x(0)?;
     let axis = axis_of(options.get(unpack_options::AXIS)?.into(), x.rank())?;
-    if x.shape()[axis] != n.output_count() {
-        return invalid(format!("{} outputs for axis {axis} of its input {}", n.output_count(), x.ty()));
-    }
+    ensure!(
+        x.shape()[axis] == n.output_count(),
+        "{} outputs for axis {axis} of its input {x}",
+        n.output_count()
+    );
     Ok((0..x.shape()[axis]).map(|i| Held::plain(x.pick(axis, i))).collect())
 }
 
 /// Parts of these sizes along axis `axis` of the file.
 fn parts(x: Held, axis: usize, sizes: &[usize]) -> Lowered<Vec<Held>> {
     let position = x.position(axis);
-    if sizes.iter().try_fold(0usize, |sum, &s| sum.checked_add(s)) != Some(x.tensor.shape()[position]) {
-        return invalid(format!("parts of {sizes:?} along axis {axis} of its input {:?}", x.shape()));
-    }
+    ensure!(
+        sizes.iter().try_fold(0usize, |sum, &s| sum.checked_add(s)) == Some(x.tensor.shape()[position]),
+        "parts of {sizes:?} along axis {axis} of its input {:?}",
+        x.shape()
+    );
     let layout = x.layout;
     Ok(x.tensor.split(position, sizes).into_iter().map(|tensor| Held { tensor, layout }).collect())
 }
@@ -129,18 +132,20 @@ fn parts(x: Held, axis: usize, sizes: &[usize]) -> Lowered<Vec<Held>> {
 fn split(n: &mut Node) -> Lowered<Vec<Held>> {
     let count = n.options(split_options::UNION)?.count(split_options::NUM_SPLITS, "num_splits")?;
     let x = n.held(1)?;
-    let axis = axis_of(n.int(0, "axis")?, x.tensor.rank())?;
+    let axis = axis_of(n.int_of(0, "axis")?, x.tensor.rank())?;
     let size = x.shape()[axis];
-    if count != n.output_count() || !size.is_multiple_of(count) {
-        return invalid(format!("{count} equal parts along axis {axis} of its input {:?}", x.shape()));
-    }
+    ensure!(
+        count == n.output_count() && size.is_multiple_of(count),
+        "{count} equal parts along axis {axis} of its input {:?}",
+        x.shape()
+    );
     parts(x, axis, &vec![size / count; count])
 }
 
 /// One size may be -1 and is what is left.
 fn split_v(n: &mut Node) -> Lowered<Vec<Held>> {
-    let (x, given) = (n.held(0)?, n.ints(1, "sizes")?);
-    let axis = axis_of(n.int(2, "axis")?, x.tensor.rank())?;
+    let (x, given) = (n.held(0)?, n.ints_of(1, "sizes")?);
+    let axis = axis_of(n.int_of(2, "axis")?, x.tensor.rank())?;
     let known: i64 = given.iter().filter(|&&s| s != -1).fold(0, |sum, &s| i64::saturating_add(sum, s));
     let rest = (x.shape()[axis] as i64).saturating_sub(known);
     let given: Vec<i64> = given.iter().map(|&s| if s == -1 { rest } else { s }).collect();
@@ -148,16 +153,17 @@ fn split_v(n: &mut Node) -> Lowered<Vec<Held>> {
 }
 
 fn tile(n: &mut Node) -> Lowered<Held> {
-    let (x, counts) = (n.x(0)?, sizes(&n.ints(1, "multiples")?, "multiples")?);
+    let (x, counts) = (n.x(0)?, n.sizes_of(1, "multiples")?);
     let product = |(a, b): (&usize, &usize)| a.checked_mul(*b);
-    if counts.len() == x.rank() && x.shape().iter().zip(&counts).map(product).any(|p| p.is_none()) {
-        return invalid(format!("{counts:?} copies of {} do not fit into memory", x.ty()));
-    }
+    ensure!(
+        counts.len() != x.rank() || x.shape().iter().zip(&counts).map(product).all(|p| p.is_some()),
+        "{counts:?} copies of {x} do not fit into memory"
+    );
     Ok(Held::plain(x.repeat(&counts)))
 }
 
 fn reverse(n: &mut Node) -> Lowered<Held> {
-    let (x, axes) = (n.x(0)?, n.ints(1, "axes")?);
+    let (x, axes) = (n.x(0)?, n.ints_of(1, "axes")?);
     let axes = axes_of(&axes, x.rank())?;
     Ok(Held::plain(axes.iter().fold(x, |x, &axis| x.flip(axis))))
 }
@@ -165,7 +171,7 @@ fn reverse(n: &mut Node) -> Lowered<Held> {
 /// The sizes of `[N, H, W, C]`.
 fn image(x: &Tensor) -> Lowered<[usize; 4]> {
     <[usize; 4]>::try_from(x.shape())
-        .map_err(|_| crate::read::node::Fault::Invalid(format!("its input {} must have four axes", x.ty())))
+        .map_err(|_| crate::read::node::Fault::Invalid(format!("its input {x} must have four axes")))
 }
 
 /// Blocks of b by b pixels become pixels with b * b as many channels.
@@ -174,9 +180,7 @@ fn space_to_depth(n: &mut Node) -> Lowered<Held> {
     let b = n.options(o::UNION)?.count(o::BLOCK_SIZE, "block_size")?;
     let x = n.x(0)?;
     let [batch, h, w, c] = image(&x)?;
-    if !h.is_multiple_of(b) || !w.is_multiple_of(b) {
-        return invalid(format!("its input {} does not divide into blocks of {b}", x.ty()));
-    }
+    ensure!(h.is_multiple_of(b) && w.is_multiple_of(b), "its input {x} does not divide into blocks of {b}");
     let blocks = x.reshape(&[batch, h / b, b, w / b, b, c]).permute(&[0, 1, 3, 2, 4, 5]);
     Ok(Held::plain(blocks.reshape(&[batch, h / b, w / b, c.saturating_mul(b * b)])))
 }
@@ -187,7 +191,7 @@ fn depth_to_space(n: &mut Node) -> Lowered<Held> {
     let x = n.x(0)?;
     let [batch, h, w, c] = image(&x)?;
     let Some(deep) = b.checked_mul(b).filter(|&bb| c.is_multiple_of(bb)).map(|bb| c / bb) else {
-        return invalid(format!("{c} channels do not divide into blocks of {b} by {b}"));
+        return invalid!("{c} channels do not divide into blocks of {b} by {b}");
     };
     let blocks = x.reshape(&[batch, h, w, b, b, deep]).permute(&[0, 1, 3, 2, 4, 5]);
     Ok(Held::plain(blocks.reshape(&[batch, h.saturating_mul(b), w.saturating_mul(b), deep])))

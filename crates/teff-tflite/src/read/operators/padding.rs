@@ -2,7 +2,7 @@
 
 use super::{Lower::One, Table};
 use crate::read::held::Held;
-use crate::read::node::{Lowered, Node, invalid, sizes, unsupported};
+use crate::read::node::{Lowered, Node, Operands, ensure, invalid, unsupported};
 use crate::schema::{mirror_pad_mode, mirror_pad_options};
 use teff_graph::{Op, PadAxis, Tensor, Type, Value};
 
@@ -19,10 +19,8 @@ const LONGEST: usize = 1 << 16;
 
 /// Pairs of sizes, before and after, given as input `i`: as many as `axes`.
 fn widths(n: &Node, i: usize, axes: usize) -> Lowered<Vec<(usize, usize)>> {
-    let list = sizes(&n.ints(i, "paddings")?, "paddings")?;
-    if list.len() != 2 * axes {
-        return invalid(format!("{} paddings for {axes} axes", list.len()));
-    }
+    let list = n.sizes_of(i, "paddings")?;
+    ensure!(list.len() == 2 * axes, "{} paddings for {axes} axes", list.len());
     Ok(list.chunks_exact(2).map(|pair| (pair[0], pair[1])).collect())
 }
 
@@ -51,9 +49,7 @@ fn pad(n: &mut Node) -> Lowered<Held> {
 fn pad_v2(n: &mut Node) -> Lowered<Held> {
     let x = n.held(0)?;
     let (widths, fill) = (widths(n, 1, x.tensor.rank())?, n.x(2)?);
-    if fill.len() != 1 {
-        return invalid(format!("its fill {} must have one element", fill.ty()));
-    }
+    ensure!(fill.len() == 1, "its fill {fill} must have one element");
     Ok(padded(x, &widths, &fill.reshape(&[])))
 }
 
@@ -71,14 +67,15 @@ fn mirror_pad(n: &mut Node) -> Lowered<Held> {
             continue;
         }
         let size = x.shape()[axis];
-        if low.max(high) + edge > size || size > LONGEST {
-            return invalid(format!("axis {axis} of {size} elements cannot be mirrored by {low} and {high}"));
-        }
+        ensure!(
+            low.max(high) + edge <= size && size <= LONGEST,
+            "axis {axis} of {size} elements cannot be mirrored by {low} and {high}"
+        );
         let before = (0..low).rev().map(|i| i + edge);
         let after = (0..high).map(|i| size - 1 - edge - i);
         let indices: Vec<i64> = before.chain(0..size).chain(after).map(|i| i as i64).collect();
         let position = x.position(axis);
-        let indices = n.folding.made(Value::new([indices.len()], indices))?;
+        let indices = n.reading.made(Value::new([indices.len()], indices))?;
         x = x.map(|x| x.gather(&indices, position));
         x.tensor.check()?;
     }
@@ -87,10 +84,8 @@ fn mirror_pad(n: &mut Node) -> Lowered<Held> {
 
 /// Block sizes given as input 1, for the axes after the batch of a tensor with `rank` axes.
 fn blocks(n: &Node, rank: usize) -> Lowered<Vec<usize>> {
-    let blocks = sizes(&n.ints(1, "block sizes")?, "block sizes")?;
-    if blocks.len() + 1 > rank || blocks.contains(&0) {
-        return invalid(format!("blocks of {blocks:?} in a tensor with {rank} axes"));
-    }
+    let blocks = n.sizes_of(1, "block sizes")?;
+    ensure!(blocks.len() < rank && !blocks.contains(&0), "blocks of {blocks:?} in a tensor with {rank} axes");
     Ok(blocks)
 }
 
@@ -103,9 +98,10 @@ fn space_to_batch(n: &mut Node) -> Lowered<Held> {
     around.resize(x.rank(), (0, 0));
     let x = padded(Held::plain(x.clone()), &around, &zero(n, &x)?).tensor.ok()?;
     let (m, shape) = (blocks.len(), x.shape().to_vec());
-    if (0..m).any(|i| !shape[i + 1].is_multiple_of(blocks[i])) {
-        return invalid(format!("its padded input {} does not divide into blocks of {blocks:?}", x.ty()));
-    }
+    ensure!(
+        (0..m).all(|i| shape[i + 1].is_multiple_of(blocks[i])),
+        "its padded input {x} does not divide into blocks of {blocks:?}"
+    );
     let mut split = vec![shape[0]];
     (0..m).for_each(|i| split.extend([shape[i + 1] / blocks[i], blocks[i]]));
     split.extend(&shape[m + 1..]);
@@ -128,7 +124,7 @@ fn batch_to_space(n: &mut Node) -> Lowered<Held> {
     let images =
         blocks.iter().try_fold(1usize, |n, &b| n.checked_mul(b)).filter(|&b| shape[0].is_multiple_of(b));
     let Some(images) = images.map(|b| shape[0] / b) else {
-        return invalid(format!("a batch of {} does not divide into blocks of {blocks:?}", shape[0]));
+        return invalid!("a batch of {} does not divide into blocks of {blocks:?}", shape[0]);
     };
     let mut split = blocks.clone();
     split.push(images);
@@ -142,7 +138,7 @@ fn batch_to_space(n: &mut Node) -> Lowered<Held> {
     let mut y = x.reshape(&split).permute(&perm).reshape(&joined).ok()?;
     for (i, &(low, high)) in crops.iter().enumerate() {
         let Some(left) = joined[i + 1].checked_sub(low).and_then(|left| left.checked_sub(high)) else {
-            return invalid(format!("crops of {low} and {high} from {} elements", joined[i + 1]));
+            return invalid!("crops of {low} and {high} from {} elements", joined[i + 1]);
         };
         y = y.narrow(i + 1, low, left);
     }

@@ -31,7 +31,7 @@ fn window(n: &Node, x: &Tensor) -> Lowered<(Window, i8)> {
 fn image(x: Held) -> Lowered {
     match x.tensor.rank() {
         4 => Ok(x.into_channels_first()),
-        _ => invalid(format!("its input {} must have four axes", x.tensor.ty())),
+        _ => invalid!("its input {} must have four axes", x.tensor.ty()),
     }
 }
 
@@ -55,11 +55,11 @@ fn counts(n: &Node, x: &Tensor, window: &Window) -> Lowered {
         };
         let mut shape = vec![1; 4];
         shape[axis + 2] = outputs[axis];
-        n.folding.made(Value::new(shape, (0..outputs[axis]).map(inside).collect::<Vec<i32>>()))
+        n.reading.made(Value::new(shape, (0..outputs[axis]).map(inside).collect::<Vec<i32>>()))
     };
     let padded = window.pad_low.iter().chain(&window.pad_high).any(|&p| p > 0);
     if padded {
-        Ok(n.folding.folded(along(0)? * along(1)?))
+        Ok(n.reading.folded(along(0)? * along(1)?))
     } else {
         let all: usize = window.size.iter().product();
         Ok(Tensor::full(Type::new(DType::I32, [1; 4]), all as f64))
@@ -69,7 +69,7 @@ fn counts(n: &Node, x: &Tensor, window: &Window) -> Lowered {
 /// The mean of each window over the elements inside.
 fn mean(n: &Node, x: &Tensor, window: &Window) -> Lowered {
     let sum = x.pool(PoolKind::Sum, window.clone()).ok()?;
-    Ok(sum / n.folding.folded(counts(n, x, window)?.cast(x.dtype())))
+    Ok(sum / n.reading.folded(counts(n, x, window)?.cast(x.dtype())))
 }
 
 /// Of integers that mean the same before and after, halves are rounded away from zero, zero being the integer 0: so the runtime has
@@ -81,7 +81,7 @@ fn average_pool(n: &mut Node) -> Lowered<Held> {
         let x = image(held)?.cast(DType::I32);
         let (window, activation) = window(n, &x)?;
         let (sum, counts) = (x.pool(PoolKind::Sum, window.clone()).ok()?, counts(n, &x, &window)?);
-        let half = n.folding.folded(&counts / 2);
+        let half = n.reading.folded(&counts / 2);
         let rounded = sum.full_like(0.0).less(&sum).select(&(&sum + &half), &(&sum - &half)) / counts;
         return Ok(Held::channels_first(clamped(rounded, y_info, activation)?.cast(dtype)));
     }

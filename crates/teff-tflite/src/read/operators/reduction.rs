@@ -2,7 +2,9 @@
 
 use super::{Lower::One, Table};
 use crate::read::held::Held;
-use crate::read::node::{Lowered, Node, axes_of, axis_of, cast_to, floats, invalid};
+use crate::read::node::{
+    Lowered, Node, Operands, axes_of, axis_of, cast_to, ensure, floats, invalid, without,
+};
 use crate::schema::{cumsum_options, local_response_normalization_options, reducer_options};
 use teff_graph::{DType, PoolKind, ReduceKind, Tensor, Window};
 
@@ -24,7 +26,7 @@ pub(super) const TABLE: Table = &[
 /// `f` over the axes of input 1, which leave unless the options keep them.
 fn reduce(n: &Node, x: Held, f: impl FnOnce(&Tensor, &[usize]) -> Tensor) -> Lowered<Held> {
     let keep = n.options(reducer_options::UNION)?.get(reducer_options::KEEP_DIMS)?;
-    let axes = axes_of(&n.ints(1, "axes")?, x.tensor.rank())?;
+    let axes = axes_of(&n.ints_of(1, "axes")?, x.tensor.rank())?;
     let mut positions: Vec<usize> = axes.iter().map(|&axis| x.position(axis)).collect();
     positions.sort_unstable();
     let layout = x.layout;
@@ -32,10 +34,7 @@ fn reduce(n: &Node, x: Held, f: impl FnOnce(&Tensor, &[usize]) -> Tensor) -> Low
     if keep {
         return Ok(kept);
     }
-    let all = kept.into_plain();
-    let left: Vec<usize> =
-        (0..all.rank()).filter(|axis| !axes.contains(axis)).map(|axis| all.shape()[axis]).collect();
-    Ok(Held::plain(all.reshape(&left)))
+    Ok(Held::plain(without(&kept.into_plain(), &axes)))
 }
 
 /// The sum over the number of elements; of integers without a scale the quotient is truncated.
@@ -48,16 +47,14 @@ fn mean(n: &mut Node) -> Lowered<Held> {
 
 fn logical(n: &mut Node, kind: ReduceKind) -> Lowered<Held> {
     let x = n.held(0)?;
-    if x.tensor.dtype() != DType::Bool {
-        return invalid(format!("its input is {}, and must be bool", x.tensor.dtype()));
-    }
+    ensure!(x.tensor.dtype() == DType::Bool, "its input is {}, and must be bool", x.tensor.dtype());
     reduce(n, x, |x, axes| x.reduce(kind, axes))
 }
 
 /// The first of equal elements.
 fn arg_reduce(n: &mut Node, min: bool) -> Lowered<Held> {
     let x = n.held(0)?;
-    let axis = axis_of(n.int(1, "axis")?, x.tensor.rank())?;
+    let axis = axis_of(n.int_of(1, "axis")?, x.tensor.rank())?;
     let position = x.position(axis);
     let kept = Held { tensor: x.tensor.arg_reduce(min, position, false).ok()?, layout: x.layout };
     let y = kept.into_plain().squeeze(axis as isize);
@@ -68,7 +65,7 @@ fn cumsum(n: &mut Node) -> Lowered<Held> {
     use cumsum_options as o;
     let options = n.options(o::UNION)?;
     let x = n.real(0)?;
-    let axis = x.position(axis_of(n.int(1, "axis")?, x.tensor.rank())?);
+    let axis = x.position(axis_of(n.int_of(1, "axis")?, x.tensor.rank())?);
     let (exclusive, reverse) = (options.get(o::EXCLUSIVE)?, options.get(o::REVERSE)?);
     Ok(x.map(|x| x.cumsum(axis as isize, exclusive, reverse)))
 }
@@ -76,7 +73,7 @@ fn cumsum(n: &mut Node) -> Lowered<Held> {
 /// x over its Euclidean length along the last axis. A length below 1e-3 counts as that, as the runtime has it.
 fn l2_normalization(n: &mut Node) -> Lowered<Held> {
     let x = n.real(0)?;
-    let Some(last) = x.tensor.rank().checked_sub(1) else { return invalid("its input has no axes") };
+    let Some(last) = x.tensor.rank().checked_sub(1) else { return invalid!("its input has no axes") };
     let axis = x.position(last) as isize;
     let layout = x.layout;
     let x = floats(x.tensor, "its input")?;
@@ -90,7 +87,7 @@ fn local_response_normalization(n: &mut Node) -> Lowered<Held> {
     use local_response_normalization_options as o;
     let options = n.options(o::UNION)?;
     let x = floats(n.x(0)?, "its input")?;
-    let [rest @ .., channels] = x.shape() else { return invalid("its input is a scalar") };
+    let [rest @ .., channels] = x.shape() else { return invalid!("its input is a scalar") };
     let radius = usize::try_from(options.get(o::RADIUS)?).unwrap_or(0).min(*channels);
     // Channels are the only axis of a sum pool.
     let squares = x.square().reshape(&[rest.iter().product(), 1, *channels]);

@@ -2,7 +2,7 @@
 
 use super::{Lower::One, Table};
 use crate::read::held::Held;
-use crate::read::node::{Lowered, Node, floats, invalid, sizes, unsupported};
+use crate::read::node::{Lowered, Node, Operands, ensure, floats, invalid, unsupported};
 use crate::schema::{resize_bilinear_options, resize_nearest_neighbor_options};
 use teff_graph::{Tensor, Value};
 
@@ -30,12 +30,10 @@ impl Grid {
 
 /// The image with channels first, and its new height and width.
 fn input(n: &Node, x: Held) -> Lowered<(Tensor, [usize; 2])> {
-    if x.tensor.rank() != 4 || x.tensor.is_empty() {
-        return invalid(format!("its input {} must be images", x.tensor.ty()));
-    }
-    let given = sizes(&n.ints(1, "size")?, "size")?;
+    ensure!(x.tensor.rank() == 4 && !x.tensor.is_empty(), "its input {} must be images", x.tensor.ty());
+    let given = n.sizes_of(1, "size")?;
     let &[height, width] = &given[..] else {
-        return invalid(format!("its size {given:?} must be height and width"));
+        return invalid!("its size {given:?} must be height and width");
     };
     if height == 0 || width == 0 || height.max(width) > LONGEST {
         return unsupported(
@@ -73,14 +71,14 @@ fn interpolated(n: &Node, x: &Tensor, axis: usize, to: usize, grid: Grid) -> Low
     let mut shape = vec![1; x.rank()];
     shape[axis] = to;
     let share =
-        n.folding.made(Value::new(shape, (0..to).map(|i| position(i) - low(i)).collect::<Vec<f32>>()))?;
+        n.reading.made(Value::new(shape, (0..to).map(|i| position(i) - low(i)).collect::<Vec<f32>>()))?;
     let (lower, upper) = (indices(n, lower)?, indices(n, upper)?);
     let (lower, upper) = (x.gather(&lower, axis), x.gather(&upper, axis));
     Ok(lower * (share.full_like(1.0) - &share) + upper * share)
 }
 
 fn indices(n: &Node, list: Vec<i64>) -> Lowered {
-    n.folding.made(Value::new([list.len()], list))
+    n.reading.made(Value::new([list.len()], list))
 }
 
 fn nearest(n: &mut Node) -> Lowered<Held> {

@@ -3,7 +3,7 @@
 use super::indexing::indices;
 use super::{Lower::One, Table};
 use crate::read::held::Held;
-use crate::read::node::{Lowered, Node, axis_of, invalid, sizes};
+use crate::read::node::{Lowered, Node, Operands, axis_of, ensure, invalid};
 use crate::schema::reverse_sequence_options;
 use teff_graph::{DType, Num, ScatterKind, Tensor, Type, Value, strides};
 
@@ -32,13 +32,14 @@ fn flat(indices: &Tensor, sizes: &[usize]) -> Tensor {
 fn written(x: &Tensor, indices: &Tensor, updates: &Tensor, kind: ScatterKind) -> Lowered {
     let depth = match indices.shape().last() {
         Some(&depth) if (1..=x.rank()).contains(&depth) => depth,
-        _ => return invalid(format!("its indices {} for {}", indices.ty(), x.ty())),
+        _ => return invalid!("its indices {indices} for {x}"),
     };
     let (lead, rest) = x.shape().split_at(depth);
     let outer = &indices.shape()[..indices.rank() - 1];
-    if updates.shape() != [outer, rest].concat() || updates.dtype() != x.dtype() {
-        return invalid(format!("its updates {} at indices {} of {}", updates.ty(), indices.ty(), x.ty()));
-    }
+    ensure!(
+        updates.shape() == [outer, rest].concat() && updates.dtype() == x.dtype(),
+        "its updates {updates} at indices {indices} of {x}"
+    );
     let count: usize = outer.iter().product();
     let rows = x.reshape(&[&[lead.iter().product()], rest].concat());
     let updates = updates.reshape(&[&[count], rest].concat());
@@ -49,17 +50,18 @@ fn written(x: &Tensor, indices: &Tensor, updates: &Tensor, kind: ScatterKind) ->
 /// Zeros, to which each update is added at its place.
 fn scatter_nd(n: &mut Node) -> Lowered<Held> {
     let (indices, updates) = (indices(n, 0)?, n.x(1)?);
-    let shape = sizes(&n.ints(2, "shape")?, "shape")?;
+    let shape = n.sizes_of(2, "shape")?;
     let zero = Tensor::full(Type::new(updates.dtype(), shape), 0.0).ok()?;
     Ok(Held::plain(written(&zero, &indices, &updates, ScatterKind::Add)?))
 }
 
 fn sparse_to_dense(n: &mut Node) -> Lowered<Held> {
     let (indices, values, default) = (indices(n, 0)?, n.x(2)?, n.x(3)?);
-    let shape = sizes(&n.ints(1, "output shape")?, "output shape")?;
-    if default.len() != 1 || !matches!(values.rank(), 0 | 1) {
-        return invalid(format!("its values {} and default {}", values.ty(), default.ty()));
-    }
+    let shape = n.sizes_of(1, "output shape")?;
+    ensure!(
+        default.len() == 1 && matches!(values.rank(), 0 | 1),
+        "its values {values} and default {default}"
+    );
     // One index, one for each value along the only axis, or a row for each.
     let indices = match indices.rank() {
         0 => indices.reshape(&[1, 1]),
@@ -77,9 +79,10 @@ fn dynamic_update_slice(n: &mut Node) -> Lowered<Held> {
     let (x, update, start) = (n.x(0)?, n.x(1)?, indices(n, 2)?);
     let fits = |(&small, &large): (&usize, &usize)| small <= large;
     let rank = x.rank();
-    if update.rank() != rank || start.shape() != [rank] || !update.shape().iter().zip(x.shape()).all(fits) {
-        return invalid(format!("its update {} of {} at {}", update.ty(), x.ty(), start.ty()));
-    }
+    ensure!(
+        update.rank() == rank && start.shape() == [rank] && update.shape().iter().zip(x.shape()).all(fits),
+        "its update {update} of {x} at {start}"
+    );
     let ty = Type::new(DType::I64, update.shape());
     let steps = strides(x.shape());
     let axis = |sum: Tensor, i: usize| {
@@ -99,9 +102,10 @@ fn reverse_sequence(n: &mut Node) -> Lowered<Held> {
     let (x, lengths) = (n.x(0)?, indices(n, 1)?);
     let time = axis_of(options.get(o::SEQ_DIM)?.into(), x.rank())?;
     let batch = axis_of(options.get(o::BATCH_DIM)?.into(), x.rank())?;
-    if lengths.shape() != [x.shape()[batch]] || time == batch {
-        return invalid(format!("its lengths {} for axis {batch} of {}", lengths.ty(), x.ty()));
-    }
+    ensure!(
+        lengths.shape() == [x.shape()[batch]] && time != batch,
+        "its lengths {lengths} for axis {batch} of {x}"
+    );
     let mut each = vec![1; x.rank()];
     each[batch] = lengths.len();
     let length = lengths.cast(DType::I64).reshape(&each);
@@ -128,9 +132,7 @@ fn neutral(kind: ScatterKind, dtype: DType) -> f64 {
 /// Slices of x combined with those of the same number; those of a negative number are left out.
 fn segments(x: &Tensor, numbers: &Tensor, count: usize, kind: ScatterKind) -> Lowered<Held> {
     let leading = numbers.rank();
-    if !x.shape().starts_with(numbers.shape()) {
-        return invalid(format!("its segments {} for {}", numbers.ty(), x.ty()));
-    }
+    ensure!(x.shape().starts_with(numbers.shape()), "its segments {numbers} for {x}");
     let rest = &x.shape()[leading..];
     let empty = Type::new(x.dtype(), [&[count], rest].concat());
     let empty = Tensor::full(empty, neutral(kind, x.dtype())).ok()?;
@@ -140,9 +142,9 @@ fn segments(x: &Tensor, numbers: &Tensor, count: usize, kind: ScatterKind) -> Lo
 
 fn unsorted_segment(n: &mut Node, kind: ScatterKind) -> Lowered<Held> {
     let (x, numbers) = (n.x(0)?, indices(n, 1)?);
-    match usize::try_from(n.int(2, "number of segments")?) {
+    match usize::try_from(n.int_of(2, "number of segments")?) {
         Ok(count) => segments(&x, &numbers, count, kind),
-        Err(_) => invalid("a negative number of segments"),
+        Err(_) => invalid!("a negative number of segments"),
     }
 }
 
@@ -151,8 +153,8 @@ fn segment_sum(n: &mut Node) -> Lowered<Held> {
     let numbers = n.constant(1, "segments")?;
     let last = numbers.to_i64().last().copied().unwrap_or(-1);
     let Ok(count) = usize::try_from(last.saturating_add(1)) else {
-        return invalid(format!("segment {last}"));
+        return invalid!("segment {last}");
     };
-    n.folding.made(Value::full(&Type::new(DType::I32, [count.min(1 << 20)]), Num::Int(0)))?;
+    n.reading.made(Value::full(&Type::new(DType::I32, [count.min(1 << 20)]), Num::Int(0)))?;
     segments(&n.x(0)?, &Tensor::constant(numbers), count, ScatterKind::Add)
 }

@@ -2,7 +2,7 @@
 
 use super::{Lower::One, Table};
 use crate::read::held::Held;
-use crate::read::node::{Lowered, Node, invalid, unsupported};
+use crate::read::node::{Lowered, Node, Operands, ensure, invalid, unsupported};
 use crate::schema::strided_slice_options as o;
 use teff_graph::SliceAxis;
 
@@ -12,17 +12,18 @@ pub(super) const TABLE: Table = &[("SLICE", One(slice)), ("STRIDED_SLICE", One(s
 fn slice(n: &mut Node) -> Lowered<Held> {
     let x = n.held(0)?;
     let shape = x.shape();
-    let (begin, size) = (n.ints(1, "begin")?, n.ints(2, "size")?);
-    if begin.len() != shape.len() || size.len() != shape.len() {
-        return invalid(format!("begin {begin:?} and size {size:?} for its input {shape:?}"));
-    }
+    let (begin, size) = (n.ints_of(1, "begin")?, n.ints_of(2, "size")?);
+    ensure!(
+        begin.len() == shape.len() && size.len() == shape.len(),
+        "begin {begin:?} and size {size:?} for its input {shape:?}"
+    );
     let mut axes = vec![SliceAxis { start: 0, step: 1, len: 0 }; shape.len()];
     for (axis, &whole) in shape.iter().enumerate() {
         let start = usize::try_from(begin[axis]).ok().filter(|&b| b <= whole);
         let len = start
             .and_then(|b| if size[axis] == -1 { Some(whole - b) } else { usize::try_from(size[axis]).ok() });
         let (Some(start), Some(len)) = (start, len.filter(|&l| start.is_some_and(|b| l <= whole - b))) else {
-            return invalid(format!("begin {begin:?} and size {size:?} leave its input {shape:?}"));
+            return invalid!("begin {begin:?} and size {size:?} leave its input {shape:?}");
         };
         // Of nothing the start does not matter, and must not lie behind the end.
         axes[x.position(axis)] = SliceAxis { start: if len == 0 { 0 } else { start }, step: 1, len };
@@ -34,21 +35,22 @@ fn slice(n: &mut Node) -> Lowered<Held> {
 fn strided_slice(n: &mut Node) -> Lowered<Held> {
     let options = n.options(o::UNION)?;
     let x = n.x(0)?;
-    let (begin, end, stride) = (n.ints(1, "begin")?, n.ints(2, "end")?, n.ints(3, "strides")?);
+    let (begin, end, stride) = (n.ints_of(1, "begin")?, n.ints_of(2, "end")?, n.ints_of(3, "strides")?);
     let entries = begin.len();
-    if end.len() != entries || stride.len() != entries || entries > 31 {
-        return invalid(format!("{entries} begins, {} ends and {} strides", end.len(), stride.len()));
-    }
+    ensure!(
+        end.len() == entries && stride.len() == entries && entries <= 31,
+        "{entries} begins, {} ends and {} strides",
+        end.len(),
+        stride.len()
+    );
     let set = |mask: i32, i: usize| mask >> i & 1 == 1;
     let (ellipsis, new_axis) = (options.get(o::ELLIPSIS_MASK)?, options.get(o::NEW_AXIS_MASK)?);
     let (begin_mask, end_mask) = (options.get(o::BEGIN_MASK)?, options.get(o::END_MASK)?);
     let (shrink, offset) = (options.get(o::SHRINK_AXIS_MASK)?, options.get(o::OFFSET)?);
-    if (0..entries).filter(|&i| set(ellipsis, i)).count() > 1 {
-        return invalid("it has more than one ellipsis");
-    }
+    ensure!((0..entries).filter(|&i| set(ellipsis, i)).count() <= 1, "it has more than one ellipsis");
     let taking = (0..entries).filter(|&i| !set(ellipsis, i) && !set(new_axis, i)).count();
     let Some(skipped) = x.rank().checked_sub(taking) else {
-        return invalid(format!("{taking} slices of its input {}", x.ty()));
+        return invalid!("{taking} slices of its input {x}");
     };
     let mut axes = Vec::new();
     let mut shape = Vec::new();
@@ -69,12 +71,7 @@ fn strided_slice(n: &mut Node) -> Lowered<Held> {
         if set(shrink, i) {
             let at = if begin[i] < 0 { begin[i].saturating_add(len as i64) } else { begin[i] };
             let Some(start) = usize::try_from(at).ok().filter(|&s| s < len) else {
-                return invalid(format!(
-                    "element {} of axis {} of its input {}",
-                    begin[i],
-                    axes.len(),
-                    x.ty()
-                ));
+                return invalid!("element {} of axis {} of its input {x}", begin[i], axes.len());
             };
             axes.push(SliceAxis { start, step: 1, len: 1 });
             continue;

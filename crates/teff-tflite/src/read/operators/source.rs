@@ -3,7 +3,7 @@
 use super::{Lower::One, Table};
 use crate::read::fixed::{Multiplier, saturated};
 use crate::read::held::Held;
-use crate::read::node::{Lowered, Node, cast_to, invalid, sizes};
+use crate::read::node::{Lowered, Node, Operands, cast_to, ensure, invalid};
 use crate::read::quantization::real;
 use teff_graph::{DType, Num, Tensor, Type, Value};
 
@@ -24,7 +24,7 @@ const LONGEST: usize = 1 << 16;
 fn cast(n: &mut Node) -> Lowered<Held> {
     let info = n.output_info(0)?;
     let Some(dtype) = info.element.dtype() else {
-        return invalid(format!("its output {:?} is {}", info.name, info.element.name()));
+        return invalid!("its output {:?} is {}", info.name, info.element.name());
     };
     Ok(n.held(0)?.map(|x| x.cast(dtype)))
 }
@@ -32,14 +32,14 @@ fn cast(n: &mut Node) -> Lowered<Held> {
 /// Floats for integers of any width; 16-bit floats are held as f32 already.
 fn dequantize(n: &mut Node) -> Lowered<Held> {
     let x = n.held(0)?;
-    if x.tensor.dtype().is_float() { Ok(x) } else { real(x, n.input_info(0)?, n.folding) }
+    if x.tensor.dtype().is_float() { Ok(x) } else { real(x, n.input_info(0)?, n.reading) }
 }
 
 /// From floats, of which the walk makes integers; or from integers of another scale or width, with the rounding of the runtimes'
 /// own kernels. (XNNPACK has another for 8 bits, with a factor of 8 bits, which is further off.)
 fn quantize(n: &mut Node) -> Lowered<Held> {
     let (x, x_info, y_info) = (n.held(0)?, n.input_info(0)?, n.output_info(0)?);
-    let Some(to) = &y_info.quantization else { return invalid("its output has no scale") };
+    let Some(to) = &y_info.quantization else { return invalid!("its output has no scale") };
     let (Some(from), Some(dtype)) = (&x_info.quantization, y_info.element.dtype().filter(|d| d.is_int()))
     else {
         return dequantize(n);
@@ -54,29 +54,25 @@ fn quantize(n: &mut Node) -> Lowered<Held> {
 }
 
 fn fill(n: &mut Node) -> Lowered<Held> {
-    let (shape, x) = (sizes(&n.ints(0, "shape")?, "shape")?, n.x(1)?);
-    if x.len() != 1 {
-        return invalid(format!("its value {} must have one element", x.ty()));
-    }
+    let (shape, x) = (n.sizes_of(0, "shape")?, n.x(1)?);
+    ensure!(x.len() == 1, "its value {x} must have one element");
     Ok(Held::plain(x.reshape(&[]).broadcast_to(&shape)))
 }
 
 fn range(n: &mut Node) -> Lowered<Held> {
     let one = |i: usize, what: &str| {
         let v = n.constant(i, what)?;
-        if v.len() == 1 { Ok(v.get(0)) } else { invalid(format!("{what} (input {i}) must have one element")) }
+        if v.len() == 1 { Ok(v.get(0)) } else { invalid!("{what} (input {i}) must have one element") }
     };
     let (start, limit, delta) = (one(0, "start")?, one(1, "limit")?, one(2, "delta")?);
     let count = ((limit.as_f64() - start.as_f64()) / delta.as_f64()).ceil();
-    if !(0.0..=LONGEST as f64).contains(&count) {
-        return invalid(format!("a range of {count} elements"));
-    }
+    ensure!((0.0..=LONGEST as f64).contains(&count), "a range of {count} elements");
     let ty = Type::new(n.x(0)?.dtype(), [count as usize]);
     let value = Value::from_fn(&ty, |i| match (start, delta) {
         (Num::Int(start), Num::Int(delta)) => Num::Int(start + delta * i as i128),
         _ => Num::Float(start.as_f64() + delta.as_f64() * i as f64),
     });
-    Ok(Held::plain(n.folding.made(value)?))
+    Ok(Held::plain(n.reading.made(value)?))
 }
 
 fn rank(n: &mut Node) -> Lowered<Held> {
@@ -90,8 +86,6 @@ fn shape(n: &mut Node) -> Lowered<Held> {
 
 fn zeros_like(n: &mut Node) -> Lowered<Held> {
     let x = n.held(0)?;
-    if x.tensor.dtype() == DType::Bool {
-        return invalid("its input is bool");
-    }
+    ensure!(x.tensor.dtype() != DType::Bool, "its input is bool");
     Ok(x.map(|x| x.full_like(0.0)))
 }

@@ -4,7 +4,7 @@
 use super::{Lower::One, Table, activated};
 use crate::read::fixed::{Multiplier, saturated};
 use crate::read::held::Held;
-use crate::read::node::{Lowered, Node, floats, invalid, unsupported};
+use crate::read::node::{Lowered, Node, Operands, ensure, floats, invalid, unsupported};
 use crate::schema::{activation_function_type as fused, svdf_options};
 use teff_graph::{DType, Tensor, Type};
 
@@ -33,24 +33,14 @@ fn svdf(n: &mut Node) -> Lowered<Held> {
     let (&[batch, inputs], &[filters, width], &[filters_too, memory]) =
         (x.shape(), features.shape(), time.shape())
     else {
-        return invalid(format!(
-            "its input {}, weights {} and {} must have two axes",
-            x.ty(),
-            features.ty(),
-            time.ty()
-        ));
+        return invalid!("its input {x}, weights {features} and {time} must have two axes");
     };
     let fits =
         inputs == width && filters == filters_too && filters.is_multiple_of(rank) && filters * memory > 0;
-    if !fits || state.shape() != [batch, filters * memory] {
-        return invalid(format!(
-            "its input {}, weights {} and {}, state {} and rank {rank} do not fit together",
-            x.ty(),
-            features.ty(),
-            time.ty(),
-            state.ty()
-        ));
-    }
+    ensure!(
+        fits && state.shape() == [batch, filters * memory],
+        "its input {x}, weights {features} and {time}, state {state} and rank {rank} do not fit together"
+    );
     let sizes = Sizes { batch, filters, memory, rank };
     if x.dtype().is_int() { of_integers(n, &sizes, activation) } else { of_floats(n, &sizes, activation) }
 }
@@ -90,7 +80,7 @@ fn of_integers(n: &mut Node, s: &Sizes, activation: i8) -> Lowered<Held> {
     let (state_info, y_info) = (n.input_info(STATE)?, n.output_info(0)?);
     let one = |info: &'_ crate::model::TensorInfo| match &info.quantization {
         Some(q) => q.one(info),
-        None => invalid(format!("tensor {:?} has no scale", info.name)),
+        None => invalid!("tensor {:?} has no scale", info.name),
     };
     let ((x_scale, x_zero), (features_scale, _)) = (one(x_info)?, one(features_info)?);
     let ((time_scale, _), (state_scale, state_zero)) = (one(time_info)?, one(state_info)?);

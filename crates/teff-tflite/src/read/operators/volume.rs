@@ -3,7 +3,7 @@
 use super::convolution::{bias, grouped, same_padding, weights};
 use super::{Lower::One, Table, activated};
 use crate::read::held::{Held, permuted};
-use crate::read::node::{Lowered, Node, Options, floats, invalid, sizes};
+use crate::read::node::{Lowered, Node, Operands, Options, floats, invalid};
 use crate::schema::{conv3d_options as o, padding};
 use teff_graph::{ConvGeometry, Tensor};
 
@@ -18,7 +18,7 @@ fn volume(n: &Node, i: usize) -> Lowered {
     let x = floats(n.x(i)?, "its input")?;
     match x.rank() {
         5 => Ok(permuted(&x, &CHANNELS_FIRST)),
-        _ => invalid(format!("its input {} must have five axes", x.ty())),
+        _ => invalid!("its input {x} must have five axes"),
     }
 }
 
@@ -58,11 +58,11 @@ fn conv_3d(n: &mut Node) -> Lowered<Held> {
 fn conv_3d_transpose(n: &mut Node) -> Lowered<Held> {
     let options = n.options(o::UNION)?;
     let (stride, dilation) = steps(&options)?;
-    let shape = sizes(&n.ints(0, "output shape")?, "output shape")?;
+    let shape = n.sizes_of(0, "output shape")?;
     let (w, x) = (weights(n, 1, &WEIGHTS)?, volume(n, 2)?);
     if shape.len() != 5 || shape[0] != x.shape()[0] || shape[4] != w.shape()[1] {
         let (x, w) = (x.ty(), w.ty());
-        return invalid(format!("its output shape {shape:?} does not fit input {x} and weights {w}"));
+        return invalid!("its output shape {shape:?} does not fit input {x} and weights {w}");
     }
     let spatial = &shape[1..4];
     let way = options.get(o::PADDING)?;
@@ -72,7 +72,7 @@ fn conv_3d_transpose(n: &mut Node) -> Lowered<Held> {
             Ok(same_padding(spatial[i], x.shape()[i + 2], span, stride[i]))
         }
         padding::VALID => Ok((0, 0)),
-        other => invalid(format!("padding {other} is neither SAME (0) nor VALID (1)")),
+        other => invalid!("padding {other} is neither SAME (0) nor VALID (1)"),
     };
     let (pad_low, pad_high) = (0..3).map(pad).collect::<Lowered<Vec<_>>>()?.into_iter().unzip();
     let geometry = ConvGeometry { stride, dilation, pad_low, pad_high, groups: 1 };

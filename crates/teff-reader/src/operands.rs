@@ -1,0 +1,102 @@
+//! What a lowering asks of its operands, the same in every format.
+
+use crate::axes::sizes;
+use crate::fault::{Lowered, unsupported};
+use crate::invalid;
+use crate::reading::Reading;
+use std::sync::Arc;
+use teff_graph::{Tensor, Value};
+
+/// A node whose operands can be asked for. `what` is what the format's documentation calls an operand, for messages.
+///
+/// # Errors
+/// Methods give a [`Fault`](crate::Fault) where an operand is missing or of another kind than they say, where a value depends on inputs
+/// of the model, and where more would be computed than [`Reading::spend`] allows.
+pub trait Operands {
+    /// What can be done about an operand that must be known.
+    const FIX: &'static str;
+
+    /// The state of the reading.
+    fn reading(&self) -> &Reading;
+
+    /// Whether operand `i` is there.
+    fn is_given(&self, i: usize) -> bool;
+
+    /// Operand `i`, a tensor as the file has it.
+    fn x(&self, i: usize) -> Lowered;
+
+    /// The value of a tensor, if it depends on no input of the model.
+    fn known(&self, t: &Tensor) -> Option<Arc<Value>> {
+        self.reading().value(t)
+    }
+
+    /// As [`Reading::spend`].
+    fn spend(&self, count: usize) -> Lowered<()> {
+        self.reading().spend(count)
+    }
+
+    /// As [`Reading::spend_tensors`].
+    fn spend_tensors(&self, count: usize) -> Lowered<()> {
+        self.reading().spend_tensors(count)
+    }
+
+    /// The value of operand `i`, which must be known while reading.
+    fn constant(&self, i: usize, what: &str) -> Lowered<Arc<Value>> {
+        match self.known(&self.x(i)?) {
+            Some(v) => self.spend(v.len()).map(|()| v),
+            None => unsupported(
+                format!(
+                    "{what} (input {i}) depends on the values of the model's inputs or is too large to compute here"
+                ),
+                Self::FIX,
+            ),
+        }
+    }
+
+    /// The integers of operand `i`, which must be known while reading.
+    fn ints_of(&self, i: usize, what: &str) -> Lowered<Vec<i64>> {
+        let v = self.constant(i, what)?;
+        if v.dtype().is_float() { invalid!("{what} (input {i}) must be integers") } else { Ok(v.to_i64()) }
+    }
+
+    /// As [`Operands::ints_of`], as sizes.
+    fn sizes_of(&self, i: usize, what: &str) -> Lowered<Vec<usize>> {
+        sizes(&self.ints_of(i, what)?, what)
+    }
+
+    /// The one integer of operand `i`.
+    fn int_of(&self, i: usize, what: &str) -> Lowered<i64> {
+        match self.ints_of(i, what)?[..] {
+            [n] => Ok(n),
+            _ => invalid!("{what} (input {i}) must have one element"),
+        }
+    }
+
+    /// The one number of operand `i`.
+    fn number_of(&self, i: usize, what: &str) -> Lowered<f64> {
+        match self.constant(i, what)?.to_f64()[..] {
+            [x] => Ok(x),
+            _ => invalid!("{what} (input {i}) must have one element"),
+        }
+    }
+
+    /// What `f` makes of operand `i`, if that is given.
+    fn given<T>(&self, i: usize, f: impl FnOnce() -> Lowered<T>) -> Lowered<Option<T>> {
+        if self.is_given(i) { f().map(Some) } else { Ok(None) }
+    }
+
+    /// As [`Operands::ints_of`], of an operand that may be missing.
+    fn optional_ints_of(&self, i: usize, what: &str) -> Lowered<Option<Vec<i64>>> {
+        self.given(i, || self.ints_of(i, what))
+    }
+
+    /// As [`Operands::int_of`], of an operand that may be missing.
+    fn optional_int_of(&self, i: usize, what: &str) -> Lowered<Option<i64>> {
+        self.given(i, || self.int_of(i, what))
+    }
+
+    /// As [`Operands::number_of`], of an operand that may be missing.
+    fn optional_number_of(&self, i: usize, what: &str) -> Lowered<Option<f64>> {
+        self.given(i, || self.number_of(i, what))
+    }
+}
