@@ -29,9 +29,8 @@ fn copied(program: &Program, at: usize) -> Option<(BufferId, BufferId)> {
     let (from, to) = copy(program, &program.kernels[at])?;
     let writes = |k: &Kernel, id: BufferId| k.accesses().1.contains(&id);
     let (before, behind) = (&program.kernels[..at], &program.kernels[at + 1..]);
-    let shared = before.iter().any(|k| writes(k, to))
-        || behind.iter().any(|k| writes(k, to) || writes(k, from))
-        || program.buffer(from).ty.dtype != program.buffer(to).ty.dtype;
+    let shared =
+        before.iter().any(|k| writes(k, to)) || behind.iter().any(|k| writes(k, to) || writes(k, from));
     let in_arena = matches!(program.buffer(to).place, Place::Arena(_));
     (in_arena && !shared).then_some((from, to))
 }
@@ -68,4 +67,62 @@ fn drop_unread(program: &mut Program) {
     }
     kept.reverse();
     program.kernels = kept;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::program::{Buffer, Index, Var};
+    use crate::{Options, compile};
+    use teff_graph::{DType, Graph, Tensor, Type, Unary};
+
+    /// A kernel that makes an element of `to` of each of `from`: its negative, or the same.
+    fn kernel(like: &Kernel, to: u32, from: u32, negative: bool) -> Kernel {
+        let at = Index::from(Var(0));
+        let x = Expr::Load(BufferId(from), DType::F32, at.clone());
+        let x = if negative { Expr::unary(Unary::Neg, x) } else { x };
+        let body = vec![Stmt::Store(BufferId(to), at, x)];
+        Kernel { body: vec![Stmt::For { var: Var(0), count: 4, rolled: false, body }], ..like.clone() }
+    }
+
+    /// An input, an output and the arena's `a` and `b`; its kernels by the buffers they write and read, `true` for a negative.
+    fn program(kernels: &[(u32, u32, bool)]) -> Program {
+        let x = Tensor::input("x", DType::F32, &[4]);
+        let graph = Graph::from_tensors("net", std::slice::from_ref(&x), &[("y", x.exp())]).unwrap();
+        let mut program = compile(&graph, &Options::default()).unwrap();
+        for name in ["a", "b"] {
+            let (ty, place) = (Type::new(DType::F32, [4]), Place::Arena(0));
+            program.buffers.push(Buffer { name: name.into(), align: 4, ty, place, in_sram: false });
+        }
+        let like = program.kernels[0].clone();
+        program.kernels =
+            kernels.iter().map(|(to, from, negative)| kernel(&like, *to, *from, *negative)).collect();
+        program
+    }
+    /// What is left of kernels, by what they write and read.
+    fn left(program: &mut Program) -> Vec<(u32, u32)> {
+        forward(program);
+        program.kernels.iter().map(|k| (k.accesses().1[0].0, k.accesses().0[0].0)).collect()
+    }
+
+    #[test]
+    fn readers_of_a_copy_read_what_was_copied() {
+        let [x, y, a, b] = [0, 1, 2, 3];
+        let mut copied = program(&[(a, x, true), (b, a, false), (y, b, true)]);
+        copied.buffers[b as usize].align = 16;
+        assert_eq!(left(&mut copied), [(a, x), (y, a)]);
+        assert_eq!(copied.buffers[a as usize].align, 16);
+        for stays in [
+            // The original is written again while the copy is read; the copy is, behind it and before.
+            &[(a, x, true), (b, a, false), (a, x, true), (y, b, true), (y, a, true)][..],
+            &[(a, x, true), (b, a, false), (y, b, true), (b, x, true), (y, b, true)],
+            &[(b, x, true), (y, b, true), (a, x, true), (b, a, false), (y, b, true)],
+            // It is the output.
+            &[(a, x, true), (y, a, false)],
+        ] {
+            let all: Vec<(u32, u32)> = stays.iter().map(|k| (k.0, k.1)).collect();
+            assert_eq!(left(&mut program(stays)), all);
+        }
+        assert_eq!(left(&mut program(&[(a, x, true), (b, x, true), (y, a, true)])), [(a, x), (y, a)]);
+    }
 }

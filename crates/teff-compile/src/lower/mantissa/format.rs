@@ -77,6 +77,8 @@ impl Format {
 
 /// Outputs whose weights are this much smaller than the layer's largest share the scale of those that are not.
 const SMALLEST_SHARE: f32 = 1.0 / 65536.0;
+/// A conversion and a multiplication, of results that are themselves off by less than a thousandth: 1.001 * 2^-23.
+const OF_FLOATS: f64 = 1.1934e-7;
 /// The largest of `least`: inputs of 2^-64 keep their precision.
 const MOST_LEAST: i32 = 63;
 
@@ -135,15 +137,13 @@ pub(super) fn format(
         let of_shifts = if roundings(shift) > 0 { (start + 1) as f64 * unit * r.scale as f64 } else { 0.0 };
         of_inputs + r.lost(positive) + of_shifts
     };
-    // A conversion and a multiplication, of results that are themselves off by less than a thousandth.
-    let of_floats = 2f64.powi(-23) * 1.001;
     Ok(Format {
         width,
         shift,
         start: start as i32,
         least,
         factors: rows.iter().map(|r| (r.scale.to_bits() as i32).wrapping_add(place << 23)).collect(),
-        error: rows.iter().map(off).fold(0.0, f64::max) / range + of_floats,
+        error: rows.iter().map(off).fold(0.0, f64::max) / range + OF_FLOATS,
         weights: rows.into_iter().flat_map(|r| r.mantissas).collect(),
     })
 }

@@ -71,8 +71,8 @@ impl Lowering<'_> {
         let same = |o: &Output| exact.iter().all(|v| v[o.node.index()] == exact[0][o.node.index()]);
         // One input shows nothing of that.
         let silent = exact.len() > 1 && graph.outputs().iter().filter(float).all(same);
-        let spent = inputs.len() * work;
-        Some(Probes { inputs, exact, ranges, far, silent, work: spent, left: Cell::new(PATIENCE - spent) })
+        let work = inputs.len() * work;
+        Some(Probes { inputs, exact, ranges, far, silent, work, left: Cell::new(PATIENCE) })
     }
 
     /// How far outputs are off with `layers` computed in their formats, the worst as a share of its range; `None` when there is no
