@@ -304,6 +304,48 @@ fn what_the_layers_behind_magnify_is_seen_before() {
     }
 }
 
+/// What is said of the inputs tried is what happens on them: within a factor of three, for it leaves out how sums are shifted.
+#[test]
+fn how_far_outputs_are_off_is_told_before() {
+    for (seed, hidden, outputs, large) in
+        [(1, 30, 20, 1.0), (2, 60, 1, 1000.0), (3, 30, 3, 1e-3), (4, 0, 40, 50.0), (5, 0, 8, 0.0)]
+    {
+        let rng = &mut Rng(seed);
+        let x = Tensor::input("x", DType::F32, &[1, 6]);
+        let h = if hidden > 0 { dense(rng, &x, hidden).relu() } else { x.clone() };
+        // Weights that are integers of 16 bits lose nothing, so that inputs are all that is rounded.
+        let whole = |i: usize| (i as i64 * 12_345 % 65_535 - 32_767) as f64;
+        let y = match large {
+            0.0 => x.matmul(&constant(&[6, outputs], (0..6 * outputs).map(whole).collect())),
+            _ => dense(rng, &h, outputs) * large,
+        };
+        let graph = common::nets::graph(&x, &y);
+        let inputs: Vec<Vec<Value>> =
+            (0..9).map(|i| vec![common::nets::uniform(rng, &[1, 6], 1.0 + i as f64)]).collect();
+        let floats = Floats::Mantissas { error: 0.01 };
+        // Of nine, three.
+        let tried = [inputs[0].clone(), inputs[3].clone(), inputs[6].clone()];
+        let program = compiled(&graph, floats, &inputs);
+        assert_eq!(program.off, compiled(&graph, floats, &tried).off);
+        let said = program.off.unwrap();
+        let wide = wider(&passes::freeze(&graph));
+        let exact: Vec<Vec<f64>> =
+            tried.iter().map(|x| evaluate(&wide, &[wider_value(&x[0])]).unwrap()[0].to_f64()).collect();
+        let range = |values: &mut dyn Iterator<Item = &f64>| {
+            let (low, high) = values.fold((f64::MAX, f64::MIN), |(l, h), y| (l.min(*y), h.max(*y)));
+            high - low
+        };
+        let all = range(&mut exact.iter().flatten());
+        let share = |(x, exact): (&Vec<Value>, &Vec<f64>)| {
+            let found = program::evaluate(&program, x).unwrap()[0].to_f64();
+            let off = found.iter().zip(exact).map(|(f, e)| (f - e).abs()).fold(0.0, f64::max);
+            off / range(&mut exact.iter()).max(0.3 * all)
+        };
+        let happens = tried.iter().zip(&exact).map(share).fold(0.0, f64::max);
+        assert!((happens / 3.0..happens * 3.0).contains(&said), "{seed}: {said} said, {happens} happens");
+    }
+}
+
 /// C and Rust have the bits of the evaluator: whatever comes in, and a channel without weights.
 #[test]
 fn powers_of_two_have_the_bits_of_the_evaluator_in_c_and_rust() {

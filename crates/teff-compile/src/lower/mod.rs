@@ -92,23 +92,7 @@ pub(crate) fn prepare(graph: &Graph) -> Result<Graph, Error> {
 
 /// Lowers a prepared graph. Buffers in the arena have no addresses yet.
 pub(crate) fn lower(graph: &Graph, options: &Options) -> Result<Program, Error> {
-    let name = options.name.as_str();
-    let mut to = Lowering {
-        graph,
-        groups: fuse::groups(graph),
-        target: &options.target,
-        reassociate: options.reassociate,
-        layers: mantissa::Layers::default(),
-        storage: HashMap::new(),
-        hero: None,
-        buffers: Vec::new(),
-        constants: HashMap::new(),
-        packs: HashMap::new(),
-        names: name::Names::new(name),
-        formats: None,
-        computing: None,
-        builder: Builder::default(),
-    };
+    let mut to = Lowering::new(graph, options);
     to.choose_mantissas(options.floats, &options.inputs);
     let inputs = to.inputs();
     let (outputs, copies) = to.outputs();
@@ -125,7 +109,7 @@ pub(crate) fn lower(graph: &Graph, options: &Options) -> Result<Program, Error> 
     let arena = crate::program::Arena { bytes: 0, align: 1, lower_bound: 0 };
     let off = to.layers.off;
     let mut program =
-        Program { name: name.into(), buffers: to.buffers, kernels, inputs, outputs, arena, off };
+        Program { name: options.name.clone(), buffers: to.buffers, kernels, inputs, outputs, arena, off };
     rows::merge_rows(&mut program, &mut to.names);
     program.kernels.iter_mut().for_each(tidy::tidy);
     copies::forward(&mut program);
@@ -140,6 +124,26 @@ pub(crate) fn lower(graph: &Graph, options: &Options) -> Result<Program, Error> 
 }
 
 impl<'a> Lowering<'a> {
+    /// Before anything is lowered.
+    fn new(graph: &'a Graph, options: &'a Options) -> Lowering<'a> {
+        Lowering {
+            graph,
+            groups: fuse::groups(graph),
+            target: &options.target,
+            reassociate: options.reassociate,
+            layers: mantissa::Layers::default(),
+            storage: HashMap::new(),
+            hero: None,
+            buffers: Vec::new(),
+            constants: HashMap::new(),
+            packs: HashMap::new(),
+            names: name::Names::new(&options.name),
+            formats: None,
+            computing: None,
+            builder: Builder::default(),
+        }
+    }
+
     fn node(&self, id: NodeId) -> &'a Node {
         &self.graph[id]
     }

@@ -88,7 +88,7 @@ impl<'a> Lowering<'a> {
     }
 
     /// What `node` is when it multiplies floats by weights; why it cannot be computed by mantissas.
-    fn candidate(&self, node: NodeId) -> Option<Result<Candidate, &'static str>> {
+    pub(super) fn candidate(&self, node: NodeId) -> Option<Result<Candidate, &'static str>> {
         let n = self.node(node);
         if let Op::Scan(scan) = &n.op {
             let product = |n: &Node| matches!(n.op, Op::MatMul | Op::Conv(_)) && n.ty.dtype.is_float();

@@ -221,3 +221,157 @@ impl Lowering<'_> {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Options, Target};
+    use teff_graph::{Graph, Tensor, evaluate};
+
+    fn mean_and_deviation(values: &[f64]) -> (f64, f64) {
+        let n = values.len() as f64;
+        let mean = values.iter().sum::<f64>() / n;
+        (mean, (values.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / n).sqrt())
+    }
+
+    fn net(inputs: &[Tensor], y: &Tensor) -> Graph {
+        Graph::from_tensors("net", inputs, &[("y", y.clone())]).unwrap()
+    }
+
+    /// Inputs that are made up for a network, and the layers they are made for.
+    fn made_up(graph: &Graph, count: usize) -> (Vec<Vec<Value>>, Vec<Option<Features>>) {
+        let options = Options { target: Target::CORTEX_M0PLUS, ..Options::default() };
+        let lowering = Lowering::new(graph, &options);
+        let candidates: Vec<Candidate> =
+            graph.ids().filter_map(|id| lowering.candidate(id)).map(Result::unwrap).collect();
+        let features = lowering.features(&candidates);
+        (lowering.suggested(&features, count), features)
+    }
+
+    #[test]
+    fn what_no_layer_reads_is_of_every_size_near_zero() {
+        let input = |name, dtype| Tensor::input(name, dtype, &[400]);
+        let (b, i, f) = (input("b", DType::Bool), input("i", DType::I32), input("f", DType::F32));
+        let y = &f + i.cast(DType::F32) + b.cast(DType::F32);
+        let (made, _) = made_up(&net(&[b, i, f], &y), 3);
+        for inputs in made {
+            let [b, i, f] = &inputs[..] else { panic!("three inputs") };
+            let (half, _) = mean_and_deviation(&b.to_f64());
+            assert!((0.4..0.6).contains(&half), "{half}");
+            let seen: Vec<usize> =
+                (-1..8).map(|n| i.to_f64().iter().filter(|x| **x == n as f64).count()).collect();
+            // Twice the size of what has a deviation of 1: 38 % below 1, 30 % from 1 to 2, 18 % from 2 to 3.
+            assert!(seen[0] == 0 && seen[1] > 120 && seen[2] > 90 && seen[3] > 45 && seen[7] < 3, "{seen:?}");
+            let (mean, deviation) = mean_and_deviation(&f.to_f64());
+            assert!(mean.abs() < 0.2 && (0.85..1.15).contains(&deviation), "{mean} {deviation}");
+        }
+    }
+
+    /// Three kinds: a loud place in what is quiet, noise, and what is nearly the same all along a channel.
+    #[test]
+    fn features_lie_where_their_channel_does() {
+        let (centre, spread) = (vec![1000.0, -3.0, 0.0], vec![10.0, 0.1, 4.0]);
+        let features = Features {
+            layer: NodeId::from_index(0),
+            way: Vec::new(),
+            axis: 1,
+            centre: centre.clone(),
+            spread: spread.clone(),
+            mixed: true,
+        };
+        let ty = Type::new(DType::F32, [2, 3, 16, 32]);
+        for kind in 0..3 {
+            let x = features.sample(&ty, kind, &mut Rng(1)).to_f64();
+            for (i, plane) in x.chunks(512).enumerate() {
+                let k = i % 3;
+                let deviations: Vec<f64> = plane.iter().map(|x| (x - centre[k]) / spread[k]).collect();
+                let (mean, deviation) = mean_and_deviation(&deviations);
+                match kind {
+                    0 => {
+                        // One of 32 elements.
+                        let (peak, quiet) = deviations.split_at(16);
+                        assert!(peak.iter().all(|x| (-14.0..=-2.0).contains(x)), "{peak:?}");
+                        let (mean, deviation) = mean_and_deviation(quiet);
+                        assert!(mean.abs() < 0.1 && (0.25..0.35).contains(&deviation), "{mean} {deviation}");
+                    }
+                    1 => assert!(mean.abs() < 2.2 && (0.6..0.8).contains(&deviation), "{mean} {deviation}"),
+                    _ => assert!(mean.abs() < 3.1 && (0.08..0.12).contains(&deviation), "{mean} {deviation}"),
+                }
+            }
+            // The channels of an image move apart, those of one place in several images together.
+            if kind == 2 {
+                let near = |a: usize, b: usize| (x[a * 512] - x[b * 512]).abs() / spread[a % 3];
+                assert!((0..3).all(|k| near(k, k + 3) < 0.7), "{:?}", (0..3).map(|k| near(k, k + 3)));
+            }
+        }
+        // Of channels alone every 32nd is loud.
+        let features = Features { centre: vec![0.0; 64], spread: vec![1.0; 64], axis: 1, ..features };
+        let x = features.sample(&Type::new(DType::F32, [1, 64]), 0, &mut Rng(1)).to_f64();
+        let loud: Vec<usize> = (0..64).filter(|i| x[*i].abs() > 1.0).collect();
+        assert_eq!(loud, [16, 48]);
+    }
+
+    /// Whatever lies between the input and the layer, its results have a deviation of about 1 and a mean near 0.
+    #[test]
+    fn results_of_what_is_made_up_are_of_size_one() {
+        let input = |shape: &[usize]| Tensor::input("x", DType::F32, shape);
+        let constant = |shape: &[usize], of: &dyn Fn(usize) -> f64| {
+            Tensor::constant(Value::from_fn(&Type::new(DType::F32, shape), |i| Num::Float(of(i))))
+        };
+        // Channels of different units; and a bias that takes off what lies far from zero.
+        let unit = |k: usize| [1e-3, 1.0, 200.0, 1e4, 0.05, 3.0][k % 6];
+        let sign = |i: usize| if (i * 7 % 11).is_multiple_of(2) { 1.0 } else { -1.0 };
+        let share = |i: usize, own: bool| sign(i) * if own { 1.0 } else { 0.15 };
+        let w = |outputs: usize| constant(&[outputs, 6], &|i| unit(i % 6) * share(i, i / 6 == i % 6));
+        let b = |n: usize| constant(&[n], &|i| 40.0 * sign(i) + i as f64);
+        let dense = |x: &Tensor| x.matmul(&w(5).transpose()) + b(5);
+        let x = input(&[60, 6]);
+        let (wide, flat) = (input(&[60, 9]), input(&[360]));
+        let turned = input(&[6, 60]);
+        let (image, line) = (input(&[2, 6, 5, 6]), input(&[1, 6, 60]));
+        let row = constant(&[6], &|i| 2.0 + i as f64);
+        let kernel = w(5).reshape(&[5, 6, 1, 1]);
+        let grouped = constant(&[6, 3, 1], &|i| unit(i / 9 * 3 + i % 3) * share(i, i / 3 % 3 == i % 3));
+        for (x, y) in [
+            (x.clone(), dense(&x)),
+            (x.clone(), dense(&((&x - 500.0) * 0.01))),
+            (x.clone(), dense(&(500.0 - &x))),
+            (x.clone(), dense(&((&x + &row) / &row))),
+            (flat.clone(), dense(&flat.reshape(&[60, 6]))),
+            (turned.clone(), dense(&turned.transpose())),
+            (wide.clone(), dense(&wide.slice(1, 0, 9, 1).reshape(&[90, 6]))),
+            (turned.clone(), w(5).matmul(&turned) + b(5).reshape(&[5, 1])),
+            (image.clone(), image.conv2d(&kernel, 1, 0, 1, 1) + b(5).per_channel(4)),
+            (line.clone(), line.conv1d(&grouped, 1, 0, 1, 2) + b(6).reshape(&[1, 6, 1])),
+        ] {
+            let graph = net(std::slice::from_ref(&x), &y);
+            let graph = crate::lower::prepare(&graph).unwrap();
+            let (made, features) = made_up(&graph, 3);
+            assert!(features[0].as_ref().is_some_and(Features::are_far), "{y:?}");
+            for inputs in &made[1..] {
+                let (mean, deviation) = mean_and_deviation(&evaluate(&graph, inputs).unwrap()[0].to_f64());
+                assert!(mean.abs() < 1.0 && (0.4..2.5).contains(&deviation), "{mean} {deviation}\n{y:?}");
+            }
+        }
+    }
+
+    /// Two inputs that are joined are each what the layer wants of them.
+    #[test]
+    fn joined_inputs_are_taken_apart() {
+        let (a, b) = (Tensor::input("a", DType::F32, &[50, 2]), Tensor::input("b", DType::F32, &[50, 3]));
+        let w = Value::from_fn(&Type::new(DType::F32, [5, 5]), |i| {
+            Num::Float(if i / 5 == i % 5 { [1.0, 1e-3, 100.0, 1e4, 0.1][i % 5] } else { 0.0 })
+        });
+        let bias = Tensor::constant(Value::new([5], vec![5.0f32, -30.0, 7.0, 40.0, -80.0]));
+        let y = Tensor::concat(&[a.clone(), &b * 0.5], 1).matmul(&Tensor::constant(w)) + bias;
+        let graph = net(&[a, b], &y);
+        let (made, _) = made_up(&graph, 2);
+        // The columns that are an input's own.
+        let results = evaluate(&graph, &[made[1][0].clone(), made[1][1].clone()]).unwrap()[0].to_f64();
+        for k in 0..5 {
+            let column: Vec<f64> = results.iter().skip(k).step_by(5).copied().collect();
+            let (mean, deviation) = mean_and_deviation(&column);
+            assert!(mean.abs() < 3.0 && (0.2..2.5).contains(&deviation), "{k}: {mean} {deviation}");
+        }
+    }
+}
