@@ -1,21 +1,20 @@
 //! Kernels at their edges, run by the evaluator of programs: what the small machine and the vector machine make of one layer has the
-//! bits of the graph; and what a plan is to save is counted.
+//! bits of the graph; and what a plan is to save is counted (`choices`).
 
+mod choices;
+#[path = "../common/mod.rs"]
 mod common;
-
+#[path = "../oracle/mod.rs"]
 mod oracle;
 
 use common::Rng;
-use common::nets::dense;
 use oracle::nets::network;
-use teff_compile::program::Products;
 use teff_compile::{Floats, Options, Program, Target, compile, integer, program};
 use teff_graph::{
-    ConvGeometry, DType, Graph, Num, Op, PoolKind, ReduceKind, ScatterKind, Tensor, Type, Value, Window,
-    evaluate, print_brief,
+    Binary, ConvGeometry, DType, Graph, Num, Op, PoolKind, Tensor, Type, Value, Window, evaluate, print_brief,
 };
 
-const TARGETS: [Target; 2] = [Target::GENERIC, Target::CORTEX_M0PLUS];
+const TARGETS: [Target; 3] = [Target::GENERIC, Target::CORTEX_M0PLUS, Target::CORTEX_M3];
 
 fn compiled(graph: &Graph, target: Target) -> Program {
     // Floats are compared too, which are small integers here: exact in any order, but not as mantissas.
@@ -217,54 +216,6 @@ fn convolutions_without_axes_or_channels() {
     }
 }
 
-/// Of a strip, as many rows are gathered as its windows see, at most 400 words.
-#[test]
-fn a_depthwise_convolution_gathers_what_its_windows_see() {
-    // Rows of the result, stride, and the words: rows seen, by words of a row. A row of 10 results has 5 pairs, whose windows of 3 lie 2
-    // strides apart.
-    for (height, stride, words) in [
-        (4, 1, (4 + 2) * (4 * 2 + 3)),
-        (5, 2, (4 * 2 + 3) * (4 * 4 + 3)),
-        // 60 rows and 20 are too many: 30 take 352 words, 10 two strides apart 399.
-        (60, 1, (30 + 2) * (4 * 2 + 3)),
-        (20, 2, (9 * 2 + 3) * (4 * 4 + 3)),
-    ] {
-        let rng = &mut Rng(1);
-        let input = Tensor::input("x", DType::I8, &[1, 3, (height - 1) * stride + 3, 9 * stride + 3]);
-        let mut geometry = ConvGeometry { groups: 3, ..ConvGeometry::new(2) };
-        geometry.stride = vec![stride; 2];
-        let y = input.cast(DType::I32).conv_general(&weights(rng, &[3, 1, 3, 3]), geometry);
-        let graph = Graph::from_tensors("net", &[input], &[("y", y)]).unwrap();
-        let program = compiled(&graph, Target::CORTEX_M0PLUS);
-        let gathered: Vec<usize> =
-            program.kernels[0].arrays.iter().filter(|a| a.name == "word").map(|a| a.len).collect();
-        assert_eq!(gathered, [words], "{height} rows, stride {stride}\n{program}");
-    }
-}
-
-/// Four places beside each other share the weights of four channels where there are vectors: 16 sums.
-#[test]
-fn places_share_weights() {
-    let x = Tensor::input("x", DType::F32, &[1, 1, 3, 10]);
-    let y = x.conv2d(&Tensor::constant(any(&mut Rng(1), &Type::new(DType::F32, [4, 1, 3, 3]))), 1, 0, 1, 1);
-    let graph = Graph::from_tensors("net", &[x], &[("y", y)]).unwrap();
-    let sums = |target| compiled(&graph, target).kernels[0].arrays.iter().map(|a| a.len).collect::<Vec<_>>();
-    assert_eq!(sums(Target::GENERIC), [16]);
-    assert!(sums(Target::CORTEX_M0PLUS).is_empty());
-}
-
-/// One sum is a variable, not an array of one.
-#[test]
-fn one_sum_needs_no_array() {
-    for target in TARGETS {
-        let x = Tensor::input("x", DType::F32, &[1, 5]);
-        let y = x.matmul(&Tensor::constant(any(&mut Rng(1), &Type::new(DType::F32, [5, 1]))));
-        let graph = Graph::from_tensors("net", &[x], &[("y", y)]).unwrap();
-        let program = compiled(&graph, target);
-        assert!(program.kernels.iter().all(|k| k.arrays.is_empty()), "{program}");
-    }
-}
-
 /// Where 64 bits are put together from halves, only the upper half is.
 #[test]
 fn long_products_lose_their_lower_half() {
@@ -359,75 +310,25 @@ fn constants_may_have_no_elements() {
     }
 }
 
-fn kernels(inputs: &[Tensor], y: &Tensor) -> Vec<String> {
-    let graph = Graph::from_tensors("net", inputs, &[("y", y.clone())]).unwrap();
-    compiled(&graph, Target::GENERIC).kernels.into_iter().map(|k| k.name).collect()
-}
-
-/// What takes long is computed once where many elements read it, and where it is read when one does.
+/// Whatever nodes it is written with: NaN is neither less than itself nor equal to it.
 #[test]
-fn what_many_read_is_computed_before() {
-    let x = Tensor::input("x", DType::F32, &[3, 4]);
-    // A fill is read by each element, what is padded once.
-    let fill = Tensor::input("fill", DType::F32, &[]);
-    let pad = |x: &Tensor, fill: &Tensor| {
-        let Op::Pad(axes) = x.pad(&[(1, 1), (1, 1)], 0.0).op().clone() else { panic!("a pad") };
-        Tensor::apply(Op::Pad(axes), &[x.clone(), fill.clone()])
-    };
-    assert_eq!(kernels(&[x.clone(), fill.clone()], &pad(&x, &fill.exp())).len(), 2);
-    assert_eq!(kernels(&[x.clone(), fill.clone()], &pad(&x.exp(), &fill)).len(), 1);
-    // An index is read by each element of its row, an update once.
-    let data = Tensor::input("data", DType::F32, &[5, 4]);
-    let at = Tensor::input("at", DType::F32, &[3]);
-    let scattered = |at: Tensor, x: &Tensor| data.scatter(&at.cast(DType::I32), x, 0, ScatterKind::Add);
-    let inputs = [data.clone(), at.clone(), x.clone()];
-    let before = kernels(&inputs, &scattered(at.clone(), &x)).len();
-    assert_eq!(kernels(&inputs, &scattered(at.exp(), &x)).len(), before + 1);
-    assert_eq!(kernels(&inputs, &scattered(at.clone(), &x.exp())).len(), before);
-}
-
-/// Loops over the same rows are one kernel, called a softmax if it is one.
-#[test]
-fn rows_are_gone_over_once() {
-    let x = Tensor::input("x", DType::F32, &[4, 10]);
-    let spread = |y: &Tensor| y.broadcast_to(&[4, 10]);
-    let inputs = std::slice::from_ref(&x);
-    assert_eq!(kernels(inputs, &x.softmax(-1)), ["softmax"]);
-    let largest = spread(&x.max_keep(&[1]));
-    assert_eq!(kernels(inputs, &(&x - &largest).exp()).len(), 1);
-    for other in [(&x - &largest).exp(), &x - spread(&x.exp().sum_keep(&[1])), &x - largest] {
-        assert!(!kernels(inputs, &other).iter().any(|k| k.starts_with("softmax")), "{other:?}");
+fn values_are_compared_with_themselves() {
+    for dtype in [DType::F32, DType::I32] {
+        let x = Tensor::input("x", dtype, &[5]);
+        let y = Tensor::concat(&[x.clone(), &x + &x], 0).slice(0, 0, 5, 1);
+        let compared = |op| Tensor::apply(Op::Binary(op), &[x.clone(), y.clone()]);
+        let outputs = [Binary::Lt, Binary::Le, Binary::Eq].map(compared);
+        let named: Vec<(&str, Tensor)> = ["a", "b", "c"].into_iter().zip(outputs).collect();
+        let graph = Graph::from_tensors("net", std::slice::from_ref(&x), &named).unwrap();
+        let odd = [f64::NAN, f64::INFINITY, -0.0, 1.0, -7.0];
+        let given = Value::from_fn(&x.ty(), |i| match dtype {
+            DType::F32 => Num::Float(odd[i]),
+            _ => Num::Int(i as i128 - 2),
+        });
+        let ty = Type::new(DType::Bool, [5]);
+        let number = Value::from_fn(&ty, |i| Num::Int((i > 0 || dtype == DType::I32) as i128));
+        same(&graph, &[given], &[Value::zeros(&ty), number.clone(), number], "comparisons");
     }
-    // Columns are no rows.
-    let columns = x.reduce(ReduceKind::Max, &[0]).broadcast_to(&[4, 10]);
-    assert_eq!(kernels(inputs, &(&x - columns).exp()).len(), 2);
-}
-
-/// The signs of inputs are looked at where there may be some, and products stay integers but for roots and powers.
-#[test]
-fn mantissas_know_what_is_before_and_behind() {
-    let net = |between: &dyn Fn(&Tensor) -> Tensor, behind: &dyn Fn(&Tensor) -> Tensor| {
-        let rng = &mut Rng(3);
-        let x = Tensor::input("x", DType::F32, &[1, 6]);
-        let hidden = between(&dense(rng, &x, 8, "hidden"));
-        let y = behind(&dense(rng, &hidden, 8, "last"));
-        let graph = Graph::from_tensors("net", &[x], &[("y", y)]).unwrap();
-        let options = Options { target: Target::CORTEX_M0PLUS, ..Options::default() };
-        compile(&graph, &options).unwrap()
-    };
-    let plain = |x: &Tensor| x.clone();
-    let last = |p: &Program| p.kernels.iter().position(|k| k.label.as_deref() == Some("last")).unwrap();
-    let signs = |p: &Program| p.kernels[last(p)].vars.iter().any(|v| v.name == "sign");
-    for between in [Tensor::relu, Tensor::relu6, |x: &Tensor| x.full_like(0.25).maximum(x)] {
-        assert!(!signs(&net(&between, &plain)));
-    }
-    for between in [Tensor::tanh, |x: &Tensor| x.minimum(&x.full_like(1.0))] {
-        assert!(signs(&net(&between, &plain)));
-    }
-    let stays = |p: Program| matches!(p.kernels[last(&p)].products, Products::Software { .. });
-    assert!(stays(net(&plain, &|x| (x * 2.0 + 1.0).relu().sqrt())));
-    assert!(!stays(net(&plain, &|x| x.sigmoid().sqrt())));
-    assert!(!stays(net(&plain, &|x| x.tanh() * 2.0)));
 }
 
 /// A value joined with itself and taken apart again by a reshape: what bounds an index is a condition on a quotient of a sum.
