@@ -9,7 +9,7 @@ use std::path::Path;
 use std::sync::Arc;
 use teff_compile::program::Products;
 use teff_compile::{Budget, Floats, Options, Program, Target, compile, program};
-use teff_graph::{DType, Graph, NodeId, Num, Op, Scan, Tensor, Type, Value, evaluate, passes};
+use teff_graph::{ConvGeometry, DType, Graph, NodeId, Num, Op, Scan, Tensor, Type, Value, evaluate, passes};
 
 /// What is promised.
 const PROMISED: f64 = 1e-4;
@@ -304,12 +304,51 @@ fn what_the_layers_behind_magnify_is_seen_before() {
     }
 }
 
+/// Where the outputs are the same whatever is tried, nothing shows what features of different units are off by.
+#[test]
+fn outputs_that_show_nothing_leave_features_far_from_zero_to_floats() {
+    let rng = &mut Rng(4);
+    let features: Vec<Feature> = [1e5, 1e-2, 1.0].map(|deviation| Feature(9.0 * deviation, deviation)).into();
+    let x = Tensor::input("x", DType::F32, &[1, 3]);
+    let (w, b) = folded(rng, &features, &[4, 3]);
+    let h = x.matmul(&w.transpose()) + b;
+    let unseen = "its inputs are far from zero, and the outputs were the same for all inputs tried";
+    for (y, silent) in [((&h - 1e9).relu(), true), (h.relu(), false)] {
+        let program = compiled(&common::nets::graph(&x, &y), Floats::default(), &[]);
+        assert_eq!(reasons(&program).contains(&unseen), silent, "{:?}", reasons(&program));
+    }
+}
+
+/// A place, a line, an image and a volume, with groups.
+#[test]
+fn convolutions_over_any_number_of_axes_are_within_what_is_promised() {
+    for axes in 0..4 {
+        let rng = &mut Rng(axes as u64);
+        let shape: Vec<usize> = [1, 4].into_iter().chain((0..axes).map(|a| 5 - a)).collect();
+        let kernel: Vec<usize> = [6, 2].into_iter().chain((0..axes).map(|_| 2)).collect();
+        let x = Tensor::input("x", DType::F32, &shape);
+        let w = constant(&kernel, weights(rng, &kernel));
+        let geometry = ConvGeometry { groups: 2, ..ConvGeometry::new(axes) };
+        let graph = common::nets::graph(&x, &x.conv_general(&w, geometry));
+        let inputs: Vec<_> = (0..5).map(|_| vec![common::nets::uniform(rng, &shape, 1.0)]).collect();
+        let program = compiled(&graph, Floats::default(), &[]);
+        assert!(reasons(&program).is_empty(), "{:?}", reasons(&program));
+        let found = off(&program, &graph, &inputs);
+        assert!(found > 0.0 && found <= PROMISED, "{axes} axes: {found}");
+    }
+}
+
 /// What is said of the inputs tried is what happens on them: within a factor of three, for it leaves out how sums are shifted.
 #[test]
 fn how_far_outputs_are_off_is_told_before() {
-    for (seed, hidden, outputs, large) in
-        [(1, 30, 20, 1.0), (2, 60, 1, 1000.0), (3, 30, 3, 1e-3), (4, 0, 40, 50.0), (5, 0, 8, 0.0)]
-    {
+    for (seed, hidden, outputs, large) in [
+        (1, 30, 20, 1.0),
+        (2, 60, 1, 1000.0),
+        (3, 30, 3, 1e-3),
+        (4, 0, 40, 50.0),
+        (5, 0, 8, 0.0),
+        (6, 0, 8, -1.0),
+    ] {
         let rng = &mut Rng(seed);
         let x = Tensor::input("x", DType::F32, &[1, 6]);
         let h = if hidden > 0 { dense(rng, &x, hidden).relu() } else { x.clone() };
@@ -317,11 +356,21 @@ fn how_far_outputs_are_off_is_told_before() {
         let whole = |i: usize| (i as i64 * 12_345 % 65_535 - 32_767) as f64;
         let y = match large {
             0.0 => x.matmul(&constant(&[6, outputs], (0..6 * outputs).map(whole).collect())),
+            // Channels of different units.
+            -1.0 => x.matmul(&constant(
+                &[6, outputs],
+                (0..6 * outputs).map(|i| gauss(rng) * 100f64.powi((i / outputs) as i32 - 3)).collect(),
+            )),
             _ => dense(rng, &h, outputs) * large,
         };
         let graph = common::nets::graph(&x, &y);
-        let inputs: Vec<Vec<Value>> =
-            (0..9).map(|i| vec![common::nets::uniform(rng, &[1, 6], 1.0 + i as f64)]).collect();
+        let inputs: Vec<Vec<Value>> = (0..9)
+            .map(|i| {
+                let x = common::nets::uniform(rng, &[1, 6], 1.0 + i as f64);
+                let unit = |k: usize| if large == -1.0 { 100f64.powi(3 - k as i32) } else { 1.0 };
+                vec![Value::from_fn(&x.ty(), |k| Num::Float(x.get(k).as_f64() * unit(k)))]
+            })
+            .collect();
         let floats = Floats::Mantissas { error: 0.01 };
         // Of nine, three.
         let tried = [inputs[0].clone(), inputs[3].clone(), inputs[6].clone()];

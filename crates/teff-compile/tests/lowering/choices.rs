@@ -26,6 +26,7 @@ fn a_depthwise_convolution_gathers_what_its_windows_see() {
         let mut geometry = ConvGeometry { groups: 3, ..ConvGeometry::new(2) };
         geometry.stride = vec![stride; 2];
         let y = input.cast(DType::I32).conv_general(&weights(rng, &[3, 1, 3, 3]), geometry);
+        same_as_graph(std::slice::from_ref(&input), std::slice::from_ref(&y), rng, "a strip");
         let graph = Graph::from_tensors("net", &[input], &[("y", y)]).unwrap();
         let program = compiled(&graph, Target::CORTEX_M0PLUS);
         let gathered: Vec<usize> =
@@ -151,10 +152,11 @@ fn likely_zeros_are_skipped() {
     assert!(!skips(DType::I8, -128.0, 9, Target::GENERIC));
 }
 
-/// Weights of 8 bits are seen through what is done to them, so that two places are multiplied at once.
+/// Weights of 8 bits are seen through what is done to them, so that two places are multiplied at once. There are so many that wider they
+/// are not folded.
 #[test]
 fn weights_are_seen_through_what_is_done_to_them() {
-    let q = Value::from_fn(&Type::new(DType::I8, [6, 4]), |i| Num::Int(i as i128 * 5 % 200 - 100));
+    let q = Value::from_fn(&Type::new(DType::I8, [40, 60]), |i| Num::Int(i as i128 * 5 % 200 - 100));
     let w = Tensor::constant(q).cast(DType::I32);
     for (w, narrow) in [
         (w.clone(), true),
@@ -164,8 +166,8 @@ fn weights_are_seen_through_what_is_done_to_them() {
         (&w * 1.0, true),
         (&w * 2.0, false),
     ] {
-        let input = Tensor::input("x", DType::I8, &[1, 4, 8]);
-        let y = input.cast(DType::I32).conv1d(&w.reshape(&[6, 4, 1]), 1, 0, 1, 1);
+        let input = Tensor::input("x", DType::I8, &[1, 60, 8]);
+        let y = input.cast(DType::I32).conv1d(&w.reshape(&[40, 60, 1]), 1, 0, 1, 1);
         let graph = Graph::from_tensors("net", &[input], &[("y", y)]).unwrap();
         let program = compiled(&graph, Target::CORTEX_M0PLUS);
         let words = program.kernels[0].arrays.iter().any(|a| a.name == "word");
@@ -279,4 +281,50 @@ fn mantissas_know_what_is_before_and_behind() {
     assert!(signs(&net(&|x| chain(&x.relu(), 8), &plain)));
     assert!(stays(net(&plain, &|x| chain(x, 2).sqrt())));
     assert!(!stays(net(&plain, &|x| chain(x, 8).sqrt())));
+}
+
+/// Places are counted through both axes as one where windows are single elements beside each other, without padding.
+#[test]
+fn windows_of_one_element_are_counted_as_one() {
+    for (size, stride, padding, flat) in
+        [(1, 1, 0, true), (3, 1, 0, false), (1, 2, 0, false), (1, 1, 1, false)]
+    {
+        let input = Tensor::input("x", DType::I8, &[1, 3, 7, 6]);
+        let w = weights(&mut Rng(1), &[4, 3, size, size]);
+        let y = input.cast(DType::I32).conv2d(&w, stride, padding, 1, 1);
+        same_as_graph(std::slice::from_ref(&input), std::slice::from_ref(&y), &mut Rng(2), "windows");
+        let graph = Graph::from_tensors("net", &[input], &[("y", y)]).unwrap();
+        let text = compiled(&graph, Target::CORTEX_M0PLUS).to_string();
+        assert_eq!(!text.contains("for oy"), flat, "{size} {stride} {padding}\n{text}");
+    }
+}
+
+/// Kernels that are joined keep their arrays apart: two sums of long rows, each in parts.
+#[test]
+fn rows_in_parts_are_gone_over_once() {
+    let x = Tensor::input("x", DType::F32, &[3, 64]);
+    let below = &x - x.max_keep(&[1]).broadcast_to(&[3, 64]);
+    let y = &below * below.sum_keep(&[1]).broadcast_to(&[3, 64]);
+    same_as_graph(std::slice::from_ref(&x), std::slice::from_ref(&y), &mut Rng(1), "parts");
+    let graph = Graph::from_tensors("net", std::slice::from_ref(&x), &[("y", y)]).unwrap();
+    let program = compiled(&graph, Target::GENERIC);
+    assert_eq!(program.kernels.len(), 1, "{program}");
+    assert_eq!(program.kernels[0].arrays.len(), 2, "{program}");
+}
+
+/// A product is quantised as it ends; a zero point of 0 costs nothing.
+#[test]
+fn scales_cost_no_more_than_they_must() {
+    let scalar = |x: f32| Tensor::constant(Value::new([1, 1], vec![x]));
+    let zero = |z: i8| Tensor::constant(Value::new([1, 1], vec![z]));
+    let x = Tensor::input("x", DType::F32, &[3, 4]);
+    let w = Tensor::constant(any(&mut Rng(1), &Type::new(DType::F32, [4, 5])));
+    assert_eq!(kernels(std::slice::from_ref(&x), &x.matmul(&w).quantize(&scalar(0.5), &zero(3))).len(), 1);
+    let q = Tensor::input("q", DType::I8, &[3, 4]);
+    let int_ops = |z: i8| {
+        let y = q.dequantize(&scalar(0.5), &zero(z)) * &x;
+        let graph = Graph::from_tensors("net", &[q.clone(), x.clone()], &[("y", y)]).unwrap();
+        program::cost(&compiled(&graph, Target::GENERIC), &Target::GENERIC).int_ops
+    };
+    assert!(int_ops(0) < int_ops(3));
 }

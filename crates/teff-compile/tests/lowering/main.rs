@@ -310,16 +310,11 @@ fn constants_may_have_no_elements() {
     }
 }
 
-/// Whatever nodes it is written with: NaN is neither less than itself nor equal to it.
+/// NaN is neither less than itself nor equal to it.
 #[test]
 fn values_are_compared_with_themselves() {
     for dtype in [DType::F32, DType::I32] {
         let x = Tensor::input("x", dtype, &[5]);
-        let y = Tensor::concat(&[x.clone(), &x + &x], 0).slice(0, 0, 5, 1);
-        let compared = |op| Tensor::apply(Op::Binary(op), &[x.clone(), y.clone()]);
-        let outputs = [Binary::Lt, Binary::Le, Binary::Eq].map(compared);
-        let named: Vec<(&str, Tensor)> = ["a", "b", "c"].into_iter().zip(outputs).collect();
-        let graph = Graph::from_tensors("net", std::slice::from_ref(&x), &named).unwrap();
         let odd = [f64::NAN, f64::INFINITY, -0.0, 1.0, -7.0];
         let given = Value::from_fn(&x.ty(), |i| match dtype {
             DType::F32 => Num::Float(odd[i]),
@@ -327,7 +322,15 @@ fn values_are_compared_with_themselves() {
         });
         let ty = Type::new(DType::Bool, [5]);
         let number = Value::from_fn(&ty, |i| Num::Int((i > 0 || dtype == DType::I32) as i128));
-        same(&graph, &[given], &[Value::zeros(&ty), number.clone(), number], "comparisons");
+        // The same node, or another that is the same.
+        for y in [x.clone(), Tensor::concat(&[x.clone(), &x + &x], 0).slice(0, 0, 5, 1)] {
+            let compared = |op| Tensor::apply(Op::Binary(op), &[x.clone(), y.clone()]);
+            let outputs = [Binary::Lt, Binary::Le, Binary::Eq].map(compared);
+            let named: Vec<(&str, Tensor)> = ["a", "b", "c"].into_iter().zip(outputs).collect();
+            let graph = Graph::from_tensors("net", std::slice::from_ref(&x), &named).unwrap();
+            let expected = [Value::zeros(&ty), number.clone(), number.clone()];
+            same(&graph, std::slice::from_ref(&given), &expected, "comparisons");
+        }
     }
 }
 
@@ -339,4 +342,14 @@ fn joined_values_are_read_within_themselves_behind_a_reshape() {
     let joined = Tensor::concat(&[x.clone(), x.clone(), x.slice(0, 0, 1, 1)], 0).clip(-3.0, 3.0);
     let y = joined.reshape(&[1, 7, 70]).clip(-2.0, 2.0).pad(&[(0, 1), (0, 1), (0, 1)], 3.0).clip(-1.0, 3.0);
     same_as_graph(&[x], &[y], &mut rng, "joined");
+}
+
+/// Indices that are known are clamped as others are.
+#[test]
+fn known_indices_outside_are_the_nearest_inside() {
+    let x = Tensor::input("x", DType::F32, &[5]);
+    for at in [-7i32, -1, 0, 2, 4, 5, 6, 1000] {
+        let y = x.gather(&Tensor::constant(Value::new([1], vec![at])), 0);
+        same_as_graph(std::slice::from_ref(&x), &[y], &mut Rng(1), &format!("{at}"));
+    }
 }
