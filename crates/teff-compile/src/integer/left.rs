@@ -13,7 +13,8 @@ pub fn left_in_floats(graph: &Graph) -> Result<Vec<(String, &'static str)>, teff
         return Ok(Vec::new());
     }
     let rewritten = super::integer(&teff_graph::passes::freeze(graph))?;
-    let rewritten = teff_graph::passes::simplify(&rewritten);
+    // Small weights too are what they are stored as.
+    let rewritten = teff_graph::passes::simplify_stored(&rewritten);
     let mut left = Vec::new();
     for id in rewritten.ids() {
         let node = &rewritten[id];
