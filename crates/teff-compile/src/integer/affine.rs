@@ -48,7 +48,6 @@ impl Scale {
             return None;
         }
         match &values[..] {
-            [] => None,
             [_] => Some(Scale { axis: 0, values }),
             _ => {
                 let axis = value.shape().iter().position(|n| *n > 1)?;

@@ -34,7 +34,7 @@ impl Known {
                 shape.extend(value.shape());
                 return Some(Arc::new(value.clone().reshape(shape)));
             }
-            _ if node.operands.is_empty() || node.ty.bytes() > LARGEST => return None,
+            _ if node.ty.bytes() > LARGEST => return None,
             Op::Unary(_)
             | Op::Binary(_)
             | Op::Select

@@ -74,24 +74,18 @@ impl Sources {
                 continue;
             }
             if let Some(constant) = known.of(id).and_then(uniform) {
-                let scales = matches!(node.op, Op::Constant(_));
-                let shape: &[usize] = if scales { &[1] } else { &[256] };
-                let value = Value::full(&Type::new(node.ty.dtype, shape), constant);
+                // Scales and zeros too: one for each element.
+                let value = Value::full(&Type::new(node.ty.dtype, [256]), constant);
                 made.insert(id, Tensor::constant(value));
                 open.pop();
             } else if missing.is_empty() {
-                let operands = node.operands.iter().enumerate().map(|(i, o)| {
-                    let t = made[o].clone();
-                    let is_parameter = matches!(node.op, Op::Quantize { .. } | Op::Dequantize) && i > 0;
-                    if is_parameter || t.len() == 256 { t } else { t.broadcast_to(&[256]) }
-                });
-                made.insert(id, Tensor::apply(node.op.clone(), &operands.collect::<Vec<_>>()));
+                let operands: Vec<Tensor> = node.operands.iter().map(|o| made[o].clone()).collect();
+                made.insert(id, Tensor::apply(node.op.clone(), &operands));
                 open.pop();
             } else {
                 open.extend(missing);
             }
         }
-        // Scale and zero of a broadcast are as many as there are elements: the table has one.
         let table = Graph::from_tensors("table", &[], &[("", made[&last].clone())]).ok()?;
         evaluate(&table, &[]).ok()?.pop()
     }
