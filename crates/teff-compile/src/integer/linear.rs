@@ -107,10 +107,10 @@ pub(super) fn sum(a: &Affine, b: &Affine, op: Binary) -> Option<Affine> {
         return None;
     }
     let axis = if varies(a) { a.scale.axis } else { b.scale.axis };
-    if a.scale == b.scale && (channels < 2 || a.scale.values.len() < 2 || axis == a.scale.axis) {
+    let alike = a.scale.values == b.scale.values;
+    if alike && (a.scale.values.len() == 1 || a.scale.axis == b.scale.axis) {
         let by: Vec<f64> = (0..channels).map(|i| fractions(at(&a.fraction, i), at(&b.fraction, i))).collect();
         let q = join(&a.int(), &b.int());
-        let axis = if channels > 1 { axis } else { a.scale.axis };
         let scale = Scale { axis, ..a.scale.clone() };
         return Some(Affine { scale, ..Affine::of(q, reach(a.range, b.range)) }.shifted(&by));
     }
@@ -131,7 +131,7 @@ pub(super) fn sum(a: &Affine, b: &Affine, op: Binary) -> Option<Affine> {
 }
 
 /// Whole numbers up to `most` whose quotient is nearest to `ratio`: the last of its continued fraction that fits.
-fn multiples(ratio: f64, most: f64) -> Option<(f64, f64)> {
+pub(super) fn multiples(ratio: f64, most: f64) -> Option<(f64, f64)> {
     let ((mut p, mut q), mut before, mut x) = ((1.0, 0.0), (0.0, 1.0), ratio);
     loop {
         let whole = x.floor();

@@ -31,17 +31,14 @@ impl<'a> Narrow<'a> {
         let (m, n) = factors(self.ratios, (PRODUCT - self.a.bits()) as i32, PRODUCT as i32)?;
         let channels = m.len().max(self.a.fraction.len());
         let at = |i: usize| if m.len() > 1 { m[i] } else { m[0] };
-        let chosen: Option<Vec<(i64, (i64, i64))>> = (0..channels)
-            .map(|i| [0, 1, -1].iter().find_map(|d| Some((at(i) + d, self.starts(i, at(i) + d, n)?))))
-            .collect();
-        let Some(chosen) = chosen else { return self.with_halves(m, n) };
+        let starts: Option<Vec<(i64, i64)>> = (0..channels).map(|i| self.starts(i, at(i), n)).collect();
+        let Some(starts) = starts else { return self.with_halves(m, n) };
         let half = 1i64 << (n - 1);
-        let common = chosen.iter().fold((i64::MIN, i64::MAX), |c, (_, r)| (c.0.max(r.0), c.1.min(r.1)));
+        let common = starts.iter().fold((i64::MIN, i64::MAX), |c, r| (c.0.max(r.0), c.1.min(r.1)));
         let c = match common.0 <= common.1 {
             true => vec![half.clamp(common.0, common.1)],
-            false => chosen.iter().map(|(_, r)| half.clamp(r.0, r.1)).collect(),
+            false => starts.iter().map(|r| half.clamp(r.0, r.1)).collect(),
         };
-        let m: Vec<i64> = chosen.iter().map(|(m, _)| *m).collect();
         // What all multipliers have below their last bit is of no use.
         let spare = m.iter().map(|m| m.trailing_zeros()).min().unwrap_or(0).min(n - 1);
         let less = |all: Vec<i64>| all.into_iter().map(|x| x >> spare).collect();
