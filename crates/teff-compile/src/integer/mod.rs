@@ -17,6 +17,8 @@ mod narrow;
 mod requantize;
 mod softmax;
 mod table;
+#[cfg(test)]
+mod tests;
 
 use affine::{Affine, MOST, Scale, along, is_whole, uniform};
 use known::Known;
@@ -35,18 +37,7 @@ pub fn integer(graph: &Graph) -> Result<Graph, teff_graph::Error> {
     if !graph.nodes().iter().any(|n| quantised(&n.op)) {
         return Ok(graph.clone());
     }
-    let mut walk = Walk {
-        graph,
-        made: Vec::new(),
-        affine: Vec::new(),
-        known: Known::default(),
-        sources: Sources::default(),
-        before: HashMap::new(),
-        uses: graph.users().iter().map(Vec::len).collect(),
-    };
-    for id in graph.ids() {
-        walk.node(id);
-    }
+    let walk = Walk::of(graph);
     let tensor = |id: &NodeId| walk.made[id.index()].clone();
     let inputs: Vec<Tensor> = graph.inputs().iter().map(tensor).collect();
     let outputs: Vec<(&str, Tensor)> = graph.outputs().iter().map(|o| (&*o.name, tensor(&o.node))).collect();
@@ -67,6 +58,20 @@ struct Walk<'a> {
 }
 
 impl Walk<'_> {
+    fn of(graph: &Graph) -> Walk<'_> {
+        let mut walk = Walk {
+            graph,
+            made: Vec::new(),
+            affine: Vec::new(),
+            known: Known::default(),
+            sources: Sources::default(),
+            before: HashMap::new(),
+            uses: graph.users().iter().map(Vec::len).collect(),
+        };
+        graph.ids().for_each(|id| walk.node(id));
+        walk
+    }
+
     fn node(&mut self, id: NodeId) {
         let node = &self.graph[id];
         self.known.note(self.graph, id);
@@ -78,16 +83,13 @@ impl Walk<'_> {
             _ => None,
         };
         let tensor = in_integers.unwrap_or_else(|| Tensor::apply(node.op.clone(), &operands));
-        let tensor = match &node.label {
-            Some(label) if tensor.label().is_none() => tensor.named(label),
-            _ => tensor,
-        };
         self.made.push(tensor);
         let affine = self.follow(id).filter(|a| a.bound() < 1 << 31 && a.q.check().is_ok());
-        if let (Some(a), Some(label)) = (&affine, &node.label)
-            && a.q.label().is_none()
-        {
-            a.q.named(label);
+        if let Some(label) = &node.label {
+            self.made[id.index()].named(label);
+            if let Some(a) = &affine {
+                a.q.named(label);
+            }
         }
         // Products of integers are computed the better way, whoever uses them.
         if let (Some(a), DType::I32, Op::MatMul | Op::Conv(_)) = (&affine, node.ty.dtype, &node.op) {
