@@ -65,7 +65,7 @@ fn product_of(
     let Some(columns) = columns else {
         let bound = a.bound().checked_mul(b.bound())?.checked_mul(k as i64)?;
         let q = multiply(&a.int(), &b.int());
-        return (bound < 1 << 31).then_some(Affine { scale, ..Affine::of(q, (-bound, bound)) });
+        return Some(Affine { scale, ..Affine::of(q, (-bound, bound)) });
     };
     // In 128 bits: what a file says may be anything.
     let reach = |w: &Vec<i64>| -> (i128, i128) {
@@ -153,7 +153,7 @@ pub(super) fn multiples(ratio: f64, most: f64) -> Option<(f64, f64)> {
 pub(super) fn product(a: &Affine, b: &Affine) -> Option<Affine> {
     let (a, b) = (&whole(a, b, 1)?, &whole(b, a, 1)?);
     let values = vec![a.scale.single()? * b.scale.single()?];
-    let bound = a.bound().checked_mul(b.bound()).filter(|n| *n < 1 << 31)?;
+    let bound = a.bound().checked_mul(b.bound())?;
     let scale = Scale { axis: 0, values };
     Some(Affine { scale, ..Affine::of(&a.int() * &b.int(), (-bound, bound)) })
 }

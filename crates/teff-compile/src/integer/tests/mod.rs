@@ -173,6 +173,14 @@ fn constants_move_bounds_or_scales() {
             // 2^31 steps are too many.
             (&x + 2f64.powi(30), "None"),
             (&x - 2f64.powi(30), "None"),
+            (&x - (2f64.powi(30) - 64.0), "None"),
+            (floats(&q, &[0.0], 0, 3i8), "None"),
+            // Constants that are repeated, and then changed or moved.
+            (
+                &x * -columns([-1.0, -2.0, -4.0]).broadcast_to(&[2, 3]),
+                "- 3 in -131..=124 times [0.5, 1.0, 2.0] along 1",
+            ),
+            (&x * columns([1.0, 2.0, 4.0]).broadcast_to(&[3, 3]).permute(&[1, 0]).slice(0, 0, 2, 1), "None"),
             // Quotients of integers are cut off.
             (q.cast(DType::I32) / 2.0, "None"),
             (q.cast(DType::I32) + 2.0, "+ [2] in -126..=129 times [1.0]"),

@@ -30,6 +30,8 @@ fn sums_of_many_keep_0_within_their_bounds() {
             (scaled.reduce(ReduceKind::Max, &[2]), "- 3 in -131..=124 times [0.5, 1.0] along 1"),
             (scaled.reduce(ReduceKind::Min, &[1]), "None"),
             (x.reduce(ReduceKind::Prod, &[1]), "None"),
+            ((&x + 1.0).reduce(ReduceKind::Max, &[0]), "- 3 + [2] in -129..=126 times [0.5]"),
+            (pool(&(&x * constant(&[1, 1, 3, 1], &[1.0, 2.0, 4.0])), PoolKind::Max), "None"),
         ],
     );
 }

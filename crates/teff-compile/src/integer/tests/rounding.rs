@@ -146,7 +146,9 @@ fn channels_share_a_shift_and_what_is_added_where_they_can() {
 
 #[test]
 fn halves_of_few_bits_go_to_even() {
-    for (ratio, m, n) in [(0.5, 1, 1), (0.25, 1, 2), (0.75, 3, 2), (1.5, 3, 1), (0.375, 3, 3), (2.5, 5, 1)] {
+    for (ratio, m, n) in
+        [(0.5, 1, 1), (0.25, 1, 2), (0.75, 3, 2), (1.5, 3, 1), (0.375, 3, 3), (2.5, 5, 1), (2.0, 4, 1)]
+    {
         let a = integers((-40, 40), &[], &[ratio]);
         let r = Narrow::new(&a, &[ratio], &bytes(0)).unwrap().rounding().unwrap();
         assert_eq!((&r.m[..], r.n), (&[m][..], n), "as few bits as it takes");
@@ -164,7 +166,7 @@ fn halves_of_few_bits_go_to_even() {
 }
 
 #[test]
-fn factors_have_the_bits_that_they_may() {
+fn factors_have_as_many_bits_as_they_may() {
     for (ratios, bits, places, expected) in [
         (&[1.0][..], 8, 30, Some((vec![128], 7))),
         (&[1.0, 0.25, 0.3], 8, 30, Some((vec![128, 32, 38], 7))),

@@ -178,7 +178,7 @@ fn convolutions_have_the_bounds_of_their_channels() {
 }
 
 #[test]
-fn sums_of_two_scales_use_the_bits_there_are() {
+fn sums_of_two_scales_use_all_bits_there_are() {
     let (q, p) = (x(), Tensor::input("p", DType::U8, &[2, 3]));
     for scale in [0.7131f32, 0.0427, 7.7777] {
         let a = followed(&[&q, &p], &(halves(&q) + floats(&p, &[scale], 0, 0u8))).unwrap();
