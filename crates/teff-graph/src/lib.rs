@@ -31,11 +31,13 @@
 //!
 //! `op` names the operations; `ops/` gives each its shape rule, plain evaluation and gradient, side by side. `tensor/` is how graphs
 //! are written, and holds what is a composition: activations, norms, losses, einsum, recurrent cells. `graph` is the flat form with
-//! its verifier; `grad` differentiates; `passes/` rewrites graphs; `text/` prints and parses them.
+//! its verifier; `grad` differentiates; `facts/` says
+//! what can be known without running; `passes/` rewrites graphs; `text/` prints and parses them.
 
 mod dtype;
 mod error;
 mod evaluate;
+pub mod facts;
 mod geometry;
 mod grad;
 mod graph;
@@ -55,9 +57,7 @@ pub use geometry::{ConvGeometry, PadAxis, SliceAxis, Window};
 pub use grad::{gradients, parameter_leaves};
 pub use graph::{Graph, Node, NodeId, Output};
 pub use op::{Binary, Op, PoolKind, ReduceKind, ScatterKind, Unary};
-pub use ops::{
-    eval_binary, eval_unary, evaluate as evaluate_op, infer, random_bits, scan_result_types, work,
-};
+pub use ops::{eval_binary, eval_unary, evaluate as evaluate_op, infer, random_bits, scan_result_types};
 pub use param::Param;
 pub use scan::Scan;
 pub use teff_picture::{Colours, Format, Formats, Picture};

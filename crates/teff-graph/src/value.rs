@@ -271,6 +271,12 @@ impl Value {
         T::slice(&self.data)
     }
 
+    /// The element that all elements are, if they are equal and there are any.
+    pub fn uniform(&self) -> Option<Num> {
+        let first = (!self.is_empty()).then(|| self.get(0))?;
+        (1..self.len()).all(|i| self.get(i) == first).then_some(first)
+    }
+
     /// Element `i` in row-major order, widened.
     pub fn get(&self, i: usize) -> Num {
         with_data!(&self.data, v => v[i].to_num())

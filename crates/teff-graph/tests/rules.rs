@@ -1,9 +1,10 @@
 //! Operands that an operation does not take: each condition of its shape rule, and what is still allowed beside it.
 
 use std::sync::Arc;
+use teff_graph::facts::work;
 use teff_graph::{
     Binary, Colours, ConvGeometry, DType, Graph, Op, PadAxis, Picture, PoolKind, ReduceKind, Scan,
-    ScatterKind, SliceAxis, Tensor, Type, Unary, Window, work,
+    ScatterKind, SliceAxis, Tensor, Type, Unary, Window,
 };
 
 /// Operands of these types.

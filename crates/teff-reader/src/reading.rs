@@ -7,7 +7,8 @@ use crate::fault::{Fault, Lowered};
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::sync::Arc;
-use teff_graph::{Graph, Op, Tensor, Type, Value, evaluate, work};
+use teff_graph::facts::work;
+use teff_graph::{Graph, Op, Tensor, Type, Value, evaluate};
 
 /// A constant is computed while reading only if nothing on the way to it has more elements than this. More stays in the graph.
 const MOST_ELEMENTS: usize = 1 << 22;

@@ -264,7 +264,7 @@ impl<'a> Lowering<'a> {
 
     /// Constant weights in the order the tiles read them: group, tile, channel, tap, lane.
     fn packed_kernel(&mut self, w: NodeId, groups: usize, plan: &[Tiles]) -> Option<BufferId> {
-        let constant = self.known(w)?;
+        let constant = self.stored(w)?;
         let shape = &self.node(w).ty.shape;
         let outputs = shape[0] / groups;
         let taps: usize = shape[1..].iter().product();

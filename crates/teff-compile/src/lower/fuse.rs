@@ -2,6 +2,7 @@
 
 use super::work::{depths, weights, work};
 use std::collections::{HashMap, HashSet};
+use teff_graph::facts::Class;
 use teff_graph::{Binary, Graph, NodeId, Op, PoolKind, Window};
 
 /// A kernel to be: everything computed between reading memory and writing the result of `root`.
@@ -45,15 +46,12 @@ struct Read {
 }
 
 pub(super) fn groups(graph: &Graph) -> Groups {
-    let mut uses = vec![0; graph.nodes().len()];
-    graph.nodes().iter().flat_map(|n| &n.operands).for_each(|o| uses[o.index()] += 1);
-    graph.outputs().iter().for_each(|o| uses[o.node.index()] += 1);
     let outputs: HashSet<NodeId> = graph.outputs().iter().map(|o| o.node).collect();
     let mut kept: HashSet<NodeId> = outputs.iter().copied().chain(depths(graph)).collect();
     let first = analyse(graph, &kept);
     kept.extend(ends_of_chains(graph, &outputs, &first));
     let Analysis { reads, apart } = analyse(graph, &kept);
-    let mut found = Groups { list: Vec::new(), uses, apart };
+    let mut found = Groups { list: Vec::new(), uses: graph.uses(), apart };
     absorb(graph, &reads, &outputs, &mut found);
     found
 }
@@ -84,7 +82,7 @@ fn analyse(graph: &Graph, kept: &HashSet<NodeId>) -> Analysis {
         };
         for (i, &o) in node.operands.iter().enumerate() {
             scanned[o.index()] |= matches!(node.op, Op::Scan(_) | Op::DecodePicture(_));
-            let (in_step, times) = reading(graph, id, i);
+            let teff_graph::facts::Read { in_step, times } = graph.reads(id, i);
             let through: Vec<Read> = if apart[id.index()] {
                 vec![Read { by: id, in_step, times }]
             } else {
@@ -172,7 +170,7 @@ fn ends_of_chains(graph: &Graph, outputs: &HashSet<NodeId>, found: &Analysis) ->
         while let ([user], false) = (&users[at.index()][..], outputs.contains(&at)) {
             let node = &graph[*user];
             let operand = node.operands.iter().position(|o| *o == at).expect("a user has it as operand");
-            if found.apart[user.index()] || !is_function(&node.op, operand) {
+            if found.apart[user.index()] || !node.op.is_function_of(operand) {
                 break;
             }
             let others = node.operands.iter().enumerate().filter(|(i, _)| *i != operand);
@@ -277,7 +275,7 @@ fn pooled_convolution(
             conv = Some(id);
         } else if !apart[id.index()] && graph[id].ty.shape == graph[chain[0]].ty.shape {
             let in_step =
-                graph[id].operands.iter().enumerate().filter(|&(i, _)| is_function(&graph[id].op, i));
+                graph[id].operands.iter().enumerate().filter(|&(i, _)| graph[id].op.is_function_of(i));
             let new: Vec<NodeId> = in_step.map(|(_, &o)| o).filter(|o| !chain.contains(o)).collect();
             chain.extend(new);
         }
@@ -302,9 +300,7 @@ fn pooled_convolution(
 
 /// Windows that do not overlap, have no padding, and are few enough to keep in registers.
 fn apart_windows(w: &Window) -> bool {
-    let distinct = w.size.iter().zip(&w.stride).all(|(size, stride)| size <= stride);
-    let whole = w.pad_low.iter().chain(&w.pad_high).all(|&p| p == 0) && w.dilation.iter().all(|&d| d == 1);
-    distinct && whole && w.size.iter().product::<usize>() <= 16
+    w.is_disjoint() && w.size.iter().product::<usize>() <= 16
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -318,98 +314,21 @@ pub(super) enum Kind {
 }
 
 pub(super) fn kind(op: &Op) -> Kind {
-    match op {
-        Op::Input { .. } | Op::Constant(_) | Op::Param(_) | Op::Iota { .. } => Kind::Source,
-        Op::Unary(_) | Op::Binary(_) | Op::Select | Op::Cast(_) | Op::Quantize { .. } | Op::Dequantize => {
-            Kind::Element
-        }
-        Op::Reshape(_)
-        | Op::Permute(_)
-        | Op::Broadcast(_)
-        | Op::Slice(_)
-        | Op::Pad(_)
-        | Op::Concat { .. } => Kind::Element,
-        Op::Gather { .. } => Kind::Element,
-        // Its scan has written its memory.
-        Op::Project(_) => Kind::Source,
-        Op::Random { .. } | Op::Reduce { .. } | Op::ArgReduce { .. } | Op::MatMul | Op::Conv(_) => Kind::Loop,
-        Op::ConvTranspose { .. } | Op::ConvWeightGrad { .. } | Op::Pool { .. } | Op::SumPoolGrad { .. } => {
-            Kind::Loop
-        }
-        Op::MaxPoolGrad { .. } | Op::Scatter { .. } | Op::ArgSort { .. } | Op::Scan(_) => Kind::Loop,
-        Op::DecodePicture(_) => Kind::Loop,
+    match op.traits().class {
+        Class::Source => Kind::Source,
+        Class::Pointwise | Class::View | Class::Copy => Kind::Element,
+        Class::Reduction | Class::Product | Class::Other => Kind::Loop,
     }
 }
 
 /// Loops that end with one value for each element of the result, so that more can be done with it before it is stored.
 fn finishes(op: &Op) -> bool {
-    match op {
-        Op::Reduce { .. } | Op::ArgReduce { .. } | Op::MatMul | Op::Conv(_) | Op::Pool { .. } => true,
-        Op::ConvTranspose { .. } | Op::ConvWeightGrad { .. } | Op::SumPoolGrad { .. } => true,
-        Op::MaxPoolGrad { .. }
-        | Op::Scatter { .. }
-        | Op::ArgSort { .. }
-        | Op::DecodePicture(_)
-        | Op::Scan(_)
-        | Op::Random { .. } => false,
-        Op::Input { .. } | Op::Constant(_) | Op::Param(_) | Op::Iota { .. } | Op::Project(_) => false,
-        Op::Unary(_) | Op::Binary(_) | Op::Select | Op::Cast(_) | Op::Quantize { .. } | Op::Dequantize => {
-            false
-        }
-        Op::Reshape(_) | Op::Permute(_) | Op::Broadcast(_) | Op::Slice(_) | Op::Pad(_) => false,
-        Op::Concat { .. } | Op::Gather { .. } => false,
-    }
+    matches!(op.traits().class, Class::Reduction | Class::Product)
 }
 
 /// Roots that are written part by part, not element by element in order.
 fn by_parts(op: &Op) -> bool {
     matches!(op, Op::Concat { .. } | Op::Pad(_))
-}
-
-/// True when operand `i` is read at the index that is computed, by a function of single elements.
-fn is_function(op: &Op, i: usize) -> bool {
-    match op {
-        Op::Unary(_) | Op::Binary(_) | Op::Select | Op::Cast(_) => true,
-        Op::Quantize { .. } | Op::Dequantize => i == 0,
-        _ => false,
-    }
-}
-
-/// Whether operand `i` is read in step, and how often each of its elements is read.
-fn reading(graph: &Graph, id: NodeId, i: usize) -> (bool, f64) {
-    let node = &graph[id];
-    let size = |n: usize| n.max(1) as f64;
-    let operand = &graph[node.operands[i]].ty;
-    let ratio = size(node.ty.len()) / size(operand.len());
-    match &node.op {
-        Op::Reshape(_) => (true, 1.0),
-        op if is_function(op, i) => (true, 1.0),
-        Op::Quantize { .. } | Op::Dequantize | Op::Broadcast(_) => (false, ratio),
-        Op::Permute(_) | Op::Slice(_) | Op::Concat { .. } | Op::Project(_) => (false, 1.0),
-        Op::Pad(_) if i == 0 => (false, 1.0),
-        Op::Pad(_) => (false, size(node.ty.len())),
-        Op::Gather { .. } => (false, ratio.max(1.0)),
-        Op::Reduce { .. } | Op::ArgReduce { .. } => (false, 1.0),
-        Op::MatMul => (false, size(node.ty.shape[node.ty.rank() - 2 + (1 - i)])),
-        Op::Pool { window, .. } => {
-            let pairs = window.size.iter().zip(&window.stride);
-            (
-                false,
-                if apart_windows(window) { 1.0 } else { pairs.map(|(s, t)| s.div_ceil(*t) as f64).product() },
-            )
-        }
-        Op::Conv(_) | Op::ConvTranspose { .. } | Op::ConvWeightGrad { .. } => (false, f64::INFINITY),
-        Op::DecodePicture(_) => (false, 1.0),
-        Op::SumPoolGrad { .. } | Op::MaxPoolGrad { .. } | Op::ArgSort { .. } | Op::Scan(_) => {
-            (false, f64::INFINITY)
-        }
-        Op::Scatter { .. } if i == 1 => (false, size(graph[node.operands[2]].ty.len()) / size(operand.len())),
-        Op::Scatter { .. } => (false, 1.0),
-        Op::Input { .. } | Op::Constant(_) | Op::Param(_) | Op::Iota { .. } | Op::Random { .. } => {
-            (false, 1.0)
-        }
-        Op::Unary(_) | Op::Binary(_) | Op::Select | Op::Cast(_) => (true, 1.0),
-    }
 }
 
 /// For each node whether it is computed from constants alone: memory would hold what flash already says.

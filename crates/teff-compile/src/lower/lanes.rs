@@ -110,34 +110,10 @@ impl<'a> Lowering<'a> {
         (taps > 0).then(|| small.chunks_exact(taps).map(<[i8]>::to_vec).collect())
     }
 
-    /// The integers of a node that is computed from constants alone in simple ways.
+    /// The integers of a node that is computed from constants alone.
     pub(super) fn constant_integers(&self, id: NodeId) -> Option<Vec<i64>> {
-        let node = self.node(id);
-        let operand = |i: usize| self.constant_integers(node.operands[i]);
-        match &node.op {
-            Op::Constant(v) if v.dtype().is_int() => {
-                Some((0..v.len()).map(|i| v.get(i).as_int() as i64).collect())
-            }
-            Op::Reshape(_) => operand(0),
-            Op::Permute(order) if order[..] == [1, 0] => {
-                let (all, columns) = (operand(0)?, node.ty.shape[0]);
-                Some((0..columns).flat_map(|j| all.iter().skip(j).step_by(columns).copied()).collect())
-            }
-            Op::Cast(to) => {
-                let (low, high) = to.int_range()?;
-                operand(0).filter(|all| all.iter().all(|n| (low..=high).contains(&i128::from(*n))))
-            }
-            Op::Broadcast(_) if self.node(node.operands[0]).ty.len() == 1 => {
-                Some(vec![operand(0)?[0]; node.ty.len()])
-            }
-            Op::Binary(Binary::Sub) => {
-                Some(operand(0)?.iter().zip(operand(1)?).map(|(a, b)| a - b).collect())
-            }
-            Op::Binary(Binary::Add) => {
-                Some(operand(0)?.iter().zip(operand(1)?).map(|(a, b)| a + b).collect())
-            }
-            _ => None,
-        }
+        let integer = self.node(id).ty.dtype.int_range().is_some();
+        Some(self.known.value(id).filter(|_| integer)?.to_i64())
     }
 
     /// What lanes are made of, if `x` is an 8-bit integer, less a constant at most.

@@ -179,7 +179,7 @@ impl<'a> Lowering<'a> {
             return None;
         }
         let (source, flipped) = self.transposed(node);
-        let constant = self.known(source)?;
+        let constant = self.stored(source)?;
         let by_input = (along == Along::Columns) != flipped;
         let mut order = Vec::with_capacity(constant.len());
         for tile in plan {

@@ -48,6 +48,7 @@ use build::Builder;
 use fuse::{Group, Groups};
 use std::collections::HashMap;
 use std::sync::Arc;
+use teff_graph::facts::Known;
 use teff_graph::{Formats, Graph, Node, NodeId, Op, Type, Value, passes};
 
 /// Where the elements of a node are: in a buffer, from an index on.
@@ -72,6 +73,8 @@ struct Lowering<'a> {
     buffers: Vec<Buffer>,
     /// Buffers of constants already there, by the address of their value.
     constants: HashMap<*const Value, BufferId>,
+    /// What is known of nodes without running.
+    known: Known<'a>,
     /// Buffers of constants in another order.
     packs: HashMap<(*const Value, Vec<usize>), BufferId>,
     names: name::Names,
@@ -136,6 +139,7 @@ impl<'a> Lowering<'a> {
             hero: None,
             buffers: Vec::new(),
             constants: HashMap::new(),
+            known: Known::new(graph),
             packs: HashMap::new(),
             names: name::Names::new(&options.name),
             formats: None,
@@ -212,11 +216,11 @@ impl<'a> Lowering<'a> {
         id
     }
 
-    /// The value of `node` when it is known now, seen through moves that keep the order of the elements.
-    fn known(&self, node: NodeId) -> Option<&'a Arc<Value>> {
+    /// The constant whose elements, in its order, are those of `node`.
+    fn stored(&self, node: NodeId) -> Option<&'a Arc<Value>> {
         match &self.graph[node].op {
             Op::Constant(v) => Some(v),
-            Op::Reshape(_) => self.known(self.graph[node].operands[0]),
+            Op::Reshape(_) => self.stored(self.graph[node].operands[0]),
             _ => None,
         }
     }

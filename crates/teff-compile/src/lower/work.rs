@@ -1,7 +1,8 @@
 //! How much work nodes are.
 
 use super::fuse::{Group, Kind, kind};
-use teff_graph::{Binary, Graph, NodeId, Op, Unary};
+use teff_graph::facts::multiply_accumulates;
+use teff_graph::{Graph, NodeId, Op};
 
 /// No more operations than this are computed one on the other without memory between them.
 const DEEPEST: usize = 256;
@@ -10,26 +11,8 @@ const DEEPEST: usize = 256;
 pub(super) fn weights(graph: &Graph) -> Vec<f64> {
     let mut weights: Vec<f64> = Vec::new();
     for node in graph.nodes() {
-        let own = match &node.op {
-            Op::Unary(u) => match u {
-                Unary::Neg | Unary::Abs | Unary::Sign | Unary::Not | Unary::IsNan | Unary::IsInf => 1.0,
-                Unary::StopGradient => 0.0,
-                Unary::Floor | Unary::Ceil | Unary::Round => 2.0,
-                Unary::Sqrt | Unary::Exp | Unary::Log | Unary::Sin | Unary::Cos | Unary::Tan => 20.0,
-                Unary::Asin | Unary::Acos | Unary::Atan | Unary::Sinh | Unary::Cosh | Unary::Tanh => 20.0,
-                Unary::Asinh | Unary::Acosh | Unary::Atanh | Unary::Erf | Unary::Sigmoid => 20.0,
-                Unary::Expm1 | Unary::Erfc => 20.0,
-            },
-            Op::Binary(Binary::Div | Binary::Rem) => 8.0,
-            Op::Binary(Binary::Pow) => 40.0,
-            Op::Binary(_) | Op::Select | Op::Pad(_) | Op::Concat { .. } | Op::Gather { .. } => 1.0,
-            Op::Quantize { .. } => 12.0,
-            Op::Dequantize => 2.0,
-            Op::Cast(_) => 0.5,
-            _ => 0.0,
-        };
         let below = node.operands.iter().filter(|o| kind(&graph[**o].op) == Kind::Element);
-        weights.push(own + below.map(|o| weights[o.index()]).sum::<f64>());
+        weights.push(node.op.traits().cost + below.map(|o| weights[o.index()]).sum::<f64>());
     }
     weights
 }
@@ -55,15 +38,9 @@ pub(super) fn depths(graph: &Graph) -> Vec<NodeId> {
 
 /// Multiply-accumulates, or elements read, of a loop.
 pub(super) fn work(graph: &Graph, id: NodeId) -> u64 {
-    let node = &graph[id];
-    let shape = |i: usize| &graph[node.operands[i]].ty.shape;
-    let product = |s: &[usize]| s.iter().product::<usize>() as u64;
-    match &node.op {
-        Op::MatMul => product(&node.ty.shape) * *shape(0).last().expect("a matrix") as u64,
-        Op::Conv(_) => product(&node.ty.shape) * product(&shape(1)[1..]),
-        Op::ConvTranspose { .. } => product(shape(0)) * product(&shape(1)[1..]),
-        Op::ConvWeightGrad { .. } => product(shape(1)) * product(&node.ty.shape[1..]),
-        _ => node.operands.first().map_or(0, |_| product(shape(0))),
+    match multiply_accumulates(graph, id) {
+        0 => graph[id].operands.first().map_or(0, |x| graph[*x].ty.len() as u64),
+        products => products,
     }
 }
 
@@ -71,29 +48,14 @@ pub(super) fn work(graph: &Graph, id: NodeId) -> u64 {
 pub(super) fn macs(graph: &Graph, group: &Group) -> u64 {
     let hero = group.hero.unwrap_or(group.root);
     let id = group.inner.unwrap_or(hero);
-    let pool = group.inner.map(|_| hero);
-    match &graph[id].op {
-        Op::Conv(_) => match pool.map(|p| (&graph[p].op, &graph[p].ty.shape)) {
-            // Only what the pool keeps is computed.
-            Some((Op::Pool { window, .. }, shape)) => {
-                let w = graph[id].operands[1];
-                let taps: usize = graph[w].ty.shape[1..].iter().product();
-                (shape.iter().product::<usize>() * window.size.iter().product::<usize>() * taps) as u64
-            }
-            _ => work(graph, id),
-        },
-        _ => products(graph, id),
-    }
-}
-
-/// Multiply-accumulates of a node by itself, of a recurrence those of all its steps.
-fn products(graph: &Graph, id: NodeId) -> u64 {
-    match &graph[id].op {
-        Op::MatMul | Op::Conv(_) | Op::ConvTranspose { .. } | Op::ConvWeightGrad { .. } => work(graph, id),
-        Op::Scan(scan) => {
-            scan.length as u64 * scan.body.ids().map(|inner| products(&scan.body, inner)).sum::<u64>()
+    let all = multiply_accumulates(graph, id);
+    match (&graph[hero].op, group.inner) {
+        // Only what the pool keeps is computed.
+        (Op::Pool { window, .. }, Some(conv)) => {
+            let each = all / graph[conv].ty.len().max(1) as u64;
+            graph[hero].ty.len() as u64 * window.size.iter().product::<usize>() as u64 * each
         }
-        _ => 0,
+        _ => all,
     }
 }
 
@@ -151,7 +113,7 @@ mod tests {
         let of = |inputs: &[&Tensor], y: &Tensor| {
             let g = graph(inputs, y);
             let last = g.ids().last().unwrap();
-            (work(&g, last), products(&g, last))
+            (work(&g, last), multiply_accumulates(&g, last))
         };
         let (a, b) = (input(&[2, 3]), input(&[3, 5]));
         assert_eq!(of(&[&a, &b], &a.matmul(&b)), (30, 30));
@@ -170,6 +132,6 @@ mod tests {
         });
         let g = graph(&[&rows, &square], &last[0]);
         let scan = g.ids().find(|&id| matches!(g[id].op, Op::Scan(_))).unwrap();
-        assert_eq!(products(&g, scan), 3 * 25);
+        assert_eq!(multiply_accumulates(&g, scan), 3 * 25);
     }
 }

@@ -11,7 +11,6 @@ mod quantize;
 mod recurrence;
 mod reduce;
 mod source;
-mod work;
 
 use crate::dtype::Type;
 use crate::error::{Error, Result};
@@ -22,7 +21,6 @@ use crate::value::Value;
 pub use pointwise::{binary as eval_binary, unary as eval_unary};
 pub use recurrence::result_types as scan_result_types;
 pub use source::random_bits;
-pub use work::work;
 
 /// The type that `op` gives on operands of these types; of a scan, the type of its first result.
 ///

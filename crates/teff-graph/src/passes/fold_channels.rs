@@ -9,9 +9,7 @@ use std::sync::Arc;
 /// The graph with `(conv(x, w) + b) * f + o` as `conv(x, w * f) + (b * f + o)`, and the same for products with a constant matrix.
 /// f, b and o are constants that differ by output channel alone. Float results agree within rounding; integers are left alone.
 pub fn fold_channels(graph: &Graph) -> Graph {
-    let mut uses = vec![0; graph.nodes().len()];
-    graph.nodes().iter().flat_map(|n| &n.operands).for_each(|o| uses[o.index()] += 1);
-    graph.outputs().iter().for_each(|o| uses[o.node.index()] += 1);
+    let uses = graph.uses();
     let mut to = Graph::new(&graph.name);
     let mut ids: Vec<NodeId> = Vec::new();
     for id in graph.ids() {

@@ -1,12 +1,10 @@
 //! `Quantize` and `Dequantize` as the arithmetic they are, for executors that have no faster way to compute them.
 
-use crate::dtype::{DType, Type};
+use crate::dtype::DType;
+use crate::facts::Known;
 use crate::graph::Graph;
 use crate::op::Op;
-use crate::ops;
 use crate::tensor::Tensor;
-use crate::value::Value;
-use std::sync::Arc;
 
 /// The graph with the same bits and without quantisation operations: constants are dequantised now, the rest is divisions, roundings and
 /// casts of single elements. What has a scale for each block of elements stays as it is.
@@ -14,12 +12,15 @@ use std::sync::Arc;
 /// # Errors
 /// None on a graph that passed its verifier; one here is a defect.
 pub fn unfold_quantization(graph: &Graph) -> crate::Result<Graph> {
+    let known = Known::new(graph);
     graph.rewritten(|id, operands, tensor| {
         let rewritten = match (&graph[id].op, operands) {
             (Op::Quantize { dtype, low, high }, [x, scale, zero]) => {
                 quantized(x, scale, zero, *dtype, (*low, *high))
             }
-            (Op::Dequantize, [q, scale, zero]) => dequantized(q, scale, zero),
+            (Op::Dequantize, [q, scale, zero]) => {
+                known.value(id).map(Tensor::constant).or_else(|| dequantized(q, scale, zero))
+            }
             _ => None,
         };
         rewritten.unwrap_or(tensor)
@@ -48,29 +49,10 @@ fn quantized(
 }
 
 fn dequantized(q: &Tensor, scale: &Tensor, zero: &Tensor) -> Option<Tensor> {
-    if let Some(value) = constant(q, scale, zero) {
-        return Some(Tensor::constant(value));
-    }
     // Wider integers are subtracted with wrapping.
     if q.dtype().size() > 2 {
         return None;
     }
     let (scale, zero) = (spread(scale, q)?, spread(&zero.cast(scale.dtype()), q)?);
     Some((q.cast(scale.dtype()) - zero) * scale)
-}
-
-/// The value of a constant that is dequantised, through reshapes of its scale and zero point.
-fn constant(q: &Tensor, scale: &Tensor, zero: &Tensor) -> Option<Arc<Value>> {
-    fn known(t: &Tensor) -> Option<Value> {
-        match (t.op(), t.operands()) {
-            (Op::Constant(v), _) => Some(v.as_ref().clone()),
-            (Op::Reshape(_), [x]) => Some(known(x)?.reshape(t.shape())),
-            (Op::Broadcast(_), [x]) if x.len() == 1 => {
-                Some(Value::full(&Type::new(x.dtype(), t.shape()), known(x)?.get(0)))
-            }
-            _ => None,
-        }
-    }
-    let (q, scale, zero) = (known(q)?, known(scale)?, known(zero)?);
-    Some(Arc::new(ops::evaluate(&Op::Dequantize, &[&q, &scale, &zero])))
 }

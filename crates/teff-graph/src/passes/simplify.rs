@@ -1,12 +1,13 @@
 //! Smaller graphs that compute the same: constants folded, equal nodes merged, moves that cancel removed, what no output needs
 //! dropped.
 
+use crate::facts;
 use crate::graph::{Graph, NodeId};
 use crate::op::{Binary, Op, Unary};
 use crate::ops;
 use crate::scan::Scan;
 use crate::text::attributes;
-use crate::value::{Num, Value};
+use crate::value::Value;
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -59,7 +60,7 @@ fn rounds(graph: &Graph, stored: bool, left: &mut Left) -> Graph {
 
 fn once(graph: &Graph, stored: bool, left: &mut Left) -> Graph {
     let empty = Graph::new(&graph.name);
-    let mut to = Rewriter { graph: empty, known: HashMap::new(), uniform: Vec::new(), stored, left };
+    let mut to = Rewriter { graph: empty, known: HashMap::new(), stored, left };
     let mut needed = vec![false; graph.nodes().len()];
     graph.outputs().iter().for_each(|o| needed[o.node.index()] = true);
     for id in graph.ids().rev() {
@@ -95,8 +96,6 @@ struct Rewriter<'l> {
     graph: Graph,
     /// Nodes by what they compute.
     known: HashMap<String, NodeId>,
-    /// For each node what all its elements are, where that is known.
-    uniform: Vec<Option<Num>>,
     /// Constants that are dequantised stay integers.
     stored: bool,
     left: &'l mut Left,
@@ -119,14 +118,6 @@ impl Rewriter<'_> {
         if let Some(&id) = key.as_ref().and_then(|k| self.known.get(k)) {
             return id;
         }
-        self.uniform.push(match &op {
-            Op::Constant(v) if !v.is_empty() => {
-                let first = v.get(0);
-                (1..v.len()).all(|i| v.get(i) == first).then_some(first)
-            }
-            Op::Broadcast(_) | Op::Reshape(_) => self.uniform[operands[0].index()],
-            _ => None,
-        });
         let id = self.graph.push(op, operands, label.clone()).expect("a rewrite keeps types valid");
         if let Some(key) = key {
             self.known.insert(key, id);
@@ -184,20 +175,15 @@ impl Rewriter<'_> {
             Op::Pad(axes) => axes.iter().all(|a| (a.low, a.high, a.interior) == (0, 0, 0)),
             Op::Concat { .. } => operands.len() == 1,
             Op::Reduce { axes, .. } => axes.iter().all(|&a| self.shape(x)[a] == 1),
-            Op::Binary(Binary::Add) if self.is_full(x, 0) => return Some(operands[1]),
-            Op::Binary(Binary::Mul) if self.is_full(x, 1) => return Some(operands[1]),
-            Op::Binary(Binary::Add | Binary::Sub) => self.is_full(operands[1], 0),
-            Op::Binary(Binary::Mul | Binary::Div) => self.is_full(operands[1], 1),
-            Op::Select if self.is_full(x, 1) => return Some(operands[1]),
-            Op::Select if self.is_full(x, 0) => return Some(operands[2]),
+            Op::Binary(Binary::Add) if self.graph.is_filled_with(x, 0) => return Some(operands[1]),
+            Op::Binary(Binary::Mul) if self.graph.is_filled_with(x, 1) => return Some(operands[1]),
+            Op::Binary(Binary::Add | Binary::Sub) => self.graph.is_filled_with(operands[1], 0),
+            Op::Binary(Binary::Mul | Binary::Div) => self.graph.is_filled_with(operands[1], 1),
+            Op::Select if self.graph.is_filled_with(x, 1) => return Some(operands[1]),
+            Op::Select if self.graph.is_filled_with(x, 0) => return Some(operands[2]),
             _ => false,
         };
         same.then_some(x)
-    }
-
-    /// True when every element of a node is known to be `n`.
-    fn is_full(&self, id: NodeId, n: i128) -> bool {
-        self.uniform[id.index()].is_some_and(|x| x == Num::Int(n) || x == Num::Float(n as f64))
     }
 
     /// The same as one operation on other operands.
@@ -275,7 +261,7 @@ impl Rewriter<'_> {
         let ty = ops::infer(op, &types).ok()?;
         let given: usize = types.iter().map(|t| t.bytes()).sum();
         let elements = types.iter().fold(ty.len(), |n, t| n.saturating_add(t.len()));
-        let work = ops::work(op, &types, &ty).saturating_sub(elements);
+        let work = facts::work(op, &types, &ty).saturating_sub(elements);
         if ty.bytes() > SMALL.max(given) || ty.bytes() > self.left.room || work > self.left.work {
             return None;
         }

@@ -1,6 +1,5 @@
 //! Chains that one step computes: a convolution with what follows it, the adjoint of a pool with that of the rectifier before it.
 
-use super::rewrite::is_zero;
 use crate::windows::SMALLEST_BATCH;
 use std::collections::HashMap;
 use teff_graph::{Binary, DType, Graph, NodeId, Op};
@@ -100,17 +99,17 @@ fn added_bias(graph: &Graph, add: NodeId, x: NodeId) -> Option<NodeId> {
 
 fn is_rectifier(graph: &Graph, max: NodeId, x: NodeId) -> bool {
     let node = &graph[max];
-    node.op == Op::Binary(Binary::Max) && node.operands[0] == x && is_zero(graph, node.operands[1])
+    node.op == Op::Binary(Binary::Max) && node.operands[0] == x && graph.is_filled_with(node.operands[1], 0)
 }
 
 /// True when `select` keeps `grad`, the adjoint of a max pool, where the pool's input is above 0, and is 0 elsewhere.
 fn masks(graph: &Graph, select: NodeId, grad: NodeId) -> bool {
     let node = &graph[select];
-    if node.op != Op::Select || node.operands[1] != grad || !is_zero(graph, node.operands[2]) {
+    if node.op != Op::Select || node.operands[1] != grad || !graph.is_filled_with(node.operands[2], 0) {
         return false;
     }
     let condition = &graph[node.operands[0]];
     condition.op == Op::Binary(Binary::Lt)
-        && is_zero(graph, condition.operands[0])
+        && graph.is_filled_with(condition.operands[0], 0)
         && condition.operands[1] == graph[grad].operands[1]
 }

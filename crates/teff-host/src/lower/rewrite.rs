@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use teff_graph::{Binary, Graph, NodeId, Num, Op, Scan, passes};
+use teff_graph::{Binary, Graph, NodeId, Op, Scan, passes};
 
 /// The graph that is made into steps: simplified, the bodies of scans without parameters of their own, the mask of a rectifier
 /// taken from its result.
@@ -41,11 +41,11 @@ fn masks_from_results(graph: &Graph) -> Graph {
     let mut rectified: HashMap<NodeId, NodeId> = HashMap::new();
     rebuild(graph, |out, op, mut operands| {
         match op {
-            Op::Binary(Binary::Max) if is_zero(out, operands[1]) => {
+            Op::Binary(Binary::Max) if out.is_filled_with(operands[1], 0) => {
                 let next = NodeId::from_index(out.nodes().len());
                 rectified.entry(operands[0]).or_insert(next);
             }
-            Op::Binary(Binary::Lt) if is_zero(out, operands[0]) => {
+            Op::Binary(Binary::Lt) if out.is_filled_with(operands[0], 0) => {
                 if let Some(&result) = rectified.get(&operands[1]) {
                     operands[1] = result;
                 }
@@ -54,15 +54,6 @@ fn masks_from_results(graph: &Graph) -> Graph {
         }
         (op, operands)
     })
-}
-
-/// True when every element is known to be 0.
-pub(crate) fn is_zero(graph: &Graph, id: NodeId) -> bool {
-    match &graph[id].op {
-        Op::Constant(v) => v.len() == 1 && (v.get(0) == Num::Int(0) || v.get(0) == Num::Float(0.0)),
-        Op::Broadcast(_) | Op::Reshape(_) => is_zero(graph, graph[id].operands[0]),
-        _ => false,
-    }
 }
 
 /// Copies a graph; `f` sees each operation with its new operands and says what to push.

@@ -3,7 +3,7 @@
 
 use super::patterns::Patterns;
 use std::collections::BinaryHeap;
-use teff_graph::{Binary, Graph, NodeId, Op, Unary};
+use teff_graph::{Binary, DType, Graph, NodeId, Op, Unary, facts};
 
 /// How a node is computed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -267,26 +267,20 @@ fn classes(graph: &Graph, patterns: &Patterns) -> Vec<Class> {
 }
 
 fn class_alone(graph: &Graph, id: NodeId) -> Class {
-    match &graph[id].op {
-        Op::Input { .. } | Op::Constant(_) | Op::Param(_) => Class::Source,
-        Op::Reshape(_) | Op::Permute(_) | Op::Broadcast(_) | Op::Slice(_) | Op::Project(_) => Class::Move,
-        Op::Iota { .. } => Class::Inline,
-        Op::Unary(u) => match u {
-            Unary::IsNan | Unary::IsInf => Class::Inline,
-            Unary::Not if graph[id].ty.dtype == teff_graph::DType::Bool => Class::Inline,
-            _ => Class::Pointwise,
-        },
-        Op::Binary(b) if b.is_comparison() => Class::Inline,
-        Op::Binary(Binary::And | Binary::Or | Binary::Xor) => Class::Inline,
-        Op::Cast(_) if !graph[graph[id].operands[0]].ty.dtype.is_float() => Class::Inline,
-        Op::Binary(_) | Op::Select | Op::Cast(_) => Class::Pointwise,
-        Op::Reduce { .. } => Class::Reduce,
-        Op::Random { .. } | Op::Pad(_) | Op::Concat { .. } | Op::ArgReduce { .. } | Op::MatMul => {
-            Class::Single
-        }
-        Op::Conv(_) | Op::ConvTranspose { .. } | Op::ConvWeightGrad { .. } => Class::Single,
-        Op::Pool { .. } | Op::SumPoolGrad { .. } | Op::MaxPoolGrad { .. } => Class::Single,
-        Op::Gather { .. } | Op::Scatter { .. } | Op::ArgSort { .. } => Class::Single,
-        Op::Quantize { .. } | Op::Dequantize | Op::DecodePicture(_) | Op::Scan(_) => Class::Single,
+    let op = &graph[id].op;
+    let truth = || graph[id].ty.dtype == DType::Bool;
+    match (op.traits().class, op) {
+        (_, Op::Iota { .. } | Op::Unary(Unary::IsNan | Unary::IsInf)) => Class::Inline,
+        (_, Op::Binary(Binary::And | Binary::Or | Binary::Xor)) => Class::Inline,
+        (_, Op::Binary(b)) if b.is_comparison() => Class::Inline,
+        (_, Op::Unary(Unary::Not)) if truth() => Class::Inline,
+        (_, Op::Cast(_)) if !graph[graph[id].operands[0]].ty.dtype.is_float() => Class::Inline,
+        (_, Op::Quantize { .. } | Op::Dequantize) => Class::Single,
+        (_, Op::Reduce { .. }) => Class::Reduce,
+        (facts::Class::View, _) | (_, Op::Project(_)) => Class::Move,
+        (facts::Class::Source, _) => Class::Source,
+        (facts::Class::Pointwise, _) => Class::Pointwise,
+        (facts::Class::Copy | facts::Class::Reduction | facts::Class::Product, _) => Class::Single,
+        (facts::Class::Other, _) => Class::Single,
     }
 }

@@ -4,7 +4,8 @@ use super::plan::Arg;
 use crate::proto::ElementType;
 use std::cell::Cell;
 use std::collections::HashMap;
-use teff_graph::{Graph, NodeId, Num, Op, Type, Value, broadcast_shape, evaluate_op, work};
+use teff_graph::facts::work;
+use teff_graph::{Graph, NodeId, Num, Op, Type, Value, broadcast_shape, evaluate_op};
 
 /// A graph and how often each node is used.
 pub(crate) struct View<'g> {

@@ -12,6 +12,7 @@ use super::{Layer, Loops, Mantissas};
 use crate::lower::Lowering;
 use crate::target::Floats;
 use std::sync::Arc;
+use teff_graph::facts::Class;
 use teff_graph::{DType, Node, NodeId, Num, Op, Value, evaluate_op};
 
 /// Why a layer without constant weights stays as it is.
@@ -184,12 +185,12 @@ impl<'a> Lowering<'a> {
 
     /// The elements of a node that are known now.
     fn weights(&self, node: NodeId) -> Option<Weights> {
-        let value = self.evaluated(node, 8, false)?;
+        let value = self.known.value(node)?;
         let mut source = node;
         while let Some(&below) = self.node(source).operands.first() {
             source = below;
         }
-        let steps = self.evaluated(node, 8, true).map(|v| v.to_f64()).filter(|steps| {
+        let steps = self.steps_of(node).map(|v| v.to_f64()).filter(|steps| {
             let byte = |s: &f64| s.fract() == 0.0 && (-128.0..=127.0).contains(s);
             matches!(self.node(source).ty.dtype, DType::I8 | DType::U8) && steps.iter().all(byte)
         });
@@ -200,28 +201,17 @@ impl<'a> Lowering<'a> {
         })
     }
 
-    /// The value of a node that moves, scales or converts constants, at most `depth` operations from them; or, of a node that moves
-    /// quantised ones, the `steps` from the zero point.
-    pub(super) fn evaluated(&self, node: NodeId, depth: usize, steps: bool) -> Option<Value> {
+    /// The steps from the zero point of a node that moves quantised constants.
+    fn steps_of(&self, node: NodeId) -> Option<Value> {
         let n = self.node(node);
-        let operands = || -> Option<Vec<Value>> {
-            n.operands.iter().map(|&o| self.evaluated(o, depth.checked_sub(1)?, steps)).collect()
-        };
-        match &n.op {
-            Op::Constant(v) => Some(v.as_ref().clone()),
-            Op::Dequantize if steps => {
-                let [x, scale, zero] = &operands()?[..] else { unreachable!("takes three operands") };
+        match (&n.op, n.op.traits().class) {
+            (Op::Dequantize, _) => {
+                let of = |i: usize| self.known.value(n.operands[i]);
+                let (x, scale, zero) = (of(0)?, of(1)?, of(2)?);
                 let one = Value::full(&scale.ty(), Num::Int(1));
-                Some(evaluate_op(&n.op, &[x, &one, zero]))
+                Some(evaluate_op(&n.op, &[&x, &one, &zero]))
             }
-            Op::Cast(_) | Op::Binary(_) if steps => None,
-            Op::Reshape(_)
-            | Op::Permute(_)
-            | Op::Slice(_)
-            | Op::Broadcast(_)
-            | Op::Dequantize
-            | Op::Cast(_) => Some(evaluate_op(&n.op, &operands()?.iter().collect::<Vec<_>>())),
-            Op::Binary(_) => Some(evaluate_op(&n.op, &operands()?.iter().collect::<Vec<_>>())),
+            (op, Class::View) => Some(evaluate_op(op, &[&self.steps_of(n.operands[0])?])),
             _ => None,
         }
     }

@@ -9,7 +9,8 @@ use super::choose::Candidate;
 use super::format::Format;
 use crate::lower::Lowering;
 use std::cell::Cell;
-use teff_graph::{DType, NodeId, Num, Op, Output, Type, Value, evaluate_op, evaluate_with, work};
+use teff_graph::facts::work;
+use teff_graph::{DType, NodeId, Num, Op, Output, Type, Value, evaluate_op, evaluate_with};
 
 /// Elements that the plain evaluator may go through in all, which takes a second or two.
 const PATIENCE: usize = 60_000_000;

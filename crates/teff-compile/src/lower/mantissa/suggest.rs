@@ -148,7 +148,7 @@ impl Lowering<'_> {
             matches!(node.op, Op::Binary(Binary::Add)) && node.operands.contains(&candidate.node)
         })?;
         let other = self.node(user).operands.iter().copied().find(|o| *o != candidate.node)?;
-        let value = self.evaluated(other, FURTHEST, false)?;
+        let value = self.known.value(other)?;
         let axis = candidate.loops.output_axis(n.ty.rank());
         let inner: usize = n.ty.shape[axis + 1..].iter().product();
         Some((0..n.ty.shape[axis]).map(|j| value.get(j * inner).as_f64()).collect())
@@ -168,7 +168,7 @@ impl Lowering<'_> {
                 node.operands.iter().copied().find(leads)?
             }
             Op::Binary(Binary::Add | Binary::Sub | Binary::Mul | Binary::Div) => {
-                node.operands.iter().copied().find(|o| self.evaluated(*o, FURTHEST, false).is_none())?
+                node.operands.iter().copied().find(|o| self.known.value(*o).is_none())?
             }
             // What else is on the way changes more than sizes and places.
             _ => return None,
@@ -184,7 +184,7 @@ impl Lowering<'_> {
         for pair in way.windows(2) {
             let (node, below) = (self.node(pair[0]), &self.node(pair[1]).ty);
             let constant = node.operands.iter().find(|o| **o != pair[1]);
-            let constant = constant.and_then(|o| self.evaluated(*o, FURTHEST, false));
+            let constant = constant.and_then(|o| self.known.value(*o));
             let first = node.operands[0] == pair[1];
             x = match (&node.op, constant) {
                 (Op::Permute(order), _) => {

@@ -1,0 +1,25 @@
+//! What can be known of a graph without running it, asked by every pass: one place for each question.
+//!
+//! | question | answer |
+//! |---|---|
+//! | what constant is this node | [`Known`], [`Graph::uniform`] |
+//! | what uses this node | [`Graph::users`], [`Graph::uses`] |
+//! | where does this axis go | [`axis_after`]; which values have a row for each sample: [`counts_samples`] |
+//! | what kind of operation is this | [`Op::traits`], [`Graph::reads`] |
+//! | how much work is it | [`work`] for the evaluator, [`multiply_accumulates`], [`Traits::cost`] |
+
+mod axes;
+mod batch;
+mod known;
+mod traits;
+mod work;
+
+pub use axes::axis_after;
+pub use batch::counts_samples;
+pub(crate) use batch::takes_rows;
+pub use known::Known;
+pub use traits::{Class, Read, Traits};
+pub use work::{multiply_accumulates, work};
+
+#[cfg(doc)]
+use crate::{Graph, Op};
