@@ -353,3 +353,13 @@ fn known_indices_outside_are_the_nearest_inside() {
         same_as_graph(std::slice::from_ref(&x), &[y], &mut Rng(1), &format!("{at}"));
     }
 }
+
+/// A constant that is used as it is and transposed is read either way.
+#[test]
+fn constants_are_read_transposed_too() {
+    let input = |name: &str, shape: &[usize]| Tensor::input(name, DType::F32, shape);
+    let (a, b, c) = (input("a", &[3, 30]), input("b", &[1, 20]), input("c", &[30, 1]));
+    let w = Tensor::constant(any(&mut Rng(1), &Type::new(DType::F32, [30, 20])));
+    let outputs = [a.matmul(&w), b.matmul(&w.transpose()), w.transpose().matmul(&c)];
+    same_as_graph(&[a, b, c], &outputs, &mut Rng(2), "transposed");
+}
