@@ -1,109 +1,151 @@
-//! The messages, decoded.
+//! The messages, decoded. Each is a table of its fields.
 
 use super::wire::{Fields, Malformed, Payload, Result};
 
-/// Graphs inside attributes inside graphs: deeper nesting than this is refused while decoding.
-const DEPTH: usize = 32;
+/// Messages inside messages: deeper nesting than this is refused while decoding. A graph in an attribute of a graph is three levels deeper.
+const DEPTH: usize = 96;
 
-/// A `ModelProto`.
-#[derive(Default)]
-pub(crate) struct ModelProto<'a> {
-    pub(crate) ir_version: i64,
-    pub(crate) producer_name: &'a str,
-    pub(crate) producer_version: &'a str,
-    pub(crate) graph: Option<GraphProto<'a>>,
-    /// (domain, version) pairs.
-    pub(crate) opsets: Vec<(&'a str, i64)>,
-    pub(crate) functions: Vec<FunctionProto<'a>>,
+/// A message.
+pub(crate) trait Message<'a>: Sized {
+    /// From its bytes, `depth` messages inside another.
+    fn decode(bytes: &'a [u8], depth: usize) -> Result<Self>;
 }
 
-/// A `GraphProto`.
-#[derive(Clone, Default)]
-pub(crate) struct GraphProto<'a> {
-    pub(crate) name: &'a str,
-    pub(crate) nodes: Vec<NodeProto<'a>>,
-    pub(crate) initializers: Vec<TensorProto<'a>>,
-    /// (values, indices, dims) of each.
-    pub(crate) sparse: Vec<SparseProto<'a>>,
-    pub(crate) inputs: Vec<ValueInfo<'a>>,
-    pub(crate) outputs: Vec<ValueInfo<'a>>,
-    /// Types of values that are neither inputs nor outputs.
-    pub(crate) inner: Vec<ValueInfo<'a>>,
+/// A field of a message, which takes its payloads one after another: the last, or each of a list.
+trait Field<'a> {
+    fn put(&mut self, payload: Payload<'a>, depth: usize) -> Result<()>;
 }
 
-/// A `SparseTensorProto`.
-#[derive(Clone, Default)]
-pub(crate) struct SparseProto<'a> {
-    pub(crate) values: TensorProto<'a>,
-    pub(crate) indices: TensorProto<'a>,
-    pub(crate) dims: Vec<i64>,
+/// Decodes each field of `bytes`.
+fn each<'a>(
+    bytes: &'a [u8],
+    depth: usize,
+    mut take: impl FnMut(u64, Payload<'a>) -> Result<()>,
+) -> Result<()> {
+    if depth > DEPTH {
+        return Err(Malformed("messages are nested too deeply"));
+    }
+    Fields(bytes).try_for_each(|field| field.and_then(|(number, payload)| take(number, payload)))
 }
 
-/// A `FunctionProto`.
-#[derive(Clone, Default)]
-pub(crate) struct FunctionProto<'a> {
-    pub(crate) name: &'a str,
-    pub(crate) domain: &'a str,
-    pub(crate) overload: &'a str,
-    pub(crate) inputs: Vec<&'a str>,
-    pub(crate) outputs: Vec<&'a str>,
-    /// Attributes with default values.
-    pub(crate) defaults: Vec<Attribute<'a>>,
-    pub(crate) nodes: Vec<NodeProto<'a>>,
-    pub(crate) opsets: Vec<(&'a str, i64)>,
+/// A struct with the fields of a message, each behind its number.
+macro_rules! messages {
+    ($($(#[$doc:meta])* $name:ident { $($(#[$field_doc:meta])* $number:pat => $field:ident: $ty:ty,)* })*) => { $(
+        $(#[$doc])*
+        #[derive(Clone, Default)]
+        pub(crate) struct $name<'a> { $($(#[$field_doc])* pub(crate) $field: $ty,)* }
+
+        impl<'a> Message<'a> for $name<'a> {
+            fn decode(bytes: &'a [u8], depth: usize) -> Result<Self> {
+                let mut m = $name::default();
+                each(bytes, depth, |number, p| match number {
+                    $($number => m.$field.put(p, depth),)*
+                    _ => Ok(()),
+                })?;
+                Ok(m)
+            }
+        }
+    )* };
 }
 
-/// A `NodeProto`.
-#[derive(Clone, Default)]
-pub(crate) struct NodeProto<'a> {
-    pub(crate) inputs: Vec<&'a str>,
-    pub(crate) outputs: Vec<&'a str>,
-    pub(crate) name: &'a str,
-    pub(crate) op_type: &'a str,
-    pub(crate) domain: &'a str,
-    pub(crate) overload: &'a str,
-    pub(crate) attributes: Vec<Attribute<'a>>,
-}
-
-/// An `AttributeProto`.
-#[derive(Clone, Default)]
-pub(crate) struct Attribute<'a> {
-    pub(crate) name: &'a str,
-    /// The attribute of the enclosing function that this one stands for.
-    pub(crate) reference: &'a str,
-    pub(crate) f: f32,
-    pub(crate) i: i64,
-    pub(crate) s: &'a [u8],
-    pub(crate) tensor: Option<TensorProto<'a>>,
-    pub(crate) sparse: Option<Box<SparseProto<'a>>>,
-    pub(crate) graph: Option<Box<GraphProto<'a>>>,
-    pub(crate) floats: Vec<f32>,
-    pub(crate) ints: Vec<i64>,
-    pub(crate) strings: Vec<&'a [u8]>,
-}
-
-/// A `TensorProto`.
-#[derive(Clone, Default)]
-pub(crate) struct TensorProto<'a> {
-    pub(crate) name: &'a str,
-    pub(crate) dims: Vec<i64>,
-    pub(crate) data_type: i64,
-    pub(crate) raw: Option<&'a [u8]>,
-    pub(crate) floats: Vec<f32>,
-    pub(crate) doubles: Vec<f64>,
-    /// `int32_data`, `int64_data` or `uint64_data`, whichever is there.
-    pub(crate) ints: Vec<i64>,
-    pub(crate) strings: Vec<&'a [u8]>,
-    /// (key, value) pairs that say where the data is, when `is_external`.
-    pub(crate) external: Vec<(&'a str, &'a str)>,
-    pub(crate) is_external: bool,
-}
-
-/// A `ValueInfoProto`.
-#[derive(Clone, Default)]
-pub(crate) struct ValueInfo<'a> {
-    pub(crate) name: &'a str,
-    pub(crate) kind: ValueKind<'a>,
+messages! {
+    /// A `ModelProto`.
+    ModelProto {
+        1 => ir_version: i64,
+        2 => producer_name: &'a str,
+        3 => producer_version: &'a str,
+        7 => graph: Option<GraphProto<'a>>,
+        /// (domain, version) pairs.
+        8 => opsets: Vec<(&'a str, i64)>,
+        25 => functions: Vec<FunctionProto<'a>>,
+    }
+    /// A `GraphProto`.
+    GraphProto {
+        1 => nodes: Vec<NodeProto<'a>>,
+        2 => name: &'a str,
+        5 => initializers: Vec<TensorProto<'a>>,
+        11 => inputs: Vec<ValueInfo<'a>>,
+        12 => outputs: Vec<ValueInfo<'a>>,
+        /// Types of values that are neither inputs nor outputs.
+        13 => inner: Vec<ValueInfo<'a>>,
+        15 => sparse: Vec<SparseProto<'a>>,
+    }
+    /// A `SparseTensorProto`.
+    SparseProto {
+        1 => values: TensorProto<'a>,
+        2 => indices: TensorProto<'a>,
+        3 => dims: Vec<i64>,
+    }
+    /// A `FunctionProto`.
+    FunctionProto {
+        1 => name: &'a str,
+        4 => inputs: Vec<&'a str>,
+        5 => outputs: Vec<&'a str>,
+        7 => nodes: Vec<NodeProto<'a>>,
+        9 => opsets: Vec<(&'a str, i64)>,
+        10 => domain: &'a str,
+        /// Attributes with default values.
+        11 => defaults: Vec<Attribute<'a>>,
+        13 => overload: &'a str,
+    }
+    /// A `NodeProto`.
+    NodeProto {
+        1 => inputs: Vec<&'a str>,
+        2 => outputs: Vec<&'a str>,
+        3 => name: &'a str,
+        4 => op_type: &'a str,
+        5 => attributes: Vec<Attribute<'a>>,
+        7 => domain: &'a str,
+        8 => overload: &'a str,
+    }
+    /// An `AttributeProto`.
+    Attribute {
+        1 => name: &'a str,
+        2 => f: f32,
+        3 => i: i64,
+        4 => s: &'a [u8],
+        5 => tensor: Option<TensorProto<'a>>,
+        6 => graph: Option<Box<GraphProto<'a>>>,
+        7 => floats: Vec<f32>,
+        8 => ints: Vec<i64>,
+        9 => strings: Vec<&'a [u8]>,
+        /// The attribute of the enclosing function that this one stands for.
+        21 => reference: &'a str,
+        22 => sparse: Option<Box<SparseProto<'a>>>,
+    }
+    /// A `TensorProto`; also the form of a tensor in a file of its own, as test data is.
+    TensorProto {
+        1 => dims: Vec<i64>,
+        2 => data_type: i64,
+        4 => floats: Vec<f32>,
+        /// `int32_data`, `int64_data` or `uint64_data`, whichever is there.
+        5 | 7 | 11 => ints: Vec<i64>,
+        6 => strings: Vec<&'a [u8]>,
+        8 => name: &'a str,
+        9 => raw: Option<&'a [u8]>,
+        10 => doubles: Vec<f64>,
+        /// (key, value) pairs that say where the data is, when `is_external`.
+        13 => external: Vec<(&'a str, &'a str)>,
+        14 => is_external: bool,
+    }
+    /// A `ValueInfoProto`.
+    ValueInfo {
+        1 => name: &'a str,
+        2 => kind: ValueKind<'a>,
+    }
+    /// A `TypeProto.Tensor`.
+    TensorType {
+        1 => data_type: i64,
+        2 => shape: Option<Shape<'a>>,
+    }
+    /// A `TensorShapeProto`.
+    Shape {
+        1 => dims: Vec<Dim<'a>>,
+    }
+    /// A `TypeProto.Sequence` or `TypeProto.Optional`.
+    Holder {
+        1 => kind: ValueKind<'a>,
+    }
 }
 
 /// A `TypeProto`.
@@ -118,7 +160,7 @@ pub(crate) enum ValueKind<'a> {
     Sequence(Box<ValueKind<'a>>),
     /// A tensor or a sequence, or nothing.
     Optional(Box<ValueKind<'a>>),
-    /// Map, sparse tensor, or nested deeper than ONNX nests.
+    /// Map or sparse tensor.
     Other(&'static str),
 }
 
@@ -130,264 +172,112 @@ pub(crate) enum Dim<'a> {
     Symbol(&'a str),
 }
 
-/// Decodes each field of `bytes`.
-fn each<'a>(bytes: &'a [u8], mut take: impl FnMut(u64, Payload<'a>) -> Result<()>) -> Result<()> {
-    Fields(bytes).try_for_each(|field| field.and_then(|(number, payload)| take(number, payload)))
-}
-
-impl<'a> ModelProto<'a> {
-    pub(crate) fn decode(bytes: &'a [u8]) -> Result<Self> {
-        let mut m = ModelProto::default();
-        each(bytes, |number, p| {
-            match number {
-                1 => m.ir_version = p.int()?,
-                2 => m.producer_name = p.text()?,
-                3 => m.producer_version = p.text()?,
-                7 => m.graph = Some(GraphProto::decode(p.bytes()?, 0)?),
-                8 => m.opsets.push(opset(p.bytes()?)?),
-                25 => m.functions.push(FunctionProto::decode(p.bytes()?)?),
-                _ => {}
-            }
-            Ok(())
-        })?;
-        Ok(m)
-    }
-}
-
-fn opset(bytes: &[u8]) -> Result<(&str, i64)> {
-    let mut out = ("", 0);
-    each(bytes, |number, p| {
-        match number {
-            1 => out.0 = p.text()?,
-            2 => out.1 = p.int()?,
-            _ => {}
-        }
-        Ok(())
-    })?;
-    Ok(out)
-}
-
-impl<'a> GraphProto<'a> {
+impl<'a> Message<'a> for ValueKind<'a> {
     fn decode(bytes: &'a [u8], depth: usize) -> Result<Self> {
-        if depth > DEPTH {
-            return Err(Malformed("graphs are nested too deeply"));
+        let mut kind = ValueKind::Unknown;
+        let element = |p: Payload<'a>| Ok(Box::new(Holder::decode(p.bytes()?, depth + 1)?.kind));
+        each(bytes, depth, |number, p| {
+            kind = match number {
+                1 => {
+                    let TensorType { data_type, shape } = TensorType::decode(p.bytes()?, depth + 1)?;
+                    ValueKind::Tensor { data_type, dims: shape.map(|s| s.dims) }
+                }
+                4 => ValueKind::Sequence(element(p)?),
+                5 => ValueKind::Other("map"),
+                8 => ValueKind::Other("sparse tensor"),
+                9 => ValueKind::Optional(element(p)?),
+                _ => return Ok(()),
+            };
+            Ok(())
+        })?;
+        Ok(kind)
+    }
+}
+
+impl<'a> Message<'a> for Dim<'a> {
+    fn decode(bytes: &'a [u8], depth: usize) -> Result<Self> {
+        let mut dim = Dim::Symbol("");
+        each(bytes, depth, |number, p| {
+            match number {
+                1 => dim = Dim::Size(p.int()?),
+                2 => dim = Dim::Symbol(p.text()?),
+                _ => {}
+            }
+            Ok(())
+        })?;
+        Ok(dim)
+    }
+}
+
+/// An `OperatorSetIdProto` or a `StringStringEntryProto`.
+impl<'a, V: Field<'a> + Default> Message<'a> for (&'a str, V) {
+    fn decode(bytes: &'a [u8], depth: usize) -> Result<Self> {
+        let mut out = ("", V::default());
+        each(bytes, depth, |number, p| match number {
+            1 => out.0.put(p, depth),
+            2 => out.1.put(p, depth),
+            _ => Ok(()),
+        })?;
+        Ok(out)
+    }
+}
+
+/// How payloads are taken by fields of each type.
+macro_rules! fields {
+    ($($ty:ty: |$field:ident, $p:ident| $take:expr;)*) => { $(
+        impl<'a> Field<'a> for $ty {
+            fn put(&mut self, $p: Payload<'a>, _: usize) -> Result<()> {
+                let $field = self;
+                $take
+            }
         }
-        let mut g = GraphProto::default();
-        each(bytes, |number, p| {
-            match number {
-                1 => g.nodes.push(NodeProto::decode(p.bytes()?, depth)?),
-                2 => g.name = p.text()?,
-                5 => g.initializers.push(TensorProto::decode(p.bytes()?)?),
-                11 => g.inputs.push(ValueInfo::decode(p.bytes()?)?),
-                12 => g.outputs.push(ValueInfo::decode(p.bytes()?)?),
-                13 => g.inner.push(ValueInfo::decode(p.bytes()?)?),
-                15 => g.sparse.push(SparseProto::decode(p.bytes()?)?),
-                _ => {}
-            }
-            Ok(())
-        })?;
-        Ok(g)
+    )* };
+}
+
+fields! {
+    i64: |field, p| p.int().map(|n| *field = n);
+    f32: |field, p| p.float().map(|x| *field = x);
+    bool: |field, p| p.int().map(|n| *field = n == 1);
+    &'a str: |field, p| p.text().map(|s| *field = s);
+    &'a [u8]: |field, p| p.bytes().map(|b| *field = b);
+    Option<&'a [u8]>: |field, p| p.bytes().map(|b| *field = Some(b));
+    Vec<&'a str>: |list, p| p.text().map(|s| list.push(s));
+    Vec<&'a [u8]>: |list, p| p.bytes().map(|b| list.push(b));
+    Vec<i64>: |list, p| p.ints(list);
+    Vec<f32>: |list, p| p.floats(list);
+    Vec<f64>: |list, p| p.doubles(list);
+}
+
+impl<'a, M: Message<'a>> Field<'a> for M {
+    fn put(&mut self, p: Payload<'a>, depth: usize) -> Result<()> {
+        *self = M::decode(p.bytes()?, depth + 1)?;
+        Ok(())
     }
 }
 
-impl<'a> SparseProto<'a> {
-    fn decode(bytes: &'a [u8]) -> Result<Self> {
-        let mut s = SparseProto::default();
-        each(bytes, |number, p| {
-            match number {
-                1 => s.values = TensorProto::decode(p.bytes()?)?,
-                2 => s.indices = TensorProto::decode(p.bytes()?)?,
-                3 => p.ints(&mut s.dims)?,
-                _ => {}
-            }
-            Ok(())
-        })?;
-        Ok(s)
+impl<'a, M: Message<'a>> Field<'a> for Option<M> {
+    fn put(&mut self, p: Payload<'a>, depth: usize) -> Result<()> {
+        *self = Some(M::decode(p.bytes()?, depth + 1)?);
+        Ok(())
     }
 }
 
-impl<'a> FunctionProto<'a> {
-    fn decode(bytes: &'a [u8]) -> Result<Self> {
-        let mut f = FunctionProto::default();
-        each(bytes, |number, p| {
-            match number {
-                1 => f.name = p.text()?,
-                4 => f.inputs.push(p.text()?),
-                5 => f.outputs.push(p.text()?),
-                7 => f.nodes.push(NodeProto::decode(p.bytes()?, 0)?),
-                9 => f.opsets.push(opset(p.bytes()?)?),
-                10 => f.domain = p.text()?,
-                11 => f.defaults.push(Attribute::decode(p.bytes()?, 0)?),
-                13 => f.overload = p.text()?,
-                _ => {}
-            }
-            Ok(())
-        })?;
-        Ok(f)
+impl<'a, M: Message<'a>> Message<'a> for Box<M> {
+    fn decode(bytes: &'a [u8], depth: usize) -> Result<Self> {
+        M::decode(bytes, depth).map(Box::new)
     }
 }
 
-impl<'a> NodeProto<'a> {
+impl<'a, M: Message<'a>> Field<'a> for Vec<M> {
+    fn put(&mut self, p: Payload<'a>, depth: usize) -> Result<()> {
+        self.push(M::decode(p.bytes()?, depth + 1)?);
+        Ok(())
+    }
+}
+
+impl NodeProto<'_> {
     /// How many outputs are asked for, counted to the last that has a name.
     pub(crate) fn output_count(&self) -> usize {
         self.outputs.iter().rposition(|o| !o.is_empty()).map_or(0, |last| last + 1)
     }
-
-    fn decode(bytes: &'a [u8], depth: usize) -> Result<Self> {
-        let mut n = NodeProto::default();
-        each(bytes, |number, p| {
-            match number {
-                1 => n.inputs.push(p.text()?),
-                2 => n.outputs.push(p.text()?),
-                3 => n.name = p.text()?,
-                4 => n.op_type = p.text()?,
-                5 => n.attributes.push(Attribute::decode(p.bytes()?, depth)?),
-                7 => n.domain = p.text()?,
-                8 => n.overload = p.text()?,
-                _ => {}
-            }
-            Ok(())
-        })?;
-        Ok(n)
-    }
-}
-
-impl<'a> Attribute<'a> {
-    fn decode(bytes: &'a [u8], depth: usize) -> Result<Self> {
-        let mut a = Attribute::default();
-        each(bytes, |number, p| {
-            match number {
-                1 => a.name = p.text()?,
-                2 => a.f = p.float()?,
-                3 => a.i = p.int()?,
-                4 => a.s = p.bytes()?,
-                5 => a.tensor = Some(TensorProto::decode(p.bytes()?)?),
-                6 => a.graph = Some(Box::new(GraphProto::decode(p.bytes()?, depth + 1)?)),
-                7 => p.floats(&mut a.floats)?,
-                8 => p.ints(&mut a.ints)?,
-                9 => a.strings.push(p.bytes()?),
-                21 => a.reference = p.text()?,
-                22 => a.sparse = Some(Box::new(SparseProto::decode(p.bytes()?)?)),
-                _ => {}
-            }
-            Ok(())
-        })?;
-        Ok(a)
-    }
-}
-
-impl<'a> TensorProto<'a> {
-    /// Also the form of a tensor in a file of its own, as test data is.
-    pub(crate) fn decode(bytes: &'a [u8]) -> Result<Self> {
-        let mut t = TensorProto::default();
-        each(bytes, |number, p| {
-            match number {
-                1 => p.ints(&mut t.dims)?,
-                2 => t.data_type = p.int()?,
-                4 => p.floats(&mut t.floats)?,
-                5 | 7 | 11 => p.ints(&mut t.ints)?,
-                6 => t.strings.push(p.bytes()?),
-                8 => t.name = p.text()?,
-                9 => t.raw = Some(p.bytes()?),
-                10 => p.doubles(&mut t.doubles)?,
-                13 => t.external.push(pair(p.bytes()?)?),
-                14 => t.is_external = p.int()? == 1,
-                _ => {}
-            }
-            Ok(())
-        })?;
-        Ok(t)
-    }
-}
-
-/// A `StringStringEntryProto`.
-fn pair(bytes: &[u8]) -> Result<(&str, &str)> {
-    let mut out = ("", "");
-    each(bytes, |number, p| {
-        match number {
-            1 => out.0 = p.text()?,
-            2 => out.1 = p.text()?,
-            _ => {}
-        }
-        Ok(())
-    })?;
-    Ok(out)
-}
-
-impl<'a> ValueInfo<'a> {
-    fn decode(bytes: &'a [u8]) -> Result<Self> {
-        let mut v = ValueInfo::default();
-        each(bytes, |number, p| {
-            match number {
-                1 => v.name = p.text()?,
-                2 => v.kind = value_kind(p.bytes()?, 2)?,
-                _ => {}
-            }
-            Ok(())
-        })?;
-        Ok(v)
-    }
-}
-
-/// A `TypeProto` with types inside it at most `nested` deep; an optional sequence of tensors has two.
-fn value_kind(bytes: &[u8], nested: usize) -> Result<ValueKind<'_>> {
-    let mut kind = ValueKind::Unknown;
-    each(bytes, |number, p| {
-        match number {
-            1 => {
-                let (mut data_type, mut dims) = (0, None);
-                each(p.bytes()?, |number, p| {
-                    match number {
-                        1 => data_type = p.int()?,
-                        2 => dims = Some(shape(p.bytes()?)?),
-                        _ => {}
-                    }
-                    Ok(())
-                })?;
-                kind = ValueKind::Tensor { data_type, dims };
-            }
-            4 => kind = ValueKind::Sequence(element_kind(p.bytes()?, nested)?),
-            5 => kind = ValueKind::Other("map"),
-            8 => kind = ValueKind::Other("sparse tensor"),
-            9 => kind = ValueKind::Optional(element_kind(p.bytes()?, nested)?),
-            _ => {}
-        }
-        Ok(())
-    })?;
-    Ok(kind)
-}
-
-/// What a sequence or optional holds.
-fn element_kind(bytes: &[u8], nested: usize) -> Result<Box<ValueKind<'_>>> {
-    let mut kind = ValueKind::Unknown;
-    each(bytes, |number, p| {
-        if number == 1 {
-            kind = match nested.checked_sub(1) {
-                Some(nested) => value_kind(p.bytes()?, nested)?,
-                None => ValueKind::Other("nested sequence"),
-            };
-        }
-        Ok(())
-    })?;
-    Ok(Box::new(kind))
-}
-
-fn shape(bytes: &[u8]) -> Result<Vec<Dim<'_>>> {
-    let mut dims = Vec::new();
-    each(bytes, |number, p| {
-        if number == 1 {
-            let mut dim = Dim::Symbol("");
-            each(p.bytes()?, |number, p| {
-                match number {
-                    1 => dim = Dim::Size(p.int()?),
-                    2 => dim = Dim::Symbol(p.text()?),
-                    _ => {}
-                }
-                Ok(())
-            })?;
-            dims.push(dim);
-        }
-        Ok(())
-    })?;
-    Ok(dims)
 }

@@ -8,8 +8,8 @@ mod types;
 mod wire;
 
 pub(crate) use message::{
-    Attribute, Dim, FunctionProto, GraphProto, ModelProto, NodeProto, TensorProto, ValueKind,
+    Attribute, Dim, FunctionProto, GraphProto, Message, ModelProto, NodeProto, TensorProto, ValueKind,
 };
 pub(crate) use tensor::tensor_value;
-pub(crate) use types::ElementType;
+pub(crate) use types::{ElementType, Layout};
 pub(crate) use wire::Encoder;

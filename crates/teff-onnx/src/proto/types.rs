@@ -25,155 +25,162 @@ pub(crate) enum ElementType {
     String,
 }
 
+/// Types that graphs have, by number.
+const PLAIN: [(i64, DType); 11] = [
+    (1, DType::F32),
+    (2, DType::U8),
+    (3, DType::I8),
+    (4, DType::U16),
+    (5, DType::I16),
+    (6, DType::I32),
+    (7, DType::I64),
+    (9, DType::Bool),
+    (11, DType::F64),
+    (12, DType::U32),
+    (13, DType::U64),
+];
+
+/// A type that graphs lack.
+struct Narrow {
+    element: ElementType,
+    number: i64,
+    name: &'static str,
+    /// Bits one element takes in raw data.
+    bits: usize,
+    form: Form,
+}
+
+/// What its elements are.
+enum Form {
+    /// Integers, with or without a sign.
+    Int {
+        signed: bool,
+    },
+    Float(Layout),
+    Text,
+}
+
+/// The form of a narrow float; its other particulars are in [`ElementType::decode_float`].
+#[derive(Clone, Copy)]
+pub(crate) struct Layout {
+    pub(crate) exponent_bits: u32,
+    pub(crate) mantissa_bits: u32,
+    pub(crate) bias: i32,
+    /// The largest finite number.
+    pub(crate) largest: f64,
+    pub(crate) has_infinity: bool,
+}
+
+const fn int(element: ElementType, number: i64, name: &'static str, bits: usize, signed: bool) -> Narrow {
+    Narrow { element, number, name, bits, form: Form::Int { signed } }
+}
+
+const fn float(
+    element: ElementType,
+    number: i64,
+    name: &'static str,
+    (exponent_bits, mantissa_bits, bias): (u32, u32, i32),
+    largest: f64,
+    has_infinity: bool,
+) -> Narrow {
+    // A power of two has no sign.
+    let sign = if matches!(element, ElementType::F8E8M0) { 0 } else { 1 };
+    let bits = (sign + exponent_bits + mantissa_bits) as usize;
+    let layout = Layout { exponent_bits, mantissa_bits, bias, largest, has_infinity };
+    Narrow { element, number, name, bits, form: Form::Float(layout) }
+}
+
+const NARROW: [Narrow; 13] = {
+    use ElementType::*;
+    [
+        Narrow { element: String, number: 8, name: "string", bits: 0, form: Form::Text },
+        float(F16, 10, "float16", (5, 10, 15), 65504.0, true),
+        float(BF16, 16, "bfloat16", (8, 7, 127), f32::MAX as f64, true),
+        float(F8E4M3FN, 17, "float8e4m3fn", (4, 3, 7), 448.0, false),
+        float(F8E4M3FNUZ, 18, "float8e4m3fnuz", (4, 3, 8), 240.0, false),
+        float(F8E5M2, 19, "float8e5m2", (5, 2, 15), 57344.0, true),
+        float(F8E5M2FNUZ, 20, "float8e5m2fnuz", (5, 2, 16), 57344.0, false),
+        int(U4, 21, "uint4", 4, false),
+        int(I4, 22, "int4", 4, true),
+        float(F4E2M1, 23, "float4e2m1", (2, 1, 1), 6.0, false),
+        float(F8E8M0, 24, "float8e8m0", (8, 0, 127), f32::MAX as f64, true),
+        int(U2, 25, "uint2", 2, false),
+        int(I2, 26, "int2", 2, true),
+    ]
+};
+
 impl ElementType {
     /// The type with this number in `TensorProto.DataType`; `None` for undefined and complex ones and for those added since.
     pub(crate) fn from_number(n: i64) -> Option<ElementType> {
-        use ElementType::*;
-        Some(match n {
-            1 => Plain(DType::F32),
-            2 => Plain(DType::U8),
-            3 => Plain(DType::I8),
-            4 => Plain(DType::U16),
-            5 => Plain(DType::I16),
-            6 => Plain(DType::I32),
-            7 => Plain(DType::I64),
-            8 => String,
-            9 => Plain(DType::Bool),
-            10 => F16,
-            11 => Plain(DType::F64),
-            12 => Plain(DType::U32),
-            13 => Plain(DType::U64),
-            16 => BF16,
-            17 => F8E4M3FN,
-            18 => F8E4M3FNUZ,
-            19 => F8E5M2,
-            20 => F8E5M2FNUZ,
-            21 => U4,
-            22 => I4,
-            23 => F4E2M1,
-            24 => F8E8M0,
-            25 => U2,
-            26 => I2,
-            _ => return None,
-        })
+        let plain = PLAIN.iter().find(|(number, _)| *number == n).map(|&(_, d)| ElementType::Plain(d));
+        plain.or_else(|| NARROW.iter().find(|row| row.number == n).map(|row| row.element))
+    }
+
+    /// The dtype of a type that graphs have, or what there is to say of one they lack.
+    fn row(self) -> Result<DType, &'static Narrow> {
+        match self {
+            ElementType::Plain(d) => Ok(d),
+            narrow => Err(NARROW.iter().find(|row| row.element == narrow).expect("each has a row")),
+        }
     }
 
     /// Its number in `TensorProto.DataType`.
     pub(crate) fn to_number(self) -> i64 {
-        use ElementType::*;
-        match self {
-            Plain(d) => ElementType::number(d),
-            String => 8,
-            F16 => 10,
-            BF16 => 16,
-            F8E4M3FN => 17,
-            F8E4M3FNUZ => 18,
-            F8E5M2 => 19,
-            F8E5M2FNUZ => 20,
-            U4 => 21,
-            I4 => 22,
-            F4E2M1 => 23,
-            F8E8M0 => 24,
-            U2 => 25,
-            I2 => 26,
-        }
+        self.row().map_or_else(|row| row.number, ElementType::number)
     }
 
     /// The number of a type that graphs have.
     pub(crate) fn number(dtype: DType) -> i64 {
-        match dtype {
-            DType::F32 => 1,
-            DType::U8 => 2,
-            DType::I8 => 3,
-            DType::U16 => 4,
-            DType::I16 => 5,
-            DType::I32 => 6,
-            DType::I64 => 7,
-            DType::Bool => 9,
-            DType::F64 => 11,
-            DType::U32 => 12,
-            DType::U64 => 13,
-        }
+        PLAIN.iter().find(|(_, d)| *d == dtype).expect("each dtype has a number").0
     }
 
     /// The type that holds it in a graph; `None` for strings.
     pub(crate) fn dtype(self) -> Option<DType> {
-        use ElementType::*;
-        Some(match self {
-            Plain(d) => d,
-            F16 | BF16 | F8E4M3FN | F8E4M3FNUZ | F8E5M2 | F8E5M2FNUZ | F8E8M0 | F4E2M1 => DType::F32,
-            I4 | I2 => DType::I8,
-            U4 | U2 => DType::U8,
-            String => return None,
-        })
+        self.row().map_or_else(
+            |row| match row.form {
+                Form::Float(_) => Some(DType::F32),
+                Form::Int { signed } => Some(if signed { DType::I8 } else { DType::U8 }),
+                Form::Text => None,
+            },
+            Some,
+        )
     }
 
     /// Bits one element takes in raw data; 0 for strings.
     pub(crate) fn bits(self) -> usize {
-        use ElementType::*;
-        match self {
-            Plain(d) => 8 * d.size(),
-            F16 | BF16 => 16,
-            F8E4M3FN | F8E4M3FNUZ | F8E5M2 | F8E5M2FNUZ | F8E8M0 => 8,
-            F4E2M1 | I4 | U4 => 4,
-            I2 | U2 => 2,
-            String => 0,
-        }
+        self.row().map_or_else(|row| row.bits, |d| 8 * d.size())
     }
 
     /// Smallest and largest value of an integer type, as its narrow form has them.
     pub(crate) fn int_range(self) -> Option<(i128, i128)> {
-        use ElementType::*;
-        match self {
-            Plain(d) => d.int_range(),
-            I4 => Some((-8, 7)),
-            U4 => Some((0, 15)),
-            I2 => Some((-2, 1)),
-            U2 => Some((0, 3)),
-            F16 | BF16 | F8E4M3FN | F8E4M3FNUZ | F8E5M2 | F8E5M2FNUZ | F8E8M0 | F4E2M1 | String => None,
-        }
+        self.row().map_or_else(
+            |row| match row.form {
+                Form::Int { signed: true } => Some((-1 << (row.bits - 1), (1 << (row.bits - 1)) - 1)),
+                Form::Int { signed: false } => Some((0, (1 << row.bits) - 1)),
+                Form::Float(_) | Form::Text => None,
+            },
+            DType::int_range,
+        )
     }
 
     /// The name in messages.
     pub(crate) fn name(self) -> &'static str {
-        use ElementType::*;
-        match self {
-            Plain(d) => d.name(),
-            F16 => "float16",
-            BF16 => "bfloat16",
-            F8E4M3FN => "float8e4m3fn",
-            F8E4M3FNUZ => "float8e4m3fnuz",
-            F8E5M2 => "float8e5m2",
-            F8E5M2FNUZ => "float8e5m2fnuz",
-            F8E8M0 => "float8e8m0",
-            F4E2M1 => "float4e2m1",
-            I4 => "int4",
-            U4 => "uint4",
-            I2 => "int2",
-            U2 => "uint2",
-            String => "string",
-        }
+        self.row().map_or_else(|row| row.name, DType::name)
     }
 
-    /// Exponent bits, mantissa bits, exponent bias of a narrow float; its other particulars are in [`ElementType::decode_float`].
-    pub(crate) fn float_layout(self) -> Option<(u32, u32, i32)> {
-        use ElementType::*;
-        match self {
-            F16 => Some((5, 10, 15)),
-            BF16 => Some((8, 7, 127)),
-            F8E4M3FN => Some((4, 3, 7)),
-            F8E4M3FNUZ => Some((4, 3, 8)),
-            F8E5M2 => Some((5, 2, 15)),
-            F8E5M2FNUZ => Some((5, 2, 16)),
-            F8E8M0 => Some((8, 0, 127)),
-            F4E2M1 => Some((2, 1, 1)),
-            Plain(_) | I4 | U4 | I2 | U2 | String => None,
-        }
+    /// The form of a narrow float.
+    pub(crate) fn float_layout(self) -> Option<Layout> {
+        self.row().err().and_then(|row| match row.form {
+            Form::Float(layout) => Some(layout),
+            Form::Int { .. } | Form::Text => None,
+        })
     }
 
     /// The value of the narrow float with these bits (onnx.ai, "Float stored in 8 bits" and "4 bit types").
     pub(crate) fn decode_float(self, bits: u32) -> f32 {
-        let Some((exponent_bits, mantissa_bits, bias)) = self.float_layout() else { return f32::NAN };
+        let Some(Layout { exponent_bits, mantissa_bits, bias, .. }) = self.float_layout() else {
+            return f32::NAN;
+        };
         if self == ElementType::F8E8M0 {
             return if bits == 0xff { f32::NAN } else { 2f32.powi(bits as i32 - 127) };
         }

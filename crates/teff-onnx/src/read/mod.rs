@@ -11,7 +11,7 @@ mod order;
 mod walk;
 mod words;
 
-use crate::proto::{ModelProto, TensorProto, tensor_value};
+use crate::proto::{Message, ModelProto, TensorProto, tensor_value};
 use crate::{Error, ONNX, Result};
 use interface::{Leaving, graph_inputs, graph_outputs};
 use teff_graph::{Formats, Graph, Tensor, Value};
@@ -121,7 +121,7 @@ pub fn operators(bytes: &[u8]) -> Result<Vec<String>> {
 /// # Errors
 /// When the bytes are no tensor, or one of a type that graphs cannot hold.
 pub fn read_tensor(bytes: &[u8]) -> Result<(String, Value)> {
-    let t = TensorProto::decode(bytes)
+    let t = TensorProto::decode(bytes, 0)
         .map_err(|e| Error::NotModel { format: &ONNX, reason: format!("a tensor file: {e}") })?;
     match tensor_value(&t, None) {
         Ok((_, value)) => Ok((t.name.into(), value)),
@@ -134,7 +134,7 @@ fn decode(bytes: &[u8]) -> Result<ModelProto<'_>> {
     if bytes.is_empty() {
         return not_onnx("the file is empty".into());
     }
-    let model = match ModelProto::decode(bytes) {
+    let model = match ModelProto::decode(bytes, 0) {
         Ok(model) => model,
         Err(e) => return not_onnx(format!("{e} ({} bytes)", bytes.len())),
     };

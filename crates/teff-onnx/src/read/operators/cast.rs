@@ -1,7 +1,7 @@
 //! Conversions between element types.
 
 use super::{Lower::Many, Table};
-use crate::proto::ElementType;
+use crate::proto::{ElementType, Layout};
 use crate::read::item::{Item, Typed};
 use crate::read::node::{Lowered, Node, Operands, ensure, holder, invalid, unsupported};
 use teff_graph::{DType, Op, Tensor, Type, Value};
@@ -82,14 +82,14 @@ fn wrapped(x: &Tensor, to: ElementType) -> Lowered {
 ///
 /// Adding and taking away 1.5 * 2^23 units of the last place leaves a whole number of them.
 fn rounded(x: &Tensor, to: ElementType) -> Tensor {
-    let Some((_, mantissa, bias)) = to.float_layout() else { return x.clone() };
+    let Some(Layout { mantissa_bits, bias, largest, .. }) = to.float_layout() else { return x.clone() };
     // The exponent of each element by comparison with powers of two would be long; 2^floor(log2 |x|) comes from the two-term
     // split of Veltkamp instead: c = x * (2^s + 1), high = c - (c - x) keeps 24 - s bits, rounded to nearest even.
-    let s = 23 - mantissa as i32;
+    let s = 23 - mantissa_bits as i32;
     let c = x * (2f64.powi(s) + 1.0);
     let normal = &c - (&c - x);
     // Below the smallest normal number the unit is fixed.
-    let unit = 2f64.powi(1 - bias - mantissa as i32);
+    let unit = 2f64.powi(1 - bias - mantissa_bits as i32);
     let subnormal = (x / unit).round() * unit;
     let smallest = x.full_like(2f64.powi(1 - bias));
     let near = x.abs().less(&smallest).select(&subnormal, &normal);
@@ -99,7 +99,6 @@ fn rounded(x: &Tensor, to: ElementType) -> Tensor {
     let c = &small * (2f64.powi(s) + 1.0);
     let large = (&c - (&c - &small)) * 2f64.powi(64);
     let out = huge.select(&x.is_inf().select(x, &large), &near);
-    let (largest, _) = largest(to);
     // Half a unit above the largest number everything is infinite, for types that have infinity.
     if matches!(to, ElementType::F16) {
         let over = out.full_like(largest).less(&out.abs());
@@ -109,25 +108,9 @@ fn rounded(x: &Tensor, to: ElementType) -> Tensor {
     out
 }
 
-/// The largest finite number, and whether there is infinity.
-fn largest(to: ElementType) -> (f64, bool) {
-    match to {
-        ElementType::F16 => (65504.0, true),
-        ElementType::F8E4M3FN => (448.0, false),
-        ElementType::F8E4M3FNUZ => (240.0, false),
-        ElementType::F8E5M2 => (57344.0, true),
-        ElementType::F8E5M2FNUZ => (57344.0, false),
-        ElementType::F4E2M1 => (6.0, false),
-        ElementType::Plain(_) | ElementType::BF16 | ElementType::F8E8M0 => (f64::from(f32::MAX), true),
-        ElementType::I4 | ElementType::U4 | ElementType::I2 | ElementType::U2 | ElementType::String => {
-            (0.0, false)
-        }
-    }
-}
-
 /// What is too large becomes the largest number when it saturates, else infinity or NaN.
 fn clamped(x: &Tensor, to: ElementType, saturate: bool) -> Tensor {
-    let (top, has_infinity) = largest(to);
+    let Some(Layout { largest: top, has_infinity, .. }) = to.float_layout() else { return x.clone() };
     if saturate {
         // NaN stays.
         return x.is_nan().select(x, &x.clip(-top, top));
