@@ -2,10 +2,10 @@
 
 use crate::axes::sizes;
 use crate::fault::{Lowered, unsupported};
-use crate::invalid;
 use crate::reading::Reading;
+use crate::{ensure, invalid};
 use std::sync::Arc;
-use teff_graph::{Tensor, Value};
+use teff_graph::{Num, Tensor, Type, Value};
 
 /// A node whose operands can be asked for. `what` is what the format's documentation calls an operand, for messages.
 ///
@@ -98,5 +98,32 @@ pub trait Operands {
     /// As [`Operands::number_of`], of an operand that may be missing.
     fn optional_number_of(&self, i: usize, what: &str) -> Lowered<Option<f64>> {
         self.given(i, || self.number_of(i, what))
+    }
+
+    /// `start, start + delta, ...` up to `limit`, which is not reached; they are the first three operands, numbers of one type.
+    fn range(&self) -> Lowered {
+        let (start, limit, delta) =
+            (self.constant(0, "start")?, self.constant(1, "limit")?, self.constant(2, "delta")?);
+        ensure!(
+            [&start, &limit, &delta].iter().all(|v| v.len() == 1),
+            "start, limit and delta must be scalars"
+        );
+        let (a, b, d) = (start.get(0), limit.get(0), delta.get(0));
+        let count = match (a, b, d) {
+            (Num::Int(a), Num::Int(b), Num::Int(d)) if d != 0 => {
+                let span = if d > 0 { b - a } else { a - b };
+                (span.max(0) + d.abs() - 1) / d.abs()
+            }
+            (Num::Float(a), Num::Float(b), Num::Float(d)) if d != 0.0 => {
+                ((b - a) / d).ceil().max(0.0) as i128
+            }
+            _ => return invalid!("start, limit and delta must be numbers of one type, delta not 0"),
+        };
+        let count = usize::try_from(count).unwrap_or(usize::MAX);
+        self.spend(count)?;
+        Ok(Tensor::constant(Value::from_fn(&Type::new(start.dtype(), [count]), |i| match (a, d) {
+            (Num::Int(a), Num::Int(d)) => Num::Int(a + i as i128 * d),
+            (a, d) => Num::Float(a.as_f64() + i as f64 * d.as_f64()),
+        })))
     }
 }

@@ -183,6 +183,33 @@ impl Tensor {
         self.full_like(1.0) / self
     }
 
+    /// The quotient rounded towards minus infinity.
+    #[track_caller]
+    pub fn floor_div(&self, divisor: &Tensor) -> Tensor {
+        let quotient = self / divisor;
+        if quotient.dtype().is_float() {
+            return quotient.floor();
+        }
+        self.rem(divisor).opposes(divisor).select(&(&quotient - 1.0), &quotient)
+    }
+
+    /// The remainder that has the sign of the divisor.
+    #[track_caller]
+    pub fn floor_mod(&self, divisor: &Tensor) -> Tensor {
+        let remainder = self.rem(divisor);
+        if !remainder.dtype().is_float() && !remainder.dtype().is_signed_int() {
+            return remainder;
+        }
+        remainder.opposes(divisor).select(&(&remainder + divisor), &remainder)
+    }
+
+    /// Where this remainder is not 0 and has not the sign of the divisor.
+    fn opposes(&self, divisor: &Tensor) -> Tensor {
+        let zero = self.full_like(0.0);
+        let divisor = divisor.broadcast_to(self.shape());
+        divisor.less(&zero).select(&zero.less(self), &self.less(&zero))
+    }
+
     /// Not below `low` and not above `high`.
     #[track_caller]
     pub fn clip(&self, low: f64, high: f64) -> Tensor {

@@ -3,6 +3,7 @@
 use super::Tensor;
 use crate::dtype::{DType, Type, strides};
 use crate::op::{Op, ScatterKind};
+use crate::value::{Num, Value};
 use teff_picture::Picture;
 
 impl Tensor {
@@ -107,14 +108,90 @@ impl Tensor {
     /// f32 `[.., classes]`: 1 at each index, 0 elsewhere.
     #[track_caller]
     pub fn one_hot(&self, classes: usize) -> Tensor {
-        self.is_class(classes).cast(DType::F32)
+        self.is_index(classes, self.rank()).cast(DType::F32)
     }
 
-    /// bool `[.., classes]`: true at each index.
+    /// bool, true at each index along a new axis `axis` of `size` elements.
     #[track_caller]
-    pub(super) fn is_class(&self, classes: usize) -> Tensor {
-        let shape = [self.shape(), &[classes]].concat();
-        let counted = Tensor::iota(Type::new(DType::I64, shape), self.rank());
-        counted.equal(&self.cast(DType::I64).unsqueeze(-1))
+    pub fn is_index(&self, size: usize, axis: usize) -> Tensor {
+        let at = self.cast(DType::I64).unsqueeze(axis as isize);
+        let mut shape = at.shape().to_vec();
+        shape.iter_mut().skip(axis).take(1).for_each(|n| *n = size);
+        Tensor::iota(Type::new(DType::I64, shape), axis).equal(&at)
+    }
+
+    /// Of indices `[.., depth]`, one for each of the first `depth` axes of `of`: row-major positions `[..]` among those axes, and `of` with
+    /// them as one.
+    fn row_major(&self, of: &Tensor) -> std::result::Result<(Tensor, Tensor), Tensor> {
+        let depth = self.shape().last().copied().filter(|&depth| depth <= of.rank());
+        let Some(depth) = depth.filter(|_| self.dtype().is_int()) else {
+            let reason = "the last axis of the indices, integers, names a place along as many axes or fewer";
+            return Err(Tensor::invalid("nd", &[of, self], reason));
+        };
+        let (lead, rest) = of.shape().split_at(depth);
+        let (last, steps) = (self.rank() - 1, strides(lead));
+        let zero = Tensor::full(Type::new(DType::I64, &self.shape()[..last]), 0.0);
+        let column = |sum: Tensor, i: usize| sum + self.pick(last, i).cast(DType::I64) * steps[i] as f64;
+        let at = (0..depth).fold(zero, column);
+        Ok((at, of.reshape(&[&[lead.iter().product()], rest].concat())))
+    }
+
+    /// The slices at `indices` `[.., depth]`, each of which names a place along the first `depth` axes: TensorFlow's `gather_nd`.
+    #[track_caller]
+    pub fn gather_nd(&self, indices: &Tensor) -> Tensor {
+        match indices.row_major(self) {
+            Ok((at, rows)) => rows.take(&at, 0),
+            Err(invalid) => invalid,
+        }
+    }
+
+    /// With `updates`, one for each of the indices, combined in at the places [`Tensor::gather_nd`] reads.
+    #[track_caller]
+    pub fn scatter_nd(&self, indices: &Tensor, updates: &Tensor, kind: ScatterKind) -> Tensor {
+        match indices.row_major(self) {
+            Ok((at, rows)) => {
+                let slices = [&[at.len()], &rows.shape()[1..]].concat();
+                rows.scatter(&at.flatten_all(), &updates.reshape(&slices), 0, kind).reshape(self.shape())
+            }
+            Err(invalid) => invalid,
+        }
+    }
+
+    /// Of each slice along axis `batch`, as many of the first elements along axis `time` turned around as `lengths` `[batch]` says.
+    #[track_caller]
+    pub fn reverse_sequences(&self, lengths: &Tensor, time: usize, batch: usize) -> Tensor {
+        if time == batch || self.shape().get(batch).map(|&n| vec![n]).as_deref() != Some(lengths.shape()) {
+            let reason = format!("one length for each slice of axis {batch}, another than axis {time}");
+            return Tensor::invalid("reverse_sequences", &[self, lengths], reason);
+        }
+        let mut each = vec![1; self.rank()];
+        each[batch] = lengths.len();
+        let length = lengths.cast(DType::I64).reshape(&each);
+        let at = Tensor::iota(Type::new(DType::I64, self.shape()), time);
+        let source = at.less(&length).select(&(&length - &at - 1.0), &at);
+        self.take_along(&source, time)
+    }
+
+    /// As many elements along `axis` as there are lists, each the sum of those at the indices of its list times their weights; 0 for an
+    /// empty list. Interpolation is this.
+    #[track_caller]
+    pub fn weighted(&self, axis: usize, taps: &[Vec<(i64, f64)>]) -> Tensor {
+        let mut along = vec![1; self.rank()];
+        along[axis] = taps.len();
+        let tap = |i: usize, k: usize| taps[i].get(k).copied().unwrap_or((0, 0.0));
+        let all_ones = taps.iter().all(|list| matches!(list[..], [(_, 1.0)]));
+        let count = taps.iter().map(Vec::len).max().unwrap_or(1);
+        let terms = (0..count).filter(|&k| (0..taps.len()).any(|i| tap(i, k).1 != 0.0)).map(|k| {
+            let positions: Vec<i64> = (0..taps.len()).map(|i| tap(i, k).0).collect();
+            let picked = self.gather(&Tensor::from_slice(&positions), axis);
+            let weights =
+                Value::from_fn(&Type::new(self.dtype(), along.clone()), |i| Num::Float(tap(i, k).1));
+            if all_ones { picked } else { picked * Tensor::constant(weights) }
+        });
+        terms.reduce(|a, b| a + b).unwrap_or_else(|| {
+            let mut shape = self.shape().to_vec();
+            shape[axis] = taps.len();
+            Tensor::full(Type::new(self.dtype(), shape), 0.0)
+        })
     }
 }

@@ -244,7 +244,58 @@ impl Tensor {
     }
 }
 
+/// Blocks of pixels in channels, and back: images are `[N, C, H, W]`. In a block of channels the place of a pixel counts before the depth
+/// (`DCR` in ONNX, all there is in TensorFlow), or after it (`CRD`).
+impl Tensor {
+    /// `block * block` channels as so many pixels.
+    #[track_caller]
+    pub fn depth_to_space(&self, block: usize, place_first: bool) -> Tensor {
+        let area = block.checked_mul(block);
+        let (&[n, c, h, w], Some(area @ 1..)) = (self.shape(), area) else {
+            return Tensor::invalid(
+                "depth_to_space",
+                &[self],
+                format!("no [N, C, H, W], or blocks of {block}"),
+            );
+        };
+        let (Some(tall), Some(wide)) = (h.checked_mul(block), w.checked_mul(block)) else {
+            return Tensor::invalid("depth_to_space", &[self], "the result is too large");
+        };
+        if c % area != 0 {
+            let reason = format!("{c} channels do not divide into blocks of {block} by {block}");
+            return Tensor::invalid("depth_to_space", &[self], reason);
+        }
+        let moved = match place_first {
+            true => self.reshape(&[n, block, block, c / area, h, w]).permute(&[0, 3, 4, 1, 5, 2]),
+            false => self.reshape(&[n, c / area, block, block, h, w]).permute(&[0, 1, 4, 2, 5, 3]),
+        };
+        moved.reshape(&[n, c / area, tall, wide])
+    }
+
+    /// Blocks of `block` by `block` pixels as channels.
+    #[track_caller]
+    pub fn space_to_depth(&self, block: usize, place_first: bool) -> Tensor {
+        let &[n, c, h, w] = self.shape() else {
+            return Tensor::invalid("space_to_depth", &[self], "no [N, C, H, W]");
+        };
+        let deep = block.checked_mul(block).and_then(|area| c.checked_mul(area));
+        let (Some(deep), true) = (deep, block > 0 && h % block.max(1) == 0 && w % block.max(1) == 0) else {
+            let reason =
+                format!("the image does not divide into blocks of {block} by {block}, or is too large");
+            return Tensor::invalid("space_to_depth", &[self], reason);
+        };
+        let blocks = self.reshape(&[n, c, h / block, block, w / block, block]);
+        let moved = blocks.permute(if place_first { &[0, 3, 5, 1, 2, 4] } else { &[0, 1, 3, 5, 2, 4] });
+        moved.reshape(&[n, deep, h / block, w / block])
+    }
+}
+
 impl SliceAxis {
+    /// A whole axis of `len` elements.
+    pub fn whole(len: usize) -> SliceAxis {
+        SliceAxis { start: 0, step: 1, len }
+    }
+
     /// The elements that Python's `[start:end:step]` takes of `n`; `step` is not 0.
     pub fn clamped(n: usize, start: isize, end: isize, step: isize) -> SliceAxis {
         let n = n as isize;

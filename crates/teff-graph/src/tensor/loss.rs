@@ -43,7 +43,7 @@ impl Tensor {
             );
         }
         let classes = self.shape()[1];
-        let (logs, hit) = (self.log_softmax(-1), labels.is_class(classes));
+        let (logs, hit) = (self.log_softmax(-1), labels.is_index(classes, labels.rank()));
         // Without smoothing the other classes are left out, not weighted by 0: a logit may be minus infinity.
         let terms = if smoothing == 0.0 {
             hit.select(&logs, &logs.full_like(0.0))

@@ -1,6 +1,8 @@
 //! Normalisation layers as formulas.
 
 use super::Tensor;
+use crate::geometry::Window;
+use crate::op::PoolKind;
 
 impl Tensor {
     /// (x - mean) / sqrt(variance + epsilon) over `axes`.
@@ -59,6 +61,32 @@ impl Tensor {
         let mut shape = vec![1; rank.max(2)];
         shape[1] = self.len();
         self.reshape(&shape)
+    }
+
+    /// `x / (bias + alpha * s)^beta`, s the sum of the squares of `before` elements before along `axis`, the element itself and `after` after
+    /// it: local response normalisation (Krizhevsky et al., 2012).
+    #[track_caller]
+    pub fn local_response_norm(
+        &self,
+        axis: usize,
+        (before, after): (usize, usize),
+        alpha: f64,
+        beta: f64,
+        bias: f64,
+    ) -> Tensor {
+        // The factor goes in before the sum, which would overflow without it.
+        let weighted = if alpha > 0.0 { (self * alpha.sqrt()).square() } else { self.square() * alpha };
+        let (lead, rest) = self.shape().split_at(axis.min(self.rank()));
+        let Some((&size, rest)) = rest.split_first() else {
+            return Tensor::invalid("local_response_norm", &[self], format!("there is no axis {axis}"));
+        };
+        // The axis is the only spatial one of a sum pool.
+        let (outer, inner): (usize, usize) = (lead.iter().product(), rest.iter().product());
+        let lines = weighted.reshape(&[outer, size, inner]).permute(&[0, 2, 1]);
+        let window =
+            Window { pad_low: vec![before], pad_high: vec![after], ..Window::new([before + 1 + after], [1]) };
+        let sums = lines.pool(PoolKind::Sum, window).permute(&[0, 2, 1]).reshape(self.shape());
+        self / (sums + bias).pow(beta)
     }
 
     /// x / max(p-norm along `axis`, 1e-12), for p = 1 or 2.

@@ -169,6 +169,38 @@ impl<'n, 's, 'm> Node<'n, 's, 'm> {
         }
     }
 
+    /// What the word of attribute `name` stands for.
+    pub(crate) fn choice<T: Copy>(
+        &self,
+        name: &str,
+        default: &'static str,
+        choices: &[(&str, T)],
+    ) -> Lowered<T> {
+        let word = self.text(name, default)?;
+        match choices.iter().find(|(choice, _)| *choice == word) {
+            Some(&(_, meaning)) => Ok(meaning),
+            None => {
+                let words: Vec<&str> = choices.iter().map(|(choice, _)| *choice).collect();
+                let (last, others) = words.split_last().expect("there is a choice");
+                let others = others.join(", ");
+                unsupported(format!("{name}={word:?}"), &format!("use {others} or {last}"))
+            }
+        }
+    }
+
+    /// A size or count that is attribute `name`; one that is negative is too large for anything.
+    pub(crate) fn size(&self, name: &str, default: i64) -> usize {
+        usize::try_from(self.int(name, default)).unwrap_or(usize::MAX)
+    }
+
+    /// `y` plus input `i`, which broadcasts to it, if that is given.
+    pub(crate) fn plus(&self, y: Tensor, i: usize) -> Lowered {
+        Ok(match self.optional(i)? {
+            Some(b) => y + b,
+            None => y,
+        })
+    }
+
     pub(crate) fn ints(&self, name: &str) -> Option<&'n [i64]> {
         self.attribute(name).map(|a| &a.ints[..])
     }

@@ -10,13 +10,19 @@ use teff_graph::{Op, Tensor};
 pub(crate) enum Layout {
     /// As in the file.
     Plain,
-    /// Of four axes the last, the channels, stands second.
+    /// The last axis, the channels, stands second.
     ChannelsFirst,
 }
 
-/// Axes of `[N, H, W, C]` in the order `[N, C, H, W]`, and back.
-const TO_FIRST: [usize; 4] = [0, 3, 1, 2];
-const TO_LAST: [usize; 4] = [0, 2, 3, 1];
+/// Axes of `[N, .., C]` in the order `[N, C, ..]`.
+fn to_first(rank: usize) -> Vec<usize> {
+    [0, rank - 1].into_iter().chain(1..rank - 1).collect()
+}
+
+/// Axes of `[N, C, ..]` in the order `[N, .., C]`.
+fn to_last(rank: usize) -> Vec<usize> {
+    [0].into_iter().chain(2..rank).chain([1]).collect()
+}
 
 /// A value as it is held.
 #[derive(Clone, Debug)]
@@ -41,17 +47,14 @@ impl Held {
 
     /// Sizes of the axes as in the file.
     pub(crate) fn shape(&self) -> Vec<usize> {
-        match self.layout {
-            Layout::Plain => self.tensor.shape().to_vec(),
-            Layout::ChannelsFirst => TO_LAST.map(|axis| self.tensor.shape()[axis]).to_vec(),
-        }
+        (0..self.tensor.rank()).map(|axis| self.tensor.shape()[self.position(axis)]).collect()
     }
 
     /// Where axis `axis` of the file is.
     pub(crate) fn position(&self, axis: usize) -> usize {
         match self.layout {
             Layout::Plain => axis,
-            Layout::ChannelsFirst => TO_LAST[axis],
+            Layout::ChannelsFirst => to_last(self.tensor.rank())[axis],
         }
     }
 
@@ -59,18 +62,17 @@ impl Held {
     pub(crate) fn into_plain(self) -> Tensor {
         match self.layout {
             Layout::Plain => self.tensor,
-            Layout::ChannelsFirst => permuted(&self.tensor, &TO_LAST),
+            Layout::ChannelsFirst => permuted(&self.tensor, &to_last(self.tensor.rank())),
         }
     }
 
     /// The tensor with channels second.
     ///
     /// # Panics
-    /// When it does not have four axes.
+    /// When it has fewer than two axes.
     pub(crate) fn into_channels_first(self) -> Tensor {
-        assert_eq!(self.tensor.rank(), 4, "channels first is an order of four axes");
         match self.layout {
-            Layout::Plain => permuted(&self.tensor, &TO_FIRST),
+            Layout::Plain => permuted(&self.tensor, &to_first(self.tensor.rank())),
             Layout::ChannelsFirst => self.tensor,
         }
     }

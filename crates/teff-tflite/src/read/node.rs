@@ -198,6 +198,11 @@ impl<'m> Options<'m> {
         self.0.map_or(Ok(""), |table| table.text(field).map_err(outside))
     }
 
+    /// Counts that must be at least 1, each a field with its name.
+    pub(crate) fn counts(&self, fields: &[(Scalar<i32>, &str)]) -> Lowered<Vec<usize>> {
+        fields.iter().map(|&(field, what)| self.count(field, what)).collect()
+    }
+
     /// A count that must be at least 1.
     pub(crate) fn count(&self, field: Scalar<i32>, what: &str) -> Lowered<usize> {
         match self.get(field)? {

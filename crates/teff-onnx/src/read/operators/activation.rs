@@ -1,7 +1,7 @@
 //! Activation functions.
 
 use super::{Lower::One, Table};
-use crate::read::node::{Lowered, Node, Operands, axis_of, unsupported};
+use crate::read::node::{Lowered, Node, Operands, axis_of};
 use teff_graph::{DType, Tensor, Type};
 
 pub(super) const TABLE: Table = &[
@@ -28,6 +28,8 @@ pub(super) const TABLE: Table = &[
     ("ThresholdedRelu", One(thresholded_relu)),
 ];
 
+type Function = fn(&Tensor) -> Tensor;
+
 /// Bounds are attributes before version 11, then inputs.
 fn clip(n: &mut Node) -> Lowered {
     let x = n.x(0)?;
@@ -43,11 +45,9 @@ fn clip(n: &mut Node) -> Lowered {
 }
 
 fn gelu(n: &mut Node) -> Lowered {
-    match n.text("approximate", "none")? {
-        "none" => Ok(n.x(0)?.gelu()),
-        "tanh" => Ok(n.x(0)?.gelu_tanh()),
-        other => unsupported(format!("approximate={other:?}"), "use none or tanh"),
-    }
+    let gelu =
+        n.choice("approximate", "none", &[("none", Tensor::gelu as Function), ("tanh", Tensor::gelu_tanh)])?;
+    Ok(gelu(&n.x(0)?))
 }
 
 fn hard_sigmoid(n: &mut Node) -> Lowered {

@@ -1,8 +1,8 @@
 //! Elementwise arithmetic, comparison and logic.
 
 use super::{Lower::One, Table};
-use crate::read::node::{Lowered, Node, Operands, ensure, invalid, unsupported};
-use teff_graph::{DType, Tensor, Type};
+use crate::read::node::{Lowered, Node, Operands, ensure, invalid};
+use teff_graph::{DType, Tensor};
 
 pub(super) const TABLE: Table = &[
     ("Abs", One(|n| number(n, |x| x.abs()))),
@@ -119,25 +119,17 @@ fn power(n: &mut Node) -> Lowered {
 /// The remainder of `fmod` has the sign of the dividend; the other, for integers only, that of the divisor.
 fn modulo(n: &mut Node) -> Lowered {
     let (a, b) = (n.x(0)?, n.x(1)?);
-    let truncated = a.rem(&b);
     if n.flag("fmod", false) {
-        return Ok(truncated);
+        return Ok(a.rem(&b));
     }
     ensure!(!a.dtype().is_float(), "fmod=0 takes integers; floats need fmod=1");
-    if !a.dtype().is_signed_int() {
-        return Ok(truncated);
-    }
-    let zero = Tensor::full(Type::new(a.dtype(), []), 0.0);
-    let differ = truncated.less(&zero).xor(&b.less(&zero)).and(&truncated.equal(&zero).not());
-    Ok(differ.select(&(&truncated + &b), &truncated))
+    Ok(a.floor_mod(&b))
 }
 
 fn bit_shift(n: &mut Node) -> Lowered {
-    match n.text("direction", "")? {
-        "LEFT" => Ok(n.x(0)?.shl(&n.x(1)?)),
-        "RIGHT" => Ok(n.x(0)?.shr(&n.x(1)?)),
-        other => unsupported(format!("direction {other:?}"), "use LEFT or RIGHT"),
-    }
+    let left = n.choice("direction", "", &[("LEFT", true), ("RIGHT", false)])?;
+    let (x, by) = (n.x(0)?, n.x(1)?);
+    Ok(if left { x.shl(&by) } else { x.shr(&by) })
 }
 
 fn is_inf(n: &mut Node) -> Lowered {

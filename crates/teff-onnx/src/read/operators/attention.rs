@@ -3,6 +3,7 @@
 use super::{
     Lower::{Many, One},
     Table,
+    convolution::with_bias,
 };
 use crate::read::item::Item;
 use crate::read::node::{Lowered, Node, Operands, ensure, holder, invalid, unsupported};
@@ -131,8 +132,7 @@ fn guarded_softmax(x: &Tensor) -> Tensor {
 fn attention(n: &mut Node) -> Lowered<Vec<Item>> {
     let (mut q, mut k, mut v) = (n.x(0)?, n.x(1)?, n.x(2)?);
     let packed = q.rank() == 3;
-    let heads = |name: &str| usize::try_from(n.int(name, 0)).unwrap_or(0);
-    let (q_heads, kv_heads) = (heads("q_num_heads"), heads("kv_num_heads"));
+    let (q_heads, kv_heads) = (n.size("q_num_heads", 0), n.size("kv_num_heads", 0));
     if packed {
         (q, k, v) = (split_heads(&q, q_heads)?, split_heads(&k, kv_heads)?, split_heads(&v, kv_heads)?);
     }
@@ -204,21 +204,17 @@ fn modified(n: &mut Node, name: &str, x: Tensor) -> Lowered {
 
 /// A recurrence over tokens with a matrix as state, by rule: linear, gated, delta, gated_delta.
 fn linear_attention(n: &mut Node) -> Lowered<Vec<Item>> {
-    let heads = |name: &str| usize::try_from(n.int(name, 0)).unwrap_or(0);
-    let (q_heads, kv_heads) = (heads("q_num_heads"), heads("kv_num_heads"));
+    let (q_heads, kv_heads) = (n.size("q_num_heads", 0), n.size("kv_num_heads", 0));
     let q = split_heads(&n.x(0)?, q_heads)?;
     let (k, v) = (split_heads(&n.x(1)?, kv_heads)?, split_heads(&n.x(2)?, kv_heads)?);
     n.ignore(&["chunk_size"]);
-    let rule = n.text("update_rule", "gated_delta")?;
-    let (gated, delta) = match rule {
-        "linear" => (false, false),
-        "gated" => (true, false),
-        "delta" => (false, true),
-        "gated_delta" => (true, true),
-        other => {
-            return unsupported(format!("update_rule={other:?}"), "use linear, gated, delta or gated_delta");
-        }
-    };
+    let rules = [
+        ("linear", (false, false)),
+        ("gated", (true, false)),
+        ("delta", (false, true)),
+        ("gated_delta", (true, true)),
+    ];
+    let (gated, delta) = n.choice("update_rule", "gated_delta", &rules)?;
     let (batch, d_k, d_v) = (q.shape()[0], k.shape()[3], v.shape()[3]);
     let scale = match n.float("scale", 0.0) {
         0.0 => 1.0 / (d_k as f64).sqrt(),
@@ -290,15 +286,9 @@ fn causal_conv(n: &mut Node) -> Lowered<Vec<Item>> {
     let long = Tensor::concat(&[past, x], 2);
     long.check()?;
     let y = long.conv_general(&w, ConvGeometry { groups: channels, ..ConvGeometry::new(1) });
-    let y = match n.optional(2)? {
-        Some(b) => y + b.per_channel(3),
-        None => y,
-    };
-    let y = match n.text("activation", "none")? {
-        "none" => y,
-        "silu" | "swish" => y.silu(),
-        other => return unsupported(format!("activation={other:?}"), "use none or silu"),
-    };
+    let y = with_bias(y, n.optional(2)?)?;
+    let activated = n.choice("activation", "none", &[("none", false), ("silu", true), ("swish", true)])?;
+    let y = if activated { y.silu() } else { y };
     let Some(start) = long.shape()[2].checked_sub(size - 1) else {
         return invalid!("{long} is shorter than the kernel");
     };
@@ -309,14 +299,14 @@ fn causal_conv(n: &mut Node) -> Lowered<Vec<Item>> {
 /// Pairs of elements of each head turned by an angle that grows with the position (Su et al., 2021).
 fn rotary_embedding(n: &mut Node) -> Lowered {
     let given = n.x(0)?;
-    let heads = usize::try_from(n.int("num_heads", 0)).unwrap_or(0);
+    let heads = n.size("num_heads", 0);
     let packed = given.rank() == 3;
     let x = if packed { split_heads(&given, heads)? } else { given };
     ensure!(x.rank() == 4, "takes three or four axes, not {x}");
     let width = x.shape()[3];
-    let turned = match n.int("rotary_embedding_dim", 0) {
+    let turned = match n.size("rotary_embedding_dim", 0) {
         0 => width,
-        d => usize::try_from(d).unwrap_or(usize::MAX),
+        d => d,
     };
     ensure!(turned <= width && turned % 2 == 0, "rotary_embedding_dim={turned} of heads of {width}");
     let positions = n.optional(3)?;

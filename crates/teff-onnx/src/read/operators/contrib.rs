@@ -164,10 +164,7 @@ fn q_gemm(n: &mut Node) -> Lowered {
     let a = centred(turned(n.x(0)?, trans_a), scalar_zero(n.x(2)?));
     // Zero points of B, like its scales, are one a column of the product.
     let b = centred(turned(n.x(3)?, trans_b), scalar_zero(n.x(5)?));
-    let mut sums = a.matmul(&b);
-    if let Some(c) = n.optional(6)? {
-        sums = sums + c;
-    }
+    let sums = n.plus(a.matmul(&b), 6)?;
     let alpha = n.float("alpha", 1.0);
     let factor = scaled(&(n.x(1)?.reshape(&[]) * scalar_zero(n.x(4)?)), alpha);
     match n.optional(7)? {
@@ -193,11 +190,7 @@ fn dequantize_linear(n: &mut Node) -> Lowered {
 }
 
 fn fast_gelu(n: &mut Node) -> Lowered {
-    let x = n.x(0)?;
-    Ok(match n.optional(1)? {
-        Some(bias) => (x + bias).gelu_tanh(),
-        None => x.gelu_tanh(),
-    })
+    Ok(n.plus(n.x(0)?, 1)?.gelu_tanh())
 }
 
 fn quick_gelu(n: &mut Node) -> Lowered {
@@ -228,8 +221,7 @@ fn fused_conv(n: &mut Node) -> Lowered {
     let (x, w) = (n.x(0)?, n.x(1)?);
     let geometry = geometry(n, &x, &w)?;
     let y = with_bias(x.conv_general(&w, geometry), n.optional(2)?)?;
-    let y = n.optional(3)?.map_or(y.clone(), |z| y + z);
-    activated(n, y)
+    activated(n, n.plus(y, 3)?)
 }
 
 fn fused_gemm(n: &mut Node) -> Lowered {
@@ -248,11 +240,8 @@ fn fused_mat_mul(n: &mut Node) -> Lowered {
 /// Input + skip (+ bias), normalised over the last axis; the sum itself is the fourth output.
 fn skip_layer_norm(n: &mut Node, centre: bool) -> Lowered<Vec<Item>> {
     let (bias_at, shift) = if centre { (4, n.optional(3)?) } else { (3, None) };
-    let mut sum = n.x(0)? + n.x(1)?;
+    let sum = n.plus(n.x(0)? + n.x(1)?, bias_at)?;
     let scale = n.x(2)?;
-    if let Some(bias) = n.optional(bias_at)? {
-        sum = sum + bias;
-    }
     let epsilon = n.float("epsilon", f64::from(1e-12f32));
     let y = if centre { sum.layer_norm(1, epsilon) } else { sum.rms_normalize(&[-1], epsilon) } * scale;
     let y = shift.map_or(y.clone(), |s| y + s);

@@ -150,7 +150,7 @@ fn moved(x: &Tensor, from: usize, to: usize) -> Tensor {
 
 fn scan(n: &mut Node) -> Lowered<Vec<Item>> {
     let body = n.graph("body")?;
-    let scanned = usize::try_from(n.int("num_scan_inputs", 0)).unwrap_or(0);
+    let scanned = n.size("num_scan_inputs", 0);
     if n.version < 9 {
         return batched_scan(n, body, scanned);
     }

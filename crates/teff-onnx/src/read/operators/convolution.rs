@@ -1,7 +1,7 @@
 //! Convolution and transposed convolution.
 
 use super::{Lower::One, Table};
-use crate::read::node::{Lowered, Node, Operands, ensure, invalid, unsupported};
+use crate::read::node::{Lowered, Node, Operands, ensure, invalid};
 use teff_graph::{ConvGeometry, PadAxis, SliceAxis, Tensor};
 
 pub(super) const TABLE: Table = &[("Conv", One(conv)), ("ConvTranspose", One(conv_transpose))];
@@ -22,13 +22,14 @@ pub(super) enum AutoPad {
 }
 
 pub(super) fn auto_pad(n: &Node) -> Lowered<AutoPad> {
-    match n.text("auto_pad", "NOTSET")? {
-        "NOTSET" | "" => Ok(AutoPad::NotSet),
-        "SAME_UPPER" => Ok(AutoPad::SameUpper),
-        "SAME_LOWER" => Ok(AutoPad::SameLower),
-        "VALID" => Ok(AutoPad::Valid),
-        other => unsupported(format!("auto_pad={other:?}"), "use NOTSET with explicit pads"),
-    }
+    let modes = [
+        ("NOTSET", AutoPad::NotSet),
+        ("", AutoPad::NotSet),
+        ("SAME_UPPER", AutoPad::SameUpper),
+        ("SAME_LOWER", AutoPad::SameLower),
+        ("VALID", AutoPad::Valid),
+    ];
+    n.choice("auto_pad", "NOTSET", &modes)
 }
 
 /// A list with an entry for each of `axes` spatial axes; all `default` when not given.
@@ -95,10 +96,8 @@ pub(super) fn geometry(n: &Node, x: &Tensor, w: &Tensor) -> Lowered<ConvGeometry
     );
     let stride = per_axis(n, "strides", axes, 1)?;
     let dilation = per_axis(n, "dilations", axes, 1)?;
-    let groups = n.int("group", 1);
+    let groups = n.size("group", 1);
     let pads = window_pads(n, &x.shape()[2..], kernel, &stride, &dilation)?;
-    let groups =
-        usize::try_from(groups).map_err(|_| crate::read::node::Fault::Invalid("group is negative".into()))?;
     Ok(ConvGeometry { stride, dilation, pad_low: pads.low, pad_high: pads.high, groups })
 }
 
@@ -135,8 +134,7 @@ fn conv_transpose(n: &mut Node) -> Lowered {
     let stride = per_axis(n, "strides", axes, 1)?;
     let dilation = per_axis(n, "dilations", axes, 1)?;
     let extra = per_axis(n, "output_padding", axes, 0)?;
-    let groups = n.int("group", 1);
-    let groups = usize::try_from(groups).unwrap_or(0);
+    let groups = n.size("group", 1);
     let mode = auto_pad(n)?;
     let explicit = explicit_pads(n, axes)?;
     // The size without padding, and with it.

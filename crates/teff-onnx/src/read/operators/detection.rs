@@ -42,23 +42,13 @@ fn roi_align(n: &mut Node) -> Lowered {
         rois.shape() == [count, 4] && height != 0 && width != 0,
         "takes regions [{count}, 4] of an image, not {rois} of {x}"
     );
-    let bins = |name: &str| usize::try_from(n.int(name, 1)).ok().filter(|b| (1..1 << 12).contains(b));
-    let (Some(rows), Some(columns)) = (bins("output_height"), bins("output_width")) else {
-        return invalid!("output_height or output_width is out of range");
-    };
-    let half = match n.text(
-        "coordinate_transformation_mode",
-        if n.version < 16 { "output_half_pixel" } else { "half_pixel" },
-    )? {
-        "half_pixel" => true,
-        "output_half_pixel" => false,
-        other => return unsupported(format!("coordinate_transformation_mode={other:?}"), "use half_pixel"),
-    };
-    let average = match n.text("mode", "avg")? {
-        "avg" => true,
-        "max" => false,
-        other => return unsupported(format!("mode={other:?}"), "use avg or max"),
-    };
+    let (rows, columns) = (n.size("output_height", 1), n.size("output_width", 1));
+    let in_range = [rows, columns].iter().all(|b| (1..1 << 12).contains(b));
+    ensure!(in_range, "output_height or output_width is out of range");
+    let default = if n.version < 16 { "output_half_pixel" } else { "half_pixel" };
+    let modes = [("half_pixel", true), ("output_half_pixel", false)];
+    let half = n.choice("coordinate_transformation_mode", default, &modes)?;
+    let average = n.choice("mode", "avg", &[("avg", true), ("max", false)])?;
     let scale = n.float("spatial_scale", 1.0);
     let ratio = n.int("sampling_ratio", 0);
     let corners = &rois * scale - if half { 0.5 } else { 0.0 };

@@ -5,7 +5,7 @@ use super::{
     Table,
 };
 use crate::read::item::Item;
-use crate::read::node::{Lowered, Node, Operands, axis_of, ensure, invalid, unsupported};
+use crate::read::node::{Lowered, Node, Operands, axis_of, ensure, invalid};
 use teff_graph::{DType, Num, ScatterKind, Tensor, Type, Value, strides};
 
 pub(super) const TABLE: Table = &[
@@ -25,23 +25,26 @@ pub(super) const TABLE: Table = &[
 ];
 
 /// Indices with negative ones, which count from the end of `size` elements, made positive. Known indices must be inside.
-pub(super) fn positive(n: &mut Node, indices: &Tensor, size: usize) -> Lowered {
+pub(super) fn positive(n: &Node, indices: &Tensor, size: usize) -> Lowered {
+    positive_along(n, indices, &[size])
+}
+
+/// As [`positive`], where an index is the next of tuples along the last axis, into an axis each.
+fn positive_along(n: &Node, indices: &Tensor, sizes: &[usize]) -> Lowered {
     let wide = indices.cast(DType::I64);
     if let Some(v) = n.known(&wide) {
-        let list = v.to_i64();
-        let limit = size as i64;
-        if let Some(i) = list.iter().find(|&&i| i < -limit || i >= limit) {
-            return invalid!("index {i} is outside the {size} elements there are");
-        }
-        if list.iter().all(|&i| i >= 0) {
-            return Ok(Tensor::constant(v));
-        }
-        n.spend(list.len())?;
-        let list = list.into_iter().map(|i| if i < 0 { i + limit } else { i }).collect();
+        n.spend(v.len())?;
+        let from_front = |(k, i): (usize, i64)| match sizes[k % sizes.len()] as i64 {
+            size if (-size..0).contains(&i) => Ok(i + size),
+            size if (0..size).contains(&i) => Ok(i),
+            size => invalid!("index {i} is outside the {size} elements there are"),
+        };
+        let list = v.to_i64().into_iter().enumerate().map(from_front).collect::<Lowered<Vec<_>>>()?;
         return Ok(Tensor::constant(Value::new(v.shape().to_vec(), list)));
     }
-    let zero = wide.full_like(0.0);
-    Ok(wide.less(&zero).select(&(&wide + size as f64), &wide))
+    let sizes: Vec<i64> = sizes.iter().map(|&size| size as i64).collect();
+    let size = if let [size] = sizes[..] { wide.full_like(size as f64) } else { Tensor::from_slice(&sizes) };
+    Ok(wide.less(&wide.full_like(0.0)).select(&(&wide + size), &wide))
 }
 
 fn gather(n: &mut Node) -> Lowered {
@@ -58,49 +61,40 @@ fn gather_elements(n: &mut Node) -> Lowered {
     Ok(x.take_along(&indices, axis))
 }
 
-/// Tuples of indices along the last axis, as positions among the elements of the first `tuple` axes after `batch`.
-fn positions(n: &mut Node, x: &[usize], indices: &Tensor, batch: usize) -> Lowered {
+/// Tuples of indices, each for the first axes of `x` after `batch`; the place in the batch is put before them.
+fn tuples(n: &Node, x: &Tensor, indices: &Tensor, batch: usize) -> Lowered {
     let Some((&tuple, lead)) = indices.shape().split_last() else {
         return invalid!("the indices are a scalar");
     };
     ensure!(
-        batch + tuple <= x.len() && batch <= lead.len() && lead[..batch] == x[..batch],
-        "indices {indices} with {batch} batch axes do not fit data of shape {x:?}"
+        tuple > 0 && batch + tuple <= x.rank() && batch <= lead.len() && lead[..batch] == x.shape()[..batch],
+        "indices {indices} with {batch} batch axes do not fit data {x}"
     );
-    let lead = lead.to_vec();
-    let steps = strides(&x[..batch + tuple]);
-    let mut at = Tensor::full(Type::new(DType::I64, lead.clone()), 0.0);
-    for axis in 0..batch {
-        at = at + Tensor::iota(Type::new(DType::I64, lead.clone()), axis) * steps[axis] as f64;
-    }
-    for i in 0..tuple {
-        let last = indices.rank() - 1;
-        let index = indices.narrow(last, i, 1).reshape(&lead);
-        at = at + positive(n, &index, x[batch + i])? * steps[batch + i] as f64;
-    }
-    Ok(at)
+    let within = positive_along(n, indices, &x.shape()[batch..batch + tuple])?;
+    let ty = Type::new(DType::I64, [lead, &[1]].concat());
+    let mut columns: Vec<Tensor> = (0..batch).map(|axis| Tensor::iota(ty.clone(), axis)).collect();
+    columns.push(within);
+    Ok(if batch == 0 { columns.remove(0) } else { Tensor::concat(&columns, lead.len()) })
 }
 
 fn gather_nd(n: &mut Node) -> Lowered {
     let (x, indices) = (n.x(0)?, n.x(1)?);
-    let batch = usize::try_from(n.int("batch_dims", 0)).unwrap_or(usize::MAX);
+    let batch = n.size("batch_dims", 0);
     ensure!(batch < indices.rank().min(x.rank()).max(1), "{batch} batch axes");
-    let at = positions(n, x.shape(), &indices, batch)?;
-    let tuple = indices.shape()[indices.rank() - 1];
-    let (front, rest) = x.shape().split_at(batch + tuple);
-    let rows = x.reshape(&[&[front.iter().product()], rest].concat());
-    Ok(rows.take(&at, 0))
+    Ok(x.gather_nd(&tuples(n, &x, &indices, batch)?))
 }
 
+/// What is done to an element that an update meets, by attribute `reduction`.
+pub(crate) const REDUCTIONS: [(&str, ScatterKind); 5] = [
+    ("none", ScatterKind::Set),
+    ("add", ScatterKind::Add),
+    ("mul", ScatterKind::Mul),
+    ("max", ScatterKind::Max),
+    ("min", ScatterKind::Min),
+];
+
 fn reduction(n: &Node) -> Lowered<ScatterKind> {
-    match n.text("reduction", "none")? {
-        "none" => Ok(ScatterKind::Set),
-        "add" => Ok(ScatterKind::Add),
-        "mul" => Ok(ScatterKind::Mul),
-        "max" => Ok(ScatterKind::Max),
-        "min" => Ok(ScatterKind::Min),
-        other => unsupported(format!("reduction={other:?}"), "use none, add, mul, max or min"),
-    }
+    n.choice("reduction", "none", &REDUCTIONS)
 }
 
 fn scatter_elements(n: &mut Node, kind: ScatterKind) -> Lowered {
@@ -112,12 +106,7 @@ fn scatter_elements(n: &mut Node, kind: ScatterKind) -> Lowered {
 
 fn scatter_nd(n: &mut Node, kind: ScatterKind) -> Lowered {
     let (x, indices, updates) = (n.x(0)?, n.x(1)?, n.x(2)?);
-    let at = positions(n, x.shape(), &indices, 0)?;
-    let tuple = indices.shape()[indices.rank() - 1];
-    let (front, rest) = x.shape().split_at(tuple);
-    let rows = x.reshape(&[&[front.iter().product()], rest].concat());
-    let updates = updates.reshape(&[&[at.len()], rest].concat());
-    Ok(rows.scatter(&at.flatten_all(), &updates, 0, kind).reshape(x.shape()))
+    Ok(x.scatter_nd(&tuples(n, &x, &indices, 0)?, &updates, kind))
 }
 
 /// Writes updates into a cache along `axis`, for each batch from its own index on; circular ones wrap around.
@@ -125,11 +114,7 @@ fn tensor_scatter(n: &mut Node) -> Lowered {
     let (cache, update) = (n.x(0)?, n.x(1)?);
     let rank = cache.rank();
     let axis = axis_of(n.int("axis", -2), rank)?;
-    let circular = match n.text("mode", "linear")? {
-        "linear" => false,
-        "circular" => true,
-        other => return unsupported(format!("mode={other:?}"), "use linear or circular"),
-    };
+    let circular = n.choice("mode", "linear", &[("linear", false), ("circular", true)])?;
     ensure!(
         axis != 0 && update.rank() == rank,
         "the axis must not be the batch axis, and the update have as many axes as the cache"
@@ -158,12 +143,8 @@ fn one_hot(n: &mut Node) -> Lowered {
     let rank = indices.rank() + 1;
     let axis = axis_of(n.int("axis", -1), rank)?;
     let wide = indices.cast(DType::I64);
-    let zero = wide.full_like(0.0);
-    let wide = wide.less(&zero).select(&(&wide + depth as f64), &wide).unsqueeze(axis as isize);
-    let mut shape = wide.shape().to_vec();
-    shape[axis] = depth;
-    let hit = Tensor::iota(Type::new(DType::I64, shape), axis).equal(&wide);
-    Ok(hit.select(&values.pick(0, 1), &values.pick(0, 0)))
+    let wide = wide.less(&wide.full_like(0.0)).select(&(&wide + depth as f64), &wide);
+    Ok(wide.is_index(depth, axis).select(&values.pick(0, 1), &values.pick(0, 0)))
 }
 
 /// The largest or smallest elements along an axis, with their indices. k is an attribute before version 10.
@@ -214,18 +195,7 @@ fn reverse_sequence(n: &mut Node) -> Lowered {
     let (x, lengths) = (n.x(0)?, n.x(1)?);
     let time = axis_of(n.int("time_axis", 0), x.rank())?;
     let batch = axis_of(n.int("batch_axis", 1), x.rank())?;
-    ensure!(
-        lengths.shape() == [x.shape()[batch]] && time != batch,
-        "the lengths must be one a batch, and the axes differ"
-    );
-    let ty = Type::new(DType::I64, x.shape());
-    let mut each = vec![1; x.rank()];
-    each[batch] = lengths.len();
-    let length = lengths.cast(DType::I64).reshape(&each);
-    let at = Tensor::iota(ty, time);
-    let mirrored = &length - &at - 1.0;
-    let source = at.less(&length).select(&mirrored, &at);
-    Ok(x.take_along(&source, time))
+    Ok(x.reverse_sequences(&lengths, time, batch))
 }
 
 /// The different elements or slices of a tensor known while reading, with first positions, inverse and counts.

@@ -20,11 +20,10 @@ pub(super) const TABLE: Table = &[
     ("MatMulNBits", One(mat_mul_n_bits)),
 ];
 
-/// `sums` times both scales, the second one for all or one a column, plus a bias.
-fn rescaled(sums: &Tensor, a_scale: &Tensor, b_scale: &Tensor, bias: Option<Tensor>) -> Tensor {
+/// `sums` times both scales, the second one for all or one a column.
+fn rescaled(sums: &Tensor, a_scale: &Tensor, b_scale: &Tensor) -> Tensor {
     let scalar = |s: &Tensor| if s.len() == 1 { s.reshape(&[]) } else { s.clone() };
-    let y = sums.cast(DType::F32) * (scalar(a_scale) * scalar(b_scale));
-    bias.map_or(y.clone(), |bias| y + bias)
+    sums.cast(DType::F32) * (scalar(a_scale) * scalar(b_scale))
 }
 
 /// A is quantised to u8 by the range that its values have.
@@ -33,7 +32,7 @@ fn dynamic_quantize_mat_mul(n: &mut Node) -> Lowered {
     let b_zero = n.optional(3)?.map(|z| matrix_zero(&z, &b, -1));
     let [a, a_scale, a_zero] = dynamically_quantized(&a);
     let sums = centred(&a, Some(&a_zero)).matmul(&centred(&b, b_zero.as_ref()));
-    Ok(rescaled(&sums, &a_scale, &b_scale, n.optional(4)?))
+    n.plus(rescaled(&sums, &a_scale, &b_scale), 4)
 }
 
 fn mat_mul_integer_to_float(n: &mut Node) -> Lowered {
@@ -42,7 +41,7 @@ fn mat_mul_integer_to_float(n: &mut Node) -> Lowered {
     let a_zero = n.optional(4)?.map(|z| matrix_zero(&z, &a, -2));
     let b_zero = n.optional(5)?.map(|z| matrix_zero(&z, &b, -1));
     let sums = centred(&a, a_zero.as_ref()).matmul(&centred(&b, b_zero.as_ref()));
-    Ok(rescaled(&sums, &matrix_zero(&a_scale, &a, -2), &b_scale, n.optional(6)?))
+    n.plus(rescaled(&sums, &matrix_zero(&a_scale, &a, -2), &b_scale), 6)
 }
 
 /// How weights of few bits lie in bytes: the first in the lowest bits.
@@ -100,8 +99,7 @@ fn mat_mul_n_bits(n: &mut Node) -> Lowered {
     if n.int("weight_prepacked", 0) != 0 {
         return unsupported("weights packed for one GPU", "quantise without prepacking");
     }
-    let size = |name: &str| usize::try_from(n.int(name, 0)).unwrap_or(0);
-    let (k, columns) = (size("K"), size("N"));
+    let (k, columns) = (n.size("K", 0), n.size("N", 0));
     let blocks = k.div_ceil(packing.block);
     let a = n.x(0)?;
     ensure!(
@@ -153,10 +151,7 @@ fn mat_mul_n_bits(n: &mut Node) -> Lowered {
         }
     };
     let y = a.cast(DType::F32).matmul(&weights.narrow(1, 0, k).transpose());
-    Ok(match n.optional(5)? {
-        Some(bias) => y + bias,
-        None => y,
-    })
+    n.plus(y, 5)
 }
 
 /// Rows of a table of integers with a scale for each run of `block_size` along an axis. Codes in bytes lie packed along the last axis.

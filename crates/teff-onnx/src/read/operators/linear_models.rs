@@ -3,6 +3,7 @@
 use super::{
     Lower::{Many, One},
     Table,
+    normalize::{Norm, l1_norm, l2_norm, normalized},
 };
 use crate::read::item::Item;
 use crate::read::node::{Lowered, Node, Operands, axis_of, ensure, invalid, unsupported};
@@ -75,14 +76,8 @@ fn scaler(n: &mut Node) -> Lowered {
 fn normalizer(n: &mut Node) -> Lowered {
     let x = n.x(0)?.cast(DType::F32);
     let axis = axis_of(-1, x.rank())? as isize;
-    let norm = match n.text("norm", "MAX")? {
-        "MAX" => x.max_keep(&[axis]),
-        "L1" => x.abs().sum_keep(&[axis]),
-        "L2" => x.square().sum_keep(&[axis]).sqrt(),
-        other => return unsupported(format!("norm={other:?}"), "use MAX, L1 or L2"),
-    };
-    let zero = norm.full_like(0.0);
-    Ok(&x / norm.equal(&zero).select(&norm.full_like(1.0), &norm))
+    let norms = [("MAX", Tensor::max_keep as Norm), ("L1", l1_norm), ("L2", l2_norm)];
+    Ok(normalized(&x, n.choice("norm", "MAX", &norms)?(&x, &[axis])))
 }
 
 /// The features of all inputs side by side, of each as many as the attribute says.
@@ -170,19 +165,21 @@ fn label_encoder(n: &mut Node) -> Lowered {
 
 /// Scores as probabilities or whatever the attribute asks for.
 pub(super) fn post_transform(n: &Node, scores: &Tensor) -> Lowered {
-    Ok(match n.text("post_transform", "NONE")? {
-        "NONE" => scores.clone(),
-        "LOGISTIC" => scores.sigmoid(),
-        "SOFTMAX" => scores.softmax(-1),
-        "SOFTMAX_ZERO" => {
-            // Zeros stay, and have no part.
-            let zero = Tensor::full(Type::new(scores.dtype(), []), 0.0);
-            let nothing = scores.equal(&scores.full_like(0.0));
-            let powers = nothing.select(&zero, &(scores - scores.max_keep(&[-1])).exp());
-            &powers / powers.sum_keep(&[-1]).maximum(&zero.full_like(f64::from(f32::MIN_POSITIVE)))
-        }
-        other => return unsupported(format!("post_transform={other:?}"), "use NONE, LOGISTIC or SOFTMAX"),
-    })
+    let transforms: [(&str, fn(&Tensor) -> Tensor); 4] = [
+        ("NONE", Tensor::clone),
+        ("LOGISTIC", Tensor::sigmoid),
+        ("SOFTMAX", |scores| scores.softmax(-1)),
+        ("SOFTMAX_ZERO", softmax_without_zeros),
+    ];
+    Ok(n.choice("post_transform", "NONE", &transforms)?(scores))
+}
+
+/// Zeros stay, and have no part.
+fn softmax_without_zeros(scores: &Tensor) -> Tensor {
+    let zero = Tensor::full(Type::new(scores.dtype(), []), 0.0);
+    let nothing = scores.equal(&scores.full_like(0.0));
+    let powers = nothing.select(&zero, &(scores - scores.max_keep(&[-1])).exp());
+    &powers / powers.sum_keep(&[-1]).maximum(&zero.full_like(f64::from(f32::MIN_POSITIVE)))
 }
 
 fn linear(n: &Node, outputs: Option<usize>) -> Lowered {
@@ -205,8 +202,7 @@ fn linear(n: &Node, outputs: Option<usize>) -> Lowered {
 }
 
 fn linear_regressor(n: &mut Node) -> Lowered {
-    let targets = usize::try_from(n.int("targets", 1)).unwrap_or(0);
-    let y = linear(n, Some(targets))?;
+    let y = linear(n, Some(n.size("targets", 1)))?;
     post_transform(n, &y)
 }
 

@@ -50,11 +50,10 @@ fn picked_loss(n: &mut Node, i: usize, log: impl Fn(&Tensor) -> Tensor) -> Lower
     }
     let chosen = hit.equal(&hit.full_like(1.0)).select(&log_probabilities, &scores.full_like(0.0));
     let losses = -(chosen.sum(&[1]) * &weight);
-    let loss = match n.text("reduction", "mean")? {
-        "none" => losses,
-        "sum" => losses.sum(&[]),
-        "mean" => losses.sum(&[]) / weight.sum(&[]),
-        other => return unsupported(format!("reduction={other:?}"), "use none, sum or mean"),
+    let loss = match n.choice("reduction", "mean", &[("none", 0), ("sum", 1), ("mean", 2)])? {
+        0 => losses,
+        1 => losses.sum(&[]),
+        _ => losses.sum(&[]) / weight.sum(&[]),
     };
     Ok((loss, log_probabilities))
 }
@@ -124,11 +123,7 @@ fn adam(n: &mut Node) -> Lowered<Vec<Item>> {
 fn momentum(n: &mut Node) -> Lowered<Vec<Item>> {
     let (rate, step, groups) = groups(n, 1)?;
     let (alpha, beta) = (n.float("alpha", 0.0), n.float("beta", 0.0));
-    let nesterov = match n.text("mode", "standard")? {
-        "standard" => false,
-        "nesterov" => true,
-        other => return unsupported(format!("mode={other:?}"), "use standard or nesterov"),
-    };
+    let nesterov = n.choice("mode", "standard", &[("standard", false), ("nesterov", true)])?;
     let first = step.equal(&step.full_like(0.0));
     let beta = first.select(&Tensor::scalar(1.0f32), &Tensor::scalar(beta as f32));
     let (mut xs, mut vs) = (vec![], vec![]);

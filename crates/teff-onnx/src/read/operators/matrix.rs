@@ -1,7 +1,7 @@
 //! Matrix products.
 
 use super::{Lower::One, Table};
-use crate::read::node::{Lowered, Node, Operands, ensure};
+use crate::read::node::{Lowered, Node, Operands, ensure, unsupported};
 use teff_graph::{DType, Tensor};
 
 pub(super) const TABLE: Table = &[
@@ -50,7 +50,7 @@ fn determinant(n: &mut Node) -> Lowered {
     ensure!(rank >= 2 && x.shape()[rank - 1] == x.shape()[rank - 2], "takes square matrices, not {x}");
     let size = x.shape()[rank - 1];
     if size > 5 {
-        return crate::read::node::unsupported(format!("a matrix of {size} rows"), "five rows are the most");
+        return unsupported(format!("a matrix of {size} rows"), "five rows are the most");
     }
     let batch = x.shape()[..rank - 2].to_vec();
     let minor = minor(&x, 0, &(0..size).collect::<Vec<_>>());

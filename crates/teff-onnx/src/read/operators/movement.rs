@@ -13,14 +13,14 @@ use teff_graph::{DType, Op, PadAxis, SliceAxis, Tensor, Type, Value};
 pub(super) const TABLE: Table = &[
     ("CenterCropPad", One(center_crop_pad)),
     ("Concat", One(concat)),
-    ("DepthToSpace", One(depth_to_space)),
+    ("DepthToSpace", One(|n| Ok(n.x(0)?.depth_to_space(n.size("blocksize", 0), place_first(n)?)))),
     ("Expand", One(expand)),
     ("Flatten", One(flatten)),
     ("Identity", Many(|n| Ok(vec![n.item(0)]))),
     ("Pad", One(pad)),
     ("Reshape", One(reshape)),
     ("Slice", One(slice)),
-    ("SpaceToDepth", One(space_to_depth)),
+    ("SpaceToDepth", One(|n| Ok(n.x(0)?.space_to_depth(n.size("blocksize", 0), place_first(n)?)))),
     ("Split", Many(split)),
     ("Squeeze", One(squeeze)),
     ("Tile", One(tile)),
@@ -122,7 +122,7 @@ fn split(n: &mut Node) -> Lowered<Vec<Item>> {
             sizes(&list, "split")?
         }
         None => {
-            let parts = usize::try_from(n.int("num_outputs", n.output_count() as i64)).unwrap_or(0);
+            let parts = n.size("num_outputs", n.output_count() as i64);
             ensure!(parts != 0 && parts <= size.max(1), "an axis of {size} elements in {parts} parts");
             n.spend_tensors(parts)?;
             let each = size.div_ceil(parts);
@@ -187,45 +187,9 @@ fn trilu(n: &mut Node) -> Lowered {
     Ok(kept.select(&x, &zero))
 }
 
-fn depth_to_space(n: &mut Node) -> Lowered {
-    let (x, b) = (n.x(0)?, block_size(n)?);
-    let [batch, c, h, w] = x.shape()[..] else {
-        return invalid!("takes [N, C, H, W], not {x}");
-    };
-    let (Some(tall), Some(wide)) = (h.checked_mul(b), w.checked_mul(b)) else {
-        return invalid!("the result is too large");
-    };
-    ensure!(c % (b * b) == 0, "{c} channels do not divide into blocks of {b} by {b}");
-    let d = c / (b * b);
-    let moved = match n.text("mode", "DCR")? {
-        "DCR" => x.reshape(&[batch, b, b, d, h, w]).permute(&[0, 3, 4, 1, 5, 2]),
-        "CRD" => x.reshape(&[batch, d, b, b, h, w]).permute(&[0, 1, 4, 2, 5, 3]),
-        other => return unsupported(format!("mode={other:?}"), "use DCR or CRD"),
-    };
-    Ok(moved.reshape(&[batch, d, tall, wide]))
-}
-
-fn space_to_depth(n: &mut Node) -> Lowered {
-    let (x, b) = (n.x(0)?, block_size(n)?);
-    let [batch, c, h, w] = x.shape()[..] else {
-        return invalid!("takes [N, C, H, W], not {x}");
-    };
-    ensure!(h % b == 0 && w % b == 0, "{x} does not divide into blocks of {b} by {b}");
-    let Some(deep) = c.checked_mul(b * b) else { return invalid!("the result is too large") };
-    let blocks = x.reshape(&[batch, c, h / b, b, w / b, b]);
-    let moved = match n.text("mode", "DCR")? {
-        "DCR" => blocks.permute(&[0, 3, 5, 1, 2, 4]),
-        "CRD" => blocks.permute(&[0, 1, 3, 5, 2, 4]),
-        other => return unsupported(format!("mode={other:?}"), "use DCR or CRD"),
-    };
-    Ok(moved.reshape(&[batch, deep, h / b, w / b]))
-}
-
-fn block_size(n: &Node) -> Lowered<usize> {
-    match usize::try_from(n.int("blocksize", 0)) {
-        Ok(b) if b > 0 && b < 1 << 16 => Ok(b),
-        _ => invalid!("blocksize must be at least 1"),
-    }
+/// Whether the place in a block counts before the channel, or after it.
+fn place_first(n: &Node) -> Lowered<bool> {
+    n.choice("mode", "DCR", &[("DCR", true), ("CRD", false)])
 }
 
 /// Crops or pads axes around their centres.
@@ -265,7 +229,13 @@ fn pad_widths(n: &mut Node, rank: usize) -> Lowered<Vec<(i64, i64)>> {
 fn pad(n: &mut Node) -> Lowered {
     let x = n.x(0)?;
     let widths = pad_widths(n, x.rank())?;
-    let mode = n.text("mode", "constant")?;
+    let modes = [
+        ("constant", None),
+        ("reflect", Some(Repeat::Reflect)),
+        ("edge", Some(Repeat::Edge)),
+        ("wrap", Some(Repeat::Wrap)),
+    ];
+    let mode = n.choice("mode", "constant", &modes)?;
     let fill = match n.attribute("value") {
         Some(a) => Tensor::full(Type::new(x.dtype(), []), a.f.into()),
         None => n.optional(2)?.unwrap_or_else(|| Tensor::full(Type::new(x.dtype(), []), 0.0)),
@@ -282,19 +252,28 @@ fn pad(n: &mut Node) -> Lowered {
     let widths: Vec<(usize, usize)> =
         widths.iter().map(|&(low, high)| (low.max(0) as usize, high.max(0) as usize)).collect();
     match mode {
-        "constant" => {
+        None => {
             let axes = widths.iter().map(|&(low, high)| PadAxis { low, high, interior: 0 }).collect();
             Ok(Tensor::apply(Op::Pad(axes), &[x, fill.reshape(&[])]))
         }
-        "edge" | "reflect" | "wrap" => {
-            widths.iter().enumerate().try_fold(x, |x, (axis, &width)| pad_by_index(n, &x, axis, width, mode))
-        }
-        other => unsupported(format!("mode={other:?}"), "use constant, reflect, edge or wrap"),
+        Some(repeat) => widths
+            .iter()
+            .enumerate()
+            .try_fold(x, |x, (axis, &width)| pad_by_index(n, &x, axis, width, repeat)),
     }
 }
 
+/// Which elements padding repeats.
+#[derive(Clone, Copy)]
+enum Repeat {
+    Edge,
+    /// Mirrored at the edge, which is not repeated.
+    Reflect,
+    Wrap,
+}
+
 /// Padding that repeats elements, picked by index.
-fn pad_by_index(n: &mut Node, x: &Tensor, axis: usize, (low, high): (usize, usize), mode: &str) -> Lowered {
+fn pad_by_index(n: &Node, x: &Tensor, axis: usize, (low, high): (usize, usize), repeat: Repeat) -> Lowered {
     x.check()?;
     if (low, high) == (0, 0) {
         return Ok(x.clone());
@@ -302,11 +281,10 @@ fn pad_by_index(n: &mut Node, x: &Tensor, axis: usize, (low, high): (usize, usiz
     n.spend(low.saturating_add(high).saturating_add(x.shape()[axis]))?;
     let n = x.shape()[axis] as i64;
     ensure!(n != 0, "axis {axis} of {x} cannot be padded: it is empty");
-    let source = |i: i64| match mode {
-        "edge" => i.clamp(0, n - 1),
-        "wrap" => i.rem_euclid(n),
-        // Reflected without repeating the edge: a period of 2 (n - 1).
-        _ => {
+    let source = |i: i64| match repeat {
+        Repeat::Edge => i.clamp(0, n - 1),
+        Repeat::Wrap => i.rem_euclid(n),
+        Repeat::Reflect => {
             let period = (2 * (n - 1)).max(1);
             let i = i.rem_euclid(period);
             if n == 1 { 0 } else { i.min(period - i) }

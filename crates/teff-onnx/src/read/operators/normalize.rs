@@ -7,7 +7,7 @@ use super::{
 };
 use crate::read::item::Item;
 use crate::read::node::{Lowered, Node, Operands, axes_of, axis_of, ensure, unsupported};
-use teff_graph::{PadAxis, PoolKind, Tensor, Window};
+use teff_graph::Tensor;
 
 pub(super) const TABLE: Table = &[
     ("BatchNormalization", Many(batch_normalization)),
@@ -60,7 +60,7 @@ fn instance_normalization(n: &mut Node) -> Lowered {
 fn group_normalization(n: &mut Node) -> Lowered {
     let (x, mut scale, mut shift) = (n.x(0)?, n.x(1)?, n.x(2)?);
     n.ignore(&["stash_type"]);
-    let groups = usize::try_from(n.int("num_groups", 0)).unwrap_or(0);
+    let groups = n.size("num_groups", 0);
     let y = x.group_norm(groups, n.float("epsilon", 1e-5));
     y.check()?;
     let channels = x.shape()[1];
@@ -75,7 +75,7 @@ fn group_normalization(n: &mut Node) -> Lowered {
 
 /// Over all axes from `axis` on; mean and 1 / standard deviation are outputs too.
 fn layer_normalization(n: &mut Node) -> Lowered<Vec<Item>> {
-    let (x, scale, shift) = (n.x(0)?, n.x(1)?, n.optional(2)?);
+    let (x, scale) = (n.x(0)?, n.x(1)?);
     n.ignore(&["stash_type"]);
     let axes = n.trailing_axes(x.rank())?;
     let mean = x.mean_keep(&axes);
@@ -83,7 +83,7 @@ fn layer_normalization(n: &mut Node) -> Lowered<Vec<Item>> {
     let variance = centred.square().mean_keep(&axes);
     let deviation = (variance + n.float("epsilon", 1e-5)).sqrt();
     let y = &centred / &deviation * &scale;
-    let y = shift.map_or(y.clone(), |s| y + s);
+    let y = n.plus(y, 2)?;
     Ok(vec![n.carried(y), n.carried(mean), n.carried(deviation.recip())])
 }
 
@@ -97,39 +97,42 @@ pub(super) fn rms_normalization(n: &mut Node) -> Lowered {
 /// x / (bias + alpha / size * sum of squares over `size` neighbouring channels)^beta.
 fn local_response(n: &mut Node) -> Lowered {
     let x = n.x(0)?;
-    let size = usize::try_from(n.int("size", 0)).unwrap_or(0);
+    let size = n.size("size", 0);
     let (alpha, beta, bias) =
         (n.float("alpha", f64::from(1e-4f32)), n.float("beta", 0.75), n.float("bias", 1.0));
     ensure!(
         x.rank() >= 2 && size != 0 && size <= 1 << 20,
         "takes [N, C, D..] and a size of at least 1, not {x} and {size}"
     );
-    // Channels become the only spatial axis of a sum pool.
-    let (batch, channels) = (x.shape()[0], x.shape()[1]);
-    let rest: usize = x.shape()[2..].iter().product();
-    let (before, after) = ((size - 1) / 2, size - 1 - (size - 1) / 2);
-    // The factor goes in before the sum, which would overflow without it.
-    let factor = alpha / size as f64;
-    let weighted = if factor > 0.0 { (&x * factor.sqrt()).square() } else { x.square() * factor };
-    let squares = weighted.reshape(&[batch, channels, rest]).permute(&[0, 2, 1]);
-    let pads = [(0, 0), (0, 0), (before, after)].map(|(low, high)| PadAxis { low, high, interior: 0 });
-    let sums = squares.pad_axes(pads.to_vec(), 0.0).pool(PoolKind::Sum, Window::new([size], [1]));
-    let sums = sums.permute(&[0, 2, 1]).reshape(x.shape());
-    Ok(&x / (sums + bias).pow(beta))
+    let before = (size - 1) / 2;
+    Ok(x.local_response_norm(1, (before, size - 1 - before), alpha / size as f64, beta, bias))
 }
 
 fn lp_normalization(n: &mut Node) -> Lowered {
     let x = n.x(0)?;
     let axis = axis_of(n.int("axis", -1), x.rank())? as isize;
-    let norm = match n.int("p", 2) {
-        1 => x.abs().sum_keep(&[axis]),
-        2 => x.square().sum_keep(&[axis]).sqrt(),
-        p => return unsupported(format!("p={p}"), "use 1 or 2"),
-    };
-    // Of zeros, zeros.
+    match n.int("p", 2) {
+        1 => Ok(normalized(&x, l1_norm(&x, &[axis]))),
+        2 => Ok(normalized(&x, l2_norm(&x, &[axis]))),
+        p => unsupported(format!("p={p}"), "use 1 or 2"),
+    }
+}
+
+/// A norm along axes, which stay.
+pub(super) type Norm = fn(&Tensor, &[isize]) -> Tensor;
+
+pub(super) fn l1_norm(x: &Tensor, axes: &[isize]) -> Tensor {
+    x.abs().sum_keep(axes)
+}
+
+pub(super) fn l2_norm(x: &Tensor, axes: &[isize]) -> Tensor {
+    x.square().sum_keep(axes).sqrt()
+}
+
+/// `x` by its norm; of zeros, zeros.
+pub(super) fn normalized(x: &Tensor, norm: Tensor) -> Tensor {
     let zero = norm.full_like(0.0);
-    let divisor = norm.equal(&zero).select(&norm.full_like(1.0), &norm);
-    Ok(&x / divisor)
+    x / norm.equal(&zero).select(&norm.full_like(1.0), &norm)
 }
 
 fn mean_variance(n: &mut Node) -> Lowered {

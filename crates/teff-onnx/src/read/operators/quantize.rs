@@ -8,7 +8,7 @@ use super::{
     Lower::{Many, One},
     Table,
     cast::converted,
-    convolution::geometry,
+    convolution::{geometry, with_bias},
 };
 use crate::proto::ElementType;
 use crate::read::item::{Item, Typed};
@@ -223,11 +223,7 @@ fn q_linear_conv(n: &mut Node) -> Lowered {
     let geometry = geometry(n, &x, &w)?;
     let sums =
         centred(&x, Some(&x_zero)).conv_general(&centred(&w, Some(&per_output(&w_zero, &w))), geometry);
-    sums.check()?;
-    let sums = match n.optional(8)? {
-        Some(b) => &sums + b.per_channel(sums.rank()),
-        None => sums,
-    };
+    let sums = with_bias(sums, n.optional(8)?)?;
     let factor = x_scale * w_scale / y_scale;
     let factor = if factor.len() == 1 { factor.reshape(&[]) } else { factor.per_channel(sums.rank()) };
     requantized(&sums, &factor, &y_zero)

@@ -350,13 +350,10 @@ fn scanned(x: &Tensor, by_integers: bool) -> (Tensor, Option<Tensor>) {
 }
 
 /// For each direction, whether it runs backwards.
-fn directions(n: &Node) -> Lowered<Vec<bool>> {
-    match n.text("direction", "forward")? {
-        "forward" => Ok(vec![false]),
-        "reverse" => Ok(vec![true]),
-        "bidirectional" => Ok(vec![false, true]),
-        other => unsupported(format!("direction={other:?}"), "use forward, reverse or bidirectional"),
-    }
+fn directions(n: &Node) -> Lowered<&'static [bool]> {
+    let directions: [(&str, &[bool]); 3] =
+        [("forward", &[false]), ("reverse", &[true]), ("bidirectional", &[false, true])];
+    n.choice("direction", "forward", &directions)
 }
 
 /// The activations of each direction.

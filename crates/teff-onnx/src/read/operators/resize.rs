@@ -3,12 +3,13 @@
 
 use super::{Lower::One, Table};
 use crate::read::node::{Fault, Lowered, Node, Operands, ensure, listed_or_all, unsupported};
-use teff_graph::{DType, Num, Tensor, Type, Value};
+use teff_graph::{DType, Tensor, Type};
 
 pub(super) const TABLE: Table = &[("Resize", One(resize)), ("Upsample", One(upsample))];
 
+/// How to interpolate.
 #[derive(Clone, Copy, PartialEq)]
-enum Mode {
+pub(super) enum Mode {
     Nearest,
     Linear,
     Cubic,
@@ -34,16 +35,16 @@ struct Along {
     region: (f64, f64),
 }
 
-/// For each output position as many input positions, with their weights; none for a position outside the region.
-type Taps = Vec<Option<Vec<(i64, f64)>>>;
-
-fn mode(n: &Node, default: &'static str) -> Lowered<Mode> {
-    match n.text("mode", default)? {
-        "nearest" => Ok(Mode::Nearest),
-        "linear" | "bilinear" | "trilinear" => Ok(Mode::Linear),
-        "cubic" | "bicubic" => Ok(Mode::Cubic),
-        other => unsupported(format!("mode={other:?}"), "use nearest, linear or cubic"),
-    }
+pub(super) fn mode(n: &Node, default: &'static str) -> Lowered<Mode> {
+    let modes = [
+        ("nearest", Mode::Nearest),
+        ("linear", Mode::Linear),
+        ("bilinear", Mode::Linear),
+        ("trilinear", Mode::Linear),
+        ("cubic", Mode::Cubic),
+        ("bicubic", Mode::Cubic),
+    ];
+    n.choice("mode", default, &modes)
 }
 
 /// Replaced by `Resize` in version 10. Positions are those of `asymmetric`.
@@ -54,30 +55,28 @@ fn upsample(n: &mut Node) -> Lowered {
         None => n.constant(1, "scales")?.to_f64(),
     };
     let mode = mode(n, "nearest")?;
-    by_scales(n, &x, &scales, &Method { coordinates: "asymmetric", nearest: "floor", ..plain(mode) })
+    by_scales(n, &x, &scales, mode)
 }
 
-fn plain(mode: Mode) -> Method<'static> {
-    Method {
+/// As old versions have it.
+fn by_scales(n: &mut Node, x: &Tensor, scales: &[f64], mode: Mode) -> Lowered {
+    ensure!(scales.len() == x.rank(), "{} scales for {x}", scales.len());
+    let method = Method {
         mode,
-        coordinates: "half_pixel",
-        nearest: "round_prefer_floor",
+        coordinates: "asymmetric",
+        nearest: "floor",
         cubic_a: -0.75,
         exclude_outside: false,
         antialias: false,
         extrapolation: 0.0,
-    }
-}
-
-fn by_scales(n: &mut Node, x: &Tensor, scales: &[f64], method: &Method) -> Lowered {
-    ensure!(scales.len() == x.rank(), "{} scales for {x}", scales.len());
+    };
     let along = |axis: usize| Along {
         axis,
         size: (x.shape()[axis] as f64 * scales[axis]).floor() as usize,
         scale: scales[axis],
         region: (0.0, 1.0),
     };
-    resized(n, x, (0..x.rank()).map(along).collect(), method)
+    resized(n, x, (0..x.rank()).map(along).collect(), &method)
 }
 
 fn resize(n: &mut Node) -> Lowered {
@@ -85,12 +84,7 @@ fn resize(n: &mut Node) -> Lowered {
     let mode = mode(n, "nearest")?;
     if n.version < 11 {
         let scales = n.constant(1, "scales")?.to_f64();
-        return by_scales(
-            n,
-            &x,
-            &scales,
-            &Method { coordinates: "asymmetric", nearest: "floor", ..plain(mode) },
-        );
+        return by_scales(n, &x, &scales, mode);
     }
     let method = Method {
         mode,
@@ -160,9 +154,15 @@ fn resized(n: &mut Node, x: &Tensor, along: Vec<Along>, method: &Method) -> Lowe
         if unchanged {
             continue;
         }
-        let taps = (0..a.size).map(|i| taps(i, given, a, method)).collect::<Lowered<Taps>>()?;
-        y = apply(&y, a.axis, &taps, method.extrapolation);
-        y.check()?;
+        let taps = (0..a.size).map(|i| taps(i, given, a, method)).collect::<Lowered<Vec<_>>>()?;
+        let inside: Vec<bool> = taps.iter().map(Option::is_some).collect();
+        y = y.weighted(a.axis, &taps.into_iter().map(Option::unwrap_or_default).collect::<Vec<_>>()).ok()?;
+        if inside.contains(&false) {
+            let mut along = vec![1; x.rank()];
+            along[a.axis] = a.size;
+            let inside = Tensor::from_slice(&inside).reshape(&along);
+            y = inside.select(&y, &Tensor::full(Type::new(y.dtype(), []), method.extrapolation)).ok()?;
+        }
     }
     Ok(y.cast(dtype))
 }
@@ -246,31 +246,4 @@ fn cubic(d: f64, a: f64) -> f64 {
     } else {
         0.0
     }
-}
-
-/// `sum of x[position of tap k] * weight of tap k` along `axis`.
-fn apply(x: &Tensor, axis: usize, taps: &Taps, extrapolation: f64) -> Tensor {
-    let count = taps.iter().flatten().map(Vec::len).max().unwrap_or(1);
-    let mut along = vec![1; x.rank()];
-    along[axis] = taps.len();
-    let tap = |i: usize, k: usize| taps[i].as_ref().and_then(|t| t.get(k)).copied().unwrap_or((0, 0.0));
-    let terms = (0..count).filter_map(|k| {
-        let positions: Vec<i64> = (0..taps.len()).map(|i| tap(i, k).0).collect();
-        let picked = x.gather(&Tensor::from_slice(&positions), axis);
-        if count == 1 {
-            return Some(picked);
-        }
-        if (0..taps.len()).all(|i| tap(i, k).1 == 0.0) {
-            return None;
-        }
-        let weights = Value::from_fn(&Type::new(x.dtype(), along.clone()), |i| Num::Float(tap(i, k).1));
-        Some(picked * Tensor::constant(weights))
-    });
-    let y = terms.reduce(|a, b| a + b).unwrap_or_else(|| x.clone());
-    if taps.iter().all(Option::is_some) {
-        return y;
-    }
-    let inside: Vec<bool> = taps.iter().map(Option::is_some).collect();
-    let inside = Tensor::from_slice(&inside).reshape(&along);
-    inside.select(&y, &Tensor::full(Type::new(x.dtype(), []), extrapolation))
 }

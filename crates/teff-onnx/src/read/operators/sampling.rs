@@ -4,8 +4,9 @@ use super::{
     Lower::One,
     Table,
     convolution::{explicit_pads, per_axis, with_bias},
+    resize::{self, Mode},
 };
-use crate::read::node::{Lowered, Node, Operands, ensure, invalid, unsupported};
+use crate::read::node::{Lowered, Node, Operands, ensure, invalid};
 use teff_graph::{DType, Num, Tensor, Type, Value, strides};
 
 pub(super) const TABLE: Table =
@@ -142,14 +143,13 @@ fn grid_sample(n: &mut Node) -> Lowered {
         && grid.shape()[0] == x.shape()[0];
     ensure!(fits, "takes X [N, C, D..] and a grid [N, E.., {axes}], not {x} and {grid}");
     let aligned = n.flag("align_corners", false);
-    let mode = n.text("mode", "linear")?;
-    let cubic = matches!(mode, "cubic" | "bicubic");
-    let outside = match n.text("padding_mode", "zeros")? {
-        "zeros" => Outside::Zeros,
-        "border" => Outside::Border { clipped: aligned || !cubic },
-        "reflection" => Outside::Reflection { aligned },
-        other => return unsupported(format!("padding_mode={other:?}"), "use zeros, border or reflection"),
-    };
+    let mode = resize::mode(n, "linear")?;
+    let outsides = [
+        ("zeros", Outside::Zeros),
+        ("border", Outside::Border { clipped: aligned || mode != Mode::Cubic }),
+        ("reflection", Outside::Reflection { aligned }),
+    ];
+    let outside = n.choice("padding_mode", "zeros", &outsides)?;
     let batch = x.shape()[0];
     let spatial = grid.shape()[1..=axes].to_vec();
     // A cubic kernel has four taps an axis, and every combination of them is computed.
@@ -164,15 +164,14 @@ fn grid_sample(n: &mut Node) -> Lowered {
     let positions: Vec<Tensor> = (0..axes)
         .map(|axis| {
             let at = position(axis);
-            outside.inside(&if mode == "nearest" { at.round() } else { at }, x.shape()[axis + 2])
+            outside.inside(&if mode == Mode::Nearest { at.round() } else { at }, x.shape()[axis + 2])
         })
         .collect();
     let y = match mode {
         // Reflected positions are not whole; they are cut, as onnxruntime does.
-        "nearest" => at_whole(&x, &positions, outside),
-        "linear" | "bilinear" => between(&x, &positions, outside, linear_taps),
-        _ if cubic => between(&x, &positions, outside, cubic_taps),
-        other => return unsupported(format!("mode={other:?}"), "use nearest, linear or cubic"),
+        Mode::Nearest => at_whole(&x, &positions, outside),
+        Mode::Linear => between(&x, &positions, outside, linear_taps),
+        Mode::Cubic => between(&x, &positions, outside, cubic_taps),
     };
     Ok(y.reshape(&[&x.shape()[..2], &spatial].concat()))
 }
@@ -226,8 +225,7 @@ fn deform_conv(n: &mut Node) -> Lowered {
     let stride = per_axis(n, "strides", axes, 1)?;
     let dilation = per_axis(n, "dilations", axes, 1)?;
     let pads = explicit_pads(n, axes)?;
-    let groups = usize::try_from(n.int("group", 1)).unwrap_or(0);
-    let offset_groups = usize::try_from(n.int("offset_group", 1)).unwrap_or(0);
+    let (groups, offset_groups) = (n.size("group", 1), n.size("offset_group", 1));
     let (batch, channels, outputs) = (x.shape()[0], x.shape()[1], w.shape()[0]);
     let taps: usize = kernel.iter().product();
     let spatial = offset.shape()[2..].to_vec();

@@ -17,7 +17,7 @@ pub(super) const TABLE: Table = &[
     ("HammingWindow", One(|n| window(n, &[25.0 / 46.0, -21.0 / 46.0]))),
     ("HannWindow", One(|n| window(n, &[0.5, -0.5]))),
     ("MelWeightMatrix", One(mel_weight_matrix)),
-    ("Range", One(range)),
+    ("Range", One(|n| n.range())),
     ("Shape", One(shape)),
     ("Size", One(|n| n.x(0).map(|x| Tensor::constant(Value::scalar(x.len() as i64))))),
 ];
@@ -66,27 +66,6 @@ fn eye_like(n: &mut Node) -> Lowered {
     let ty = Type::new(DType::I64, x.tensor.shape());
     let distance = Tensor::iota(ty.clone(), 1) - Tensor::iota(ty, 0);
     Ok(distance.equal(&Tensor::constant(Value::scalar(k))).cast(dtype))
-}
-
-/// `limit` is not reached.
-fn range(n: &mut Node) -> Lowered {
-    let (start, limit, delta) = (n.constant(0, "start")?, n.constant(1, "limit")?, n.constant(2, "delta")?);
-    ensure!([start.len(), limit.len(), delta.len()] == [1; 3], "start, limit and delta must be scalars");
-    let (a, b, d) = (start.get(0), limit.get(0), delta.get(0));
-    let count = match (a, b, d) {
-        (Num::Int(a), Num::Int(b), Num::Int(d)) if d != 0 => {
-            let span = if d > 0 { b - a } else { a - b };
-            (span.max(0) + d.abs() - 1) / d.abs()
-        }
-        (Num::Float(a), Num::Float(b), Num::Float(d)) if d != 0.0 => ((b - a) / d).ceil().max(0.0) as i128,
-        _ => return invalid!("start, limit and delta must be numbers of one type, delta not 0"),
-    };
-    let count = usize::try_from(count).unwrap_or(usize::MAX);
-    n.spend(count)?;
-    Ok(Tensor::constant(Value::from_fn(&Type::new(start.dtype(), [count]), |i| match (a, d) {
-        (Num::Int(a), Num::Int(d)) => Num::Int(a + i as i128 * d),
-        (a, d) => Num::Float(a.as_f64() + i as f64 * d.as_f64()),
-    })))
 }
 
 fn shape(n: &mut Node) -> Lowered {

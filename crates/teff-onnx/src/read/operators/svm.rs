@@ -43,6 +43,7 @@ struct Kernel<'n> {
 }
 
 /// What it makes of features x and a vector v.
+#[derive(Clone, Copy)]
 enum How {
     /// `x v`.
     Linear,
@@ -59,15 +60,13 @@ impl<'n> Kernel<'n> {
         let (vectors, parameters) = (floats(n, "support_vectors"), floats(n, "kernel_params"));
         let at = |i: usize| parameters.get(i).map_or(0.0, |&p| f64::from(p));
         let (gamma, offset, degree) = (at(0), at(1), at(2));
-        let how = match n.text("kernel_type", "LINEAR")? {
-            "LINEAR" => How::Linear,
-            "POLY" => How::Polynomial { gamma, offset, degree },
-            "RBF" => How::Radial { gamma },
-            "SIGMOID" => How::Sigmoid { gamma, offset },
-            other => {
-                return unsupported(format!("kernel_type={other:?}"), "use LINEAR, POLY, RBF or SIGMOID");
-            }
-        };
+        let kernels = [
+            ("LINEAR", How::Linear),
+            ("POLY", How::Polynomial { gamma, offset, degree }),
+            ("RBF", How::Radial { gamma }),
+            ("SIGMOID", How::Sigmoid { gamma, offset }),
+        ];
+        let how = n.choice("kernel_type", "LINEAR", &kernels)?;
         let features = x.shape()[1];
         matrix(x, vectors, count, "support_vectors")?;
         n.spend(x.shape()[0].saturating_mul(vectors.len()))?;

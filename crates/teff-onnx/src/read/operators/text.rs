@@ -14,9 +14,8 @@ fn tf_idf(n: &mut Node) -> Lowered {
     };
     let (starts, targets) =
         (n.ints("ngram_counts").unwrap_or_default(), n.ints("ngram_indexes").unwrap_or_default());
-    let number = |name: &str| usize::try_from(n.int(name, 0)).unwrap_or(0);
-    let (least, most, skips) =
-        (number("min_gram_length"), number("max_gram_length"), number("max_skip_count"));
+    let [least, most, skips] =
+        ["min_gram_length", "max_gram_length", "max_skip_count"].map(|name| n.size(name, 0));
     let weights = n.attribute("weights").map_or(vec![], |a| a.floats.clone());
     let mode = n.text("mode", "TF")?;
     ensure!(

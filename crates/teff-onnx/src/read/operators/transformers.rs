@@ -57,7 +57,7 @@ fn attend(
         );
     }
     n.ignore(&["rotary_embedding_dim"]);
-    let heads = usize::try_from(n.int("num_heads", 0)).unwrap_or(0);
+    let heads = n.size("num_heads", 0);
     let widths = match n.ints("qkv_hidden_sizes") {
         Some(list) => sizes(list, "qkv_hidden_sizes")?,
         None => vec![width / 3; 3],

@@ -118,15 +118,14 @@ fn rows(n: &Node) -> Lowered {
 fn regressor(n: &mut Node) -> Lowered {
     let x = rows(n)?;
     let forest = numbered_forest(n, "target")?;
-    let targets = usize::try_from(n.int("n_targets", 1)).unwrap_or(0);
-    let targets = checked_targets(n, &forest, targets)?;
-    let how = match n.text("aggregate_function", "SUM")? {
-        "SUM" => Aggregate::Sum,
-        "AVERAGE" => Aggregate::Average,
-        "MIN" => Aggregate::Min,
-        "MAX" => Aggregate::Max,
-        other => return unsupported(format!("aggregate_function={other:?}"), "use SUM"),
-    };
+    let targets = checked_targets(n, &forest, n.size("n_targets", 1))?;
+    let ways = [
+        ("SUM", Aggregate::Sum),
+        ("AVERAGE", Aggregate::Average),
+        ("MIN", Aggregate::Min),
+        ("MAX", Aggregate::Max),
+    ];
+    let how = n.choice("aggregate_function", "SUM", &ways)?;
     let y = forest.apply(&x, targets, how)?;
     let y = with_base(n, y)?;
     Ok(post_transform(n, &y)?.cast(DType::F32))
@@ -233,8 +232,7 @@ fn positioned_forest(n: &mut Node) -> Lowered<Forest> {
 fn tree_ensemble(n: &mut Node) -> Lowered {
     let x = rows(n)?;
     let forest = positioned_forest(n)?;
-    let targets = usize::try_from(n.int("n_targets", 1)).unwrap_or(0);
-    let targets = checked_targets(n, &forest, targets)?;
+    let targets = checked_targets(n, &forest, n.size("n_targets", 1))?;
     let how = match n.int("aggregate_function", 1) {
         0 => Aggregate::Average,
         1 => Aggregate::Sum,

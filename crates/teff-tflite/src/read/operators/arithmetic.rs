@@ -15,8 +15,8 @@ pub(super) const TABLE: Table = &[
     ("BITWISE_XOR", One(|n| bits(n, |a, b| a.xor(b)))),
     ("DIV", One(|n| fused(n, div_options::UNION, div_options::FUSED_ACTIVATION_FUNCTION, |a, b| a / b))),
     ("EQUAL", One(|n| compared(n, |a, b| a.equal(b)))),
-    ("FLOOR_DIV", One(|n| pointwise(n, floor_div))),
-    ("FLOOR_MOD", One(|n| pointwise(n, floor_mod))),
+    ("FLOOR_DIV", One(|n| pointwise(n, Tensor::floor_div))),
+    ("FLOOR_MOD", One(|n| pointwise(n, Tensor::floor_mod))),
     ("GREATER", One(|n| compared(n, |a, b| b.less(a)))),
     ("GREATER_EQUAL", One(|n| compared(n, |a, b| b.less_equal(a)))),
     ("LESS", One(|n| compared(n, |a, b| a.less(b)))),
@@ -102,28 +102,6 @@ fn atan2(n: &mut Node) -> Lowered<Held> {
     let pi = x.full_like(std::f64::consts::PI);
     let left = x.less(&zero).select(&up.select(&(&angle + &pi), &(&angle - &pi)), &angle);
     Ok(Held { tensor: steep.select(&turned, &left), layout })
-}
-
-/// Towards minus infinity.
-fn floor_div(a: &Tensor, b: &Tensor) -> Tensor {
-    let quotient = a / b;
-    if quotient.dtype().is_float() {
-        return quotient.floor();
-    }
-    opposed(&a.rem(b), b).select(&(&quotient - 1.0), &quotient)
-}
-
-/// The remainder with the sign of the divisor.
-fn floor_mod(a: &Tensor, b: &Tensor) -> Tensor {
-    let remainder = a.rem(b);
-    opposed(&remainder, b).select(&(&remainder + b), &remainder)
-}
-
-/// Where a remainder is not 0 and has not the sign of the divisor.
-fn opposed(remainder: &Tensor, divisor: &Tensor) -> Tensor {
-    let zero = remainder.full_like(0.0);
-    let divisor = divisor.broadcast_to(remainder.shape());
-    divisor.less(&zero).select(&zero.less(remainder), &remainder.less(&zero))
 }
 
 /// Rows of one or the other where the condition has one axis; else elements.

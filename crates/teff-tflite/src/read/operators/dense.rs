@@ -1,6 +1,6 @@
 //! Matrix products.
 
-use super::convolution::bias;
+use super::convolution::with_bias;
 use super::{Lower::One, Table, activated};
 use crate::read::held::Held;
 use crate::read::node::{Lowered, Node, Operands, common_shape, ensure, floats, invalid, unsupported};
@@ -36,11 +36,8 @@ fn fully_connected(n: &mut Node) -> Lowered<Held> {
         shape = [front, &[outputs]].concat();
     }
     let w = if w.dtype().is_float() { w } else { dequantized(&w, n.input_info(1)?, n.reading, |axis| axis)? };
-    let y = x.reshape(&[x.len() / inputs, inputs]).matmul(&w.transpose()).ok()?;
-    let y = match bias(n, 2, (0, 1), 2)? {
-        Some(b) => (y + b).ok()?,
-        None => y,
-    };
+    let y = x.reshape(&[x.len() / inputs, inputs]).matmul(&w.transpose());
+    let y = with_bias(n, y, 2, (0, 1))?;
     Ok(Held::plain(activated(y, options.get(o::FUSED_ACTIVATION_FUNCTION)?)?.reshape(&shape)))
 }
 

@@ -4,12 +4,12 @@ use super::{Lower::Many, Lower::One, Table};
 use crate::read::held::Held;
 use crate::read::node::{Lowered, Node, Operands, axis_of, cast_to, invalid};
 use crate::schema::{gather_options, one_hot_options};
-use teff_graph::{DType, Tensor, Type, strides};
+use teff_graph::{DType, Tensor, Type};
 
 pub(super) const TABLE: Table = &[
     ("EMBEDDING_LOOKUP", One(embedding_lookup)),
     ("GATHER", One(gather)),
-    ("GATHER_ND", One(gather_nd)),
+    ("GATHER_ND", One(|n| Ok(Held::plain(n.x(0)?.gather_nd(&indices(n, 1)?))))),
     ("ONE_HOT", One(one_hot)),
     ("TOPK_V2", Many(top_k)),
 ];
@@ -57,23 +57,6 @@ fn gather_in_batches(x: &Tensor, indices: &Tensor, shared: usize, axis: usize) -
     picked.permute(&[0, 2, 1, 3]).reshape(&[batches, outer, picks, inner].concat())
 }
 
-/// The last axis of the indices names a place along as many leading axes of x.
-fn gather_nd(n: &mut Node) -> Lowered<Held> {
-    let (x, indices) = (n.x(0)?, indices(n, 1)?);
-    let depth = match indices.shape().last() {
-        Some(&depth) if depth <= x.rank() => depth,
-        _ => return invalid!("its indices {indices} for its input {x}"),
-    };
-    let (lead, rest) = x.shape().split_at(depth);
-    let last = indices.rank() - 1;
-    let outer = &indices.shape()[..last];
-    let steps = strides(lead);
-    let zero = Tensor::full(Type::new(DType::I64, outer), 0.0);
-    let at = (0..depth).fold(zero, |sum, i| sum + indices.pick(last, i).cast(DType::I64) * steps[i] as f64);
-    let rows = x.reshape(&[&[lead.iter().product()], rest].concat());
-    Ok(Held::plain(rows.take(&at, 0)))
-}
-
 fn one_hot(n: &mut Node) -> Lowered<Held> {
     let axis = n.options(one_hot_options::UNION)?.get(one_hot_options::AXIS)?;
     let (indices, depth) = (indices(n, 0)?, n.int_of(1, "depth")?);
@@ -82,11 +65,7 @@ fn one_hot(n: &mut Node) -> Lowered<Held> {
         return invalid!("a depth of {depth}");
     };
     let axis = axis_of(axis.into(), indices.rank() + 1)?;
-    let mut shape = indices.shape().to_vec();
-    shape.insert(axis, depth);
-    let counted = Tensor::iota(Type::new(DType::I64, shape), axis);
-    let hot = counted.equal(&indices.cast(DType::I64).unsqueeze(axis as isize));
-    Ok(Held::plain(hot.select(&on, &off)))
+    Ok(Held::plain(indices.is_index(depth, axis).select(&on, &off)))
 }
 
 fn top_k(n: &mut Node) -> Lowered<Vec<Held>> {

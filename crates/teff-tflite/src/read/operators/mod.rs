@@ -17,7 +17,6 @@ mod scatter;
 mod slicing;
 mod source;
 mod svdf;
-mod volume;
 
 use super::held::Held;
 use super::node::{Lowered, Node, unsupported};
@@ -65,7 +64,6 @@ const FAMILIES: &[Table] = &[
     source::TABLE,
     svdf::TABLE,
     variables::TABLE,
-    volume::TABLE,
 ];
 
 /// The lowering of an operator.

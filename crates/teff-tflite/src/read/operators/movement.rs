@@ -168,31 +168,19 @@ fn reverse(n: &mut Node) -> Lowered<Held> {
     Ok(Held::plain(axes.iter().fold(x, |x, &axis| x.flip(axis))))
 }
 
-/// The sizes of `[N, H, W, C]`.
-fn image(x: &Tensor) -> Lowered<[usize; 4]> {
-    <[usize; 4]>::try_from(x.shape())
-        .map_err(|_| crate::read::node::Fault::Invalid(format!("its input {x} must have four axes")))
+/// Blocks of pixels become channels, or channels blocks, as `f` has it.
+fn blocks(n: &Node, block: usize, f: fn(&Tensor, usize, bool) -> Tensor) -> Lowered<Held> {
+    let x = n.held(0)?;
+    ensure!(x.tensor.rank() == 4, "its input {} must have four axes", x.tensor);
+    Ok(Held::channels_first(f(&x.into_channels_first(), block, true)))
 }
 
-/// Blocks of b by b pixels become pixels with b * b as many channels.
 fn space_to_depth(n: &mut Node) -> Lowered<Held> {
     use space_to_depth_options as o;
-    let b = n.options(o::UNION)?.count(o::BLOCK_SIZE, "block_size")?;
-    let x = n.x(0)?;
-    let [batch, h, w, c] = image(&x)?;
-    ensure!(h.is_multiple_of(b) && w.is_multiple_of(b), "its input {x} does not divide into blocks of {b}");
-    let blocks = x.reshape(&[batch, h / b, b, w / b, b, c]).permute(&[0, 1, 3, 2, 4, 5]);
-    Ok(Held::plain(blocks.reshape(&[batch, h / b, w / b, c.saturating_mul(b * b)])))
+    blocks(n, n.options(o::UNION)?.count(o::BLOCK_SIZE, "block_size")?, Tensor::space_to_depth)
 }
 
 fn depth_to_space(n: &mut Node) -> Lowered<Held> {
     use depth_to_space_options as o;
-    let b = n.options(o::UNION)?.count(o::BLOCK_SIZE, "block_size")?;
-    let x = n.x(0)?;
-    let [batch, h, w, c] = image(&x)?;
-    let Some(deep) = b.checked_mul(b).filter(|&bb| c.is_multiple_of(bb)).map(|bb| c / bb) else {
-        return invalid!("{c} channels do not divide into blocks of {b} by {b}");
-    };
-    let blocks = x.reshape(&[batch, h, w, b, b, deep]).permute(&[0, 1, 3, 2, 4, 5]);
-    Ok(Held::plain(blocks.reshape(&[batch, h.saturating_mul(b), w.saturating_mul(b), deep])))
+    blocks(n, n.options(o::UNION)?.count(o::BLOCK_SIZE, "block_size")?, Tensor::depth_to_space)
 }

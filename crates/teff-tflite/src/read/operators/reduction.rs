@@ -6,7 +6,7 @@ use crate::read::node::{
     Lowered, Node, Operands, axes_of, axis_of, cast_to, ensure, floats, invalid, without,
 };
 use crate::schema::{cumsum_options, local_response_normalization_options, reducer_options};
-use teff_graph::{DType, PoolKind, ReduceKind, Tensor, Window};
+use teff_graph::{DType, ReduceKind, Tensor};
 
 pub(super) const TABLE: Table = &[
     ("ARG_MAX", One(|n| arg_reduce(n, false))),
@@ -87,14 +87,8 @@ fn local_response_normalization(n: &mut Node) -> Lowered<Held> {
     use local_response_normalization_options as o;
     let options = n.options(o::UNION)?;
     let x = floats(n.x(0)?, "its input")?;
-    let [rest @ .., channels] = x.shape() else { return invalid!("its input is a scalar") };
-    let radius = usize::try_from(options.get(o::RADIUS)?).unwrap_or(0).min(*channels);
-    // Channels are the only axis of a sum pool.
-    let squares = x.square().reshape(&[rest.iter().product(), 1, *channels]);
-    let size = 2 * radius + 1;
-    let window = Window { pad_low: vec![radius], pad_high: vec![radius], ..Window::new([size], [1]) };
-    let sums = squares.pool(PoolKind::Sum, window).ok()?.reshape(x.shape());
-    let [bias, alpha, beta] = [o::BIAS, o::ALPHA, o::BETA].map(|field| options.get(field));
-    let scale = sums * f64::from(alpha?) + f64::from(bias?);
-    Ok(Held::plain(&x / scale.pow(f64::from(beta?))))
+    let Some((&channels, rest)) = x.shape().split_last() else { return invalid!("its input is a scalar") };
+    let radius = usize::try_from(options.get(o::RADIUS)?).unwrap_or(0).min(channels);
+    let [bias, alpha, beta] = [o::BIAS, o::ALPHA, o::BETA].map(|field| options.get(field).map(f64::from));
+    Ok(Held::plain(x.local_response_norm(rest.len(), (radius, radius), alpha?, beta?, bias?)))
 }

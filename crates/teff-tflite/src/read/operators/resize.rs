@@ -4,7 +4,7 @@ use super::{Lower::One, Table};
 use crate::read::held::Held;
 use crate::read::node::{Lowered, Node, Operands, ensure, floats, invalid, unsupported};
 use crate::schema::{resize_bilinear_options, resize_nearest_neighbor_options};
-use teff_graph::{Tensor, Value};
+use teff_graph::Tensor;
 
 pub(super) const TABLE: Table =
     &[("RESIZE_BILINEAR", One(bilinear)), ("RESIZE_NEAREST_NEIGHBOR", One(nearest))];
@@ -64,21 +64,14 @@ fn interpolated(n: &Node, x: &Tensor, axis: usize, to: usize, grid: Grid) -> Low
     }
     let step = grid.step(from, to);
     let position = |i: usize| if grid.half { (i as f32 + 0.5) * step - 0.5 } else { i as f32 * step };
-    let low = |i: usize| position(i).floor().max(0.0);
-    let lower: Vec<i64> = (0..to).map(|i| low(i) as i64).collect();
-    let upper: Vec<i64> =
-        (0..to).map(|i| (position(i).ceil().max(0.0) as i64).min(from as i64 - 1)).collect();
-    let mut shape = vec![1; x.rank()];
-    shape[axis] = to;
-    let share =
-        n.reading.made(Value::new(shape, (0..to).map(|i| position(i) - low(i)).collect::<Vec<f32>>()))?;
-    let (lower, upper) = (indices(n, lower)?, indices(n, upper)?);
-    let (lower, upper) = (x.gather(&lower, axis), x.gather(&upper, axis));
-    Ok(lower * (share.full_like(1.0) - &share) + upper * share)
-}
-
-fn indices(n: &Node, list: Vec<i64>) -> Lowered {
-    n.reading.made(Value::new([list.len()], list))
+    let taps = |i: usize| {
+        let low = position(i).floor().max(0.0);
+        let high = (position(i).ceil().max(0.0) as i64).min(from as i64 - 1);
+        let share = position(i) - low;
+        vec![(low as i64, (1.0 - share).into()), (high, share.into())]
+    };
+    n.spend(2 * to)?;
+    Ok(x.weighted(axis, &(0..to).map(taps).collect::<Vec<_>>()))
 }
 
 fn nearest(n: &mut Node) -> Lowered<Held> {
@@ -92,9 +85,10 @@ fn nearest(n: &mut Node) -> Lowered<Held> {
         let at = |i: usize| {
             let position = (i as f32 + if grid.half { 0.5 } else { 0.0 }) * step;
             let whole = if grid.corners { position.round() } else { position.floor() };
-            (whole as i64).clamp(0, from as i64 - 1)
+            vec![((whole as i64).clamp(0, from as i64 - 1), 1.0)]
         };
-        x = x.gather(&indices(n, (0..to).map(at).collect())?, axis).ok()?;
+        n.spend(to)?;
+        x = x.weighted(axis, &(0..to).map(at).collect::<Vec<_>>()).ok()?;
     }
     Ok(Held::channels_first(x))
 }

@@ -19,32 +19,19 @@ pub(super) const TABLE: Table = &[
     ("UNSORTED_SEGMENT_SUM", One(|n| unsorted_segment(n, ScatterKind::Add))),
 ];
 
-/// Positions in row-major order of the indices `[.., depth]` into axes of these sizes.
-fn flat(indices: &Tensor, sizes: &[usize]) -> Tensor {
-    let last = indices.rank() - 1;
-    let zero = Tensor::full(Type::new(DType::I64, &indices.shape()[..last]), 0.0);
-    let steps = strides(sizes);
-    let one = |sum: Tensor, i: usize| sum + indices.pick(last, i).cast(DType::I64) * steps[i] as f64;
-    (0..sizes.len()).fold(zero, one)
-}
-
 /// `x` with the updates, one for each of `indices`, written over it.
 fn written(x: &Tensor, indices: &Tensor, updates: &Tensor, kind: ScatterKind) -> Lowered {
     let depth = match indices.shape().last() {
         Some(&depth) if (1..=x.rank()).contains(&depth) => depth,
         _ => return invalid!("its indices {indices} for {x}"),
     };
-    let (lead, rest) = x.shape().split_at(depth);
+    let rest = &x.shape()[depth..];
     let outer = &indices.shape()[..indices.rank() - 1];
     ensure!(
         updates.shape() == [outer, rest].concat() && updates.dtype() == x.dtype(),
         "its updates {updates} at indices {indices} of {x}"
     );
-    let count: usize = outer.iter().product();
-    let rows = x.reshape(&[&[lead.iter().product()], rest].concat());
-    let updates = updates.reshape(&[&[count], rest].concat());
-    let at = flat(indices, lead).reshape(&[count]);
-    Ok(rows.scatter(&at, &updates, 0, kind).reshape(x.shape()).ok()?)
+    Ok(x.scatter_nd(indices, updates, kind).ok()?)
 }
 
 /// Zeros, to which each update is added at its place.
@@ -102,16 +89,7 @@ fn reverse_sequence(n: &mut Node) -> Lowered<Held> {
     let (x, lengths) = (n.x(0)?, indices(n, 1)?);
     let time = axis_of(options.get(o::SEQ_DIM)?.into(), x.rank())?;
     let batch = axis_of(options.get(o::BATCH_DIM)?.into(), x.rank())?;
-    ensure!(
-        lengths.shape() == [x.shape()[batch]] && time != batch,
-        "its lengths {lengths} for axis {batch} of {x}"
-    );
-    let mut each = vec![1; x.rank()];
-    each[batch] = lengths.len();
-    let length = lengths.cast(DType::I64).reshape(&each);
-    let at = Tensor::iota(Type::new(DType::I64, x.shape()), time);
-    let source = at.less(&length).select(&(&length - &at - 1.0), &at);
-    Ok(Held::plain(x.take_along(&source, time)))
+    Ok(Held::plain(x.reverse_sequences(&lengths, time, batch)))
 }
 
 /// What a segment without elements is.

@@ -5,21 +5,18 @@ use crate::read::fixed::{Multiplier, saturated};
 use crate::read::held::Held;
 use crate::read::node::{Lowered, Node, Operands, cast_to, ensure, invalid};
 use crate::read::quantization::real;
-use teff_graph::{DType, Num, Tensor, Type, Value};
+use teff_graph::{DType, Tensor};
 
 pub(super) const TABLE: Table = &[
     ("CAST", One(cast)),
     ("DEQUANTIZE", One(dequantize)),
     ("FILL", One(fill)),
     ("QUANTIZE", One(quantize)),
-    ("RANGE", One(range)),
+    ("RANGE", One(|n| Ok(Held::plain(n.range()?)))),
     ("RANK", One(rank)),
     ("SHAPE", One(shape)),
     ("ZEROS_LIKE", One(zeros_like)),
 ];
-
-/// No range is longer than this.
-const LONGEST: usize = 1 << 16;
 
 fn cast(n: &mut Node) -> Lowered<Held> {
     let info = n.output_info(0)?;
@@ -57,22 +54,6 @@ fn fill(n: &mut Node) -> Lowered<Held> {
     let (shape, x) = (n.sizes_of(0, "shape")?, n.x(1)?);
     ensure!(x.len() == 1, "its value {x} must have one element");
     Ok(Held::plain(x.reshape(&[]).broadcast_to(&shape)))
-}
-
-fn range(n: &mut Node) -> Lowered<Held> {
-    let one = |i: usize, what: &str| {
-        let v = n.constant(i, what)?;
-        if v.len() == 1 { Ok(v.get(0)) } else { invalid!("{what} (input {i}) must have one element") }
-    };
-    let (start, limit, delta) = (one(0, "start")?, one(1, "limit")?, one(2, "delta")?);
-    let count = ((limit.as_f64() - start.as_f64()) / delta.as_f64()).ceil();
-    ensure!((0.0..=LONGEST as f64).contains(&count), "a range of {count} elements");
-    let ty = Type::new(n.x(0)?.dtype(), [count as usize]);
-    let value = Value::from_fn(&ty, |i| match (start, delta) {
-        (Num::Int(start), Num::Int(delta)) => Num::Int(start + delta * i as i128),
-        _ => Num::Float(start.as_f64() + delta.as_f64() * i as f64),
-    });
-    Ok(Held::plain(n.reading.made(value)?))
 }
 
 fn rank(n: &mut Node) -> Lowered<Held> {
