@@ -33,6 +33,7 @@ mod fault;
 mod interface;
 mod operands;
 mod reading;
+mod scan;
 
 pub use axes::{axes_of, axis_of, common_shape, listed_or_all, sizes, without};
 pub use error::{Error, FileFormat, NodeAt, Result};
@@ -40,3 +41,4 @@ pub use fault::{Fault, Lowered, rule_broken, unsupported};
 pub use interface::{Size, check_names, pinned};
 pub use operands::Operands;
 pub use reading::{Reading, label};
+pub use scan::{Scanned, scan};

@@ -47,17 +47,24 @@ impl Operand for i32 {
     }
 }
 
-/// Applies `b` after broadcasting both operands to their common shape.
-#[track_caller]
-fn binary(b: Binary, x: &Tensor, y: impl Operand) -> Tensor {
-    let y = y.beside(x);
-    if y.check().is_ok() && x.check().is_ok() && x.shape() != y.shape() {
-        return match broadcast_shape(x.shape(), y.shape()) {
-            Some(shape) => Tensor::apply(Op::Binary(b), &[x.broadcast_to(&shape), y.broadcast_to(&shape)]),
-            None => Tensor::invalid(b.name(), &[x, &y], "the shapes do not broadcast to a common one"),
-        };
+impl Tensor {
+    /// `op` of this and another tensor, both broadcast to their common shape.
+    #[track_caller]
+    pub fn binary(&self, op: Binary, other: impl Operand) -> Tensor {
+        let other = other.beside(self);
+        if other.check().is_ok() && self.check().is_ok() && self.shape() != other.shape() {
+            return match broadcast_shape(self.shape(), other.shape()) {
+                Some(shape) => {
+                    Tensor::apply(Op::Binary(op), &[self.broadcast_to(&shape), other.broadcast_to(&shape)])
+                }
+                None => {
+                    let reason = "the shapes do not broadcast to a common one";
+                    Tensor::invalid(op.name(), &[self, &other], reason)
+                }
+            };
+        }
+        Tensor::apply(Op::Binary(op), &[self.clone(), other])
     }
-    Tensor::apply(Op::Binary(b), &[x.clone(), y])
 }
 
 macro_rules! unary_methods {
@@ -133,7 +140,7 @@ macro_rules! binary_methods {
     ($($(#[$doc:meta])* $method:ident = $op:ident,)*) => {
         impl Tensor {
             $($(#[$doc])* #[track_caller] pub fn $method(&self, other: &Tensor) -> Tensor {
-                binary(Binary::$op, self, other)
+                self.binary(Binary::$op, other)
             })*
         }
     };
@@ -168,7 +175,7 @@ impl Tensor {
     /// Each element to the power of `exponent`.
     #[track_caller]
     pub fn pow(&self, exponent: impl Operand) -> Tensor {
-        binary(Binary::Pow, self, exponent)
+        self.binary(Binary::Pow, exponent)
     }
 
     /// The square of each element.
@@ -260,7 +267,7 @@ macro_rules! operators {
             type Output = Tensor;
             #[track_caller]
             fn $method(self, other: R) -> Tensor {
-                binary(Binary::$op, self, other)
+                self.binary(Binary::$op, other)
             }
         }
 
@@ -268,7 +275,7 @@ macro_rules! operators {
             type Output = Tensor;
             #[track_caller]
             fn $method(self, other: R) -> Tensor {
-                binary(Binary::$op, &self, other)
+                self.binary(Binary::$op, other)
             }
         }
 
@@ -276,7 +283,7 @@ macro_rules! operators {
             type Output = Tensor;
             #[track_caller]
             fn $method(self, other: &Tensor) -> Tensor {
-                binary(Binary::$op, &self.beside(other), other)
+                self.beside(other).binary(Binary::$op, other)
             }
         }
 
@@ -284,7 +291,7 @@ macro_rules! operators {
             type Output = Tensor;
             #[track_caller]
             fn $method(self, other: Tensor) -> Tensor {
-                binary(Binary::$op, &self.beside(&other), other)
+                self.beside(&other).binary(Binary::$op, other)
             }
         }
     )* };

@@ -18,6 +18,7 @@ use teff_graph::{Formats, Graph, Tensor, Value};
 use walk::{Reader, Scope};
 
 pub use operators::supported_operators;
+pub(crate) use operators::{REDUCTIONS, name_of};
 
 /// How to read a model.
 #[derive(Default)]

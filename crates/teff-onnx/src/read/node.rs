@@ -205,6 +205,24 @@ impl<'n, 's, 'm> Node<'n, 's, 'm> {
         self.attribute(name).map(|a| &a.ints[..])
     }
 
+    /// A list of floats; none when it is not given.
+    pub(crate) fn floats(&self, name: &str) -> &'n [f32] {
+        self.attribute(name).map_or(&[], |a| &a.floats)
+    }
+
+    /// A list of words; none when it is not given.
+    pub(crate) fn words(&self, name: &str) -> Vec<String> {
+        let words = self.attribute(name).map_or(&[][..], |a| &a.strings);
+        words.iter().map(|word| String::from_utf8_lossy(word).into_owned()).collect()
+    }
+
+    /// The numbers of a tensor that is an attribute, if it is given.
+    pub(crate) fn tensor_numbers(&mut self, name: &str) -> Lowered<Option<Vec<f64>>> {
+        let Some(t) = self.attribute(name).and_then(|a| a.tensor.as_ref()) else { return Ok(None) };
+        let t = self.reader.tensor(t)?.tensor;
+        Ok(self.known(&t).map(|v| v.to_f64()))
+    }
+
     /// A list of sizes, none negative.
     pub(crate) fn sizes(&self, name: &str) -> Lowered<Option<Vec<usize>>> {
         self.ints(name).map(|list| sizes(list, name)).transpose()

@@ -3,7 +3,7 @@
 use super::function::FunctionKey;
 use super::item::{Item, Typed};
 use super::node::{Fault, Lowered, Node, holder, invalid, unsupported};
-use super::operators::{self, Lower};
+use super::operators;
 use super::order::{nearest, sorted};
 use super::words::{Words, as_words, moved};
 use super::{Fetch, ReadOptions};
@@ -249,10 +249,7 @@ impl<'m> Reader<'m> {
             (Some(lower), _) => {
                 let words = moved(proto, &mut inputs);
                 let mut node = Node::new(self, scope, proto, inputs, at.version);
-                let outputs = match lower {
-                    Lower::One(f) => f(&mut node).map(|t| vec![node.carried(t)]),
-                    Lower::Many(f) => f(&mut node),
-                }?;
+                let outputs = lower.outputs(&mut node)?;
                 node.all_looked_at()?;
                 Ok(match words {
                     Some(list) => outputs.into_iter().map(|item| as_words(item, &list)).collect(),

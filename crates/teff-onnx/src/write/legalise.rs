@@ -53,9 +53,13 @@ pub(crate) fn rewritten(op: &Op, operands: &[Tensor]) -> Option<Tensor> {
         Op::Binary(b) => binary(*b, &operands[0], &operands[1]),
         Op::Unary(u) => unary(*u, &operands[0]),
         Op::Pad(axes) if axes.iter().any(|a| a.interior > 0) => Some(interior_pad(axes, operands)),
-        Op::Reduce { kind, .. } => through(reduced_as(*kind, operands[0].dtype())?, op, operands),
-        Op::ArgReduce { .. } | Op::ArgSort { .. } => through(ordered_as(operands[0].dtype())?, op, operands),
-        Op::MatMul => through(multiplied_as(operands[0].dtype())?, op, operands),
+        Op::Reduce { kind, .. } => {
+            let extreme = matches!(kind, ReduceKind::Max | ReduceKind::Min);
+            let bytes: &[DType] = if extreme { &[DType::I8, DType::U8] } else { &[] };
+            through(wider(operands[0].dtype(), bytes)?, op, operands)
+        }
+        Op::ArgReduce { .. } | Op::ArgSort { .. } => through(wider(operands[0].dtype(), &[])?, op, operands),
+        Op::MatMul => through(wider(operands[0].dtype(), &[DType::U32, DType::U64])?, op, operands),
         Op::Conv(g) if !operands[0].dtype().is_float() => Some(integer_conv(g, &operands[0], &operands[1])),
         Op::Pool { kind: PoolKind::ArgMax, window } => Some(arg_max_pool(&operands[0], window)),
         Op::Pool { kind: PoolKind::Sum, window } if !operands[0].dtype().is_float() => {
@@ -102,29 +106,14 @@ fn select(operands: &[Tensor]) -> Option<Tensor> {
     }
 }
 
-/// A dtype that onnxruntime reduces in, where it does not in this one.
-fn reduced_as(kind: ReduceKind, dtype: DType) -> Option<DType> {
+/// A dtype that onnxruntime has an operator in, where it does not in this one; it has it in those `as_they_are`, in i32 and in i64. A
+/// product in a wider type, taken modulo the narrower one, is the product in the narrower one.
+fn wider(dtype: DType, as_they_are: &[DType]) -> Option<DType> {
     match dtype {
-        DType::F32 | DType::F64 | DType::I32 | DType::I64 => None,
-        DType::I8 | DType::U8 if matches!(kind, ReduceKind::Max | ReduceKind::Min) => None,
-        DType::Bool | DType::I8 | DType::U8 | DType::I16 | DType::U16 => Some(DType::I32),
-        DType::U32 | DType::U64 => Some(DType::I64),
-    }
-}
-
-fn ordered_as(dtype: DType) -> Option<DType> {
-    match dtype {
+        _ if as_they_are.contains(&dtype) => None,
         DType::F32 | DType::F64 | DType::I32 | DType::I64 => None,
         DType::Bool | DType::I8 | DType::U8 | DType::I16 | DType::U16 => Some(DType::I32),
         DType::U32 | DType::U64 => Some(DType::I64),
-    }
-}
-
-/// A product in a wider type, taken modulo the narrower one, is the product in the narrower one.
-fn multiplied_as(dtype: DType) -> Option<DType> {
-    match dtype {
-        DType::F32 | DType::F64 | DType::I32 | DType::U32 | DType::I64 | DType::U64 => None,
-        DType::Bool | DType::I8 | DType::U8 | DType::I16 | DType::U16 => Some(DType::I32),
     }
 }
 

@@ -56,20 +56,13 @@ fn clip(v: &View, id: NodeId) -> Option<Plan> {
 
 /// x / 2 times 1 - erf(-x / sqrt(2)).
 fn gelu(v: &View, id: NodeId) -> Option<Plan> {
-    let &[half, complement] = v.operands(id) else { return None };
-    let &[x, by] = v.operands(half) else { return None };
-    let &[one, erf] = v.operands(complement) else { return None };
-    let &[scaled] = v.operands(erf) else { return None };
-    let &[of, root] = v.operands(scaled) else { return None };
-    let is = |id: NodeId, b: Binary| matches!(v.op(id), Op::Binary(x) if *x == b) && v.single(id);
+    let (half, complement) = v.binary(id, Binary::Mul)?;
+    let (x, by) = v.binary_inside(half, Binary::Mul)?;
+    let (one, erf) = v.binary_inside(complement, Binary::Sub)?;
+    let (of, root) = v.binary_inside(v.unary_inside(erf, Unary::Erf)?, Binary::Mul)?;
     let is_root = |r: f64| (r + std::f64::consts::FRAC_1_SQRT_2).abs() < 1e-7;
-    let fits = is(half, Binary::Mul)
-        && v.is_uniform(by, 0.5)
-        && is(complement, Binary::Sub)
+    let fits = v.is_uniform(by, 0.5)
         && v.is_uniform(one, 1.0)
-        && matches!(v.op(erf), Op::Unary(Unary::Erf))
-        && v.single(erf)
-        && is(scaled, Binary::Mul)
         && of == x
         && v.uniform(root).is_some_and(is_root)
         && v.ty(id).dtype == DType::F32;
@@ -261,42 +254,32 @@ fn global_max(v: &View, id: NodeId, axes: &[usize]) -> Option<Plan> {
 
 /// x less its largest element along an axis, exponentiated; gives (x, axis).
 fn shifted(v: &View, id: NodeId) -> Option<(NodeId, usize)> {
-    let (Op::Binary(Binary::Sub), &[x, top]) = (v.op(id), v.operands(id)) else { return None };
-    let top = v.unbroadcast(top);
-    match (v.op(top), v.operands(top)) {
-        (Op::Reduce { kind: ReduceKind::Max, axes }, [of]) if *of == x && axes.len() == 1 => {
-            Some((x, axes[0]))
-        }
+    let (x, top) = v.binary(id, Binary::Sub)?;
+    match v.reduction(v.unbroadcast(top), ReduceKind::Max)? {
+        (of, &[axis]) if of == x => Some((x, axis)),
         _ => None,
     }
 }
 
 /// The sum of `x` along `axis`, broadcast back.
 fn is_sum_of(v: &View, id: NodeId, x: NodeId, axis: usize) -> bool {
-    let sum = v.unbroadcast(id);
-    matches!(v.op(sum), Op::Reduce { kind: ReduceKind::Sum, axes } if axes[..] == [axis])
-        && v.operands(sum) == [x]
+    v.reduction(v.unbroadcast(id), ReduceKind::Sum) == Some((x, &[axis]))
 }
 
 /// e = exp(x - max x), e / sum e.
 fn softmax(v: &View, id: NodeId) -> Option<Plan> {
-    let &[e, sum] = v.operands(id) else { return None };
-    let Op::Unary(Unary::Exp) = v.op(e) else { return None };
-    let (x, axis) = shifted(v, v.operands(e)[0])?;
+    let (e, sum) = v.binary(id, Binary::Div)?;
+    let (x, axis) = shifted(v, v.unary(e, Unary::Exp)?)?;
     is_sum_of(v, sum, e, axis).then(|| Plan::of("Softmax", vec![Arg::Node(x)]).int("axis", axis as i64))
 }
 
 /// s = x - max x, s - log sum exp s.
 fn log_softmax(v: &View, id: NodeId) -> Option<Plan> {
-    let &[s, log] = v.operands(id) else { return None };
-    let log = v.unbroadcast(log);
+    let (s, log) = v.binary(id, Binary::Sub)?;
     let (x, axis) = shifted(v, s)?;
-    let Op::Unary(Unary::Log) = v.op(log) else { return None };
-    let sum = v.operands(log)[0];
-    let Op::Reduce { kind: ReduceKind::Sum, .. } = v.op(sum) else { return None };
-    let e = v.operands(sum)[0];
-    let is_exp = matches!(v.op(e), Op::Unary(Unary::Exp)) && v.operands(e) == [s];
-    (is_exp && is_sum_of(v, sum, e, axis))
+    let sum = v.unary(v.unbroadcast(log), Unary::Log)?;
+    let (e, _) = v.reduction(sum, ReduceKind::Sum)?;
+    (v.unary(e, Unary::Exp) == Some(s) && is_sum_of(v, sum, e, axis))
         .then(|| Plan::of("LogSoftmax", vec![Arg::Node(x)]).int("axis", axis as i64))
 }
 
@@ -306,39 +289,23 @@ fn batch_norm(v: &View, id: NodeId) -> Option<Plan> {
     if rank < 2 || !float(v, id) {
         return None;
     }
-    let channels = v.shape(id)[1];
-    let vector = |id: NodeId| match v.per_axis(id, rank, 1, channels)? {
+    let vector = |of: NodeId| match v.per_axis(of, rank, 1, v.shape(id)[1])? {
         Arg::Node(n) => Some(n),
         Arg::Step(_) | Arg::Constant(..) | Arg::Narrow(..) => None,
     };
-    let is = |id: NodeId, b: Binary| matches!(v.op(id), Op::Binary(x) if *x == b);
-    let &[product, offset] = v.operands(id) else { return None };
-    if !is(product, Binary::Mul) || !v.single(product) {
+    let (product, offset) = v.binary(id, Binary::Add)?;
+    let (x, factor) = v.binary_inside(product, Binary::Mul)?;
+    let (factor, offset) = (vector(factor)?, vector(offset)?);
+    let (shift, moved) = v.binary(offset, Binary::Sub)?;
+    let (mean, by) = v.binary(moved, Binary::Mul)?;
+    let (inverse, scale) = v.binary(factor, Binary::Mul)?;
+    let (one, root) = v.binary(inverse, Binary::Div)?;
+    let (variance, epsilon) = v.binary(v.unary(root, Unary::Sqrt)?, Binary::Add)?;
+    if by != factor || !v.is_uniform(one, 1.0) {
         return None;
     }
-    let (x, factor) = (v.operands(product)[0], vector(v.operands(product)[1])?);
-    let offset = vector(offset)?;
-    if !is(offset, Binary::Sub) || !is(factor, Binary::Mul) {
-        return None;
-    }
-    let (shift, moved) = (v.operands(offset)[0], v.operands(offset)[1]);
-    if !is(moved, Binary::Mul) || v.operands(moved)[1] != factor {
-        return None;
-    }
-    let mean = v.operands(moved)[0];
-    let (inverse, scale) = (v.operands(factor)[0], v.operands(factor)[1]);
-    if !is(inverse, Binary::Div) || !v.is_uniform(v.operands(inverse)[0], 1.0) {
-        return None;
-    }
-    let root = v.operands(inverse)[1];
-    let Op::Unary(Unary::Sqrt) = v.op(root) else { return None };
-    let sum = v.operands(root)[0];
-    if !is(sum, Binary::Add) {
-        return None;
-    }
-    let variance = v.operands(sum)[0];
-    let epsilon = v.uniform(v.operands(sum)[1])?;
     let inputs = [x, scale, shift, mean, variance].map(Arg::Node).to_vec();
+    let epsilon = v.uniform(epsilon)?;
     Some(Plan::of("BatchNormalization", inputs).with("epsilon", Attribute::Float(epsilon as f32)))
 }
 

@@ -4,6 +4,7 @@ use super::patterns::{conv_plan, conv_transpose_plan, window_attributes};
 use super::plan::{Arg, Attribute, Plan, ints, sizes};
 use super::view::{MOST_COUNTED, View, scalar};
 use crate::proto::ElementType;
+use crate::read::{REDUCTIONS, name_of};
 use teff_graph::{
     Binary, Colours, DType, NodeId, Num, Op, PoolKind, ReduceKind, ScatterKind, Type, Unary, Value,
 };
@@ -23,8 +24,7 @@ pub(crate) fn primitive(v: &View, id: NodeId) -> Result<Plan, String> {
                 "ONNX has no random numbers that a key determines; export the network for inference".into()
             );
         }
-        Op::Unary(u) => unary(*u, ty.dtype, all()),
-        Op::Binary(b) => binary(v, *b, id)?,
+        Op::Unary(_) | Op::Binary(_) => pointwise(v, id).ok_or("ONNX has no operator for it")?,
         Op::Select => Plan::of("Where", v.pointwise(operands, &ty.shape)),
         Op::Cast(to) => Plan::of("Cast", all()).int("to", ElementType::number(*to)),
         Op::Reshape(_) => reshape(v, id),
@@ -114,96 +114,24 @@ fn iota(v: &View, ty: &Type, axis: usize) -> Result<Plan, String> {
     Ok(Plan::of("Expand", vec![Arg::Constant(counted, "count"), sizes(&ty.shape, "shape")]))
 }
 
-fn unary(u: Unary, dtype: DType, x: Vec<Arg>) -> Plan {
-    let operator = match u {
-        Unary::Neg => "Neg",
-        Unary::Abs => "Abs",
-        Unary::Sign => "Sign",
-        Unary::Floor => "Floor",
-        Unary::Ceil => "Ceil",
-        Unary::Round => "Round",
-        Unary::Sqrt => "Sqrt",
-        Unary::Exp => "Exp",
-        Unary::Log => "Log",
-        Unary::Sin => "Sin",
-        Unary::Cos => "Cos",
-        Unary::Tan => "Tan",
-        Unary::Asin => "Asin",
-        Unary::Acos => "Acos",
-        Unary::Atan => "Atan",
-        Unary::Sinh => "Sinh",
-        Unary::Cosh => "Cosh",
-        Unary::Tanh => "Tanh",
-        Unary::Asinh => "Asinh",
-        Unary::Acosh => "Acosh",
-        Unary::Atanh => "Atanh",
-        Unary::Erf => "Erf",
-        // Of no positive numbers, which `legalise` has seen to.
-        Unary::Expm1 => "Elu",
-        Unary::Erfc => unreachable!("rewritten by legalise"),
-        Unary::Sigmoid => "Sigmoid",
-        Unary::Not if dtype == DType::Bool => "Not",
-        Unary::Not => "BitwiseNot",
-        Unary::IsNan => "IsNaN",
-        Unary::IsInf => "IsInf",
-        Unary::StopGradient => "Identity",
-    };
-    Plan::of(operator, x)
-}
-
-fn binary(v: &View, b: Binary, id: NodeId) -> Result<Plan, String> {
+/// The operator that is a pointwise operation: a row of the reader's tables, unless it says more than its operands.
+fn pointwise(v: &View, id: NodeId) -> Option<Plan> {
     let inputs = v.pointwise(v.operands(id), v.shape(id));
-    let dtype = v.ty(v.operands(id)[0]).dtype;
-    let boolean = dtype == DType::Bool;
-    let operator = match b {
-        Binary::Add => "Add",
-        Binary::Sub => "Sub",
-        Binary::Mul => "Mul",
-        Binary::Div => "Div",
-        Binary::Rem => return Ok(Plan::of("Mod", inputs).int("fmod", 1)),
-        Binary::Pow => "Pow",
-        Binary::Max => {
-            if boolean {
-                "Or"
-            } else {
-                "Max"
-            }
-        }
-        Binary::Min => {
-            if boolean {
-                "And"
-            } else {
-                "Min"
-            }
-        }
-        Binary::And => {
-            if boolean {
-                "And"
-            } else {
-                "BitwiseAnd"
-            }
-        }
-        Binary::Or => {
-            if boolean {
-                "Or"
-            } else {
-                "BitwiseOr"
-            }
-        }
-        Binary::Xor => {
-            if boolean {
-                "Xor"
-            } else {
-                "BitwiseXor"
-            }
-        }
-        Binary::Shl => return Ok(shift(inputs, "LEFT")),
-        Binary::Shr => return Ok(shift(inputs, "RIGHT")),
-        Binary::Eq => "Equal",
-        Binary::Lt => "Less",
-        Binary::Le => "LessOrEqual",
+    let boolean = v.ty(v.operands(id)[0]).dtype == DType::Bool;
+    let op = match v.op(id) {
+        Op::Unary(Unary::IsInf) => return Some(Plan::of("IsInf", inputs)),
+        Op::Unary(Unary::StopGradient) => return Some(Plan::of("Identity", inputs)),
+        // Of no positive numbers, which `legalise` has seen to.
+        Op::Unary(Unary::Expm1) => return Some(Plan::of("Elu", inputs)),
+        Op::Binary(Binary::Pow) => return Some(Plan::of("Pow", inputs)),
+        Op::Binary(Binary::Rem) => return Some(Plan::of("Mod", inputs).int("fmod", 1)),
+        Op::Binary(Binary::Shl) => return Some(shift(inputs, "LEFT")),
+        Op::Binary(Binary::Shr) => return Some(shift(inputs, "RIGHT")),
+        Op::Binary(Binary::Max) if boolean => &Op::Binary(Binary::Or),
+        Op::Binary(Binary::Min) if boolean => &Op::Binary(Binary::And),
+        op => op,
     };
-    Ok(Plan::of(operator, inputs))
+    name_of(op, boolean).map(|name| Plan::of(name, inputs))
 }
 
 fn shift(inputs: Vec<Arg>, direction: &'static str) -> Plan {
@@ -233,13 +161,7 @@ fn scatter(v: &View, id: NodeId, axis: usize, kind: ScatterKind) -> Plan {
     let [x, indices, updates] = v.operands(id) else { unreachable!("checked by the shape rule") };
     let mut along = vec![1i64; v.shape(*x).len()];
     along[axis] = v.shape(*indices)[0] as i64;
-    let reduction = match kind {
-        ScatterKind::Set => "none",
-        ScatterKind::Add => "add",
-        ScatterKind::Mul => "mul",
-        ScatterKind::Max => "max",
-        ScatterKind::Min => "min",
-    };
+    let reduction = REDUCTIONS.iter().find(|(_, this)| *this == kind).expect("each is there").0;
     Plan::of("Cast", vec![Arg::Node(*indices)])
         .int("to", ElementType::number(DType::I64))
         .then("Reshape", vec![Arg::Step(0), ints(along, "along")])

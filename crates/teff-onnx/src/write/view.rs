@@ -5,7 +5,9 @@ use crate::proto::ElementType;
 use std::cell::Cell;
 use std::collections::HashMap;
 use teff_graph::facts::work;
-use teff_graph::{Graph, NodeId, Num, Op, Type, Value, broadcast_shape, evaluate_op};
+use teff_graph::{
+    Binary, Graph, NodeId, Num, Op, ReduceKind, Type, Unary, Value, broadcast_shape, evaluate_op,
+};
 
 /// A graph and how often each node is used.
 pub(crate) struct View<'g> {
@@ -94,6 +96,37 @@ impl<'g> View<'g> {
     /// True when nothing but one node uses `id`, so that it may disappear into that node.
     pub(crate) fn single(&self, id: NodeId) -> bool {
         self.uses[id.index()] == 1
+    }
+
+    /// The operands of `id`, if it is this operation.
+    pub(crate) fn binary(&self, id: NodeId, op: Binary) -> Option<(NodeId, NodeId)> {
+        match (self.op(id), self.operands(id)) {
+            (Op::Binary(this), &[a, b]) if *this == op => Some((a, b)),
+            _ => None,
+        }
+    }
+
+    /// As [`View::binary`], of what may disappear into its user.
+    pub(crate) fn binary_inside(&self, id: NodeId, op: Binary) -> Option<(NodeId, NodeId)> {
+        self.binary(id, op).filter(|_| self.single(id))
+    }
+
+    /// The operand of `id`, if it is this operation.
+    pub(crate) fn unary(&self, id: NodeId, op: Unary) -> Option<NodeId> {
+        matches!(self.op(id), Op::Unary(this) if *this == op).then(|| self.operands(id)[0])
+    }
+
+    /// As [`View::unary`], of what may disappear into its user.
+    pub(crate) fn unary_inside(&self, id: NodeId, op: Unary) -> Option<NodeId> {
+        self.unary(id, op).filter(|_| self.single(id))
+    }
+
+    /// The operand and the axes of `id`, if it reduces so.
+    pub(crate) fn reduction(&self, id: NodeId, kind: ReduceKind) -> Option<(NodeId, &'g [usize])> {
+        match self.op(id) {
+            Op::Reduce { kind: this, axes } if *this == kind => Some((self.operands(id)[0], axes)),
+            _ => None,
+        }
     }
 
     /// What is broadcast to give `id`, or `id`.

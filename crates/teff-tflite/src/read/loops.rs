@@ -186,9 +186,8 @@ impl<'m> Loop<'m> {
         let wanted = carried.iter().map(|&k| body.outputs[k]).chain(rows.iter().map(|&(_, _, row)| row));
         let part = self.body.part(wanted.collect());
         let initial: Vec<Tensor> = carried.iter().map(|&k| self.initial[k].clone()).collect();
-        let mut failure = None;
         reader.reading.spend(LOOP)?;
-        let (last, stacks) = Tensor::scan(&initial, &count, false, |states, slices| {
+        let (last, stacks) = teff_reader::scan(&initial, &count, false, |states, slices| {
             let mut now: Vec<Option<Held>> = vec![None; self.roles.len()];
             let fixed = of(|r| *r == Role::Fixed).map(|k| (k, self.initial[k].clone()));
             let known = carried.iter().copied().zip(states.iter().cloned());
@@ -196,19 +195,10 @@ impl<'m> Loop<'m> {
             for (k, tensor) in fixed.chain(known).chain(counted) {
                 now[k] = Some(Held::plain(tensor));
             }
-            let step = self.body.run(reader, &part, &now).and_then(|mut next| {
-                let rows = next.split_off(states.len()).into_iter().map(one_row).collect::<Lowered<_>>()?;
-                Ok((next.into_iter().map(Held::into_plain).collect(), rows))
-            });
-            step.unwrap_or_else(|fault| {
-                failure = Some(fault);
-                (states.to_vec(), vec![])
-            })
-        });
-        if let Some(fault) = failure {
-            return Err(fault);
-        }
-        last.iter().chain(&stacks).try_for_each(Tensor::check)?;
+            let mut next = self.body.run(reader, &part, &now)?;
+            let rows = next.split_off(states.len()).into_iter().map(one_row).collect::<Lowered<_>>()?;
+            Ok((next.into_iter().map(Held::into_plain).collect(), rows))
+        })?;
         let mut results = self.initial.clone();
         for (k, tensor) in carried.into_iter().zip(last) {
             results[k] = tensor;

@@ -12,16 +12,21 @@ pub(crate) fn stands_for_floats(info: &TensorInfo) -> bool {
     narrow && info.quantization.is_some()
 }
 
-impl Quantization<'_> {
+impl TensorInfo<'_> {
     /// Scale and zero point of a tensor with one of each.
-    pub(crate) fn one(&self, info: &TensorInfo) -> Lowered<(f32, i64)> {
-        match (self.scales.len(), self.scales.get(0), self.zeros.get(0).unwrap_or(0)) {
+    pub(crate) fn scale(&self) -> Lowered<(f32, i64)> {
+        let Some(Quantization { scales, zeros, .. }) = &self.quantization else {
+            return invalid!("tensor {:?} has no scale", self.name);
+        };
+        match (scales.len(), scales.get(0), zeros.get(0).unwrap_or(0)) {
             (1, Some(scale), zero) if scale.is_finite() && scale > 0.0 => Ok((scale, zero)),
-            (1, scale, _) => invalid!("tensor {:?} has the scale {scale:?}", info.name),
-            (n, ..) => invalid!("tensor {:?} has {n} scales where one is needed", info.name),
+            (1, scale, _) => invalid!("tensor {:?} has the scale {scale:?}", self.name),
+            (n, ..) => invalid!("tensor {:?} has {n} scales where one is needed", self.name),
         }
     }
+}
 
+impl Quantization<'_> {
     /// Scales and zero points to stand beside a tensor of `shape` whose axis `axis` of the file is at `position`.
     fn beside(
         &self,
@@ -127,10 +132,10 @@ pub(crate) fn same(a: &TensorInfo, b: &TensorInfo) -> bool {
 
 /// The scale of integer sums of products of `x` and `w`: one, or one for each of `channels`.
 pub(crate) fn bias_scale(x: &TensorInfo, w: &TensorInfo, channels: usize) -> Lowered<Vec<f32>> {
-    let (Some(of_x), Some(of_w)) = (&x.quantization, &w.quantization) else {
+    let Some(of_w) = w.quantization.filter(|_| x.quantization.is_some()) else {
         return invalid!("its bias is of integers, but {:?} and {:?} are not both quantised", x.name, w.name);
     };
-    let (scale, _) = of_x.one(x)?;
+    let (scale, _) = x.scale()?;
     ensure!(
         of_w.scales.len() == 1 || of_w.scales.len() == channels,
         "{} scales of weights for a bias of {channels}",
@@ -149,10 +154,7 @@ pub(crate) fn clamped(q: Tensor, info: &TensorInfo, activation: i8) -> Lowered {
         RELU6 => (Some(0.0), Some(6.0)),
         other => return invalid!("activation {other} of integers"),
     };
-    let (scale, zero) = match &info.quantization {
-        Some(quantization) => quantization.one(info)?,
-        None => (1.0, 0),
-    };
+    let (scale, zero) = if info.quantization.is_some() { info.scale()? } else { (1.0, 0) };
     // A bound outside the type's range binds nothing.
     let (least, most) = q.dtype().int_range().unwrap_or((i128::MIN, i128::MAX));
     let at = |x: f32| (f64::from((x / scale).round()) + zero as f64).clamp(least as f64, most as f64);

@@ -1,8 +1,11 @@
 //! Activation functions.
 
-use super::{Lower::One, Table};
+use super::{
+    Lower::{One, Unary},
+    Table,
+};
 use crate::read::node::{Lowered, Node, Operands, axis_of};
-use teff_graph::{DType, Tensor, Type};
+use teff_graph::{DType, Tensor, Type, Unary as U};
 
 pub(super) const TABLE: Table = &[
     ("Celu", One(|n| Ok(n.x(0)?.celu(n.float("alpha", 1.0))))),
@@ -13,22 +16,23 @@ pub(super) const TABLE: Table = &[
     ("HardSwish", One(|n| Ok(n.x(0)?.hard_swish()))),
     ("Hardmax", One(hardmax)),
     ("LeakyRelu", One(|n| Ok(n.x(0)?.leaky_relu(n.float("alpha", 0.01))))),
-    ("LogSoftmax", One(|n| along(n, |x, axis| x.log_softmax(axis)))),
+    ("LogSoftmax", One(|n| along(n, &n.x(0)?, n.version, Tensor::log_softmax))),
     ("Mish", One(|n| Ok(n.x(0)?.mish()))),
     ("PRelu", One(prelu)),
     ("Relu", One(|n| Ok(n.x(0)?.relu()))),
     ("Selu", One(selu)),
     ("Shrink", One(shrink)),
-    ("Sigmoid", One(|n| Ok(n.x(0)?.sigmoid()))),
-    ("Softmax", One(|n| along(n, |x, axis| x.softmax(axis)))),
+    ("Sigmoid", Unary(U::Sigmoid)),
+    ("Softmax", One(|n| along(n, &n.x(0)?, n.version, Tensor::softmax))),
     ("Softplus", One(|n| Ok(n.x(0)?.softplus()))),
     ("Softsign", One(|n| Ok(n.x(0)?.softsign()))),
     ("Swish", One(swish)),
-    ("Tanh", One(|n| Ok(n.x(0)?.tanh()))),
+    ("Tanh", Unary(U::Tanh)),
     ("ThresholdedRelu", One(thresholded_relu)),
 ];
 
-type Function = fn(&Tensor) -> Tensor;
+/// A function of each element, or along axes that stay.
+pub(super) type Function = fn(&Tensor) -> Tensor;
 
 /// Bounds are attributes before version 11, then inputs.
 fn clip(n: &mut Node) -> Lowered {
@@ -92,13 +96,11 @@ fn thresholded_relu(n: &mut Node) -> Lowered {
 }
 
 /// Softmax and its kin: along `axis`, since version 13 the last by default; before, over all axes from `axis` (1) on as one.
-fn along(n: &mut Node, f: impl Fn(&Tensor, isize) -> Tensor) -> Lowered {
-    let x = n.x(0)?;
-    if n.version >= 13 {
-        let axis = axis_of(n.int("axis", -1), x.rank())?;
-        return Ok(f(&x, axis as isize));
+pub(super) fn along(n: &Node, x: &Tensor, version: i64, f: impl Fn(&Tensor, isize) -> Tensor) -> Lowered {
+    let axis = axis_of(n.int("axis", if version >= 13 { -1 } else { 1 }), x.rank())?;
+    if version >= 13 {
+        return Ok(f(x, axis as isize));
     }
-    let axis = axis_of(n.int("axis", 1), x.rank())?;
     let rows: usize = x.shape()[..axis].iter().product();
     let columns: usize = x.shape()[axis..].iter().product();
     Ok(f(&x.reshape(&[rows, columns]), 1).reshape(x.shape()))
@@ -112,5 +114,5 @@ fn hardmax(n: &mut Node) -> Lowered {
         let index = Tensor::iota(Type::new(DType::I64, x.shape()), axis);
         index.equal(&winner).cast(x.dtype())
     };
-    along(n, one_hot)
+    along(n, &n.x(0)?, n.version, one_hot)
 }

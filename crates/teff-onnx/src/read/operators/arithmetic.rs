@@ -1,69 +1,68 @@
 //! Elementwise arithmetic, comparison and logic.
 
-use super::{Lower::One, Table};
+use super::{
+    Lower::{Binary, Joined, One, Unary},
+    Table,
+};
 use crate::read::node::{Lowered, Node, Operands, ensure, invalid};
-use teff_graph::{DType, Tensor};
+use teff_graph::{Binary as B, DType, Tensor, Unary as U};
 
 pub(super) const TABLE: Table = &[
-    ("Abs", One(|n| number(n, |x| x.abs()))),
-    ("Acos", One(|n| Ok(n.x(0)?.acos()))),
-    ("Acosh", One(|n| Ok(n.x(0)?.acosh()))),
-    ("Add", One(|n| pair(n, |a, b| a + b))),
-    ("And", One(|n| pair(n, Tensor::and))),
-    ("Asin", One(|n| Ok(n.x(0)?.asin()))),
-    ("Asinh", One(|n| Ok(n.x(0)?.asinh()))),
-    ("Atan", One(|n| Ok(n.x(0)?.atan()))),
-    ("Atanh", One(|n| Ok(n.x(0)?.atanh()))),
+    ("Abs", Unary(U::Abs)),
+    ("Acos", Unary(U::Acos)),
+    ("Acosh", Unary(U::Acosh)),
+    ("Add", Binary(B::Add)),
+    ("And", Binary(B::And)),
+    ("Asin", Unary(U::Asin)),
+    ("Asinh", Unary(U::Asinh)),
+    ("Atan", Unary(U::Atan)),
+    ("Atanh", Unary(U::Atanh)),
     ("BitShift", One(bit_shift)),
-    ("BitwiseAnd", One(|n| pair(n, Tensor::and))),
-    ("BitwiseNot", One(|n| Ok(n.x(0)?.not()))),
-    ("BitwiseOr", One(|n| pair(n, Tensor::or))),
-    ("BitwiseXor", One(|n| pair(n, Tensor::xor))),
-    ("Ceil", One(|n| Ok(n.x(0)?.ceil()))),
-    ("Cos", One(|n| Ok(n.x(0)?.cos()))),
-    ("Cosh", One(|n| Ok(n.x(0)?.cosh()))),
-    ("Div", One(|n| pair(n, |a, b| a / b))),
-    ("Equal", One(|n| pair(n, Tensor::equal))),
-    ("Erf", One(|n| Ok(n.x(0)?.erf()))),
+    ("BitwiseAnd", Binary(B::And)),
+    ("BitwiseNot", Unary(U::Not)),
+    ("BitwiseOr", Binary(B::Or)),
+    ("BitwiseXor", Binary(B::Xor)),
+    ("Ceil", Unary(U::Ceil)),
+    ("Cos", Unary(U::Cos)),
+    ("Cosh", Unary(U::Cosh)),
+    ("Div", Binary(B::Div)),
+    ("Equal", Binary(B::Eq)),
+    ("Erf", Unary(U::Erf)),
     // Not of ONNX: tf2onnx, and Keras with it, leaves TensorFlow's operator in the GELU of transformers as it is.
-    ("Erfc", One(|n| Ok(n.x(0)?.erfc()))),
-    ("Exp", One(|n| Ok(n.x(0)?.exp()))),
-    ("Floor", One(|n| Ok(n.x(0)?.floor()))),
+    ("Erfc", Unary(U::Erfc)),
+    ("Exp", Unary(U::Exp)),
+    ("Floor", Unary(U::Floor)),
     ("Greater", One(|n| pair(n, |a, b| b.less(a)))),
     ("GreaterOrEqual", One(|n| pair(n, |a, b| b.less_equal(a)))),
     ("IsInf", One(is_inf)),
-    ("IsNaN", One(|n| Ok(n.x(0)?.is_nan()))),
-    ("Less", One(|n| pair(n, Tensor::less))),
-    ("LessOrEqual", One(|n| pair(n, Tensor::less_equal))),
-    ("Log", One(|n| Ok(n.x(0)?.log()))),
-    ("Max", One(|n| all(n, Tensor::maximum))),
-    ("Mean", One(|n| Ok(all(n, |a, b| a + b)? / n.input_count() as f64))),
-    ("Min", One(|n| all(n, Tensor::minimum))),
+    ("IsNaN", Unary(U::IsNan)),
+    ("Less", Binary(B::Lt)),
+    ("LessOrEqual", Binary(B::Le)),
+    ("Log", Unary(U::Log)),
+    ("Max", Joined(B::Max)),
+    ("Mean", One(|n| Ok(joined(n, B::Add)? / n.input_count() as f64))),
+    ("Min", Joined(B::Min)),
     ("Mod", One(modulo)),
-    ("Mul", One(|n| pair(n, |a, b| a * b))),
-    ("Neg", One(|n| Ok(-n.x(0)?))),
-    ("Not", One(|n| Ok(n.x(0)?.not()))),
-    ("Or", One(|n| pair(n, Tensor::or))),
+    ("Mul", Binary(B::Mul)),
+    ("Neg", Unary(U::Neg)),
+    ("Not", Unary(U::Not)),
+    ("Or", Binary(B::Or)),
     ("Pow", One(power)),
     ("Reciprocal", One(|n| Ok(n.x(0)?.recip()))),
-    ("Round", One(|n| Ok(n.x(0)?.round()))),
-    ("Sign", One(|n| number(n, |x| x.sign()))),
-    ("Sin", One(|n| Ok(n.x(0)?.sin()))),
-    ("Sinh", One(|n| Ok(n.x(0)?.sinh()))),
-    ("Sqrt", One(|n| Ok(n.x(0)?.sqrt()))),
-    ("Sub", One(|n| pair(n, |a, b| a - b))),
-    ("Sum", One(|n| all(n, |a, b| a + b))),
-    ("Tan", One(|n| Ok(n.x(0)?.tan()))),
+    ("Round", Unary(U::Round)),
+    ("Sign", Unary(U::Sign)),
+    ("Sin", Unary(U::Sin)),
+    ("Sinh", Unary(U::Sinh)),
+    ("Sqrt", Unary(U::Sqrt)),
+    ("Sub", Binary(B::Sub)),
+    ("Sum", Joined(B::Add)),
+    ("Tan", Unary(U::Tan)),
     ("Where", One(|n| Ok(n.x(0)?.select(&n.x(1)?, &n.x(2)?)))),
-    ("Xor", One(|n| pair(n, Tensor::xor))),
+    ("Xor", Binary(B::Xor)),
 ];
 
-fn number(n: &mut Node, f: impl Fn(&Tensor) -> Tensor) -> Lowered {
-    Ok(f(&n.x(0)?))
-}
-
 /// A function of two operands that broadcast. Before version 7 only the second does, along `axis`, when `broadcast` says so.
-fn pair(n: &mut Node, f: impl Fn(&Tensor, &Tensor) -> Tensor) -> Lowered {
+pub(super) fn pair(n: &Node, f: impl Fn(&Tensor, &Tensor) -> Tensor) -> Lowered {
     let (a, b) = (n.x(0)?, n.x(1)?);
     if n.version >= 7 {
         return Ok(f(&a, &b));
@@ -88,11 +87,10 @@ fn pair(n: &mut Node, f: impl Fn(&Tensor, &Tensor) -> Tensor) -> Lowered {
     Ok(f(&a, &b.reshape(&shape)))
 }
 
-/// A function of any number of operands that broadcast.
-fn all(n: &mut Node, f: impl Fn(&Tensor, &Tensor) -> Tensor) -> Lowered {
-    let operands = n.tensors(0)?;
-    match operands.split_first() {
-        Some((first, rest)) => Ok(rest.iter().fold(first.clone(), |sum, x| f(&sum, x))),
+/// An operation of any number of operands that broadcast.
+pub(super) fn joined(n: &Node, op: B) -> Lowered {
+    match n.tensors(0)?.into_iter().reduce(|sum, x| sum.binary(op, x)) {
+        Some(all) => Ok(all),
         None => invalid!("takes at least one input"),
     }
 }

@@ -5,19 +5,23 @@
 use super::{
     Lower::{Many, One},
     Table,
+    activation::along,
     convolution::{geometry, with_bias},
     matrix::{factors, gemm, scaled},
     normalize::rms_normalization,
     pooling::averaged,
-    quantize::{dequantized, quantized, requantized},
+    quantize::{
+        centred, dequantize_linear, dequantized, quantize_linear, quantized, requantized, zero_point,
+    },
 };
-use crate::read::item::{Item, Typed};
+use crate::proto::ElementType;
+use crate::read::item::Item;
 use crate::read::node::{Lowered, Node, Operands, axis_of, ensure, listed_or_all, unsupported};
 use teff_graph::{DType, Tensor, Type};
 
 pub(super) const TABLE: Table = &[
     ("BiasGelu", One(|n| Ok((n.x(0)? + n.x(1)?).gelu()))),
-    ("DequantizeLinear", One(dequantize_linear)),
+    ("DequantizeLinear", Many(dequantize_linear)),
     ("FastGelu", One(fast_gelu)),
     ("FusedConv", One(fused_conv)),
     ("FusedGemm", One(fused_gemm)),
@@ -28,19 +32,13 @@ pub(super) const TABLE: Table = &[
     ("QLinearAveragePool", One(q_linear_average_pool)),
     ("QLinearConcat", One(q_linear_concat)),
     ("QLinearGlobalAveragePool", One(q_linear_global_average_pool)),
-    (
-        "QLinearLeakyRelu",
-        One(|n| {
-            let slope = n.float("alpha", 0.01);
-            q_linear_unary(n, |x| x.leaky_relu(slope))
-        }),
-    ),
+    ("QLinearLeakyRelu", One(|n| q_linear_unary(n, |x| x.leaky_relu(n.float("alpha", 0.01))))),
     ("QLinearMul", One(|n| q_linear_pair(n, |a, b| a * b))),
     ("QLinearReduceMean", One(q_linear_reduce_mean)),
     ("QLinearSigmoid", One(|n| q_linear_unary(n, Tensor::sigmoid))),
     ("QLinearSoftmax", One(q_linear_softmax)),
     ("QLinearWhere", One(q_linear_where)),
-    ("QuantizeLinear", One(quantize_linear)),
+    ("QuantizeLinear", Many(quantize_linear)),
     ("QuickGelu", One(quick_gelu)),
     ("SimplifiedLayerNormalization", One(rms_normalization)),
     ("SkipLayerNormalization", Many(|n| skip_layer_norm(n, true))),
@@ -63,33 +61,26 @@ fn zero_of(n: &Node, i: usize) -> Lowered {
 
 /// `y` quantised with the scale at input `i` and the zero point after it, which is 0 of the type of input 0 when absent.
 fn quantized_by(n: &Node, y: &Tensor, i: usize) -> Lowered {
-    let zero = match n.item(i + 1) {
-        Item::Absent => Tensor::full(Type::new(n.x(0)?.dtype(), []), 0.0).into(),
-        Item::Tensor(_) | Item::Sequence(_) | Item::Words(_) => n.typed(i + 1)?,
-    };
+    let zero = zero_point(n, i + 1, ElementType::Plain(n.x(0)?.dtype()))?;
     quantized(y, &n.x(i)?, &zero, 0, 0)
 }
 
-fn q_linear_pair(n: &mut Node, f: impl Fn(&Tensor, &Tensor) -> Tensor) -> Lowered {
+fn q_linear_pair(n: &Node, f: impl Fn(&Tensor, &Tensor) -> Tensor) -> Lowered {
     let y = f(&real(n, 0)?, &real(n, 3)?);
     quantized_by(n, &y, 6)
 }
 
-fn q_linear_unary(n: &mut Node, f: impl Fn(&Tensor) -> Tensor) -> Lowered {
+fn q_linear_unary(n: &Node, f: impl Fn(&Tensor) -> Tensor) -> Lowered {
     let y = f(&real(n, 0)?);
     quantized_by(n, &y, 3)
 }
 
 fn q_linear_softmax(n: &mut Node) -> Lowered {
     let x = real(n, 0)?;
-    let opset = n.int("opset", 13);
-    let axis = axis_of(n.int("axis", -1), x.rank())?;
-    let y = if opset >= 13 {
-        x.softmax(axis as isize)
-    } else {
-        let rows: usize = x.shape()[..axis].iter().product();
-        x.reshape(&[rows, x.len() / rows.max(1)]).softmax(1).reshape(x.shape())
-    };
+    let version = n.int("opset", 13);
+    // Without an axis the last, in every version.
+    let version = if n.attribute("axis").is_some() { version } else { 13 };
+    let y = along(n, &x, version, Tensor::softmax)?;
     quantized_by(n, &y, 3)
 }
 
@@ -160,10 +151,9 @@ fn q_gemm(n: &mut Node) -> Lowered {
     let turned = |x: Tensor, on: bool| if on { x.transpose() } else { x };
     let scalar_zero = |z: Tensor| if z.len() == 1 { z.reshape(&[]) } else { z };
     let (trans_a, trans_b) = (n.flag("transA", false), n.flag("transB", false));
-    let centred = |q: Tensor, zero: Tensor| q.cast(DType::I32) - zero.cast(DType::I32);
-    let a = centred(turned(n.x(0)?, trans_a), scalar_zero(n.x(2)?));
+    let a = centred(&turned(n.x(0)?, trans_a), Some(&scalar_zero(n.x(2)?)));
     // Zero points of B, like its scales, are one a column of the product.
-    let b = centred(turned(n.x(3)?, trans_b), scalar_zero(n.x(5)?));
+    let b = centred(&turned(n.x(3)?, trans_b), Some(&scalar_zero(n.x(5)?)));
     let sums = n.plus(a.matmul(&b), 6)?;
     let alpha = n.float("alpha", 1.0);
     let factor = scaled(&(n.x(1)?.reshape(&[]) * scalar_zero(n.x(4)?)), alpha);
@@ -171,22 +161,6 @@ fn q_gemm(n: &mut Node) -> Lowered {
         None => Ok(sums.cast(DType::F32) * factor),
         Some(scale) => requantized(&sums, &(factor / scale.reshape(&[])), &n.typed(8)?),
     }
-}
-
-fn quantize_linear(n: &mut Node) -> Lowered {
-    let axis = n.int("axis", 1);
-    let zero: Typed = match n.item(2) {
-        Item::Absent => Tensor::scalar(0u8).into(),
-        Item::Tensor(_) | Item::Sequence(_) | Item::Words(_) => n.typed(2)?,
-    };
-    quantized(&n.x(0)?, &n.x(1)?, &zero, axis, n.int("block_size", 0))
-}
-
-fn dequantize_linear(n: &mut Node) -> Lowered {
-    let q = n.x(0)?;
-    let axis = n.int("axis", 1);
-    let zero = n.optional(2)?.unwrap_or_else(|| Tensor::full(Type::new(q.dtype(), []), 0.0));
-    dequantized(&q, &n.x(1)?, &zero, axis, n.int("block_size", 0))
 }
 
 fn fast_gelu(n: &mut Node) -> Lowered {
@@ -200,7 +174,7 @@ fn quick_gelu(n: &mut Node) -> Lowered {
 
 /// The activation that an optimiser fused behind an operator.
 fn activated(n: &Node, y: Tensor) -> Lowered {
-    let parameters = n.attribute("activation_params").map_or(vec![], |a| a.floats.clone());
+    let parameters = n.floats("activation_params");
     let p = |i: usize, default: f64| parameters.get(i).map_or(default, |&x| x.into());
     Ok(match n.text("activation", "")? {
         "" => y,

@@ -3,8 +3,9 @@
 use super::{Lower::Many, Table};
 use crate::proto::GraphProto;
 use crate::read::item::{Item, Typed};
-use crate::read::node::{Fault, Lowered, Node, Operands, axis_of, ensure, invalid, unsupported};
+use crate::read::node::{Lowered, Node, Operands, axis_of, ensure, invalid, unsupported};
 use teff_graph::{Tensor, Type, Value};
+use teff_reader::Scanned;
 
 pub(super) const TABLE: Table = &[("If", Many(if_)), ("Loop", Many(loop_)), ("Scan", Many(scan))];
 
@@ -186,27 +187,15 @@ fn run_scan<'m>(
     initial: &[Tensor],
     scanned: &[Tensor],
     backwards: bool,
-) -> Lowered<(Vec<Tensor>, Vec<Tensor>)> {
-    let mut failure: Option<Fault> = None;
-    let (states, stacks) = Tensor::scan(initial, scanned, backwards, |states, slices| {
+) -> Lowered<Scanned> {
+    teff_reader::scan(initial, scanned, backwards, |states, slices| {
         let inputs = states.iter().chain(slices).cloned().map(Item::from).collect();
-        let outputs = n.reader.subgraph(n.scope, body, inputs).and_then(|items| {
-            items.into_iter().map(|item| tensor_of(item).map(|t| t.tensor)).collect::<Lowered<Vec<_>>>()
-        });
-        let mut outputs = outputs.unwrap_or_else(|e| {
-            failure = Some(e);
-            states.to_vec()
-        });
+        let outputs = n.reader.subgraph(n.scope, body, inputs)?.into_iter();
+        let mut outputs =
+            outputs.map(|item| tensor_of(item).map(|t| t.tensor)).collect::<Lowered<Vec<_>>>()?;
         let given = outputs.split_off(states.len().min(outputs.len()));
-        (outputs, given)
-    });
-    match failure {
-        Some(fault) => Err(fault),
-        None => {
-            states.iter().chain(&stacks).try_for_each(Tensor::check)?;
-            Ok((states, stacks))
-        }
-    }
+        Ok((outputs, given))
+    })
 }
 
 /// Version 8: a batch axis before the scanned one, each batch scanned by itself, after an optional list of lengths.

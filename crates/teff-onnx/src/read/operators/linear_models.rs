@@ -3,6 +3,7 @@
 use super::{
     Lower::{Many, One},
     Table,
+    activation::Function,
     normalize::{Norm, l1_norm, l2_norm, normalized},
 };
 use crate::read::item::Item;
@@ -112,12 +113,11 @@ fn one_hot_encoder(n: &mut Node) -> Lowered {
 fn zip_map(n: &mut Node) -> Lowered {
     let scores = n.x(0)?;
     n.ignore(&["classlabels_int64s", "classlabels_strings"]);
-    let names = n.attribute("classlabels_strings").map_or(&[][..], |a| &a.strings);
     let numbers = n.ints("classlabels_int64s").unwrap_or_default();
-    let shown: Vec<String> = match names {
-        [] => numbers.iter().map(i64::to_string).collect(),
-        _ => names.iter().map(|name| String::from_utf8_lossy(name).into_owned()).collect(),
-    };
+    let mut shown = n.words("classlabels_strings");
+    if shown.is_empty() {
+        shown = numbers.iter().map(i64::to_string).collect();
+    }
     ensure!(
         !shown.is_empty() && scores.shape().last() == Some(&shown.len()),
         "{} labels for the scores {scores}",
@@ -131,13 +131,7 @@ fn zip_map(n: &mut Node) -> Lowered {
 fn label_encoder(n: &mut Node) -> Lowered {
     let x = n.x(0)?;
     let table = |n: &mut Node, floats: &str, ints: &str, tensor: &str| -> Lowered<Option<Vec<f64>>> {
-        match n.attribute(tensor).and_then(|a| a.tensor.as_ref()) {
-            Some(t) => {
-                let t = n.reader.tensor(t)?.tensor;
-                Ok(n.known(&t).map(|v| v.to_f64()))
-            }
-            None => Ok(numbers(n, floats, ints)),
-        }
+        Ok(n.tensor_numbers(tensor)?.or_else(|| numbers(n, floats, ints)))
     };
     let keys = table(n, "keys_floats", "keys_int64s", "keys_tensor")?;
     let is_int = n.attribute("values_int64s").is_some();
@@ -165,7 +159,7 @@ fn label_encoder(n: &mut Node) -> Lowered {
 
 /// Scores as probabilities or whatever the attribute asks for.
 pub(super) fn post_transform(n: &Node, scores: &Tensor) -> Lowered {
-    let transforms: [(&str, fn(&Tensor) -> Tensor); 4] = [
+    let transforms: [(&str, Function); 4] = [
         ("NONE", Tensor::clone),
         ("LOGISTIC", Tensor::sigmoid),
         ("SOFTMAX", |scores| scores.softmax(-1)),
@@ -185,7 +179,7 @@ fn softmax_without_zeros(scores: &Tensor) -> Tensor {
 fn linear(n: &Node, outputs: Option<usize>) -> Lowered {
     let x = n.x(0)?.cast(DType::F32);
     let x = if x.rank() == 1 { x.unsqueeze(0) } else { x };
-    let coefficients = n.attribute("coefficients").map_or(vec![], |a| a.floats.clone());
+    let coefficients = n.floats("coefficients");
     let Some(&features) = x.shape().last() else { return invalid!("X is a scalar") };
     let rows = outputs.unwrap_or_else(|| coefficients.len() / features.max(1));
     ensure!(
@@ -193,11 +187,11 @@ fn linear(n: &Node, outputs: Option<usize>) -> Lowered {
         "{} coefficients for {x}",
         coefficients.len()
     );
-    let w = Tensor::constant(Value::new([rows, features], coefficients));
+    let w = Tensor::constant(Value::new([rows, features], coefficients.to_vec()));
     let y = x.matmul(&w.transpose());
-    match n.attribute("intercepts") {
-        Some(a) if !a.floats.is_empty() => Ok((y + Tensor::from_slice(&a.floats)).ok()?),
-        _ => Ok(y),
+    match n.floats("intercepts") {
+        [] => Ok(y),
+        intercepts => Ok((y + Tensor::from_slice(intercepts)).ok()?),
     }
 }
 
@@ -214,11 +208,9 @@ pub(super) enum Labels {
 
 /// Those that either attribute lists.
 pub(super) fn labels(n: &mut Node, ints: &str, strings: &str) -> Labels {
-    match n.attribute(strings).map(|a| &a.strings).filter(|s| !s.is_empty()) {
-        Some(names) => {
-            Labels::Strings(names.iter().map(|s| String::from_utf8_lossy(s).into_owned()).collect())
-        }
-        None => Labels::Numbers(n.ints(ints).map_or(vec![], <[i64]>::to_vec)),
+    match n.words(strings) {
+        names if !names.is_empty() => Labels::Strings(names.into()),
+        _ => Labels::Numbers(n.ints(ints).map_or(vec![], <[i64]>::to_vec)),
     }
 }
 

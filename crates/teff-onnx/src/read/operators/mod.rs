@@ -33,10 +33,12 @@ mod text;
 mod transformers;
 mod trees;
 
+pub(crate) use indexing::REDUCTIONS;
+
 use super::item::Item;
-use super::node::{Lowered, Node};
+use super::node::{Lowered, Node, Operands};
 use super::walk::is_default;
-use teff_graph::Tensor;
+use teff_graph::{Binary, Op, Tensor, Unary};
 
 /// How an operator is lowered.
 #[derive(Clone, Copy)]
@@ -45,6 +47,39 @@ pub(crate) enum Lower {
     One(fn(&mut Node) -> Lowered<Tensor>),
     /// To its outputs, with their element types.
     Many(fn(&mut Node) -> Lowered<Vec<Item>>),
+    /// To an operation of each element.
+    Unary(Unary),
+    /// To an operation of two operands that broadcast.
+    Binary(Binary),
+    /// To one of any number of operands.
+    Joined(Binary),
+}
+
+impl Lower {
+    /// The outputs of a node.
+    pub(crate) fn outputs(self, n: &mut Node) -> Lowered<Vec<Item>> {
+        let y = match self {
+            Lower::Many(f) => return f(n),
+            Lower::One(f) => f(n)?,
+            Lower::Unary(op) => Tensor::apply(Op::Unary(op), &[n.x(0)?]),
+            Lower::Binary(op) => arithmetic::pair(n, |a, b| a.binary(op, b))?,
+            Lower::Joined(op) => arithmetic::joined(n, op)?,
+        };
+        Ok(vec![n.carried(y)])
+    }
+}
+
+/// The operator of the default domain that is this operation, of truth values or of numbers.
+pub(crate) fn name_of(op: &Op, boolean: bool) -> Option<&'static str> {
+    let is_it = |lower: &Lower| match (lower, op) {
+        (Lower::Unary(this), Op::Unary(u)) => this == u,
+        (Lower::Binary(this) | Lower::Joined(this), Op::Binary(b)) => this == b,
+        // Others are lowered by what they say beside their operands.
+        _ => false,
+    };
+    let rows = FAMILIES.iter().filter(|(domain, _)| domain.is_empty()).flat_map(|(_, table)| table.iter());
+    let names = rows.filter(|(_, lower)| is_it(lower)).map(|(name, _)| *name);
+    names.min_by_key(|name| name.starts_with("Bitwise") == boolean)
 }
 
 /// The operators of a family in one domain: (name, lowering).

@@ -65,13 +65,9 @@ fn spread(x: &Tensor, scale: &Tensor) -> Tensor {
 }
 
 /// The zero point given as input `i`, or zero of this type.
-fn zero_point(n: &Node, i: usize, default: ElementType) -> Lowered<Typed> {
-    match n.item(i) {
-        Item::Absent => {
-            Ok(Typed { tensor: Tensor::full(Type::new(holder(default), []), 0.0), element: default })
-        }
-        Item::Tensor(_) | Item::Sequence(_) | Item::Words(_) => n.typed(i),
-    }
+pub(super) fn zero_point(n: &Node, i: usize, default: ElementType) -> Lowered<Typed> {
+    let zero = || Typed { tensor: Tensor::full(Type::new(holder(default), []), 0.0), element: default };
+    Ok(n.given(i, || n.typed(i))?.unwrap_or_else(zero))
 }
 
 /// `clamp(round(x / scale) + zero)` to the range of the zero point's type.
@@ -96,7 +92,7 @@ pub(super) fn dequantized(q: &Tensor, scale: &Tensor, zero: &Tensor, axis: i64, 
     Ok(q.dequantize(&scale, &zero))
 }
 
-fn quantize_linear(n: &mut Node) -> Lowered<Vec<Item>> {
+pub(super) fn quantize_linear(n: &mut Node) -> Lowered<Vec<Item>> {
     let (x, scale) = (n.typed(0)?, n.x(1)?);
     let (axis, block) = (n.int("axis", 1), n.int("block_size", 0));
     n.ignore(&["saturate", "precision"]);
@@ -116,7 +112,7 @@ fn quantize_linear(n: &mut Node) -> Lowered<Vec<Item>> {
     Ok(vec![Item::narrow(q, zero.element)])
 }
 
-fn dequantize_linear(n: &mut Node) -> Lowered<Vec<Item>> {
+pub(super) fn dequantize_linear(n: &mut Node) -> Lowered<Vec<Item>> {
     let (q, scale) = (n.typed(0)?, n.typed(1)?);
     let (axis, block) = (n.int("axis", 1), n.int("block_size", 0));
     let zero = zero_point(n, 2, q.element)?.tensor;

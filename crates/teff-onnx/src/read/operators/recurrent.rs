@@ -359,9 +359,9 @@ fn directions(n: &Node) -> Lowered<&'static [bool]> {
 /// The activations of each direction.
 fn activations(n: &Node, cell: Cell, directions: usize) -> Lowered<Vec<Vec<Activation>>> {
     let defaults = cell.activations();
-    let names: Vec<String> = match n.attribute("activations") {
-        Some(a) => a.strings.iter().map(|s| String::from_utf8_lossy(s).into_owned()).collect(),
-        None => (0..directions).flat_map(|_| defaults.iter().map(|s| s.to_string())).collect(),
+    let names = match n.words("activations") {
+        given if !given.is_empty() => given,
+        _ => defaults.repeat(directions).into_iter().map(str::to_string).collect(),
     };
     ensure!(
         names.len() == directions * defaults.len(),
@@ -369,7 +369,7 @@ fn activations(n: &Node, cell: Cell, directions: usize) -> Lowered<Vec<Vec<Activ
         names.len(),
         defaults.len()
     );
-    let list = |name: &str| n.attribute(name).map_or(vec![], |a| a.floats.clone()).into_iter();
+    let list = |name: &str| n.floats(name).iter().copied();
     let (mut alphas, mut betas) = (list("activation_alpha"), list("activation_beta"));
     let all = names
         .iter()

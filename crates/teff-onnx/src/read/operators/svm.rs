@@ -11,10 +11,6 @@ use teff_graph::{DType, Tensor, Type, Value};
 
 pub(super) const TABLE: Table = &[("SVMClassifier", Many(classifier)), ("SVMRegressor", One(regressor))];
 
-fn floats<'n>(n: &Node<'n, '_, '_>, name: &str) -> &'n [f32] {
-    n.attribute(name).map_or(&[], |a| &a.floats)
-}
-
 /// The features as rows of floats.
 fn rows(n: &Node) -> Lowered {
     let x = n.x(0)?.cast(DType::F32);
@@ -57,7 +53,7 @@ enum How {
 
 impl<'n> Kernel<'n> {
     fn of(n: &mut Node<'n, '_, '_>, x: &Tensor, count: usize) -> Lowered<Kernel<'n>> {
-        let (vectors, parameters) = (floats(n, "support_vectors"), floats(n, "kernel_params"));
+        let (vectors, parameters) = (n.floats("support_vectors"), n.floats("kernel_params"));
         let at = |i: usize| parameters.get(i).map_or(0.0, |&p| f64::from(p));
         let (gamma, offset, degree) = (at(0), at(1), at(2));
         let kernels = [
@@ -136,8 +132,8 @@ fn radial(x: &Tensor, list: &[f32], count: usize, gamma: f64) -> Tensor {
 /// Without support vectors, the coefficients are the weights of the features.
 fn linear(n: &mut Node, x: &Tensor, outputs: usize) -> Lowered {
     n.ignore(&["kernel_params", "kernel_type", "support_vectors"]);
-    let weights = matrix(x, floats(n, "coefficients"), outputs, "coefficients")?;
-    let Some(&rho) = floats(n, "rho").first() else { return invalid!("rho is empty") };
+    let weights = matrix(x, n.floats("coefficients"), outputs, "coefficients")?;
+    let Some(&rho) = n.floats("rho").first() else { return invalid!("rho is empty") };
     Ok(x.matmul(&weights.transpose()) + f64::from(rho))
 }
 
@@ -146,7 +142,7 @@ fn regressor(n: &mut Node) -> Lowered {
     let y = match usize::try_from(n.int("n_supports", 0)) {
         Ok(0) => linear(n, &x, 1)?,
         Ok(count) => {
-            let (coefficients, rho) = (floats(n, "coefficients"), floats(n, "rho"));
+            let (coefficients, rho) = (n.floats("coefficients"), n.floats("rho"));
             let (Some(&rho), true) = (rho.first(), coefficients.len() == count) else {
                 return invalid!("{} coefficients for {count} support vectors", coefficients.len());
             };
@@ -190,7 +186,7 @@ fn classifier(n: &mut Node) -> Lowered<Vec<Item>> {
     let kernel = Kernel::of(n, &x, vectors)?;
     let scores = pair_scores(n, &x, &kernel, &counts)?.ok()?;
     let label = labels.of_best(&votes(&scores, classes));
-    let (a, b) = (floats(n, "prob_a"), floats(n, "prob_b"));
+    let (a, b) = (n.floats("prob_a"), n.floats("prob_b"));
     let y = if !a.is_empty() {
         ensure!(
             [a.len(), b.len()] == [scores.shape()[1]; 2],
@@ -222,7 +218,7 @@ fn linear_classifier(n: &mut Node, x: &Tensor, labels: &Labels) -> Lowered<Vec<I
     let mut best = scores.argmax(1);
     if labels.len() == 2 {
         let largest = scores.max(&[1]);
-        let positive = floats(n, "coefficients").iter().all(|&c| c >= 0.0);
+        let positive = n.floats("coefficients").iter().all(|&c| c >= 0.0);
         let sure = match positive {
             true => largest.full_like(0.5).less_equal(&largest),
             false => largest.full_like(0.0).less(&largest),
@@ -241,7 +237,7 @@ fn pairs(classes: usize) -> impl Iterator<Item = (usize, usize)> {
 /// vectors of class i, row j - 1 is for the pair with a later class j, row j for that with an earlier one.
 fn pair_scores(n: &mut Node, x: &Tensor, kernel: &Kernel, counts: &[usize]) -> Lowered {
     let (classes, vectors) = (counts.len(), kernel.count);
-    let (coefficients, rho) = (floats(n, "coefficients"), floats(n, "rho"));
+    let (coefficients, rho) = (n.floats("coefficients"), n.floats("rho"));
     let others = classes - 1;
     ensure!(
         coefficients.len() == others.saturating_mul(vectors) && rho.len() == classes * others / 2,

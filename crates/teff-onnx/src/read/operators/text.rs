@@ -16,7 +16,7 @@ fn tf_idf(n: &mut Node) -> Lowered {
         (n.ints("ngram_counts").unwrap_or_default(), n.ints("ngram_indexes").unwrap_or_default());
     let [least, most, skips] =
         ["min_gram_length", "max_gram_length", "max_skip_count"].map(|name| n.size(name, 0));
-    let weights = n.attribute("weights").map_or(vec![], |a| a.floats.clone());
+    let weights = n.floats("weights");
     let mode = n.text("mode", "TF")?;
     ensure!(
         x.dtype().is_int() && x.rank() != 0 && x.rank() <= 2 && skips <= 1 << 10,

@@ -23,12 +23,19 @@ fn list<'n>(n: &Node<'n, '_, '_>, name: &str) -> &'n [i64] {
 
 /// Floats as a list, or as a tensor, which holds doubles.
 fn floats(n: &mut Node, name: &str) -> Lowered<Vec<f64>> {
-    if let Some(t) = n.attribute(&format!("{name}_as_tensor")).and_then(|a| a.tensor.as_ref()) {
-        let t = n.reader.tensor(t)?.tensor;
-        return Ok(n.known(&t).map_or(vec![], |v| v.to_f64()));
-    }
-    Ok(n.attribute(name).map_or(vec![], |a| a.floats.iter().map(|&x| x.into()).collect()))
+    let doubles = n.tensor_numbers(&format!("{name}_as_tensor"))?;
+    Ok(doubles.unwrap_or_else(|| n.floats(name).iter().map(|&x| x.into()).collect()))
 }
+
+/// What a node compares, by number and by name.
+const MODES: [(&str, Compare); 6] = [
+    ("BRANCH_LEQ", Compare::Leq),
+    ("BRANCH_LT", Compare::Lt),
+    ("BRANCH_GTE", Compare::Gte),
+    ("BRANCH_GT", Compare::Gt),
+    ("BRANCH_EQ", Compare::Eq),
+    ("BRANCH_NEQ", Compare::Neq),
+];
 
 /// The nodes of the older operators, which number nodes within each tree.
 fn numbered_forest(n: &mut Node, prefix: &str) -> Lowered<Forest> {
@@ -39,7 +46,7 @@ fn numbered_forest(n: &mut Node, prefix: &str) -> Lowered<Forest> {
     let (yes, no, features) =
         (list(n, "nodes_truenodeids"), list(n, "nodes_falsenodeids"), list(n, "nodes_featureids"));
     let missing = list(n, "nodes_missing_value_tracks_true");
-    let modes = n.attribute("nodes_modes").map_or(&[][..], |a| &a.strings[..]);
+    let modes = n.words("nodes_modes");
     let count = trees.len();
     ensure!(
         [ids.len(), yes.len(), no.len(), features.len(), modes.len(), values.len()] == [count; 6],
@@ -53,21 +60,10 @@ fn numbered_forest(n: &mut Node, prefix: &str) -> Lowered<Forest> {
     let mut forest = Forest::default();
     let mut known = HashSet::new();
     for i in 0..count {
-        let compare = match modes[i] {
-            b"LEAF" => None,
-            b"BRANCH_LEQ" => Some(Compare::Leq),
-            b"BRANCH_LT" => Some(Compare::Lt),
-            b"BRANCH_GTE" => Some(Compare::Gte),
-            b"BRANCH_GT" => Some(Compare::Gt),
-            b"BRANCH_EQ" => Some(Compare::Eq),
-            b"BRANCH_NEQ" => Some(Compare::Neq),
-            other => {
-                return unsupported(
-                    format!("the mode {:?}", String::from_utf8_lossy(other)),
-                    "use BRANCH_LEQ",
-                );
-            }
-        };
+        let compare = MODES.iter().find(|(name, _)| *name == modes[i]).map(|&(_, compare)| compare);
+        if compare.is_none() && modes[i] != "LEAF" {
+            return unsupported(format!("the mode {:?}", modes[i]), "use BRANCH_LEQ");
+        }
         let feature = usize::try_from(features[i]).unwrap_or(usize::MAX);
         forest.nodes.push(match compare {
             None => TreeNode { test: None, yes: i, no: i, missing_yes: false },
@@ -157,22 +153,12 @@ fn classifier(n: &mut Node) -> Lowered<Vec<Item>> {
     Ok(vec![labels.of_two(&second), both.cast(DType::F32).into()])
 }
 
-/// The numbers of a tensor attribute.
-fn tensor_numbers(n: &mut Node, name: &str) -> Lowered<Vec<f64>> {
-    match n.attribute(name).and_then(|a| a.tensor.as_ref()) {
-        Some(t) => {
-            let t = n.reader.tensor(t)?.tensor;
-            Ok(n.known(&t).map_or(vec![], |v| v.to_f64()))
-        }
-        None => Ok(vec![]),
-    }
-}
-
 /// The trees of the operator of version 5: children and leaves are numbered across all trees.
 fn positioned_forest(n: &mut Node) -> Lowered<Forest> {
     n.ignore(&["nodes_hitrates"]);
-    let (modes, splits) = (tensor_numbers(n, "nodes_modes")?, tensor_numbers(n, "nodes_splits")?);
-    let (weights, members) = (tensor_numbers(n, "leaf_weights")?, tensor_numbers(n, "membership_values")?);
+    let mut numbers = |name: &str| n.tensor_numbers(name).map(Option::unwrap_or_default);
+    let (modes, splits) = (numbers("nodes_modes")?, numbers("nodes_splits")?);
+    let (weights, members) = (numbers("leaf_weights")?, numbers("membership_values")?);
     let count = modes.len();
     let (yes, no) = (list(n, "nodes_truenodeids"), list(n, "nodes_falsenodeids"));
     let (yes_leaf, no_leaf) = (list(n, "nodes_trueleafs"), list(n, "nodes_falseleafs"));
@@ -196,19 +182,14 @@ fn positioned_forest(n: &mut Node) -> Lowered<Forest> {
     for i in 0..count {
         let (yes, no) = (child(yes[i], yes_leaf[i])?, child(no[i], no_leaf[i])?);
         let feature = usize::try_from(features[i]).unwrap_or(usize::MAX);
-        let (compare, split) = match modes[i] as i64 {
-            0 => (Compare::Leq, splits[i]),
-            1 => (Compare::Lt, splits[i]),
-            2 => (Compare::Gte, splits[i]),
-            3 => (Compare::Gt, splits[i]),
-            4 => (Compare::Eq, splits[i]),
-            5 => (Compare::Neq, splits[i]),
-            6 => {
+        let (compare, split) = match (modes[i], MODES.get(modes[i] as usize)) {
+            (6.0, _) => {
                 let set = sets.next().unwrap_or_default();
                 chains.push((i, set.get(1..).unwrap_or_default()));
                 (Compare::Eq, set.first().copied().unwrap_or(f64::NAN))
             }
-            other => return unsupported(format!("the mode {other}"), "use modes 0 to 6"),
+            (0.0.., Some(&(_, compare))) => (compare, splits[i]),
+            (other, _) => return unsupported(format!("the mode {other}"), "use modes 0 to 6"),
         };
         let missing_yes = missing.get(i).is_some_and(|&m| m != 0);
         forest.nodes.push(TreeNode { test: Some((compare, feature, split)), yes, no, missing_yes });

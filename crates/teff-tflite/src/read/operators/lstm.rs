@@ -98,24 +98,19 @@ fn run(n: &mut Node, time_major: bool) -> Lowered<Tensor> {
     let projection_bias = n.optional_real(PROJECTION_BIAS)?;
     let clipped = |x: Tensor, clip: f32| if clip > 0.0 { x.clip(-f64::from(clip), clip.into()) } else { x };
     let (x, hidden, cell) = (in_order(&n.x(X)?, time_major), n.x(HIDDEN)?, n.x(CELL)?);
-    // Found out before the loop is built, where there is no way to say it.
-    activated(cell.clone(), activation)?;
-    let act = |x: Tensor| activated(x.clone(), activation).unwrap_or(x);
-    let (states, outputs) = Tensor::scan(&[hidden, cell], &[x], false, |states, x| {
+    let (states, outputs) = teff_reader::scan(&[hidden, cell], &[x], false, |states, x| {
         let (x, h, c) = (&x[0], &states[0], &states[1]);
         let f = forget.sum(x, h, c).sigmoid();
         let i = input.as_ref().map_or_else(|| f.full_like(1.0) - &f, |gate| gate.sum(x, h, c).sigmoid());
-        let next = clipped(f * c + i * act(update.sum(x, h, c)), cell_clip);
-        let mut y = output.sum(x, h, &next).sigmoid() * act(next.clone());
+        let next = clipped(f * c + i * activated(update.sum(x, h, c), activation)?, cell_clip);
+        let mut y = output.sum(x, h, &next).sigmoid() * activated(next.clone(), activation)?;
         if let Some(p) = &projection {
             y = y.matmul(&p.transpose());
             y = projection_bias.as_ref().map_or(y.clone(), |b| &y + b);
             y = clipped(y, projection_clip);
         }
-        (vec![y.clone(), next], vec![y])
-    });
-    let [hidden, cell] = &states[..] else { return invalid!("its states do not fit its weights") };
-    n.next_states.push((HIDDEN, hidden.clone().ok()?));
-    n.next_states.push((CELL, cell.clone()));
-    Ok(outputs[0].clone().ok()?)
+        Ok((vec![y.clone(), next], vec![y]))
+    })?;
+    n.next_states.extend([HIDDEN, CELL].into_iter().zip(states));
+    Ok(outputs[0].clone())
 }

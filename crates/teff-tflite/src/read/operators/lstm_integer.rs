@@ -6,9 +6,8 @@
 use super::lstm::{
     BIAS, CELL, FROM_HIDDEN, FROM_INPUT, HIDDEN, PEEPHOLE, PROJECTION, PROJECTION_BIAS, X, in_order,
 };
-use crate::model::TensorInfo;
 use crate::read::fixed::{Multiplier, divide_by_power, logistic, saturated, tanh};
-use crate::read::node::{Lowered, Node, Operands, invalid, unsupported};
+use crate::read::node::{Lowered, Node, Operands, unsupported};
 use crate::schema::unidirectional_sequence_lstm_options as o;
 use teff_graph::{DType, Tensor};
 
@@ -16,13 +15,6 @@ use teff_graph::{DType, Tensor};
 const GATE_SCALE: f32 = 1.0 / 4096.0;
 /// The scale of what an activation gives.
 const FRACTION: f64 = 1.0 / 32768.0;
-
-fn one(info: &TensorInfo) -> Lowered<(f32, i64)> {
-    match &info.quantization {
-        Some(q) => q.one(info),
-        None => invalid!("tensor {:?} has no scale", info.name),
-    }
-}
 
 /// A gate: two products, each rescaled by itself.
 struct Gate {
@@ -35,7 +27,7 @@ struct Gate {
 
 impl Gate {
     fn of(n: &Node, g: usize, x_scale: f32, hidden_scale: f32) -> Lowered<Gate> {
-        let weights = |i: usize| -> Lowered<(Tensor, f32)> { Ok((n.x(i)?, one(n.input_info(i)?)?.0)) };
+        let weights = |i: usize| -> Lowered<(Tensor, f32)> { Ok((n.x(i)?, n.input_info(i)?.scale()?.0)) };
         let (from_input, input_scale) = weights(FROM_INPUT[g])?;
         let (from_hidden, recurrent_scale) = weights(FROM_HIDDEN[g])?;
         Ok(Gate {
@@ -77,8 +69,8 @@ pub(super) fn run(n: &mut Node, time_major: bool) -> Lowered<Tensor> {
         );
     }
     let ((x_scale, x_zero), (hidden_scale, hidden_zero)) =
-        (one(n.input_info(X)?)?, one(n.input_info(HIDDEN)?)?);
-    let (cell_scale, _) = one(n.input_info(CELL)?)?;
+        (n.input_info(X)?.scale()?, n.input_info(HIDDEN)?.scale()?);
+    let (cell_scale, _) = n.input_info(CELL)?.scale()?;
     let power = cell_scale.log2();
     // Bits of the cell state before the point.
     let bits = 15 + power as i32;
@@ -90,7 +82,7 @@ pub(super) fn run(n: &mut Node, time_major: bool) -> Lowered<Tensor> {
     }
     // The scale of the product before it is rounded to 8 bits: of an intermediate where the model has one.
     let (product_scale, product_zero) = match n.intermediate_info(4) {
-        Ok(info) => one(info)?,
+        Ok(info) => info.scale()?,
         Err(_) => (hidden_scale, hidden_zero),
     };
     let to_hidden = Multiplier::new(f64::from((FRACTION / f64::from(product_scale) * FRACTION) as f32))?;
@@ -98,7 +90,7 @@ pub(super) fn run(n: &mut Node, time_major: bool) -> Lowered<Tensor> {
     let clip = (clip > 0.0).then(|| f64::from((clip / cell_scale).min(32767.0).trunc()));
     let gate = |g: usize| Gate::of(n, g, x_scale, hidden_scale);
     let (input, forget, update, output) = (gate(0)?, gate(1)?, gate(2)?, gate(3)?);
-    let (states, outputs) = Tensor::scan(&[hidden, cell], &[x], false, |states, x| {
+    let (states, outputs) = teff_reader::scan(&[hidden, cell], &[x], false, |states, x| {
         let x = x[0].cast(DType::I32) - x_zero as f64;
         let h = states[0].cast(DType::I32) - hidden_zero as f64;
         let c = states[1].cast(DType::I32);
@@ -109,10 +101,8 @@ pub(super) fn run(n: &mut Node, time_major: bool) -> Lowered<Tensor> {
         let c = clip.map_or(c.clone(), |clip| c.clip(-clip, clip));
         let product = logistic(&output.sum(&x, &h)) * tanh(&c, bits);
         let y = saturated(&(to_hidden.apply(&product) + product_zero as f64), DType::I8);
-        (vec![y.clone(), c.cast(DType::I16)], vec![y])
-    });
-    let [hidden, cell] = &states[..] else { return invalid!("its states do not fit its weights") };
-    n.next_states.push((HIDDEN, hidden.clone().ok()?));
-    n.next_states.push((CELL, cell.clone()));
-    Ok(outputs[0].clone().ok()?)
+        Ok((vec![y.clone(), c.cast(DType::I16)], vec![y]))
+    })?;
+    n.next_states.extend([HIDDEN, CELL].into_iter().zip(states));
+    Ok(outputs[0].clone())
 }

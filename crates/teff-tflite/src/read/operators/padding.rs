@@ -27,7 +27,7 @@ fn widths(n: &Node, i: usize, axes: usize) -> Lowered<Vec<(usize, usize)>> {
 /// The integer that stands for zero, or zero.
 fn zero(n: &Node, x: &Tensor) -> Lowered {
     let info = n.input_info(0)?;
-    let zero = info.quantization.as_ref().map_or(Ok(0), |q| q.one(info).map(|(_, zero)| zero))?;
+    let (_, zero) = if info.quantization.is_some() { info.scale()? } else { (1.0, 0) };
     Ok(Tensor::full(Type::new(x.dtype(), []), if x.dtype().is_float() { 0.0 } else { zero as f64 }))
 }
 

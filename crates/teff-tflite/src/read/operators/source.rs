@@ -44,7 +44,7 @@ fn quantize(n: &mut Node) -> Lowered<Held> {
     if !x.tensor.dtype().is_int() || from.scales.len() != 1 || to.scales.len() != 1 {
         return dequantize(n);
     }
-    let ((from_scale, from_zero), (to_scale, to_zero)) = (from.one(x_info)?, to.one(y_info)?);
+    let ((from_scale, from_zero), (to_scale, to_zero)) = (x_info.scale()?, y_info.scale()?);
     let factor = Multiplier::new(f64::from(from_scale) / f64::from(to_scale))?;
     let centred = x.map(|x| x.cast(DType::I32) - from_zero as f64);
     Ok(centred.map(|x| saturated(&(factor.apply(&x) + to_zero as f64), dtype)))

@@ -66,10 +66,7 @@ fn of_floats(n: &mut Node, s: &Sizes, activation: i8) -> Lowered<Held> {
     let time = floats(n.real_plain(TIME)?, "its weights")?;
     let state = moved_on(&n.x(STATE)?, &x.matmul(&features.transpose()).ok()?, s).ok()?;
     let y = summed(&state, &time, s).ok()?;
-    let y = match n.optional_real(BIAS)? {
-        Some(b) => (y + b).ok()?,
-        None => y,
-    };
+    let y = n.optional_real(BIAS)?.map_or(y.clone(), |b| y + b);
     n.next_states.push((STATE, state));
     Ok(Held::plain(activated(y, activation)?))
 }
@@ -78,13 +75,9 @@ fn of_floats(n: &mut Node, s: &Sizes, activation: i8) -> Lowered<Held> {
 fn of_integers(n: &mut Node, s: &Sizes, activation: i8) -> Lowered<Held> {
     let (x_info, features_info, time_info) = (n.input_info(X)?, n.input_info(FEATURES)?, n.input_info(TIME)?);
     let (state_info, y_info) = (n.input_info(STATE)?, n.output_info(0)?);
-    let one = |info: &'_ crate::model::TensorInfo| match &info.quantization {
-        Some(q) => q.one(info),
-        None => invalid!("tensor {:?} has no scale", info.name),
-    };
-    let ((x_scale, x_zero), (features_scale, _)) = (one(x_info)?, one(features_info)?);
-    let ((time_scale, _), (state_scale, state_zero)) = (one(time_info)?, one(state_info)?);
-    let (y_scale, y_zero) = one(y_info)?;
+    let ((x_scale, x_zero), (features_scale, _)) = (x_info.scale()?, features_info.scale()?);
+    let ((time_scale, _), (state_scale, state_zero)) = (time_info.scale()?, state_info.scale()?);
+    let (y_scale, y_zero) = y_info.scale()?;
     // The runtimes compute these in f32.
     let to_state = Multiplier::new(f64::from(x_scale * features_scale / state_scale))?;
     let to_y = Multiplier::new(f64::from(state_scale * time_scale / y_scale))?;
@@ -109,10 +102,7 @@ fn of_integers(n: &mut Node, s: &Sizes, activation: i8) -> Lowered<Held> {
     let newest = saturated(&to_state.apply(&sums), state.dtype()).cast(DType::I32) + state_zero as f64;
     let state = moved_on(&state, &newest.cast(state.dtype()).ok()?, s).ok()?;
     let y = summed(&wide(&state, state_zero), &time, s).ok()?;
-    let y = match n.optional(BIAS) {
-        Some(b) => (y + b.into_plain()).ok()?,
-        None => y,
-    };
+    let y = n.optional(BIAS).map_or(y.clone(), |b| y + b.into_plain());
     n.next_states.push((STATE, state));
     Ok(Held::plain(saturated(&(to_y.apply(&y) + y_zero as f64), DType::I8)))
 }
