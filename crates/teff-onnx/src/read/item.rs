@@ -1,5 +1,6 @@
 //! What a name in an ONNX graph stands for while reading.
 
+use super::node::{Lowered, invalid, unsupported};
 use super::words::Words;
 use crate::proto::ElementType;
 use teff_graph::{DType, Tensor};
@@ -37,6 +38,19 @@ impl From<Tensor> for Item {
 }
 
 impl Item {
+    /// The tensor that `what` is to be.
+    pub(crate) fn into_typed(self, what: &str) -> Lowered<Typed> {
+        match self {
+            Item::Tensor(t) => Ok(t),
+            Item::Sequence(_) => invalid!("{what} must be a tensor and is a sequence"),
+            Item::Words(_) => unsupported(
+                format!("{what} holds strings, and only operators that move elements take them"),
+                "keep text processing outside the model",
+            ),
+            Item::Absent => invalid!("{what} is missing"),
+        }
+    }
+
     pub(crate) fn narrow(tensor: Tensor, element: ElementType) -> Item {
         Item::Tensor(Typed { tensor, element })
     }

@@ -102,15 +102,7 @@ impl<'n, 's, 'm> Node<'n, 's, 'm> {
 
     /// Input `i`, a tensor, with its element type.
     pub(crate) fn typed(&self, i: usize) -> Lowered<Typed> {
-        match self.item(i) {
-            Item::Tensor(t) => Ok(t),
-            Item::Sequence(_) => invalid!("input {i} must be a tensor and is a sequence"),
-            Item::Words(_) => unsupported(
-                format!("input {i} holds strings, and only operators that move elements take them"),
-                "keep text processing outside the model",
-            ),
-            Item::Absent => invalid!("input {i} is missing"),
-        }
+        self.item(i).into_typed(&format!("input {i}"))
     }
 
     /// Input `i` if it is given.

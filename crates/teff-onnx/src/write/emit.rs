@@ -3,7 +3,7 @@
 use super::patterns::pattern;
 use super::plan::{Arg, Attribute, Plan, Step};
 use super::primitive::primitive;
-use super::view::View;
+use super::view::{View, name_of_node};
 use crate::proto::{ElementType, Encoder};
 use crate::{Error, Result};
 use std::collections::HashMap;
@@ -136,7 +136,7 @@ impl<'g> Emitter<'g> {
             None => match self.view.op(id) {
                 Op::Scan(_) => self.scan_plan(id)?,
                 _ => primitive(&self.view, id).map_err(|reason| Error::Inexpressible {
-                    node: self.label(id).unwrap_or_else(|| format!("node %{}", id.index())),
+                    node: name_of_node(self.view.graph, id),
                     operation: self.view.op(id).name(),
                     reason,
                 })?,
@@ -156,7 +156,7 @@ impl<'g> Emitter<'g> {
         let (looped, whole) = self.view.operands(id).split_at(scan.states + scan.scanned);
         if scan.scanned == 0 {
             return Err(Error::Inexpressible {
-                node: self.label(id).unwrap_or_else(|| format!("node %{}", id.index())),
+                node: name_of_node(self.view.graph, id),
                 operation: "scan",
                 reason: "a loop without a scanned operand has no counterpart; scan a counter".into(),
             });

@@ -3,12 +3,14 @@
 //! ONNX leaves undefined what this graph defines (a division by zero, an index outside), lacks some dtypes for some operators in
 //! its own specification or in onnxruntime, and has no adjoints of convolution and pooling in the weights.
 
+use super::view::name_of_node;
 use super::windows::{
     arg_max_pool, integer_conv, integer_conv_sum, max_pool_grad, sum_pool_grad, weight_grad,
 };
 use crate::{Error, Result};
 use teff_graph::{
-    Binary, DType, Graph, Op, PadAxis, PoolKind, ReduceKind, ScatterKind, Tensor, Type, Unary, infer,
+    Binary, DType, Graph, Num, Op, PadAxis, PoolKind, ReduceKind, ScatterKind, Tensor, Type, Unary, Value,
+    infer,
 };
 
 /// `graph` with every operation rewritten that has no direct counterpart. Labels stay.
@@ -18,7 +20,7 @@ pub(crate) fn legalise(graph: &Graph) -> Result<Graph> {
         taken = parts(&node.op, &graph.operand_types(id)).saturating_add(taken);
         if taken > MOST_PARTS {
             return Err(Error::Inexpressible {
-                node: node.label.as_ref().map_or_else(|| format!("node %{}", id.index()), |l| l.to_string()),
+                node: name_of_node(graph, id),
                 operation: node.op.name(),
                 reason: format!(
                     "its windows or groups are written one by one, and there are more than {MOST_PARTS}; use smaller ones"
@@ -170,21 +172,19 @@ fn binary(b: Binary, x: &Tensor, y: &Tensor) -> Option<Tensor> {
     }
 }
 
-/// True when every element is a known number other than 0.
-fn never_zero(t: &Tensor) -> bool {
-    match unmoved(t).op() {
-        Op::Constant(v) => v.to_f64().iter().all(|&x| x != 0.0),
-        _ => false,
-    }
-}
-
-/// What `t` repeats or shows in another order or shape.
-fn unmoved(t: &Tensor) -> &Tensor {
+/// The constant that `t` repeats or shows in another order or shape.
+fn constant(t: &Tensor) -> Option<&Value> {
     let mut t = t;
     while let Op::Broadcast(_) | Op::Reshape(_) | Op::Permute(_) = t.op() {
         t = &t.operands()[0];
     }
-    t
+    // What is computed from constants was folded before.
+    if let Op::Constant(v) = t.op() { Some(v) } else { None }
+}
+
+/// True when every element is a known number other than 0.
+fn never_zero(t: &Tensor) -> bool {
+    constant(t).is_some_and(|v| v.to_f64().iter().all(|&x| x != 0.0))
 }
 
 fn unsigned(dtype: DType) -> DType {
@@ -225,10 +225,7 @@ fn shift(b: Binary, x: &Tensor, by: &Tensor) -> Option<Tensor> {
 }
 
 fn uniform(t: &Tensor) -> Option<f64> {
-    match unmoved(t).op() {
-        Op::Constant(v) if v.len() == 1 => Some(v.get(0).as_f64()),
-        _ => None,
-    }
+    constant(t)?.uniform().map(Num::as_f64)
 }
 
 /// Between the elements: each axis gets one of its own for them, which is padded and merged.
@@ -252,10 +249,7 @@ fn interior_pad(axes: &[PadAxis], operands: &[Tensor]) -> Tensor {
 
 /// True when indices are known and lie within `size` elements.
 fn known_inside(indices: &Tensor, size: usize) -> bool {
-    match unmoved(indices).op() {
-        Op::Constant(v) => v.to_i64().iter().all(|&i| (0..size as i64).contains(&i)),
-        _ => false,
-    }
+    constant(indices).is_some_and(|v| v.to_i64().iter().all(|&i| (0..size as i64).contains(&i)))
 }
 
 /// An index outside is clamped; ONNX takes negative ones from the end and calls the rest errors.

@@ -191,7 +191,7 @@ fn average(v: &View, id: NodeId) -> Option<Plan> {
         teff_graph::Num::Float(1.0),
     );
     let expected = teff_graph::evaluate_op(v.op(sum), &[&ones]);
-    let same = counts.shape() == expected.shape() && counts == expected;
+    let same = counts.shape() == expected.shape() && *counts == expected;
     (same && v.single(sum)).then(|| average_pool(v, sum, window, false))
 }
 

@@ -4,54 +4,36 @@ use super::plan::Arg;
 use crate::proto::ElementType;
 use std::cell::Cell;
 use std::collections::HashMap;
-use teff_graph::facts::work;
-use teff_graph::{
-    Binary, Graph, NodeId, Num, Op, ReduceKind, Type, Unary, Value, broadcast_shape, evaluate_op,
-};
+use std::sync::Arc;
+use teff_graph::facts::Known;
+use teff_graph::{Binary, Graph, NodeId, Num, Op, ReduceKind, Type, Unary, Value, broadcast_shape};
 
 /// A graph and how often each node is used.
 pub(crate) struct View<'g> {
     pub(crate) graph: &'g Graph,
     uses: Vec<usize>,
-    /// For each node whether it depends on constants alone, with no large value on the way.
-    known: Vec<bool>,
+    /// Values computed from constants alone.
+    known: Known<'g>,
     /// For each node whether its leading size is left open; empty when none is.
     pub(crate) open: Vec<bool>,
     /// Elements that may still be written of what counts along axes.
     room: Cell<usize>,
-    /// Work that may still be done to compute constants.
-    left: Cell<usize>,
     /// Constants that are stored in a type narrower than theirs.
     pub(crate) narrow: HashMap<NodeId, ElementType>,
 }
 
 /// Constants larger than this are not computed to recognise a pattern.
 pub(crate) const MOST_ELEMENTS: usize = 1 << 16;
-/// ... nor by more work than this, about a second for all.
-const MOST_WORK: usize = 1 << 24;
 /// All that is counted along axes has no more elements than this.
 pub(crate) const MOST_COUNTED: usize = 1 << 22;
 
 impl<'g> View<'g> {
     pub(crate) fn new(graph: &'g Graph) -> Self {
-        let mut uses: Vec<usize> = graph.users().iter().map(Vec::len).collect();
-        graph.outputs().iter().for_each(|o| uses[o.node.index()] += 1);
-        let mut known: Vec<bool> = Vec::with_capacity(graph.nodes().len());
-        for (id, node) in graph.ids().zip(graph.nodes()) {
-            let given = matches!(
-                node.op,
-                Op::Input { .. } | Op::Param(_) | Op::Random { .. } | Op::Scan(_) | Op::Project(_)
-            );
-            let small = node.ty.len() <= MOST_ELEMENTS
-                && work(&node.op, &graph.operand_types(id), &node.ty) <= MOST_WORK;
-            known.push(!given && small && node.operands.iter().all(|o| known[o.index()]));
-        }
         View {
             graph,
-            uses,
-            known,
+            uses: graph.uses(),
+            known: Known::new(graph),
             open: Vec::new(),
-            left: Cell::new(MOST_WORK),
             room: Cell::new(MOST_COUNTED),
             narrow: HashMap::new(),
         }
@@ -139,19 +121,7 @@ impl<'g> View<'g> {
 
     /// The number that all elements are, where that is known.
     pub(crate) fn uniform(&self, id: NodeId) -> Option<f64> {
-        let mut id = id;
-        while let Op::Broadcast(_) | Op::Reshape(_) = self.op(id) {
-            id = self.operands(id)[0];
-        }
-        match self.op(id) {
-            Op::Constant(v) if !v.is_empty() => {
-                let first = v.get(0);
-                let same =
-                    v.len() == 1 || v.len() <= MOST_ELEMENTS && (1..v.len()).all(|i| v.get(i) == first);
-                same.then(|| first.as_f64())
-            }
-            _ => None,
-        }
+        self.graph.uniform(id).map(Num::as_f64)
     }
 
     pub(crate) fn is_uniform(&self, id: NodeId, x: f64) -> bool {
@@ -159,28 +129,8 @@ impl<'g> View<'g> {
     }
 
     /// The value of `id` if it depends on constants alone and is small.
-    pub(crate) fn constant(&self, id: NodeId) -> Option<Value> {
-        let mut values: HashMap<NodeId, Value> = HashMap::new();
-        let spend = |op: &Op, id: NodeId| {
-            let left = self.left.get().checked_sub(work(op, &self.graph.operand_types(id), self.ty(id)))?;
-            self.left.set(left);
-            Some(())
-        };
-        let mut open = if self.known[id.index()] { vec![id] } else { return None };
-        while let Some(&top) = open.last() {
-            let before = open.len();
-            open.extend(self.operands(top).iter().filter(|o| !values.contains_key(o)));
-            if open.len() == before {
-                spend(self.op(top), top)?;
-                let value = match self.op(top) {
-                    Op::Constant(v) => v.as_ref().clone(),
-                    op => evaluate_op(op, &self.operands(top).iter().map(|o| &values[o]).collect::<Vec<_>>()),
-                };
-                values.insert(top, value);
-                open.pop();
-            }
-        }
-        values.remove(&id)
+    pub(crate) fn constant(&self, id: NodeId) -> Option<Arc<Value>> {
+        (self.ty(id).len() <= MOST_ELEMENTS).then(|| self.known.value(id))?
     }
 
     /// Operands of a pointwise operation as ONNX takes them: broadcasts are left to the operator where that gives `shape`.
@@ -216,6 +166,11 @@ impl<'g> View<'g> {
             _ => None,
         }
     }
+}
+
+/// What to call a node in messages.
+pub(crate) fn name_of_node(graph: &Graph, id: NodeId) -> String {
+    graph[id].label.as_ref().map_or_else(|| format!("node %{}", id.index()), |l| l.to_string())
 }
 
 /// A scalar of the dtype of `ty`.

@@ -13,6 +13,7 @@ use super::{
     quantize::{
         centred, dequantize_linear, dequantized, quantize_linear, quantized, requantized, zero_point,
     },
+    recurrent::Activation,
 };
 use crate::proto::ElementType;
 use crate::read::item::Item;
@@ -174,18 +175,17 @@ fn quick_gelu(n: &mut Node) -> Lowered {
 
 /// The activation that an optimiser fused behind an operator.
 fn activated(n: &Node, y: Tensor) -> Lowered {
-    let parameters = n.floats("activation_params");
-    let p = |i: usize, default: f64| parameters.get(i).map_or(default, |&x| x.into());
+    let mut parameters = n.floats("activation_params").iter().copied();
     Ok(match n.text("activation", "")? {
         "" => y,
-        "Relu" => y.relu(),
-        "Tanh" => y.tanh(),
-        "Sigmoid" => y.sigmoid(),
-        "LeakyRelu" => y.leaky_relu(p(0, 0.01)),
-        "Clip" => y.clip(p(0, f64::NEG_INFINITY), p(1, f64::INFINITY)),
-        "HardSigmoid" => y.hard_sigmoid(p(0, 0.2), p(1, 0.5)),
-        other => {
-            return unsupported(format!("activation={other:?}"), "save the model without graph optimisation");
+        "Clip" => {
+            let mut bound = |none: f32| parameters.next().unwrap_or(none).into();
+            y.clip(bound(f32::NEG_INFINITY), bound(f32::INFINITY))
+        }
+        // Alpha and beta follow each other.
+        name => {
+            let alpha: Option<f32> = parameters.next();
+            Activation::of(name, &mut alpha.into_iter(), &mut parameters)?.apply(&y)
         }
     })
 }

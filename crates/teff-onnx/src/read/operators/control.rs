@@ -114,12 +114,7 @@ fn known_condition(n: &mut Node, condition: &Item) -> Lowered<bool> {
 }
 
 fn tensor_of(item: Item) -> Lowered<Typed> {
-    match item {
-        Item::Tensor(t) => Ok(t),
-        Item::Sequence(_) | Item::Words(_) | Item::Absent => {
-            invalid!("the body must give a tensor and gives none")
-        }
-    }
+    item.into_typed("what the body gives")
 }
 
 /// How the scanned inputs and outputs of a scan run.

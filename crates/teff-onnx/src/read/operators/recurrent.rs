@@ -47,59 +47,53 @@ impl Cell {
     }
 }
 
+/// A function with the parameters alpha and beta.
+type Parametric = fn(&Tensor, f64, f64) -> Tensor;
+
+/// Activations by their names in lower case, with the defaults of those parameters that they have.
+const ACTIVATIONS: [(&str, Option<f32>, Option<f32>, Parametric); 11] = [
+    ("affine", Some(1.0), Some(0.0), |x, alpha, beta| x * alpha + beta),
+    ("elu", Some(1.0), None, |x, alpha, _| x.elu(alpha)),
+    ("hardsigmoid", Some(0.2), Some(0.5), |x, alpha, beta| x.hard_sigmoid(alpha, beta)),
+    ("leakyrelu", Some(0.01), None, |x, alpha, _| x.leaky_relu(alpha)),
+    ("relu", None, None, |x, _, _| x.relu()),
+    ("scaledtanh", Some(1.0), Some(1.0), |x, alpha, beta| (x * beta).tanh() * alpha),
+    ("sigmoid", None, None, |x, _, _| x.sigmoid()),
+    ("softplus", None, None, |x, _, _| x.softplus()),
+    ("softsign", None, None, |x, _, _| x.softsign()),
+    ("tanh", None, None, |x, _, _| x.tanh()),
+    ("thresholdedrelu", Some(1.0), None, |x, alpha, _| {
+        x.full_like(alpha).less_equal(x).select(x, &x.full_like(0.0))
+    }),
+];
+
 /// An activation with its parameters.
 #[derive(Clone)]
-struct Activation {
-    name: String,
+pub(super) struct Activation {
+    function: Parametric,
     alpha: f64,
     beta: f64,
 }
 
 impl Activation {
     /// Parameters come from the lists, in the order of those activations that have them.
-    fn of(
+    pub(super) fn of(
         name: &str,
         alphas: &mut impl Iterator<Item = f32>,
         betas: &mut impl Iterator<Item = f32>,
     ) -> Lowered<Self> {
-        let name = name.to_lowercase();
-        let (alpha, beta) = match name.as_str() {
-            "relu" | "tanh" | "sigmoid" | "softsign" | "softplus" => (None, None),
-            "leakyrelu" => (Some(0.01), None),
-            "thresholdedrelu" | "elu" => (Some(1.0), None),
-            "affine" => (Some(1.0), Some(0.0)),
-            "scaledtanh" => (Some(1.0), Some(1.0)),
-            "hardsigmoid" => (Some(0.2), Some(0.5)),
-            _ => {
-                return unsupported(
-                    format!("the activation {name:?}"),
-                    "use one that the specification lists",
-                );
-            }
+        let lower = name.to_lowercase();
+        let Some(&(_, alpha, beta, function)) = ACTIVATIONS.iter().find(|(name, ..)| *name == lower) else {
+            return unsupported(format!("the activation {name:?}"), "use one that the specification lists");
         };
         let take = |default: Option<f32>, list: &mut dyn Iterator<Item = f32>| {
             f64::from(default.map_or(0.0, |d| list.next().unwrap_or(d)))
         };
-        let (alpha, beta) = (take(alpha, alphas), take(beta, betas));
-        Ok(Activation { name, alpha, beta })
+        Ok(Activation { function, alpha: take(alpha, alphas), beta: take(beta, betas) })
     }
 
-    fn apply(&self, x: &Tensor) -> Tensor {
-        let (alpha, beta) = (self.alpha, self.beta);
-        match self.name.as_str() {
-            "relu" => x.relu(),
-            "tanh" => x.tanh(),
-            "sigmoid" => x.sigmoid(),
-            "softsign" => x.softsign(),
-            "softplus" => x.softplus(),
-            "leakyrelu" => x.leaky_relu(alpha),
-            "thresholdedrelu" => x.full_like(alpha).less_equal(x).select(x, &x.full_like(0.0)),
-            "elu" => x.elu(alpha),
-            "affine" => x * alpha + beta,
-            "scaledtanh" => (x * beta).tanh() * alpha,
-            "hardsigmoid" => x.hard_sigmoid(alpha, beta),
-            other => unreachable!("{other} is refused where it enters"),
-        }
+    pub(super) fn apply(&self, x: &Tensor) -> Tensor {
+        (self.function)(x, self.alpha, self.beta)
     }
 }
 

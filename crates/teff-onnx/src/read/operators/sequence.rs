@@ -137,12 +137,7 @@ fn sequence_map(n: &mut Node) -> Lowered<Vec<Item>> {
             });
         }
         for (list, item) in outputs.iter_mut().zip(n.reader.subgraph(n.scope, body, inputs)?) {
-            match item {
-                Item::Tensor(t) => list.push(t),
-                Item::Sequence(_) | Item::Words(_) | Item::Absent => {
-                    return invalid!("the body must give tensors");
-                }
-            }
+            list.push(item.into_typed("what the body gives")?);
         }
     }
     Ok(outputs.into_iter().map(Item::Sequence).collect())
