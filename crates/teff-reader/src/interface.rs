@@ -1,11 +1,11 @@
 //! The inputs of a model: sizes that the file leaves open are pinned.
 
 use crate::error::{Error, Result};
-use crate::reading::Reading;
+use crate::reading::ReadState;
 
 /// The size of an axis as a file has it.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Size<'a> {
+pub enum AxisSize<'a> {
     /// Known.
     Known(usize),
     /// Known when the model runs; the name may be empty.
@@ -31,12 +31,17 @@ pub fn check_names<'n>(asked: impl IntoIterator<Item = &'n String>, names: &[&st
 ///
 /// # Errors
 /// [`Error::Interface`] when `given` does not fit, and when nothing is given for another axis that is open.
-pub fn pinned(reading: &Reading, name: &str, sizes: &[Size], given: Option<&[usize]>) -> Result<Vec<usize>> {
+pub fn pinned(
+    reading: &ReadState,
+    name: &str,
+    sizes: &[AxisSize],
+    given: Option<&[usize]>,
+) -> Result<Vec<usize>> {
     if let Some(given) = given {
         // No network takes nothing: 0 is how some exporters say that a size is open.
-        let fits = |(&n, size): (&usize, &Size)| match size {
-            Size::Known(s) => [0, n].contains(s),
-            Size::Open(_) => true,
+        let fits = |(&n, size): (&usize, &AxisSize)| match size {
+            AxisSize::Known(s) => [0, n].contains(s),
+            AxisSize::Open(_) => true,
         };
         if given.len() == sizes.len() && given.iter().zip(sizes).all(fits) {
             return Ok(given.to_vec());
@@ -47,8 +52,8 @@ pub fn pinned(reading: &Reading, name: &str, sizes: &[Size], given: Option<&[usi
             format!("the given shape {given:?} does not fit the model's {shown}"),
         ));
     }
-    let one = |(axis, size): (usize, &Size)| match size {
-        Size::Known(n) => {
+    let one = |(axis, size): (usize, &AxisSize)| match size {
+        AxisSize::Known(n) => {
             if *n == 0 {
                 let (shown, example) = (shown(sizes), example(sizes));
                 reading.note(format!(
@@ -57,11 +62,11 @@ pub fn pinned(reading: &Reading, name: &str, sizes: &[Size], given: Option<&[usi
             }
             Ok(*n)
         }
-        Size::Open(_) if axis == 0 => {
+        AxisSize::Open(_) if axis == 0 => {
             reading.note(format!("input {name:?}: the batch axis of {} is pinned to 1", shown(sizes)));
             Ok(1)
         }
-        Size::Open(_) => Err(Error::interface(
+        AxisSize::Open(_) => Err(Error::interface(
             name,
             format!(
                 "its shape {} leaves axis {axis} open. Give it, for example --input-shape {name}:{}",
@@ -73,19 +78,19 @@ pub fn pinned(reading: &Reading, name: &str, sizes: &[Size], given: Option<&[usi
     sizes.iter().enumerate().map(one).collect()
 }
 
-fn shown(sizes: &[Size]) -> String {
-    let one = |size: &Size| match size {
-        Size::Known(n) => n.to_string(),
-        Size::Open("") => "?".into(),
-        Size::Open(name) => name.to_string(),
+fn shown(sizes: &[AxisSize]) -> String {
+    let one = |size: &AxisSize| match size {
+        AxisSize::Known(n) => n.to_string(),
+        AxisSize::Open("") => "?".into(),
+        AxisSize::Open(name) => name.to_string(),
     };
     format!("[{}]", sizes.iter().map(one).collect::<Vec<_>>().join(", "))
 }
 
-fn example(sizes: &[Size]) -> String {
-    let one = |(axis, size): (usize, &Size)| match size {
-        Size::Known(n) if *n > 0 => n.to_string(),
-        Size::Known(_) | Size::Open(_) => if axis == 0 { "1" } else { "32" }.into(),
+fn example(sizes: &[AxisSize]) -> String {
+    let one = |(axis, size): (usize, &AxisSize)| match size {
+        AxisSize::Known(n) if *n > 0 => n.to_string(),
+        AxisSize::Known(_) | AxisSize::Open(_) => if axis == 0 { "1" } else { "32" }.into(),
     };
     sizes.iter().enumerate().map(one).collect::<Vec<_>>().join("x")
 }

@@ -2,7 +2,7 @@
 //!
 //! A reader goes through the nodes of a file and lowers each to a composition of the graph's operations. The format says what its
 //! operators mean; this crate says the rest, once: what can be wrong and how it is told ([`Error`], [`Fault`]), what is known while
-//! reading and how much of that one file may ask for ([`Reading`]), how operands are asked for ([`Operands`]), and how sizes that a
+//! reading and how much of that one file may ask for ([`ReadState`]), how operands are asked for ([`Operands`]), and how sizes that a
 //! file leaves open are pinned ([`pinned`]).
 //!
 //! A lowering gives a tensor or a [`Fault`], which does not know its node; who called it does:
@@ -38,7 +38,7 @@ mod scan;
 pub use axes::{axes_of, axis_of, common_shape, listed_or_all, sizes, without};
 pub use error::{Error, FileFormat, NodeAt, Result};
 pub use fault::{Fault, Lowered, rule_broken, unsupported};
-pub use interface::{Size, check_names, pinned};
+pub use interface::{AxisSize, check_names, pinned};
 pub use operands::Operands;
-pub use reading::{Reading, label};
+pub use reading::{ReadState, label};
 pub use scan::{Scanned, scan};

@@ -2,7 +2,7 @@
 
 use crate::axes::sizes;
 use crate::fault::{Lowered, unsupported};
-use crate::reading::Reading;
+use crate::reading::ReadState;
 use crate::{ensure, invalid};
 use std::sync::Arc;
 use teff_graph::{Num, Tensor, Type, Value};
@@ -11,13 +11,13 @@ use teff_graph::{Num, Tensor, Type, Value};
 ///
 /// # Errors
 /// Methods give a [`Fault`](crate::Fault) where an operand is missing or of another kind than they say, where a value depends on inputs
-/// of the model, and where more would be computed than [`Reading::spend`] allows.
+/// of the model, and where more would be computed than [`ReadState::spend`] allows.
 pub trait Operands {
     /// What can be done about an operand that must be known.
     const FIX: &'static str;
 
     /// The state of the reading.
-    fn reading(&self) -> &Reading;
+    fn reading(&self) -> &ReadState;
 
     /// Whether operand `i` is there.
     fn is_given(&self, i: usize) -> bool;
@@ -30,12 +30,12 @@ pub trait Operands {
         self.reading().value(t)
     }
 
-    /// As [`Reading::spend`].
+    /// As [`ReadState::spend`].
     fn spend(&self, count: usize) -> Lowered<()> {
         self.reading().spend(count)
     }
 
-    /// As [`Reading::spend_tensors`].
+    /// As [`ReadState::spend_tensors`].
     fn spend_tensors(&self, count: usize) -> Lowered<()> {
         self.reading().spend_tensors(count)
     }

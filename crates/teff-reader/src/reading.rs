@@ -23,7 +23,7 @@ const SMALL: usize = 1 << 12;
 
 /// The state of a reading. Its methods take it shared, so that lowerings can ask while they hold parts of it.
 #[derive(Default)]
-pub struct Reading {
+pub struct ReadState {
     notes: RefCell<Vec<String>>,
     /// Whether a tensor is computed from constants alone, and with how much work; by tensor number.
     work: RefCell<HashMap<u64, Option<usize>>>,
@@ -32,7 +32,7 @@ pub struct Reading {
     computed: Cell<usize>,
 }
 
-impl Reading {
+impl ReadState {
     /// Tells the user something that was decided while reading; once, however often it is said.
     pub fn note(&self, note: String) {
         let mut notes = self.notes.borrow_mut();
@@ -61,7 +61,7 @@ impl Reading {
         Ok(())
     }
 
-    /// As [`Reading::spend`], for as many tensors.
+    /// As [`ReadState::spend`], for as many tensors.
     ///
     /// # Errors
     /// As there.
@@ -72,7 +72,7 @@ impl Reading {
     /// A constant that a node is lowered to, its elements spent.
     ///
     /// # Errors
-    /// As [`Reading::spend`].
+    /// As [`ReadState::spend`].
     pub fn made(&self, value: Value) -> Lowered {
         self.spend(value.len())?;
         Ok(Tensor::constant(value))

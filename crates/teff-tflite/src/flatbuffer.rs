@@ -21,7 +21,7 @@ impl fmt::Display for Broken {
 }
 
 /// Result of an access.
-pub(crate) type Read<T> = Result<T, Broken>;
+pub(crate) type Access<T> = Result<T, Broken>;
 
 /// A number as it is stored: little-endian.
 pub(crate) trait Stored: Copy {
@@ -75,24 +75,24 @@ pub(crate) struct Table<'a> {
     fields: &'a [u8],
 }
 
-fn load<T: Stored>(file: &[u8], at: usize) -> Read<T> {
+fn load<T: Stored>(file: &[u8], at: usize) -> Access<T> {
     let bytes = at.checked_add(T::SIZE).and_then(|end| file.get(at..end));
     bytes.map(T::load).ok_or(Broken { at })
 }
 
 /// The position that the offset stored at `at` leads to.
-fn follow(file: &[u8], at: usize) -> Read<usize> {
+fn follow(file: &[u8], at: usize) -> Access<usize> {
     let offset: u32 = load(file, at)?;
     at.checked_add(offset as usize).filter(|&to| to < file.len()).ok_or(Broken { at })
 }
 
 impl<'a> Table<'a> {
     /// The root table of a file.
-    pub(crate) fn root(file: &'a [u8]) -> Read<Table<'a>> {
+    pub(crate) fn root(file: &'a [u8]) -> Access<Table<'a>> {
         Table::at(file, follow(file, 0)?)
     }
 
-    fn at(file: &'a [u8], at: usize) -> Read<Table<'a>> {
+    fn at(file: &'a [u8], at: usize) -> Access<Table<'a>> {
         // The distance to the list of fields is signed and is subtracted.
         let back: i32 = load(file, at)?;
         let list = usize::try_from(at as i64 - i64::from(back)).map_err(|_| Broken { at })?;
@@ -109,17 +109,17 @@ impl<'a> Table<'a> {
     }
 
     /// A number, or its default.
-    pub(crate) fn get<T: Stored>(&self, field: Scalar<T>) -> Read<T> {
+    pub(crate) fn get<T: Stored>(&self, field: Scalar<T>) -> Access<T> {
         self.field(field.place).map_or(Ok(field.default), |at| load(self.file, at))
     }
 
     /// A table, if there is one.
-    pub(crate) fn table(&self, field: Reference) -> Read<Option<Table<'a>>> {
+    pub(crate) fn table(&self, field: Reference) -> Access<Option<Table<'a>>> {
         self.field(field.0).map(|at| Table::at(self.file, follow(self.file, at)?)).transpose()
     }
 
     /// The numbers of a vector; none when it is absent.
-    pub(crate) fn vector<T: Stored>(&self, field: Reference) -> Read<Vector<'a, T>> {
+    pub(crate) fn vector<T: Stored>(&self, field: Reference) -> Access<Vector<'a, T>> {
         Ok(Vector { bytes: &self.file[self.elements(field, T::SIZE)?], kind: PhantomData })
     }
 
@@ -129,18 +129,18 @@ impl<'a> Table<'a> {
     }
 
     /// A text; empty when it is no UTF-8.
-    pub(crate) fn text(&self, field: Reference) -> Read<&'a str> {
+    pub(crate) fn text(&self, field: Reference) -> Access<&'a str> {
         Ok(std::str::from_utf8(&self.file[self.elements(field, 1)?]).unwrap_or_default())
     }
 
     /// The tables of a vector of tables.
-    pub(crate) fn tables(&self, field: Reference) -> Read<Tables<'a>> {
+    pub(crate) fn tables(&self, field: Reference) -> Access<Tables<'a>> {
         let range = self.elements(field, 4)?;
         Ok(Tables { file: self.file, start: range.start, count: range.len() / 4 })
     }
 
     /// Where the elements of a vector are, `size` bytes each; nowhere when the vector is absent.
-    fn elements(&self, field: Reference, size: usize) -> Read<Range<usize>> {
+    fn elements(&self, field: Reference, size: usize) -> Access<Range<usize>> {
         let Some(at) = self.field(field.0) else { return Ok(0..0) };
         let at = follow(self.file, at)?;
         let count: u32 = load(self.file, at)?;
@@ -197,12 +197,12 @@ impl<'a> Tables<'a> {
     ///
     /// # Panics
     /// When there is none.
-    pub(crate) fn get(&self, i: usize) -> Read<Table<'a>> {
+    pub(crate) fn get(&self, i: usize) -> Access<Table<'a>> {
         assert!(i < self.len(), "table {i} of {}", self.len());
         Table::at(self.file, follow(self.file, self.start + 4 * i)?)
     }
 
-    pub(crate) fn iter(self) -> impl Iterator<Item = Read<Table<'a>>> {
+    pub(crate) fn iter(self) -> impl Iterator<Item = Access<Table<'a>>> {
         (0..self.len()).map(move |i| self.get(i))
     }
 }

@@ -1,6 +1,6 @@
 //! A model file: its tensors, operators and constants, checked for consistency, not yet understood.
 
-use crate::flatbuffer::{Broken, Read, Table, Tables, Vector};
+use crate::flatbuffer::{Access, Broken, Table, Tables, Vector};
 use crate::schema::{
     self, buffer, model, operator, operator_code, quantization_parameters, sub_graph, tensor,
 };
@@ -9,7 +9,7 @@ use teff_graph::DType;
 
 /// What a tensor of the file holds.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) enum Element {
+pub(crate) enum TensorElement {
     /// A type that graphs have.
     Plain(DType),
     /// IEEE 754 binary16, held as f32.
@@ -22,48 +22,48 @@ pub(crate) enum Element {
     Other(i8),
 }
 
-impl Element {
-    fn of(number: i8) -> Element {
+impl TensorElement {
+    fn of(number: i8) -> TensorElement {
         use schema::tensor_type::*;
         match number {
-            FLOAT32 => Element::Plain(DType::F32),
-            FLOAT16 => Element::F16,
-            INT32 => Element::Plain(DType::I32),
-            UINT8 => Element::Plain(DType::U8),
-            INT64 => Element::Plain(DType::I64),
-            BOOL => Element::Plain(DType::Bool),
-            INT16 => Element::Plain(DType::I16),
-            INT8 => Element::Plain(DType::I8),
-            FLOAT64 => Element::Plain(DType::F64),
-            UINT64 => Element::Plain(DType::U64),
-            UINT32 => Element::Plain(DType::U32),
-            UINT16 => Element::Plain(DType::U16),
-            INT4 => Element::I4,
-            BFLOAT16 => Element::BF16,
-            other => Element::Other(other),
+            FLOAT32 => TensorElement::Plain(DType::F32),
+            FLOAT16 => TensorElement::F16,
+            INT32 => TensorElement::Plain(DType::I32),
+            UINT8 => TensorElement::Plain(DType::U8),
+            INT64 => TensorElement::Plain(DType::I64),
+            BOOL => TensorElement::Plain(DType::Bool),
+            INT16 => TensorElement::Plain(DType::I16),
+            INT8 => TensorElement::Plain(DType::I8),
+            FLOAT64 => TensorElement::Plain(DType::F64),
+            UINT64 => TensorElement::Plain(DType::U64),
+            UINT32 => TensorElement::Plain(DType::U32),
+            UINT16 => TensorElement::Plain(DType::U16),
+            INT4 => TensorElement::I4,
+            BFLOAT16 => TensorElement::BF16,
+            other => TensorElement::Other(other),
         }
     }
 
     /// The type that holds it in a graph.
     pub(crate) fn dtype(self) -> Option<DType> {
         match self {
-            Element::Plain(dtype) => Some(dtype),
-            Element::F16 | Element::BF16 => Some(DType::F32),
-            Element::I4 => Some(DType::I8),
-            Element::Other(_) => None,
+            TensorElement::Plain(dtype) => Some(dtype),
+            TensorElement::F16 | TensorElement::BF16 => Some(DType::F32),
+            TensorElement::I4 => Some(DType::I8),
+            TensorElement::Other(_) => None,
         }
     }
 
     /// What to call it in messages.
     pub(crate) fn name(self) -> String {
         match self {
-            Element::Plain(dtype) => dtype.to_string(),
-            Element::F16 => "f16".into(),
-            Element::BF16 => "bf16".into(),
-            Element::I4 => "i4".into(),
-            Element::Other(schema::tensor_type::STRING) => "text".into(),
-            Element::Other(schema::tensor_type::COMPLEX64) => "complex".into(),
-            Element::Other(n) => format!("of type {n} of the schema"),
+            TensorElement::Plain(dtype) => dtype.to_string(),
+            TensorElement::F16 => "f16".into(),
+            TensorElement::BF16 => "bf16".into(),
+            TensorElement::I4 => "i4".into(),
+            TensorElement::Other(schema::tensor_type::STRING) => "text".into(),
+            TensorElement::Other(schema::tensor_type::COMPLEX64) => "complex".into(),
+            TensorElement::Other(n) => format!("of type {n} of the schema"),
         }
     }
 }
@@ -80,7 +80,7 @@ pub(crate) struct Quantization<'a> {
 #[derive(Clone)]
 pub(crate) struct TensorInfo<'a> {
     pub(crate) name: &'a str,
-    pub(crate) element: Element,
+    pub(crate) element: TensorElement,
     /// Sizes as stored.
     pub(crate) shape: Vec<i32>,
     /// Axes whose size the model leaves open.
@@ -133,20 +133,20 @@ pub(crate) struct ModelFile<'a> {
 }
 
 /// What keeps a file from being read.
-enum Fault {
+enum FileFault {
     /// It is damaged.
     Broken(Broken),
     /// It is whole and contradicts itself.
     Model(String),
 }
 
-impl From<Broken> for Fault {
-    fn from(broken: Broken) -> Fault {
-        Fault::Broken(broken)
+impl From<Broken> for FileFault {
+    fn from(broken: Broken) -> FileFault {
+        FileFault::Broken(broken)
     }
 }
 
-type Found<T> = std::result::Result<T, Fault>;
+type Found<T> = std::result::Result<T, FileFault>;
 
 /// Tensors have no more axes than this.
 const MOST_AXES: usize = 8;
@@ -166,8 +166,8 @@ impl<'a> ModelFile<'a> {
     /// The file with sub-graph `index` in place of the model.
     pub(crate) fn subgraph(bytes: &'a [u8], index: usize) -> Result<ModelFile<'a>> {
         ModelFile::read(bytes, index).map_err(|fault| match fault {
-            Fault::Model(reason) => Error::model(reason),
-            Fault::Broken(Broken { at }) => {
+            FileFault::Model(reason) => Error::model(reason),
+            FileFault::Broken(Broken { at }) => {
                 let n = bytes.len();
                 let reason = format!("what byte {at} refers to lies outside the file, which has {n} bytes");
                 Error::NotModel { format: &TFLITE, reason }
@@ -179,11 +179,13 @@ impl<'a> ModelFile<'a> {
         let root = Table::root(bytes)?;
         let version = root.get(model::VERSION)?;
         if version != 3 {
-            return Err(Fault::Model(format!("it is of schema version {version}; version 3 is supported")));
+            return Err(FileFault::Model(format!(
+                "it is of schema version {version}; version 3 is supported"
+            )));
         }
         let subgraphs = root.tables(model::SUBGRAPHS)?;
         if index >= subgraphs.len() {
-            return Err(Fault::Model(format!("it has {} sub-graphs and no {index}", subgraphs.len())));
+            return Err(FileFault::Model(format!("it has {} sub-graphs and no {index}", subgraphs.len())));
         }
         let graph = subgraphs.get(index)?;
         let mut tensors = Vec::new();
@@ -199,7 +201,10 @@ impl<'a> ModelFile<'a> {
             let known = |i: i32| {
                 let found = usize::try_from(i).ok().filter(|&i| i < tensors.len());
                 found.ok_or_else(|| {
-                    Fault::Model(format!("it has {} tensors and gives {i} as input or output", tensors.len()))
+                    FileFault::Model(format!(
+                        "it has {} tensors and gives {i} as input or output",
+                        tensors.len()
+                    ))
                 })
             };
             list.iter().map(known).collect::<Found<Vec<_>>>()
@@ -221,7 +226,7 @@ impl<'a> ModelFile<'a> {
     }
 
     /// The bytes of buffer `i`; `None` when there is no such buffer or nothing in it.
-    pub(crate) fn data(&self, i: u32) -> Read<Option<&'a [u8]>> {
+    pub(crate) fn data(&self, i: u32) -> Access<Option<&'a [u8]>> {
         let i = i as usize;
         if i >= self.buffers.len() {
             return Ok(None);
@@ -242,7 +247,7 @@ impl<'a> ModelFile<'a> {
 fn tensor_info<'a>(t: &Table<'a>, index: usize) -> Found<TensorInfo<'a>> {
     let shape: Vector<i32> = t.vector(tensor::SHAPE)?;
     if shape.len() > MOST_AXES {
-        return Err(Fault::Model(format!(
+        return Err(FileFault::Model(format!(
             "tensor {index} has {} axes; at most {MOST_AXES} are supported",
             shape.len()
         )));
@@ -267,7 +272,7 @@ fn tensor_info<'a>(t: &Table<'a>, index: usize) -> Found<TensorInfo<'a>> {
     }
     Ok(TensorInfo {
         name: t.text(tensor::NAME)?,
-        element: Element::of(t.get(tensor::TYPE)?),
+        element: TensorElement::of(t.get(tensor::TYPE)?),
         shape: shape.iter().collect(),
         open: (0..shape.len()).filter(is_open).collect(),
         buffer: t.get(tensor::BUFFER)?,
@@ -280,7 +285,7 @@ fn tensor_info<'a>(t: &Table<'a>, index: usize) -> Found<TensorInfo<'a>> {
 fn operator_info<'a>(o: &Table<'a>, codes: &Tables<'a>, index: usize) -> Found<OperatorInfo<'a>> {
     let code = o.get(operator::OPCODE_INDEX)? as usize;
     if code >= codes.len() {
-        return Err(Fault::Model(format!(
+        return Err(FileFault::Model(format!(
             "operator {index} refers to operator code {code}; there are {}",
             codes.len()
         )));

@@ -1,6 +1,6 @@
 //! The messages, decoded. Each is a table of its fields.
 
-use super::wire::{Fields, Malformed, Payload, Result};
+use super::wire::{Malformed, Payload, Result, WireFields};
 
 /// Messages inside messages: deeper nesting than this is refused while decoding. A graph in an attribute of a graph is three levels deeper.
 const DEPTH: usize = 96;
@@ -12,7 +12,7 @@ pub(crate) trait Message<'a>: Sized {
 }
 
 /// A field of a message, which takes its payloads one after another: the last, or each of a list.
-trait Field<'a> {
+trait MessageField<'a> {
     fn put(&mut self, payload: Payload<'a>, depth: usize) -> Result<()>;
 }
 
@@ -25,7 +25,7 @@ fn each<'a>(
     if depth > DEPTH {
         return Err(Malformed("messages are nested too deeply"));
     }
-    Fields(bytes).try_for_each(|field| field.and_then(|(number, payload)| take(number, payload)))
+    WireFields(bytes).try_for_each(|field| field.and_then(|(number, payload)| take(number, payload)))
 }
 
 /// A struct with the fields of a message, each behind its number.
@@ -210,7 +210,7 @@ impl<'a> Message<'a> for Dim<'a> {
 }
 
 /// An `OperatorSetIdProto` or a `StringStringEntryProto`.
-impl<'a, V: Field<'a> + Default> Message<'a> for (&'a str, V) {
+impl<'a, V: MessageField<'a> + Default> Message<'a> for (&'a str, V) {
     fn decode(bytes: &'a [u8], depth: usize) -> Result<Self> {
         let mut out = ("", V::default());
         each(bytes, depth, |number, p| match number {
@@ -225,7 +225,7 @@ impl<'a, V: Field<'a> + Default> Message<'a> for (&'a str, V) {
 /// How payloads are taken by fields of each type.
 macro_rules! fields {
     ($($ty:ty: |$field:ident, $p:ident| $take:expr;)*) => { $(
-        impl<'a> Field<'a> for $ty {
+        impl<'a> MessageField<'a> for $ty {
             fn put(&mut self, $p: Payload<'a>, _: usize) -> Result<()> {
                 let $field = self;
                 $take
@@ -248,14 +248,14 @@ fields! {
     Vec<f64>: |list, p| p.doubles(list);
 }
 
-impl<'a, M: Message<'a>> Field<'a> for M {
+impl<'a, M: Message<'a>> MessageField<'a> for M {
     fn put(&mut self, p: Payload<'a>, depth: usize) -> Result<()> {
         *self = M::decode(p.bytes()?, depth + 1)?;
         Ok(())
     }
 }
 
-impl<'a, M: Message<'a>> Field<'a> for Option<M> {
+impl<'a, M: Message<'a>> MessageField<'a> for Option<M> {
     fn put(&mut self, p: Payload<'a>, depth: usize) -> Result<()> {
         *self = Some(M::decode(p.bytes()?, depth + 1)?);
         Ok(())
@@ -268,7 +268,7 @@ impl<'a, M: Message<'a>> Message<'a> for Box<M> {
     }
 }
 
-impl<'a, M: Message<'a>> Field<'a> for Vec<M> {
+impl<'a, M: Message<'a>> MessageField<'a> for Vec<M> {
     fn put(&mut self, p: Payload<'a>, depth: usize) -> Result<()> {
         self.push(M::decode(p.bytes()?, depth + 1)?);
         Ok(())

@@ -11,5 +11,5 @@ pub(crate) use message::{
     Attribute, Dim, FunctionProto, GraphProto, Message, ModelProto, NodeProto, TensorProto, ValueKind,
 };
 pub(crate) use tensor::tensor_value;
-pub(crate) use types::{ElementType, Layout};
+pub(crate) use types::{ElementType, FloatLayout};
 pub(crate) use wire::Encoder;

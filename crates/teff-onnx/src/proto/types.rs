@@ -41,28 +41,28 @@ const PLAIN: [(i64, DType); 11] = [
 ];
 
 /// A type that graphs lack.
-struct Narrow {
+struct NarrowType {
     element: ElementType,
     number: i64,
     name: &'static str,
     /// Bits one element takes in raw data.
     bits: usize,
-    form: Form,
+    form: NumberForm,
 }
 
 /// What its elements are.
-enum Form {
+enum NumberForm {
     /// Integers, with or without a sign.
     Int {
         signed: bool,
     },
-    Float(Layout),
+    Float(FloatLayout),
     Text,
 }
 
 /// The form of a narrow float; its other particulars are in [`ElementType::decode_float`].
 #[derive(Clone, Copy)]
-pub(crate) struct Layout {
+pub(crate) struct FloatLayout {
     pub(crate) exponent_bits: u32,
     pub(crate) mantissa_bits: u32,
     pub(crate) bias: i32,
@@ -71,8 +71,8 @@ pub(crate) struct Layout {
     pub(crate) has_infinity: bool,
 }
 
-const fn int(element: ElementType, number: i64, name: &'static str, bits: usize, signed: bool) -> Narrow {
-    Narrow { element, number, name, bits, form: Form::Int { signed } }
+const fn int(element: ElementType, number: i64, name: &'static str, bits: usize, signed: bool) -> NarrowType {
+    NarrowType { element, number, name, bits, form: NumberForm::Int { signed } }
 }
 
 const fn float(
@@ -82,18 +82,18 @@ const fn float(
     (exponent_bits, mantissa_bits, bias): (u32, u32, i32),
     largest: f64,
     has_infinity: bool,
-) -> Narrow {
+) -> NarrowType {
     // A power of two has no sign.
     let sign = if matches!(element, ElementType::F8E8M0) { 0 } else { 1 };
     let bits = (sign + exponent_bits + mantissa_bits) as usize;
-    let layout = Layout { exponent_bits, mantissa_bits, bias, largest, has_infinity };
-    Narrow { element, number, name, bits, form: Form::Float(layout) }
+    let layout = FloatLayout { exponent_bits, mantissa_bits, bias, largest, has_infinity };
+    NarrowType { element, number, name, bits, form: NumberForm::Float(layout) }
 }
 
-const NARROW: [Narrow; 13] = {
+const NARROW: [NarrowType; 13] = {
     use ElementType::*;
     [
-        Narrow { element: String, number: 8, name: "string", bits: 0, form: Form::Text },
+        NarrowType { element: String, number: 8, name: "string", bits: 0, form: NumberForm::Text },
         float(F16, 10, "float16", (5, 10, 15), 65504.0, true),
         float(BF16, 16, "bfloat16", (8, 7, 127), f32::MAX as f64, true),
         float(F8E4M3FN, 17, "float8e4m3fn", (4, 3, 7), 448.0, false),
@@ -117,7 +117,7 @@ impl ElementType {
     }
 
     /// The dtype of a type that graphs have, or what there is to say of one they lack.
-    fn row(self) -> Result<DType, &'static Narrow> {
+    fn row(self) -> Result<DType, &'static NarrowType> {
         match self {
             ElementType::Plain(d) => Ok(d),
             narrow => Err(NARROW.iter().find(|row| row.element == narrow).expect("each has a row")),
@@ -138,9 +138,9 @@ impl ElementType {
     pub(crate) fn dtype(self) -> Option<DType> {
         self.row().map_or_else(
             |row| match row.form {
-                Form::Float(_) => Some(DType::F32),
-                Form::Int { signed } => Some(if signed { DType::I8 } else { DType::U8 }),
-                Form::Text => None,
+                NumberForm::Float(_) => Some(DType::F32),
+                NumberForm::Int { signed } => Some(if signed { DType::I8 } else { DType::U8 }),
+                NumberForm::Text => None,
             },
             Some,
         )
@@ -155,9 +155,9 @@ impl ElementType {
     pub(crate) fn int_range(self) -> Option<(i128, i128)> {
         self.row().map_or_else(
             |row| match row.form {
-                Form::Int { signed: true } => Some((-1 << (row.bits - 1), (1 << (row.bits - 1)) - 1)),
-                Form::Int { signed: false } => Some((0, (1 << row.bits) - 1)),
-                Form::Float(_) | Form::Text => None,
+                NumberForm::Int { signed: true } => Some((-1 << (row.bits - 1), (1 << (row.bits - 1)) - 1)),
+                NumberForm::Int { signed: false } => Some((0, (1 << row.bits) - 1)),
+                NumberForm::Float(_) | NumberForm::Text => None,
             },
             DType::int_range,
         )
@@ -169,16 +169,16 @@ impl ElementType {
     }
 
     /// The form of a narrow float.
-    pub(crate) fn float_layout(self) -> Option<Layout> {
+    pub(crate) fn float_layout(self) -> Option<FloatLayout> {
         self.row().err().and_then(|row| match row.form {
-            Form::Float(layout) => Some(layout),
-            Form::Int { .. } | Form::Text => None,
+            NumberForm::Float(layout) => Some(layout),
+            NumberForm::Int { .. } | NumberForm::Text => None,
         })
     }
 
     /// The value of the narrow float with these bits (onnx.ai, "Float stored in 8 bits" and "4 bit types").
     pub(crate) fn decode_float(self, bits: u32) -> f32 {
-        let Some(Layout { exponent_bits, mantissa_bits, bias, .. }) = self.float_layout() else {
+        let Some(FloatLayout { exponent_bits, mantissa_bits, bias, .. }) = self.float_layout() else {
             return f32::NAN;
         };
         if self == ElementType::F8E8M0 {

@@ -25,9 +25,9 @@ pub(crate) enum Payload<'a> {
 }
 
 /// The fields of a message, in file order.
-pub(crate) struct Fields<'a>(pub(crate) &'a [u8]);
+pub(crate) struct WireFields<'a>(pub(crate) &'a [u8]);
 
-impl<'a> Fields<'a> {
+impl<'a> WireFields<'a> {
     fn take(&mut self, n: usize) -> Result<&'a [u8]> {
         let (front, rest) =
             self.0.split_at_checked(n).ok_or(Malformed("it ends in the middle of a field"))?;
@@ -66,7 +66,7 @@ impl<'a> Fields<'a> {
     }
 }
 
-impl<'a> Iterator for Fields<'a> {
+impl<'a> Iterator for WireFields<'a> {
     type Item = Result<(u64, Payload<'a>)>;
 
     fn next(&mut self) -> Option<Self::Item> {
@@ -111,7 +111,7 @@ impl<'a> Payload<'a> {
     pub(crate) fn ints(self, out: &mut Vec<i64>) -> Result<()> {
         match self {
             Payload::Bytes(b) => {
-                let mut packed = Fields(b);
+                let mut packed = WireFields(b);
                 while !packed.0.is_empty() {
                     out.push(packed.varint()? as i64);
                 }
@@ -213,14 +213,14 @@ mod tests {
         e.float(2, 0.5);
         e.ints(3, &[0, 127, 128, -1]);
         e.message(1000, |m| m.text(1, "x"));
-        let fields: Vec<_> = Fields(&e.0).collect::<Result<_>>().unwrap();
+        let fields: Vec<_> = WireFields(&e.0).collect::<Result<_>>().unwrap();
         assert_eq!(fields[0].1.int(), Ok(-1));
         assert_eq!(fields[1].1.float(), Ok(0.5));
         let mut ints = Vec::new();
         fields[2].1.ints(&mut ints).unwrap();
         assert_eq!(ints, [0, 127, 128, -1]);
         assert_eq!(fields[3].0, 1000);
-        assert_eq!(Fields(fields[3].1.bytes().unwrap()).next().unwrap().unwrap().1.text(), Ok("x"));
+        assert_eq!(WireFields(fields[3].1.bytes().unwrap()).next().unwrap().unwrap().1.text(), Ok("x"));
     }
 
     #[test]
@@ -229,15 +229,15 @@ mod tests {
         e.text(7, "a name");
         e.int(8, 1 << 40);
         for n in 0..e.0.len() {
-            let read: Result<Vec<_>> = Fields(&e.0[..n]).collect();
+            let read: Result<Vec<_>> = WireFields(&e.0[..n]).collect();
             assert!(read.is_err() || n == 0 || n == 8, "{n} bytes");
         }
     }
 
     #[test]
     fn endless_numbers_and_unknown_wire_types_are_errors() {
-        assert!(Fields(&[0xff; 32]).next().unwrap().is_err());
-        assert!(Fields(&[0x0b]).next().unwrap().is_err());
-        assert!(Fields(&[0x00, 0x00]).next().unwrap().is_err());
+        assert!(WireFields(&[0xff; 32]).next().unwrap().is_err());
+        assert!(WireFields(&[0x0b]).next().unwrap().is_err());
+        assert!(WireFields(&[0x00, 0x00]).next().unwrap().is_err());
     }
 }

@@ -1,7 +1,7 @@
 //! The constants that a model's file holds, or a file beside it.
 
 use super::ExternalData;
-use super::item::{Item, Typed};
+use super::item::{OnnxValue, Typed};
 use super::walk::{Reader, Scope};
 use crate::proto::{GraphProto, TensorProto, tensor_value};
 use crate::{Error, Result};
@@ -12,7 +12,7 @@ impl<'m> Reader<'m> {
     pub(crate) fn initializers(&mut self, scope: &mut Scope<'_, 'm>, graph: &GraphProto<'m>) -> Result<()> {
         for t in &graph.initializers {
             let item = self.constant(t)?;
-            if let Item::Tensor(typed) = &item {
+            if let OnnxValue::Tensor(typed) = &item {
                 typed.tensor.named(t.name);
             }
             scope.set(t.name, item);
@@ -20,7 +20,7 @@ impl<'m> Reader<'m> {
         for s in &graph.sparse {
             let typed = self.sparse(&s.values, &s.indices, &s.dims)?;
             typed.tensor.named(s.values.name);
-            scope.set(s.values.name, Item::Tensor(typed));
+            scope.set(s.values.name, OnnxValue::Tensor(typed));
         }
         Ok(())
     }

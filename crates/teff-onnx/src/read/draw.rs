@@ -8,21 +8,21 @@ const N: usize = 624;
 const M: usize = 397;
 
 /// A stream of random numbers.
-pub(crate) struct Draw {
+pub(crate) struct Mt19937 {
     state: [u32; N],
     next: usize,
     /// The second of a pair of normal numbers.
     kept: Option<f64>,
 }
 
-impl Draw {
-    pub(crate) fn new(seed: u32) -> Draw {
+impl Mt19937 {
+    pub(crate) fn new(seed: u32) -> Mt19937 {
         let mut state = [seed; N];
         for i in 1..N {
             let before = state[i - 1];
             state[i] = 1_812_433_253u32.wrapping_mul(before ^ before >> 30).wrapping_add(i as u32);
         }
-        Draw { state, next: N, kept: None }
+        Mt19937 { state, next: N, kept: None }
     }
 
     fn twist(&mut self) {
@@ -71,13 +71,13 @@ impl Draw {
 
 #[cfg(test)]
 mod tests {
-    use super::Draw;
+    use super::Mt19937;
 
     /// `numpy.random.RandomState(5489).randint(0, 2**32, 10000, dtype=numpy.uint32)` ends so, as the standard of C++ says of
     /// `mt19937`.
     #[test]
     fn the_ten_thousandth_word_is_that_of_the_standard() {
-        let mut draw = Draw::new(5489);
+        let mut draw = Mt19937::new(5489);
         assert_eq!((0..10_000).map(|_| draw.word()).last(), Some(4_123_659_995));
     }
 }

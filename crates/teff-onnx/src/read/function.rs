@@ -1,6 +1,6 @@
 //! Functions that a model brings along, inlined where they are called.
 
-use super::item::Item;
+use super::item::OnnxValue;
 use super::node::Fault;
 use super::operators;
 use super::walk::{Reader, Scope, is_default, no_operator, node_at, qualified};
@@ -28,11 +28,11 @@ impl<'m> Reader<'m> {
         &mut self,
         f: &'m FunctionProto<'m>,
         node: &NodeProto<'m>,
-        inputs: Vec<Item>,
-    ) -> Result<Vec<Item>> {
+        inputs: Vec<OnnxValue>,
+    ) -> Result<Vec<OnnxValue>> {
         self.nested(|reader| {
             let mut scope = Scope::new(&f.opsets);
-            let all = inputs.into_iter().chain(std::iter::repeat(Item::Absent));
+            let all = inputs.into_iter().chain(std::iter::repeat(OnnxValue::Absent));
             f.inputs.iter().zip(all).for_each(|(name, item)| scope.set(name, item));
             let too_large = |fault: Fault| fault.at(&node_at(&scope, node));
             reader.reading.spend(f.nodes.iter().map(size).sum()).map_err(too_large)?;

@@ -1,14 +1,14 @@
 //! The inputs and outputs of the model's graph.
 
 use super::ReadOptions;
-use super::item::{Item, Typed};
+use super::item::{OnnxValue, Typed};
 use super::node::{holder, rule_broken};
 use super::walk::{Reader, Scope};
 use crate::proto::{Dim, ElementType, GraphProto, ValueKind};
 use crate::{Error, Result};
 use std::collections::HashSet;
 use teff_graph::{Tensor, Type};
-use teff_reader::{Size, check_names, pinned};
+use teff_reader::{AxisSize, check_names, pinned};
 
 /// Makes an input tensor of each graph input that no initialiser gives.
 pub(crate) fn graph_inputs<'m>(
@@ -41,12 +41,12 @@ fn input(
     kind: &ValueKind,
     options: &ReadOptions,
     inputs: &mut Vec<Tensor>,
-) -> Result<Item> {
+) -> Result<OnnxValue> {
     let wrong = |reason: String| Err(Error::interface(name, reason));
     let elements = options.sequence_inputs.iter().find(|(n, _)| n == name).map(|(_, shapes)| shapes);
     let is_absent = options.absent_inputs.iter().any(|n| n == name);
     match (kind, elements) {
-        (ValueKind::Optional(_), _) if is_absent => Ok(Item::Absent),
+        (ValueKind::Optional(_), _) if is_absent => Ok(OnnxValue::Absent),
         (ValueKind::Optional(kind), _) => input(reader, name, kind, options, inputs),
         _ if is_absent => wrong("is said to be absent, but it is no optional".into()),
         (ValueKind::Sequence(kind), Some(shapes)) => {
@@ -54,7 +54,7 @@ fn input(
                 let (element, shape) = input_type(reader, name, kind, Some(shape))?;
                 Ok(Typed { tensor: new_input(&format!("{name}.{i}"), element, &shape, inputs)?, element })
             };
-            Ok(Item::Sequence(shapes.iter().enumerate().map(&mut element).collect::<Result<_>>()?))
+            Ok(OnnxValue::Sequence(shapes.iter().enumerate().map(&mut element).collect::<Result<_>>()?))
         }
         (ValueKind::Sequence(_), None) => wrong(
             "is a sequence. Say what shapes its elements have (`sequence_inputs` of the library's options), or export the model \
@@ -74,7 +74,7 @@ fn tensor_input(
     kind: &ValueKind,
     options: &ReadOptions,
     inputs: &mut Vec<Tensor>,
-) -> Result<Item> {
+) -> Result<OnnxValue> {
     let value = options.fixed_inputs.iter().find(|(n, _)| n == name).map(|(_, v)| v);
     let shape = options.input_shapes.iter().find(|(n, _)| n == name).map(|(_, s)| &s[..]);
     let (element, shape) = input_type(reader, name, kind, shape.or(value.map(|v| v.shape())))?;
@@ -89,7 +89,7 @@ fn tensor_input(
             Tensor::constant(value.clone()).named(name)
         }
     };
-    Ok(Item::narrow(tensor, element))
+    Ok(OnnxValue::narrow(tensor, element))
 }
 
 fn new_input(name: &str, element: ElementType, shape: &[usize], inputs: &mut Vec<Tensor>) -> Result<Tensor> {
@@ -135,15 +135,15 @@ fn input_type(
             )),
         };
     };
-    let sizes: Vec<Size> = dims.iter().map(size).collect();
+    let sizes: Vec<AxisSize> = dims.iter().map(size).collect();
     Ok((element, pinned(&reader.reading, name, &sizes, fixed)?))
 }
 
 /// Exporters mark an open size by a name, by nothing, or by a negative number.
-fn size<'d>(dim: &Dim<'d>) -> Size<'d> {
+fn size<'d>(dim: &Dim<'d>) -> AxisSize<'d> {
     match dim {
-        Dim::Size(n) => usize::try_from(*n).map_or(Size::Open(""), Size::Known),
-        Dim::Symbol(name) => Size::Open(name),
+        Dim::Size(n) => usize::try_from(*n).map_or(AxisSize::Open(""), AxisSize::Known),
+        Dim::Symbol(name) => AxisSize::Open(name),
     }
 }
 
@@ -165,14 +165,14 @@ pub(crate) fn graph_outputs(reader: &mut Reader, scope: &Scope, graph: &GraphPro
     for info in &graph.outputs {
         let wrong = |reason: &str| Error::interface(info.name, reason);
         match scope.get(info.name) {
-            Some(Item::Tensor(t)) => leaving.tensors.push((info.name.to_string(), t.tensor.clone())),
+            Some(OnnxValue::Tensor(t)) => leaving.tensors.push((info.name.to_string(), t.tensor.clone())),
             // A sequence leaves as its elements.
-            Some(Item::Sequence(list)) => {
+            Some(OnnxValue::Sequence(list)) => {
                 leaving.tensors.extend(
                     list.iter().enumerate().map(|(i, t)| (format!("{}.{i}", info.name), t.tensor.clone())),
                 );
             }
-            Some(Item::Words(words)) => {
+            Some(OnnxValue::Strings(words)) => {
                 reader.reading.note(format!(
                     "output {:?} holds strings; the graph gives their positions: {}",
                     info.name,
@@ -181,7 +181,7 @@ pub(crate) fn graph_outputs(reader: &mut Reader, scope: &Scope, graph: &GraphPro
                 leaving.tensors.push((info.name.to_string(), words.positions.clone()));
                 leaving.words.push((info.name.to_string(), words.list.to_vec()));
             }
-            Some(Item::Absent) => {
+            Some(OnnxValue::Absent) => {
                 return Err(wrong("is an optional without value; only tensors can leave a graph"));
             }
             None => {

@@ -1,7 +1,7 @@
 //! What a name in an ONNX graph stands for while reading.
 
 use super::node::{Lowered, invalid, unsupported};
-use super::words::Words;
+use super::words::Strings;
 use crate::proto::ElementType;
 use teff_graph::{DType, Tensor};
 
@@ -14,12 +14,12 @@ pub(crate) struct Typed {
 
 /// A value.
 #[derive(Clone, Debug)]
-pub(crate) enum Item {
+pub(crate) enum OnnxValue {
     Tensor(Typed),
     /// A sequence whose length is known while reading.
     Sequence(Vec<Typed>),
     /// Strings that the file lists.
-    Words(Words),
+    Strings(Strings),
     /// An optional input that is not given, or an empty optional.
     Absent,
 }
@@ -31,28 +31,28 @@ impl From<Tensor> for Typed {
     }
 }
 
-impl From<Tensor> for Item {
-    fn from(tensor: Tensor) -> Item {
-        Item::Tensor(tensor.into())
+impl From<Tensor> for OnnxValue {
+    fn from(tensor: Tensor) -> OnnxValue {
+        OnnxValue::Tensor(tensor.into())
     }
 }
 
-impl Item {
+impl OnnxValue {
     /// The tensor that `what` is to be.
     pub(crate) fn into_typed(self, what: &str) -> Lowered<Typed> {
         match self {
-            Item::Tensor(t) => Ok(t),
-            Item::Sequence(_) => invalid!("{what} must be a tensor and is a sequence"),
-            Item::Words(_) => unsupported(
+            OnnxValue::Tensor(t) => Ok(t),
+            OnnxValue::Sequence(_) => invalid!("{what} must be a tensor and is a sequence"),
+            OnnxValue::Strings(_) => unsupported(
                 format!("{what} holds strings, and only operators that move elements take them"),
                 "keep text processing outside the model",
             ),
-            Item::Absent => invalid!("{what} is missing"),
+            OnnxValue::Absent => invalid!("{what} is missing"),
         }
     }
 
-    pub(crate) fn narrow(tensor: Tensor, element: ElementType) -> Item {
-        Item::Tensor(Typed { tensor, element })
+    pub(crate) fn narrow(tensor: Tensor, element: ElementType) -> OnnxValue {
+        OnnxValue::Tensor(Typed { tensor, element })
     }
 }
 

@@ -3,13 +3,13 @@
 //! Every look at an attribute or input is remembered. What is there and was not looked at makes the node unsupported, so that
 //! nothing a model says is dropped in silence.
 
-use super::item::{Item, Typed};
+use super::item::{OnnxValue, Typed};
 use super::walk::{Reader, Scope, node_at};
 use crate::proto::{Attribute, ElementType, GraphProto, NodeProto};
 use std::cell::RefCell;
 use teff_graph::Tensor;
 pub(crate) use teff_reader::{
-    Fault, Lowered, Operands, Reading, axis_of, ensure, invalid, listed_or_all, rule_broken, sizes,
+    Fault, Lowered, Operands, ReadState, axis_of, ensure, invalid, listed_or_all, rule_broken, sizes,
     unsupported, without,
 };
 
@@ -18,7 +18,7 @@ pub(crate) struct Node<'n, 's, 'm> {
     pub(crate) reader: &'n mut Reader<'m>,
     pub(crate) scope: &'n Scope<'s, 'm>,
     proto: &'n NodeProto<'m>,
-    inputs: Vec<Item>,
+    inputs: Vec<OnnxValue>,
     /// Version of the operator set the node's operator belongs to.
     pub(crate) version: i64,
     seen_attributes: RefCell<Vec<String>>,
@@ -30,7 +30,7 @@ impl<'n, 's, 'm> Node<'n, 's, 'm> {
         reader: &'n mut Reader<'m>,
         scope: &'n Scope<'s, 'm>,
         proto: &'n NodeProto<'m>,
-        inputs: Vec<Item>,
+        inputs: Vec<OnnxValue>,
         version: i64,
     ) -> Self {
         Node {
@@ -54,7 +54,7 @@ impl<'n, 's, 'm> Node<'n, 's, 'm> {
             );
         }
         let seen = self.seen_inputs.borrow();
-        let unseen = |i: &usize| !seen.contains(i) && !matches!(self.inputs[*i], Item::Absent);
+        let unseen = |i: &usize| !seen.contains(i) && !matches!(self.inputs[*i], OnnxValue::Absent);
         match (0..self.inputs.len()).find(unseen) {
             Some(i) => unsupported(
                 format!("input {i} ({:?}) is not supported at this version", self.proto.inputs[i]),
@@ -95,9 +95,9 @@ impl<'n, 's, 'm> Node<'n, 's, 'm> {
     }
 
     /// Input `i` whatever it is.
-    pub(crate) fn item(&self, i: usize) -> Item {
+    pub(crate) fn item(&self, i: usize) -> OnnxValue {
         self.seen_inputs.borrow_mut().push(i);
-        self.inputs.get(i).cloned().unwrap_or(Item::Absent)
+        self.inputs.get(i).cloned().unwrap_or(OnnxValue::Absent)
     }
 
     /// Input `i`, a tensor, with its element type.
@@ -233,29 +233,29 @@ impl<'n, 's, 'm> Node<'n, 's, 'm> {
     }
 
     /// A result of which nothing is known but the tensor, with the element type of the inputs it is computed from.
-    pub(crate) fn carried(&self, t: Tensor) -> Item {
+    pub(crate) fn carried(&self, t: Tensor) -> OnnxValue {
         let halves = self.inputs.iter().filter_map(|i| match i {
-            Item::Tensor(t) => Some(t),
-            Item::Sequence(_) | Item::Words(_) | Item::Absent => None,
+            OnnxValue::Tensor(t) => Some(t),
+            OnnxValue::Sequence(_) | OnnxValue::Strings(_) | OnnxValue::Absent => None,
         });
         let element = halves
             .filter(|i| i.is_half())
             .map(|i| i.carried_to(&t))
             .next()
             .unwrap_or(ElementType::Plain(t.dtype()));
-        Item::narrow(t, element)
+        OnnxValue::narrow(t, element)
     }
 }
 
 impl Operands for Node<'_, '_, '_> {
     const FIX: &'static str = "export with it fixed: shapes are static here";
 
-    fn reading(&self) -> &Reading {
+    fn reading(&self) -> &ReadState {
         &self.reader.reading
     }
 
     fn is_given(&self, i: usize) -> bool {
-        !matches!(self.item(i), Item::Absent)
+        !matches!(self.item(i), OnnxValue::Absent)
     }
 
     fn x(&self, i: usize) -> Lowered {

@@ -66,35 +66,35 @@ pub(crate) fn sorted<'n, 'm>(
 /// All numbers, each after those it needs; or some that need each other.
 fn after_needs(needs: &[Vec<usize>]) -> std::result::Result<Vec<usize>, Vec<usize>> {
     #[derive(Clone, Copy, PartialEq)]
-    enum State {
+    enum Visit {
         New,
         Open,
         Done,
     }
-    let mut states = vec![State::New; needs.len()];
+    let mut states = vec![Visit::New; needs.len()];
     let mut order = Vec::with_capacity(needs.len());
     for first in 0..needs.len() {
         // A path of nodes, each with how many of its needs were followed. No recursion: a path may be as long as the model.
         let mut path = vec![];
-        if states[first] == State::New {
+        if states[first] == Visit::New {
             path.push((first, 0));
-            states[first] = State::Open;
+            states[first] = Visit::Open;
         }
         while let Some((node, followed)) = path.last_mut() {
             let Some(&next) = needs[*node].get(*followed) else {
-                states[*node] = State::Done;
+                states[*node] = Visit::Done;
                 order.push(*node);
                 path.pop();
                 continue;
             };
             *followed += 1;
             match states[next] {
-                State::Done => {}
-                State::New => {
-                    states[next] = State::Open;
+                Visit::Done => {}
+                Visit::New => {
+                    states[next] = Visit::Open;
                     path.push((next, 0));
                 }
-                State::Open => {
+                Visit::Open => {
                     return Err(path.iter().map(|&(n, _)| n).skip_while(|&n| n != next).collect());
                 }
             }

@@ -1,17 +1,17 @@
 //! The walk over the nodes of a graph, its sub-graphs and functions.
 
 use super::function::FunctionKey;
-use super::item::{Item, Typed};
+use super::item::{OnnxValue, Typed};
 use super::node::{Fault, Lowered, Node, holder, invalid, unsupported};
 use super::operators;
 use super::order::{nearest, sorted};
-use super::words::{Words, as_words, moved};
+use super::words::{Strings, as_words, moved};
 use super::{Fetch, ReadOptions};
 use crate::proto::{Dim, ElementType, FunctionProto, GraphProto, ModelProto, NodeProto, ValueKind};
 use crate::{Error, NodeAt, ONNX, Result};
 use std::collections::HashMap;
 use teff_graph::{Formats, Tensor};
-use teff_reader::{Reading, label};
+use teff_reader::{ReadState, label};
 
 /// No model is lowered to more nodes than this, functions inlined and loops unrolled.
 const MOST_NODES: usize = 1 << 16;
@@ -20,7 +20,7 @@ const DEEPEST: usize = 48;
 
 /// What lasts from the first node to the last.
 pub(crate) struct Reader<'m> {
-    pub(crate) reading: Reading,
+    pub(crate) reading: ReadState,
     /// Whether there were floats of 16 bits.
     pub(crate) is_half: bool,
     functions: HashMap<FunctionKey<'m>, &'m FunctionProto<'m>>,
@@ -39,7 +39,7 @@ pub(crate) struct Reader<'m> {
 
 /// The names that nodes of one graph can use.
 pub(crate) struct Scope<'s, 'm> {
-    values: HashMap<&'m str, Item>,
+    values: HashMap<&'m str, OnnxValue>,
     outer: Option<&'s Scope<'s, 'm>>,
     opsets: &'s [(&'m str, i64)],
 }
@@ -54,7 +54,7 @@ impl<'s, 'm> Scope<'s, 'm> {
         Scope { values: HashMap::new(), outer: Some(self), opsets: self.opsets }
     }
 
-    pub(crate) fn get(&self, name: &str) -> Option<&Item> {
+    pub(crate) fn get(&self, name: &str) -> Option<&OnnxValue> {
         self.values.get(name).or_else(|| self.outer?.get(name))
     }
 
@@ -70,7 +70,7 @@ impl<'s, 'm> Scope<'s, 'm> {
         nearest(name, names).map_or(String::new(), |near| format!(" (there is {near:?})"))
     }
 
-    pub(crate) fn set(&mut self, name: &'m str, item: Item) {
+    pub(crate) fn set(&mut self, name: &'m str, item: OnnxValue) {
         if !name.is_empty() {
             self.values.insert(name, item);
         }
@@ -89,7 +89,7 @@ pub(crate) fn is_default(domain: &str) -> bool {
 impl<'m> Reader<'m> {
     pub(crate) fn new(model: &'m ModelProto<'m>, options: &ReadOptions<'m>) -> Self {
         Reader {
-            reading: Reading::default(),
+            reading: ReadState::default(),
             is_half: false,
             functions: model.functions.iter().map(|f| (FunctionKey::of_function(f), f)).collect(),
             external: options.external,
@@ -148,8 +148,8 @@ impl<'m> Reader<'m> {
         &mut self,
         scope: &Scope<'_, 'm>,
         graph: &GraphProto<'m>,
-        inputs: Vec<Item>,
-    ) -> Lowered<Vec<Item>> {
+        inputs: Vec<OnnxValue>,
+    ) -> Lowered<Vec<OnnxValue>> {
         self.reading.spend_tensors(1)?;
         self.spend_copies(&inputs)?;
         let wrong = |reason: String| Error::model(reason);
@@ -162,7 +162,7 @@ impl<'m> Reader<'m> {
             ))
             .into());
         }
-        let outputs: Vec<Item> = self.nested(|reader| {
+        let outputs: Vec<OnnxValue> = self.nested(|reader| {
             let mut inner = scope.inner();
             graph.inputs.iter().zip(inputs).for_each(|(info, item)| inner.set(info.name, item));
             reader.declare(graph);
@@ -210,13 +210,13 @@ impl<'m> Reader<'m> {
             return Err(Error::model(most).into());
         }
         let input = |name: &&'m str| match (name.is_empty(), scope.get(name)) {
-            (true, _) => Ok(Item::Absent),
+            (true, _) => Ok(OnnxValue::Absent),
             (false, Some(item)) => Ok(item.clone()),
             (false, None) => {
                 invalid!("its input {name:?} is given by no node, input or initialiser{}", scope.hint(name))
             }
         };
-        let inputs = proto.inputs.iter().map(input).collect::<Lowered<Vec<Item>>>()?;
+        let inputs = proto.inputs.iter().map(input).collect::<Lowered<Vec<OnnxValue>>>()?;
         self.spend_copies(&inputs)?;
         let first_new = Tensor::scalar(false).id();
         let outputs = self.outputs_of(scope, proto, at, inputs)?;
@@ -238,8 +238,8 @@ impl<'m> Reader<'m> {
         scope: &Scope<'_, 'm>,
         proto: &NodeProto<'m>,
         at: &NodeAt,
-        mut inputs: Vec<Item>,
-    ) -> Lowered<Vec<Item>> {
+        mut inputs: Vec<OnnxValue>,
+    ) -> Lowered<Vec<OnnxValue>> {
         let lowering = operators::find(proto.domain, proto.op_type);
         let function = self.functions.get(&FunctionKey::of_node(proto)).copied();
         match (lowering, function) {
@@ -260,30 +260,32 @@ impl<'m> Reader<'m> {
         }
     }
 
-    /// As [`Reading::spend`], for handing on values: long sequences are copied, several times on the way through a node.
-    fn spend_copies(&self, items: &[Item]) -> Lowered<()> {
-        let size = |item: &Item| match item {
-            Item::Sequence(list) => list.len().saturating_mul(8),
-            Item::Tensor(_) | Item::Words(_) | Item::Absent => 1,
+    /// As [`ReadState::spend`], for handing on values: long sequences are copied, several times on the way through a node.
+    fn spend_copies(&self, items: &[OnnxValue]) -> Lowered<()> {
+        let size = |item: &OnnxValue| match item {
+            OnnxValue::Sequence(list) => list.len().saturating_mul(8),
+            OnnxValue::Tensor(_) | OnnxValue::Strings(_) | OnnxValue::Absent => 1,
         };
         self.reading.spend(items.iter().map(size).sum())
     }
 
     /// Checks and labels what a node gave, and folds it if it is small.
-    fn finished(&self, item: Item, first_new: u64, name: &str) -> Lowered<Item> {
+    fn finished(&self, item: OnnxValue, first_new: u64, name: &str) -> Lowered<OnnxValue> {
         let finish = |t: Typed| -> Lowered<Typed> {
             t.tensor.check()?;
             self.reading.spend_tensors(label(&t.tensor, first_new, name))?;
             Ok(Typed { tensor: self.reading.folded(t.tensor), ..t })
         };
         Ok(match item {
-            Item::Tensor(t) => Item::Tensor(finish(t)?),
-            Item::Sequence(list) => Item::Sequence(list.into_iter().map(finish).collect::<Lowered<_>>()?),
-            Item::Words(words) => {
-                let positions = finish(words.positions.into())?.tensor;
-                Item::Words(Words { positions, ..words })
+            OnnxValue::Tensor(t) => OnnxValue::Tensor(finish(t)?),
+            OnnxValue::Sequence(list) => {
+                OnnxValue::Sequence(list.into_iter().map(finish).collect::<Lowered<_>>()?)
             }
-            Item::Absent => Item::Absent,
+            OnnxValue::Strings(words) => {
+                let positions = finish(words.positions.into())?.tensor;
+                OnnxValue::Strings(Strings { positions, ..words })
+            }
+            OnnxValue::Absent => OnnxValue::Absent,
         })
     }
 }

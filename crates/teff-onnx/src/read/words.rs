@@ -2,7 +2,7 @@
 //!
 //! Positions of one list mean nothing in another, so that operators take no strings but those that only move elements.
 
-use super::item::{Item, Typed};
+use super::item::{OnnxValue, Typed};
 use super::walk::{Reader, is_default};
 use crate::proto::{ElementType, NodeProto, TensorProto};
 use crate::{Error, Result};
@@ -11,13 +11,13 @@ use teff_graph::{Tensor, Value};
 
 /// Strings out of a list.
 #[derive(Clone, Debug)]
-pub(crate) struct Words {
+pub(crate) struct Strings {
     /// Where in the list each is.
     pub(crate) positions: Tensor,
     pub(crate) list: Rc<[String]>,
 }
 
-impl Words {
+impl Strings {
     /// What the list says, for people.
     pub(crate) fn shown(&self) -> String {
         let all: Vec<String> = self.list.iter().enumerate().map(|(i, word)| format!("{i}={word}")).collect();
@@ -39,30 +39,32 @@ const MOVES: [&str; 9] = [
 ];
 
 /// The list whose positions this node only moves; of its inputs the strings are then positions.
-pub(crate) fn moved(node: &NodeProto, inputs: &mut [Item]) -> Option<Rc<[String]>> {
+pub(crate) fn moved(node: &NodeProto, inputs: &mut [OnnxValue]) -> Option<Rc<[String]>> {
     let known = MOVES.contains(&node.op_type) && (is_default(node.domain) || node.domain == "ai.onnx.ml");
-    let [Item::Words(_), rest @ ..] = &*inputs else { return None };
-    if !known || rest.iter().any(|item| matches!(item, Item::Words(_))) {
+    let [OnnxValue::Strings(_), rest @ ..] = &*inputs else { return None };
+    if !known || rest.iter().any(|item| matches!(item, OnnxValue::Strings(_))) {
         return None;
     }
-    let Item::Words(words) = std::mem::replace(&mut inputs[0], Item::Absent) else { return None };
+    let OnnxValue::Strings(words) = std::mem::replace(&mut inputs[0], OnnxValue::Absent) else { return None };
     inputs[0] = words.positions.into();
     Some(words.list)
 }
 
 /// As positions in this list.
-pub(crate) fn as_words(item: Item, list: &Rc<[String]>) -> Item {
+pub(crate) fn as_words(item: OnnxValue, list: &Rc<[String]>) -> OnnxValue {
     match item {
-        Item::Tensor(Typed { tensor, .. }) => Item::Words(Words { positions: tensor, list: Rc::clone(list) }),
+        OnnxValue::Tensor(Typed { tensor, .. }) => {
+            OnnxValue::Strings(Strings { positions: tensor, list: Rc::clone(list) })
+        }
         other => other,
     }
 }
 
 impl Reader<'_> {
     /// A constant of the file: a tensor, or strings.
-    pub(crate) fn constant(&mut self, t: &TensorProto) -> Result<Item> {
+    pub(crate) fn constant(&mut self, t: &TensorProto) -> Result<OnnxValue> {
         if ElementType::from_number(t.data_type) != Some(ElementType::String) {
-            return self.tensor(t).map(Item::Tensor);
+            return self.tensor(t).map(OnnxValue::Tensor);
         }
         let wrong = |reason: String| Error::tensor(t.name, reason);
         let shape: Option<Vec<usize>> = t.dims.iter().map(|&d| usize::try_from(d).ok()).collect();
@@ -75,6 +77,6 @@ impl Reader<'_> {
         }
         let list = t.strings.iter().map(|s| String::from_utf8_lossy(s).into_owned()).collect();
         let positions = Value::new(shape, (0..t.strings.len() as i64).collect::<Vec<_>>());
-        Ok(Item::Words(Words { positions: Tensor::constant(positions), list }))
+        Ok(OnnxValue::Strings(Strings { positions: Tensor::constant(positions), list }))
     }
 }

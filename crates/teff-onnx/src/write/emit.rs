@@ -1,9 +1,9 @@
 //! Names, nodes and initialisers of the model.
 
 use super::patterns::pattern;
-use super::plan::{Arg, Attribute, Plan, Step};
+use super::plan::{Arg, Attribute, Translation, WrittenNode};
 use super::primitive::primitive;
-use super::view::{View, name_of_node};
+use super::view::{GraphView, name_of_node};
 use crate::proto::{ElementType, Encoder};
 use crate::{Error, Result};
 use std::collections::HashMap;
@@ -11,11 +11,11 @@ use teff_graph::{Graph, NodeId, Op, Scan, Type, Value, passes};
 
 /// Writes one graph: the model's, or the body of a scan.
 pub(crate) struct Emitter<'g> {
-    view: View<'g>,
+    view: GraphView<'g>,
     /// Names of values, taken across the model.
-    taken: Names,
+    taken: TakenNames,
     /// Names of nodes, taken across the model.
-    taken_nodes: Names,
+    taken_nodes: TakenNames,
     names: HashMap<NodeId, String>,
     /// Names of a scan's outputs.
     scans: HashMap<NodeId, Vec<String>>,
@@ -28,9 +28,9 @@ pub(crate) struct Emitter<'g> {
 impl<'g> Emitter<'g> {
     pub(crate) fn new(graph: &'g Graph, opset: i64) -> Self {
         Emitter {
-            view: View::new(graph),
-            taken: Names::new(),
-            taken_nodes: Names::new(),
+            view: GraphView::new(graph),
+            taken: TakenNames::new(),
+            taken_nodes: TakenNames::new(),
             names: HashMap::new(),
             scans: HashMap::new(),
             nodes: Vec::new(),
@@ -94,10 +94,10 @@ impl<'g> Emitter<'g> {
     fn all(&mut self, graph: &Graph, outputs: &[String]) -> Result<()> {
         let mut needed = vec![false; graph.nodes().len()];
         graph.outputs().iter().for_each(|o| needed[o.node.index()] = true);
-        let mut plans: Vec<Option<Plan>> = Vec::with_capacity(needed.len());
+        let mut plans: Vec<Option<Translation>> = Vec::with_capacity(needed.len());
         for id in graph.ids().rev() {
             let plan = if needed[id.index()] { self.plan(id)? } else { None };
-            plan.iter().flat_map(Plan::uses).for_each(|o| needed[o.index()] = true);
+            plan.iter().flat_map(Translation::uses).for_each(|o| needed[o.index()] = true);
             plans.push(plan);
         }
         plans.reverse();
@@ -127,7 +127,7 @@ impl<'g> Emitter<'g> {
     }
 
     /// How to write a node; nothing for inputs and initialisers.
-    fn plan(&mut self, id: NodeId) -> Result<Option<Plan>> {
+    fn plan(&mut self, id: NodeId) -> Result<Option<Translation>> {
         if matches!(self.view.op(id), Op::Input { .. } | Op::Constant(_) | Op::Param(_)) {
             return Ok(None);
         }
@@ -135,6 +135,7 @@ impl<'g> Emitter<'g> {
             Some(plan) => plan,
             None => match self.view.op(id) {
                 Op::Scan(_) => self.scan_plan(id)?,
+                // It names them all.
                 _ => primitive(&self.view, id).map_err(|reason| Error::Inexpressible {
                     node: name_of_node(self.view.graph, id),
                     operation: self.view.op(id).name(),
@@ -151,7 +152,7 @@ impl<'g> Emitter<'g> {
     }
 
     /// A loop as `Scan`. What every step sees whole, its body takes from outside by name.
-    fn scan_plan(&mut self, id: NodeId) -> Result<Plan> {
+    fn scan_plan(&mut self, id: NodeId) -> Result<Translation> {
         let Op::Scan(scan) = self.view.op(id) else { unreachable!("called for scans") };
         let (looped, whole) = self.view.operands(id).split_at(scan.states + scan.scanned);
         if scan.scanned == 0 {
@@ -163,7 +164,7 @@ impl<'g> Emitter<'g> {
         }
         let stacked = scan.body.outputs().len() - scan.states;
         let direction = usize::from(scan.reverse);
-        let mut plan = Plan::of("Scan", looped.iter().map(|&o| Arg::Node(o)).collect())
+        let mut plan = Translation::of("Scan", looped.iter().map(|&o| Arg::Node(o)).collect())
             .int("num_scan_inputs", scan.scanned as i64)
             .ints("scan_input_directions", vec![direction; scan.scanned])
             .ints("scan_output_directions", vec![direction; stacked])
@@ -188,7 +189,7 @@ impl<'g> Emitter<'g> {
     }
 
     /// Writes the steps of a plan; the last gives the value its name.
-    fn steps(&mut self, id: NodeId, plan: &Plan) -> Result<()> {
+    fn steps(&mut self, id: NodeId, plan: &Translation) -> Result<()> {
         if let (Op::Project(index), [scan]) = (self.view.op(id), self.view.operands(id)) {
             self.project(id, *scan, *index);
             return Ok(());
@@ -218,7 +219,7 @@ impl<'g> Emitter<'g> {
     }
 
     /// Output names of a step: all of a scan's, else up to the one that is the result.
-    fn outputs(&mut self, id: NodeId, step: &Step, result: &str) -> Vec<String> {
+    fn outputs(&mut self, id: NodeId, step: &WrittenNode, result: &str) -> Vec<String> {
         if step.operator != "Scan" {
             // onnxruntime wants a name for an output that is not optional, used or not.
             let mut name = |i: usize| {
@@ -360,10 +361,10 @@ fn value_info(e: &mut Encoder, name: &str, ty: &Type, open: bool) {
 }
 
 /// Names, each with the last number that was put behind it to make another.
-type Names = HashMap<String, usize>;
+type TakenNames = HashMap<String, usize>;
 
 /// `wish`, or with the first number after it that nothing is called yet.
-fn unique(taken: &mut Names, wish: &str) -> String {
+fn unique(taken: &mut TakenNames, wish: &str) -> String {
     let mut n = taken.get(wish).copied().unwrap_or(0);
     let mut name = wish.to_string();
     while taken.contains_key(&name) {

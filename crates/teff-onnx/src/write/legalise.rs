@@ -46,6 +46,7 @@ fn parts(op: &Op, operands: &[Type]) -> usize {
         Op::ConvWeightGrad { geometry, .. } => geometry.groups.saturating_mul(taps(&operands[1].shape[2..])),
         Op::Pool { kind: PoolKind::Sum, window } if !is_float => taps(&window.size),
         Op::Pool { kind: PoolKind::ArgMax, window } | Op::MaxPoolGrad { window } => taps(&window.size),
+        // Others are written whole: `rewritten` names them all.
         _ => 0,
     }
 }
@@ -129,6 +130,7 @@ fn unary(u: Unary, x: &Tensor) -> Option<Tensor> {
         Unary::Expm1 if x.dtype() == DType::F32 && never_positive(x) => None,
         Unary::Expm1 => Some(expm1(x)),
         Unary::Erfc => Some(1.0 - x.erf()),
+        // ONNX has the others, or `primitive` says that it has not.
         _ => None,
     }
 }
@@ -140,6 +142,7 @@ fn never_positive(x: &Tensor) -> bool {
         (Op::Binary(Binary::Mul | Binary::Div), [x, by]) => {
             uniform(by).is_some_and(|b| b > 0.0) && never_positive(x)
         }
+        // Of others it is not seen.
         _ => false,
     }
 }

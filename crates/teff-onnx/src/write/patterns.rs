@@ -3,12 +3,12 @@
 //! A pattern is recognised from the node that gives its result. Nodes inside it must have no other user, or they would be computed
 //! twice.
 
-use super::plan::{Arg, Attribute, Plan, sizes};
-use super::view::{MOST_ELEMENTS, View, scalar};
+use super::plan::{Arg, Attribute, Translation, sizes};
+use super::view::{GraphView, MOST_ELEMENTS, scalar};
 use teff_graph::{Binary, ConvGeometry, DType, NodeId, Op, PoolKind, ReduceKind, Unary, Window};
 
 /// The operator that node `id` and some before it are, if they are one.
-pub(crate) fn pattern(v: &View, id: NodeId) -> Option<Plan> {
+pub(crate) fn pattern(v: &GraphView, id: NodeId) -> Option<Translation> {
     match v.op(id) {
         Op::Binary(Binary::Max) => relu(v, id),
         Op::Binary(Binary::Min) => clip(v, id),
@@ -21,41 +21,40 @@ pub(crate) fn pattern(v: &View, id: NodeId) -> Option<Plan> {
         Op::MatMul => product(v, id),
         Op::Reduce { kind: ReduceKind::Max, axes } => global_max(v, id, axes),
         Op::Reshape(_) => flatten(v, id),
+        // No operator of several operations ends in another.
         _ => None,
     }
 }
 
 /// Both orders of a node's two operands.
-fn either(v: &View, id: NodeId) -> Option<[(NodeId, NodeId); 2]> {
-    match v.operands(id) {
-        &[a, b] => Some([(a, b), (b, a)]),
-        _ => None,
-    }
+fn either(v: &GraphView, id: NodeId) -> Option<[(NodeId, NodeId); 2]> {
+    let &[a, b] = v.operands(id) else { return None };
+    Some([(a, b), (b, a)])
 }
 
-fn float(v: &View, id: NodeId) -> bool {
+fn float(v: &GraphView, id: NodeId) -> bool {
     v.ty(id).dtype.is_float()
 }
 
 /// max(x, 0).
-fn relu(v: &View, id: NodeId) -> Option<Plan> {
+fn relu(v: &GraphView, id: NodeId) -> Option<Translation> {
     let (x, _) = either(v, id)?.into_iter().find(|&(_, zero)| v.is_uniform(zero, 0.0))?;
-    (float(v, id) && v.shape(x) == v.shape(id)).then(|| Plan::of("Relu", vec![Arg::Node(x)]))
+    (float(v, id) && v.shape(x) == v.shape(id)).then(|| Translation::of("Relu", vec![Arg::Node(x)]))
 }
 
 /// min(max(x, low), high).
-fn clip(v: &View, id: NodeId) -> Option<Plan> {
+fn clip(v: &GraphView, id: NodeId) -> Option<Translation> {
     let (inner, high) = either(v, id)?.into_iter().find_map(|(x, h)| Some((x, v.uniform(h)?)))?;
     if !matches!(v.op(inner), Op::Binary(Binary::Max)) || !v.single(inner) || !float(v, id) {
         return None;
     }
     let (x, low) = either(v, inner)?.into_iter().find_map(|(x, l)| Some((x, v.uniform(l)?)))?;
     let bound = |x: f64, word| scalar(v.ty(id), x, word);
-    Some(Plan::of("Clip", vec![Arg::Node(x), bound(low, "min"), bound(high, "max")]))
+    Some(Translation::of("Clip", vec![Arg::Node(x), bound(low, "min"), bound(high, "max")]))
 }
 
 /// x / 2 times 1 - erf(-x / sqrt(2)).
-fn gelu(v: &View, id: NodeId) -> Option<Plan> {
+fn gelu(v: &GraphView, id: NodeId) -> Option<Translation> {
     let (half, complement) = v.binary(id, Binary::Mul)?;
     let (x, by) = v.binary_inside(half, Binary::Mul)?;
     let (one, erf) = v.binary_inside(complement, Binary::Sub)?;
@@ -66,22 +65,20 @@ fn gelu(v: &View, id: NodeId) -> Option<Plan> {
         && of == x
         && v.uniform(root).is_some_and(is_root)
         && v.ty(id).dtype == DType::F32;
-    fits.then(|| Plan::of("Gelu", vec![Arg::Node(x)]).needs_opset(20))
+    fits.then(|| Translation::of("Gelu", vec![Arg::Node(x)]).needs_opset(20))
 }
 
 /// A matrix operand and whether it is transposed, its transposition left to `Gemm`.
-fn transposed(v: &View, id: NodeId) -> (NodeId, bool) {
-    match v.op(id) {
-        Op::Permute(perm) if perm[..] == [1, 0] => (v.operands(id)[0], true),
-        _ => (id, false),
-    }
+fn transposed(v: &GraphView, id: NodeId) -> (NodeId, bool) {
+    let turned = matches!(v.op(id), Op::Permute(perm) if perm[..] == [1, 0]);
+    (if turned { v.operands(id)[0] } else { id }, turned)
 }
 
-fn gemm_plan(v: &View, product: NodeId, bias: Option<NodeId>) -> Plan {
+fn gemm_plan(v: &GraphView, product: NodeId, bias: Option<NodeId>) -> Translation {
     let (a, trans_a) = transposed(v, v.operands(product)[0]);
     let (b, trans_b) = transposed(v, v.operands(product)[1]);
     let inputs = [Some(a), Some(b), bias].into_iter().flatten().map(Arg::Node).collect();
-    let mut plan = Plan::of("Gemm", inputs);
+    let mut plan = Translation::of("Gemm", inputs);
     for (name, on) in [("transA", trans_a), ("transB", trans_b)] {
         if on {
             plan = plan.int(name, 1);
@@ -91,7 +88,7 @@ fn gemm_plan(v: &View, product: NodeId, bias: Option<NodeId>) -> Plan {
 }
 
 /// A matrix product plus what broadcasts to it.
-fn gemm(v: &View, id: NodeId) -> Option<Plan> {
+fn gemm(v: &GraphView, id: NodeId) -> Option<Translation> {
     let is_product = |x: NodeId| matches!(v.op(x), Op::MatMul) && v.single(x);
     let (product, bias) = either(v, id)?.into_iter().find(|&(x, _)| is_product(x))?;
     let bias = v.unbroadcast(bias);
@@ -99,7 +96,7 @@ fn gemm(v: &View, id: NodeId) -> Option<Plan> {
 }
 
 /// A product of matrices one of which is transposed; a product whose batch axes broadcast.
-fn product(v: &View, id: NodeId) -> Option<Plan> {
+fn product(v: &GraphView, id: NodeId) -> Option<Translation> {
     let operands = v.operands(id);
     if v.shape(id).len() == 2 {
         let any = operands.iter().any(|&o| transposed(v, o).1);
@@ -111,50 +108,52 @@ fn product(v: &View, id: NodeId) -> Option<Plan> {
     let kept =
         (0..2).all(|i| v.shape(bare[i]).len() >= 2 && v.shape(bare[i]).ends_with(last_two(v, operands[i])));
     let same = teff_graph::broadcast_shape(lead(bare[0]), lead(bare[1])).as_deref() == Some(batch);
-    (bare != operands && kept && same).then(|| Plan::of("MatMul", bare.into_iter().map(Arg::Node).collect()))
+    (bare != operands && kept && same)
+        .then(|| Translation::of("MatMul", bare.into_iter().map(Arg::Node).collect()))
 }
 
-fn last_two<'g>(v: &View<'g>, id: NodeId) -> &'g [usize] {
+fn last_two<'g>(v: &GraphView<'g>, id: NodeId) -> &'g [usize] {
     let shape = v.shape(id);
     &shape[shape.len() - 2..]
 }
 
 /// A convolution plus one number a channel.
-fn conv_with_bias(v: &View, id: NodeId) -> Option<Plan> {
-    let is_conv = |x: NodeId| matches!(v.op(x), Op::Conv(_) | Op::ConvTranspose { .. }) && v.single(x);
-    let (conv, bias) = either(v, id)?.into_iter().find(|&(x, _)| is_conv(x))?;
+fn conv_with_bias(v: &GraphView, id: NodeId) -> Option<Translation> {
     if !float(v, id) || v.shape(id).len() < 3 {
         return None;
     }
-    let bias = v.per_axis(bias, v.shape(id).len(), 1, v.shape(id)[1])?;
-    Some(match v.op(conv) {
-        Op::Conv(g) => conv_plan(v, conv, g, Some(bias)),
-        Op::ConvTranspose { geometry, spatial } => {
-            conv_transpose_plan(v, conv, geometry, spatial, Some(bias))
+    either(v, id)?.into_iter().filter(|&(conv, _)| v.single(conv)).find_map(|(conv, bias)| {
+        let bias = || v.per_axis(bias, v.shape(id).len(), 1, v.shape(id)[1]);
+        match v.op(conv) {
+            Op::Conv(g) => Some(conv_plan(v, conv, g, Some(bias()?))),
+            Op::ConvTranspose { geometry, spatial } => {
+                Some(conv_transpose_plan(v, conv, geometry, spatial, Some(bias()?)))
+            }
+            // Nothing else has a bias.
+            _ => None,
         }
-        _ => return None,
     })
 }
 
-fn geometry_attributes(plan: Plan, g: &ConvGeometry, kernel: &[usize]) -> Plan {
+fn geometry_attributes(plan: Translation, g: &ConvGeometry, kernel: &[usize]) -> Translation {
     let plan = plan.ints("kernel_shape", kernel.to_vec()).ints("strides", g.stride.clone());
     let plan = plan.ints("dilations", g.dilation.clone());
     plan.ints("pads", g.pad_low.iter().chain(&g.pad_high).copied()).int("group", g.groups as i64)
 }
 
-pub(crate) fn conv_plan(v: &View, id: NodeId, g: &ConvGeometry, bias: Option<Arg>) -> Plan {
+pub(crate) fn conv_plan(v: &GraphView, id: NodeId, g: &ConvGeometry, bias: Option<Arg>) -> Translation {
     let operands = v.operands(id);
     let inputs = operands.iter().map(|&o| Arg::Node(o)).chain(bias).collect();
-    geometry_attributes(Plan::of("Conv", inputs), g, &v.shape(operands[1])[2..])
+    geometry_attributes(Translation::of("Conv", inputs), g, &v.shape(operands[1])[2..])
 }
 
 pub(crate) fn conv_transpose_plan(
-    v: &View,
+    v: &GraphView,
     id: NodeId,
     g: &ConvGeometry,
     spatial: &[usize],
     bias: Option<Arg>,
-) -> Plan {
+) -> Translation {
     let operands = v.operands(id);
     let kernel = &v.shape(operands[1])[2..];
     let y = &v.shape(operands[0])[2..];
@@ -163,18 +162,18 @@ pub(crate) fn conv_transpose_plan(
         (spatial[i] + g.pad_low[i] + g.pad_high[i]).saturating_sub(reach)
     });
     let inputs = operands.iter().map(|&o| Arg::Node(o)).chain(bias).collect();
-    let plan = geometry_attributes(Plan::of("ConvTranspose", inputs), g, kernel);
+    let plan = geometry_attributes(Translation::of("ConvTranspose", inputs), g, kernel);
     plan.ints("output_padding", extra.collect::<Vec<_>>())
 }
 
-pub(crate) fn window_attributes(plan: Plan, w: &Window) -> Plan {
+pub(crate) fn window_attributes(plan: Translation, w: &Window) -> Translation {
     let plan = plan.ints("kernel_shape", w.size.clone()).ints("strides", w.stride.clone());
     let plan = plan.ints("pads", w.pad_low.iter().chain(&w.pad_high).copied());
     if w.dilation.iter().all(|&d| d == 1) { plan } else { plan.ints("dilations", w.dilation.clone()) }
 }
 
 /// A sum over windows or axes divided by how many elements it is of.
-fn average(v: &View, id: NodeId) -> Option<Plan> {
+fn average(v: &GraphView, id: NodeId) -> Option<Translation> {
     let &[sum, count] = v.operands(id) else { return None };
     if let Some(n) = v.uniform(count) {
         return mean_of(v, sum, n);
@@ -196,7 +195,7 @@ fn average(v: &View, id: NodeId) -> Option<Plan> {
 }
 
 /// A sum times 1 / n.
-fn average_by_factor(v: &View, id: NodeId) -> Option<Plan> {
+fn average_by_factor(v: &GraphView, id: NodeId) -> Option<Translation> {
     let (sum, factor) = either(v, id)?.into_iter().find_map(|(x, f)| Some((x, v.uniform(f)?)))?;
     let n = (1.0 / factor).round();
     // Only a factor that is the nearest number to 1 / n.
@@ -206,7 +205,7 @@ fn average_by_factor(v: &View, id: NodeId) -> Option<Plan> {
 }
 
 /// The sum `sum`, divided by `n`, as a mean.
-fn mean_of(v: &View, sum: NodeId, n: f64) -> Option<Plan> {
+fn mean_of(v: &GraphView, sum: NodeId, n: f64) -> Option<Translation> {
     if !v.single(sum) || !float(v, sum) {
         return None;
     }
@@ -223,37 +222,38 @@ fn mean_of(v: &View, sum: NodeId, n: f64) -> Option<Plan> {
             }
             let spatial = v.shape(x).len() > 2 && axes.iter().copied().eq(2..v.shape(x).len());
             Some(match spatial {
-                true => Plan::of("GlobalAveragePool", vec![Arg::Node(x)]),
-                false => Plan::of("ReduceMean", vec![Arg::Node(x), sizes(axes, "axes")]),
+                true => Translation::of("GlobalAveragePool", vec![Arg::Node(x)]),
+                false => Translation::of("ReduceMean", vec![Arg::Node(x), sizes(axes, "axes")]),
             })
         }
+        // Nothing else sums.
         _ => None,
     }
 }
 
-fn average_pool(v: &View, sum: NodeId, window: &Window, count_padding: bool) -> Plan {
-    let plan = Plan::of("AveragePool", vec![Arg::Node(v.operands(sum)[0])]);
+fn average_pool(v: &GraphView, sum: NodeId, window: &Window, count_padding: bool) -> Translation {
+    let plan = Translation::of("AveragePool", vec![Arg::Node(v.operands(sum)[0])]);
     let plan = window_attributes(plan, window).int("count_include_pad", count_padding.into());
     // Dilated average pooling came with version 19.
     if window.dilation.iter().all(|&d| d == 1) { plan } else { plan.needs_opset(19) }
 }
 
-fn reciprocal(v: &View, id: NodeId) -> Option<Plan> {
+fn reciprocal(v: &GraphView, id: NodeId) -> Option<Translation> {
     let &[one, x] = v.operands(id) else { return None };
     (v.is_uniform(one, 1.0) && float(v, id) && v.shape(x) == v.shape(id))
-        .then(|| Plan::of("Reciprocal", vec![Arg::Node(x)]))
+        .then(|| Translation::of("Reciprocal", vec![Arg::Node(x)]))
 }
 
 /// The largest over all spatial axes.
-fn global_max(v: &View, id: NodeId, axes: &[usize]) -> Option<Plan> {
+fn global_max(v: &GraphView, id: NodeId, axes: &[usize]) -> Option<Translation> {
     let x = v.operands(id)[0];
     let rank = v.shape(x).len();
     (rank > 2 && float(v, id) && axes.iter().copied().eq(2..rank))
-        .then(|| Plan::of("GlobalMaxPool", vec![Arg::Node(x)]))
+        .then(|| Translation::of("GlobalMaxPool", vec![Arg::Node(x)]))
 }
 
 /// x less its largest element along an axis, exponentiated; gives (x, axis).
-fn shifted(v: &View, id: NodeId) -> Option<(NodeId, usize)> {
+fn shifted(v: &GraphView, id: NodeId) -> Option<(NodeId, usize)> {
     let (x, top) = v.binary(id, Binary::Sub)?;
     match v.reduction(v.unbroadcast(top), ReduceKind::Max)? {
         (of, &[axis]) if of == x => Some((x, axis)),
@@ -262,29 +262,30 @@ fn shifted(v: &View, id: NodeId) -> Option<(NodeId, usize)> {
 }
 
 /// The sum of `x` along `axis`, broadcast back.
-fn is_sum_of(v: &View, id: NodeId, x: NodeId, axis: usize) -> bool {
+fn is_sum_of(v: &GraphView, id: NodeId, x: NodeId, axis: usize) -> bool {
     v.reduction(v.unbroadcast(id), ReduceKind::Sum) == Some((x, &[axis]))
 }
 
 /// e = exp(x - max x), e / sum e.
-fn softmax(v: &View, id: NodeId) -> Option<Plan> {
+fn softmax(v: &GraphView, id: NodeId) -> Option<Translation> {
     let (e, sum) = v.binary(id, Binary::Div)?;
     let (x, axis) = shifted(v, v.unary(e, Unary::Exp)?)?;
-    is_sum_of(v, sum, e, axis).then(|| Plan::of("Softmax", vec![Arg::Node(x)]).int("axis", axis as i64))
+    is_sum_of(v, sum, e, axis)
+        .then(|| Translation::of("Softmax", vec![Arg::Node(x)]).int("axis", axis as i64))
 }
 
 /// s = x - max x, s - log sum exp s.
-fn log_softmax(v: &View, id: NodeId) -> Option<Plan> {
+fn log_softmax(v: &GraphView, id: NodeId) -> Option<Translation> {
     let (s, log) = v.binary(id, Binary::Sub)?;
     let (x, axis) = shifted(v, s)?;
     let sum = v.unary(v.unbroadcast(log), Unary::Log)?;
     let (e, _) = v.reduction(sum, ReduceKind::Sum)?;
     (v.unary(e, Unary::Exp) == Some(s) && is_sum_of(v, sum, e, axis))
-        .then(|| Plan::of("LogSoftmax", vec![Arg::Node(x)]).int("axis", axis as i64))
+        .then(|| Translation::of("LogSoftmax", vec![Arg::Node(x)]).int("axis", axis as i64))
 }
 
 /// x * f + (shift - mean * f) with f = scale / sqrt(variance + epsilon), all a channel, as the library's layer computes it.
-fn batch_norm(v: &View, id: NodeId) -> Option<Plan> {
+fn batch_norm(v: &GraphView, id: NodeId) -> Option<Translation> {
     let rank = v.shape(id).len();
     if rank < 2 || !float(v, id) {
         return None;
@@ -306,13 +307,13 @@ fn batch_norm(v: &View, id: NodeId) -> Option<Plan> {
     }
     let inputs = [x, scale, shift, mean, variance].map(Arg::Node).to_vec();
     let epsilon = v.uniform(epsilon)?;
-    Some(Plan::of("BatchNormalization", inputs).with("epsilon", Attribute::Float(epsilon as f32)))
+    Some(Translation::of("BatchNormalization", inputs).with("epsilon", Attribute::Float(epsilon as f32)))
 }
 
 /// All axes but the first as one.
-fn flatten(v: &View, id: NodeId) -> Option<Plan> {
+fn flatten(v: &GraphView, id: NodeId) -> Option<Translation> {
     let x = v.operands(id)[0];
     let (from, to) = (v.shape(x), v.shape(id));
     (to.len() == 2 && from.len() > 2 && from[0] == to[0])
-        .then(|| Plan::of("Flatten", vec![Arg::Node(x)]).int("axis", 1))
+        .then(|| Translation::of("Flatten", vec![Arg::Node(x)]).int("axis", 1))
 }

@@ -28,7 +28,7 @@ pub(crate) enum Attribute {
 }
 
 /// One ONNX node.
-pub(crate) struct Step {
+pub(crate) struct WrittenNode {
     pub(crate) operator: &'static str,
     pub(crate) inputs: Vec<Arg>,
     pub(crate) attributes: Vec<(&'static str, Attribute)>,
@@ -40,51 +40,51 @@ pub(crate) struct Step {
 
 /// The ONNX nodes for one graph node.
 #[derive(Default)]
-pub(crate) struct Plan {
-    pub(crate) steps: Vec<Step>,
+pub(crate) struct Translation {
+    pub(crate) steps: Vec<WrittenNode>,
     /// Graph nodes that the body of a scan takes by name.
     pub(crate) captured: Vec<NodeId>,
     /// The operator set needed.
     pub(crate) opset: i64,
 }
 
-impl Plan {
+impl Translation {
     /// One operator without attributes.
-    pub(crate) fn of(operator: &'static str, inputs: Vec<Arg>) -> Plan {
-        Plan::default().then(operator, inputs)
+    pub(crate) fn of(operator: &'static str, inputs: Vec<Arg>) -> Translation {
+        Translation::default().then(operator, inputs)
     }
 
     /// Another operator after those there are.
-    pub(crate) fn then(mut self, operator: &'static str, inputs: Vec<Arg>) -> Plan {
-        self.steps.push(Step { operator, inputs, attributes: Vec::new(), outputs: 1, result: 0 });
+    pub(crate) fn then(mut self, operator: &'static str, inputs: Vec<Arg>) -> Translation {
+        self.steps.push(WrittenNode { operator, inputs, attributes: Vec::new(), outputs: 1, result: 0 });
         self
     }
 
-    fn last(&mut self) -> &mut Step {
+    fn last(&mut self) -> &mut WrittenNode {
         self.steps.last_mut().expect("a plan begins with an operator")
     }
 
     /// An attribute of the last operator.
-    pub(crate) fn with(mut self, name: &'static str, value: Attribute) -> Plan {
+    pub(crate) fn with(mut self, name: &'static str, value: Attribute) -> Translation {
         self.last().attributes.push((name, value));
         self
     }
 
-    pub(crate) fn int(self, name: &'static str, n: i64) -> Plan {
+    pub(crate) fn int(self, name: &'static str, n: i64) -> Translation {
         self.with(name, Attribute::Int(n))
     }
 
-    pub(crate) fn ints(self, name: &'static str, list: impl IntoIterator<Item = usize>) -> Plan {
+    pub(crate) fn ints(self, name: &'static str, list: impl IntoIterator<Item = usize>) -> Translation {
         self.with(name, Attribute::Ints(list.into_iter().map(|n| n as i64).collect()))
     }
 
     /// The last operator gives its `result`-th output of `outputs`.
-    pub(crate) fn giving(mut self, result: usize, outputs: usize) -> Plan {
+    pub(crate) fn giving(mut self, result: usize, outputs: usize) -> Translation {
         (self.last().result, self.last().outputs) = (result, outputs);
         self
     }
 
-    pub(crate) fn needs_opset(mut self, opset: i64) -> Plan {
+    pub(crate) fn needs_opset(mut self, opset: i64) -> Translation {
         self.opset = self.opset.max(opset);
         self
     }

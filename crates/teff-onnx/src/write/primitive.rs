@@ -1,8 +1,8 @@
 //! Each operation of the closed set as ONNX operators. What they cannot say as it is, `legalise` has rewritten before.
 
 use super::patterns::{conv_plan, conv_transpose_plan, window_attributes};
-use super::plan::{Arg, Attribute, Plan, ints, sizes};
-use super::view::{MOST_COUNTED, View, scalar};
+use super::plan::{Arg, Attribute, Translation, ints, sizes};
+use super::view::{GraphView, MOST_COUNTED, scalar};
 use crate::proto::ElementType;
 use crate::read::{REDUCTIONS, name_of};
 use teff_graph::{
@@ -10,7 +10,7 @@ use teff_graph::{
 };
 
 /// How node `id` is written by itself, or why it cannot be.
-pub(crate) fn primitive(v: &View, id: NodeId) -> Result<Plan, String> {
+pub(crate) fn primitive(v: &GraphView, id: NodeId) -> Result<Translation, String> {
     let operands = v.operands(id);
     let all = || operands.iter().map(|&o| Arg::Node(o)).collect::<Vec<_>>();
     let ty = v.ty(id);
@@ -25,19 +25,21 @@ pub(crate) fn primitive(v: &View, id: NodeId) -> Result<Plan, String> {
             );
         }
         Op::Unary(_) | Op::Binary(_) => pointwise(v, id).ok_or("ONNX has no operator for it")?,
-        Op::Select => Plan::of("Where", v.pointwise(operands, &ty.shape)),
-        Op::Cast(to) => Plan::of("Cast", all()).int("to", ElementType::number(*to)),
+        Op::Select => Translation::of("Where", v.pointwise(operands, &ty.shape)),
+        Op::Cast(to) => Translation::of("Cast", all()).int("to", ElementType::number(*to)),
         Op::Reshape(_) => reshape(v, id),
-        Op::Permute(perm) => Plan::of("Transpose", all()).ints("perm", perm.clone()),
+        Op::Permute(perm) => Translation::of("Transpose", all()).ints("perm", perm.clone()),
         // A size of 1 keeps whatever size there is.
-        Op::Broadcast(_) => Plan::of("Expand", [all(), vec![ints(v.shape_operand(id, 1), "shape")]].concat()),
+        Op::Broadcast(_) => {
+            Translation::of("Expand", [all(), vec![ints(v.shape_operand(id, 1), "shape")]].concat())
+        }
         Op::Slice(axes) => slice(v, id, axes),
         Op::Pad(axes) => {
             let widths = axes.iter().map(|a| a.low).chain(axes.iter().map(|a| a.high));
             let pads = ints(widths.map(|w| w as i64), "pads");
-            Plan::of("Pad", vec![Arg::Node(operands[0]), pads, Arg::Node(operands[1])])
+            Translation::of("Pad", vec![Arg::Node(operands[0]), pads, Arg::Node(operands[1])])
         }
-        Op::Concat { axis } => Plan::of("Concat", all()).int("axis", *axis as i64),
+        Op::Concat { axis } => Translation::of("Concat", all()).int("axis", *axis as i64),
         Op::Reduce { kind, axes } => {
             let operator = match kind {
                 ReduceKind::Sum => "ReduceSum",
@@ -45,29 +47,33 @@ pub(crate) fn primitive(v: &View, id: NodeId) -> Result<Plan, String> {
                 ReduceKind::Max => "ReduceMax",
                 ReduceKind::Min => "ReduceMin",
             };
-            let plan = Plan::of(operator, [all(), vec![sizes(axes, "axes")]].concat());
+            let plan = Translation::of(operator, [all(), vec![sizes(axes, "axes")]].concat());
             if axes.is_empty() { plan.int("noop_with_empty_axes", 1) } else { plan }
         }
         Op::ArgReduce { min, axis, last } => {
-            let plan = Plan::of(if *min { "ArgMin" } else { "ArgMax" }, all()).int("axis", *axis as i64);
+            let plan =
+                Translation::of(if *min { "ArgMin" } else { "ArgMax" }, all()).int("axis", *axis as i64);
             plan.int("select_last_index", (*last).into())
         }
-        Op::MatMul => Plan::of("MatMul", all()),
+        Op::MatMul => Translation::of("MatMul", all()),
         Op::Conv(g) => conv_plan(v, id, g, None),
         Op::ConvTranspose { geometry, spatial } => conv_transpose_plan(v, id, geometry, spatial, None),
-        Op::Pool { kind: PoolKind::Max, window } => window_attributes(Plan::of("MaxPool", all()), window),
+        Op::Pool { kind: PoolKind::Max, window } => {
+            window_attributes(Translation::of("MaxPool", all()), window)
+        }
         Op::Pool { kind: PoolKind::Sum, window } => {
             let n: usize = window.size.iter().product();
-            let plan = window_attributes(Plan::of("AveragePool", all()), window).int("count_include_pad", 1);
+            let plan =
+                window_attributes(Translation::of("AveragePool", all()), window).int("count_include_pad", 1);
             let dilated = window.dilation.iter().any(|&d| d != 1);
             let plan = if dilated { plan.needs_opset(19) } else { plan };
             plan.then("Mul", vec![Arg::Step(0), scalar(ty, n as f64, "count")])
         }
-        Op::Gather { axis } => Plan::of("Gather", all()).int("axis", *axis as i64),
+        Op::Gather { axis } => Translation::of("Gather", all()).int("axis", *axis as i64),
         Op::Scatter { axis, kind } => scatter(v, id, *axis, *kind),
         Op::ArgSort { axis, descending } => {
             let n = ints([ty.shape[*axis] as i64], "k");
-            Plan::of("TopK", vec![Arg::Node(operands[0]), n])
+            Translation::of("TopK", vec![Arg::Node(operands[0]), n])
                 .int("axis", *axis as i64)
                 .int("largest", (*descending).into())
                 .giving(1, 2)
@@ -80,9 +86,11 @@ pub(crate) fn primitive(v: &View, id: NodeId) -> Result<Plan, String> {
                 Colours::Bgr => "BGR",
                 Colours::Grey => "Grayscale",
             };
-            Plan::of("ImageDecoder", all()).with("pixel_format", Attribute::Text(format)).needs_opset(20)
+            Translation::of("ImageDecoder", all())
+                .with("pixel_format", Attribute::Text(format))
+                .needs_opset(20)
         }
-        Op::Project(_) => Plan::of("Identity", all()),
+        Op::Project(_) => Translation::of("Identity", all()),
         Op::Scan(_) => unreachable!("scans are written by the emitter, which knows names"),
         Op::Pool { kind: PoolKind::ArgMax, .. }
         | Op::ConvWeightGrad { .. }
@@ -93,15 +101,15 @@ pub(crate) fn primitive(v: &View, id: NodeId) -> Result<Plan, String> {
 
 /// A size of 0 keeps the operand's, which is what an open batch wants; sizes that really are 0 need `allowzero`, and then the one
 /// that is open is -1.
-fn reshape(v: &View, id: NodeId) -> Plan {
+fn reshape(v: &GraphView, id: NodeId) -> Translation {
     let empty = v.shape(id).contains(&0);
     let shape = v.shape_operand(id, if empty { -1 } else { 0 });
-    let plan = Plan::of("Reshape", vec![Arg::Node(v.operands(id)[0]), ints(shape, "shape")]);
+    let plan = Translation::of("Reshape", vec![Arg::Node(v.operands(id)[0]), ints(shape, "shape")]);
     if empty { plan.int("allowzero", 1) } else { plan }
 }
 
 /// 0, 1, 2, ... as an initialiser, spread over the other axes.
-fn iota(v: &View, ty: &Type, axis: usize) -> Result<Plan, String> {
+fn iota(v: &GraphView, ty: &Type, axis: usize) -> Result<Translation, String> {
     if !v.count(ty.shape[axis]) {
         return Err(format!(
             "it counts along {} elements, and {MOST_COUNTED} are the most for all such axes together; make the axis shorter",
@@ -111,34 +119,34 @@ fn iota(v: &View, ty: &Type, axis: usize) -> Result<Plan, String> {
     let mut along = vec![1; ty.rank()];
     along[axis] = ty.shape[axis];
     let counted = Value::from_fn(&Type::new(ty.dtype, along), |i| Num::Int(i as i128));
-    Ok(Plan::of("Expand", vec![Arg::Constant(counted, "count"), sizes(&ty.shape, "shape")]))
+    Ok(Translation::of("Expand", vec![Arg::Constant(counted, "count"), sizes(&ty.shape, "shape")]))
 }
 
 /// The operator that is a pointwise operation: a row of the reader's tables, unless it says more than its operands.
-fn pointwise(v: &View, id: NodeId) -> Option<Plan> {
+fn pointwise(v: &GraphView, id: NodeId) -> Option<Translation> {
     let inputs = v.pointwise(v.operands(id), v.shape(id));
     let boolean = v.ty(v.operands(id)[0]).dtype == DType::Bool;
     let op = match v.op(id) {
-        Op::Unary(Unary::IsInf) => return Some(Plan::of("IsInf", inputs)),
-        Op::Unary(Unary::StopGradient) => return Some(Plan::of("Identity", inputs)),
+        Op::Unary(Unary::IsInf) => return Some(Translation::of("IsInf", inputs)),
+        Op::Unary(Unary::StopGradient) => return Some(Translation::of("Identity", inputs)),
         // Of no positive numbers, which `legalise` has seen to.
-        Op::Unary(Unary::Expm1) => return Some(Plan::of("Elu", inputs)),
-        Op::Binary(Binary::Pow) => return Some(Plan::of("Pow", inputs)),
-        Op::Binary(Binary::Rem) => return Some(Plan::of("Mod", inputs).int("fmod", 1)),
+        Op::Unary(Unary::Expm1) => return Some(Translation::of("Elu", inputs)),
+        Op::Binary(Binary::Pow) => return Some(Translation::of("Pow", inputs)),
+        Op::Binary(Binary::Rem) => return Some(Translation::of("Mod", inputs).int("fmod", 1)),
         Op::Binary(Binary::Shl) => return Some(shift(inputs, "LEFT")),
         Op::Binary(Binary::Shr) => return Some(shift(inputs, "RIGHT")),
         Op::Binary(Binary::Max) if boolean => &Op::Binary(Binary::Or),
         Op::Binary(Binary::Min) if boolean => &Op::Binary(Binary::And),
         op => op,
     };
-    name_of(op, boolean).map(|name| Plan::of(name, inputs))
+    name_of(op, boolean).map(|name| Translation::of(name, inputs))
 }
 
-fn shift(inputs: Vec<Arg>, direction: &'static str) -> Plan {
-    Plan::of("BitShift", inputs).with("direction", Attribute::Text(direction))
+fn shift(inputs: Vec<Arg>, direction: &'static str) -> Translation {
+    Translation::of("BitShift", inputs).with("direction", Attribute::Text(direction))
 }
 
-fn slice(v: &View, id: NodeId, axes: &[teff_graph::SliceAxis]) -> Plan {
+fn slice(v: &GraphView, id: NodeId, axes: &[teff_graph::SliceAxis]) -> Translation {
     let x = v.operands(id)[0];
     // Only the axes that lose or turn something.
     let cut: Vec<usize> = (0..axes.len())
@@ -153,16 +161,16 @@ fn slice(v: &View, id: NodeId, axes: &[teff_graph::SliceAxis]) -> Plan {
     });
     let (start, end) = (ints(start, "starts"), ints(end, "ends"));
     let steps = ints(cut.iter().map(|&i| axes[i].step as i64), "steps");
-    Plan::of("Slice", vec![Arg::Node(x), start, end, sizes(&cut, "axes"), steps])
+    Translation::of("Slice", vec![Arg::Node(x), start, end, sizes(&cut, "axes"), steps])
 }
 
 /// One index for a whole slice becomes an index for each of its elements.
-fn scatter(v: &View, id: NodeId, axis: usize, kind: ScatterKind) -> Plan {
+fn scatter(v: &GraphView, id: NodeId, axis: usize, kind: ScatterKind) -> Translation {
     let [x, indices, updates] = v.operands(id) else { unreachable!("checked by the shape rule") };
     let mut along = vec![1i64; v.shape(*x).len()];
     along[axis] = v.shape(*indices)[0] as i64;
     let reduction = REDUCTIONS.iter().find(|(_, this)| *this == kind).expect("each is there").0;
-    Plan::of("Cast", vec![Arg::Node(*indices)])
+    Translation::of("Cast", vec![Arg::Node(*indices)])
         .int("to", ElementType::number(DType::I64))
         .then("Reshape", vec![Arg::Step(0), ints(along, "along")])
         .then("Expand", vec![Arg::Step(1), sizes(v.shape(*updates), "shape")])
@@ -172,7 +180,7 @@ fn scatter(v: &View, id: NodeId, axis: usize, kind: ScatterKind) -> Plan {
 }
 
 /// `QuantizeLinear`, and `Clip` where the range is narrower than the type.
-fn quantize(v: &View, id: NodeId, dtype: DType, (low, high): (i32, i32)) -> Plan {
+fn quantize(v: &GraphView, id: NodeId, dtype: DType, (low, high): (i32, i32)) -> Translation {
     let plan = quantization(v, "QuantizeLinear", id, dtype);
     if dtype.int_range() == Some((low.into(), high.into())) {
         return plan;
@@ -183,7 +191,7 @@ fn quantize(v: &View, id: NodeId, dtype: DType, (low, high): (i32, i32)) -> Plan
 }
 
 /// Scale and zero point as ONNX takes them: scalars, a vector along one axis, or blocks along one.
-fn quantization(v: &View, operator: &'static str, id: NodeId, dtype: DType) -> Plan {
+fn quantization(v: &GraphView, operator: &'static str, id: NodeId, dtype: DType) -> Translation {
     let [x, scale, zero] = v.operands(id) else { unreachable!("checked by the shape rule") };
     let (shape, by) = (v.shape(*x), v.shape(*scale));
     let narrow = v.narrow.get(x).copied();
@@ -195,18 +203,19 @@ fn quantization(v: &View, operator: &'static str, id: NodeId, dtype: DType) -> P
         None => 0,
     };
     let reshaped = |shape: &[usize]| {
-        let plan = Plan::of("Reshape", vec![Arg::Node(*scale), sizes(shape, "shape")]);
+        let plan = Translation::of("Reshape", vec![Arg::Node(*scale), sizes(shape, "shape")]);
         plan.then("Reshape", vec![Arg::Node(*zero), sizes(shape, "shape")])
     };
     let direct = |id: NodeId, shape: &[usize], word, element: Option<ElementType>| match (v.op(id), element) {
         (Op::Constant(c), None) => Some(Arg::Constant(c.as_ref().clone().reshape(shape), word)),
         (Op::Constant(c), Some(e)) => Some(Arg::Narrow(c.as_ref().clone().reshape(shape), word, e)),
+        // What is computed is reshaped in the model.
         _ => None,
     };
     let operands =
         |shape: &[usize]| (direct(*scale, shape, "scale", None), direct(*zero, shape, "zero_point", narrow));
     let with = |shape: &[usize]| match operands(shape) {
-        (Some(s), Some(z)) => Plan::of(operator, vec![Arg::Node(*x), s, z]),
+        (Some(s), Some(z)) => Translation::of(operator, vec![Arg::Node(*x), s, z]),
         _ => reshaped(shape).then(operator, vec![Arg::Node(*x), Arg::Step(0), Arg::Step(1)]),
     };
     let many: Vec<usize> = (0..by.len()).filter(|&i| by[i] != 1).collect();
@@ -219,7 +228,7 @@ fn quantization(v: &View, operator: &'static str, id: NodeId, dtype: DType) -> P
             let block = shape[blocked] / by[blocked].max(1);
             let zero_point = direct(*zero, by, "zero_point", narrow).filter(|_| narrow.is_some());
             let zero_point = zero_point.unwrap_or(Arg::Node(*zero));
-            Plan::of(operator, vec![Arg::Node(*x), Arg::Node(*scale), zero_point])
+            Translation::of(operator, vec![Arg::Node(*x), Arg::Node(*scale), zero_point])
                 .int("axis", blocked as i64)
                 .int("block_size", block as i64)
                 .needs_opset(wide.max(21))

@@ -9,7 +9,7 @@ use teff_graph::facts::Known;
 use teff_graph::{Binary, Graph, NodeId, Num, Op, ReduceKind, Type, Unary, Value, broadcast_shape};
 
 /// A graph and how often each node is used.
-pub(crate) struct View<'g> {
+pub(crate) struct GraphView<'g> {
     pub(crate) graph: &'g Graph,
     uses: Vec<usize>,
     /// Values computed from constants alone.
@@ -27,9 +27,9 @@ pub(crate) const MOST_ELEMENTS: usize = 1 << 16;
 /// All that is counted along axes has no more elements than this.
 pub(crate) const MOST_COUNTED: usize = 1 << 22;
 
-impl<'g> View<'g> {
+impl<'g> GraphView<'g> {
     pub(crate) fn new(graph: &'g Graph) -> Self {
-        View {
+        GraphView {
             graph,
             uses: graph.uses(),
             known: Known::new(graph),
@@ -82,13 +82,11 @@ impl<'g> View<'g> {
 
     /// The operands of `id`, if it is this operation.
     pub(crate) fn binary(&self, id: NodeId, op: Binary) -> Option<(NodeId, NodeId)> {
-        match (self.op(id), self.operands(id)) {
-            (Op::Binary(this), &[a, b]) if *this == op => Some((a, b)),
-            _ => None,
-        }
+        let &[a, b] = self.operands(id) else { return None };
+        matches!(self.op(id), Op::Binary(this) if *this == op).then_some((a, b))
     }
 
-    /// As [`View::binary`], of what may disappear into its user.
+    /// As [`GraphView::binary`], of what may disappear into its user.
     pub(crate) fn binary_inside(&self, id: NodeId, op: Binary) -> Option<(NodeId, NodeId)> {
         self.binary(id, op).filter(|_| self.single(id))
     }
@@ -98,25 +96,20 @@ impl<'g> View<'g> {
         matches!(self.op(id), Op::Unary(this) if *this == op).then(|| self.operands(id)[0])
     }
 
-    /// As [`View::unary`], of what may disappear into its user.
+    /// As [`GraphView::unary`], of what may disappear into its user.
     pub(crate) fn unary_inside(&self, id: NodeId, op: Unary) -> Option<NodeId> {
         self.unary(id, op).filter(|_| self.single(id))
     }
 
     /// The operand and the axes of `id`, if it reduces so.
     pub(crate) fn reduction(&self, id: NodeId, kind: ReduceKind) -> Option<(NodeId, &'g [usize])> {
-        match self.op(id) {
-            Op::Reduce { kind: this, axes } if *this == kind => Some((self.operands(id)[0], axes)),
-            _ => None,
-        }
+        let Op::Reduce { kind: this, axes } = self.op(id) else { return None };
+        (*this == kind).then(|| (self.operands(id)[0], &axes[..]))
     }
 
     /// What is broadcast to give `id`, or `id`.
     pub(crate) fn unbroadcast(&self, id: NodeId) -> NodeId {
-        match self.op(id) {
-            Op::Broadcast(_) => self.operands(id)[0],
-            _ => id,
-        }
+        if let Op::Broadcast(_) = self.op(id) { self.operands(id)[0] } else { id }
     }
 
     /// The number that all elements are, where that is known.
@@ -158,13 +151,11 @@ impl<'g> View<'g> {
         if shape == [n] {
             return Some(Arg::Node(bare));
         }
-        match self.op(bare) {
-            Op::Reshape(_) if self.shape(self.operands(bare)[0]) == [n] => {
-                Some(Arg::Node(self.operands(bare)[0]))
-            }
-            Op::Constant(v) => Some(Arg::Constant(v.as_ref().clone().reshape([n]), "bias")),
-            _ => None,
+        if let (Op::Reshape(_), &[x]) = (self.op(bare), self.operands(bare)) {
+            return (self.shape(x) == [n]).then_some(Arg::Node(x));
         }
+        let Op::Constant(v) = self.op(bare) else { return None };
+        Some(Arg::Constant(v.as_ref().clone().reshape([n]), "bias"))
     }
 }
 

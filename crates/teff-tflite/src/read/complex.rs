@@ -7,7 +7,7 @@ use super::node::{Fault, Lowered, axis_of, ensure, invalid, sizes};
 use super::operators::{Lower, Table};
 use super::walk::{Reader, layer_name, operator_at};
 use crate::Result;
-use crate::model::Element;
+use crate::model::TensorElement;
 use crate::schema::tensor_type;
 use teff_graph::{PadAxis, Tensor};
 use teff_reader::label;
@@ -36,7 +36,7 @@ impl Reader<'_, '_> {
         };
         let Some(imaginary) = self.imaginary.get(&from).cloned().filter(|_| moves) else { return Ok(false) };
         let is_complex =
-            |info: &crate::model::TensorInfo| info.element == Element::Other(tensor_type::COMPLEX64);
+            |info: &crate::model::TensorInfo| info.element == TensorElement::Other(tensor_type::COMPLEX64);
         if !self.file.tensors.get(to).is_some_and(is_complex) {
             let reason = "it moves complex numbers to what is none".into();
             return Err(Fault::Invalid(reason).at(&operator_at(self.file, i)));
@@ -114,7 +114,8 @@ fn rfft_2d(reader: &mut Reader, i: usize) -> Lowered<()> {
         "transforms of {lengths:?} along the last axes of {x}"
     );
     ensure!(
-        x.dtype().is_float() && reader.file.tensors[to].element == Element::Other(tensor_type::COMPLEX64),
+        x.dtype().is_float()
+            && reader.file.tensors[to].element == TensorElement::Other(tensor_type::COMPLEX64),
         "its input is {}, its output {}",
         x.dtype(),
         reader.file.tensors[to].element.name()

@@ -1,7 +1,7 @@
 //! Constants of the file.
 
 use crate::Result;
-use crate::model::{Element, ModelFile};
+use crate::model::{ModelFile, TensorElement};
 use teff_graph::{Tensor, Type, Value};
 
 /// So many bytes of constants are made for each byte of the file: tensors may share a buffer, and f16 and i4 are widened.
@@ -49,13 +49,13 @@ impl Constants {
 }
 
 /// The bytes as the graph's type has them.
-fn widened<'a>(element: Element, data: &'a [u8], ty: &Type) -> std::borrow::Cow<'a, [u8]> {
+fn widened<'a>(element: TensorElement, data: &'a [u8], ty: &Type) -> std::borrow::Cow<'a, [u8]> {
     let halves = || data.chunks_exact(2).map(|c| u16::from_le_bytes([c[0], c[1]]));
     match element {
-        Element::Plain(_) | Element::Other(_) => data.into(),
-        Element::F16 => halves().flat_map(|h| f32_of_f16(h).to_le_bytes()).collect(),
-        Element::BF16 => halves().flat_map(|h| (u32::from(h) << 16).to_le_bytes()).collect(),
-        Element::I4 => {
+        TensorElement::Plain(_) | TensorElement::Other(_) => data.into(),
+        TensorElement::F16 => halves().flat_map(|h| f32_of_f16(h).to_le_bytes()).collect(),
+        TensorElement::BF16 => halves().flat_map(|h| (u32::from(h) << 16).to_le_bytes()).collect(),
+        TensorElement::I4 => {
             // The first of two is in the lower half; an odd last byte is half empty.
             let elements = ty.shape.iter().try_fold(1usize, |n, &d| n.checked_mul(d)).unwrap_or(0);
             let both = data.iter().flat_map(|&b| [(b << 4) as i8 >> 4, b as i8 >> 4]);

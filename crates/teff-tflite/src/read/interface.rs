@@ -3,10 +3,10 @@
 use super::ReadOptions;
 use super::held::Held;
 use super::walk::Reader;
-use crate::model::{Element, TensorInfo};
+use crate::model::{TensorElement, TensorInfo};
 use crate::{Error, Result};
 use teff_graph::Tensor;
-use teff_reader::{Size, check_names, pinned};
+use teff_reader::{AxisSize, check_names, pinned};
 
 /// Makes an input of each input of the model.
 pub(crate) fn inputs(reader: &mut Reader, options: &ReadOptions) -> Result<Vec<Tensor>> {
@@ -31,7 +31,7 @@ pub(crate) fn inputs(reader: &mut Reader, options: &ReadOptions) -> Result<Vec<T
         let Some(dtype) = info.element.dtype() else {
             return Err(wrong(format!("is {}, which is not supported", info.element.name())));
         };
-        if !matches!(info.element, Element::Plain(_)) {
+        if !matches!(info.element, TensorElement::Plain(_)) {
             reader.reading.note(format!("input {name:?} is {} and is taken as {dtype}", info.element.name()));
         }
         let tensor = Tensor::input(name, dtype, &shape);
@@ -45,10 +45,10 @@ pub(crate) fn inputs(reader: &mut Reader, options: &ReadOptions) -> Result<Vec<T
     Ok(made)
 }
 
-fn sizes(info: &TensorInfo) -> Vec<Size<'static>> {
+fn sizes(info: &TensorInfo) -> Vec<AxisSize<'static>> {
     let size = |(axis, &n): (usize, &i32)| match usize::try_from(n) {
-        Ok(n) if !info.open.contains(&axis) => Size::Known(n),
-        _ => Size::Open(""),
+        Ok(n) if !info.open.contains(&axis) => AxisSize::Known(n),
+        _ => AxisSize::Open(""),
     };
     info.shape.iter().enumerate().map(size).collect()
 }

@@ -6,7 +6,7 @@
 use super::held::Held;
 use super::node::{LOOP, Lowered, ensure, invalid, unsupported};
 use super::operators::{Lower, Table};
-use super::subgraph::{Part, Subgraph};
+use super::subgraph::{Selection, Subgraph};
 use super::walk::Reader;
 use crate::model::OperatorInfo;
 use crate::schema::{activation_function_type as fused, concatenation_options, while_options as o};
@@ -20,7 +20,7 @@ const MOST_TRIPS: usize = 4096;
 const MOST_COUNTED: usize = 16;
 
 /// A loop being read.
-struct Loop<'m> {
+struct WhileLoop<'m> {
     cond: Subgraph<'m>,
     body: Subgraph<'m>,
     /// The states before the first trip, constants folded.
@@ -46,7 +46,7 @@ fn while_(reader: &mut Reader, i: usize, initial: Vec<Tensor>) -> Lowered<Vec<Te
     let states = initial.len();
     let cond = Subgraph::new(reader, options.get(o::COND_SUBGRAPH_INDEX)?, states, 1)?;
     let body = Subgraph::new(reader, options.get(o::BODY_SUBGRAPH_INDEX)?, states, states)?;
-    let mut it = Loop { cond, body, initial, roles: Vec::new() };
+    let mut it = WhileLoop { cond, body, initial, roles: Vec::new() };
     it.roles = it.roles(reader);
     let trips = it.count(reader)?;
     match trips.len() {
@@ -59,7 +59,7 @@ fn while_(reader: &mut Reader, i: usize, initial: Vec<Tensor>) -> Lowered<Vec<Te
     }
 }
 
-impl<'m> Loop<'m> {
+impl<'m> WhileLoop<'m> {
     fn roles(&self, reader: &Reader) -> Vec<Role> {
         let body = &self.body.file;
         let states = self.initial.len();
@@ -272,7 +272,7 @@ impl<'m> Loop<'m> {
 
     /// Every trip by itself.
     fn unrolled(&self, reader: &mut Reader<'_, 'm>, trips: &Trips) -> Lowered<Vec<Tensor>> {
-        let all: Part = self.body.part(self.body.file.outputs.clone());
+        let all: Selection = self.body.part(self.body.file.outputs.clone());
         let mut now = self.initial.clone();
         for _ in 0..trips.len() {
             let given: Vec<Option<Held>> = now.iter().cloned().map(Held::plain).map(Some).collect();

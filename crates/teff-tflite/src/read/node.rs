@@ -10,7 +10,7 @@ use crate::model::{OperatorInfo, TensorInfo};
 use std::cell::RefCell;
 use teff_graph::{DType, Tensor};
 pub(crate) use teff_reader::{
-    Fault, Lowered, Operands, Reading, axes_of, axis_of, common_shape, ensure, invalid, sizes, unsupported,
+    Fault, Lowered, Operands, ReadState, axes_of, axis_of, common_shape, ensure, invalid, sizes, unsupported,
     without,
 };
 
@@ -24,7 +24,7 @@ pub(crate) type NextStates = Vec<(usize, Tensor)>;
 pub(crate) struct Node<'n, 'm> {
     pub(crate) info: &'n OperatorInfo<'m>,
     tensors: &'n [TensorInfo<'m>],
-    pub(crate) reading: &'n Reading,
+    pub(crate) reading: &'n ReadState,
     inputs: Vec<Option<Held>>,
     seen: RefCell<Vec<usize>>,
     pub(crate) next_states: NextStates,
@@ -34,7 +34,7 @@ impl<'n, 'm> Node<'n, 'm> {
     pub(crate) fn new(
         info: &'n OperatorInfo<'m>,
         tensors: &'n [TensorInfo<'m>],
-        reading: &'n Reading,
+        reading: &'n ReadState,
         inputs: Vec<Option<Held>>,
     ) -> Self {
         Node { info, tensors, reading, inputs, seen: RefCell::default(), next_states: Vec::new() }
@@ -162,7 +162,7 @@ impl<'m> OperatorInfo<'m> {
 impl Operands for Node<'_, '_> {
     const FIX: &'static str = "convert the model with it fixed: shapes are static here";
 
-    fn reading(&self) -> &Reading {
+    fn reading(&self) -> &ReadState {
         self.reading
     }
 

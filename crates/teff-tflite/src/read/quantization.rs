@@ -1,14 +1,15 @@
 //! Quantised tensors: floats for them, and integers for floats.
 
 use super::held::Held;
-use super::node::{Fault, Lowered, Reading, ensure, invalid};
-use crate::model::{Element, Quantization, TensorInfo};
+use super::node::{Fault, Lowered, ReadState, ensure, invalid};
+use crate::model::{Quantization, TensorElement, TensorInfo};
 use teff_graph::{DType, Num, Op, Tensor, Type, Value};
 
 /// Whether arithmetic takes the tensor's integers for floats. 32-bit integers with a scale are biases, counts or indices; where they
 /// stand for floats, their operator says so.
 pub(crate) fn stands_for_floats(info: &TensorInfo) -> bool {
-    let narrow = matches!(info.element, Element::I4 | Element::Plain(DType::I8 | DType::U8 | DType::I16));
+    let narrow =
+        matches!(info.element, TensorElement::I4 | TensorElement::Plain(DType::I8 | DType::U8 | DType::I16));
     narrow && info.quantization.is_some()
 }
 
@@ -32,7 +33,7 @@ impl Quantization<'_> {
         &self,
         info: &TensorInfo,
         shape: &[usize],
-        reading: &Reading,
+        reading: &ReadState,
         position: impl Fn(usize) -> usize,
     ) -> Lowered<(Tensor, Tensor)> {
         let n = self.scales.len();
@@ -84,7 +85,7 @@ fn holder(info: &TensorInfo) -> Lowered<DType> {
 pub(crate) fn dequantized(
     q: &Tensor,
     info: &TensorInfo,
-    reading: &Reading,
+    reading: &ReadState,
     position: impl Fn(usize) -> usize,
 ) -> Lowered {
     let Some(quantization) = &info.quantization else {
@@ -95,14 +96,14 @@ pub(crate) fn dequantized(
 }
 
 /// Floats for the integers of a value that has the shape the file says.
-pub(crate) fn real(x: Held, info: &TensorInfo, reading: &Reading) -> Lowered<Held> {
+pub(crate) fn real(x: Held, info: &TensorInfo, reading: &ReadState) -> Lowered<Held> {
     let layout = x.layout;
     let tensor = dequantized(&x.tensor, info, reading, |axis| x.position(axis))?;
     Ok(Held { tensor, layout })
 }
 
 /// Integers for floats.
-pub(crate) fn quantized(x: Held, info: &TensorInfo, reading: &Reading) -> Lowered<Held> {
+pub(crate) fn quantized(x: Held, info: &TensorInfo, reading: &ReadState) -> Lowered<Held> {
     let Some(quantization) = &info.quantization else {
         return invalid!(
             "tensor {:?} is {} without a scale and is given floats",
@@ -113,7 +114,7 @@ pub(crate) fn quantized(x: Held, info: &TensorInfo, reading: &Reading) -> Lowere
     let dtype = holder(info)?;
     let (scale, zero) = quantization.beside(info, x.tensor.shape(), reading, |axis| x.position(axis))?;
     let (low, high) = match info.element {
-        Element::I4 => (-8, 7),
+        TensorElement::I4 => (-8, 7),
         _ => dtype.int_range().unwrap_or((0, 0)),
     };
     let clamp = |n: i128| n.clamp(i32::MIN.into(), i32::MAX.into()) as i32;

@@ -24,21 +24,21 @@ fn composite(reader: &mut Reader, i: usize, inputs: Vec<Tensor>) -> Lowered<Vec<
 
 /// How a sub-graph of two scalars combines them.
 #[derive(Clone, Copy, Debug, PartialEq)]
-enum Combine {
+enum WindowFunction {
     Add,
     Largest,
     Smallest,
 }
 
-fn combine(sub: &Subgraph) -> Lowered<Combine> {
+fn combine(sub: &Subgraph) -> Lowered<WindowFunction> {
     let name = match &sub.file.operators[..] {
         [only] if only.inputs.len() == 2 => only.name.unwrap_or_default(),
         _ => "more than one operator",
     };
     match name {
-        "ADD" | "STABLEHLO_ADD" => Ok(Combine::Add),
-        "MAXIMUM" | "STABLEHLO_MAXIMUM" => Ok(Combine::Largest),
-        "MINIMUM" | "STABLEHLO_MINIMUM" => Ok(Combine::Smallest),
+        "ADD" | "STABLEHLO_ADD" => Ok(WindowFunction::Add),
+        "MAXIMUM" | "STABLEHLO_MAXIMUM" => Ok(WindowFunction::Largest),
+        "MINIMUM" | "STABLEHLO_MINIMUM" => Ok(WindowFunction::Smallest),
         other => {
             unsupported(format!("windows combined by {other}"), "use sums, largest or smallest elements")
         }
@@ -73,9 +73,9 @@ fn reduce_window(reader: &mut Reader, i: usize, inputs: Vec<Tensor>) -> Lowered<
         return unsupported(format!("windows of {}", x.dtype()), "use floats");
     }
     let neutral = match combine {
-        Combine::Add => 0.0,
-        Combine::Largest => f64::NEG_INFINITY,
-        Combine::Smallest => f64::INFINITY,
+        WindowFunction::Add => 0.0,
+        WindowFunction::Largest => f64::NEG_INFINITY,
+        WindowFunction::Smallest => f64::INFINITY,
     };
     let starts = reader.reading.value(start).filter(|v| v.len() == 1).map(|v| v.get(0).as_f64());
     let lowest = f64::from(f32::MIN);
@@ -85,9 +85,9 @@ fn reduce_window(reader: &mut Reader, i: usize, inputs: Vec<Tensor>) -> Lowered<
     }
     // The smallest is the largest of what is turned around.
     let (kind, sign) = match combine {
-        Combine::Add => (PoolKind::Sum, 1.0),
-        Combine::Largest => (PoolKind::Max, 1.0),
-        Combine::Smallest => (PoolKind::Max, -1.0),
+        WindowFunction::Add => (PoolKind::Sum, 1.0),
+        WindowFunction::Largest => (PoolKind::Max, 1.0),
+        WindowFunction::Smallest => (PoolKind::Max, -1.0),
     };
     let axes: Vec<PadAxis> = (0..rank)
         .map(|a| PadAxis { low: pads[2 * a], high: pads[2 * a + 1], interior: spread[a] - 1 })

@@ -4,7 +4,7 @@ use super::node::{Lowered, invalid};
 use super::walk::Reader;
 use super::{State, States};
 use crate::Result;
-use crate::model::{Element, TensorInfo};
+use crate::model::{TensorElement, TensorInfo};
 use teff_graph::{DType, Num, Tensor, Type};
 
 /// What names a memory.
@@ -17,7 +17,7 @@ pub(crate) enum Key {
 }
 
 /// A memory: the input it begins as, and what it is now.
-pub(crate) struct Memory {
+pub(crate) struct StateTensor {
     key: Key,
     pub(crate) state: State,
     pub(crate) input: Tensor,
@@ -31,7 +31,7 @@ impl Reader<'_, '_> {
         let name = if info.name.is_empty() { format!("state{index}") } else { info.name.to_string() };
         // Runtimes reset int8 to its zero point and everything else to zero bytes.
         let zero = match (info.element, &info.quantization) {
-            (Element::Plain(DType::I8), Some(q)) => q.zeros.get(0).unwrap_or(0),
+            (TensorElement::Plain(DType::I8), Some(q)) => q.zeros.get(0).unwrap_or(0),
             _ => 0,
         };
         let made = self.memory(Key::Tensor(index), name, info, Num::Int(zero.into()));
@@ -62,7 +62,7 @@ impl Reader<'_, '_> {
             "state {name:?} is an input and an output: begin with {begin}, then give back what came out"
         ));
         let state = State { output: format!("{name}.next"), input: name, initial };
-        self.memories.push(Memory { key, state, next: input.clone(), input: input.clone() });
+        self.memories.push(StateTensor { key, state, next: input.clone(), input: input.clone() });
         Ok(input)
     }
 

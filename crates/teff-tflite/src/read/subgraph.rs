@@ -3,7 +3,7 @@
 use super::held::Held;
 use super::node::{Fault, Lowered, ensure, invalid, unsupported};
 use super::walk::Reader;
-use crate::model::{Element, ModelFile, OperatorInfo};
+use crate::model::{ModelFile, OperatorInfo, TensorElement};
 use crate::schema::tensor_type;
 use crate::{Error, Result};
 use std::collections::HashSet;
@@ -25,7 +25,7 @@ pub(super) struct Subgraph<'m> {
 }
 
 /// What to lower for some tensors of a sub-graph.
-pub(super) struct Part {
+pub(super) struct Selection {
     operators: Vec<usize>,
     wanted: Vec<usize>,
 }
@@ -102,7 +102,7 @@ impl<'m> Subgraph<'m> {
     }
 
     /// What to lower for `wanted`.
-    pub(super) fn part(&self, wanted: Vec<usize>) -> Part {
+    pub(super) fn part(&self, wanted: Vec<usize>) -> Selection {
         let mut needed: HashSet<usize> = wanted.iter().copied().collect();
         let mut operators = Vec::new();
         for (i, info) in self.file.operators.iter().enumerate().rev() {
@@ -112,14 +112,14 @@ impl<'m> Subgraph<'m> {
             }
         }
         operators.reverse();
-        Part { operators, wanted }
+        Selection { operators, wanted }
     }
 
     /// The wanted tensors, when the inputs are these. One that is not given must not be needed.
     pub(super) fn run(
         &self,
         reader: &mut Reader<'_, 'm>,
-        part: &Part,
+        part: &Selection,
         inputs: &[Option<Held>],
     ) -> Lowered<Vec<Held>> {
         reader.reading.spend(self.constants.len())?;
@@ -135,7 +135,7 @@ impl<'m> Subgraph<'m> {
 }
 
 impl Reader<'_, '_> {
-    fn part(&mut self, part: &Part) -> Result<Vec<Held>> {
+    fn part(&mut self, part: &Selection) -> Result<Vec<Held>> {
         part.operators.iter().try_for_each(|&i| self.operator(i))?;
         let value = |&t: &usize| {
             self.get(t)?
@@ -168,7 +168,7 @@ pub(super) fn given(reader: &mut Reader, info: &OperatorInfo) -> Lowered<Vec<Ten
     let mut all = Vec::new();
     for (k, t) in info.inputs.iter().enumerate() {
         let tensor = usize::try_from(t).ok().and_then(|t| file.tensors.get(t));
-        if let Some(tensor) = tensor.filter(|t| t.element == Element::Other(tensor_type::RESOURCE)) {
+        if let Some(tensor) = tensor.filter(|t| t.element == TensorElement::Other(tensor_type::RESOURCE)) {
             return unsupported(
                 format!("a variable inside a sub-graph (input {k}, {:?})", tensor.name),
                 "convert with frozen variables, for example by from_keras_model",

@@ -6,16 +6,16 @@ use super::held::Held;
 use super::node::{Fault, Lowered, NextStates, Node, ensure, invalid};
 use super::operators::{self, Lower};
 use super::quantization::quantized;
-use super::states::{Key, Memory};
+use super::states::{Key, StateTensor};
 use super::subgraph::given;
 use super::variables::Variables;
-use crate::model::{Element, ModelFile, OperatorInfo};
+use crate::model::{ModelFile, OperatorInfo, TensorElement};
 use crate::schema::tensor_type;
 use crate::{Error, NodeAt, Result, TFLITE};
 use std::collections::HashMap;
 use std::rc::Rc;
 use teff_graph::{DType, Tensor};
-use teff_reader::{Reading, label};
+use teff_reader::{ReadState, label};
 
 /// A model has no more operators than this.
 const MOST_OPERATORS: usize = 1 << 14;
@@ -32,9 +32,9 @@ pub(crate) struct Reader<'f, 'm> {
     /// A part of complex numbers is being moved.
     pub(super) moving_complex: bool,
     pub(super) constants: Constants,
-    pub(super) reading: Rc<Reading>,
+    pub(super) reading: Rc<ReadState>,
     pub(super) states: States,
-    pub(super) memories: Vec<Memory>,
+    pub(super) memories: Vec<StateTensor>,
     pub(super) variables: Variables<'m>,
     /// So many loops are around what is read.
     pub(super) depth: usize,
@@ -115,7 +115,7 @@ impl<'f, 'm> Reader<'f, 'm> {
     }
 
     /// The memories, each with its last value.
-    pub(crate) fn finish_states(&mut self) -> Vec<Memory> {
+    pub(crate) fn finish_states(&mut self) -> Vec<StateTensor> {
         std::mem::take(&mut self.memories)
     }
 
@@ -221,7 +221,7 @@ impl<'f, 'm> Reader<'f, 'm> {
             return invalid!("its output is tensor {index}, which does not exist");
         };
         let (given, wanted) = (held.tensor.dtype(), info.element.dtype());
-        let is_part = self.moving_complex && info.element == Element::Other(tensor_type::COMPLEX64);
+        let is_part = self.moving_complex && info.element == TensorElement::Other(tensor_type::COMPLEX64);
         let held = if wanted == Some(given) || is_part {
             held
         } else if given == DType::F32 && info.quantization.is_some() {

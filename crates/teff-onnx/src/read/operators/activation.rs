@@ -32,7 +32,7 @@ pub(super) const TABLE: Table = &[
 ];
 
 /// A function of each element, or along axes that stay.
-pub(super) type Function = fn(&Tensor) -> Tensor;
+pub(super) type TensorFunction = fn(&Tensor) -> Tensor;
 
 /// Bounds are attributes before version 11, then inputs.
 fn clip(n: &mut Node) -> Lowered {
@@ -49,8 +49,11 @@ fn clip(n: &mut Node) -> Lowered {
 }
 
 fn gelu(n: &mut Node) -> Lowered {
-    let gelu =
-        n.choice("approximate", "none", &[("none", Tensor::gelu as Function), ("tanh", Tensor::gelu_tanh)])?;
+    let gelu = n.choice(
+        "approximate",
+        "none",
+        &[("none", Tensor::gelu as TensorFunction), ("tanh", Tensor::gelu_tanh)],
+    )?;
     Ok(gelu(&n.x(0)?))
 }
 

@@ -5,7 +5,7 @@ use super::{
     Table,
     convolution::with_bias,
 };
-use crate::read::item::Item;
+use crate::read::item::OnnxValue;
 use crate::read::node::{Lowered, Node, Operands, ensure, holder, invalid, unsupported};
 use teff_graph::{ConvGeometry, DType, Tensor, Type};
 
@@ -129,7 +129,7 @@ fn guarded_softmax(x: &Tensor) -> Tensor {
 }
 
 /// Outputs: the result, keys and values with those of the past, and the scores at the stage that was asked for.
-fn attention(n: &mut Node) -> Lowered<Vec<Item>> {
+fn attention(n: &mut Node) -> Lowered<Vec<OnnxValue>> {
     let (mut q, mut k, mut v) = (n.x(0)?, n.x(1)?, n.x(2)?);
     let packed = q.rank() == 3;
     let (q_heads, kv_heads) = (n.size("q_num_heads", 0), n.size("kv_num_heads", 0));
@@ -197,13 +197,13 @@ fn flex_attention(n: &mut Node) -> Lowered {
 fn modified(n: &mut Node, name: &str, x: Tensor) -> Lowered {
     let Some(graph) = n.attribute(name).and_then(|a| a.graph.as_deref()) else { return Ok(x) };
     match &n.reader.subgraph(n.scope, graph, vec![x.into()])?[..] {
-        [Item::Tensor(t)] => Ok(t.tensor.clone()),
+        [OnnxValue::Tensor(t)] => Ok(t.tensor.clone()),
         _ => invalid!("{name} must give one tensor"),
     }
 }
 
 /// A recurrence over tokens with a matrix as state, by rule: linear, gated, delta, gated_delta.
-fn linear_attention(n: &mut Node) -> Lowered<Vec<Item>> {
+fn linear_attention(n: &mut Node) -> Lowered<Vec<OnnxValue>> {
     let (q_heads, kv_heads) = (n.size("q_num_heads", 0), n.size("kv_num_heads", 0));
     let q = split_heads(&n.x(0)?, q_heads)?;
     let (k, v) = (split_heads(&n.x(1)?, kv_heads)?, split_heads(&n.x(2)?, kv_heads)?);
@@ -272,7 +272,7 @@ fn shared_queries(q: &Tensor, kv_heads: usize) -> Lowered {
 }
 
 /// A depthwise convolution that sees the past only; the last inputs are handed on for the next call.
-fn causal_conv(n: &mut Node) -> Lowered<Vec<Item>> {
+fn causal_conv(n: &mut Node) -> Lowered<Vec<OnnxValue>> {
     let (x, w) = (n.x(0)?, n.x(1)?);
     let ([batch, channels, _], [_, 1, size]) = (x.shape(), w.shape()) else {
         return invalid!("takes X [N, C, L] and W [C, 1, k], not {x} and {w}");

@@ -1,28 +1,28 @@
 //! Conversions between element types.
 
 use super::{Lower::Many, Table};
-use crate::proto::{ElementType, Layout};
-use crate::read::item::{Item, Typed};
+use crate::proto::{ElementType, FloatLayout};
+use crate::read::item::{OnnxValue, Typed};
 use crate::read::node::{Lowered, Node, Operands, ensure, holder, invalid, unsupported};
 use teff_graph::{DType, Op, Tensor, Type, Value};
 
 pub(super) const TABLE: Table =
     &[("BitCast", Many(bit_cast)), ("Cast", Many(cast)), ("CastLike", Many(cast_like))];
 
-fn cast(n: &mut Node) -> Lowered<Vec<Item>> {
+fn cast(n: &mut Node) -> Lowered<Vec<OnnxValue>> {
     let x = n.typed(0)?;
     let Some(to) = n.element("to")? else { return invalid!("the attribute \"to\" is missing") };
     let saturate = n.flag("saturate", true);
     let mode = n.text("round_mode", "up")?;
-    converted(&x, to, saturate, mode).map(|t| vec![Item::narrow(t, to)])
+    converted(&x, to, saturate, mode).map(|t| vec![OnnxValue::narrow(t, to)])
 }
 
-fn cast_like(n: &mut Node) -> Lowered<Vec<Item>> {
+fn cast_like(n: &mut Node) -> Lowered<Vec<OnnxValue>> {
     let x = n.typed(0)?;
     let to = n.typed(1)?.element;
     let saturate = n.flag("saturate", true);
     let mode = n.text("round_mode", "up")?;
-    converted(&x, to, saturate, mode).map(|t| vec![Item::narrow(t, to)])
+    converted(&x, to, saturate, mode).map(|t| vec![OnnxValue::narrow(t, to)])
 }
 
 /// `x` as elements of type `to`, in the wider type that holds them.
@@ -32,6 +32,7 @@ pub(super) fn converted(x: &Typed, to: ElementType, saturate: bool, mode: &str) 
         ElementType::I4 | ElementType::U4 | ElementType::I2 | ElementType::U2 => {
             x.tensor.cast(DType::I32).cast(holder(to))
         }
+        // Wider types saturate as the graph does.
         _ => x.tensor.cast(holder(to)),
     };
     match to {
@@ -82,7 +83,7 @@ fn wrapped(x: &Tensor, to: ElementType) -> Lowered {
 ///
 /// Adding and taking away 1.5 * 2^23 units of the last place leaves a whole number of them.
 fn rounded(x: &Tensor, to: ElementType) -> Tensor {
-    let Some(Layout { mantissa_bits, bias, largest, .. }) = to.float_layout() else { return x.clone() };
+    let Some(FloatLayout { mantissa_bits, bias, largest, .. }) = to.float_layout() else { return x.clone() };
     // The exponent of each element by comparison with powers of two would be long; 2^floor(log2 |x|) comes from the two-term
     // split of Veltkamp instead: c = x * (2^s + 1), high = c - (c - x) keeps 24 - s bits, rounded to nearest even.
     let s = 23 - mantissa_bits as i32;
@@ -110,7 +111,7 @@ fn rounded(x: &Tensor, to: ElementType) -> Tensor {
 
 /// What is too large becomes the largest number when it saturates, else infinity or NaN.
 fn clamped(x: &Tensor, to: ElementType, saturate: bool) -> Tensor {
-    let Some(Layout { largest: top, has_infinity, .. }) = to.float_layout() else { return x.clone() };
+    let Some(FloatLayout { largest: top, has_infinity, .. }) = to.float_layout() else { return x.clone() };
     if saturate {
         // NaN stays.
         return x.is_nan().select(x, &x.clip(-top, top));
@@ -121,7 +122,7 @@ fn clamped(x: &Tensor, to: ElementType, saturate: bool) -> Tensor {
 }
 
 /// The bits of a constant under another type of the same width.
-fn bit_cast(n: &mut Node) -> Lowered<Vec<Item>> {
+fn bit_cast(n: &mut Node) -> Lowered<Vec<OnnxValue>> {
     let x = n.typed(0)?;
     let Some(to) = n.element("to")? else { return invalid!("the attribute \"to\" is missing") };
     let ElementType::Plain(dtype) = to else {

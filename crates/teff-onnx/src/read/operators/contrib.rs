@@ -13,10 +13,10 @@ use super::{
     quantize::{
         centred, dequantize_linear, dequantized, quantize_linear, quantized, requantized, zero_point,
     },
-    recurrent::Activation,
+    recurrent::GateActivation,
 };
 use crate::proto::ElementType;
-use crate::read::item::Item;
+use crate::read::item::OnnxValue;
 use crate::read::node::{Lowered, Node, Operands, axis_of, ensure, listed_or_all, unsupported};
 use teff_graph::{DType, Tensor, Type};
 
@@ -185,7 +185,7 @@ fn activated(n: &Node, y: Tensor) -> Lowered {
         // Alpha and beta follow each other.
         name => {
             let alpha: Option<f32> = parameters.next();
-            Activation::of(name, &mut alpha.into_iter(), &mut parameters)?.apply(&y)
+            GateActivation::of(name, &mut alpha.into_iter(), &mut parameters)?.apply(&y)
         }
     })
 }
@@ -212,7 +212,7 @@ fn fused_mat_mul(n: &mut Node) -> Lowered {
 }
 
 /// Input + skip (+ bias), normalised over the last axis; the sum itself is the fourth output.
-fn skip_layer_norm(n: &mut Node, centre: bool) -> Lowered<Vec<Item>> {
+fn skip_layer_norm(n: &mut Node, centre: bool) -> Lowered<Vec<OnnxValue>> {
     let (bias_at, shift) = if centre { (4, n.optional(3)?) } else { (3, None) };
     let sum = n.plus(n.x(0)? + n.x(1)?, bias_at)?;
     let scale = n.x(2)?;
@@ -225,5 +225,5 @@ fn skip_layer_norm(n: &mut Node, centre: bool) -> Lowered<Vec<Item>> {
             "save the model without graph optimisation",
         );
     }
-    Ok(vec![n.carried(y), Item::Absent, Item::Absent, n.carried(sum)])
+    Ok(vec![n.carried(y), OnnxValue::Absent, OnnxValue::Absent, n.carried(sum)])
 }

@@ -2,7 +2,7 @@
 
 use super::{Lower::Many, Table};
 use crate::proto::GraphProto;
-use crate::read::item::{Item, Typed};
+use crate::read::item::{OnnxValue, Typed};
 use crate::read::node::{Lowered, Node, Operands, axis_of, ensure, invalid, unsupported};
 use teff_graph::{Tensor, Type, Value};
 use teff_reader::Scanned;
@@ -13,7 +13,7 @@ pub(super) const TABLE: Table = &[("If", Many(if_)), ("Loop", Many(loop_)), ("Sc
 const MOST_TRIPS: i64 = 4096;
 
 /// One branch when the condition is known; else both, and what the condition picks, where they agree in type.
-fn if_(n: &mut Node) -> Lowered<Vec<Item>> {
+fn if_(n: &mut Node) -> Lowered<Vec<OnnxValue>> {
     let condition = n.x(0)?;
     let (then, other) = (n.graph("then_branch")?, n.graph("else_branch")?);
     ensure!(condition.len() == 1, "the condition must have one element, not {condition}");
@@ -27,15 +27,15 @@ fn if_(n: &mut Node) -> Lowered<Vec<Item>> {
 }
 
 /// `a` where the condition holds, else `b`.
-fn pick(condition: &Tensor, a: Item, b: Item) -> Lowered<Item> {
+fn pick(condition: &Tensor, a: OnnxValue, b: OnnxValue) -> Lowered<OnnxValue> {
     let one = |(a, b): (Typed, Typed)| Typed { tensor: condition.select(&a.tensor, &b.tensor), ..a };
     let alike = |a: &Typed, b: &Typed| a.tensor.ty() == b.tensor.ty();
     match (a, b) {
-        (Item::Tensor(a), Item::Tensor(b)) if alike(&a, &b) => Ok(Item::Tensor(one((a, b)))),
-        (Item::Sequence(a), Item::Sequence(b))
+        (OnnxValue::Tensor(a), OnnxValue::Tensor(b)) if alike(&a, &b) => Ok(OnnxValue::Tensor(one((a, b)))),
+        (OnnxValue::Sequence(a), OnnxValue::Sequence(b))
             if a.len() == b.len() && a.iter().zip(&b).all(|(a, b)| alike(a, b)) =>
         {
-            Ok(Item::Sequence(a.into_iter().zip(b).map(one).collect()))
+            Ok(OnnxValue::Sequence(a.into_iter().zip(b).map(one).collect()))
         }
         _ => unsupported(
             "the condition depends on the values of the model's inputs, and the branches differ in type or shape",
@@ -45,11 +45,11 @@ fn pick(condition: &Tensor, a: Item, b: Item) -> Lowered<Item> {
 }
 
 /// Unrolled: the trip count, and the condition after each trip, must be known while reading.
-fn loop_(n: &mut Node) -> Lowered<Vec<Item>> {
+fn loop_(n: &mut Node) -> Lowered<Vec<OnnxValue>> {
     let body = n.graph("body")?;
     let limit = n.optional_int_of(0, "M (the trip count)")?.unwrap_or(i64::MAX);
     let mut going = n.optional_int_of(1, "cond")? != Some(0);
-    let mut carried: Vec<Item> = (2..n.input_count()).map(|i| n.item(i)).collect();
+    let mut carried: Vec<OnnxValue> = (2..n.input_count()).map(|i| n.item(i)).collect();
     let states = carried.len();
     let Some(stacked) = body.outputs.len().checked_sub(states + 1) else {
         return invalid!("the body has fewer outputs than the loop has states");
@@ -79,14 +79,14 @@ fn loop_(n: &mut Node) -> Lowered<Vec<Item>> {
         let types = outputs.into_iter().skip(states + 1).map(tensor_of).collect::<Lowered<Vec<_>>>()?;
         let empty = |t: Typed| {
             let ty = Type::new(t.tensor.dtype(), [&[0], t.tensor.shape()].concat());
-            Item::narrow(Tensor::constant(Value::zeros(&ty)), t.element)
+            OnnxValue::narrow(Tensor::constant(Value::zeros(&ty)), t.element)
         };
         return Ok(carried.into_iter().chain(types.into_iter().map(empty)).collect());
     }
     let stack = |parts: Vec<Typed>| {
         let element = parts[0].element;
         let tensors: Vec<Tensor> = parts.into_iter().map(|t| t.tensor).collect();
-        Item::narrow(Tensor::stack(&tensors, 0), element)
+        OnnxValue::narrow(Tensor::stack(&tensors, 0), element)
     };
     Ok(carried.into_iter().chain(stacks.into_iter().map(stack)).collect())
 }
@@ -95,15 +95,15 @@ fn run_body<'m>(
     n: &mut Node<'_, '_, 'm>,
     body: &GraphProto<'m>,
     trip: i64,
-    carried: Vec<Item>,
-) -> Lowered<Vec<Item>> {
+    carried: Vec<OnnxValue>,
+) -> Lowered<Vec<OnnxValue>> {
     let front = [Tensor::constant(Value::scalar(trip)).into(), Tensor::constant(Value::scalar(true)).into()];
     let inputs = front.into_iter().chain(carried).collect();
     n.reader.subgraph(n.scope, body, inputs)
 }
 
-fn known_condition(n: &mut Node, condition: &Item) -> Lowered<bool> {
-    let Item::Tensor(t) = condition else { return invalid!("the condition is no tensor") };
+fn known_condition(n: &mut Node, condition: &OnnxValue) -> Lowered<bool> {
+    let OnnxValue::Tensor(t) = condition else { return invalid!("the condition is no tensor") };
     match n.known(&t.tensor) {
         Some(v) if v.len() == 1 => Ok(v.to_i64()[0] != 0),
         _ => unsupported(
@@ -113,7 +113,7 @@ fn known_condition(n: &mut Node, condition: &Item) -> Lowered<bool> {
     }
 }
 
-fn tensor_of(item: Item) -> Lowered<Typed> {
+fn tensor_of(item: OnnxValue) -> Lowered<Typed> {
     item.into_typed("what the body gives")
 }
 
@@ -144,7 +144,7 @@ fn moved(x: &Tensor, from: usize, to: usize) -> Tensor {
     x.permute(&perm)
 }
 
-fn scan(n: &mut Node) -> Lowered<Vec<Item>> {
+fn scan(n: &mut Node) -> Lowered<Vec<OnnxValue>> {
     let body = n.graph("body")?;
     let scanned = n.size("num_scan_inputs", 0);
     if n.version < 9 {
@@ -173,7 +173,7 @@ fn scan(n: &mut Node) -> Lowered<Vec<Item>> {
         let axis = axis_of(outs.axes[i], y.rank())?;
         results.push(moved(&turn(y, outs.reversed[i]), 0, axis));
     }
-    Ok(results.into_iter().map(Item::from).collect())
+    Ok(results.into_iter().map(OnnxValue::from).collect())
 }
 
 fn run_scan<'m>(
@@ -184,7 +184,7 @@ fn run_scan<'m>(
     backwards: bool,
 ) -> Lowered<Scanned> {
     teff_reader::scan(initial, scanned, backwards, |states, slices| {
-        let inputs = states.iter().chain(slices).cloned().map(Item::from).collect();
+        let inputs = states.iter().chain(slices).cloned().map(OnnxValue::from).collect();
         let outputs = n.reader.subgraph(n.scope, body, inputs)?.into_iter();
         let mut outputs =
             outputs.map(|item| tensor_of(item).map(|t| t.tensor)).collect::<Lowered<Vec<_>>>()?;
@@ -194,7 +194,11 @@ fn run_scan<'m>(
 }
 
 /// Version 8: a batch axis before the scanned one, each batch scanned by itself, after an optional list of lengths.
-fn batched_scan<'m>(n: &mut Node<'_, '_, 'm>, body: &GraphProto<'m>, scanned: usize) -> Lowered<Vec<Item>> {
+fn batched_scan<'m>(
+    n: &mut Node<'_, '_, 'm>,
+    body: &GraphProto<'m>,
+    scanned: usize,
+) -> Lowered<Vec<OnnxValue>> {
     if n.ints("directions").is_some_and(|d| d.iter().any(|&d| d != 0)) {
         return unsupported("a reversed scan at version 8", "export with opset 9 or newer");
     }

@@ -8,7 +8,7 @@ pub(super) const TABLE: Table =
     &[("NonMaxSuppression", One(non_max_suppression)), ("RoiAlign", One(roi_align))];
 
 /// One region along one axis: the two elements that each sampling point lies between, and their weights.
-struct Taps {
+struct BilinearTaps {
     low: Tensor,
     high: Tensor,
     low_weight: Tensor,
@@ -17,7 +17,7 @@ struct Taps {
 
 /// `bins * samples` points from `start` on, `length` long, over an axis of `size` elements. A point more than one element outside
 /// has no weight.
-fn taps(start: &Tensor, length: &Tensor, bins: usize, samples: usize, size: usize) -> Taps {
+fn taps(start: &Tensor, length: &Tensor, bins: usize, samples: usize, size: usize) -> BilinearTaps {
     let points = bins * samples;
     let at = Tensor::iota(Type::new(start.dtype(), [points]), 0);
     let at = (at + 0.5) * (length / points as f64) + start;
@@ -28,7 +28,12 @@ fn taps(start: &Tensor, length: &Tensor, bins: usize, samples: usize, size: usiz
     let high = (&low + 1.0).clip(0.0, size as f64 - 1.0);
     let inside = inside.cast(start.dtype());
     let low_weight = (part.full_like(1.0) - &part) * &inside;
-    Taps { low: low.cast(DType::I64), high: high.cast(DType::I64), low_weight, high_weight: part * inside }
+    BilinearTaps {
+        low: low.cast(DType::I64),
+        high: high.cast(DType::I64),
+        low_weight,
+        high_weight: part * inside,
+    }
 }
 
 /// Each region of an image, sampled bilinearly on a grid and pooled to bins.

@@ -143,11 +143,11 @@ impl Forest {
             "it tests feature {used:?} of {features}, or has no tree"
         );
         let depth = self.depth()?;
-        let order = Order::of(self, targets, how);
+        let order = Numbering::of(self, targets, how);
         let roots: Vec<i64> = order.roots.iter().map(|&r| order.place[r] as i64).collect();
         let number = order.number();
         let start = Tensor::from_slice(&roots).cast(number).broadcast_to(&[rows, roots.len()]);
-        let walk = Walk::new(self, &order, x);
+        let walk = Descent::new(self, &order, x);
         let at = match depth {
             0 => start,
             // A loop takes less flash than its trips, from two on.
@@ -163,7 +163,14 @@ impl Forest {
     }
 
     /// The weights of the leaves `at` `[N, trees]`, combined over the trees.
-    fn gathered(&self, order: &Order, at: &Tensor, targets: usize, how: Aggregate, dtype: DType) -> Lowered {
+    fn gathered(
+        &self,
+        order: &Numbering,
+        at: &Tensor,
+        targets: usize,
+        how: Aggregate,
+        dtype: DType,
+    ) -> Lowered {
         let nothing = how.nothing();
         let tests = order.tests;
         let leaves = self.nodes.len() - tests;
@@ -201,7 +208,7 @@ impl Forest {
 }
 
 /// How nodes and trees are numbered in the tables.
-struct Order {
+struct Numbering {
     /// Nodes with a test come first, so many; then the leaves.
     tests: usize,
     /// The place of each node.
@@ -212,14 +219,14 @@ struct Order {
     of_target: Vec<usize>,
 }
 
-impl Order {
-    fn of(forest: &Forest, targets: usize, how: Aggregate) -> Order {
+impl Numbering {
+    fn of(forest: &Forest, targets: usize, how: Aggregate) -> Numbering {
         let is_test = |i: &usize| forest.nodes[*i].test.is_some();
         let (inner, leaves): (Vec<usize>, Vec<usize>) = (0..forest.nodes.len()).partition(is_test);
         let mut place = vec![0; forest.nodes.len()];
         inner.iter().chain(&leaves).enumerate().for_each(|(at, &node)| place[node] = at);
         let mut order =
-            Order { tests: inner.len(), place, roots: forest.roots.clone(), of_target: Vec::new() };
+            Numbering { tests: inner.len(), place, roots: forest.roots.clone(), of_target: Vec::new() };
         // Of no tree, a target would be nothing but its base.
         let sums = matches!(how, Aggregate::Sum | Aggregate::Average);
         if let Some(of) = forest.target_of_trees().filter(|_| sums && targets > 1) {
@@ -246,7 +253,7 @@ impl Order {
 }
 
 /// One level of all trees.
-struct Walk<'x> {
+struct Descent<'x> {
     x: &'x Tensor,
     /// How many nodes have a test.
     tests: usize,
@@ -262,8 +269,8 @@ struct Walk<'x> {
     missing: Option<Tensor>,
 }
 
-impl Walk<'_> {
-    fn new<'x>(forest: &Forest, order: &Order, x: &'x Tensor) -> Walk<'x> {
+impl Descent<'_> {
+    fn new<'x>(forest: &Forest, order: &Numbering, x: &'x Tensor) -> Descent<'x> {
         let number = order.number();
         let mut inner: Vec<&TreeNode> = vec![];
         let mut by_place: Vec<(usize, usize)> =
@@ -283,7 +290,7 @@ impl Walk<'_> {
         let thresholds: Vec<f64> = tests.iter().map(|t| t.2).collect();
         let missing: Vec<i64> = inner.iter().map(|n| n.missing_yes.into()).collect();
         let any_missing = x.dtype().is_float() && missing.contains(&1);
-        Walk {
+        Descent {
             x,
             tests: order.tests,
             number,

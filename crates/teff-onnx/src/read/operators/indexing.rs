@@ -4,7 +4,7 @@ use super::{
     Lower::{Many, One},
     Table,
 };
-use crate::read::item::Item;
+use crate::read::item::OnnxValue;
 use crate::read::node::{Lowered, Node, Operands, axis_of, ensure, invalid};
 use teff_graph::{DType, Num, ScatterKind, Tensor, Type, Value, strides};
 
@@ -148,7 +148,7 @@ fn one_hot(n: &mut Node) -> Lowered {
 }
 
 /// The largest or smallest elements along an axis, with their indices. k is an attribute before version 10.
-fn top_k(n: &mut Node) -> Lowered<Vec<Item>> {
+fn top_k(n: &mut Node) -> Lowered<Vec<OnnxValue>> {
     let x = n.typed(0)?;
     let k = if n.version < 10 { n.int("k", 0) } else { n.int_of(1, "K")? };
     let x_t = x.tensor;
@@ -159,7 +159,7 @@ fn top_k(n: &mut Node) -> Lowered<Vec<Item>> {
         return invalid!("k={k} of {} elements", x_t.shape()[axis]);
     };
     let indices = x_t.argsort(axis as isize, largest).narrow(axis, 0, k);
-    Ok(vec![Item::narrow(x_t.take_along(&indices, axis), x.element), indices.into()])
+    Ok(vec![OnnxValue::narrow(x_t.take_along(&indices, axis), x.element), indices.into()])
 }
 
 /// The slices at which a condition holds that is known while reading.
@@ -199,7 +199,7 @@ fn reverse_sequence(n: &mut Node) -> Lowered {
 }
 
 /// The different elements or slices of a tensor known while reading, with first positions, inverse and counts.
-fn unique(n: &mut Node) -> Lowered<Vec<Item>> {
+fn unique(n: &mut Node) -> Lowered<Vec<OnnxValue>> {
     let v = n.constant(0, "X")?;
     let sorted = n.flag("sorted", true);
     let (shape, axis) = match n.attribute("axis") {
@@ -231,7 +231,7 @@ fn unique(n: &mut Node) -> Lowered<Vec<Item>> {
         (0..firsts.len()).map(|f| inverse.iter().filter(|&&i| i == f as i64).count() as i64).collect();
     let firsts: Vec<i64> = firsts.into_iter().map(|f| f as i64).collect();
     let x = Tensor::constant(v).reshape(&shape);
-    let list = |l: &[i64]| Item::from(Tensor::from_slice(l));
+    let list = |l: &[i64]| OnnxValue::from(Tensor::from_slice(l));
     Ok(vec![
         x.gather(&Tensor::from_slice(&firsts), axis).into(),
         list(&firsts),

@@ -9,7 +9,7 @@ use super::{
     indexing::positive,
     quantize::{centred, dequantized, dynamically_quantized, matrix_zero},
 };
-use crate::read::item::Item;
+use crate::read::item::OnnxValue;
 use crate::read::node::{Lowered, Node, Operands, axis_of, ensure, invalid, unsupported};
 use teff_graph::{DType, Num, Tensor, Type, Value};
 
@@ -129,7 +129,7 @@ fn mat_mul_n_bits(n: &mut Node) -> Lowered {
     let given = n.item(3);
     let weights = match given {
         // Zero points that are floats are subtracted from the codes as they are.
-        Item::Tensor(t) if t.tensor.dtype().is_float() => {
+        OnnxValue::Tensor(t) if t.tensor.dtype().is_float() => {
             if t.tensor.len() != columns * blocks {
                 return Err(wrong("zero_points"));
             }
@@ -140,8 +140,8 @@ fn mat_mul_n_bits(n: &mut Node) -> Lowered {
         }
         given => {
             let zero = match given {
-                Item::Absent => vec![packing.middle() as u8; columns * blocks],
-                Item::Tensor(_) | Item::Sequence(_) | Item::Words(_) => {
+                OnnxValue::Absent => vec![packing.middle() as u8; columns * blocks],
+                OnnxValue::Tensor(_) | OnnxValue::Sequence(_) | OnnxValue::Strings(_) => {
                     let packed = bytes_of(n, 3, "zero_points")?;
                     packing.unpacked(&packed, columns, blocks).ok_or_else(|| wrong("zero_points"))?
                 }

@@ -3,12 +3,12 @@
 use super::{
     Lower::{Many, One},
     Table,
-    activation::Function,
+    activation::TensorFunction,
     normalize::{Norm, l1_norm, l2_norm, normalized},
 };
-use crate::read::item::Item;
+use crate::read::item::OnnxValue;
 use crate::read::node::{Lowered, Node, Operands, axis_of, ensure, invalid, unsupported};
-use crate::read::words::Words;
+use crate::read::words::Strings;
 use std::rc::Rc;
 use teff_graph::{DType, Tensor, Type, Value};
 
@@ -159,7 +159,7 @@ fn label_encoder(n: &mut Node) -> Lowered {
 
 /// Scores as probabilities or whatever the attribute asks for.
 pub(super) fn post_transform(n: &Node, scores: &Tensor) -> Lowered {
-    let transforms: [(&str, Function); 4] = [
+    let transforms: [(&str, TensorFunction); 4] = [
         ("NONE", Tensor::clone),
         ("LOGISTIC", Tensor::sigmoid),
         ("SOFTMAX", |scores| scores.softmax(-1)),
@@ -223,28 +223,28 @@ impl Labels {
     }
 
     /// The label of each class in `classes`, which counts them from 0.
-    pub(super) fn of(&self, classes: &Tensor) -> Item {
+    pub(super) fn of(&self, classes: &Tensor) -> OnnxValue {
         match self {
             Labels::Numbers(list) => Tensor::from_slice(list).gather(classes, 0).into(),
             Labels::Strings(list) => {
-                Item::Words(Words { positions: classes.cast(DType::I64), list: Rc::clone(list) })
+                OnnxValue::Strings(Strings { positions: classes.cast(DType::I64), list: Rc::clone(list) })
             }
         }
     }
 
     /// The label of the class with the highest score.
-    pub(super) fn of_best(&self, scores: &Tensor) -> Item {
+    pub(super) fn of_best(&self, scores: &Tensor) -> OnnxValue {
         self.of(&scores.argmax(1))
     }
 
     /// Of two classes, the label of the second where `second` holds.
-    pub(super) fn of_two(&self, second: &Tensor) -> Item {
+    pub(super) fn of_two(&self, second: &Tensor) -> OnnxValue {
         self.of(&second.cast(DType::I64))
     }
 }
 
 /// One row of coefficients for two classes is the score of the second.
-fn linear_classifier(n: &mut Node) -> Lowered<Vec<Item>> {
+fn linear_classifier(n: &mut Node) -> Lowered<Vec<OnnxValue>> {
     let scores = linear(n, None)?;
     n.ignore(&["multi_class"]);
     let labels = labels(n, "classlabels_ints", "classlabels_strings");

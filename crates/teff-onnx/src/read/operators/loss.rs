@@ -4,7 +4,7 @@ use super::{
     Lower::{Many, One},
     Table,
 };
-use crate::read::item::Item;
+use crate::read::item::OnnxValue;
 use crate::read::node::{Lowered, Node, Operands, ensure, invalid, unsupported};
 use teff_graph::{DType, Tensor, Type};
 
@@ -21,7 +21,7 @@ pub(super) const TRAINING: Table = &[
     ("Momentum", Many(momentum)),
 ];
 
-fn softmax_cross_entropy(n: &mut Node) -> Lowered<Vec<Item>> {
+fn softmax_cross_entropy(n: &mut Node) -> Lowered<Vec<OnnxValue>> {
     let (loss, log_probabilities) = picked_loss(n, 0, |x| x.log_softmax(1))?;
     Ok(vec![n.carried(loss), n.carried(log_probabilities)])
 }
@@ -50,11 +50,12 @@ fn picked_loss(n: &mut Node, i: usize, log: impl Fn(&Tensor) -> Tensor) -> Lower
     }
     let chosen = hit.equal(&hit.full_like(1.0)).select(&log_probabilities, &scores.full_like(0.0));
     let losses = -(chosen.sum(&[1]) * &weight);
-    let loss = match n.choice("reduction", "mean", &[("none", 0), ("sum", 1), ("mean", 2)])? {
-        0 => losses,
-        1 => losses.sum(&[]),
-        _ => losses.sum(&[]) / weight.sum(&[]),
-    };
+    let loss =
+        match n.choice("reduction", "mean", &[("none", None), ("sum", Some(false)), ("mean", Some(true))])? {
+            None => losses,
+            Some(false) => losses.sum(&[]),
+            Some(true) => losses.sum(&[]) / weight.sum(&[]),
+        };
     Ok((loss, log_probabilities))
 }
 
@@ -75,12 +76,12 @@ fn regularised(n: &Node, x: &Tensor, g: &Tensor) -> Tensor {
     g + x * n.float("norm_coefficient", 0.0)
 }
 
-fn in_order(groups: Vec<Vec<Tensor>>) -> Vec<Item> {
-    groups.into_iter().flatten().map(Item::from).collect()
+fn in_order(groups: Vec<Vec<Tensor>>) -> Vec<OnnxValue> {
+    groups.into_iter().flatten().map(OnnxValue::from).collect()
 }
 
 /// Duchi et al., 2011.
-fn adagrad(n: &mut Node) -> Lowered<Vec<Item>> {
+fn adagrad(n: &mut Node) -> Lowered<Vec<OnnxValue>> {
     let (rate, step, groups) = groups(n, 1)?;
     let (decay, epsilon) = (n.float("decay_factor", 0.0), n.float("epsilon", 0.0));
     let rate = rate / (step.cast(DType::F32) * decay + 1.0);
@@ -95,7 +96,7 @@ fn adagrad(n: &mut Node) -> Lowered<Vec<Item>> {
 }
 
 /// Kingma and Ba, 2015.
-fn adam(n: &mut Node) -> Lowered<Vec<Item>> {
+fn adam(n: &mut Node) -> Lowered<Vec<OnnxValue>> {
     let (rate, step, groups) = groups(n, 2)?;
     let (alpha, beta) = (n.float("alpha", f64::from(0.9f32)), n.float("beta", f64::from(0.999f32)));
     let epsilon = n.float("epsilon", 0.0);
@@ -120,7 +121,7 @@ fn adam(n: &mut Node) -> Lowered<Vec<Item>> {
 }
 
 /// Sutskever et al., 2013; the gradient counts fully on the first step.
-fn momentum(n: &mut Node) -> Lowered<Vec<Item>> {
+fn momentum(n: &mut Node) -> Lowered<Vec<OnnxValue>> {
     let (rate, step, groups) = groups(n, 1)?;
     let (alpha, beta) = (n.float("alpha", 0.0), n.float("beta", 0.0));
     let nesterov = n.choice("mode", "standard", &[("standard", false), ("nesterov", true)])?;
@@ -138,12 +139,12 @@ fn momentum(n: &mut Node) -> Lowered<Vec<Item>> {
 }
 
 /// The gradient of the value called `y` in the values called `xs`, with what this node's inputs are in their place.
-fn gradient(n: &mut Node) -> Lowered<Vec<Item>> {
+fn gradient(n: &mut Node) -> Lowered<Vec<OnnxValue>> {
     n.ignore(&["zs"]);
     let count = n.attribute("xs").map_or(0, |a| a.strings.len());
     let name = n.text("y", "")?;
     let xs = n.tensors(0)?;
-    let Some(Item::Tensor(y)) = n.scope.get(name) else {
+    let Some(OnnxValue::Tensor(y)) = n.scope.get(name) else {
         return invalid!("there is no tensor {name:?}");
     };
     let y = y.tensor.clone();

@@ -35,7 +35,7 @@ mod trees;
 
 pub(crate) use indexing::REDUCTIONS;
 
-use super::item::Item;
+use super::item::OnnxValue;
 use super::node::{Lowered, Node, Operands};
 use super::walk::is_default;
 use teff_graph::{Binary, Op, Tensor, Unary};
@@ -46,7 +46,7 @@ pub(crate) enum Lower {
     /// To its one output.
     One(fn(&mut Node) -> Lowered<Tensor>),
     /// To its outputs, with their element types.
-    Many(fn(&mut Node) -> Lowered<Vec<Item>>),
+    Many(fn(&mut Node) -> Lowered<Vec<OnnxValue>>),
     /// To an operation of each element.
     Unary(Unary),
     /// To an operation of two operands that broadcast.
@@ -57,7 +57,7 @@ pub(crate) enum Lower {
 
 impl Lower {
     /// The outputs of a node.
-    pub(crate) fn outputs(self, n: &mut Node) -> Lowered<Vec<Item>> {
+    pub(crate) fn outputs(self, n: &mut Node) -> Lowered<Vec<OnnxValue>> {
         let y = match self {
             Lower::Many(f) => return f(n),
             Lower::One(f) => f(n)?,

@@ -4,7 +4,7 @@ use super::{
     Lower::{Many, One},
     Table,
 };
-use crate::read::item::{Item, Typed};
+use crate::read::item::{OnnxValue, Typed};
 use crate::read::node::{
     Lowered, Node, Operands, axes_of, axis_of, ensure, invalid, listed_or_all, sizes, unsupported, without,
 };
@@ -111,7 +111,7 @@ fn slice(n: &mut Node) -> Lowered {
 }
 
 /// Sizes are an attribute before version 13, then an input; without them the axis is split evenly, the last part taking the rest.
-fn split(n: &mut Node) -> Lowered<Vec<Item>> {
+fn split(n: &mut Node) -> Lowered<Vec<OnnxValue>> {
     let Typed { tensor: x, element } = n.typed(0)?;
     let axis = axis_of(n.int("axis", 0), x.rank())?;
     let given = n.ints_at("split", 1)?;
@@ -134,7 +134,7 @@ fn split(n: &mut Node) -> Lowered<Vec<Item>> {
         sizes.iter().try_fold(0usize, |sum, &s| sum.checked_add(s)) == Some(size),
         "parts of {sizes:?} do not make up axis {axis} of {x}"
     );
-    Ok(x.split(axis, &sizes).into_iter().map(|t| Item::narrow(t, element)).collect())
+    Ok(x.split(axis, &sizes).into_iter().map(|t| OnnxValue::narrow(t, element)).collect())
 }
 
 fn squeeze(n: &mut Node) -> Lowered {

@@ -5,7 +5,7 @@ use super::{
     Table,
     pooling::spatial_axes,
 };
-use crate::read::item::Item;
+use crate::read::item::OnnxValue;
 use crate::read::node::{Lowered, Node, Operands, axes_of, axis_of, ensure, unsupported};
 use teff_graph::Tensor;
 
@@ -21,7 +21,7 @@ pub(super) const TABLE: Table = &[
 ];
 
 /// With `training_mode` the statistics are those of the batch, and the running ones are outputs too.
-fn batch_normalization(n: &mut Node) -> Lowered<Vec<Item>> {
+fn batch_normalization(n: &mut Node) -> Lowered<Vec<OnnxValue>> {
     let (x, scale, shift) = (n.x(0)?, n.x(1)?, n.x(2)?);
     let (mean, variance) = (n.x(3)?, n.x(4)?);
     let epsilon = n.float("epsilon", 1e-5);
@@ -74,7 +74,7 @@ fn group_normalization(n: &mut Node) -> Lowered {
 }
 
 /// Over all axes from `axis` on; mean and 1 / standard deviation are outputs too.
-fn layer_normalization(n: &mut Node) -> Lowered<Vec<Item>> {
+fn layer_normalization(n: &mut Node) -> Lowered<Vec<OnnxValue>> {
     let (x, scale) = (n.x(0)?, n.x(1)?);
     n.ignore(&["stash_type"]);
     let axes = n.trailing_axes(x.rank())?;

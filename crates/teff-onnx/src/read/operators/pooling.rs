@@ -5,7 +5,7 @@ use super::{
     Lower::{Many, One},
     Table,
 };
-use crate::read::item::Item;
+use crate::read::item::OnnxValue;
 use crate::read::node::{Lowered, Node, Operands, ensure, invalid, unsupported};
 use teff_graph::{PoolKind, ScatterKind, Tensor, Type, Window};
 
@@ -62,7 +62,7 @@ fn windows(n: &Node, x: &Tensor) -> Lowered<(Window, Vec<usize>)> {
 
 /// Values, and on request the positions of the largest: over the whole tensor, row-major, or with `storage_order` column-major
 /// within each plane.
-fn max_pool(n: &mut Node) -> Lowered<Vec<Item>> {
+fn max_pool(n: &mut Node) -> Lowered<Vec<OnnxValue>> {
     let x = spatial(n)?;
     let (window, _) = windows(n, &x)?;
     let column_major = n.flag("storage_order", false);

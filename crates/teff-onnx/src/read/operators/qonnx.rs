@@ -19,7 +19,7 @@ pub(super) const DOMAINS: [&str; 3] = ["qonnx.custom_op.general", "onnx.brevitas
 
 /// How a number becomes an integer: attribute `rounding_mode`.
 #[derive(Clone, Copy, PartialEq)]
-enum Rounding {
+enum RoundingMode {
     HalfEven,
     Ceil,
     Floor,
@@ -32,17 +32,17 @@ enum Rounding {
     HalfDown,
 }
 
-impl Rounding {
-    fn of(n: &Node, default: &'static str) -> Lowered<Rounding> {
+impl RoundingMode {
+    fn of(n: &Node, default: &'static str) -> Lowered<RoundingMode> {
         let name = n.text("rounding_mode", default)?;
         Ok(match &*name.to_uppercase() {
-            "ROUND" | "HALF_EVEN" => Rounding::HalfEven,
-            "CEIL" => Rounding::Ceil,
-            "FLOOR" => Rounding::Floor,
-            "UP" => Rounding::Up,
-            "DOWN" => Rounding::Down,
-            "HALF_UP" => Rounding::HalfUp,
-            "HALF_DOWN" => Rounding::HalfDown,
+            "ROUND" | "HALF_EVEN" => RoundingMode::HalfEven,
+            "CEIL" => RoundingMode::Ceil,
+            "FLOOR" => RoundingMode::Floor,
+            "UP" => RoundingMode::Up,
+            "DOWN" => RoundingMode::Down,
+            "HALF_UP" => RoundingMode::HalfUp,
+            "HALF_DOWN" => RoundingMode::HalfDown,
             _ => {
                 let remedy = "use ROUND, CEIL, FLOOR, UP, DOWN, HALF_UP or HALF_DOWN";
                 return unsupported(format!("rounding_mode={name:?}"), remedy);
@@ -57,13 +57,13 @@ impl Rounding {
         let rest = x.abs() - &whole;
         let half = x.full_like(0.5);
         match self {
-            Rounding::HalfEven => x.round(),
-            Rounding::Ceil => x.ceil(),
-            Rounding::Floor => x.floor(),
-            Rounding::Up => x.sign() * x.abs().ceil(),
-            Rounding::Down => x.sign() * whole,
-            Rounding::HalfUp => more(half.less_equal(&rest)),
-            Rounding::HalfDown => more(half.less(&rest)),
+            RoundingMode::HalfEven => x.round(),
+            RoundingMode::Ceil => x.ceil(),
+            RoundingMode::Floor => x.floor(),
+            RoundingMode::Up => x.sign() * x.abs().ceil(),
+            RoundingMode::Down => x.sign() * whole,
+            RoundingMode::HalfUp => more(half.less_equal(&rest)),
+            RoundingMode::HalfDown => more(half.less(&rest)),
         }
     }
 }
@@ -109,11 +109,11 @@ fn quant(n: &mut Node) -> Lowered {
     let x = n.x(0)?;
     let (scale, zero) = (n.x(1)?.cast(x.dtype()), n.x(2)?.cast(x.dtype()));
     let (bits, shape) = bits_of(n, 3, "bitwidth")?;
-    let rounding = Rounding::of(n, "ROUND")?;
+    let rounding = RoundingMode::of(n, "ROUND")?;
     let signed = n.flag("signed", true);
     let is_bipolar = |b: f64| b == 1.0 && signed;
     if let [bits] = bits[..]
-        && rounding == Rounding::HalfEven
+        && rounding == RoundingMode::HalfEven
         && !is_bipolar(bits)
         && let Some(y) = by_integers(n, &x, &scale, &zero, bits)
     {
@@ -184,7 +184,7 @@ fn trunc(n: &mut Node) -> Lowered {
     let (before, _) = bits_of(n, 3, "in_bitwidth")?;
     let last = n.input_count() - 1;
     let (after, shape) = bits_of(n, last, "out_bitwidth")?;
-    let rounding = Rounding::of(n, "FLOOR")?;
+    let rounding = RoundingMode::of(n, "FLOOR")?;
     let whole = (&x / &scale + &zero).round();
     match last {
         4 => {

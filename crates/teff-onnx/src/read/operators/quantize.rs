@@ -11,7 +11,7 @@ use super::{
     convolution::{geometry, with_bias},
 };
 use crate::proto::ElementType;
-use crate::read::item::{Item, Typed};
+use crate::read::item::{OnnxValue, Typed};
 use crate::read::node::{Lowered, Node, Operands, axis_of, ensure, holder, unsupported};
 use teff_graph::{DType, Op, Tensor, Type};
 
@@ -92,7 +92,7 @@ pub(super) fn dequantized(q: &Tensor, scale: &Tensor, zero: &Tensor, axis: i64, 
     Ok(q.dequantize(&scale, &zero))
 }
 
-pub(super) fn quantize_linear(n: &mut Node) -> Lowered<Vec<Item>> {
+pub(super) fn quantize_linear(n: &mut Node) -> Lowered<Vec<OnnxValue>> {
     let (x, scale) = (n.typed(0)?, n.x(1)?);
     let (axis, block) = (n.int("axis", 1), n.int("block_size", 0));
     n.ignore(&["saturate", "precision"]);
@@ -104,15 +104,15 @@ pub(super) fn quantize_linear(n: &mut Node) -> Lowered<Vec<Item>> {
         let ratio =
             &x.tensor / spread(&x.tensor, &beside(&x.tensor, &scale.cast(x.tensor.dtype()), axis, block)?);
         let y = converted(&ratio.into(), zero.element, n.flag("saturate", true), "up")?;
-        return Ok(vec![Item::narrow(y, zero.element)]);
+        return Ok(vec![OnnxValue::narrow(y, zero.element)]);
     }
     // Integers are quantised as the floats they are.
     let float = if x.tensor.dtype().is_float() { x.tensor } else { x.tensor.cast(scale.dtype()) };
     let q = quantized(&float, &scale, &zero, axis, block)?;
-    Ok(vec![Item::narrow(q, zero.element)])
+    Ok(vec![OnnxValue::narrow(q, zero.element)])
 }
 
-pub(super) fn dequantize_linear(n: &mut Node) -> Lowered<Vec<Item>> {
+pub(super) fn dequantize_linear(n: &mut Node) -> Lowered<Vec<OnnxValue>> {
     let (q, scale) = (n.typed(0)?, n.typed(1)?);
     let (axis, block) = (n.int("axis", 1), n.int("block_size", 0));
     let zero = zero_point(n, 2, q.element)?.tensor;
@@ -121,14 +121,14 @@ pub(super) fn dequantize_linear(n: &mut Node) -> Lowered<Vec<Item>> {
         // Narrow floats: only scaled.
         let scale = spread(&q.tensor, &beside(&q.tensor, &scale.tensor, axis, block)?);
         let y = q.tensor.cast(scale.dtype()) * scale;
-        return Ok(vec![Item::narrow(y, to)]);
+        return Ok(vec![OnnxValue::narrow(y, to)]);
     }
     let y = dequantized(&q.tensor, &scale.tensor, &zero, axis, block)?.cast(holder(to));
-    Ok(vec![Item::narrow(y, to)])
+    Ok(vec![OnnxValue::narrow(y, to)])
 }
 
-fn dynamic_quantize_linear(n: &mut Node) -> Lowered<Vec<Item>> {
-    Ok(dynamically_quantized(&n.x(0)?).map(Item::from).into())
+fn dynamic_quantize_linear(n: &mut Node) -> Lowered<Vec<OnnxValue>> {
+    Ok(dynamically_quantized(&n.x(0)?).map(OnnxValue::from).into())
 }
 
 /// `x` quantised to u8 over the range of its values, with 0 in it; the scale and the zero point.

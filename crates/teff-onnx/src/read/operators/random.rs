@@ -6,8 +6,8 @@
 use super::cast::converted;
 use super::{Lower::Many, Table};
 use crate::proto::ElementType;
-use crate::read::draw::Draw;
-use crate::read::item::Item;
+use crate::read::draw::Mt19937;
+use crate::read::item::OnnxValue;
 use crate::read::node::{Lowered, Node, Operands, element, ensure, holder, invalid, unsupported};
 use teff_graph::{DType, Num, Tensor, Type, Value};
 
@@ -22,7 +22,7 @@ pub(super) const TABLE: Table = &[
 ];
 
 /// `count` numbers in `[0, 1)`, or normal ones, of this node's own stream.
-fn drawn(n: &mut Node, count: usize, draw: fn(&mut Draw) -> f64) -> Lowered<Vec<f64>> {
+fn drawn(n: &mut Node, count: usize, draw: fn(&mut Mt19937) -> f64) -> Lowered<Vec<f64>> {
     n.spend(count)?;
     // An integer of Dropout, a float of the others.
     let given = n.attribute("seed").map(|a| if a.f == 0.0 { a.i as f64 } else { f64::from(a.f) });
@@ -33,7 +33,7 @@ fn drawn(n: &mut Node, count: usize, draw: fn(&mut Draw) -> f64) -> Lowered<Vec<
     };
     let node = n.described();
     n.reading().note(format!("{node}: its random numbers are drawn once, now, with seed {seed}; every run of the network uses the same"));
-    let mut stream = Draw::new(seed);
+    let mut stream = Mt19937::new(seed);
     Ok((0..count).map(|_| draw(&mut stream)).collect())
 }
 
@@ -41,10 +41,10 @@ fn drawn(n: &mut Node, count: usize, draw: fn(&mut Draw) -> f64) -> Lowered<Vec<
 fn scaled(
     n: &mut Node,
     ty: (ElementType, &[usize]),
-    draw: fn(&mut Draw) -> f64,
+    draw: fn(&mut Mt19937) -> f64,
     scale: f64,
     offset: f64,
-) -> Lowered<Vec<Item>> {
+) -> Lowered<Vec<OnnxValue>> {
     let (element, shape) = ty;
     let dtype = holder(element);
     ensure!(dtype.is_float(), "random numbers are floats, not {}", element.name());
@@ -56,51 +56,51 @@ fn scaled(
         })
     });
     let value = converted(&Tensor::constant(value).into(), element, true, "up")?;
-    Ok(vec![Item::narrow(value, element)])
+    Ok(vec![OnnxValue::narrow(value, element)])
 }
 
-fn uniform(n: &mut Node, element: ElementType, shape: &[usize]) -> Lowered<Vec<Item>> {
+fn uniform(n: &mut Node, element: ElementType, shape: &[usize]) -> Lowered<Vec<OnnxValue>> {
     let (low, high) = (n.float("low", 0.0), n.float("high", 1.0));
-    scaled(n, (element, shape), Draw::uniform, high - low, low)
+    scaled(n, (element, shape), Mt19937::uniform, high - low, low)
 }
 
-fn normal(n: &mut Node, element: ElementType, shape: &[usize]) -> Lowered<Vec<Item>> {
+fn normal(n: &mut Node, element: ElementType, shape: &[usize]) -> Lowered<Vec<OnnxValue>> {
     let (mean, deviation) = (n.float("mean", 0.0), n.float("scale", 1.0));
-    scaled(n, (element, shape), Draw::normal, deviation, mean)
+    scaled(n, (element, shape), Mt19937::normal, deviation, mean)
 }
 
 /// What draws numbers of a type in a shape.
-type Numbers = fn(&mut Node, ElementType, &[usize]) -> Lowered<Vec<Item>>;
+type Numbers = fn(&mut Node, ElementType, &[usize]) -> Lowered<Vec<OnnxValue>>;
 
-fn of_shape(n: &mut Node, numbers: Numbers) -> Lowered<Vec<Item>> {
+fn of_shape(n: &mut Node, numbers: Numbers) -> Lowered<Vec<OnnxValue>> {
     let Some(shape) = n.sizes("shape")? else { return invalid!("the attribute \"shape\" is missing") };
     let element = n.element("dtype")?.unwrap_or(element(1)?);
     numbers(n, element, &shape)
 }
 
-fn like(n: &mut Node, numbers: Numbers) -> Lowered<Vec<Item>> {
+fn like(n: &mut Node, numbers: Numbers) -> Lowered<Vec<OnnxValue>> {
     let x = n.typed(0)?;
     let element = n.element("dtype")?.unwrap_or(x.element);
     numbers(n, element, x.tensor.shape())
 }
 
 /// One with the probability that each element of the input is, else zero.
-fn bernoulli(n: &mut Node) -> Lowered<Vec<Item>> {
+fn bernoulli(n: &mut Node) -> Lowered<Vec<OnnxValue>> {
     let x = n.typed(0)?;
     let to = n.element("dtype")?.unwrap_or(x.element);
     let x = x.tensor;
     ensure!(x.dtype().is_float(), "takes probabilities, not {x}");
-    let numbers = drawn(n, x.len(), Draw::uniform)?;
+    let numbers = drawn(n, x.len(), Mt19937::uniform)?;
     let u = Tensor::constant(Value::from_fn(&x.ty(), |i| Num::Float(numbers[i])));
     // Which side of a number is a one is as numpy has it, whose binomial numbers are those of the less likely side.
     let likely = u.less_equal(&x);
     let unlikely = (1.0 - &x).less(&u);
     let one = x.less_equal(&x.full_like(0.5)).select(&unlikely, &likely);
-    Ok(vec![Item::narrow(converted(&one.into(), to, true, "up")?, to)])
+    Ok(vec![OnnxValue::narrow(converted(&one.into(), to, true, "up")?, to)])
 }
 
 /// Classes drawn by their unnormalised log-probabilities `[batch, classes]`: `[batch, sample_size]`.
-fn multinomial(n: &mut Node) -> Lowered<Vec<Item>> {
+fn multinomial(n: &mut Node) -> Lowered<Vec<OnnxValue>> {
     let x = n.x(0)?;
     let to = n.element("dtype")?.unwrap_or(ElementType::Plain(DType::I32));
     let (&[batch, classes], Ok(samples)) = (x.shape(), usize::try_from(n.int("sample_size", 1))) else {
@@ -109,17 +109,17 @@ fn multinomial(n: &mut Node) -> Lowered<Vec<Item>> {
     ensure!(classes != 0, "there is no class to draw");
     let count = batch.saturating_mul(samples);
     n.spend(count.saturating_mul(classes))?;
-    let numbers = drawn(n, count, Draw::uniform)?;
+    let numbers = drawn(n, count, Mt19937::uniform)?;
     let u = Value::from_fn(&Type::new(x.dtype(), [batch, samples, 1]), |i| Num::Float(numbers[i]));
     // Of the classes but the last, those that end at or below the number are passed over.
     let ends = x.softmax(1).cumsum(1, false, false).narrow(1, 0, classes - 1).unsqueeze(1);
     let class = ends.less_equal(&Tensor::constant(u)).cast(DType::I32).sum(&[2]);
-    Ok(vec![Item::narrow(converted(&class.into(), to, true, "up")?, to)])
+    Ok(vec![OnnxValue::narrow(converted(&class.into(), to, true, "up")?, to)])
 }
 
 /// Outside training the identity, and a mask that keeps everything. In training an element is kept where a number is not below the
 /// ratio, and what is kept is scaled so that the expectation stays.
-fn dropout(n: &mut Node) -> Lowered<Vec<Item>> {
+fn dropout(n: &mut Node) -> Lowered<Vec<OnnxValue>> {
     n.ignore(&["consumed_inputs"]);
     let x = n.typed(0)?;
     let ratio = n.optional_number_of(1, "ratio")?.unwrap_or(n.float("ratio", 0.5));
@@ -130,12 +130,12 @@ fn dropout(n: &mut Node) -> Lowered<Vec<Item>> {
     if !training || ratio == 0.0 {
         n.ignore(&["seed", "is_test"]);
         let mask = Tensor::full(Type::new(DType::Bool, x.tensor.shape()), 1.0);
-        return Ok(vec![Item::Tensor(x), mask.into()]);
+        return Ok(vec![OnnxValue::Tensor(x), mask.into()]);
     }
     ensure!((0.0..1.0).contains(&ratio), "the ratio {ratio} is not at least 0 and below 1");
-    let numbers = drawn(n, x.tensor.len(), Draw::uniform)?;
+    let numbers = drawn(n, x.tensor.len(), Mt19937::uniform)?;
     let ty = Type::new(DType::Bool, x.tensor.shape());
     let mask = Tensor::constant(Value::from_fn(&ty, |i| Num::Int((numbers[i] >= ratio).into())));
     let y = mask.cast(x.tensor.dtype()) * &x.tensor * (1.0 / (1.0 - ratio));
-    Ok(vec![Item::narrow(converted(&y.into(), x.element, true, "up")?, x.element), mask.into()])
+    Ok(vec![OnnxValue::narrow(converted(&y.into(), x.element, true, "up")?, x.element), mask.into()])
 }

@@ -8,7 +8,7 @@ use super::{
     Table,
     quantize::{centred, dynamically_quantized},
 };
-use crate::read::item::Item;
+use crate::read::item::OnnxValue;
 use crate::read::node::{Lowered, Node, Operands, ensure, invalid, unsupported};
 use teff_graph::{DType, Tensor, Type};
 
@@ -16,33 +16,33 @@ use teff_graph::{DType, Tensor, Type};
 pub(super) const CONTRIB: Table = &[("DynamicQuantizeLSTM", Many(dynamic_quantize_lstm))];
 
 pub(super) const TABLE: Table = &[
-    ("GRU", Many(|n| recurrent(n, Cell::Gru))),
-    ("LSTM", Many(|n| recurrent(n, Cell::Lstm))),
-    ("RNN", Many(|n| recurrent(n, Cell::Rnn))),
+    ("GRU", Many(|n| recurrent(n, CellKind::Gru))),
+    ("LSTM", Many(|n| recurrent(n, CellKind::Lstm))),
+    ("RNN", Many(|n| recurrent(n, CellKind::Rnn))),
 ];
 
 #[derive(Clone, Copy, PartialEq)]
-enum Cell {
+enum CellKind {
     Rnn,
     Gru,
     Lstm,
 }
 
-impl Cell {
+impl CellKind {
     fn gates(self) -> usize {
         match self {
-            Cell::Rnn => 1,
-            Cell::Gru => 3,
-            Cell::Lstm => 4,
+            CellKind::Rnn => 1,
+            CellKind::Gru => 3,
+            CellKind::Lstm => 4,
         }
     }
 
     /// Default activations of a direction.
     fn activations(self) -> &'static [&'static str] {
         match self {
-            Cell::Rnn => &["Tanh"],
-            Cell::Gru => &["Sigmoid", "Tanh"],
-            Cell::Lstm => &["Sigmoid", "Tanh", "Tanh"],
+            CellKind::Rnn => &["Tanh"],
+            CellKind::Gru => &["Sigmoid", "Tanh"],
+            CellKind::Lstm => &["Sigmoid", "Tanh", "Tanh"],
         }
     }
 }
@@ -69,13 +69,13 @@ const ACTIVATIONS: [(&str, Option<f32>, Option<f32>, Parametric); 11] = [
 
 /// An activation with its parameters.
 #[derive(Clone)]
-pub(super) struct Activation {
+pub(super) struct GateActivation {
     function: Parametric,
     alpha: f64,
     beta: f64,
 }
 
-impl Activation {
+impl GateActivation {
     /// Parameters come from the lists, in the order of those activations that have them.
     pub(super) fn of(
         name: &str,
@@ -89,7 +89,7 @@ impl Activation {
         let take = |default: Option<f32>, list: &mut dyn Iterator<Item = f32>| {
             f64::from(default.map_or(0.0, |d| list.next().unwrap_or(d)))
         };
-        Ok(Activation { function, alpha: take(alpha, alphas), beta: take(beta, betas) })
+        Ok(GateActivation { function, alpha: take(alpha, alphas), beta: take(beta, betas) })
     }
 
     pub(super) fn apply(&self, x: &Tensor) -> Tensor {
@@ -107,7 +107,7 @@ struct Scales {
 
 /// All that one direction needs.
 struct Direction {
-    cell: Cell,
+    cell: CellKind,
     hidden: usize,
     /// `[gates H, I]`, `[gates H, H]`.
     w: Tensor,
@@ -117,7 +117,7 @@ struct Direction {
     bias_r: Tensor,
     /// `[3 H]`: input, output, forget.
     peephole: Option<Tensor>,
-    activations: Vec<Activation>,
+    activations: Vec<GateActivation>,
     clip: Option<f64>,
     linear_before_reset: bool,
     couple: bool,
@@ -148,9 +148,9 @@ impl Direction {
         } + &self.bias_w;
         let recurrent = |h: &Tensor| self.hidden_product(h) + &self.bias_r;
         match self.cell {
-            Cell::Rnn => vec![self.act(0, &(from_x + recurrent(h)))],
-            Cell::Gru => vec![self.gru(&from_x, h, recurrent(h))],
-            Cell::Lstm => self.lstm(&(from_x + recurrent(h)), &states[1]),
+            CellKind::Rnn => vec![self.act(0, &(from_x + recurrent(h)))],
+            CellKind::Gru => vec![self.gru(&from_x, h, recurrent(h))],
+            CellKind::Lstm => self.lstm(&(from_x + recurrent(h)), &states[1]),
         }
     }
 
@@ -217,14 +217,14 @@ impl Direction {
     }
 }
 
-fn recurrent(n: &mut Node, cell: Cell) -> Lowered<Vec<Item>> {
+fn recurrent(n: &mut Node, cell: CellKind) -> Lowered<Vec<OnnxValue>> {
     let (w, r) = (n.x(1)?, n.x(2)?);
     run_all(n, cell, &w, &r, None)
 }
 
 /// An LSTM whose weights are integers `[directions, I, 4 H]`, of which `quantize_dynamic` makes it: what they are multiplied with is
 /// quantised over its range, the input as a whole, the hidden state in each step.
-fn dynamic_quantize_lstm(n: &mut Node) -> Lowered<Vec<Item>> {
+fn dynamic_quantize_lstm(n: &mut Node) -> Lowered<Vec<OnnxValue>> {
     let weights = |n: &Node, at: usize, scale_at: usize| {
         let q = n.x(at)?;
         let [directions, _, rows] = q.shape()[..] else {
@@ -244,17 +244,17 @@ fn dynamic_quantize_lstm(n: &mut Node) -> Lowered<Vec<Item>> {
         Ok((centred(&q, zero.as_ref()).swap_axes(1, 2), scale))
     };
     let ((w, w_scale), (r, r_scale)) = (weights(n, 1, 8)?, weights(n, 2, 10)?);
-    run_all(n, Cell::Lstm, &w, &r, Some((w_scale, r_scale)))
+    run_all(n, CellKind::Lstm, &w, &r, Some((w_scale, r_scale)))
 }
 
 /// All directions, with weights in the standard's layout; integers less their zero points when they have `scales`.
 fn run_all(
     n: &mut Node,
-    cell: Cell,
+    cell: CellKind,
     w: &Tensor,
     r: &Tensor,
     scales: Option<(Tensor, Tensor)>,
-) -> Lowered<Vec<Item>> {
+) -> Lowered<Vec<OnnxValue>> {
     let batch_first = n.flag("layout", false);
     let x = if batch_first { n.x(0)?.swap_axes(0, 1) } else { n.x(0)? };
     let b = n.optional(3)?;
@@ -269,7 +269,7 @@ fn run_all(
     );
     let directions = directions(n)?;
     let count = directions.len();
-    let states = if cell == Cell::Lstm { 2 } else { 1 };
+    let states = if cell == CellKind::Lstm { 2 } else { 1 };
     let activations = activations(n, cell, count)?;
     let zeros = Tensor::full(Type::new(x.dtype(), [count, batch, hidden]), 0.0);
     let state = |i: usize| match n.optional(5 + i)? {
@@ -279,10 +279,10 @@ fn run_all(
     };
     let initial = (0..states).map(state).collect::<Lowered<Vec<Tensor>>>()?;
     let lengths = lengths(n, x.shape()[0])?;
-    let peephole = if cell == Cell::Lstm { n.optional(7)? } else { None };
+    let peephole = if cell == CellKind::Lstm { n.optional(7)? } else { None };
     let clip = n.attribute("clip").map(|a| f64::from(a.f));
-    let linear_before_reset = cell == Cell::Gru && n.flag("linear_before_reset", false);
-    let couple = cell == Cell::Lstm && n.flag("input_forget", false);
+    let linear_before_reset = cell == CellKind::Gru && n.flag("linear_before_reset", false);
+    let couple = cell == CellKind::Lstm && n.flag("input_forget", false);
     // Of old versions, which gave all hidden states only on request.
     n.ignore(&["output_sequence"]);
     let Some(size) = hidden.checked_mul(2 * cell.gates()).map(|both| both / 2) else {
@@ -324,14 +324,14 @@ fn run_all(
 }
 
 /// All hidden states `[T, directions, N, H]` and the last states, of the directions' `[T, N, H]` and `[N, H]`.
-fn outputs(all: &[Tensor], last: Vec<Vec<Tensor>>, batch_first: bool) -> Vec<Item> {
+fn outputs(all: &[Tensor], last: Vec<Vec<Tensor>>, batch_first: bool) -> Vec<OnnxValue> {
     let y = Tensor::stack(all, 1);
     let y = if batch_first { y.permute(&[2, 0, 1, 3]) } else { y };
     let finals = last.into_iter().map(|l| {
         let t = Tensor::stack(&l, 0);
-        Item::from(if batch_first { t.swap_axes(0, 1) } else { t })
+        OnnxValue::from(if batch_first { t.swap_axes(0, 1) } else { t })
     });
-    std::iter::once(Item::from(y)).chain(finals).collect()
+    std::iter::once(OnnxValue::from(y)).chain(finals).collect()
 }
 
 /// What is scanned: the input, or what integer weights are multiplied with and its scale.
@@ -351,7 +351,7 @@ fn directions(n: &Node) -> Lowered<&'static [bool]> {
 }
 
 /// The activations of each direction.
-fn activations(n: &Node, cell: Cell, directions: usize) -> Lowered<Vec<Vec<Activation>>> {
+fn activations(n: &Node, cell: CellKind, directions: usize) -> Lowered<Vec<Vec<GateActivation>>> {
     let defaults = cell.activations();
     let names = match n.words("activations") {
         given if !given.is_empty() => given,
@@ -367,9 +367,9 @@ fn activations(n: &Node, cell: Cell, directions: usize) -> Lowered<Vec<Vec<Activ
     let (mut alphas, mut betas) = (list("activation_alpha"), list("activation_beta"));
     let all = names
         .iter()
-        .map(|name| Activation::of(name, &mut alphas, &mut betas))
+        .map(|name| GateActivation::of(name, &mut alphas, &mut betas))
         .collect::<Lowered<Vec<_>>>()?;
-    Ok(all.chunks(defaults.len()).map(<[Activation]>::to_vec).collect())
+    Ok(all.chunks(defaults.len()).map(<[GateActivation]>::to_vec).collect())
 }
 
 /// Lengths of the sequences, unless all are known to be full.

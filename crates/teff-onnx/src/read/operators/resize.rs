@@ -27,7 +27,7 @@ struct Method<'a> {
 }
 
 /// One axis to resize.
-struct Along {
+struct ResizedAxis {
     axis: usize,
     size: usize,
     scale: f64,
@@ -70,7 +70,7 @@ fn by_scales(n: &mut Node, x: &Tensor, scales: &[f64], mode: Mode) -> Lowered {
         antialias: false,
         extrapolation: 0.0,
     };
-    let along = |axis: usize| Along {
+    let along = |axis: usize| ResizedAxis {
         axis,
         size: (x.shape()[axis] as f64 * scales[axis]).floor() as usize,
         scale: scales[axis],
@@ -99,7 +99,7 @@ fn resize(n: &mut Node) -> Lowered {
     let regions = regions(n, &method, axes.len())?;
     let sizes_and_scales = target(n, &x, &axes)?;
     let along = axes.iter().zip(sizes_and_scales).zip(regions);
-    let along = along.map(|((&axis, (size, scale)), region)| Along { axis, size, scale, region });
+    let along = along.map(|((&axis, (size, scale)), region)| ResizedAxis { axis, size, scale, region });
     resized(n, &x, along.collect(), &method)
 }
 
@@ -139,7 +139,7 @@ fn target(n: &mut Node, x: &Tensor, axes: &[usize]) -> Lowered<Vec<(usize, f64)>
     Ok(axes.iter().map(|&a| ((given(a) * common).round() as usize, common)).collect())
 }
 
-fn resized(n: &mut Node, x: &Tensor, along: Vec<Along>, method: &Method) -> Lowered {
+fn resized(n: &mut Node, x: &Tensor, along: Vec<ResizedAxis>, method: &Method) -> Lowered {
     let dtype = x.dtype();
     let weighted = method.mode != Mode::Nearest;
     let mut y = if weighted && !dtype.is_float() { x.cast(DType::F32) } else { x.clone() };
@@ -168,7 +168,7 @@ fn resized(n: &mut Node, x: &Tensor, along: Vec<Along>, method: &Method) -> Lowe
 }
 
 /// Where output position `i` lies among the input positions; nothing when it is outside the region.
-fn position(i: usize, given: usize, a: &Along, method: &Method) -> Lowered<Option<f64>> {
+fn position(i: usize, given: usize, a: &ResizedAxis, method: &Method) -> Lowered<Option<f64>> {
     let (i, given) = (i as f64, given as f64);
     // As the specification has it, not rounded to a whole number.
     let size = a.scale * given;
@@ -197,7 +197,7 @@ fn position(i: usize, given: usize, a: &Along, method: &Method) -> Lowered<Optio
     }))
 }
 
-fn taps(i: usize, given: usize, a: &Along, method: &Method) -> Lowered<Option<Vec<(i64, f64)>>> {
+fn taps(i: usize, given: usize, a: &ResizedAxis, method: &Method) -> Lowered<Option<Vec<(i64, f64)>>> {
     let Some(at) = position(i, given, a, method)? else { return Ok(None) };
     let floor = at.floor();
     let (first, part) = (floor as i64, at - floor);

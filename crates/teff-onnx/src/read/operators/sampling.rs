@@ -14,7 +14,7 @@ pub(super) const TABLE: Table =
 
 /// What elements outside an image are.
 #[derive(Clone, Copy, PartialEq)]
-enum Outside {
+enum PaddingMode {
     Zeros,
     /// The outermost elements. Unless `clipped`, a position less than half an element outside stays where it is, for kernels that
     /// reach further than the next element.
@@ -27,12 +27,12 @@ enum Outside {
     },
 }
 
-impl Outside {
+impl PaddingMode {
     /// Positions brought inside an axis of `size` elements, where that is what is asked for.
     fn inside(self, at: &Tensor, size: usize) -> Tensor {
         match self {
-            Outside::Zeros => at.clone(),
-            Outside::Border { clipped } => {
+            PaddingMode::Zeros => at.clone(),
+            PaddingMode::Border { clipped } => {
                 let last = size as f64 - 1.0;
                 let inside = at.clip(0.0, last);
                 if clipped {
@@ -41,7 +41,7 @@ impl Outside {
                 let near = at.full_like(-0.5).less_equal(at).and(&at.less_equal(&at.full_like(last + 0.5)));
                 near.select(at, &inside)
             }
-            Outside::Reflection { aligned } => {
+            PaddingMode::Reflection { aligned } => {
                 let (low, high) = if aligned { (0.0, size as f64 - 1.0) } else { (-0.5, size as f64 - 0.5) };
                 if high <= low {
                     return at.full_like(0.0);
@@ -59,7 +59,7 @@ impl Outside {
 }
 
 /// Elements of `x` `[N, C, D..]` at whole positions, one list `[N, Q]` an axis: `[N, C, Q]`.
-fn at_whole(x: &Tensor, positions: &[Tensor], outside: Outside) -> Tensor {
+fn at_whole(x: &Tensor, positions: &[Tensor], outside: PaddingMode) -> Tensor {
     if let Some(invalid) = [x].into_iter().chain(positions).find(|t| t.check().is_err()) {
         return invalid.clone();
     }
@@ -70,7 +70,7 @@ fn at_whole(x: &Tensor, positions: &[Tensor], outside: Outside) -> Tensor {
     let mut valid: Option<Tensor> = None;
     for (axis, at) in positions.iter().enumerate() {
         let last = spatial[axis] as f64 - 1.0;
-        if outside == Outside::Zeros {
+        if outside == PaddingMode::Zeros {
             let here = at.full_like(0.0).less_equal(at).and(&at.less_equal(&at.full_like(last)));
             valid = Some(valid.map_or(here.clone(), |v| v.and(&here)));
         }
@@ -91,7 +91,7 @@ fn at_whole(x: &Tensor, positions: &[Tensor], outside: Outside) -> Tensor {
 fn between(
     x: &Tensor,
     positions: &[Tensor],
-    outside: Outside,
+    outside: PaddingMode,
     taps: impl Fn(&Tensor) -> Vec<(f64, Tensor)>,
 ) -> Tensor {
     let per_axis: Vec<Vec<(Tensor, Tensor)>> = positions
@@ -145,9 +145,9 @@ fn grid_sample(n: &mut Node) -> Lowered {
     let aligned = n.flag("align_corners", false);
     let mode = resize::mode(n, "linear")?;
     let outsides = [
-        ("zeros", Outside::Zeros),
-        ("border", Outside::Border { clipped: aligned || mode != Mode::Cubic }),
-        ("reflection", Outside::Reflection { aligned }),
+        ("zeros", PaddingMode::Zeros),
+        ("border", PaddingMode::Border { clipped: aligned || mode != Mode::Cubic }),
+        ("reflection", PaddingMode::Reflection { aligned }),
     ];
     let outside = n.choice("padding_mode", "zeros", &outsides)?;
     let batch = x.shape()[0];
@@ -260,7 +260,7 @@ fn deform_conv(n: &mut Node) -> Lowered {
                 })
                 .collect();
             let per = channels / offset_groups;
-            let part = between(&x.narrow(1, group * per, per), &positions, Outside::Zeros, linear_taps);
+            let part = between(&x.narrow(1, group * per, per), &positions, PaddingMode::Zeros, linear_taps);
             columns.push(match &mask {
                 Some(m) => part * m.pick(1, group).pick(1, tap).unsqueeze(1),
                 None => part,

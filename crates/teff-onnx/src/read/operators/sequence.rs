@@ -4,7 +4,7 @@ use super::{
     Lower::{Many, One},
     Table,
 };
-use crate::read::item::{Item, Typed};
+use crate::read::item::{OnnxValue, Typed};
 use crate::read::node::{Lowered, Node, Operands, axis_of, ensure, invalid};
 use teff_graph::{Tensor, Value};
 
@@ -25,8 +25,10 @@ pub(super) const TABLE: Table = &[
 
 fn sequence(n: &Node, i: usize) -> Lowered<Vec<Typed>> {
     match n.item(i) {
-        Item::Sequence(list) => Ok(list),
-        Item::Tensor(_) | Item::Words(_) | Item::Absent => invalid!("input {i} must be a sequence"),
+        OnnxValue::Sequence(list) => Ok(list),
+        OnnxValue::Tensor(_) | OnnxValue::Strings(_) | OnnxValue::Absent => {
+            invalid!("input {i} must be a sequence")
+        }
     }
 }
 
@@ -47,36 +49,36 @@ fn optional_position(n: &mut Node, i: usize, len: usize, default: usize, end: bo
     }
 }
 
-fn sequence_construct(n: &mut Node) -> Lowered<Vec<Item>> {
+fn sequence_construct(n: &mut Node) -> Lowered<Vec<OnnxValue>> {
     let list = (0..n.input_count()).map(|i| n.typed(i)).collect::<Lowered<Vec<_>>>()?;
-    Ok(vec![Item::Sequence(list)])
+    Ok(vec![OnnxValue::Sequence(list)])
 }
 
-fn sequence_empty(n: &mut Node) -> Lowered<Vec<Item>> {
+fn sequence_empty(n: &mut Node) -> Lowered<Vec<OnnxValue>> {
     n.ignore(&["dtype"]);
-    Ok(vec![Item::Sequence(vec![])])
+    Ok(vec![OnnxValue::Sequence(vec![])])
 }
 
-fn sequence_at(n: &mut Node) -> Lowered<Vec<Item>> {
+fn sequence_at(n: &mut Node) -> Lowered<Vec<OnnxValue>> {
     let list = sequence(n, 0)?;
     let at = position(n.int_of(1, "position")?, list.len(), false)?;
-    Ok(vec![Item::Tensor(list[at].clone())])
+    Ok(vec![OnnxValue::Tensor(list[at].clone())])
 }
 
-fn sequence_insert(n: &mut Node) -> Lowered<Vec<Item>> {
+fn sequence_insert(n: &mut Node) -> Lowered<Vec<OnnxValue>> {
     let mut list = sequence(n, 0)?;
     let new = n.typed(1)?;
     let at = optional_position(n, 2, list.len(), list.len(), true)?;
     list.insert(at, new);
-    Ok(vec![Item::Sequence(list)])
+    Ok(vec![OnnxValue::Sequence(list)])
 }
 
-fn sequence_erase(n: &mut Node) -> Lowered<Vec<Item>> {
+fn sequence_erase(n: &mut Node) -> Lowered<Vec<OnnxValue>> {
     let mut list = sequence(n, 0)?;
     ensure!(!list.is_empty(), "the sequence is empty");
     let at = optional_position(n, 1, list.len(), list.len() - 1, false)?;
     list.remove(at);
-    Ok(vec![Item::Sequence(list)])
+    Ok(vec![OnnxValue::Sequence(list)])
 }
 
 fn concat_from_sequence(n: &mut Node) -> Lowered {
@@ -88,15 +90,15 @@ fn concat_from_sequence(n: &mut Node) -> Lowered {
 }
 
 /// Parts of sizes given as a list, of one size (the last may be smaller), or of one element each, whose axis may be dropped.
-fn split_to_sequence(n: &mut Node) -> Lowered<Vec<Item>> {
+fn split_to_sequence(n: &mut Node) -> Lowered<Vec<OnnxValue>> {
     let x = n.typed(0)?;
     let axis = axis_of(n.int("axis", 0), x.tensor.rank())?;
     let size = x.tensor.shape()[axis];
     let keep = n.flag("keepdims", true);
     let given = match n.item(1) {
-        Item::Absent => None,
-        Item::Tensor(t) => Some((t.tensor.rank() == 0, n.sizes_of(1, "split")?)),
-        Item::Sequence(_) | Item::Words(_) => return invalid!("input 1 must be a tensor"),
+        OnnxValue::Absent => None,
+        OnnxValue::Tensor(t) => Some((t.tensor.rank() == 0, n.sizes_of(1, "split")?)),
+        OnnxValue::Sequence(_) | OnnxValue::Strings(_) => return invalid!("input 1 must be a tensor"),
     };
     let each = given.as_ref().filter(|g| g.0).and_then(|g| g.1.first()).map_or(1, |&each| each.max(1));
     // Each part may leave the graph by itself, and takes more than one tensor then.
@@ -116,21 +118,21 @@ fn split_to_sequence(n: &mut Node) -> Lowered<Vec<Item>> {
     );
     let list = x.tensor.split(axis, &parts).into_iter();
     let list = list.map(|t| if drop { t.squeeze(axis as isize) } else { t });
-    Ok(vec![Item::Sequence(list.map(|tensor| Typed { tensor, element: x.element }).collect())])
+    Ok(vec![OnnxValue::Sequence(list.map(|tensor| Typed { tensor, element: x.element }).collect())])
 }
 
 /// A sub-graph applied to each element of a sequence, beside the elements of further sequences and whole tensors.
-fn sequence_map(n: &mut Node) -> Lowered<Vec<Item>> {
+fn sequence_map(n: &mut Node) -> Lowered<Vec<OnnxValue>> {
     let body = n.graph("body")?;
     let length = sequence(n, 0)?.len();
     let mut outputs = vec![Vec::new(); body.outputs.len()];
-    let given: Vec<Item> = (0..n.input_count()).map(|k| n.item(k)).collect();
+    let given: Vec<OnnxValue> = (0..n.input_count()).map(|k| n.item(k)).collect();
     for i in 0..length {
         let mut inputs = Vec::new();
         for item in &given {
             inputs.push(match item {
-                Item::Sequence(list) => match list.get(i) {
-                    Some(t) => Item::Tensor(t.clone()),
+                OnnxValue::Sequence(list) => match list.get(i) {
+                    Some(t) => OnnxValue::Tensor(t.clone()),
                     None => return invalid!("the sequences differ in length"),
                 },
                 item => item.clone(),
@@ -140,22 +142,22 @@ fn sequence_map(n: &mut Node) -> Lowered<Vec<Item>> {
             list.push(item.into_typed("what the body gives")?);
         }
     }
-    Ok(outputs.into_iter().map(Item::Sequence).collect())
+    Ok(outputs.into_iter().map(OnnxValue::Sequence).collect())
 }
 
 /// What it holds, or nothing.
-fn optional(n: &mut Node) -> Lowered<Vec<Item>> {
+fn optional(n: &mut Node) -> Lowered<Vec<OnnxValue>> {
     n.ignore(&["type"]);
     Ok(vec![n.item(0)])
 }
 
-fn optional_get_element(n: &mut Node) -> Lowered<Vec<Item>> {
+fn optional_get_element(n: &mut Node) -> Lowered<Vec<OnnxValue>> {
     match n.item(0) {
-        Item::Absent => invalid!("the optional is empty"),
+        OnnxValue::Absent => invalid!("the optional is empty"),
         item => Ok(vec![item]),
     }
 }
 
 fn optional_has_element(n: &mut Node) -> Lowered {
-    Ok(Tensor::constant(Value::scalar(!matches!(n.item(0), Item::Absent))))
+    Ok(Tensor::constant(Value::scalar(!matches!(n.item(0), OnnxValue::Absent))))
 }

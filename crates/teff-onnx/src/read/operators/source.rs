@@ -5,7 +5,7 @@ use super::{
     Table,
 };
 use crate::proto::ElementType;
-use crate::read::item::Item;
+use crate::read::item::OnnxValue;
 use crate::read::node::{Lowered, Node, Operands, element, ensure, holder, invalid, unsupported};
 use teff_graph::{DType, Num, Tensor, Type, Value};
 
@@ -22,7 +22,7 @@ pub(super) const TABLE: Table = &[
     ("Size", One(|n| n.x(0).map(|x| Tensor::constant(Value::scalar(x.len() as i64))))),
 ];
 
-fn constant(n: &mut Node) -> Lowered<Vec<Item>> {
+fn constant(n: &mut Node) -> Lowered<Vec<OnnxValue>> {
     let item = |value: Value| Ok(vec![Tensor::constant(value).into()]);
     if let Some(a) = n.attribute("value") {
         return match &a.tensor {
@@ -43,19 +43,19 @@ fn constant(n: &mut Node) -> Lowered<Vec<Item>> {
         return item(Value::new([list.len()], list.to_vec()));
     }
     if let Some(s) = n.attribute("sparse_value").and_then(|a| a.sparse.as_deref()) {
-        return Ok(vec![Item::Tensor(n.reader.sparse(&s.values, &s.indices, &s.dims)?)]);
+        return Ok(vec![OnnxValue::Tensor(n.reader.sparse(&s.values, &s.indices, &s.dims)?)]);
     }
     unsupported("the constant is a string or missing", "keep text processing outside the model")
 }
 
-fn constant_of_shape(n: &mut Node) -> Lowered<Vec<Item>> {
+fn constant_of_shape(n: &mut Node) -> Lowered<Vec<OnnxValue>> {
     let shape = n.sizes_of(0, "shape")?;
     let value = match n.attribute("value").and_then(|a| a.tensor.as_ref()) {
         Some(t) => n.reader.tensor(t)?,
         None => Tensor::scalar(0.0f32).into(),
     };
     ensure!(value.tensor.len() == 1, "the value must have one element");
-    Ok(vec![Item::narrow(value.tensor.reshape(&[]).broadcast_to(&shape), value.element)])
+    Ok(vec![OnnxValue::narrow(value.tensor.reshape(&[]).broadcast_to(&shape), value.element)])
 }
 
 fn eye_like(n: &mut Node) -> Lowered {

@@ -5,7 +5,7 @@ use super::{
     Table,
     convolution::{explicit_pads, per_axis},
 };
-use crate::read::item::Item;
+use crate::read::item::OnnxValue;
 use crate::read::node::{Lowered, Node, Operands, axis_of, ensure, invalid, sizes};
 use teff_graph::{ConvGeometry, DType, ScatterKind, Tensor, Type, strides};
 
@@ -15,22 +15,22 @@ pub(super) const TABLE: Table = &[("Col2Im", One(col2im)), ("DFT", One(dft)), ("
 const LONGEST: usize = 1 << 11;
 
 /// Real and imaginary parts, `[.., n]` each; the second nothing for real signals.
-struct Signal {
+struct ComplexSignal {
     real: Tensor,
     imaginary: Option<Tensor>,
 }
 
-impl Signal {
+impl ComplexSignal {
     /// From `[.., n, 1 or 2]`.
-    fn of(x: &Tensor) -> Lowered<Signal> {
+    fn of(x: &Tensor) -> Lowered<ComplexSignal> {
         let last = x.rank().checked_sub(1).filter(|&l| l > 0 && (1..=2).contains(&x.shape()[l]));
         let Some(last) = last else { return invalid!("takes [.., 1 or 2], not {x}") };
         let imaginary = (x.shape()[last] == 2).then(|| x.pick(last, 1));
-        Ok(Signal { real: x.pick(last, 0), imaginary })
+        Ok(ComplexSignal { real: x.pick(last, 0), imaginary })
     }
 
-    fn map(&self, f: impl Fn(&Tensor) -> Tensor) -> Signal {
-        Signal { real: f(&self.real), imaginary: self.imaginary.as_ref().map(f) }
+    fn map(&self, f: impl Fn(&Tensor) -> Tensor) -> ComplexSignal {
+        ComplexSignal { real: f(&self.real), imaginary: self.imaginary.as_ref().map(f) }
     }
 
     /// The transform along the last axis, of this length, `[.., k, 2]`; `[.., n, 1]` for a one-sided inverse one.
@@ -70,13 +70,13 @@ fn dft(n: &mut Node) -> Lowered {
     let (inverse, onesided) = (n.flag("inverse", false), n.flag("onesided", false));
     let axis = if n.version < 20 {
         n.int("axis", 1)
-    } else if matches!(n.item(2), Item::Absent) {
+    } else if matches!(n.item(2), OnnxValue::Absent) {
         -2
     } else {
         n.int_of(2, "axis")?
     };
     let axis = axis_of(axis, x.rank())?;
-    let signal = Signal::of(&x)?;
+    let signal = ComplexSignal::of(&x)?;
     ensure!(axis + 1 != x.rank(), "the last axis is that of real and imaginary parts");
     let length = match n.optional_ints_of(1, "dft_length")? {
         Some(list) => sizes(&list, "dft_length")?.first().copied().unwrap_or(0),
@@ -102,7 +102,7 @@ fn stft(n: &mut Node) -> Lowered {
     };
     let onesided = n.flag("onesided", true);
     let x = if x.rank() == 2 { x.unsqueeze(-1) } else { x };
-    let signal = Signal::of(&x)?;
+    let signal = ComplexSignal::of(&x)?;
     let samples = x.shape()[1];
     ensure!(
         x.rank() == 3 && step != 0 && length != 0 && length <= samples && length <= LONGEST,

@@ -5,7 +5,7 @@ use super::{
     Lower::{Many, One},
     Table,
 };
-use crate::read::item::Item;
+use crate::read::item::OnnxValue;
 use crate::read::node::{Lowered, Node, Operands, ensure, invalid, unsupported};
 use teff_graph::{DType, Tensor, Type, Value};
 
@@ -31,16 +31,16 @@ fn matrix(x: &Tensor, list: &[f32], count: usize, what: &str) -> Lowered {
 }
 
 /// The support vectors, and how like features are to each.
-struct Kernel<'n> {
+struct SvmKernel<'n> {
     vectors: &'n [f32],
     count: usize,
     features: usize,
-    how: How,
+    how: KernelFunction,
 }
 
 /// What it makes of features x and a vector v.
 #[derive(Clone, Copy)]
-enum How {
+enum KernelFunction {
     /// `x v`.
     Linear,
     /// `(gamma x v + offset)^degree`.
@@ -51,22 +51,22 @@ enum How {
     Sigmoid { gamma: f64, offset: f64 },
 }
 
-impl<'n> Kernel<'n> {
-    fn of(n: &mut Node<'n, '_, '_>, x: &Tensor, count: usize) -> Lowered<Kernel<'n>> {
+impl<'n> SvmKernel<'n> {
+    fn of(n: &mut Node<'n, '_, '_>, x: &Tensor, count: usize) -> Lowered<SvmKernel<'n>> {
         let (vectors, parameters) = (n.floats("support_vectors"), n.floats("kernel_params"));
         let at = |i: usize| parameters.get(i).map_or(0.0, |&p| f64::from(p));
         let (gamma, offset, degree) = (at(0), at(1), at(2));
         let kernels = [
-            ("LINEAR", How::Linear),
-            ("POLY", How::Polynomial { gamma, offset, degree }),
-            ("RBF", How::Radial { gamma }),
-            ("SIGMOID", How::Sigmoid { gamma, offset }),
+            ("LINEAR", KernelFunction::Linear),
+            ("POLY", KernelFunction::Polynomial { gamma, offset, degree }),
+            ("RBF", KernelFunction::Radial { gamma }),
+            ("SIGMOID", KernelFunction::Sigmoid { gamma, offset }),
         ];
         let how = n.choice("kernel_type", "LINEAR", &kernels)?;
         let features = x.shape()[1];
         matrix(x, vectors, count, "support_vectors")?;
         n.spend(x.shape()[0].saturating_mul(vectors.len()))?;
-        Ok(Kernel { vectors, count, features, how })
+        Ok(SvmKernel { vectors, count, features, how })
     }
 
     /// `[N, count]` for the features `[N, F]`.
@@ -76,10 +76,10 @@ impl<'n> Kernel<'n> {
             x.matmul(&Tensor::constant(vectors).transpose())
         };
         match self.how {
-            How::Linear => products(),
-            How::Polynomial { gamma, offset, degree } => (products() * gamma + offset).pow(degree),
-            How::Radial { gamma } => radial(x, self.vectors, self.count, gamma),
-            How::Sigmoid { gamma, offset } => (products() * gamma + offset).tanh(),
+            KernelFunction::Linear => products(),
+            KernelFunction::Polynomial { gamma, offset, degree } => (products() * gamma + offset).pow(degree),
+            KernelFunction::Radial { gamma } => radial(x, self.vectors, self.count, gamma),
+            KernelFunction::Sigmoid { gamma, offset } => (products() * gamma + offset).tanh(),
         }
     }
 
@@ -146,9 +146,9 @@ fn regressor(n: &mut Node) -> Lowered {
             let (Some(&rho), true) = (rho.first(), coefficients.len() == count) else {
                 return invalid!("{} coefficients for {count} support vectors", coefficients.len());
             };
-            let kernel = Kernel::of(n, &x, count)?;
+            let kernel = SvmKernel::of(n, &x, count)?;
             let y = match kernel.how {
-                How::Linear => x.matmul(&kernel.folded(1, |v, _| coefficients[v])),
+                KernelFunction::Linear => x.matmul(&kernel.folded(1, |v, _| coefficients[v])),
                 _ => {
                     kernel.apply(&x).matmul(&Tensor::constant(Value::new([count, 1], coefficients.to_vec())))
                 }
@@ -167,7 +167,7 @@ fn regressor(n: &mut Node) -> Lowered {
 /// More classes than this are an error: each pair of them has a machine.
 const MOST_CLASSES: usize = 1 << 8;
 
-fn classifier(n: &mut Node) -> Lowered<Vec<Item>> {
+fn classifier(n: &mut Node) -> Lowered<Vec<OnnxValue>> {
     let x = rows(n)?;
     let labels = labels(n, "classlabels_ints", "classlabels_strings");
     let per_class = n.ints("vectors_per_class").unwrap_or_default();
@@ -183,7 +183,7 @@ fn classifier(n: &mut Node) -> Lowered<Vec<Item>> {
         "{} counts of support vectors for {classes} classes",
         counts.len()
     );
-    let kernel = Kernel::of(n, &x, vectors)?;
+    let kernel = SvmKernel::of(n, &x, vectors)?;
     let scores = pair_scores(n, &x, &kernel, &counts)?.ok()?;
     let label = labels.of_best(&votes(&scores, classes));
     let (a, b) = (n.floats("prob_a"), n.floats("prob_b"));
@@ -213,7 +213,7 @@ fn classifier(n: &mut Node) -> Lowered<Vec<Item>> {
 }
 
 /// The highest score decides; of two classes the second where it is positive, or above a half if all coefficients are positive.
-fn linear_classifier(n: &mut Node, x: &Tensor, labels: &Labels) -> Lowered<Vec<Item>> {
+fn linear_classifier(n: &mut Node, x: &Tensor, labels: &Labels) -> Lowered<Vec<OnnxValue>> {
     let scores = linear(n, x, labels.len())?.ok()?;
     let mut best = scores.argmax(1);
     if labels.len() == 2 {
@@ -235,7 +235,7 @@ fn pairs(classes: usize) -> impl Iterator<Item = (usize, usize)> {
 
 /// The score of each pair of classes, `[N, pairs]`: above zero for the first. The coefficients are `[classes - 1, vectors]`; in the
 /// vectors of class i, row j - 1 is for the pair with a later class j, row j for that with an earlier one.
-fn pair_scores(n: &mut Node, x: &Tensor, kernel: &Kernel, counts: &[usize]) -> Lowered {
+fn pair_scores(n: &mut Node, x: &Tensor, kernel: &SvmKernel, counts: &[usize]) -> Lowered {
     let (classes, vectors) = (counts.len(), kernel.count);
     let (coefficients, rho) = (n.floats("coefficients"), n.floats("rho"));
     let others = classes - 1;
@@ -246,7 +246,7 @@ fn pair_scores(n: &mut Node, x: &Tensor, kernel: &Kernel, counts: &[usize]) -> L
         rho.len()
     );
     let rho = Tensor::from_slice(rho);
-    if let How::Linear = kernel.how {
+    if let KernelFunction::Linear = kernel.how {
         let class_of: Vec<usize> = (0..classes).flat_map(|c| vec![c; counts[c]]).collect();
         let pairs: Vec<(usize, usize)> = pairs(classes).collect();
         n.spend(vectors.saturating_mul(pairs.len()))?;

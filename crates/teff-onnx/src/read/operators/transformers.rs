@@ -9,7 +9,7 @@ use super::{
     indexing::positive,
     quantize::{centred, matrix_zero},
 };
-use crate::read::item::Item;
+use crate::read::item::OnnxValue;
 use crate::read::node::{Lowered, Node, Operands, ensure, invalid, sizes, unsupported};
 use teff_graph::{DType, Tensor, Type};
 
@@ -20,14 +20,14 @@ pub(super) const TABLE: Table = &[
 ];
 
 /// Queries, keys and values are one product of the input with weights `[I, Q + K + V]`.
-fn attention(n: &mut Node) -> Lowered<Vec<Item>> {
+fn attention(n: &mut Node) -> Lowered<Vec<OnnxValue>> {
     let projected = n.x(0)?.matmul(&n.x(1)?);
     let projected = n.optional(2)?.map_or(projected.clone(), |bias| projected + bias);
     attend(n, &projected, 3, 4, 5)
 }
 
 /// The product is one of integers, with one scale for all weights or one a column.
-fn q_attention(n: &mut Node) -> Lowered<Vec<Item>> {
+fn q_attention(n: &mut Node) -> Lowered<Vec<OnnxValue>> {
     let (x, w) = (n.x(0)?, n.x(1)?);
     let x_zero = n.optional(6)?.map(|z| z.reshape(&[]));
     let w_zero = n.optional(7)?.map(|z| matrix_zero(&z, &w, -1));
@@ -45,7 +45,7 @@ fn attend(
     mask_at: usize,
     past_at: usize,
     bias_at: usize,
-) -> Lowered<Vec<Item>> {
+) -> Lowered<Vec<OnnxValue>> {
     projected.check()?;
     let [batch, steps, width] = projected.shape()[..] else {
         return invalid!("the input must have three axes, the projection is {projected}");
@@ -121,7 +121,7 @@ fn allowed(n: &mut Node, at: usize, batch: usize, steps: usize, keys: usize) -> 
 }
 
 /// Words, positions and segments looked up, added and normalised; how many words there are before the mask's first 0; the sum.
-fn embed_layer_normalization(n: &mut Node) -> Lowered<Vec<Item>> {
+fn embed_layer_normalization(n: &mut Node) -> Lowered<Vec<OnnxValue>> {
     let words = n.x(0)?;
     let [batch, steps] = words.shape()[..] else {
         return invalid!("input_ids must have two axes, not {words}");

@@ -6,7 +6,7 @@ use super::{
     forest::{Aggregate, Compare, Forest, TreeNode},
     linear_models::{labels, post_transform},
 };
-use crate::read::item::Item;
+use crate::read::item::OnnxValue;
 use crate::read::node::{Lowered, Node, Operands, ensure, invalid, unsupported};
 use std::collections::{HashMap, HashSet};
 use teff_graph::{DType, Tensor};
@@ -129,7 +129,7 @@ fn regressor(n: &mut Node) -> Lowered {
 
 /// Two classes whose leaves all name class 0 have one score, and it is that of the second (so onnxruntime and the exporters have
 /// it): it wins above a half when all weights are positive, which makes them probabilities, else above 0.
-fn classifier(n: &mut Node) -> Lowered<Vec<Item>> {
+fn classifier(n: &mut Node) -> Lowered<Vec<OnnxValue>> {
     let x = rows(n)?;
     let forest = numbered_forest(n, "class")?;
     let labels = labels(n, "classlabels_int64s", "classlabels_strings");

@@ -17,7 +17,7 @@ const GATE_SCALE: f32 = 1.0 / 4096.0;
 const FRACTION: f64 = 1.0 / 32768.0;
 
 /// A gate: two products, each rescaled by itself.
-struct Gate {
+struct IntegerGate {
     from_input: Tensor,
     input_factor: Multiplier,
     from_hidden: Tensor,
@@ -25,12 +25,12 @@ struct Gate {
     bias: Option<Tensor>,
 }
 
-impl Gate {
-    fn of(n: &Node, g: usize, x_scale: f32, hidden_scale: f32) -> Lowered<Gate> {
+impl IntegerGate {
+    fn of(n: &Node, g: usize, x_scale: f32, hidden_scale: f32) -> Lowered<IntegerGate> {
         let weights = |i: usize| -> Lowered<(Tensor, f32)> { Ok((n.x(i)?, n.input_info(i)?.scale()?.0)) };
         let (from_input, input_scale) = weights(FROM_INPUT[g])?;
         let (from_hidden, recurrent_scale) = weights(FROM_HIDDEN[g])?;
-        Ok(Gate {
+        Ok(IntegerGate {
             from_input,
             // In f32, as the runtime computes them.
             input_factor: Multiplier::new((input_scale * x_scale / GATE_SCALE).into())?,
@@ -88,7 +88,7 @@ pub(super) fn run(n: &mut Node, time_major: bool) -> Lowered<Tensor> {
     let to_hidden = Multiplier::new(f64::from((FRACTION / f64::from(product_scale) * FRACTION) as f32))?;
     let clip = n.options(o::UNION)?.get(o::CELL_CLIP)?;
     let clip = (clip > 0.0).then(|| f64::from((clip / cell_scale).min(32767.0).trunc()));
-    let gate = |g: usize| Gate::of(n, g, x_scale, hidden_scale);
+    let gate = |g: usize| IntegerGate::of(n, g, x_scale, hidden_scale);
     let (input, forget, update, output) = (gate(0)?, gate(1)?, gate(2)?, gate(3)?);
     let (states, outputs) = teff_reader::scan(&[hidden, cell], &[x], false, |states, x| {
         let x = x[0].cast(DType::I32) - x_zero as f64;

@@ -14,14 +14,14 @@ const LONGEST: usize = 1 << 16;
 
 /// Where results lie in the input.
 #[derive(Clone, Copy)]
-struct Grid {
+struct PixelGrid {
     /// The corners of both fall together.
     corners: bool,
     /// Positions are those of the pixels' centres.
     half: bool,
 }
 
-impl Grid {
+impl PixelGrid {
     /// Input pixels from one result to the next.
     fn step(self, from: usize, to: usize) -> f32 {
         if self.corners && to > 1 { (from - 1) as f32 / (to - 1) as f32 } else { from as f32 / to as f32 }
@@ -47,7 +47,8 @@ fn input(n: &Node, x: Held) -> Lowered<(Tensor, [usize; 2])> {
 fn bilinear(n: &mut Node) -> Lowered<Held> {
     use resize_bilinear_options as o;
     let options = n.options(o::UNION)?;
-    let grid = Grid { corners: options.get(o::ALIGN_CORNERS)?, half: options.get(o::HALF_PIXEL_CENTERS)? };
+    let grid =
+        PixelGrid { corners: options.get(o::ALIGN_CORNERS)?, half: options.get(o::HALF_PIXEL_CENTERS)? };
     let (mut x, size) = input(n, n.real(0)?)?;
     x = floats(x, "its input")?;
     for (axis, to) in [(2, size[0]), (3, size[1])] {
@@ -57,7 +58,7 @@ fn bilinear(n: &mut Node) -> Lowered<Held> {
 }
 
 /// Each result between the two nearest elements along `axis`.
-fn interpolated(n: &Node, x: &Tensor, axis: usize, to: usize, grid: Grid) -> Lowered {
+fn interpolated(n: &Node, x: &Tensor, axis: usize, to: usize, grid: PixelGrid) -> Lowered {
     let from = x.shape()[axis];
     if from == to && !grid.corners {
         return Ok(x.clone());
@@ -77,7 +78,8 @@ fn interpolated(n: &Node, x: &Tensor, axis: usize, to: usize, grid: Grid) -> Low
 fn nearest(n: &mut Node) -> Lowered<Held> {
     use resize_nearest_neighbor_options as o;
     let options = n.options(o::UNION)?;
-    let grid = Grid { corners: options.get(o::ALIGN_CORNERS)?, half: options.get(o::HALF_PIXEL_CENTERS)? };
+    let grid =
+        PixelGrid { corners: options.get(o::ALIGN_CORNERS)?, half: options.get(o::HALF_PIXEL_CENTERS)? };
     let (mut x, size) = input(n, n.held(0)?)?;
     for (axis, to) in [(2, size[0]), (3, size[1])] {
         let from = x.shape()[axis];
