@@ -9,7 +9,7 @@ mod faults;
 mod line;
 
 use super::describe::CameraPins;
-use super::gif_read::Timed;
+use super::gif::Timed;
 use super::picture::GreyImage;
 use crate::clocks::Domain;
 use crate::periph::i2c::Step;

@@ -2,8 +2,7 @@
 
 mod describe;
 mod faults;
-mod gif_read;
-mod gif_write;
+mod gif;
 mod hm01b0;
 mod i2c_bus;
 mod imu;
@@ -18,8 +17,7 @@ use crate::wires::Wires;
 pub use describe::{CameraPins, Description, ImuPins, LcdPins, MicrophonePins};
 use faults::HeldLines;
 pub use faults::{BoardFault, Revival};
-pub use gif_read::{Timed, read_gif};
-pub use gif_write::GifWriter;
+pub use gif::{GifWriter, Timed, read_gif};
 use hm01b0::Camera;
 pub(crate) use hm01b0::Line;
 use i2c_bus::BitBus;

@@ -1,54 +1,113 @@
-//! Writing GIF files (CompuServe, Graphics Interchange Format version 89a): a film of a display.
+//! GIF files (CompuServe, Graphics Interchange Format version 89a): films for the camera, and of the display.
 
-use super::picture::RgbImage;
+use super::picture::{GreyImage, RgbImage, luma};
+use crate::error::Error;
+use gif::{ColorOutput, DecodeOptions, DisposalMethod, Encoder, Frame, MemoryLimit, Repeat};
 use std::collections::BTreeMap;
+use std::num::NonZeroU64;
+use std::ops::Range;
+
+/// Pixels of all frames together that are kept; more would be a damaged or hostile file.
+const PIXELS: usize = 1 << 28;
+/// Largest side of a picture.
+const SIDE: usize = 8192;
+/// Bytes of one frame as it is decoded: four a pixel.
+const FRAME_BYTES: NonZeroU64 = NonZeroU64::new(4 * (SIDE * SIDE) as u64).expect("more than none");
+/// What a frame without a delay, or with one that viewers take as a mistake, is shown for, in hundredths of a second.
+const USUAL_DELAY: u16 = 10;
+
+/// A picture and how long it is shown, in nanoseconds.
+pub type Timed = (GreyImage, u64);
+
+fn failed(what: impl std::fmt::Display) -> Error {
+    Error::Picture { what: format!("GIF: {what}") }
+}
+
+/// Reads all frames of a GIF file. They are drawn over each other as their disposal method says, on a black ground; what they leave
+/// transparent shows what was there.
+///
+/// # Errors
+/// When it is no GIF, or cut short, or damaged.
+pub fn read_gif(bytes: &[u8]) -> Result<Vec<Timed>, Error> {
+    let mut options = DecodeOptions::new();
+    options.set_color_output(ColorOutput::RGBA);
+    options.set_memory_limit(MemoryLimit::Bytes(FRAME_BYTES));
+    // Rows of a frame that reaches beyond the picture would be none of the canvas.
+    options.check_frame_consistency(true);
+    let mut decoder = options.read_info(bytes).map_err(failed)?;
+    let (width, height) = (usize::from(decoder.width()), usize::from(decoder.height()));
+    if width == 0 || height == 0 || width > SIDE || height > SIDE {
+        return Err(failed(format!("a size of {width}x{height}")));
+    }
+    let mut canvas = vec![0u8; width * height];
+    let mut film = Vec::new();
+    while let Some(frame) = decoder.read_next_frame().map_err(failed)? {
+        if (film.len() + 1) * width * height > PIXELS {
+            return Err(failed("more pictures than can be held"));
+        }
+        let before = (frame.dispose == DisposalMethod::Previous).then(|| canvas.clone());
+        draw(frame, &mut canvas, width);
+        let delay = if frame.delay < 2 { USUAL_DELAY } else { frame.delay };
+        let pixels = canvas.clone();
+        film.push((GreyImage { width, height, pixels }, u64::from(delay) * 10_000_000));
+        match frame.dispose {
+            DisposalMethod::Any | DisposalMethod::Keep => {}
+            DisposalMethod::Background => rows(frame, width).for_each(|row| canvas[row].fill(0)),
+            DisposalMethod::Previous => canvas = before.expect("kept for this"),
+        }
+    }
+    if film.is_empty() { Err(failed("no picture in it")) } else { Ok(film) }
+}
+
+/// Where the rows of a frame lie on a canvas `across` wide.
+fn rows(frame: &Frame<'_>, across: usize) -> impl Iterator<Item = Range<usize>> {
+    let [left, top, width, height] = [frame.left, frame.top, frame.width, frame.height].map(usize::from);
+    (top..top + height).map(move |y| y * across + left..y * across + left + width)
+}
+
+/// Draws what of a frame is not transparent.
+fn draw(frame: &Frame<'_>, canvas: &mut [u8], across: usize) {
+    let line = 4 * usize::from(frame.width).max(1);
+    for (row, line) in rows(frame, across).zip(frame.buffer.chunks_exact(line)) {
+        for (pixel, colour) in canvas[row].iter_mut().zip(line.chunks_exact(4)) {
+            if colour[3] != 0 {
+                *pixel = luma(colour);
+            }
+        }
+    }
+}
 
 /// A GIF that grows by a frame at a time and repeats for ever.
 pub struct GifWriter {
-    bytes: Vec<u8>,
+    encoder: Encoder<Vec<u8>>,
 }
+
+/// Why nothing that is asked of the encoder fails.
+const IN_MEMORY: &str = "memory takes all bytes, and a frame has the colours that it names";
 
 impl GifWriter {
     /// An empty film of `width` by `height` pixels.
     #[must_use]
     pub fn new(width: u16, height: u16) -> GifWriter {
-        let mut bytes = b"GIF89a".to_vec();
-        bytes.extend(width.to_le_bytes());
-        bytes.extend(height.to_le_bytes());
-        bytes.extend([0x70, 0, 0]); // no global colour table
-        // The extension that browsers take to repeat the film for ever.
-        bytes.extend(b"\x21\xff\x0bNETSCAPE2.0\x03\x01\0\0\0");
-        GifWriter { bytes }
+        let mut encoder = Encoder::new(Vec::new(), width, height, &[]).expect(IN_MEMORY);
+        encoder.set_repeat(Repeat::Infinite).expect(IN_MEMORY);
+        GifWriter { encoder }
     }
 
     /// Adds a picture of the film's size, shown for `centiseconds`. Up to 256 colours are kept exactly; of more,
     /// each is rounded to one of 252 (6 reds, 7 greens, 6 blues).
     pub fn frame(&mut self, image: &RgbImage, centiseconds: u16) {
         let (table, indices) = index_colors(image);
-        let size = (usize::BITS - (table.len() - 1).leading_zeros()).clamp(1, 8) as u8;
-        self.bytes.extend([0x21, 0xf9, 4, 4]);
-        self.bytes.extend(centiseconds.to_le_bytes());
-        self.bytes.extend([0, 0, 0x2c, 0, 0, 0, 0]);
-        self.bytes.extend((image.width as u16).to_le_bytes());
-        self.bytes.extend((image.height as u16).to_le_bytes());
-        self.bytes.push(0x80 | (size - 1));
-        for i in 0..1 << size {
-            self.bytes.extend(table.get(i).copied().unwrap_or([0; 3]));
-        }
-        let code_size = size.max(2);
-        self.bytes.push(code_size);
-        for block in pack(&indices, code_size).chunks(255) {
-            self.bytes.push(block.len() as u8);
-            self.bytes.extend(block);
-        }
-        self.bytes.push(0);
+        let size = (image.width as u16, image.height as u16);
+        let mut frame = Frame::from_palette_pixels(size.0, size.1, indices, table.concat(), None);
+        frame.delay = centiseconds;
+        self.encoder.write_frame(&frame).expect(IN_MEMORY);
     }
 
     /// The complete file.
     #[must_use]
-    pub fn finish(mut self) -> Vec<u8> {
-        self.bytes.push(0x3b);
-        self.bytes
+    pub fn finish(self) -> Vec<u8> {
+        self.encoder.into_inner().expect(IN_MEMORY)
     }
 }
 
@@ -69,64 +128,8 @@ fn index_colors(image: &RgbImage) -> (Vec<[u8; 3]>, Vec<u8>) {
     (places.keys().copied().collect(), pixels().map(|color| places[&color]).collect())
 }
 
-/// Variable-length-code LZW (appendix F).
-fn pack(indices: &[u8], code_size: u8) -> Vec<u8> {
-    let clear = 1u32 << code_size;
-    let (mut out, mut bits, mut held) = (Vec::new(), 0u32, 0u32);
-    let mut put = |code: u32, width: u32| {
-        bits |= code << held;
-        held += width;
-        while held >= 8 {
-            out.push(bits as u8);
-            (bits, held) = (bits >> 8, held - 8);
-        }
-        held > 0
-    };
-    let first_width = u32::from(code_size) + 1;
-    let (mut codes, mut width): (BTreeMap<(u32, u8), u32>, u32) = (BTreeMap::new(), first_width);
-    put(clear, width);
-    let mut prefix: Option<u32> = None;
-    for &index in indices {
-        let Some(before) = prefix else {
-            prefix = Some(u32::from(index));
-            continue;
-        };
-        if let Some(&code) = codes.get(&(before, index)) {
-            prefix = Some(code);
-            continue;
-        }
-        put(before, width);
-        let next = clear + 2 + codes.len() as u32;
-        if next < 4096 {
-            codes.insert((before, index), next);
-            // The reader knows a code one later than it is made here.
-            if next == 1 << width && width < 12 {
-                width += 1;
-            }
-        } else {
-            put(clear, width);
-            codes.clear();
-            width = first_width;
-        }
-        prefix = Some(u32::from(index));
-    }
-    if let Some(code) = prefix {
-        put(code, width);
-        // The reader makes an entry for that last code too.
-        if clear + 2 + codes.len() as u32 == 1 << width && width < 12 {
-            width += 1;
-        }
-    }
-    put(clear + 1, width);
-    if put(0, 0) {
-        put(0, 7); // fills the last byte
-    }
-    out
-}
-
 #[cfg(test)]
 mod tests {
-    use super::super::gif_read::read_gif;
     use super::*;
 
     fn film(width: usize, height: usize, color: impl Fn(usize, usize) -> [u8; 3]) -> Vec<u8> {
@@ -178,10 +181,12 @@ mod tests {
             gif.push(0);
             gif.push(0x2c);
             gif.extend(place);
-            gif.push(2);
-            let data = pack(indices, 2);
-            gif.push(data.len() as u8);
-            gif.extend(data);
+            // Each index behind a clear code of its own, so that all codes have 3 bits (appendix F).
+            let codes = indices.iter().flat_map(|&index| [4, u64::from(index)]).chain([5]);
+            let (mut bits, mut len) = (0u64, 0);
+            codes.for_each(|code| (bits, len) = (bits | code << len, len + 3));
+            gif.extend([2, 8]);
+            gif.extend(bits.to_le_bytes());
             gif.push(0);
         };
         frame(&mut gif, &[0, 0, 0, 0], &[0, 0, 0, 0, 2, 0, 4, 0, 0x40], &[0, 0, 2, 2, 1, 1, 3, 3]);
