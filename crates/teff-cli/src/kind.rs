@@ -9,6 +9,7 @@ use std::ffi::OsString;
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
+use teff::data::Picture;
 
 /// What a file or folder is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -309,7 +310,7 @@ fn by_name(path: &Path) -> Kind {
         "npz" => Kind::Npz,
         "npy" => Kind::Npy,
         "csv" | "tsv" | "parquet" | "xlsx" | "arff" | "mat" | "feather" | "tfrecord" => Kind::Table,
-        "bmp" | "ppm" | "pgm" | "tif" | "tiff" | "jp2" => Kind::Picture,
+        _ if Picture::is_named(path) => Kind::Picture,
         "wav" | "mp3" => Kind::Sound,
         "elf" | "axf" => Kind::Elf,
         "uf2" => Kind::Uf2,

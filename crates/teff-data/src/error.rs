@@ -173,7 +173,7 @@ impl fmt::Display for Error {
             ),
             Self::EmptyClass { folder } => write!(
                 f,
-                "{}: a class folder without an image. Put .png, .pgm or .ppm files in it, or remove the folder.",
+                "{}: a class folder without an image. Put .png or .jpg files in it, or remove the folder.",
                 folder.display()
             ),
             Self::Shape { file, shape, expected } => write!(

@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 
 use crate::dataset::{Dataset, Samples, Split};
 use crate::error::{Error, Result};
-use crate::image::{self, Image, Kind};
 use crate::npz::joined;
 use crate::open::Options;
+use crate::picture::Picture;
 
 /// Whether `path` has a folder with pictures in it, itself or under `train/`.
 pub(crate) fn is_one(path: &Path) -> Result<bool> {
@@ -15,7 +15,7 @@ pub(crate) fn is_one(path: &Path) -> Result<bool> {
         return Ok(true);
     }
     for folder in folders(path)? {
-        if entries(&folder)?.iter().any(|file| Kind::of(file) != Kind::Other) {
+        if entries(&folder)?.iter().any(|file| Picture::is_named(file)) {
             return Ok(true);
         }
     }
@@ -73,7 +73,8 @@ fn read_part(path: &Path, classes: Option<&[String]>) -> Result<Dataset> {
         let Some(folder) = found.get(name) else { continue };
         let before = images.len();
         for file in entries(folder)? {
-            if let Some(image) = image::read(&file)? {
+            if Picture::is_named(&file) {
+                let image = Picture::open(&file)?;
                 images.push((file, image));
                 labels.push(label as u16);
             }
@@ -87,7 +88,7 @@ fn read_part(path: &Path, classes: Option<&[String]>) -> Result<Dataset> {
 }
 
 /// Joins images of one size; where grey and colour mix, grey becomes colour.
-fn stack(images: Vec<(PathBuf, Image)>) -> Result<(Vec<u8>, Vec<usize>)> {
+fn stack(images: Vec<(PathBuf, Picture)>) -> Result<(Vec<u8>, Vec<usize>)> {
     let mut sizes: BTreeMap<(usize, usize), usize> = BTreeMap::new();
     for (_, image) in &images {
         *sizes.entry((image.height, image.width)).or_default() += 1;
@@ -104,8 +105,9 @@ fn stack(images: Vec<(PathBuf, Image)>) -> Result<(Vec<u8>, Vec<usize>)> {
     }
     let mut pixels = Vec::with_capacity(images.len() * channels * height * width);
     for (_, image) in images {
+        let planes = image.planes();
         for _ in 0..channels / image.channels {
-            pixels.extend_from_slice(&image.planes);
+            pixels.extend_from_slice(&planes);
         }
     }
     Ok((pixels, vec![channels, height, width]))

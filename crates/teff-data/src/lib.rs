@@ -32,7 +32,7 @@
 //! ```
 //!
 //! Where things are: `open` recognises what a path holds and calls `idx`, `npz` (over `zip` and `npy`) or `folder`
-//! (over `image` and `pnm`); the first two read through `stream` into an `array`, which becomes a `dataset`. `augment`
+//! (over `picture` and `pnm`); the first two read through `stream` into an `array`, which becomes a `dataset`. `augment`
 //! and `sheet` (over `canvas` and `font`) work on samples in memory.
 
 mod array;
@@ -43,10 +43,10 @@ mod error;
 mod folder;
 mod font;
 mod idx;
-mod image;
 mod npy;
 mod npz;
 mod open;
+mod picture;
 mod pnm;
 mod rng;
 pub mod scene;
@@ -60,5 +60,6 @@ pub use dataset::{Dataset, Sample, Samples, Split};
 pub use error::{Error, Result};
 pub use npy::Npy;
 pub use open::{Options, is_data_folder, mnist, open, open_with};
+pub use picture::Picture;
 pub use rng::{Order, Rng};
 pub use sheet::{Mark, Tile, contact_sheet};

@@ -42,7 +42,7 @@ const FASHION: [&str; 10] = [
 ///
 /// - a folder with IDX files named as MNIST's are (see [`mnist`]; the test part may also be called `test-...`);
 /// - an `.npz` file with the arrays `x` and `y`, or `x_train`, `y_train`, `x_test` and `y_test`;
-/// - a folder of `.png`, `.pgm` or `.ppm` pictures for each class, which may lie under `train/` and `test/`.
+/// - a folder of `.png`, `.jpg`, `.pgm` or `.ppm` pictures for each class, which may lie under `train/` and `test/`.
 ///
 /// Where there is no test part, a fifth of every class is set aside (see [`open_with`]).
 ///
@@ -76,7 +76,7 @@ pub fn open_with(path: impl AsRef<Path>, options: &Options) -> Result<Split> {
     if folder::is_one(path)? {
         return folder::read(path, options);
     }
-    let looked_for = "train-images-idx3-ubyte(.gz) and its companions, or a folder of .png, .pgm or .ppm pictures for each class";
+    let looked_for = "train-images-idx3-ubyte(.gz) and its companions, or a folder of .png or .jpg pictures for each class";
     Err(Error::NotFound { path: path.to_owned(), looked_for: looked_for.into() })
 }
 

@@ -31,7 +31,7 @@ fn missing_path_and_empty_folder() {
     assert!(message.ends_with("Check that the path is right and that you may use it."), "{message}");
     assert_eq!(
         folder.fault(),
-        "DIR: does not hold train-images-idx3-ubyte(.gz) and its companions, or a folder of .png, .pgm or .ppm pictures \
+        "DIR: does not hold train-images-idx3-ubyte(.gz) and its companions, or a folder of .png or .jpg pictures \
          for each class. Give the path of the folder or .npz file that does."
     );
     folder.write("a.csv", b"1,2");
@@ -277,7 +277,7 @@ fn empty_class_folder() {
     folder.write("dog/readme.txt", b"later");
     assert_eq!(
         folder.fault(),
-        "DIR/dog: a class folder without an image. Put .png, .pgm or .ppm files in it, or remove the folder."
+        "DIR/dog: a class folder without an image. Put .png or .jpg files in it, or remove the folder."
     );
 }
 
@@ -297,12 +297,15 @@ fn odd_and_broken_pictures() {
     let message = folder.fault();
     assert!(message.starts_with("DIR/cat/a.png: damaged: not a whole PNG ("), "{message}");
     folder.write("cat/a.png", b"");
-    assert!(folder.fault().contains("not a whole PNG"));
-    folder.remove("cat/a.png");
-    folder.write("cat/a.jpg", b"");
     assert_eq!(
         folder.fault(),
-        "DIR/cat/a.jpg: the picture format .jpg is not read; convert it to .png, .pgm or .ppm."
+        "DIR/cat/a.png: a picture that is neither PNG nor JPEG, PGM or PPM is not read; convert it to .png or .jpg."
+    );
+    folder.remove("cat/a.png");
+    folder.write("cat/a.bmp", b"");
+    assert_eq!(
+        folder.fault(),
+        "DIR/cat/a.bmp: a picture that is neither PNG nor JPEG, PGM or PPM is not read; convert it to .png or .jpg."
     );
 }
 

@@ -2,7 +2,7 @@
 
 mod common;
 use common::{FLASH, corpus};
-use teff_rp2040::board::{GreyImage, Motion, Sound, read_gif};
+use teff_rp2040::board::{Motion, Sound, read_gif};
 use teff_rp2040::{Image, Options, Profile, Simulator};
 
 /// Xorshift, so that every run damages alike.
@@ -69,17 +69,12 @@ fn damaged_recordings() {
     let mut wav =
         b"RIFF\0\0\0\0WAVEfmt \x10\0\0\0\x01\0\x01\0\x80\x3e\0\0\0\0\0\0\x02\0\x10\0data\x08\0\0\0".to_vec();
     wav.extend([1, 2, 3, 4, 5, 6, 7, 8]);
-    let pgm = b"P5 3 2 255\nabcdef".to_vec();
     let csv = b"t,ax,ay,az\n0,0,0,1\n0.5,1,-0.5,0\n".to_vec();
     let mut random = Random(42);
-    let mut good = [0; 4];
-    for hostile in ["P5 0 0 255\n", "P5 4294967296 4294967296 255\n", "P5 99999999999999999999 1 255\n"] {
-        assert!(GreyImage::read_pgm(hostile.as_bytes()).is_err());
-    }
+    let mut good = [0; 3];
     for _ in 0..20_000 {
         good[0] += usize::from(read_gif(&random.damage(&gif, 1000)).is_ok());
         good[1] += usize::from(Sound::read_wav(&random.damage(&wav, 1000)).is_ok());
-        good[3] += usize::from(GreyImage::read_pgm(&random.damage(&pgm, 1000)[..]).is_ok());
         let text = random.damage(&csv, 1000);
         good[2] += usize::from(Motion::parse(&String::from_utf8_lossy(&text)).is_ok());
     }

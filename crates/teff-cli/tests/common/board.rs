@@ -118,8 +118,10 @@ impl Bench {
     /// Shows a picture from the tests' folder.
     pub(crate) fn show_file(&mut self, name: &str) {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data").join(name);
-        let file = std::io::BufReader::new(std::fs::File::open(path).unwrap());
-        self.sim.board().show(GreyImage::read_png(file).unwrap()).unwrap();
+        let picture = teff_data::Picture::open(&path).unwrap();
+        assert_eq!(picture.channels, 1, "{name}");
+        let (width, height, pixels) = (picture.width, picture.height, picture.pixels);
+        self.sim.board().show(GreyImage { width, height, pixels }).unwrap();
     }
 
     /// Runs until the network has answered once more. `answered` is the address of the firmware's function of this name.

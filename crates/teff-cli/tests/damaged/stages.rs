@@ -6,10 +6,10 @@ use std::sync::Mutex;
 use teff::compile::{
     Board, Budget, Floats, Options, Sample, Target, c, compile, integer, left_in_floats, plan, rust,
 };
-use teff::data::{Dataset, Samples};
+use teff::data::{Dataset, Picture, Samples};
 use teff::graph::{DType, Graph, Num, Type, Value, evaluate, passes, print_brief, random_bits};
 use teff::host::Plan;
-use teff_rp2040::board::{Board as Wired, Description, GreyImage, Motion, Sound, read_gif};
+use teff_rp2040::board::{Board as Wired, Description, GreyImage, Motion, RgbImage, Sound, read_gif};
 use teff_rp2040::{Image, Profile, Simulator};
 
 /// Networks whose values take more bytes, or that multiply more often, are not run: that is no hang, but it takes long.
@@ -217,15 +217,20 @@ fn train(data: &teff::data::Split) {
 
 fn pictures(bytes: &[u8]) {
     let folder = folder("pictures/a");
-    for name in ["x.png", "x.pgm"] {
-        let _ = std::fs::remove_file(folder.join(if name == "x.png" { "x.pgm" } else { "x.png" }));
-        std::fs::write(folder.join(name), bytes).unwrap();
-        let _ = stage("pictures", teff::data::open(folder.parent().unwrap()));
-    }
-    let _ = stage("film", read_gif(bytes));
-    let seen = stage("PNG", GreyImage::read_png(std::io::Cursor::new(bytes)));
-    for image in seen.into_iter().chain(stage("PGM", GreyImage::read_pgm(bytes))) {
-        let _ = Wired::new(Description::pico4ml()).show(image);
+    std::fs::write(folder.join("x.png"), bytes).unwrap();
+    let _ = stage("pictures", teff::data::open(folder.parent().unwrap()));
+    let film = stage("film", read_gif(bytes)).unwrap_or_default();
+    let picture = stage("picture", Picture::decode("x", bytes)).map(|p| {
+        let (width, height, pixels) = (p.width, p.height, p.pixels);
+        let grey = match p.channels {
+            1 => GreyImage { width, height, pixels },
+            _ => RgbImage { width, height, pixels }.to_grey(),
+        };
+        (grey, 1)
+    });
+    let film: Vec<_> = film.into_iter().chain(picture).collect();
+    if !film.is_empty() {
+        Wired::new(Description::pico4ml()).play(film).unwrap();
     }
 }
 

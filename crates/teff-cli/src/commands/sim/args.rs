@@ -70,7 +70,7 @@ fn inputs() -> [Arg; 9] {
         path(
             "camera",
             "IMG|DIR|GIF",
-            "What is before the camera: a PNG or PGM picture, a folder of them in order of their names, or a GIF",
+            "What is before the camera: a picture (PNG, JPEG, PGM or PPM), a folder of them in order of their names, or a GIF",
         ),
         positive("camera-seconds", "S", "How long each picture of a folder is shown").default_value("1"),
         path(

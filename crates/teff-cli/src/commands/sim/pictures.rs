@@ -1,9 +1,9 @@
 //! Pictures for the camera, and of the display.
 
-use crate::failure::{Failure, Result};
+use crate::failure::{During, Failure, Result};
 use crate::files::{read, write};
-use std::io::Cursor;
 use std::path::{Path, PathBuf};
+use teff::data;
 use teff_rp2040::board::{GifWriter, GreyImage, RgbImage, Timed, read_gif};
 
 /// Nanoseconds between two looks at the display for a film of it.
@@ -19,10 +19,10 @@ pub(crate) fn film(path: &Path, each: u64) -> Result<Vec<Timed>> {
     let listed =
         std::fs::read_dir(path).map_err(|e| Failure::new(format!("cannot read {}: {e}", path.display())))?;
     let mut files: Vec<PathBuf> = listed.filter_map(|entry| Some(entry.ok()?.path())).collect();
-    files.retain(|file| matches!(ending(file).as_str(), "png" | "pgm"));
+    files.retain(|file| data::Picture::is_named(file));
     files.sort();
     if files.is_empty() {
-        return Err(Failure::new(format!("{}: no PNG or PGM picture in this folder", path.display())));
+        return Err(Failure::new(format!("{}: no picture in this folder", path.display())));
     }
     let mut film = Vec::new();
     for file in files {
@@ -34,13 +34,16 @@ pub(crate) fn film(path: &Path, each: u64) -> Result<Vec<Timed>> {
 /// One file, told apart by its first bytes.
 fn picture(path: &Path) -> Result<Vec<Timed>> {
     let bytes = read(path)?;
-    let pictures = match bytes.first_chunk::<2>() {
-        Some(b"GI") => read_gif(&bytes),
-        Some(b"P5") => GreyImage::read_pgm(&bytes[..]).map(|image| vec![(image, 1)]),
-        Some(b"\x89P") => GreyImage::read_png(Cursor::new(&bytes)).map(|image| vec![(image, 1)]),
-        _ => return Err(Failure::new(format!("{}: neither PNG nor PGM (P5) nor GIF", path.display()))),
+    if bytes.starts_with(b"GIF") {
+        return read_gif(&bytes).during(path.display());
+    }
+    let picture = data::Picture::decode(&path.display().to_string(), &bytes)?;
+    let (width, height, pixels) = (picture.width, picture.height, picture.pixels);
+    let grey = match picture.channels {
+        1 => GreyImage { width, height, pixels },
+        _ => RgbImage { width, height, pixels }.to_grey(),
     };
-    pictures.map_err(|e| Failure::new(format!("{}: {e}", path.display())))
+    Ok(vec![(grey, 1)])
 }
 
 fn ending(path: &Path) -> String {
