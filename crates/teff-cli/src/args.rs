@@ -120,22 +120,12 @@ pub(crate) fn input_shape() -> Arg {
         .value_parser(parse_shape)
 }
 
-/// The formats that a network with an `ImageDecoder` is compiled for.
-pub(crate) fn pictures() -> Arg {
-    Arg::new("pictures")
-        .long("pictures")
-        .value_name("FORMATS")
-        .help("Formats of pictures that a network with an ImageDecoder knows, such as jpeg,png: each takes flash and RAM; all unless given")
-        .value_delimiter(',')
-        .value_parser(teff::graph::Format::ALL.map(teff::graph::Format::name))
-}
-
 pub(crate) fn inputs() -> Arg {
     Arg::new("input")
         .long("input")
         .short('i')
         .value_name("[NAME=]FILE")
-        .help("Value of an input: .npy, ONNX tensor .pb, .npz with all by name, or a picture (.jpg, .png, ...) where the network takes a file; in the order of the inputs unless named")
+        .help("Value of an input: .npy, ONNX tensor .pb, .npz with all by name, or a picture (.png, .jpg, .pgm, .ppm) of the size that the input takes, its pixels 0 to 1; in the order of the inputs unless named")
         .action(ArgAction::Append)
         .value_parser(value_parser!(std::ffi::OsString))
 }
@@ -174,7 +164,6 @@ fn eval() -> Command {
         .arg(switch("train-part", "Use the training samples instead of the test samples"))
         .arg(path("mistakes", "OUT.png", "Write a picture of the worst mistakes"))
         .arg(input_shape())
-        .arg(pictures())
         .arg(threads())
 }
 
@@ -195,7 +184,6 @@ fn run() -> Command {
                 .default_value("host"),
         )
         .arg(input_shape())
-        .arg(pictures())
         .arg(threads())
 }
 
@@ -216,7 +204,6 @@ fn verify() -> Command {
         .arg(seed())
         .arg(real("tolerance", "1e-4", "Largest difference of floats, as a share of the output's range").value_parser(not_negative))
         .arg(input_shape())
-        .arg(pictures())
         .arg(threads())
 }
 
@@ -272,7 +259,6 @@ fn compile() -> Command {
         .arg(switch("portable", "Rust without assembly and unsafe, for any processor; on a Cortex-M0+ half as fast"))
         .arg(path("data", "DATASET", "Take the inputs of the self-test from this data set, and for --sram-tables those that show what is needed most"))
         .arg(input_shape())
-        .arg(pictures())
         .arg(switch(
             "list-unsupported",
             "Only list the operators of the model that teff does not have; status 1 if there are any",
@@ -289,7 +275,6 @@ fn inspect() -> Command {
         .arg(model())
         .arg(switch("full", "Print every constant whole, so that the text can be read back"))
         .arg(input_shape())
-        .arg(pictures())
         .arg(switch("simplify", "Simplify the graph first, as the compiler does"))
 }
 

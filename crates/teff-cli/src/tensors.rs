@@ -4,7 +4,7 @@ use crate::failure::{During, Failure, Result};
 use crate::files::{read, write};
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
-use teff::data::{Element, Npy};
+use teff::data::{Element, Npy, Picture};
 use teff::graph::{DType, Graph, Num, Type, Value, random_bits};
 
 fn dtype(element: Element) -> DType {
@@ -51,31 +51,39 @@ pub(crate) fn write_npy(path: &Path, value: &Value) -> Result<()> {
     write(path, &array.to_bytes())
 }
 
-/// Names of files end so that a network decodes itself, whatever is in them.
-const PICTURES: [&str; 14] =
-    ["bmp", "j2k", "jp2", "jpe", "jpeg", "jpg", "pbm", "pgm", "png", "pnm", "ppm", "tif", "tiff", "webp"];
-
-fn is_picture(path: &Path) -> bool {
-    let ending = path.extension().and_then(|e| e.to_str()).map(str::to_ascii_lowercase);
-    ending.is_some_and(|e| PICTURES.contains(&e.as_str()))
+/// Numbers 0 to 1, as data sets give them, as an input of floats or of 8-bit integers, which are the bytes of the picture, black the least
+/// of them; nothing for another type.
+pub(crate) fn of_unit(ty: &Type, x: Vec<f32>) -> Option<Value> {
+    let byte = |x: &f32| (x * 255.0).round() as u8;
+    Some(match ty.dtype {
+        DType::F32 => Value::new(ty.shape.clone(), x),
+        DType::I8 => Value::new(ty.shape.clone(), x.iter().map(|x| (byte(x) ^ 0x80) as i8).collect()),
+        DType::U8 => Value::new(ty.shape.clone(), x.iter().map(byte).collect()),
+        _ => return None,
+    })
 }
 
-/// The bytes of a file for an input of bytes, with zeros behind.
-fn file_bytes(path: &Path, name: &str, ty: &Type) -> Result<Value> {
-    let mut bytes = read(path)?;
-    let (file, found) = (path.display(), bytes.len());
-    match ty.shape[..] {
-        [len] if ty.dtype == DType::U8 && found <= len => {
-            bytes.resize(len, 0);
-            Ok(Value::new([len], bytes))
-        }
-        [_] if ty.dtype == DType::U8 => Err(Failure::new(format!(
-            "{file}: {found} bytes, and input {name:?} takes {ty}; read the model with --input-shape {name}:{found} or more"
-        ))),
-        _ => Err(Failure::new(format!(
-            "{file}: a picture in a file is for a network that decodes it, and input {name:?} takes {ty}; give its elements as .npy"
-        ))),
-    }
+/// The pixels of a picture, its channels first or last as the input has them; one that is grey may be without.
+fn pixels(path: &Path, name: &str, ty: &Type) -> Result<Value> {
+    let picture = Picture::open(path)?;
+    let [channels, height, width] = [picture.channels, picture.height, picture.width];
+    let core: Vec<usize> = ty.shape.iter().skip_while(|n| **n == 1).copied().collect();
+    let is = |shape: &[usize]| core == shape.iter().skip_while(|n| **n == 1).copied().collect::<Vec<_>>();
+    let bytes = if is(&[channels, height, width]) {
+        Some(picture.planes())
+    } else if is(&[height, width, channels]) {
+        Some(picture.pixels)
+    } else {
+        None
+    };
+    let unit = |bytes: Vec<u8>| bytes.into_iter().map(|b| f32::from(b) / 255.0).collect();
+    bytes.and_then(|bytes| of_unit(ty, unit(bytes))).ok_or_else(|| {
+        Failure::new(format!(
+            "{}: a picture of {width}x{height} pixels and {channels} channels, and input {name:?} takes {ty}; bring it to that size and \
+             kind, or give the elements as .npy",
+            path.display()
+        ))
+    })
 }
 
 /// `NAME=FILE` or `FILE`: a name is one of `names`. The file's name is what bytes the system takes, UTF-8 or not.
@@ -130,7 +138,7 @@ pub(crate) fn inputs(graph: &Graph, arguments: &[OsString]) -> Result<Vec<Value>
         };
         given[at] = Some(match path.extension().and_then(|e| e.to_str()) {
             Some("pb") => teff::onnx::read_tensor(&read(path)?).during(path.display())?.1,
-            _ if is_picture(path) => file_bytes(path, names[at], &graph[graph.inputs()[at]].ty)?,
+            _ if Picture::is_named(path) => pixels(path, names[at], &graph[graph.inputs()[at]].ty)?,
             _ => value(&Npy::open(path)?),
         });
     }

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use teff::compile::{Options, Target, c, compile};
 use teff::data::Npy;
-use teff::graph::{Colours, DType, Graph, Picture, Tensor, Value};
+use teff::graph::{DType, Value};
 
 fn model(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../teff-onnx/tests/data/models").join(name)
@@ -83,25 +83,6 @@ fn cycles_stack_and_outputs_are_those_of_the_chip() {
 }
 
 /// A cache that costs nothing to miss makes nobody wait; code in RAM waits less than code in flash.
-#[test]
-fn a_picture_is_decoded_within_its_time() {
-    if !has_c_compiler() {
-        return;
-    }
-    let folder = Folder::new("report-picture");
-    let file = Tensor::input("photo", DType::U8, &[2000]);
-    let pixels = file.decode_picture(Picture::new(32, 32, Colours::Rgb));
-    let graph = Graph::from_tensors("photo", &[file], &[("pixels", pixels)]).unwrap();
-    let model = folder.write("m.onnx", teff::onnx::write(&graph, &Default::default()).unwrap());
-    let photo = Path::new(env!("CARGO_MANIFEST_DIR")).join("../teff-picture/tests/data/onnx.jpg");
-    let photo = photo.display().to_string();
-    let said = json(Path::new(&model), &["--input", &photo, "--pictures", "jpeg"]);
-    assert_eq!(said["run"]["integers_that_differ"], 0);
-    // 569 cycles a pixel; 1 400 when it looked at each bit, and divided for each pixel.
-    let cycles = said["run"]["cycles"].as_f64().unwrap();
-    assert!(cycles < 620.0 * 1024.0, "{cycles}");
-}
-
 #[test]
 fn where_code_lies_and_what_a_miss_costs_show() {
     if !has_c_compiler() {

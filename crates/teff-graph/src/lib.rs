@@ -60,7 +60,6 @@ pub use op::{Binary, Op, PoolKind, ReduceKind, ScatterKind, Unary};
 pub use ops::{eval_binary, eval_unary, evaluate as evaluate_op, infer, random_bits, scan_result_types};
 pub use param::Param;
 pub use scan::Scan;
-pub use teff_picture::{Colours, Format, Formats, Picture};
 pub use tensor::{GruStep, LstmStep, Operand, Reduction, Tensor};
 pub use text::{parse, print, print_brief};
 pub use value::{Data, Element, Num, Value};

@@ -7,7 +7,6 @@ use crate::scan::Scan;
 use crate::value::Value;
 use std::fmt;
 use std::sync::Arc;
-use teff_picture::Picture;
 
 /// One operation. What each takes and gives is said here; `ops/` has its shape rule, evaluation and gradient.
 #[derive(Clone, Debug, PartialEq)]
@@ -146,9 +145,6 @@ pub enum Op {
     /// Operands: q (integer), scale (float), zero (as q). `(q - zero) * scale` in the scale's dtype, the difference in i32.
     /// Shapes as for [`Op::Quantize`].
     Dequantize,
-    /// The pixels of a picture in a file, u8 `[height, width, channels]`. Operand: the file, u8 with one axis; what follows the picture
-    /// in it is ignored. All pixels are 0 when [`teff_picture::decode`] refuses: the picture is damaged, of another size, format or kind.
-    DecodePicture(Picture),
     /// A loop with a carried state; gives several values, each taken out by [`Op::Project`]. Operands: see [`Scan`].
     Scan(Scan),
     /// One result of a [`Op::Scan`]. Operand: the scan.
@@ -382,7 +378,6 @@ impl Op {
             Op::ArgSort { .. } => "argsort",
             Op::Quantize { .. } => "quantize",
             Op::Dequantize => "dequantize",
-            Op::DecodePicture(_) => "decode_picture",
             Op::Scan(_) => "scan",
             Op::Project(_) => "project",
         }

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use teff_graph::facts::work;
 use teff_graph::{
-    Binary, Colours, ConvGeometry, DType, Graph, Op, PadAxis, Picture, PoolKind, ReduceKind, Scan,
-    ScatterKind, SliceAxis, Tensor, Type, Unary, Window,
+    Binary, ConvGeometry, DType, Graph, Op, PadAxis, PoolKind, ReduceKind, Scan, ScatterKind, SliceAxis,
+    Tensor, Type, Unary, Window,
 };
 
 /// Operands of these types.
@@ -269,18 +269,6 @@ fn quantisation() {
     ] {
         refused(Op::Dequantize, &types, "takes q and zero point of one integer type and a float scale");
     }
-}
-
-#[test]
-fn pictures() {
-    let decode = |height, width| Op::DecodePicture(Picture::new(height, width, Colours::Rgb));
-    taken(decode(1, 4096), &[(DType::U8, &[9])], (DType::U8, &[1, 4096, 3]));
-    taken(decode(4096, 1), &[(DType::U8, &[9])], (DType::U8, &[4096, 1, 3]));
-    for (height, width) in [(0, 1), (1, 0), (4097, 1), (1, 4097)] {
-        refused(decode(height, width), &[(DType::U8, &[9])], "a side has 1 to 4096 pixels");
-    }
-    refused(decode(2, 2), &[(DType::I8, &[9])], "the file must be u8 with one axis");
-    refused(decode(2, 2), &[(DType::U8, &[9, 1])], "the file must be u8 with one axis");
 }
 
 /// A body that adds a scanned row to its state and gives the sum and a doubled row.

@@ -2,8 +2,7 @@
 
 use expect_test::expect;
 use teff_graph::{
-    Colours, ConvGeometry, DType, Format, Formats, Graph, Param, Picture, PoolKind, Tensor, Value, Window,
-    evaluate, parse, print, print_brief,
+    ConvGeometry, DType, Graph, Param, PoolKind, Tensor, Value, Window, evaluate, parse, print, print_brief,
 };
 
 fn small_network() -> Graph {
@@ -77,8 +76,6 @@ fn reads_back_every_operation() {
         let next = (&s[0] + &x[0]).tanh();
         (vec![next.clone()], vec![next])
     });
-    let formats = Formats::of(&[Format::Png, Format::Webp]);
-    let picture = Picture { formats, ..Picture::new(3, 4, Colours::Bgr) };
     let outputs = vec![
         ("a", y.conv_adjoint(&w, g.clone(), &[5, 5])),
         ("b", x.conv_weight_grad(&y, g, &[2, 2])),
@@ -91,7 +88,6 @@ fn reads_back_every_operation() {
         ("i", steps[0].clone() + &states[0]),
         ("j", Tensor::random(&key, &[3]) + Tensor::arange(0.0, 1.0, 3)),
         ("k", x.slice(2, -1, -5, -2).pad(&[(0, 0), (1, 2), (0, 0), (0, 0)], -1.5)),
-        ("m", x.cast(DType::U8).flatten_all().decode_picture(picture)),
         ("l", x.less(&x.full_like(0.5)).select(&x, &x.full_like(f64::NEG_INFINITY))),
     ];
     let graph = Graph::from_tensors("all", &[x, w, key], &outputs).unwrap();

@@ -101,7 +101,7 @@ fn ten_faults() {
         ),
         (
             model(x, &[one("ImageDecoder", &["x"], &[])], &[]),
-            ["ImageDecoder", "the size of the picture is not known", "[height, width, channels]"],
+            ["ImageDecoder", "the operator is not supported", "decode the picture before the network"],
         ),
         (
             model(x, &[one("Relu", &["x"], &[int_attribute("inplace", 1)])], &[]),

@@ -124,6 +124,20 @@ fn operators_inside_loops_are_named() {
     assert!(error(&bytes).contains("in sub-graph"), "{}", error(&bytes));
 }
 
+/// An operator of TensorFlow that decodes a picture, in the place of the custom one of the faults.
+#[test]
+fn pictures_are_decoded_before_the_network() {
+    let mut bytes = archive("faults.tar.gz").remove("custom.tflite").unwrap();
+    let name = b"TFLite_Detection_PostProcess";
+    let at = bytes.windows(name.len()).position(|w| w == name).unwrap();
+    // A string has its length before it and 0 behind (FlatBuffers).
+    bytes[at - 4..at].copy_from_slice(&14u32.to_le_bytes());
+    bytes[at..at + 15].copy_from_slice(b"FlexDecodeJpeg\0");
+    let said = error(&bytes);
+    assert!(said.contains("CUSTOM FlexDecodeJpeg"), "{said}");
+    assert!(said.contains("decode the picture before the network"), "{said}");
+}
+
 /// Models with one fault each, which `bench/models/tflite/faults.py` writes, and what is said of them.
 const FAULTS: &[(&str, &str)] = &[
     (

@@ -6,6 +6,7 @@ mod size;
 use super::{Reading, path};
 use crate::failure::{Failure, Result};
 use crate::files::{make_folder, write_together};
+use crate::tensors::of_unit;
 use crate::ui::{Ui, grouped, table};
 use clap::ArgMatches;
 use serde_json::json;
@@ -13,7 +14,7 @@ use std::path::{Path, PathBuf};
 use teff::compile::program::{self, Products};
 use teff::compile::{Board, Budget, Extent, Floats, Options, Program, Sample, Target, c, plan, rust};
 use teff::data::Dataset;
-use teff::graph::{DType, Graph, Num, Value, evaluate, random_bits};
+use teff::graph::{Graph, Num, Value, evaluate, random_bits};
 
 use fit::Limits;
 use size::Size;
@@ -333,23 +334,19 @@ pub(crate) fn real(graph: &Graph, data: &Dataset, n: usize) -> Result<Value> {
         [one] => &graph[*one].ty,
         more => return Err(Failure::new(format!("--data gives one input, the model has {}", more.len()))),
     };
-    let pictures = matches!(ty.dtype, DType::F32 | DType::I8 | DType::U8);
-    if !pictures || ty.len() != data.sample_len() || n >= data.len() {
-        return Err(Failure::new(format!(
+    let unlike = || {
+        Failure::new(format!(
             "--data has {} samples of shape {:?}, the model takes {ty}; leave --data out, and the self-test gets invented inputs",
             data.len(),
             data.shape()
-        )));
+        ))
+    };
+    if ty.len() != data.sample_len() || n >= data.len() {
+        return Err(unlike());
     }
     let mut x = vec![0.0; data.sample_len()];
     data.gather(&[n], &mut x);
-    // Integers of 8 bits are the bytes of the picture, black the least of them.
-    let byte = |x: &f32| (x * 255.0).round() as u8;
-    Ok(match ty.dtype {
-        DType::I8 => Value::new(ty.shape.clone(), x.iter().map(|x| (byte(x) ^ 0x80) as i8).collect()),
-        DType::U8 => Value::new(ty.shape.clone(), x.iter().map(byte).collect()),
-        _ => Value::new(ty.shape.clone(), x),
-    })
+    of_unit(ty, x).ok_or_else(unlike)
 }
 
 /// Input `i` of invented sample `n`: floats uniform in [0, 1), integers in 0 to 7; from some place on the same again where the self-test

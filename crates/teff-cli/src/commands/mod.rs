@@ -21,7 +21,7 @@ use crate::memory;
 use crate::ui::{Ui, grouped};
 use clap::ArgMatches;
 use std::path::Path;
-use teff::graph::{Format, Formats, Graph, Node, Value};
+use teff::graph::{Graph, Node, Value};
 use teff::host::Plan;
 
 /// Runs the command called `name`.
@@ -59,7 +59,7 @@ fn is_tflite(path: &Path, bytes: &[u8]) -> bool {
     bytes.get(4..8) == Some(b"TFL3") || path.extension().is_some_and(|e| e.eq_ignore_ascii_case("tflite"))
 }
 
-/// Reads the ONNX or TFLite file at `path`, with what `--input-shape` and `--pictures` give; what the reader assumed is noted.
+/// Reads the ONNX or TFLite file at `path`, with what `--input-shape` gives; what the reader assumed is noted.
 fn read_model(path: &Path, args: &ArgMatches, ui: &Ui) -> Result<Graph> {
     read_model_with(path, &Reading::of(args), ui)
 }
@@ -69,22 +69,13 @@ fn read_model(path: &Path, args: &ArgMatches, ui: &Ui) -> Result<Graph> {
 pub(crate) struct Reading {
     /// Shapes of inputs, by name.
     input_shapes: Vec<(String, Vec<usize>)>,
-    /// Formats of pictures that the network decodes.
-    pictures: Formats,
 }
 
 impl Reading {
-    /// What `--input-shape` and `--pictures` give.
+    /// What `--input-shape` gives.
     fn of(args: &ArgMatches) -> Reading {
         let shapes = args.get_many::<(String, Vec<usize>)>("input-shape");
-        let named = args.get_many::<String>("pictures").map(|names| {
-            let is_named = |f: &Format| names.clone().any(|n| n == f.name());
-            Formats::of(&Format::ALL.into_iter().filter(is_named).collect::<Vec<_>>())
-        });
-        Reading {
-            input_shapes: shapes.into_iter().flatten().cloned().collect(),
-            pictures: named.unwrap_or_default(),
-        }
+        Reading { input_shapes: shapes.into_iter().flatten().cloned().collect() }
     }
 }
 
@@ -149,12 +140,8 @@ fn read_whatever(path: &Path, reading: &Reading, ui: &Ui) -> Result<(Graph, Asid
     } else {
         let folder = path.parent().unwrap_or(Path::new(""));
         let external = |data: &teff::onnx::ExternalData| external_data(folder, data);
-        let options = teff::onnx::ReadOptions {
-            input_shapes,
-            pictures: reading.pictures,
-            external: Some(&external),
-            ..Default::default()
-        };
+        let options =
+            teff::onnx::ReadOptions { input_shapes, external: Some(&external), ..Default::default() };
         let model = teff::onnx::read(&bytes, &options).during(path.display())?;
         (model.graph, Aside { words: model.words, is_half: model.is_half }, model.notes)
     };

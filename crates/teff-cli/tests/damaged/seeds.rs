@@ -94,7 +94,7 @@ pub(crate) fn all() -> Vec<Seed> {
         (tflite.join("models"), Kind::Tflite, "tflite"),
         (sibling("teff-rp2040/tests/corpus"), Kind::Program, "elf"),
         (sibling("teff/src/model/presets"), Kind::Toml, "toml"),
-        (sibling("teff-picture/tests/data"), Kind::Picture, "pnm"),
+        (sibling("teff-data/tests/data"), Kind::Picture, "jpg"),
     ] {
         for path in within(&folder) {
             if path.extension().is_some_and(|e| e == ending) {

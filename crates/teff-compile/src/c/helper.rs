@@ -4,7 +4,7 @@ use super::expr::c_type;
 use super::{functions, micro, packed};
 use crate::armv6m::of_bits;
 use std::collections::BTreeSet;
-use teff_graph::{Binary, DType, Formats};
+use teff_graph::{Binary, DType};
 
 const ROLLED: &str =
     "/* Keeps gcc from unrolling a short loop before it has vectorised the loops beside it. */
@@ -67,8 +67,6 @@ pub(super) struct Helpers {
     runs_of_rows: BTreeSet<u8>,
     window_sums: bool,
     mul_high: bool,
-    /// Formats of pictures that are decoded.
-    picture: Option<Formats>,
 }
 
 impl Helpers {
@@ -136,14 +134,6 @@ impl Helpers {
 
     pub(super) fn need_mul_high(&mut self) {
         self.mul_high = true;
-    }
-
-    pub(super) fn need_picture(&mut self, formats: Formats) {
-        self.picture = Some(formats);
-    }
-
-    pub(super) fn pictures(&self) -> Option<Formats> {
-        self.picture
     }
 
     pub(super) fn needs_math(&self) -> bool {

@@ -5,7 +5,7 @@ use crate::printing::{Argument, arena_range, arguments, at_least, fresh, indent}
 use crate::program::{BufferId, Expr, Index, Kernel, Micro, Place, Program, Stmt, Var};
 use std::collections::HashSet;
 use std::fmt::Write;
-use teff_graph::{Binary, Colours, DType};
+use teff_graph::{Binary, DType};
 
 /// The function of one kernel, with a comment that says what it is.
 pub(super) fn function<'a>(p: &mut Printer<'a>, kernel: &'a Kernel) -> String {
@@ -174,19 +174,6 @@ fn body(
                 let sums = after(p.array_names[s.sums.0 as usize].clone(), s.to.to_string());
                 let inputs = &p.array_names[s.inputs.0 as usize];
                 format!("{name}({inputs}, {}, {weights}, {}, {sums})", s.taps, s.outputs)
-            }
-            Stmt::Decode(d) => {
-                p.helpers.need_picture(d.picture.formats);
-                let colours = match d.picture.colours {
-                    Colours::Rgb => "PICTURE_RGB",
-                    Colours::Bgr => "PICTURE_BGR",
-                    Colours::Grey => "PICTURE_GREY",
-                };
-                let [file, pixels, words, bytes] =
-                    [d.file, d.pixels, d.words, d.bytes].map(|id| p.buffer(id));
-                let size =
-                    format!("{}, {}, {}", p.program.buffer(d.file).len(), d.picture.height, d.picture.width);
-                format!("(void)picture_decode({file}, {size}, {colours}, {pixels}, {words}, {bytes})")
             }
             Stmt::For { .. } | Stmt::If { .. } => unreachable!("printed above"),
         };

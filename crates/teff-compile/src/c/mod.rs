@@ -75,21 +75,10 @@ fn source(program: &Program, options: &Options) -> String {
         out += "#include <math.h>\n";
     }
     out += "#include <stdbool.h>\n";
-    if printer.helpers.pictures().is_some() {
-        out += "#include <stddef.h>\n";
-    }
     out += "#include <stdint.h>\n";
-    if printer.helpers.pictures().is_some() {
-        out += "#include <string.h>\n";
-    }
     out += "\n#if INT_MAX < 2147483647\n#error \"int must have at least 32 bits\"\n#endif\n\n";
     out += &section::macros(program, options);
     out += &section::placed(&printer.helpers.definitions(), program, options);
-    if let Some(formats) = printer.helpers.pictures() {
-        // Too large for RAM, and the caller of nothing that is not.
-        out += &teff_picture::c_source(formats);
-        out.push('\n');
-    }
     data::tables(&mut out, program);
     if options.arena == ArenaOwner::Static {
         out += &arena(program);

@@ -115,7 +115,7 @@ impl<'a> Lowering<'a> {
             Op::ConvWeightGrad { .. } | Op::Pool { .. } | Op::SumPoolGrad { .. } | Op::MaxPoolGrad { .. } => {
                 unreachable!("{} %{} has memory", node.op, id.index())
             }
-            Op::Scatter { .. } | Op::ArgSort { .. } | Op::DecodePicture(_) => {
+            Op::Scatter { .. } | Op::ArgSort { .. } => {
                 unreachable!("{} %{} has memory", node.op, id.index())
             }
         }

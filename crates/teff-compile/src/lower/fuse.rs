@@ -81,7 +81,7 @@ fn analyse(graph: &Graph, kept: &HashSet<NodeId>) -> Analysis {
             Kind::Element => !known[id.index()] && recomputed(&reads[id.index()], weights[id.index()]),
         };
         for (i, &o) in node.operands.iter().enumerate() {
-            scanned[o.index()] |= matches!(node.op, Op::Scan(_) | Op::DecodePicture(_));
+            scanned[o.index()] |= matches!(node.op, Op::Scan(_));
             let teff_graph::facts::Read { in_step, times } = graph.reads(id, i);
             let through: Vec<Read> = if apart[id.index()] {
                 vec![Read { by: id, in_step, times }]

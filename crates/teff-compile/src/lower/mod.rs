@@ -22,7 +22,6 @@ mod matmul;
 mod name;
 mod pack;
 mod pairs;
-mod picture;
 mod pool;
 mod prune;
 mod reduce;
@@ -49,7 +48,7 @@ use fuse::{Group, Groups};
 use std::collections::HashMap;
 use std::sync::Arc;
 use teff_graph::facts::Known;
-use teff_graph::{Formats, Graph, Node, NodeId, Op, Type, Value, passes};
+use teff_graph::{Graph, Node, NodeId, Op, Type, Value, passes};
 
 /// Where the elements of a node are: in a buffer, from an index on.
 #[derive(Clone, Debug)]
@@ -78,8 +77,6 @@ struct Lowering<'a> {
     /// Buffers of constants in another order.
     packs: HashMap<(*const Value, Vec<usize>), BufferId>,
     names: name::Names,
-    /// Formats of the pictures so far.
-    formats: Option<Formats>,
     /// The node whose elements are being computed, though it has memory.
     computing: Option<NodeId>,
     builder: Builder,
@@ -142,7 +139,6 @@ impl<'a> Lowering<'a> {
             known: Known::new(graph),
             packs: HashMap::new(),
             names: name::Names::new(&options.name),
-            formats: None,
             computing: None,
             builder: Builder::default(),
         }
@@ -256,7 +252,6 @@ impl<'a> Lowering<'a> {
             Op::ArgReduce { min, axis, last } => self.arg_reduce(group, hero, *min, *axis, *last),
             Op::Scatter { axis, kind } => self.scatter(hero, *axis, *kind),
             Op::ArgSort { axis, descending } => self.argsort(hero, *axis, *descending),
-            Op::DecodePicture(picture) => self.picture(hero, *picture),
             Op::Scan(scan) => self.scan(hero, scan),
             Op::Concat { axis } => self.concat(hero, *axis),
             Op::Pad(axes) => self.pad(hero, axes),

@@ -19,8 +19,8 @@ impl Names {
 
     /// `wish`, or with a number behind it when that is taken.
     pub(super) fn unique(&mut self, wish: &str) -> String {
-        // No number behind it makes another of a name that begins so, and one makes such a name of `picture`.
-        let taken = is_kept(wish) || is_brought(wish) || is_brought(&format!("{wish}_2"));
+        // A number behind it does not change how a name begins.
+        let taken = is_kept(wish) || is_brought(wish);
         let wish = if taken { format!("layer_{wish}") } else { wish.to_string() };
         let free = std::iter::once(wish.clone())
             .chain((2..).map(|i| format!("{wish}_{i}")))

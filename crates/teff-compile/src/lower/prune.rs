@@ -39,7 +39,6 @@ pub(super) fn rename(program: &mut Program, renamed: impl Fn(BufferId) -> Buffer
         each_stmt_mut(&mut k.body, &mut |s| match s {
             Stmt::Store(id, ..) => *id = renamed(*id),
             Stmt::Micro(m) => m.reads_mut().into_iter().for_each(|id| *id = renamed(*id)),
-            Stmt::Decode(d) => d.buffers_mut().into_iter().for_each(|id| *id = renamed(*id)),
             Stmt::For { .. } | Stmt::If { .. } | Stmt::Let(..) | Stmt::LetIndex(..) => {}
             Stmt::Mutable(..) | Stmt::Set(..) | Stmt::Array(_) | Stmt::StoreLocal(..) => {}
         });

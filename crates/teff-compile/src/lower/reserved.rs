@@ -57,7 +57,7 @@ const SYSTEM: &str = "vfork wait waitpid read write open close creat \
     sigaction sigprocmask crypt encrypt swab";
 
 /// How the names begin of functions that generated code brings along.
-const BROUGHT: &str = "picture_ PICTURE_ pair_sums row_sums window_sums mul_high";
+const BROUGHT: &str = "pair_sums row_sums window_sums mul_high";
 
 /// The same of those that end in a type: `max_f32` is one, `max_pool` is none.
 const ARITHMETIC: &str =

@@ -182,7 +182,7 @@ fn rename(body: &mut [Stmt], var: &impl Fn(Var) -> Var, arrays: u32) {
             m.arrays_mut().into_iter().for_each(|id| id.0 += arrays);
             *m.at_mut() = m.at().map_vars(var);
         }
-        Stmt::If { .. } | Stmt::Decode(_) => {}
+        Stmt::If { .. } => {}
     });
 }
 

@@ -86,14 +86,12 @@ impl<'a> Lowering<'a> {
         results
     }
 
-    /// Where an operand lies: operands of scans and pictures are computed into memory or constant.
-    pub(super) fn in_memory(&mut self, node: NodeId) -> Storage {
+    /// Where an operand lies: operands of scans are computed into memory or constant.
+    fn in_memory(&mut self, node: NodeId) -> Storage {
         if let Some(s) = self.storage.get(&node) {
             return s.clone();
         }
-        let Op::Constant(v) = &self.node(node).op else {
-            unreachable!("operands of scans and pictures have memory")
-        };
+        let Op::Constant(v) = &self.node(node).op else { unreachable!("operands of scans have memory") };
         Storage { buffer: self.constant_buffer(node, v), base: Index::zero() }
     }
 
@@ -132,7 +130,7 @@ impl<'a> Lowering<'a> {
     }
 
     /// Copies all elements of a buffer.
-    pub(super) fn copy(&mut self, from: BufferId, to: &Storage) -> Result<(), Error> {
+    fn copy(&mut self, from: BufferId, to: &Storage) -> Result<(), Error> {
         let (dtype, count) = (self.buffers[from.index()].ty.dtype, self.buffers[from.index()].len());
         self.repeat("i", count, |l, i| {
             l.push(Stmt::Store(to.buffer, to.base.plus(&i), Expr::Load(from, dtype, i)));

@@ -42,7 +42,7 @@ fn drop_unread(body: &mut Vec<Stmt>, live: &mut HashSet<Var>) -> bool {
                 live.extend(other);
             }
             Stmt::LetIndex(..) | Stmt::Array(_) | Stmt::StoreLocal(..) | Stmt::Store(..) => {}
-            Stmt::Micro(_) | Stmt::Decode(_) => {}
+            Stmt::Micro(_) => {}
         }
         each_expr_of(&body[at], &mut |e| note(e, live));
     }
@@ -104,7 +104,7 @@ fn settle_body(body: &mut Vec<Stmt>, sets: &(HashSet<Var>, HashSet<Var>)) -> boo
             Stmt::Let(..) | Stmt::LetIndex(..) | Stmt::Array(_) | Stmt::StoreLocal(..) | Stmt::Store(..) => {
                 true
             }
-            Stmt::Micro(_) | Stmt::Decode(_) => true,
+            Stmt::Micro(_) => true,
         };
         changed |= !keep;
         keep

@@ -58,7 +58,7 @@ fn tidy_body(body: &mut Vec<Stmt>, uses: &HashMap<Var, usize>) -> bool {
                 changed |= tidy_body(otherwise, uses);
             }
             Stmt::Let(..) | Stmt::LetIndex(..) | Stmt::Mutable(..) | Stmt::Set(..) => {}
-            Stmt::Array(_) | Stmt::StoreLocal(..) | Stmt::Store(..) | Stmt::Micro(_) | Stmt::Decode(_) => {}
+            Stmt::Array(_) | Stmt::StoreLocal(..) | Stmt::Store(..) | Stmt::Micro(_) => {}
         }
         at += 1;
     }
@@ -91,7 +91,7 @@ fn substitute_below(body: &mut [Stmt], at: usize) -> bool {
                     return true;
                 }
             }
-            Stmt::For { .. } | Stmt::Array(_) | Stmt::Decode(_) => {}
+            Stmt::For { .. } | Stmt::Array(_) => {}
         }
         let writes_nothing =
             matches!(stmt, Stmt::Let(..) | Stmt::LetIndex(..) | Stmt::Mutable(..) | Stmt::Array(_));

@@ -43,8 +43,6 @@ fn count(program: &Program, body: &[Stmt], times: f64, words: &mut [f64]) {
                 count(program, otherwise, times, words);
             }
             Stmt::Micro(m) => micro(m, times, words),
-            // A file that is known now would be decoded now.
-            Stmt::Decode(_) => {}
             Stmt::Let(..) | Stmt::LetIndex(..) | Stmt::Mutable(..) | Stmt::Set(..) | Stmt::Array(_) => {
                 each_expr_of(stmt, &mut |e| load(program, e, times, words));
             }

@@ -70,7 +70,6 @@ fn in_body<'a>(body: &'a [Stmt], times: usize, found: &mut Vec<(&'a RowSums, usi
             Stmt::Micro(Micro::Rows(r)) => found.push((r, times)),
             Stmt::Micro(Micro::Pairs(_) | Micro::Window(_)) | Stmt::Let(..) | Stmt::LetIndex(..) => {}
             Stmt::Mutable(..) | Stmt::Set(..) | Stmt::Array(_) | Stmt::StoreLocal(..) | Stmt::Store(..) => {}
-            Stmt::Decode(_) => {}
         }
     }
 }
@@ -174,7 +173,6 @@ fn replace(body: &mut Vec<Stmt>, by: &impl Fn(&RowSums) -> Option<[RowSums; 2]>)
             }
             Stmt::Micro(Micro::Pairs(_) | Micro::Window(_)) | Stmt::Let(..) | Stmt::LetIndex(..) => {}
             Stmt::Mutable(..) | Stmt::Set(..) | Stmt::Array(_) | Stmt::StoreLocal(..) | Stmt::Store(..) => {}
-            Stmt::Decode(_) => {}
         }
         at += 1;
     }

@@ -80,8 +80,6 @@ impl<'a> Walk<'a, '_> {
                 Stmt::Let(..) | Stmt::LetIndex(..) | Stmt::Mutable(..) | Stmt::Set(..) | Stmt::Array(_) => {
                     self.leaf(stmt, path, loops);
                 }
-                // A picture is no store that goes through `to` in order, and so never shares its memory.
-                Stmt::Decode(_) => {}
                 Stmt::StoreLocal(..) | Stmt::Micro(_) => self.leaf(stmt, path, loops),
                 Stmt::Store(id, index, _) => {
                     self.leaf(stmt, path, loops);

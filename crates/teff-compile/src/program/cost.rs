@@ -89,11 +89,6 @@ impl Counter<'_> {
                 total += if then.cycles >= otherwise.cycles { then } else { otherwise };
                 total
             }
-            Stmt::Decode(d) => {
-                // As for a JPEG; others take less, or twice as much.
-                let operations = 200 * (d.picture.height * d.picture.width) as u64;
-                Cost { int_ops: operations, cycles: operations as f64 * self.cycles.int, ..Cost::default() }
-            }
             Stmt::Micro(m) => {
                 let mut total = self.index(m.at());
                 total += self.micro(m);

@@ -1,8 +1,8 @@
 //! Running a Program on the host, slowly, as a test double of the target: its arena fails on whatever a memory plan can do wrong.
 
 use super::{
-    ArrayId, Atom, BufferId, Decode, Expr, Index, Kernel, Micro, PairSums, Place, Program, RowSums, Stmt,
-    VarKind, WindowSums,
+    ArrayId, Atom, BufferId, Expr, Index, Kernel, Micro, PairSums, Place, Program, RowSums, Stmt, VarKind,
+    WindowSums,
 };
 use std::collections::HashMap;
 use std::fmt;
@@ -199,7 +199,10 @@ impl Run<'_> {
                 let b = self.program.buffer(*id);
                 let at = self.inside(i, b.len(), &b.name)?;
                 self.memory.elements[id.index()][at] = Some(value);
-                self.take(*id, at, 1);
+                if let Place::Arena(offset) = b.place {
+                    let size = b.ty.dtype.size();
+                    self.memory.owner[offset + at * size..][..size].fill(Some(*id));
+                }
             }
             Stmt::If { condition, then, otherwise } => {
                 let holds = self.expr(condition)? == Num::Int(1);
@@ -208,33 +211,6 @@ impl Run<'_> {
             Stmt::Micro(Micro::Pairs(p)) => self.pair_sums(p)?,
             Stmt::Micro(Micro::Window(w)) => self.window_sums(w)?,
             Stmt::Micro(Micro::Rows(r)) => self.row_sums(r)?,
-            Stmt::Decode(d) => self.picture(d)?,
-        }
-        Ok(())
-    }
-
-    /// Notes that `count` elements from `at` on are written.
-    fn take(&mut self, id: BufferId, at: usize, count: usize) {
-        let b = self.program.buffer(id);
-        if let Place::Arena(offset) = b.place {
-            let size = b.ty.dtype.size();
-            self.memory.owner[offset + at * size..][..count * size].fill(Some(id));
-        }
-    }
-
-    fn picture(&mut self, d: &Decode) -> Result<(), Fault> {
-        let len = |id: BufferId| self.program.buffer(id).len();
-        let file = (0..len(d.file)).map(|i| Ok(self.load(d.file, i as i64)?.as_int() as u8));
-        let file = file.collect::<Result<Vec<u8>, Fault>>()?;
-        let (mut pixels, mut words, mut bytes) =
-            (vec![0; len(d.pixels)], vec![0; len(d.words)], vec![0; len(d.bytes)]);
-        teff_picture::decode(&file, &d.picture, &mut pixels, &mut words, &mut bytes);
-        for id in d.writes() {
-            self.take(id, 0, self.program.buffer(id).len());
-            self.memory.elements[id.index()].fill(None);
-        }
-        for (to, pixel) in self.memory.elements[d.pixels.index()].iter_mut().zip(pixels) {
-            *to = Some(Num::Int(pixel.into()));
         }
         Ok(())
     }

@@ -19,7 +19,6 @@
 
 mod bounds;
 mod cost;
-mod decode;
 mod evaluate;
 mod index;
 mod micro;
@@ -31,7 +30,6 @@ mod walk;
 
 pub(crate) use bounds::Facts;
 pub use cost::{Cost, cost, kernel_cost};
-pub use decode::Decode;
 pub(crate) use evaluate::rows_used;
 pub use evaluate::{Fault, evaluate};
 pub use index::{Atom, Index};
@@ -411,8 +409,6 @@ pub enum Stmt {
     },
     /// An inner loop that is written out for the machine.
     Micro(Micro),
-    /// A picture in a file is decoded.
-    Decode(Decode),
 }
 
 impl Kernel {

@@ -88,20 +88,6 @@ impl Text<'_> {
                 writeln!(f, "{:1$}else", "", 2 * depth)?;
                 otherwise.iter().try_for_each(|s| self.stmt(f, s, depth + 1))
             }
-            Stmt::Decode(d) => {
-                let p = &d.picture;
-                let name = |id: super::BufferId| &self.program.buffer(id).name;
-                let size = format!("{}x{}", p.height, p.width);
-                writeln!(
-                    f,
-                    "{} = {:?} picture of {size} in {}, with {} and {}",
-                    name(d.pixels),
-                    p.colours,
-                    name(d.file),
-                    name(d.words),
-                    name(d.bytes)
-                )
-            }
             Stmt::Micro(Micro::Rows(r)) => {
                 let sums = format!("{}.{}", self.kernel.arrays[r.sums.0 as usize].name, r.sums.0);
                 let name = |id: super::BufferId| &self.program.buffer(id).name;

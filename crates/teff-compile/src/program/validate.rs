@@ -3,7 +3,7 @@
 mod micro;
 
 use super::bounds::Facts;
-use super::{Atom, BufferId, Decode, Expr, Index, Kernel, Micro, Place, Program, Scalar, Stmt, Var, VarKind};
+use super::{Atom, BufferId, Expr, Index, Kernel, Micro, Place, Program, Scalar, Stmt, Var, VarKind};
 use std::fmt;
 use teff_graph::{Binary, DType, Op, Type, Unary, infer};
 
@@ -165,33 +165,10 @@ impl Checker<'_> {
                 self.body(then, &facts.under(condition))?;
                 self.body(otherwise, &facts.outside(condition, &self.kernel.vars))
             }
-            Stmt::Decode(d) => self.picture(d),
             Stmt::Micro(Micro::Pairs(p)) => self.pair_sums(p, facts),
             Stmt::Micro(Micro::Window(w)) => self.window_sums(w, facts),
             Stmt::Micro(Micro::Rows(r)) => self.row_sums(r, facts),
         }
-    }
-
-    /// What [`Decode`] asks for.
-    fn picture(&self, d: &Decode) -> Check {
-        let (words, bytes) = teff_picture::memory(&d.picture);
-        let pixels = d.picture.len();
-        let wanted =
-            [(d.pixels, DType::U8, pixels), (d.words, DType::I32, words), (d.bytes, DType::U8, bytes)];
-        self.buffer(d.file, DType::U8)?;
-        for (i, (id, dtype, len)) in wanted.into_iter().enumerate() {
-            let b = self.buffer(id, dtype)?;
-            if matches!(b.place, Place::Input(_) | Place::Constant(_)) {
-                return Err(format!("{} is read only", b.name));
-            }
-            if b.len() < len || i == 0 && b.len() > len {
-                return Err(format!("{} has {} elements for a picture that takes {len}", b.name, b.len()));
-            }
-            if id == d.file || wanted[..i].iter().any(|(other, ..)| *other == id) {
-                return Err(format!("{} is taken twice by one picture", b.name));
-            }
-        }
-        Ok(())
     }
 
     fn name(&self, var: Var) -> &str {

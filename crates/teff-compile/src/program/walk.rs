@@ -8,7 +8,7 @@ pub(crate) fn stmt_children(stmt: &Stmt) -> Vec<&[Stmt]> {
         Stmt::For { body, .. } => vec![body],
         Stmt::If { then, otherwise, .. } => vec![then, otherwise],
         Stmt::Let(..) | Stmt::LetIndex(..) | Stmt::Mutable(..) | Stmt::Set(..) => vec![],
-        Stmt::Array(_) | Stmt::StoreLocal(..) | Stmt::Store(..) | Stmt::Micro(_) | Stmt::Decode(_) => vec![],
+        Stmt::Array(_) | Stmt::StoreLocal(..) | Stmt::Store(..) | Stmt::Micro(_) => vec![],
     }
 }
 
@@ -18,7 +18,7 @@ pub(crate) fn stmt_exprs(stmt: &Stmt) -> Option<&Expr> {
         Stmt::Let(_, e) | Stmt::Mutable(_, e) | Stmt::Set(_, e) => Some(e),
         Stmt::StoreLocal(_, _, e) | Stmt::Store(_, _, e) => Some(e),
         Stmt::If { condition, .. } => Some(condition),
-        Stmt::For { .. } | Stmt::LetIndex(..) | Stmt::Array(_) | Stmt::Micro(_) | Stmt::Decode(_) => None,
+        Stmt::For { .. } | Stmt::LetIndex(..) | Stmt::Array(_) | Stmt::Micro(_) => None,
     }
 }
 
@@ -28,7 +28,7 @@ pub(crate) fn stmt_indices(stmt: &Stmt) -> Option<&Index> {
         Stmt::LetIndex(_, i) | Stmt::StoreLocal(_, i, _) | Stmt::Store(_, i, _) => Some(i),
         Stmt::Micro(m) => Some(m.at()),
         Stmt::Let(..) | Stmt::Mutable(..) | Stmt::Set(..) => None,
-        Stmt::For { .. } | Stmt::If { .. } | Stmt::Array(_) | Stmt::Decode(_) => None,
+        Stmt::For { .. } | Stmt::If { .. } | Stmt::Array(_) => None,
     }
 }
 
@@ -111,10 +111,6 @@ pub(super) fn accesses(body: &[Stmt]) -> (Vec<BufferId>, Vec<BufferId>) {
     each_stmt(body, &mut |stmt| match stmt {
         Stmt::Store(id, ..) => note(&mut writes, *id),
         Stmt::Micro(m) => m.reads().into_iter().for_each(|id| note(&mut reads, id)),
-        Stmt::Decode(d) => {
-            note(&mut reads, d.file);
-            d.writes().into_iter().for_each(|id| note(&mut writes, id));
-        }
         Stmt::For { .. } | Stmt::Let(..) | Stmt::LetIndex(..) | Stmt::Mutable(..) => {}
         Stmt::Set(..) | Stmt::Array(_) | Stmt::StoreLocal(..) | Stmt::If { .. } => {}
     });
@@ -148,7 +144,7 @@ pub(crate) fn each_stmt_mut(body: &mut [Stmt], f: &mut impl FnMut(&mut Stmt)) {
                 each_stmt_mut(otherwise, f);
             }
             Stmt::Let(..) | Stmt::LetIndex(..) | Stmt::Mutable(..) | Stmt::Set(..) => {}
-            Stmt::Array(_) | Stmt::StoreLocal(..) | Stmt::Store(..) | Stmt::Micro(_) | Stmt::Decode(_) => {}
+            Stmt::Array(_) | Stmt::StoreLocal(..) | Stmt::Store(..) | Stmt::Micro(_) => {}
         }
     }
 }
@@ -165,7 +161,7 @@ pub(crate) fn map_exprs(body: &mut [Stmt], f: &mut impl FnMut(&mut Expr)) {
         }
         Stmt::LetIndex(_, i) => map_index(i, f),
         Stmt::Micro(m) => map_index(m.at_mut(), f),
-        Stmt::For { .. } | Stmt::Array(_) | Stmt::Decode(_) => {}
+        Stmt::For { .. } | Stmt::Array(_) => {}
     });
 }
 

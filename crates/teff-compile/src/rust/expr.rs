@@ -6,7 +6,7 @@ use super::names::Names;
 use crate::printing::at_least;
 use crate::program::{ArrayId, BufferId, Expr, Facts, Index, Kernel, Program, Scalar, VarInfo};
 use std::collections::{BTreeSet, HashMap};
-use teff_graph::{Binary, DType, Formats, Num, Unary};
+use teff_graph::{Binary, DType, Num, Unary};
 
 /// How tightly an operator binds (reference, "Expression precedence"); larger is tighter.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -41,8 +41,6 @@ pub(super) struct Printer<'a> {
     pub(super) names: &'a Names,
     /// Functions of `mod math` that are called.
     pub(super) math: BTreeSet<String>,
-    /// Formats of pictures that are decoded.
-    pub(super) picture: Option<Formats>,
     pub(super) vars: &'a [VarInfo],
     pub(super) var_names: Vec<String>,
     pub(super) array_names: Vec<String>,
@@ -57,7 +55,6 @@ impl<'a> Printer<'a> {
             program,
             names,
             math: BTreeSet::new(),
-            picture: None,
             vars: &[],
             var_names: Vec::new(),
             array_names: Vec::new(),

@@ -158,29 +158,6 @@ fn body(
                 let place = p.local(*id, index);
                 assignment(p, &place, &Expr::LoadLocal(*id, e.dtype(), index.clone()), e, depth, out);
             }
-            Stmt::Decode(d) => {
-                p.picture = Some(d.picture.formats);
-                let whole = |id: BufferId| {
-                    slice(
-                        &p.array_of_buffer(id),
-                        p.array_of_buffer(id).offset as usize,
-                        p.program.buffer(id).len(),
-                    )
-                };
-                let [file, pixels, words, bytes] = [d.file, d.pixels, d.words, d.bytes].map(whole);
-                let size = format!(
-                    "{}, {}, picture::job::Colours::{:?}",
-                    d.picture.height, d.picture.width, d.picture.colours
-                );
-                // What a picture that is refused becomes is part of the network.
-                line(
-                    out,
-                    depth,
-                    &format!(
-                        "let _ = picture::decode::decode(&{file}[..], {size}, &mut {pixels}[..], &mut {words}[..], &mut {bytes}[..]);"
-                    ),
-                );
-            }
             Stmt::Micro(Micro::Rows(r)) => {
                 let dtype = p.program.buffer(r.inputs).ty.dtype;
                 let seen = p.array_of_buffer(r.inputs);

@@ -84,13 +84,6 @@ pub fn print(program: &Program, options: &Options) -> String {
     if !printer.math.is_empty() {
         out += &section::placed(&math_module(&printer, options), program, options);
     }
-    if let Some(formats) = printer.picture {
-        out += "/// Pictures in files.\n// Each format is there whole, whatever the network meets.\n#[allow(clippy::all, dead_code)]\nmod picture {\n";
-        for line in teff_picture::rust_source(formats).lines() {
-            let _ = writeln!(out, "{}{line}", if line.is_empty() { "" } else { "    " });
-        }
-        out += "}\n\n";
-    }
     out += &weights;
     out.trim_end().to_string() + "\n"
 }
@@ -117,8 +110,7 @@ fn layers(kernels: &[String], printer: &Printer, weights: bool, allowed: &str) -
     let mut out = format!(
         "/// What the layers compute, one function each.\n// Loops count as the model does, and expressions are as it has them.\n#[allow(clippy::all)]\n{allowed}mod layers {{\n",
     );
-    let used =
-        [("math", !printer.math.is_empty()), ("picture", printer.picture.is_some()), ("weights::*", weights)];
+    let used = [("math", !printer.math.is_empty()), ("weights::*", weights)];
     for (module, _) in used.iter().filter(|(_, used)| *used) {
         let _ = writeln!(out, "    use super::{module};");
     }

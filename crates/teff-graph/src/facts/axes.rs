@@ -41,7 +41,7 @@ pub fn axis_after(op: &Op, i: usize, axis: usize, operands: &[Type]) -> Option<u
         Op::ConvWeightGrad { .. } => None,
         Op::Pool { .. } | Op::SumPoolGrad { .. } | Op::MaxPoolGrad { .. } => stays(axis < 2),
         Op::Input { .. } | Op::Constant(_) | Op::Param(_) | Op::Iota { .. } | Op::Random { .. } => None,
-        Op::Scatter { .. } | Op::Scan(_) | Op::Project(_) | Op::DecodePicture(_) => None,
+        Op::Scatter { .. } | Op::Scan(_) | Op::Project(_) => None,
     }
 }
 

@@ -66,7 +66,7 @@ impl Op {
             Op::Random { .. } | Op::MaxPoolGrad { .. } | Op::Scatter { .. } | Op::ArgSort { .. } => {
                 row(Class::Other, 0.0)
             }
-            Op::Scan(_) | Op::DecodePicture(_) => row(Class::Other, 0.0),
+            Op::Scan(_) => row(Class::Other, 0.0),
         }
     }
 
@@ -144,7 +144,7 @@ impl Graph {
                 window.size.iter().zip(&window.stride).map(|(s, t)| s.div_ceil(*t) as f64).product()
             }
             Op::Scatter { .. } if i == 1 => size(self[node.operands[2]].ty.len()) / of,
-            Op::Scatter { .. } | Op::DecodePicture(_) => 1.0,
+            Op::Scatter { .. } => 1.0,
             Op::Conv(_) | Op::ConvTranspose { .. } | Op::ConvWeightGrad { .. } => f64::INFINITY,
             Op::SumPoolGrad { .. } | Op::MaxPoolGrad { .. } | Op::ArgSort { .. } | Op::Scan(_) => {
                 f64::INFINITY

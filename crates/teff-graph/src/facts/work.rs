@@ -15,8 +15,6 @@ pub fn work(op: &Op, operands: &[Type], result: &Type) -> usize {
         Op::SumPoolGrad { window, .. } => operands[0].len().saturating_mul(taps(window, result)),
         Op::MaxPoolGrad { window } => operands[0].len().saturating_mul(taps(window, result)),
         Op::ArgSort { .. } => result.len().saturating_mul(result.len().max(1).ilog2() as usize),
-        // As much as the slowest of formats.
-        Op::DecodePicture(picture) => picture.len().saturating_mul(1 << 8),
         Op::Scan(scan) => {
             let body = &scan.body;
             let one = body.ids().map(|id| work(&body[id].op, &body.operand_types(id), &body[id].ty));

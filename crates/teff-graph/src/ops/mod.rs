@@ -4,7 +4,6 @@ mod conv;
 mod index;
 mod matmul;
 mod movement;
-mod picture;
 mod pointwise;
 mod pool;
 mod quantize;
@@ -68,7 +67,6 @@ fn rule(op: &Op, operands: &[Type]) -> Rule {
         Op::ArgSort { axis, .. } => index::argsort_rule(*axis, operands),
         Op::Quantize { dtype, low, high } => quantize::quantize_rule(*dtype, *low, *high, operands),
         Op::Dequantize => quantize::dequantize_rule(operands),
-        Op::DecodePicture(p) => picture::rule(p, operands),
         Op::Scan(scan) => recurrence::rule(scan, operands),
         Op::Project(_) => Ok(operands[0].clone()),
     }?;
@@ -99,7 +97,7 @@ fn arity(op: &Op) -> Option<usize> {
         Op::Random { .. } | Op::Unary(_) | Op::Cast(_) => Some(1),
         Op::Reshape(_) | Op::Permute(_) | Op::Broadcast(_) | Op::Slice(_) => Some(1),
         Op::Reduce { .. } | Op::ArgReduce { .. } | Op::ArgSort { .. } | Op::Project(_) => Some(1),
-        Op::Pool { .. } | Op::SumPoolGrad { .. } | Op::DecodePicture(_) => Some(1),
+        Op::Pool { .. } | Op::SumPoolGrad { .. } => Some(1),
         Op::Binary(_) | Op::Pad(_) | Op::MatMul | Op::Gather { .. } | Op::MaxPoolGrad { .. } => Some(2),
         Op::Conv(_) | Op::ConvTranspose { .. } | Op::ConvWeightGrad { .. } => Some(2),
         Op::Select | Op::Scatter { .. } | Op::Quantize { .. } | Op::Dequantize => Some(3),
@@ -150,7 +148,6 @@ pub fn evaluate(op: &Op, operands: &[&Value]) -> Value {
             quantize::quantize(*dtype, *low, *high, operands[0], operands[1], operands[2])
         }
         Op::Dequantize => quantize::dequantize(operands[0], operands[1], operands[2]),
-        Op::DecodePicture(p) => picture::decode(p, operands[0]),
     }
 }
 
@@ -162,9 +159,7 @@ pub(crate) use recurrence::run as run_scan;
 pub(crate) fn gradient(op: &Op, operands: &[Tensor], out: &Tensor, g: &Tensor) -> Vec<Option<Tensor>> {
     match op {
         Op::Input { .. } | Op::Constant(_) | Op::Param(_) | Op::Iota { .. } => vec![],
-        Op::Random { .. } | Op::ArgReduce { .. } | Op::ArgSort { .. } | Op::DecodePicture(_) => {
-            vec![None]
-        }
+        Op::Random { .. } | Op::ArgReduce { .. } | Op::ArgSort { .. } => vec![None],
         Op::Unary(u) => vec![pointwise::unary_gradient(*u, &operands[0], out, g)],
         Op::Binary(b) => pointwise::binary_gradient(*b, &operands[0], &operands[1], out, g),
         Op::Select => pointwise::select_gradient(&operands[0], g),

@@ -156,7 +156,7 @@ impl Rewriter<'_> {
             Op::MaxPoolGrad { .. } | Op::Gather { .. } | Op::Scatter { .. } | Op::ArgSort { .. } => {
                 String::new()
             }
-            Op::Dequantize | Op::DecodePicture(_) | Op::Project(_) => String::new(),
+            Op::Dequantize | Op::Project(_) => String::new(),
         };
         Some(format!("{} {detail} {:?} {operands:?}", op.name(), attributes(op)))
     }

@@ -4,7 +4,6 @@ use super::Tensor;
 use crate::dtype::{DType, Type, strides};
 use crate::op::{Op, ScatterKind};
 use crate::value::{Num, Value};
-use teff_picture::Picture;
 
 impl Tensor {
     /// The slices of axis `axis` at `indices` (1-D integers), which are clamped into range.
@@ -76,12 +75,6 @@ impl Tensor {
         let along = indices.cast(DType::I64) * steps[axis] as f64;
         let others = (0..self.rank()).filter(|&i| i != axis);
         Ok(others.fold(along, |sum, i| sum + Tensor::iota(ty.clone(), i) * steps[i] as f64))
-    }
-
-    /// The pixels, u8 `[height, width, channels]`, of the picture in a file: see [`Op::DecodePicture`].
-    #[track_caller]
-    pub fn decode_picture(&self, picture: Picture) -> Tensor {
-        Tensor::apply(Op::DecodePicture(picture), std::slice::from_ref(self))
     }
 
     /// The indices (i64) that sort along `axis`.

@@ -12,7 +12,6 @@ use crate::with_dtype;
 use std::collections::HashMap;
 use std::str::FromStr;
 use std::sync::Arc;
-use teff_picture::{Colours, Format, Formats, Picture};
 
 type Parsed<T> = std::result::Result<T, String>;
 
@@ -246,7 +245,6 @@ impl Parts {
                 _ => return Err("attribute range must be two numbers".into()),
             },
             "dequantize" => Op::Dequantize,
-            "decode_picture" => Op::DecodePicture(self.picture()?),
             "scan" => Op::Scan(Scan {
                 body: Arc::new(self.body.take().ok_or("a scan has a body")?),
                 states: self.one("states")?,
@@ -257,20 +255,6 @@ impl Parts {
             "project" => Op::Project(self.one("index")?),
             _ => return Err(format!("{name:?} is no operation")),
         })
-    }
-
-    fn picture(&self) -> Parsed<Picture> {
-        let formats = self.list("formats")?.into_iter().map(|i| Format::ALL.get(i).copied());
-        let formats: Option<Vec<Format>> = formats.collect();
-        let colours = Colours::ALL.get(self.one("colours")?);
-        match (&self.list("size")?[..], colours, formats) {
-            (&[height, width], Some(&colours), Some(list)) => {
-                Ok(Picture { height, width, colours, formats: Formats::of(&list) })
-            }
-            _ => {
-                Err("attribute size must be two numbers, colours 0 to 2, formats numbers from 0 to 6".into())
-            }
-        }
     }
 }
 

@@ -6,7 +6,6 @@ use crate::op::Op;
 use crate::value::Value;
 use crate::with_data;
 use std::fmt::Write;
-use teff_picture::{Colours, Format};
 
 /// The whole graph, constants and parameters in full: [`crate::parse`] reads it back.
 pub fn print(graph: &Graph) -> String {
@@ -100,15 +99,6 @@ pub(crate) fn attributes(op: &Op) -> Vec<(&'static str, Vec<i64>)> {
             vec![("axis", list(&[*axis])), ("descending", vec![*descending as i64])]
         }
         Op::Quantize { low, high, .. } => vec![("range", vec![*low as i64, *high as i64])],
-        Op::DecodePicture(p) => {
-            let channels = Colours::ALL.iter().position(|c| *c == p.colours).expect("one of all");
-            let formats = Format::ALL.iter().enumerate().filter(|(_, f)| p.formats.has(**f)).map(|(i, _)| i);
-            vec![
-                ("size", list(&[p.height, p.width])),
-                ("colours", list(&[channels])),
-                ("formats", list(&formats.collect::<Vec<_>>())),
-            ]
-        }
         Op::Scan(s) => vec![
             ("states", list(&[s.states])),
             ("scanned", list(&[s.scanned])),

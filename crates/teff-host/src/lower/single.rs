@@ -27,7 +27,7 @@ impl Lower<'_> {
             Op::Conv(_) | Op::ConvTranspose { .. } | Op::ConvWeightGrad { .. } => self.reference(id),
             Op::Pool { .. } | Op::SumPoolGrad { .. } | Op::MaxPoolGrad { .. } => self.reference(id),
             Op::Gather { .. } | Op::Scatter { .. } => self.reference(id),
-            Op::Quantize { .. } | Op::Dequantize | Op::DecodePicture(_) => self.reference(id),
+            Op::Quantize { .. } | Op::Dequantize => self.reference(id),
             Op::Input { .. } | Op::Constant(_) | Op::Param(_) | Op::Iota { .. } => {
                 unreachable!("{}", node.op)
             }

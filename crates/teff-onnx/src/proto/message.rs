@@ -67,7 +67,6 @@ messages! {
         11 => inputs: Vec<ValueInfo<'a>>,
         12 => outputs: Vec<ValueInfo<'a>>,
         /// Types of values that are neither inputs nor outputs.
-        13 => inner: Vec<ValueInfo<'a>>,
         15 => sparse: Vec<SparseProto<'a>>,
     }
     /// A `SparseTensorProto`.

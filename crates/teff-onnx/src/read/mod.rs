@@ -14,7 +14,7 @@ mod words;
 use crate::proto::{Message, ModelProto, TensorProto, tensor_value};
 use crate::{Error, ONNX, Result};
 use interface::{Leaving, graph_inputs, graph_outputs};
-use teff_graph::{Formats, Graph, Tensor, Value};
+use teff_graph::{Graph, Tensor, Value};
 use walk::{Reader, Scope};
 
 pub use operators::supported_operators;
@@ -32,8 +32,6 @@ pub struct ReadOptions<'a> {
     pub sequence_inputs: Vec<(String, Vec<Vec<usize>>)>,
     /// Optional inputs, by name, that hold nothing. An optional that is not named here holds something.
     pub absent_inputs: Vec<String>,
-    /// Formats that pictures in files may have; a network takes flash and RAM for each.
-    pub pictures: Formats,
     /// Gives the bytes of tensors that are stored outside the model file, or says why not.
     pub external: Option<&'a Fetch<'a>>,
 }
@@ -81,7 +79,6 @@ pub fn read(bytes: &[u8], options: &ReadOptions) -> Result<Model> {
     let mut reader = Reader::new(&model, options);
     let mut scope = Scope::new(&model.opsets);
     let inputs = graph_inputs(&mut reader, &mut scope, proto, options)?;
-    reader.declare(proto);
     reader.initializers(&mut scope, proto)?;
     reader.nodes(&mut scope, &proto.nodes)?;
     let Leaving { tensors: outputs, words } = graph_outputs(&mut reader, &scope, proto)?;

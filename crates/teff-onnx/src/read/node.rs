@@ -89,11 +89,6 @@ impl<'n, 's, 'm> Node<'n, 's, 'm> {
         self.proto.outputs.get(i).is_some_and(|o| !o.is_empty())
     }
 
-    /// The shape that the model says output `i` has.
-    pub(crate) fn declared_shape(&self, i: usize) -> Option<&[usize]> {
-        self.reader.declared(self.proto.outputs.get(i)?)
-    }
-
     /// Input `i` whatever it is.
     pub(crate) fn item(&self, i: usize) -> OnnxValue {
         self.seen_inputs.borrow_mut().push(i);

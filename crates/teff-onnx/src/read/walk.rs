@@ -7,10 +7,10 @@ use super::operators;
 use super::order::{nearest, sorted};
 use super::words::{Strings, as_words, moved};
 use super::{Fetch, ReadOptions};
-use crate::proto::{Dim, ElementType, FunctionProto, GraphProto, ModelProto, NodeProto, ValueKind};
+use crate::proto::{ElementType, FunctionProto, GraphProto, ModelProto, NodeProto};
 use crate::{Error, NodeAt, ONNX, Result};
 use std::collections::HashMap;
-use teff_graph::{Formats, Tensor};
+use teff_graph::Tensor;
 use teff_reader::{ReadState, label};
 
 /// No model is lowered to more nodes than this, functions inlined and loops unrolled.
@@ -29,10 +29,6 @@ pub(crate) struct Reader<'m> {
     pub(crate) nodes: usize,
     /// How deep in functions and sub-graphs.
     pub(crate) depth: usize,
-    /// Shapes that the model says its values have, where it says all sizes; only pictures need them.
-    declared: HashMap<&'m str, Vec<usize>>,
-    /// Formats that pictures may have.
-    pub(crate) pictures: Formats,
     /// How many nodes have drawn random numbers without a seed.
     unseeded: u32,
 }
@@ -95,8 +91,6 @@ impl<'m> Reader<'m> {
             external: options.external,
             nodes: 0,
             depth: 0,
-            declared: HashMap::new(),
-            pictures: options.pictures,
             unseeded: 0,
         }
     }
@@ -111,25 +105,6 @@ impl<'m> Reader<'m> {
                 holder(element)
             ));
         }
-    }
-
-    /// Remembers what `graph` says of shapes.
-    pub(crate) fn declare(&mut self, graph: &GraphProto<'m>) {
-        for info in graph.outputs.iter().chain(&graph.inner) {
-            let ValueKind::Tensor { dims: Some(dims), .. } = &info.kind else { continue };
-            let sizes = dims.iter().map(|d| match d {
-                Dim::Size(n) => usize::try_from(*n).ok(),
-                Dim::Symbol(_) => None,
-            });
-            if let Some(shape) = sizes.collect() {
-                self.declared.insert(info.name, shape);
-            }
-        }
-    }
-
-    /// The shape that the model says the value called `name` has.
-    pub(crate) fn declared(&self, name: &str) -> Option<&[usize]> {
-        self.declared.get(name).map(Vec::as_slice)
     }
 
     /// A seed that no other node without one has.
@@ -165,7 +140,6 @@ impl<'m> Reader<'m> {
         let outputs: Vec<OnnxValue> = self.nested(|reader| {
             let mut inner = scope.inner();
             graph.inputs.iter().zip(inputs).for_each(|(info, item)| inner.set(info.name, item));
-            reader.declare(graph);
             reader.initializers(&mut inner, graph)?;
             reader.nodes(&mut inner, &graph.nodes)?;
             let output = |name: &str| {
@@ -311,6 +285,10 @@ pub(crate) fn qualified(proto: &NodeProto) -> String {
 
 pub(crate) fn no_operator(name: &str) -> Fault {
     let remedy = match name {
+        "ImageDecoder" => {
+            "decode the picture before the network: take this node out, and give the network the pixels, u8 [height, width, channels], \
+             that it would give"
+        }
         operator if operator.starts_with("String") || operator.starts_with("Regex") => {
             "keep text processing outside the model"
         }

@@ -78,15 +78,6 @@ impl<'g> Emitter<'g> {
         for (o, name) in graph.outputs().iter().zip(&outputs) {
             e.message(12, |e| value_info(e, name, &graph[o.node].ty, self.view.is_open(o.node)));
         }
-        // The size of a picture is said nowhere else.
-        for id in graph.ids().filter(|id| matches!(self.view.op(*id), Op::DecodePicture(_))) {
-            match self.names.get(&id) {
-                Some(name) if !outputs.contains(name) => {
-                    e.message(13, |e| value_info(e, name, &graph[id].ty, false));
-                }
-                _ => {}
-            }
-        }
         Ok(e.0)
     }
 

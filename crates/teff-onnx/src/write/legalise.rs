@@ -80,7 +80,7 @@ pub(crate) fn rewritten(op: &Op, operands: &[Tensor]) -> Option<Tensor> {
         Op::Select => select(operands),
         Op::Cast(_) | Op::Reshape(_) | Op::Permute(_) | Op::Broadcast(_) | Op::Slice(_) => None,
         Op::Pad(_) | Op::Concat { .. } | Op::Conv(_) | Op::ConvTranspose { .. } | Op::Pool { .. } => None,
-        Op::DecodePicture(_) | Op::Scan(_) | Op::Project(_) => None,
+        Op::Scan(_) | Op::Project(_) => None,
     }
 }
 

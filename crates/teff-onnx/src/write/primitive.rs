@@ -5,9 +5,7 @@ use super::plan::{Arg, Attribute, Translation, ints, sizes};
 use super::view::{GraphView, MOST_COUNTED, scalar};
 use crate::proto::ElementType;
 use crate::read::{REDUCTIONS, name_of};
-use teff_graph::{
-    Binary, Colours, DType, NodeId, Num, Op, PoolKind, ReduceKind, ScatterKind, Type, Unary, Value,
-};
+use teff_graph::{Binary, DType, NodeId, Num, Op, PoolKind, ReduceKind, ScatterKind, Type, Unary, Value};
 
 /// How node `id` is written by itself, or why it cannot be.
 pub(crate) fn primitive(v: &GraphView, id: NodeId) -> Result<Translation, String> {
@@ -80,16 +78,6 @@ pub(crate) fn primitive(v: &GraphView, id: NodeId) -> Result<Translation, String
         }
         Op::Quantize { dtype, low, high } => quantize(v, id, *dtype, (*low, *high)),
         Op::Dequantize => quantization(v, "DequantizeLinear", id, v.ty(operands[0]).dtype),
-        Op::DecodePicture(picture) => {
-            let format = match picture.colours {
-                Colours::Rgb => "RGB",
-                Colours::Bgr => "BGR",
-                Colours::Grey => "Grayscale",
-            };
-            Translation::of("ImageDecoder", all())
-                .with("pixel_format", Attribute::Text(format))
-                .needs_opset(20)
-        }
         Op::Project(_) => Translation::of("Identity", all()),
         Op::Scan(_) => unreachable!("scans are written by the emitter, which knows names"),
         Op::Pool { kind: PoolKind::ArgMax, .. }

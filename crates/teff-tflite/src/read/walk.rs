@@ -274,9 +274,17 @@ pub(super) fn layer_name(at: &NodeAt) -> String {
 }
 
 pub(crate) fn no_operator(name: &str) -> Fault {
-    let remedy = match name.starts_with("CUSTOM") {
-        true => "convert the model without custom operators",
-        false => "convert the model with operators that docs/tflite.md lists",
+    let remedy = match name {
+        "CUSTOM FlexDecodeAndCropJpeg"
+        | "CUSTOM FlexDecodeBmp"
+        | "CUSTOM FlexDecodeGif"
+        | "CUSTOM FlexDecodeImage"
+        | "CUSTOM FlexDecodeJpeg"
+        | "CUSTOM FlexDecodePng" => {
+            "decode the picture before the network: convert the model from the pixels on, which it then takes"
+        }
+        name if name.starts_with("CUSTOM") => "convert the model without custom operators",
+        _ => "convert the model with operators that docs/tflite.md lists",
     };
     Fault::Unsupported("the operator is not supported".into(), remedy.into())
 }

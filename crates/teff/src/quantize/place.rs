@@ -220,7 +220,6 @@ impl Walk<'_> {
                 self.float(id, "picking by index has no integer kernel")
             }
             Op::Scan(_) | Op::Project(_) => self.float(id, "loops have no integer kernel"),
-            Op::DecodePicture(_) => State::Float,
             Op::Quantize { .. } | Op::Dequantize | Op::Random { .. } | Op::Iota { .. } => State::Float,
             Op::ConvWeightGrad { .. } | Op::SumPoolGrad { .. } | Op::MaxPoolGrad { .. } => {
                 self.float(id, "gradients have no integer kernel")

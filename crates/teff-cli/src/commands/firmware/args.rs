@@ -1,6 +1,6 @@
 //! The arguments of `teff firmware`.
 
-use crate::args::{input_shape, model, path, pictures};
+use crate::args::{input_shape, model, path};
 use clap::{Arg, Command, value_parser};
 use std::path::PathBuf;
 
@@ -43,7 +43,6 @@ pub(crate) fn command() -> Command {
         )
         .args(network())
         .arg(input_shape())
-        .arg(pictures())
         .args(source())
 }
 

@@ -1,6 +1,6 @@
 //! The arguments of `teff quantize`.
 
-use crate::args::{bytes, input_shape, model, number, path, pictures, seed, threads};
+use crate::args::{bytes, input_shape, model, number, path, seed, threads};
 use clap::{Arg, ArgAction, Command};
 use teff::quantize::Calibration;
 
@@ -32,7 +32,6 @@ pub(crate) fn command() -> Command {
         )
         .arg(seed())
         .arg(input_shape())
-        .arg(pictures())
         .arg(threads())
 }
 

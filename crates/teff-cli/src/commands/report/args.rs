@@ -1,6 +1,6 @@
 //! The arguments of `teff report`.
 
-use crate::args::{float, input_shape, inputs, limit, model, number, path, pictures, seed, switch};
+use crate::args::{float, input_shape, inputs, limit, model, number, path, seed, switch};
 use clap::{Arg, Command};
 
 pub(crate) fn command() -> Command {
@@ -41,5 +41,4 @@ pub(crate) fn command() -> Command {
         .arg(path("html", "FILE", "Write the report as a page too, with the memory plan as a picture"))
         .arg(float())
         .arg(input_shape())
-        .arg(pictures())
 }

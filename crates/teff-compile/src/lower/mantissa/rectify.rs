@@ -28,7 +28,7 @@ fn rectify_body(vars: &mut Vec<VarInfo>, body: &mut Vec<Stmt>) {
             }
             Stmt::Let(_, e) | Stmt::Mutable(_, e) | Stmt::Set(_, e) => rectify_expr(vars, e, &mut named),
             Stmt::StoreLocal(_, _, e) | Stmt::Store(_, _, e) => rectify_expr(vars, e, &mut named),
-            Stmt::LetIndex(..) | Stmt::Array(_) | Stmt::Micro(_) | Stmt::Decode(_) => {}
+            Stmt::LetIndex(..) | Stmt::Array(_) | Stmt::Micro(_) => {}
         }
         let more = named.len();
         body.splice(at..at, named);

@@ -16,7 +16,6 @@ mod loss;
 mod matrix;
 mod movement;
 mod normalize;
-mod picture;
 mod pooling;
 mod qonnx;
 mod quantize;
@@ -105,7 +104,6 @@ const FAMILIES: &[(&str, Table)] = &[
     ("", matrix::TABLE),
     ("", movement::TABLE),
     ("", normalize::TABLE),
-    ("", picture::TABLE),
     ("", pooling::TABLE),
     (qonnx::DOMAINS[0], qonnx::TABLE),
     (qonnx::DOMAINS[1], qonnx::TABLE),
