@@ -1,7 +1,7 @@
 //! FlatBuffers, read where they lie.
 //!
 //! Every access is checked against the bytes there are; nothing is copied, nothing recurses. What is absent has its default, what
-//! points outside the file is [`Broken`]. The layout: https://flatbuffers.dev/internals.
+//! points outside the file is [`Broken`]. The layout: <https://flatbuffers.dev/internals>.
 
 use std::fmt;
 use std::marker::PhantomData;

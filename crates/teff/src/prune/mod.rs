@@ -1,6 +1,6 @@
 //! Structured pruning: whole channels and neurons go, and the graph is really smaller.
 //!
-//! Which channels depend on each other is read off the graph ([`units`]): those that meet in an addition, pass through a depthwise
+//! Which channels depend on each other is read off the graph (`units`): those that meet in an addition, pass through a depthwise
 //! convolution or are flattened live and die together. Those that nothing can do without (the network's output, what a group
 //! convolution takes) stay, and [`Pruned`] says why. Of each set of channels that depend on each other the same share is removed, those
 //! first that matter least ([`Criterion`]).

@@ -35,7 +35,7 @@ pub struct Progress {
     pub rate: f64,
 }
 
-/// What can be trained: a [`crate::model::Model`], or a [`crate::network::Network`] as it is or quantised.
+/// What can be trained: a [`crate::model::Model`], or a [`crate::quantize::Network`] as it is or quantised.
 pub trait Trainable {
     /// What it is called.
     fn name(&self) -> &str;
