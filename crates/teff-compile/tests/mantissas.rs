@@ -329,6 +329,23 @@ fn the_error_given_decides_how_wide_weights_are() {
     assert!(notes[0].starts_with("l1 is computed by software floats, because the error given"), "{notes:?}");
 }
 
+/// Pixels that were never lit keep small weights: no reason to take them for features of another unit, whose weights would need 22 bits.
+#[test]
+fn pixels_that_were_never_lit_are_no_sensors() {
+    let rng = &mut Rng(9);
+    let x = Tensor::input("x", DType::F32, &[1, 784]);
+    let border = |i: usize| i / 10 % 28 < 3;
+    let weights = uniform(rng, &[784, 10], 0.4);
+    let weights = Value::from_fn(&weights.ty(), |i| {
+        let w = weights.get(i).as_f64();
+        Num::Float(if border(i) { w / 64.0 } else { w })
+    });
+    let graph = graph(&x, &x.matmul(&Tensor::constant(weights)));
+    let program = compiled_for("net", &graph, Floats::Mantissas { error: 1e-4 }, &[]);
+    let products: Vec<&Products> = program.kernels.iter().map(|k| &k.products).collect();
+    assert!(matches!(products[..], [Products::Mantissas { weight_bits: 16, .. }]), "{products:?}");
+}
+
 /// Rectifiers compare bits: of every kind of float, alone and behind a sum.
 #[test]
 fn rectifiers_keep_what_they_should() {

@@ -136,8 +136,8 @@ impl<'a> Lowering<'a> {
                 }
                 None => {
                     // Features far from zero leave no bits to spare.
-                    let narrow =
-                        powers.is_none().then(|| format(&weights, terms, Width::NARROW, None, positive));
+                    let narrow = (!powers.as_ref().is_some_and(Powers::of_sensors))
+                        .then(|| format(&weights, terms, Width::NARROW, None, positive));
                     let narrow = narrow.and_then(Result::ok);
                     Ok(Candidate { node, source, x, positive, powers, loops, format: wide, narrow })
                 }

@@ -11,6 +11,8 @@ use teff_graph::{NodeId, Op};
 
 /// Weights of the channels that differ by no more than this many powers of two are as they come; an input has 16 bits at least.
 const ALIKE: u8 = 3;
+/// More channels than these are no sensors but pixels, of which some were never lit when the weights were trained.
+const SENSORS: usize = 64;
 /// The power of a channel without weights: whatever comes in there is nothing beside the others.
 const UNUSED: u8 = u8::MAX;
 
@@ -91,6 +93,11 @@ impl Lowering<'_> {
 }
 
 impl Powers {
+    /// Whether the channels are few enough to be of different units.
+    pub(super) fn of_sensors(&self) -> bool {
+        self.of_channel.len() <= SENSORS
+    }
+
     /// q of channel k.
     pub(super) fn of(&self, k: usize) -> i32 {
         self.of_channel[k] as i32

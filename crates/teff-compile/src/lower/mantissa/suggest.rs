@@ -6,12 +6,12 @@
 
 use super::choose::Candidate;
 use super::magnify::FURTHEST;
+use super::powers::Powers;
 use crate::lower::Lowering;
 use teff_graph::{Binary, DType, NodeId, Num, Op, SliceAxis, Type, Value, evaluate_op};
 
-/// Where nothing says how far from zero features of different units lie: so many deviations, of no more channels than these.
+/// Where nothing says how far from zero features of different units lie: so many deviations.
 const FAR: f64 = 200.0;
-const SENSORS: usize = 64;
 /// One of so many elements is a peak.
 const PEAKS: usize = 32;
 /// Features no further from zero than so many deviations are near.
@@ -122,7 +122,8 @@ impl Lowering<'_> {
         let spread: Vec<f64> =
             (0..channels).map(|k| deviation * powers.as_ref().map_or(1.0, |p| p.factor(k))).collect();
         // In deviations. Kaczmarz: each output in turn moves the features to where it is 0, by as little as that takes.
-        let far = if powers.is_some() && channels <= SENSORS { FAR } else { 0.0 };
+        let mixed = powers.as_ref().is_some_and(Powers::of_sensors);
+        let far = if mixed { FAR } else { 0.0 };
         let mut centre: Vec<f64> = (0..channels).map(|k| if k % 3 == 1 { -far } else { far }).collect();
         let bias = self.bias(candidate).unwrap_or_else(|| vec![0.0; sums.len()]);
         let turns = (STEPS / (sums.len() * channels)).clamp(4, 200);
@@ -137,7 +138,7 @@ impl Lowering<'_> {
             }
         }
         let centre = centre.iter().zip(&spread).map(|(u, s)| u * s).collect();
-        Features { layer: candidate.node, way, axis, centre, spread, mixed: powers.is_some() }
+        Features { layer: candidate.node, way, axis, centre, spread, mixed }
     }
 
     /// What is added to each output of a layer, when that is constant.
