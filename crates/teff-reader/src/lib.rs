@@ -28,6 +28,7 @@
 //! ```
 
 mod axes;
+mod element;
 mod error;
 mod fault;
 mod interface;
@@ -36,6 +37,7 @@ mod reading;
 mod scan;
 
 pub use axes::{axes_of, axis_of, common_shape, listed_or_all, sizes, without};
+pub use element::{ElementType, FloatLayout};
 pub use error::{Error, FileFormat, NodeAt, Result};
 pub use fault::{Fault, Lowered, rule_broken, unsupported};
 pub use interface::{AxisSize, check_names, pinned};

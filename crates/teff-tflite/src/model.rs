@@ -6,66 +6,28 @@ use crate::schema::{
 };
 use crate::{Error, Result, TFLITE};
 use teff_graph::DType;
+use teff_reader::ElementType;
 
-/// What a tensor of the file holds.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) enum TensorElement {
-    /// A type that graphs have.
-    Plain(DType),
-    /// IEEE 754 binary16, held as f32.
-    F16,
-    /// The upper half of binary32, held as f32.
-    BF16,
-    /// Four-bit integers, two a byte, held as i8.
-    I4,
-    /// Anything else, by its number in the schema.
-    Other(i8),
-}
-
-impl TensorElement {
-    fn of(number: i8) -> TensorElement {
-        use schema::tensor_type::*;
-        match number {
-            FLOAT32 => TensorElement::Plain(DType::F32),
-            FLOAT16 => TensorElement::F16,
-            INT32 => TensorElement::Plain(DType::I32),
-            UINT8 => TensorElement::Plain(DType::U8),
-            INT64 => TensorElement::Plain(DType::I64),
-            BOOL => TensorElement::Plain(DType::Bool),
-            INT16 => TensorElement::Plain(DType::I16),
-            INT8 => TensorElement::Plain(DType::I8),
-            FLOAT64 => TensorElement::Plain(DType::F64),
-            UINT64 => TensorElement::Plain(DType::U64),
-            UINT32 => TensorElement::Plain(DType::U32),
-            UINT16 => TensorElement::Plain(DType::U16),
-            INT4 => TensorElement::I4,
-            BFLOAT16 => TensorElement::BF16,
-            other => TensorElement::Other(other),
-        }
-    }
-
-    /// The type that holds it in a graph.
-    pub(crate) fn dtype(self) -> Option<DType> {
-        match self {
-            TensorElement::Plain(dtype) => Some(dtype),
-            TensorElement::F16 | TensorElement::BF16 => Some(DType::F32),
-            TensorElement::I4 => Some(DType::I8),
-            TensorElement::Other(_) => None,
-        }
-    }
-
-    /// What to call it in messages.
-    pub(crate) fn name(self) -> String {
-        match self {
-            TensorElement::Plain(dtype) => dtype.to_string(),
-            TensorElement::F16 => "f16".into(),
-            TensorElement::BF16 => "bf16".into(),
-            TensorElement::I4 => "i4".into(),
-            TensorElement::Other(schema::tensor_type::STRING) => "text".into(),
-            TensorElement::Other(schema::tensor_type::COMPLEX64) => "complex".into(),
-            TensorElement::Other(n) => format!("of type {n} of the schema"),
-        }
-    }
+/// The type of elements with this number in the schema, if graphs can hold it.
+fn element_type(number: i8) -> Option<ElementType> {
+    use schema::tensor_type::*;
+    Some(match number {
+        FLOAT32 => ElementType::Plain(DType::F32),
+        FLOAT16 => ElementType::F16,
+        INT32 => ElementType::Plain(DType::I32),
+        UINT8 => ElementType::Plain(DType::U8),
+        INT64 => ElementType::Plain(DType::I64),
+        BOOL => ElementType::Plain(DType::Bool),
+        INT16 => ElementType::Plain(DType::I16),
+        INT8 => ElementType::Plain(DType::I8),
+        FLOAT64 => ElementType::Plain(DType::F64),
+        UINT64 => ElementType::Plain(DType::U64),
+        UINT32 => ElementType::Plain(DType::U32),
+        UINT16 => ElementType::Plain(DType::U16),
+        INT4 => ElementType::I4,
+        BFLOAT16 => ElementType::BF16,
+        _ => return None,
+    })
 }
 
 /// Scales and zero points: one for all elements, or one for each index along `axis`.
@@ -80,7 +42,10 @@ pub(crate) struct Quantization<'a> {
 #[derive(Clone)]
 pub(crate) struct TensorInfo<'a> {
     pub(crate) name: &'a str,
-    pub(crate) element: TensorElement,
+    /// The number of its type in the schema.
+    pub(crate) number: i8,
+    /// That type, if graphs can hold it.
+    pub(crate) element: Option<ElementType>,
     /// Sizes as stored.
     pub(crate) shape: Vec<i32>,
     /// Axes whose size the model leaves open.
@@ -93,6 +58,21 @@ pub(crate) struct TensorInfo<'a> {
 }
 
 impl TensorInfo<'_> {
+    /// The type that holds its elements in a graph.
+    pub(crate) fn dtype(&self) -> Option<DType> {
+        self.element?.dtype()
+    }
+
+    /// What to call its elements in messages.
+    pub(crate) fn element_name(&self) -> String {
+        match (self.element, self.number) {
+            (Some(element), _) => element.name().into(),
+            (None, schema::tensor_type::STRING) => "text".into(),
+            (None, schema::tensor_type::COMPLEX64) => "complex".into(),
+            (None, n) => format!("of type {n} of the schema"),
+        }
+    }
+
     /// Why the tensor, the file's `index`-th, cannot be used.
     pub(crate) fn wrong(&self, index: usize, reason: impl Into<String>) -> Error {
         Error::Tensor { tensor: format!("{index} ({:?})", self.name), reason: reason.into() }
@@ -272,7 +252,8 @@ fn tensor_info<'a>(t: &Table<'a>, index: usize) -> Found<TensorInfo<'a>> {
     }
     Ok(TensorInfo {
         name: t.text(tensor::NAME)?,
-        element: TensorElement::of(t.get(tensor::TYPE)?),
+        number: t.get(tensor::TYPE)?,
+        element: element_type(t.get(tensor::TYPE)?),
         shape: shape.iter().collect(),
         open: (0..shape.len()).filter(is_open).collect(),
         buffer: t.get(tensor::BUFFER)?,

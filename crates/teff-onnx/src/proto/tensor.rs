@@ -1,15 +1,16 @@
 //! The elements of a `TensorProto`.
 
 use super::message::TensorProto;
-use super::types::ElementType;
+use super::types::element_type;
 use teff_graph::{DType, Num, Type, Value};
+use teff_reader::ElementType;
 
 /// The value and element type of a tensor that is in the file. `raw` is its data when that is stored elsewhere.
 ///
 /// # Errors
 /// What is wrong with it, in words that follow the tensor's name.
 pub(crate) fn tensor_value(t: &TensorProto, raw: Option<&[u8]>) -> Result<(ElementType, Value), String> {
-    let element = ElementType::from_number(t.data_type)
+    let element = element_type(t.data_type)
         .ok_or_else(|| format!("has element type {}, which is not supported", t.data_type))?;
     let dtype = element.dtype().ok_or("holds strings, where only numbers can be")?;
     let dims: Option<Vec<usize>> = t.dims.iter().map(|&d| usize::try_from(d).ok()).collect();
@@ -20,40 +21,12 @@ pub(crate) fn tensor_value(t: &TensorProto, raw: Option<&[u8]>) -> Result<(Eleme
     let count = dims.iter().product();
     let ty = Type::new(dtype, dims);
     let value = match raw.or(t.raw) {
-        Some(raw) => from_raw(element, ty, count, raw)?,
+        Some(raw) => element
+            .value(&ty, raw)
+            .ok_or_else(|| format!("of type {ty} ({}) has {} bytes of data", element.name(), raw.len()))?,
         None => from_lists(element, ty, count, t)?,
     };
     Ok((element, value))
-}
-
-/// `raw_data`: little-endian, elements narrower than a byte packed from the low bits up.
-fn from_raw(element: ElementType, ty: Type, count: usize, raw: &[u8]) -> Result<Value, String> {
-    let bits = element.bits();
-    let bytes = if bits >= 8 { count.checked_mul(bits / 8) } else { Some(count.div_ceil(8 / bits)) };
-    if bytes != Some(raw.len()) {
-        return Err(format!("of type {ty} ({}) has {} bytes of data", element.name(), raw.len()));
-    }
-    if let ElementType::Plain(_) = element {
-        return Value::from_le_bytes(&ty, raw).ok_or_else(|| "has data of another length".into());
-    }
-    let word = |i: usize| match bits {
-        16 => u32::from(u16::from_le_bytes([raw[2 * i], raw[2 * i + 1]])),
-        8 => u32::from(raw[i]),
-        n => u32::from(raw[i * n / 8] >> (i * n % 8)) & ((1 << n) - 1),
-    };
-    Ok(Value::from_fn(&ty, |i| narrow(element, word(i))))
-}
-
-/// The value of an element of a type that graphs do not have, from its bits.
-fn narrow(element: ElementType, bits: u32) -> Num {
-    match element.int_range() {
-        Some((low, high)) => {
-            let n = i128::from(bits);
-            // Two's complement of a few bits.
-            Num::Int(if low < 0 && n > high { n - (high - low + 1) } else { n })
-        }
-        None => Num::Float(f64::from(element.decode_float(bits))),
-    }
 }
 
 /// `float_data`, `double_data` and the integer lists: one entry an element, but for those narrower than a byte, which share one.
@@ -76,7 +49,7 @@ fn from_lists(element: ElementType, ty: Type, count: usize, t: &TensorProto) -> 
             let entry = t.ints[i / per_entry] as u32;
             let bits = element.bits();
             let mask = if bits == 16 { 0xffff } else { (1 << bits) - 1 };
-            narrow(element, entry >> (i % per_entry * bits) & mask)
+            element.decode(entry >> (i % per_entry * bits) & mask)
         }
     }))
 }

@@ -1,12 +1,12 @@
 //! Functions that a model brings along, inlined where they are called.
 
 use super::item::OnnxValue;
-use super::node::Fault;
 use super::operators;
 use super::walk::{Reader, Scope, is_default, no_operator, node_at, qualified};
 use crate::proto::{Attribute, FunctionProto, GraphProto, ModelProto, NodeProto};
 use crate::{Error, Result};
 use std::collections::{BTreeMap, BTreeSet};
+use teff_reader::Fault;
 
 /// What a call names: domain, name, overload.
 #[derive(PartialEq, Eq, Hash)]

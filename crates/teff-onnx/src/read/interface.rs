@@ -4,7 +4,7 @@ use super::ReadOptions;
 use super::item::{OnnxValue, Typed};
 use super::node::{holder, rule_broken};
 use super::walk::{Reader, Scope};
-use crate::proto::{Dim, ElementType, GraphProto, ValueKind};
+use crate::proto::{Dim, ElementType, GraphProto, ValueKind, element_type};
 use crate::{Error, Result};
 use std::collections::HashSet;
 use teff_graph::{Tensor, Type};
@@ -119,7 +119,7 @@ fn input_type(
             ));
         }
     };
-    let element = match ElementType::from_number(data_type) {
+    let element = match element_type(data_type) {
         Some(ElementType::String) => {
             return wrong("holds strings. Export the model without its text processing".into());
         }

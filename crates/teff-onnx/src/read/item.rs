@@ -1,9 +1,9 @@
 //! What a name in an ONNX graph stands for while reading.
 
-use super::node::{Lowered, invalid, unsupported};
 use super::words::Strings;
 use crate::proto::ElementType;
 use teff_graph::{DType, Tensor};
+use teff_reader::{Lowered, invalid, unsupported};
 
 /// A tensor together with the element type ONNX gives it.
 #[derive(Clone, Debug)]

@@ -5,7 +5,7 @@
 
 use super::item::{OnnxValue, Typed};
 use super::walk::{Reader, Scope, node_at};
-use crate::proto::{Attribute, ElementType, GraphProto, NodeProto};
+use crate::proto::{Attribute, ElementType, GraphProto, NodeProto, element_type};
 use std::cell::RefCell;
 use teff_graph::Tensor;
 pub(crate) use teff_reader::{
@@ -260,7 +260,7 @@ impl Operands for Node<'_, '_, '_> {
 
 /// The element type with this number, one that graphs can hold.
 pub(crate) fn element(number: i64) -> Lowered<ElementType> {
-    match ElementType::from_number(number) {
+    match element_type(number) {
         Some(ElementType::String) => {
             unsupported("strings are not supported", "keep text processing outside the model")
         }

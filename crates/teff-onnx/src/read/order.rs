@@ -2,11 +2,11 @@
 //!
 //! The format asks for it, and some tools that edit models do not keep it.
 
-use super::node::Fault;
 use super::walk::{Scope, node_at};
 use crate::proto::{GraphProto, NodeProto};
 use crate::{Error, Result};
 use std::collections::{HashMap, HashSet};
+use teff_reader::Fault;
 
 /// A cycle is shown with so many nodes.
 const SHOWN: usize = 6;

@@ -4,7 +4,7 @@
 
 use super::item::{OnnxValue, Typed};
 use super::walk::{Reader, is_default};
-use crate::proto::{ElementType, NodeProto, TensorProto};
+use crate::proto::{ElementType, NodeProto, TensorProto, element_type};
 use crate::{Error, Result};
 use std::rc::Rc;
 use teff_graph::{Tensor, Value};
@@ -63,7 +63,7 @@ pub(crate) fn as_words(item: OnnxValue, list: &Rc<[String]>) -> OnnxValue {
 impl Reader<'_> {
     /// A constant of the file: a tensor, or strings.
     pub(crate) fn constant(&mut self, t: &TensorProto) -> Result<OnnxValue> {
-        if ElementType::from_number(t.data_type) != Some(ElementType::String) {
+        if element_type(t.data_type) != Some(ElementType::String) {
             return self.tensor(t).map(OnnxValue::Tensor);
         }
         let wrong = |reason: String| Error::tensor(t.name, reason);

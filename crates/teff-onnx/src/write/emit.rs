@@ -4,7 +4,7 @@ use super::patterns::pattern;
 use super::plan::{Arg, Attribute, Translation, WrittenNode};
 use super::primitive::primitive;
 use super::view::{GraphView, name_of_node};
-use crate::proto::{ElementType, Encoder};
+use crate::proto::{ElementType, Encoder, type_number};
 use crate::{Error, Result};
 use std::collections::HashMap;
 use teff_graph::{Graph, NodeId, Op, Scan, Type, Value, passes};
@@ -273,7 +273,7 @@ impl<'g> Emitter<'g> {
         self.initializers.message(5, |e| {
             let dims: Vec<i64> = value.shape().iter().map(|&d| d as i64).collect();
             e.ints(1, &dims);
-            e.int(2, element.to_number());
+            e.int(2, type_number(element));
             e.text(8, name);
             e.bytes(9, &packed(value, element));
         });
@@ -341,7 +341,7 @@ fn value_info(e: &mut Encoder, name: &str, ty: &Type, open: bool) {
     e.text(1, name);
     e.message(2, |e| {
         e.message(1, |e| {
-            e.int(1, ElementType::number(ty.dtype));
+            e.int(1, type_number(ElementType::Plain(ty.dtype)));
             e.message(2, |e| {
                 for (axis, &d) in ty.shape.iter().enumerate() {
                     e.message(1, |e| if open && axis == 0 { e.text(2, "N") } else { e.int(1, d as i64) });

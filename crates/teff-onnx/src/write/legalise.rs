@@ -4,13 +4,13 @@
 //! its own specification or in onnxruntime, and has no adjoints of convolution and pooling in the weights.
 
 use super::view::name_of_node;
+use super::widen::{product, through, wider};
 use super::windows::{
     arg_max_pool, integer_conv, integer_conv_sum, max_pool_grad, sum_pool_grad, weight_grad,
 };
 use crate::{Error, Result};
 use teff_graph::{
     Binary, DType, Graph, Num, Op, PadAxis, PoolKind, ReduceKind, ScatterKind, Tensor, Type, Unary, Value,
-    infer,
 };
 
 /// `graph` with every operation rewritten that has no direct counterpart. Labels stay.
@@ -51,7 +51,7 @@ fn parts(op: &Op, operands: &[Type]) -> usize {
     }
 }
 
-pub(crate) fn rewritten(op: &Op, operands: &[Tensor]) -> Option<Tensor> {
+fn rewritten(op: &Op, operands: &[Tensor]) -> Option<Tensor> {
     match op {
         Op::Binary(b) => binary(*b, &operands[0], &operands[1]),
         Op::Unary(u) => unary(*u, &operands[0]),
@@ -62,7 +62,7 @@ pub(crate) fn rewritten(op: &Op, operands: &[Tensor]) -> Option<Tensor> {
             through(wider(operands[0].dtype(), bytes)?, op, operands)
         }
         Op::ArgReduce { .. } | Op::ArgSort { .. } => through(wider(operands[0].dtype(), &[])?, op, operands),
-        Op::MatMul => through(wider(operands[0].dtype(), &[DType::U32, DType::U64])?, op, operands),
+        Op::MatMul => product(&operands[0], &operands[1]),
         Op::Conv(g) if !operands[0].dtype().is_float() => Some(integer_conv(g, &operands[0], &operands[1])),
         Op::Pool { kind: PoolKind::ArgMax, window } => Some(arg_max_pool(&operands[0], window)),
         Op::Pool { kind: PoolKind::Sum, window } if !operands[0].dtype().is_float() => {
@@ -84,14 +84,6 @@ pub(crate) fn rewritten(op: &Op, operands: &[Tensor]) -> Option<Tensor> {
     }
 }
 
-/// `op` computed in another dtype, its result taken back to the dtype it has by itself.
-fn through(dtype: DType, op: &Op, operands: &[Tensor]) -> Option<Tensor> {
-    let types: Vec<Type> = operands.iter().map(Tensor::ty).collect();
-    let result = infer(op, &types).ok()?.dtype;
-    let wide: Vec<Tensor> = operands.iter().map(|o| o.cast(dtype)).collect();
-    Some(Tensor::apply(op.clone(), &wide).cast(result))
-}
-
 /// A selection of what is broadcast, as [`select`] has it.
 fn choose(c: &Tensor, a: &Tensor, b: &Tensor) -> Tensor {
     select(&[c.clone(), a.clone(), b.clone()]).unwrap_or_else(|| c.select(a, b))
@@ -106,17 +98,6 @@ fn select(operands: &[Tensor]) -> Option<Tensor> {
         DType::I8 | DType::I16 | DType::U16 | DType::U32 | DType::U64 => {
             Some(c.select(&a.cast(DType::I64), &b.cast(DType::I64)).cast(a.dtype()))
         }
-    }
-}
-
-/// A dtype that onnxruntime has an operator in, where it does not in this one; it has it in those `as_they_are`, in i32 and in i64. A
-/// product in a wider type, taken modulo the narrower one, is the product in the narrower one.
-fn wider(dtype: DType, as_they_are: &[DType]) -> Option<DType> {
-    match dtype {
-        _ if as_they_are.contains(&dtype) => None,
-        DType::F32 | DType::F64 | DType::I32 | DType::I64 => None,
-        DType::Bool | DType::I8 | DType::U8 | DType::I16 | DType::U16 => Some(DType::I32),
-        DType::U32 | DType::U64 => Some(DType::I64),
     }
 }
 

@@ -8,6 +8,7 @@ mod patterns;
 mod plan;
 mod primitive;
 mod view;
+mod widen;
 mod windows;
 
 use crate::Result;

@@ -3,7 +3,7 @@
 use super::patterns::{conv_plan, conv_transpose_plan, window_attributes};
 use super::plan::{Arg, Attribute, Translation, ints, sizes};
 use super::view::{GraphView, MOST_COUNTED, scalar};
-use crate::proto::ElementType;
+use crate::proto::{ElementType, type_number};
 use crate::read::{REDUCTIONS, name_of};
 use teff_graph::{Binary, DType, NodeId, Num, Op, PoolKind, ReduceKind, ScatterKind, Type, Unary, Value};
 
@@ -24,7 +24,7 @@ pub(crate) fn primitive(v: &GraphView, id: NodeId) -> Result<Translation, String
         }
         Op::Unary(_) | Op::Binary(_) => pointwise(v, id).ok_or("ONNX has no operator for it")?,
         Op::Select => Translation::of("Where", v.pointwise(operands, &ty.shape)),
-        Op::Cast(to) => Translation::of("Cast", all()).int("to", ElementType::number(*to)),
+        Op::Cast(to) => Translation::of("Cast", all()).int("to", type_number(ElementType::Plain(*to))),
         Op::Reshape(_) => reshape(v, id),
         Op::Permute(perm) => Translation::of("Transpose", all()).ints("perm", perm.clone()),
         // A size of 1 keeps whatever size there is.
@@ -159,7 +159,7 @@ fn scatter(v: &GraphView, id: NodeId, axis: usize, kind: ScatterKind) -> Transla
     along[axis] = v.shape(*indices)[0] as i64;
     let reduction = REDUCTIONS.iter().find(|(_, this)| *this == kind).expect("each is there").0;
     Translation::of("Cast", vec![Arg::Node(*indices)])
-        .int("to", ElementType::number(DType::I64))
+        .int("to", type_number(ElementType::Plain(DType::I64)))
         .then("Reshape", vec![Arg::Step(0), ints(along, "along")])
         .then("Expand", vec![Arg::Step(1), sizes(v.shape(*updates), "shape")])
         .then("ScatterElements", vec![Arg::Node(*x), Arg::Step(2), Arg::Node(*updates)])

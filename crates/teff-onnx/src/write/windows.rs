@@ -1,6 +1,6 @@
 //! What ONNX has no operator for over windows, as operations tap by tap: [`super::legalise`] calls for it.
 
-use super::legalise::rewritten;
+use super::widen::product;
 use teff_graph::{ConvGeometry, DType, Op, PadAxis, ScatterKind, SliceAxis, Tensor, Type, Window};
 
 /// What each window sees at each of its taps: for every tap a strided slice of the padded input, `[N, C, E..]`.
@@ -49,9 +49,8 @@ pub(crate) fn integer_conv(g: &ConvGeometry, x: &Tensor, w: &Tensor) -> Tensor {
         let weights = flat_w.narrow(3, t, 1).reshape(&[1, g.groups, o / g.groups, per]);
         let columns = part.reshape(&[n, g.groups, per, area]);
         let shape = [n, g.groups, o / g.groups, per];
-        let product = Op::MatMul;
-        let operands = [weights.broadcast_to(&shape), columns];
-        rewritten(&product, &operands).unwrap_or_else(|| Tensor::apply(product, &operands))
+        let weights = weights.broadcast_to(&shape);
+        product(&weights, &columns).unwrap_or_else(|| weights.matmul(&columns))
     });
     let sum = products.reduce(|a, b| a + b).unwrap_or(zero);
     sum.reshape(&[&[n, o], &output[..]].concat())
@@ -102,9 +101,10 @@ pub(crate) fn weight_grad(g: &ConvGeometry, kernel: &[usize], x: &Tensor, dy: &T
     let group = |i: usize| {
         let x = x.narrow(1, i * per_x, per_x).permute(&exchanged);
         let dy = dy.narrow(1, i * per_y, per_y).permute(&exchanged);
-        let whole = Op::Conv(geometry.clone());
-        let operands = [x, dy];
-        let all = rewritten(&whole, &operands).unwrap_or_else(|| Tensor::apply(whole, &operands));
+        let all = match x.dtype().is_float() {
+            true => x.conv_general(&dy, geometry.clone()),
+            false => integer_conv(&geometry, &x, &dy),
+        };
         // What a stride leaves over at the end makes a kernel larger than there is.
         let cut =
             [per_x, per_y].iter().chain(kernel).map(|&len| SliceAxis { start: 0, step: 1, len }).collect();

@@ -3,14 +3,12 @@
 //! Operators take them only that say so here, and those that move elements, which are lowered once for either part.
 
 use super::held::Held;
-use super::node::{Fault, Lowered, axis_of, ensure, invalid, sizes};
 use super::operators::{Lower, Table};
 use super::walk::{Reader, layer_name, operator_at};
 use crate::Result;
-use crate::model::TensorElement;
 use crate::schema::tensor_type;
 use teff_graph::{PadAxis, Tensor};
-use teff_reader::label;
+use teff_reader::{Fault, Lowered, axis_of, ensure, invalid, label, sizes};
 
 pub(super) const TABLE: Table = &[
     ("COMPLEX_ABS", Lower::Walk(|reader, i| of_complex(reader, i, magnitude))),
@@ -35,8 +33,7 @@ impl Reader<'_, '_> {
             return Ok(false);
         };
         let Some(imaginary) = self.imaginary.get(&from).cloned().filter(|_| moves) else { return Ok(false) };
-        let is_complex =
-            |info: &crate::model::TensorInfo| info.element == TensorElement::Other(tensor_type::COMPLEX64);
+        let is_complex = |info: &crate::model::TensorInfo| info.number == tensor_type::COMPLEX64;
         if !self.file.tensors.get(to).is_some_and(is_complex) {
             let reason = "it moves complex numbers to what is none".into();
             return Err(Fault::Invalid(reason).at(&operator_at(self.file, i)));
@@ -87,10 +84,10 @@ fn of_complex(reader: &mut Reader, i: usize, f: fn(&Tensor, &Tensor) -> Tensor) 
     };
     let y = f(&reader.real_part(from), &imaginary).ok()?;
     ensure!(
-        reader.file.tensors[to].element.dtype() == Some(y.dtype()),
+        reader.file.tensors[to].dtype() == Some(y.dtype()),
         "it gives {}, but its output is {}",
         y.dtype(),
-        reader.file.tensors[to].element.name()
+        reader.file.tensors[to].element_name()
     );
     label(&y, first_new, &layer_name(&operator_at(reader.file, i)));
     reader.set(to, Held::plain(y));
@@ -114,11 +111,10 @@ fn rfft_2d(reader: &mut Reader, i: usize) -> Lowered<()> {
         "transforms of {lengths:?} along the last axes of {x}"
     );
     ensure!(
-        x.dtype().is_float()
-            && reader.file.tensors[to].element == TensorElement::Other(tensor_type::COMPLEX64),
+        x.dtype().is_float() && reader.file.tensors[to].number == tensor_type::COMPLEX64,
         "its input is {}, its output {}",
         x.dtype(),
-        reader.file.tensors[to].element.name()
+        reader.file.tensors[to].element_name()
     );
     let lengths = sizes(&lengths, "length")?;
     // A matrix of each length is the most that is made.

@@ -4,8 +4,8 @@
 //! are computed with exactly the runtimes' roundings: those of gemmlowp (`fixedpoint/fixedpoint.h`) and of
 //! `MultiplyByQuantizedMultiplier` with two roundings (LiteRT and TFLM, `kernels/internal/common.cc`).
 
-use super::node::{Lowered, ensure, unsupported};
 use teff_graph::{DType, Tensor};
+use teff_reader::{Lowered, ensure, unsupported};
 
 /// A positive factor as a 31-bit fraction and a power of two: `fraction / 2^31 * 2^shift`.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -3,10 +3,10 @@
 use super::ReadOptions;
 use super::held::Held;
 use super::walk::Reader;
-use crate::model::{TensorElement, TensorInfo};
+use crate::model::TensorInfo;
 use crate::{Error, Result};
 use teff_graph::Tensor;
-use teff_reader::{AxisSize, check_names, pinned};
+use teff_reader::{AxisSize, ElementType, check_names, pinned};
 
 /// Makes an input of each input of the model.
 pub(crate) fn inputs(reader: &mut Reader, options: &ReadOptions) -> Result<Vec<Tensor>> {
@@ -28,11 +28,11 @@ pub(crate) fn inputs(reader: &mut Reader, options: &ReadOptions) -> Result<Vec<T
         let fixed = options.input_shapes.iter().find(|(n, _)| n == name).map(|(_, s)| &s[..]);
         let shape = pinned(&reader.reading, name, &sizes(info), fixed)?;
         let wrong = |reason: String| Error::interface(name, reason);
-        let Some(dtype) = info.element.dtype() else {
-            return Err(wrong(format!("is {}, which is not supported", info.element.name())));
+        let Some(dtype) = info.dtype() else {
+            return Err(wrong(format!("is {}, which is not supported", info.element_name())));
         };
-        if !matches!(info.element, TensorElement::Plain(_)) {
-            reader.reading.note(format!("input {name:?} is {} and is taken as {dtype}", info.element.name()));
+        if !matches!(info.element, Some(ElementType::Plain(_))) {
+            reader.reading.note(format!("input {name:?} is {} and is taken as {dtype}", info.element_name()));
         }
         let tensor = Tensor::input(name, dtype, &shape);
         tensor.check().map_err(|e| wrong(e.to_string()))?;

@@ -248,8 +248,8 @@ pub(crate) fn floats(t: Tensor, what: &str) -> Lowered {
 
 /// As the type an index or size tensor of the file has.
 pub(crate) fn cast_to(t: Tensor, info: &TensorInfo) -> Lowered {
-    match info.element.dtype() {
+    match info.dtype() {
         Some(dtype) if dtype != DType::Bool => Ok(t.cast(dtype)),
-        _ => invalid!("its output {:?} is {}", info.name, info.element.name()),
+        _ => invalid!("its output {:?} is {}", info.name, info.element_name()),
     }
 }

@@ -1,15 +1,17 @@
 //! Quantised tensors: floats for them, and integers for floats.
 
 use super::held::Held;
-use super::node::{Fault, Lowered, ReadState, ensure, invalid};
-use crate::model::{Quantization, TensorElement, TensorInfo};
+use crate::model::{Quantization, TensorInfo};
 use teff_graph::{DType, Num, Op, Tensor, Type, Value};
+use teff_reader::{ElementType, Fault, Lowered, ReadState, ensure, invalid};
 
 /// Whether arithmetic takes the tensor's integers for floats. 32-bit integers with a scale are biases, counts or indices; where they
 /// stand for floats, their operator says so.
 pub(crate) fn stands_for_floats(info: &TensorInfo) -> bool {
-    let narrow =
-        matches!(info.element, TensorElement::I4 | TensorElement::Plain(DType::I8 | DType::U8 | DType::I16));
+    let narrow = matches!(
+        info.element,
+        Some(ElementType::I4 | ElementType::Plain(DType::I8 | DType::U8 | DType::I16))
+    );
     narrow && info.quantization.is_some()
 }
 
@@ -76,8 +78,8 @@ impl Quantization<'_> {
 }
 
 fn holder(info: &TensorInfo) -> Lowered<DType> {
-    info.element.dtype().ok_or_else(|| {
-        Fault::Invalid(format!("tensor {:?} is {} and quantised", info.name, info.element.name()))
+    info.dtype().ok_or_else(|| {
+        Fault::Invalid(format!("tensor {:?} is {} and quantised", info.name, info.element_name()))
     })
 }
 
@@ -108,15 +110,12 @@ pub(crate) fn quantized(x: Held, info: &TensorInfo, reading: &ReadState) -> Lowe
         return invalid!(
             "tensor {:?} is {} without a scale and is given floats",
             info.name,
-            info.element.name()
+            info.element_name()
         );
     };
     let dtype = holder(info)?;
     let (scale, zero) = quantization.beside(info, x.tensor.shape(), reading, |axis| x.position(axis))?;
-    let (low, high) = match info.element {
-        TensorElement::I4 => (-8, 7),
-        _ => dtype.int_range().unwrap_or((0, 0)),
-    };
+    let (low, high) = info.element.and_then(ElementType::int_range).unwrap_or((0, 0));
     let clamp = |n: i128| n.clamp(i32::MIN.into(), i32::MAX.into()) as i32;
     let op = Op::Quantize { dtype, low: clamp(low), high: clamp(high) };
     Ok(Held { tensor: Tensor::apply(op, &[x.tensor, scale, zero]), layout: x.layout })

@@ -1,6 +1,5 @@
 //! Operators of StableHLO that runtimes have too, as converters from PyTorch and JAX leave them.
 
-use super::node::{Lowered, ensure, invalid, sizes, unsupported};
 use super::operators::{Lower, Table};
 use super::subgraph::{Subgraph, run_whole};
 use super::walk::Reader;
@@ -8,6 +7,7 @@ use crate::schema::{
     stable_hlo_composite_options as composite_options, stablehlo_reduce_window_options as o,
 };
 use teff_graph::{PadAxis, PoolKind, Tensor, Window};
+use teff_reader::{Lowered, ensure, invalid, sizes, unsupported};
 
 pub(super) const TABLE: Table = &[
     ("STABLEHLO_COMPOSITE", Lower::Subgraphs(composite)),

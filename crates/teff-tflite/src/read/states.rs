@@ -1,11 +1,11 @@
 //! What a model keeps from one run to the next: an input and an output of the graph, or nothing when it is reset in every run.
 
-use super::node::{Lowered, invalid};
 use super::walk::Reader;
 use super::{State, States};
 use crate::Result;
-use crate::model::{TensorElement, TensorInfo};
+use crate::model::TensorInfo;
 use teff_graph::{DType, Num, Tensor, Type};
+use teff_reader::{Lowered, invalid};
 
 /// What names a memory.
 #[derive(Clone, Debug, PartialEq)]
@@ -30,10 +30,8 @@ impl Reader<'_, '_> {
         let info = &self.file.tensors[index];
         let name = if info.name.is_empty() { format!("state{index}") } else { info.name.to_string() };
         // Runtimes reset int8 to its zero point and everything else to zero bytes.
-        let zero = match (info.element, &info.quantization) {
-            (TensorElement::Plain(DType::I8), Some(q)) => q.zeros.get(0).unwrap_or(0),
-            _ => 0,
-        };
+        let zeros = info.quantization.filter(|_| info.dtype() == Some(DType::I8)).map(|q| q.zeros);
+        let zero = zeros.and_then(|zeros| zeros.get(0)).unwrap_or(0);
         let made = self.memory(Key::Tensor(index), name, info, Num::Int(zero.into()));
         made.map_err(|reason| info.wrong(index, reason))
     }
@@ -47,8 +45,8 @@ impl Reader<'_, '_> {
         initial: Num,
     ) -> std::result::Result<Tensor, String> {
         let shape: Option<Vec<usize>> = info.shape.iter().map(|&n| usize::try_from(n).ok()).collect();
-        let (Some(shape), Some(dtype)) = (shape, info.element.dtype()) else {
-            let element = info.element.name();
+        let (Some(shape), Some(dtype)) = (shape, info.dtype()) else {
+            let element = info.element_name();
             return Err(format!("keeps a state of {element} {:?}, which is not supported", info.shape));
         };
         let input = Tensor::input(&name, dtype, &shape);

@@ -1,13 +1,13 @@
 //! Sub-graphs: lowered as often as they are run, each time only what is wanted of them.
 
 use super::held::Held;
-use super::node::{Fault, Lowered, ensure, invalid, unsupported};
 use super::walk::Reader;
-use crate::model::{ModelFile, OperatorInfo, TensorElement};
+use crate::model::{ModelFile, OperatorInfo};
 use crate::schema::tensor_type;
 use crate::{Error, Result};
 use std::collections::HashSet;
 use teff_graph::Tensor;
+use teff_reader::{Fault, Lowered, ensure, invalid, unsupported};
 
 /// A sub-graph has no more inputs than this.
 const MOST_INPUTS: usize = 128;
@@ -168,7 +168,7 @@ pub(super) fn given(reader: &mut Reader, info: &OperatorInfo) -> Lowered<Vec<Ten
     let mut all = Vec::new();
     for (k, t) in info.inputs.iter().enumerate() {
         let tensor = usize::try_from(t).ok().and_then(|t| file.tensors.get(t));
-        if let Some(tensor) = tensor.filter(|t| t.element == TensorElement::Other(tensor_type::RESOURCE)) {
+        if let Some(tensor) = tensor.filter(|t| t.number == tensor_type::RESOURCE) {
             return unsupported(
                 format!("a variable inside a sub-graph (input {k}, {:?})", tensor.name),
                 "convert with frozen variables, for example by from_keras_model",

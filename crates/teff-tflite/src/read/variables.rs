@@ -3,7 +3,6 @@
 //! A variable that is read before it is written in a run is a [`super::State`]. What `CALL_ONCE` assigns is its initial value.
 
 use super::held::Held;
-use super::node::{Fault, Lowered, ensure, invalid, unsupported};
 use super::operators::{Lower, Table};
 use super::states::Key;
 use super::walk::Reader;
@@ -12,6 +11,7 @@ use crate::model::{ModelFile, OperatorInfo};
 use crate::schema::{call_once_options, var_handle_options};
 use std::collections::HashMap;
 use teff_graph::{Num, Tensor};
+use teff_reader::{Fault, Lowered, ensure, invalid, unsupported};
 
 pub(super) const TABLE: Table = &[
     ("ASSIGN_VARIABLE", Lower::Walk(assign)),
@@ -89,8 +89,8 @@ fn read(reader: &mut Reader, i: usize) -> Lowered<()> {
             value
         }
     };
-    if Some(value.dtype()) != info.element.dtype() {
-        let element = info.element.name();
+    if Some(value.dtype()) != info.dtype() {
+        let element = info.element_name();
         return invalid!("variable {name:?} is {value} and is read as {element}");
     }
     reader.set(output, Held::plain(value));

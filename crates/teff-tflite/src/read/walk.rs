@@ -9,7 +9,7 @@ use super::quantization::quantized;
 use super::states::{Key, StateTensor};
 use super::subgraph::given;
 use super::variables::Variables;
-use crate::model::{ModelFile, OperatorInfo, TensorElement};
+use crate::model::{ModelFile, OperatorInfo};
 use crate::schema::tensor_type;
 use crate::{Error, NodeAt, Result, TFLITE};
 use std::collections::HashMap;
@@ -220,14 +220,14 @@ impl<'f, 'm> Reader<'f, 'm> {
         let Some(info) = self.file.tensors.get(index) else {
             return invalid!("its output is tensor {index}, which does not exist");
         };
-        let (given, wanted) = (held.tensor.dtype(), info.element.dtype());
-        let is_part = self.moving_complex && info.element == TensorElement::Other(tensor_type::COMPLEX64);
+        let (given, wanted) = (held.tensor.dtype(), info.dtype());
+        let is_part = self.moving_complex && info.number == tensor_type::COMPLEX64;
         let held = if wanted == Some(given) || is_part {
             held
         } else if given == DType::F32 && info.quantization.is_some() {
             quantized(held, info, &self.reading)?
         } else {
-            let (name, element) = (info.name, info.element.name());
+            let (name, element) = (info.name, info.element_name());
             let scale = if info.quantization.is_none() { " without a scale" } else { "" };
             return invalid!("it gives {given}, but its output {name:?} is {element}{scale}");
         };

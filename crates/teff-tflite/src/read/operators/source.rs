@@ -20,8 +20,8 @@ pub(super) const TABLE: Table = &[
 
 fn cast(n: &mut Node) -> Lowered<Held> {
     let info = n.output_info(0)?;
-    let Some(dtype) = info.element.dtype() else {
-        return invalid!("its output {:?} is {}", info.name, info.element.name());
+    let Some(dtype) = info.dtype() else {
+        return invalid!("its output {:?} is {}", info.name, info.element_name());
     };
     Ok(n.held(0)?.map(|x| x.cast(dtype)))
 }
@@ -37,8 +37,7 @@ fn dequantize(n: &mut Node) -> Lowered<Held> {
 fn quantize(n: &mut Node) -> Lowered<Held> {
     let (x, x_info, y_info) = (n.held(0)?, n.input_info(0)?, n.output_info(0)?);
     let Some(to) = &y_info.quantization else { return invalid!("its output has no scale") };
-    let (Some(from), Some(dtype)) = (&x_info.quantization, y_info.element.dtype().filter(|d| d.is_int()))
-    else {
+    let (Some(from), Some(dtype)) = (&x_info.quantization, y_info.dtype().filter(|d| d.is_int())) else {
         return dequantize(n);
     };
     if !x.tensor.dtype().is_int() || from.scales.len() != 1 || to.scales.len() != 1 {

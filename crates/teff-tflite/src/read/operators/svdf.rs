@@ -84,9 +84,9 @@ fn of_integers(n: &mut Node, s: &Sizes, activation: i8) -> Lowered<Held> {
     let wide = |t: &Tensor, zero: i64| t.cast(DType::I32) - zero as f64;
     let (x, features, time) = (wide(&n.x(X)?, x_zero), wide(&n.x(FEATURES)?, 0), wide(&n.x(TIME)?, 0));
     let state = n.x(STATE)?;
-    if !matches!(state.dtype(), DType::I8 | DType::I16) || y_info.element.dtype() != Some(DType::I8) {
+    if !matches!(state.dtype(), DType::I8 | DType::I16) || y_info.dtype() != Some(DType::I8) {
         return unsupported(
-            format!("a state of {} for an output of {}", state.dtype(), y_info.element.name()),
+            format!("a state of {} for an output of {}", state.dtype(), y_info.element_name()),
             "use int8",
         );
     }
