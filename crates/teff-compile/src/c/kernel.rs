@@ -1,8 +1,9 @@
 //! Statements and functions in C.
 
 use super::expr::{Binds, Printer, c_type};
+use super::micro;
 use crate::printing::{Argument, arena_range, arguments, at_least, fresh, indent};
-use crate::program::{BufferId, Expr, Index, Kernel, Micro, Place, Program, Stmt, Var};
+use crate::program::{BufferId, Expr, Kernel, Place, Program, Stmt, Var};
 use std::collections::HashSet;
 use std::fmt::Write;
 use teff_graph::{Binary, DType};
@@ -40,8 +41,9 @@ pub(super) fn function<'a>(p: &mut Printer<'a>, kernel: &'a Kernel) -> String {
         p.helpers.need_writes();
         out.push_str("    WRITES_MEMORY;\n");
     }
-    body(p, kernel, &kernel.body, &taken, 1, &mut out);
-    out + "}\n"
+    let mut body = Body { p, kernel, depth: 1, out };
+    body.statements(&kernel.body, taken);
+    body.out + "}\n"
 }
 
 /// True when another argument lies in the same bytes: a kernel that works in place.
@@ -54,157 +56,127 @@ fn shares(program: &Program, id: BufferId, arguments: &[Argument]) -> bool {
         .any(|o| o.start < own.end && own.start < o.end)
 }
 
-fn body(
-    p: &mut Printer,
-    kernel: &Kernel,
-    stmts: &[Stmt],
-    around: &HashSet<String>,
+/// The statements of a kernel, as they are written.
+struct Body<'p, 'a> {
+    p: &'p mut Printer<'a>,
+    kernel: &'a Kernel,
     depth: usize,
-    out: &mut String,
-) {
-    let mut taken = around.clone();
-    let name_of = |v: &Var| kernel.vars[v.0 as usize].name.as_str();
-    for stmt in stmts {
-        if let Stmt::For { var, count, rolled, body: inner } = stmt {
-            let mut inside = taken.clone();
-            let name = fresh(name_of(var), &mut inside);
-            p.var_names[var.0 as usize] = name.clone();
-            if *rolled {
-                p.helpers.need_rolled();
-                indent(out, depth);
-                out.push_str("KEEP_ROLLED\n");
-            }
-            indent(out, depth);
-            let _ = writeln!(out, "for (int {name} = 0; {name} < {count}; {name}++) {{");
-            body(p, kernel, inner, &inside, depth + 1, out);
-            indent(out, depth);
-            out.push_str("}\n");
-            continue;
+    out: String,
+}
+
+impl Body<'_, '_> {
+    /// A block, in which the names `taken` are taken.
+    fn statements(&mut self, stmts: &[Stmt], mut taken: HashSet<String>) {
+        for stmt in stmts {
+            self.statement(stmt, &mut taken);
         }
-        if let Stmt::If { condition, then, otherwise } = stmt {
-            let condition = p.value(condition);
-            indent(out, depth);
-            let _ = writeln!(out, "if ({condition}) {{");
-            body(p, kernel, then, &taken, depth + 1, out);
-            if !otherwise.is_empty() {
-                indent(out, depth);
-                out.push_str("} else {\n");
-                body(p, kernel, otherwise, &taken, depth + 1, out);
+    }
+
+    fn inner(&mut self, stmts: &[Stmt], taken: HashSet<String>) {
+        self.depth += 1;
+        self.statements(stmts, taken);
+        self.depth -= 1;
+    }
+
+    fn line(&mut self, text: &str) {
+        indent(&mut self.out, self.depth);
+        let _ = writeln!(self.out, "{text}");
+    }
+
+    fn statement(&mut self, stmt: &Stmt, taken: &mut HashSet<String>) {
+        match stmt {
+            Stmt::For { var, count, rolled, body } => self.counted(*var, *count, *rolled, body, taken),
+            Stmt::If { condition, then, otherwise } => {
+                let condition = self.p.value(condition);
+                self.line(&format!("if ({condition}) {{"));
+                self.inner(then, taken.clone());
+                if !otherwise.is_empty() {
+                    self.line("} else {");
+                    self.inner(otherwise, taken.clone());
+                }
+                self.line("}");
             }
-            indent(out, depth);
-            out.push_str("}\n");
-            continue;
-        }
-        let line = match stmt {
-            Stmt::Let(var, e) | Stmt::Mutable(var, e) => {
-                let value = p.value(e);
-                let name = fresh(name_of(var), &mut taken);
-                p.var_names[var.0 as usize] = name.clone();
-                let fixed = if matches!(stmt, Stmt::Let(..)) { "const " } else { "" };
-                format!("{fixed}{} {name} = {value}", c_type(e.dtype()))
-            }
+            Stmt::Let(var, e) => self.defined("const ", *var, e, taken),
+            Stmt::Mutable(var, e) => self.defined("", *var, e, taken),
             Stmt::LetIndex(var, index) => {
-                let value = p.index(index).0;
-                let name = fresh(name_of(var), &mut taken);
-                p.var_names[var.0 as usize] = name.clone();
-                format!("const int {name} = {value}")
+                let value = self.p.index(index).0;
+                let name = self.named(*var, taken);
+                self.line(&format!("const int {name} = {value};"));
             }
             Stmt::Array(id) => {
-                let array = &kernel.arrays[id.0 as usize];
-                let name = fresh(&array.name, &mut taken);
-                p.array_names[id.0 as usize] = name.clone();
-                format!("{} {name}[{}]", c_type(array.dtype), array.len)
+                let array = &self.kernel.arrays[id.0 as usize];
+                let name = fresh(&array.name, taken);
+                self.p.array_names[id.0 as usize] = name.clone();
+                self.line(&format!("{} {name}[{}];", c_type(array.dtype), array.len));
             }
             Stmt::Set(var, e) => {
-                let place = p.var_names[var.0 as usize].clone();
-                assignment(p, &place, &Expr::Var(*var, e.dtype()), e)
+                let place = self.p.var_names[var.0 as usize].clone();
+                self.assigned(&place, &Expr::Var(*var, e.dtype()), e);
             }
             Stmt::StoreLocal(id, index, e) => {
-                let index_text = p.index(index).0;
-                let place = format!("{}[{index_text}]", p.array_names[id.0 as usize]);
-                assignment(p, &place, &Expr::LoadLocal(*id, e.dtype(), index.clone()), e)
+                let position = self.p.index(index).0;
+                let place = format!("{}[{position}]", self.p.array_names[id.0 as usize]);
+                self.assigned(&place, &Expr::LoadLocal(*id, e.dtype(), index.clone()), e);
             }
             Stmt::Store(id, index, e) => {
-                let place = store_place(p, *id, index);
-                assignment(p, &place, &Expr::Load(*id, e.dtype(), index.clone()), e)
+                let position = self.p.index(index).0;
+                let place = format!("{}[{position}]", self.p.buffer(*id));
+                self.assigned(&place, &Expr::Load(*id, e.dtype(), index.clone()), e);
             }
-            Stmt::Micro(Micro::Rows(r)) => {
-                let name = p.helpers.need_row_sums(r.bits, r.runs.is_some());
-                let after =
-                    |name: &str, at: &str| if at == "0" { name.into() } else { format!("{name} + {at}") };
-                let at = p.index(&r.at).0;
-                let weights: String = after(p.buffer(r.weights), &at);
-                let inputs = after(p.buffer(r.inputs), &r.first.to_string());
-                let (inputs, flip) = match p.program.buffer(r.inputs).ty.dtype {
-                    DType::I8 => (format!("(const uint8_t *){}", at_least_one(inputs)), "128u"),
-                    _ => (inputs, "0u"),
-                };
-                let sums = &p.array_names[r.sums.0 as usize];
-                let (which, adds) = match r.runs {
-                    None => (r.len.to_string(), String::new()),
-                    Some(runs) => (
-                        format!("{}, {}", p.buffer(runs), p.program.buffer(runs).len()),
-                        format!("{}, ", r.adds),
-                    ),
-                };
-                format!(
-                    "{name}({inputs}, {flip}, {which}, {weights}, {}, {}, {adds}{sums})",
-                    r.pitch, r.outputs
-                )
+            Stmt::Micro(m) => {
+                let call = micro::call(self.p, m);
+                self.line(&format!("{call};"));
             }
-            Stmt::Micro(Micro::Window(w)) => {
-                p.helpers.need_window_sums();
-                let at = p.index(&w.at).0;
-                let weights = if at == "0" {
-                    p.buffer(w.weights).into()
-                } else {
-                    format!("{} + {at}", p.buffer(w.weights))
-                };
-                let array = |id: crate::program::ArrayId| &p.array_names[id.0 as usize];
-                let [height, width] = w.window;
-                let (words, sums) = (array(w.words), array(w.sums));
-                let places = format!("{}, {}, {}, {}", w.rows, w.row_step, w.columns, w.column_step);
-                format!("window_sums({words}, {}, {weights}, {height}, {width}, {places}, {sums})", w.pitch)
-            }
-            Stmt::Micro(Micro::Pairs(s)) => {
-                let name = p.helpers.need_pair_sums(s.bits);
-                let after =
-                    |name: String, at: String| if at == "0" { name } else { format!("{name} + {at}") };
-                let weights = after(p.buffer(s.weights).into(), p.index(&s.at).0);
-                let sums = after(p.array_names[s.sums.0 as usize].clone(), s.to.to_string());
-                let inputs = &p.array_names[s.inputs.0 as usize];
-                format!("{name}({inputs}, {}, {weights}, {}, {sums})", s.taps, s.outputs)
-            }
-            Stmt::For { .. } | Stmt::If { .. } => unreachable!("printed above"),
-        };
-        indent(out, depth);
-        let _ = writeln!(out, "{line};");
-    }
-}
-
-/// Text that a cast may stand before.
-fn at_least_one(text: String) -> String {
-    if text.contains(' ') { format!("({text})") } else { text }
-}
-
-fn store_place(p: &mut Printer, id: BufferId, index: &Index) -> String {
-    let index = p.index(index).0;
-    format!("{}[{index}]", p.buffer(id))
-}
-
-/// `place = value`, or `place += rest` when the value begins with what is there.
-fn assignment(p: &mut Printer, place: &str, there: &Expr, value: &Expr) -> String {
-    if let Expr::Binary(op, a, b) = value {
-        let sign = match op {
-            Binary::Add => "+=",
-            Binary::Sub => "-=",
-            Binary::Mul => "*=",
-            _ => "",
-        };
-        let computes_in_type = matches!(value.dtype(), DType::F32 | DType::F64 | DType::U32 | DType::U64);
-        if !sign.is_empty() && computes_in_type && a.as_ref() == there {
-            return format!("{place} {sign} {}", p.value(b));
         }
     }
-    format!("{place} = {}", at_least(p.expr(value), Binds::Choice))
+
+    fn counted(&mut self, var: Var, count: usize, rolled: bool, body: &[Stmt], taken: &HashSet<String>) {
+        let mut inside = taken.clone();
+        let name = self.named(var, &mut inside);
+        if rolled {
+            self.p.helpers.need_rolled();
+            self.line("KEEP_ROLLED");
+        }
+        self.line(&format!("for (int {name} = 0; {name} < {count}; {name}++) {{"));
+        self.inner(body, inside);
+        self.line("}");
+    }
+
+    /// A name for `var` that is not taken.
+    fn named(&mut self, var: Var, taken: &mut HashSet<String>) -> String {
+        let name = fresh(&self.kernel.vars[var.0 as usize].name, taken);
+        self.p.var_names[var.0 as usize] = name.clone();
+        name
+    }
+
+    fn defined(&mut self, fixed: &str, var: Var, e: &Expr, taken: &mut HashSet<String>) {
+        let value = self.p.value(e);
+        let name = self.named(var, taken);
+        self.line(&format!("{fixed}{} {name} = {value};", c_type(e.dtype())));
+    }
+
+    /// `place = value`, or `place += rest` when the value begins with what is there.
+    fn assigned(&mut self, place: &str, there: &Expr, value: &Expr) {
+        let computes_in_type = matches!(value.dtype(), DType::F32 | DType::F64 | DType::U32 | DType::U64);
+        let text = match value {
+            Expr::Binary(op, a, b) if computes_in_type && a.as_ref() == there => {
+                assigning(*op).map(|sign| format!("{place} {sign} {};", self.p.value(b)))
+            }
+            _ => None,
+        };
+        let whole = || format!("{place} = {};", at_least(self.p.expr(value), Binds::Choice));
+        let text = text.unwrap_or_else(whole);
+        self.line(&text);
+    }
+}
+
+/// The operator that changes a value in its place.
+fn assigning(op: Binary) -> Option<&'static str> {
+    match op {
+        Binary::Add => Some("+="),
+        Binary::Sub => Some("-="),
+        Binary::Mul => Some("*="),
+        // Division of floats is written out, and what others there are have no place in kernels' loops.
+        _ => None,
+    }
 }

@@ -3,12 +3,10 @@
 use super::data::typed_literal;
 use super::expr::{Binds, Printer, Seen};
 use crate::printing::{self, Argument, arena_range, arguments, at_least, fresh, indent};
-use crate::program::{
-    ArrayId, BufferId, Expr, Index, Kernel, Micro, PairSums, Program, Scalar, Stmt, Var, mentions,
-};
+use crate::program::{ArrayId, BufferId, Expr, Index, Kernel, Program, Scalar, Stmt, Var, mentions};
 use std::collections::HashSet;
 use std::fmt::Write;
-use teff_graph::{Binary, DType};
+use teff_graph::Binary;
 
 /// A parameter of a kernel's function: a buffer, or several that share bytes of the arena, of which at least one is written.
 pub(super) struct Parameter {
@@ -87,206 +85,191 @@ pub(super) fn function<'a>(p: &mut Printer<'a>, kernel: &'a Kernel, name: &str) 
     p.var_names = vec![String::new(); kernel.vars.len()];
     p.array_names = vec![String::new(); kernel.arrays.len()];
     p.facts = Default::default();
-    let mut out =
+    let out =
         format!("    // {}\n    pub(super) fn {name}({}) {{\n", printing::about(kernel), list.join(", "));
-    body(p, kernel, &kernel.body, &taken, 2, &mut out);
-    out + "    }\n"
+    let mut body = Body { p, kernel, depth: 2, out };
+    body.statements(&kernel.body, taken);
+    body.out + "    }\n"
 }
 
-fn body(
-    p: &mut Printer,
-    kernel: &Kernel,
-    stmts: &[Stmt],
-    around: &HashSet<String>,
+/// The statements of a kernel, as they are written.
+pub(super) struct Body<'p, 'a> {
+    pub(super) p: &'p mut Printer<'a>,
+    pub(super) kernel: &'a Kernel,
     depth: usize,
-    out: &mut String,
-) {
-    let mut taken = around.clone();
-    let mut rest = stmts.iter().peekable();
-    while let Some(stmt) = rest.next() {
-        match stmt {
-            Stmt::For { var, count, body: inner, .. } => {
-                if let Some(text) = whole(p, kernel, *var, *count, inner) {
-                    line(out, depth, &text);
-                    continue;
-                }
-                let mut inside = taken.clone();
-                let name =
-                    if mentions(inner, *var) { name_var(p, kernel, *var, &mut inside) } else { "_".into() };
-                line(out, depth, &format!("for {name} in 0..{count} {{"));
-                body(p, kernel, inner, &inside, depth + 1, out);
-                line(out, depth, "}");
-            }
-            Stmt::If { condition, then, otherwise } => {
-                indent(out, depth);
-                choice(p, kernel, condition, then, otherwise, &taken, depth, out);
-            }
-            Stmt::Let(var, e) | Stmt::Mutable(var, e) => {
-                let value = p.typed(e).0;
-                let name = name_var(p, kernel, *var, &mut taken);
-                let may_change = if matches!(stmt, Stmt::Let(..)) { "" } else { "mut " };
-                line(out, depth, &format!("let {may_change}{name} = {value};"));
-            }
-            Stmt::LetIndex(var, index) => {
-                let value = p.named_index(*var, index);
-                let name = name_var(p, kernel, *var, &mut taken);
-                line(out, depth, &format!("let {name} = {value};"));
-            }
-            Stmt::Array(id) => {
-                let array = &kernel.arrays[id.0 as usize];
-                let name = fresh(&array.name, &mut taken);
-                p.array_names[id.0 as usize] = name.clone();
-                // Elements hold nothing until written; a first loop that fills them says what Rust wants to know anyway.
-                let fill = rest.peek().and_then(|next| fills(next, *id, array.len));
-                let first = match fill {
-                    Some(s) => {
+    out: String,
+}
+
+impl Body<'_, '_> {
+    /// A block, in which the names `taken` are taken.
+    fn statements(&mut self, stmts: &[Stmt], mut taken: HashSet<String>) {
+        let mut rest = stmts.iter().peekable();
+        while let Some(stmt) = rest.next() {
+            match stmt {
+                Stmt::Array(id) => {
+                    // Elements hold nothing until written; a first loop that fills them says what Rust wants to know anyway.
+                    let len = self.kernel.arrays[id.0 as usize].len;
+                    let fill = rest.peek().and_then(|next| fills(next, *id, len));
+                    if fill.is_some() {
                         rest.next();
-                        typed_literal(s.dtype(), s.get())
                     }
-                    None => {
-                        let zero = Scalar::new(array.dtype, teff_graph::Num::Int(0));
-                        typed_literal(array.dtype, zero.get())
-                    }
-                };
-                line(out, depth, &format!("let mut {name} = [{first}; {}];", array.len));
+                    self.array(*id, fill, &mut taken);
+                }
+                stmt => self.statement(stmt, &mut taken),
             }
+        }
+    }
+
+    fn inner(&mut self, stmts: &[Stmt], taken: HashSet<String>) {
+        self.depth += 1;
+        self.statements(stmts, taken);
+        self.depth -= 1;
+    }
+
+    fn line(&mut self, text: &str) {
+        indent(&mut self.out, self.depth);
+        let _ = writeln!(self.out, "{text}");
+    }
+
+    fn statement(&mut self, stmt: &Stmt, taken: &mut HashSet<String>) {
+        match stmt {
+            Stmt::For { var, count, body, .. } => self.counted(*var, *count, body, taken),
+            Stmt::If { condition, then, otherwise } => {
+                indent(&mut self.out, self.depth);
+                self.choice(condition, then, otherwise, taken);
+            }
+            Stmt::Let(var, e) => self.defined("", *var, e, taken),
+            Stmt::Mutable(var, e) => self.defined("mut ", *var, e, taken),
+            Stmt::LetIndex(var, index) => {
+                let value = self.p.named_index(*var, index);
+                let name = self.named(*var, taken);
+                self.line(&format!("let {name} = {value};"));
+            }
+            Stmt::Array(id) => self.array(*id, None, taken),
             Stmt::Set(var, e) => {
-                let place = p.var_names[var.0 as usize].clone();
-                assignment(p, &place, &Expr::Var(*var, e.dtype()), e, depth, out);
+                let place = self.p.var_names[var.0 as usize].clone();
+                self.assigned(&place, &Expr::Var(*var, e.dtype()), e);
             }
             Stmt::StoreLocal(id, index, e) => {
-                let place = p.local(*id, index);
-                assignment(p, &place, &Expr::LoadLocal(*id, e.dtype(), index.clone()), e, depth, out);
-            }
-            Stmt::Micro(Micro::Rows(r)) => {
-                let dtype = p.program.buffer(r.inputs).ty.dtype;
-                let seen = p.array_of_buffer(r.inputs);
-                let inputs = slice(&seen, r.first + seen.offset as usize, r.len);
-                let more = if dtype == DType::I8 { " + 128" } else { "" };
-                let weights = format!("{}[{}..]", p.array_of_buffer(r.weights).name, p.position(&r.at).0);
-                let sums = slice(&p.array_of_local(kernel, r.sums), 0, r.outputs);
-                let (function, inputs) = match r.runs {
-                    None => {
-                        let inputs = format!("{inputs}.iter().map(|x| i32::from(*x){more})");
-                        (micro(p, "row_sums", r.bits), inputs)
-                    }
-                    Some(runs) => {
-                        let runs = p.array_of_buffer(runs).name;
-                        let value = format!("|x| i32::from(x){more}");
-                        (micro(p, "row_sums_of_runs", r.bits), format!("&{inputs}[..], {value}, &{runs}[..]"))
-                    }
-                };
-                let adds = if r.runs.is_some() { format!("{}, ", r.adds) } else { String::new() };
-                line(
-                    out,
-                    depth,
-                    &format!("math::{function}({inputs}, &{weights}, {}, {adds}&mut {sums});", r.pitch),
-                );
-            }
-            Stmt::Micro(Micro::Window(w)) => {
-                p.math.insert("window_sums".into());
-                let words = p.array_of_local(kernel, w.words).name;
-                let table = p.array_of_buffer(w.weights).name;
-                let [height, width] = w.window;
-                let at = p.position(&w.at).0;
-                let weights = format!("{table}[{at}..][..{}].chunks_exact({width})", height * width);
-                let sums = slice(&p.array_of_local(kernel, w.sums), 0, 2 * w.rows * w.columns);
-                let steps = format!("[{}, {}, {}]", w.pitch, w.row_step, w.column_step);
-                let places = format!("[{}, {}]", w.rows, w.columns);
-                line(
-                    out,
-                    depth,
-                    &format!("math::window_sums(&{words}, {steps}, {weights}, {places}, &mut {sums});"),
-                );
-            }
-            Stmt::Micro(Micro::Pairs(s)) => {
-                let function = micro(p, "pair_sums", s.bits);
-                let inputs = slice(&p.array_of_local(kernel, s.inputs), 0, s.taps);
-                let weights = {
-                    let table = p.array_of_buffer(s.weights);
-                    let len = PairSums::weight_len(s.outputs, s.taps) * usize::from(s.bits) / 8;
-                    match s.at.as_constant() {
-                        Some(0) if len == table.len => format!("&{}[..]", table.name),
-                        Some(first) => format!("&{}[{first}..{}]", table.name, first as usize + len),
-                        None => format!("&{}[{}..][..{len}]", table.name, p.position(&s.at).0),
-                    }
-                };
-                let sums = slice(&p.array_of_local(kernel, s.sums), s.to, 2 * s.outputs);
-                line(out, depth, &format!("math::{function}(&{inputs}, {weights}, &mut {sums});"));
+                let place = self.p.local(*id, index);
+                self.assigned(&place, &Expr::LoadLocal(*id, e.dtype(), index.clone()), e);
             }
             Stmt::Store(id, index, e) => {
-                let place = p.place(*id, index);
-                assignment(p, &place, &Expr::Load(*id, e.dtype(), index.clone()), e, depth, out);
+                let place = self.p.place(*id, index);
+                self.assigned(&place, &Expr::Load(*id, e.dtype(), index.clone()), e);
+            }
+            Stmt::Micro(m) => {
+                let call = self.micro(m);
+                self.line(&format!("math::{call};"));
             }
         }
     }
-}
 
-fn line(out: &mut String, depth: usize, text: &str) {
-    indent(out, depth);
-    let _ = writeln!(out, "{text}");
-}
-
-fn name_var(p: &mut Printer, kernel: &Kernel, var: Var, taken: &mut HashSet<String>) -> String {
-    let name = fresh(&kernel.vars[var.0 as usize].name, taken);
-    p.var_names[var.0 as usize] = name.clone();
-    name
-}
-
-/// `if`, from where the line begins, with a chain of `else if`.
-fn choice(
-    p: &mut Printer,
-    kernel: &Kernel,
-    condition: &Expr,
-    then: &[Stmt],
-    otherwise: &[Stmt],
-    taken: &HashSet<String>,
-    depth: usize,
-    out: &mut String,
-) {
-    let _ = writeln!(out, "if {} {{", p.value(condition));
-    let outside = p.facts.clone();
-    p.facts = outside.under(condition);
-    body(p, kernel, then, taken, depth + 1, out);
-    p.facts = outside.outside(condition, p.vars);
-    match otherwise {
-        [] => line(out, depth, "}"),
-        [Stmt::If { condition, then, otherwise }] => {
-            indent(out, depth);
-            out.push_str("} else ");
-            choice(p, kernel, condition, then, otherwise, taken, depth, out);
+    fn counted(&mut self, var: Var, count: usize, body: &[Stmt], taken: &HashSet<String>) {
+        if let Some(text) = self.whole(var, count, body) {
+            return self.line(&text);
         }
-        _ => {
-            line(out, depth, "} else {");
-            body(p, kernel, otherwise, taken, depth + 1, out);
-            line(out, depth, "}");
+        let mut inside = taken.clone();
+        let name = if mentions(body, var) { self.named(var, &mut inside) } else { "_".into() };
+        self.line(&format!("for {name} in 0..{count} {{"));
+        self.inner(body, inside);
+        self.line("}");
+    }
+
+    /// A name for `var` that is not taken.
+    fn named(&mut self, var: Var, taken: &mut HashSet<String>) -> String {
+        let name = fresh(&self.kernel.vars[var.0 as usize].name, taken);
+        self.p.var_names[var.0 as usize] = name.clone();
+        name
+    }
+
+    fn defined(&mut self, may_change: &str, var: Var, e: &Expr, taken: &mut HashSet<String>) {
+        let value = self.p.typed(e).0;
+        let name = self.named(var, taken);
+        self.line(&format!("let {may_change}{name} = {value};"));
+    }
+
+    fn array(&mut self, id: ArrayId, fill: Option<Scalar>, taken: &mut HashSet<String>) {
+        let array = &self.kernel.arrays[id.0 as usize];
+        let name = fresh(&array.name, taken);
+        self.p.array_names[id.0 as usize] = name.clone();
+        let first = fill.unwrap_or_else(|| Scalar::new(array.dtype, teff_graph::Num::Int(0)));
+        let first = typed_literal(first.dtype(), first.get());
+        self.line(&format!("let mut {name} = [{first}; {}];", array.len));
+    }
+
+    /// `if`, from where the line begins, with a chain of `else if`.
+    fn choice(&mut self, condition: &Expr, then: &[Stmt], otherwise: &[Stmt], taken: &HashSet<String>) {
+        let _ = writeln!(self.out, "if {} {{", self.p.value(condition));
+        let outside = self.p.facts.clone();
+        self.p.facts = outside.under(condition);
+        self.inner(then, taken.clone());
+        self.p.facts = outside.outside(condition, self.p.vars);
+        match otherwise {
+            [] => self.line("}"),
+            [Stmt::If { condition, then, otherwise }] => {
+                indent(&mut self.out, self.depth);
+                self.out.push_str("} else ");
+                self.choice(condition, then, otherwise, taken);
+            }
+            _ => {
+                self.line("} else {");
+                self.inner(otherwise, taken.clone());
+                self.line("}");
+            }
+        }
+        self.p.facts = outside;
+    }
+
+    /// `place = value;`, or `place += rest;` when the value begins with what is there.
+    fn assigned(&mut self, place: &str, there: &Expr, value: &Expr) {
+        let text = match value {
+            Expr::Binary(op, a, b) if value.dtype().is_float() && a.as_ref() == there => {
+                assigning(*op).map(|sign| format!("{place} {sign} {};", self.p.value(b)))
+            }
+            _ => None,
+        };
+        let whole = || format!("{place} = {};", at_least(self.p.expr(value), Binds::Choice));
+        let text = text.unwrap_or_else(whole);
+        self.line(&text);
+    }
+
+    /// One statement for a loop that copies neighbouring elements, or fills them with one number.
+    fn whole(&mut self, var: Var, count: usize, inner: &[Stmt]) -> Option<String> {
+        let p = &mut *self.p;
+        let (to, index, value) = match inner {
+            [Stmt::Store(id, index, value)] => (p.array_of_buffer(*id), index, value),
+            [Stmt::StoreLocal(id, index, value)] => (p.array_of_local(self.kernel, *id), index, value),
+            _ => return None,
+        };
+        let to_text = elements(p, &to, index, var, count)?;
+        match value {
+            Expr::Const(s) => Some(format!("{to_text}.fill({});", typed_literal(s.dtype(), s.get()))),
+            Expr::Load(id, _, index) => {
+                let from = p.array_of_buffer(*id);
+                let from_text = elements(p, &from, index, var, count)?;
+                // Parameters are references already.
+                let from_text = match (from_text == from.name, p.seen.contains_key(id)) {
+                    (true, true) => from_text,
+                    (true, false) => format!("&{from_text}[..]"),
+                    (false, _) => format!("&{from_text}"),
+                };
+                // Within one array, an element may be read after another was written over it.
+                (from.name != to.name).then(|| format!("{to_text}.copy_from_slice({from_text});"))
+            }
+            _ => None,
         }
     }
-    p.facts = outside;
 }
 
-/// One statement for a loop that copies neighbouring elements, or fills them with one number.
-fn whole(p: &mut Printer, kernel: &Kernel, var: Var, count: usize, inner: &[Stmt]) -> Option<String> {
-    let (to, index, value) = match inner {
-        [Stmt::Store(id, index, value)] => (p.array_of_buffer(*id), index, value),
-        [Stmt::StoreLocal(id, index, value)] => (p.array_of_local(kernel, *id), index, value),
-        _ => return None,
-    };
-    let to_text = elements(p, &to, index, var, count)?;
-    match value {
-        Expr::Const(s) => Some(format!("{to_text}.fill({});", typed_literal(s.dtype(), s.get()))),
-        Expr::Load(id, _, index) => {
-            let from = p.array_of_buffer(*id);
-            let from_text = elements(p, &from, index, var, count)?;
-            // Parameters are references already.
-            let from_text = match (from_text == from.name, p.seen.contains_key(id)) {
-                (true, true) => from_text,
-                (true, false) => format!("&{from_text}[..]"),
-                (false, _) => format!("&{from_text}"),
-            };
-            // Within one array, an element may be read after another was written over it.
-            (from.name != to.name).then(|| format!("{to_text}.copy_from_slice({from_text});"))
-        }
+/// The operator that changes a float in its place.
+fn assigning(op: Binary) -> Option<&'static str> {
+    match op {
+        Binary::Add => Some("+="),
+        Binary::Sub => Some("-="),
+        Binary::Mul => Some("*="),
+        Binary::Div => Some("/="),
+        // Other functions are calls.
         _ => None,
     }
 }
@@ -304,42 +287,9 @@ fn elements(p: &mut Printer, array: &Seen, index: &Index, var: Var, count: usize
     })
 }
 
-/// The name of a micro-kernel of `mod math` for weights of `bits`.
-fn micro(p: &mut Printer, name: &str, bits: u8) -> String {
-    let name = if bits == 8 { name.to_string() } else { format!("{name}_{bits}") };
-    p.math.insert(name.clone());
-    name
-}
-
-/// Elements `first ..` of an array, `len` of them.
-fn slice(array: &Seen, first: usize, len: usize) -> String {
-    if first == 0 && len == array.len {
-        return array.name.clone();
-    }
-    format!("{}[{first}..{}]", array.name, first + len)
-}
-
 /// The constant that a loop puts into every element of a local array.
 fn fills(stmt: &Stmt, array: ArrayId, len: usize) -> Option<Scalar> {
     let Stmt::For { var, count, body, .. } = stmt else { return None };
     let [Stmt::StoreLocal(id, index, Expr::Const(s))] = &body[..] else { return None };
     (*id == array && *count == len && *index == Index::from(*var)).then_some(*s)
-}
-
-/// `place = value;`, or `place += rest;` when the value begins with what is there.
-fn assignment(p: &mut Printer, place: &str, there: &Expr, value: &Expr, depth: usize, out: &mut String) {
-    if let Expr::Binary(op, a, b) = value {
-        let sign = match op {
-            Binary::Add => "+=",
-            Binary::Sub => "-=",
-            Binary::Mul => "*=",
-            Binary::Div => "/=",
-            _ => "",
-        };
-        if !sign.is_empty() && value.dtype().is_float() && a.as_ref() == there {
-            return line(out, depth, &format!("{place} {sign} {};", p.value(b)));
-        }
-    }
-    let text = at_least(p.expr(value), Binds::Choice);
-    line(out, depth, &format!("{place} = {text};"));
 }
