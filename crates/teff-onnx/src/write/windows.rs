@@ -18,8 +18,7 @@ fn taps(x: &Tensor, window: &Window, fill: &Tensor) -> Vec<Tensor> {
     };
     let count: usize = window.size.iter().product();
     let tap = |mut t: usize| {
-        let mut cut: Vec<SliceAxis> =
-            x.shape()[..2].iter().map(|&len| SliceAxis { start: 0, step: 1, len }).collect();
+        let mut cut: Vec<SliceAxis> = x.shape()[..2].iter().map(|&len| SliceAxis::whole(len)).collect();
         let mut starts = vec![0; axes];
         for i in (0..axes).rev() {
             starts[i] = t % window.size[i] * window.dilation[i];
@@ -106,8 +105,7 @@ pub(crate) fn weight_grad(g: &ConvGeometry, kernel: &[usize], x: &Tensor, dy: &T
             false => integer_conv(&geometry, &x, &dy),
         };
         // What a stride leaves over at the end makes a kernel larger than there is.
-        let cut =
-            [per_x, per_y].iter().chain(kernel).map(|&len| SliceAxis { start: 0, step: 1, len }).collect();
+        let cut = [per_x, per_y].iter().chain(kernel).map(|&len| SliceAxis::whole(len)).collect();
         all.slice_axes(cut).permute(&exchanged)
     };
     Tensor::concat(&(0..g.groups).map(group).collect::<Vec<_>>(), 0)

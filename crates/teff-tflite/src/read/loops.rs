@@ -237,8 +237,7 @@ impl<'m> WhileLoop<'m> {
             now[k] = Some(Held::plain(state.clone()));
             let got = self.body.run(reader, &part, &now)?;
             for (held, (start, len)) in got.iter().zip([(0, t), (t + 1, trips.len() - t - 1)]) {
-                let mut axes: Vec<SliceAxis> =
-                    whole.shape.iter().map(|&len| SliceAxis { start: 0, step: 1, len }).collect();
+                let mut axes: Vec<SliceAxis> = whole.shape.iter().map(|&len| SliceAxis::whole(len)).collect();
                 axes[0] = SliceAxis { start: if len == 0 { 0 } else { start }, step: 1, len };
                 let is_it = matches!(held.tensor.op(), Op::Slice(a) if *a == axes)
                     && held.tensor.operands().first().map(Tensor::id) == Some(state.id());

@@ -12,17 +12,18 @@ pub(super) const TABLE: Table =
 fn cast(n: &mut Node) -> Lowered<Vec<OnnxValue>> {
     let x = n.typed(0)?;
     let Some(to) = n.element("to")? else { return invalid!("the attribute \"to\" is missing") };
-    let saturate = n.flag("saturate", true);
-    let mode = n.text("round_mode", "up")?;
-    converted(&x, to, saturate, mode).map(|t| vec![OnnxValue::narrow(t, to)])
+    cast_to(n, &x, to)
 }
 
 fn cast_like(n: &mut Node) -> Lowered<Vec<OnnxValue>> {
     let x = n.typed(0)?;
     let to = n.typed(1)?.element;
-    let saturate = n.flag("saturate", true);
-    let mode = n.text("round_mode", "up")?;
-    converted(&x, to, saturate, mode).map(|t| vec![OnnxValue::narrow(t, to)])
+    cast_to(n, &x, to)
+}
+
+fn cast_to(n: &Node, x: &Typed, to: ElementType) -> Lowered<Vec<OnnxValue>> {
+    let y = converted(x, to, n.flag("saturate", true), n.text("round_mode", "up")?)?;
+    Ok(vec![OnnxValue::narrow(y, to)])
 }
 
 /// `x` as elements of type `to`, in the wider type that holds them.

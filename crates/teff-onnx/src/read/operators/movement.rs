@@ -99,8 +99,7 @@ fn slice(n: &mut Node) -> Lowered {
         [ends.len(), axes.len(), steps.len()] == [starts.len(); 3],
         "starts, ends, axes and steps differ in length"
     );
-    let mut whole: Vec<SliceAxis> =
-        x.shape().iter().map(|&len| SliceAxis { start: 0, step: 1, len }).collect();
+    let mut whole: Vec<SliceAxis> = x.shape().iter().map(|&len| SliceAxis::whole(len)).collect();
     for (i, &axis) in axes.iter().enumerate() {
         let axis = axis_of(axis, x.rank())?;
         ensure!(steps[i] != 0, "a step is 0");

@@ -51,7 +51,7 @@ fn tf_idf(n: &mut Node) -> Lowered {
         for step in 1..=widest + 1 {
             let Some(windows) = length.checked_sub((size - 1) * step).filter(|&w| w > 0) else { continue };
             let matches = (0..size).map(|k| {
-                let whole = SliceAxis { start: 0, step: 1, len: count };
+                let whole = SliceAxis::whole(count);
                 let part = rows.slice_axes(vec![whole, SliceAxis { start: k * step, step: 1, len: windows }]);
                 let wanted: Vec<i64> = grams.chunks(size).take(number).map(|g| g[k]).collect();
                 part.unsqueeze(1).equal(&Tensor::from_slice(&wanted).reshape(&[1, number, 1]))

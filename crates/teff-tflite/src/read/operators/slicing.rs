@@ -17,7 +17,7 @@ fn slice(n: &mut Node) -> Lowered<Held> {
         begin.len() == shape.len() && size.len() == shape.len(),
         "begin {begin:?} and size {size:?} for its input {shape:?}"
     );
-    let mut axes = vec![SliceAxis { start: 0, step: 1, len: 0 }; shape.len()];
+    let mut axes = vec![SliceAxis::whole(0); shape.len()];
     for (axis, &whole) in shape.iter().enumerate() {
         let start = usize::try_from(begin[axis]).ok().filter(|&b| b <= whole);
         let len = start
@@ -58,7 +58,7 @@ fn strided_slice(n: &mut Node) -> Lowered<Held> {
         if set(ellipsis, i) {
             for _ in 0..skipped {
                 let len = x.shape()[axes.len()];
-                axes.push(SliceAxis { start: 0, step: 1, len });
+                axes.push(SliceAxis::whole(len));
                 shape.push(len);
             }
             continue;
@@ -91,7 +91,7 @@ fn strided_slice(n: &mut Node) -> Lowered<Held> {
         axes.push(taken);
     }
     for &len in &x.shape()[axes.len()..] {
-        axes.push(SliceAxis { start: 0, step: 1, len });
+        axes.push(SliceAxis::whole(len));
         shape.push(len);
     }
     Ok(Held::plain(x.slice_axes(axes).ok()?.reshape(&shape)))
