@@ -56,7 +56,7 @@ fn resized(
     n: &Node,
     x: Held,
     grid: PixelGrid,
-    taps: fn(PixelGrid, usize, usize, usize) -> Vec<(i64, f64)>,
+    taps: impl Fn(PixelGrid, usize, usize, usize) -> Vec<(i64, f64)>,
 ) -> Lowered<Held> {
     ensure!(x.tensor.rank() == 4 && !x.tensor.is_empty(), "its input {} must be images", x.tensor);
     let given = n.sizes_of(1, "size")?;
