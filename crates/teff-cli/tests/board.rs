@@ -4,10 +4,10 @@
 mod common;
 use common::Folder;
 use common::board::{Bench, Firmware, firmware};
-use teff::data::scene::Scene;
+use digits_scenes::Scene;
+use digits_vision::{Grey, SURE_PERCENT, Scratch, decide, find_digit};
 use teff::graph::evaluate;
 use teff::{Graph, Value};
-use teff_vision::{Grey, SURE_PERCENT, Scratch, decide, find_digit};
 
 /// The model of 784-400-10 with 8-bit ends.
 const DIGITS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples/digits.onnx");

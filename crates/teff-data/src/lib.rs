@@ -49,7 +49,6 @@ mod open;
 mod picture;
 mod pnm;
 mod rng;
-pub mod scene;
 mod sheet;
 mod stream;
 mod zip;

@@ -1,6 +1,6 @@
 //! What the network says of a frame.
 
-use teff_vision::{Bounds, Decision};
+use digits_vision::{Bounds, Decision};
 
 /// Pixels on a side of the preview of the network's input.
 pub const PREVIEW: usize = 28;

@@ -4,10 +4,10 @@ use crate::answer::{Answer, PREVIEW};
 use crate::frames::{Content, SIDE};
 use crate::time::micros;
 use crate::{guard, link, say};
+use digits_vision::{Bounds, Decision, Grey, Scratch};
 use network::{
     CHANNELS, CHANNELS_LAST, HEIGHT, INPUTS, Input, LABELS, Network, OUTPUTS, PIXELS, Preparation, WIDTH,
 };
-use teff_vision::{Bounds, Decision, Grey, Scratch};
 
 /// Core 0's memory.
 pub struct Recogniser {
@@ -75,7 +75,7 @@ impl Recogniser {
         };
         if found.is_some() {
             let picture = Grey::new(&self.picture, WIDTH, HEIGHT);
-            teff_vision::fit(&picture, PREVIEW, PREVIEW, &mut answer.preview);
+            digits_vision::fit(&picture, PREVIEW, PREVIEW, &mut answer.preview);
         }
         let picture = found.map_or(core::ptr::null(), |_| self.picture.as_ptr());
         let (class, percent) = answer.decision.as_ref().map_or((-1, 0), |d| (d.class as i32, d.percent));
@@ -89,7 +89,7 @@ impl Recogniser {
         let bounds = match network::PREPARATION {
             Preparation::Digit => Some(find(frame, &mut self.scratch, &mut self.picture)?),
             Preparation::Image => {
-                teff_vision::fit(frame, WIDTH, HEIGHT, &mut self.picture);
+                digits_vision::fit(frame, WIDTH, HEIGHT, &mut self.picture);
                 None
             }
         };
@@ -112,10 +112,10 @@ impl Recogniser {
                 scores.iter().enumerate().max_by_key(|(k, x)| (**x, core::cmp::Reverse(*k)))?;
             Decision { class, percent: (top.clamp(&0, &256) * 100 / 256) as u8 }
         } else {
-            teff_vision::decide(&scores)
+            digits_vision::decide(&scores)
         };
         let wanted = match network::PREPARATION {
-            Preparation::Digit => teff_vision::SURE_PERCENT,
+            Preparation::Digit => digits_vision::SURE_PERCENT,
             Preparation::Image => 0,
         };
         (decision.percent >= wanted).then_some(decision)
@@ -145,7 +145,7 @@ impl Recogniser {
 #[unsafe(link_section = ".data.fast")]
 fn find(frame: &Grey<'_>, scratch: &mut Scratch, picture: &mut [u8]) -> Option<Bounds> {
     let picture = picture.first_chunk_mut::<784>()?;
-    teff_vision::find_digit(frame, scratch, picture)
+    digits_vision::find_digit(frame, scratch, picture)
 }
 
 /// An answer as a debugger, or a test on the simulated chip, reads it.

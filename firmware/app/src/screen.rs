@@ -6,13 +6,13 @@ use crate::display::{Canvas, WIDTH, grey};
 use crate::frames::{BYTES, SIDE};
 use core::convert::Infallible;
 use core::fmt::Write;
+use digits_vision::Bounds;
 use embedded_graphics::mono_font::ascii::{FONT_6X10, FONT_10X20};
 use embedded_graphics::mono_font::{MonoFont, MonoTextStyle};
 use embedded_graphics::pixelcolor::Rgb565;
 use embedded_graphics::prelude::*;
 use embedded_graphics::primitives::{PrimitiveStyle, Rectangle};
 use embedded_graphics::text::{Alignment, Baseline, Text};
-use teff_vision::Bounds;
 
 /// The feed: 80 x 80 pixels, each the mean of two by two of the frame, whose outermost row and column are left out.
 const FEED: usize = 80;

@@ -1,27 +1,26 @@
 //! `teff demo`: the main job from end to end, on real data: train, compile, run the C on this machine, quantise, build the firmware of
 //! the board, and run that in the simulator.
 
-mod board;
 mod host;
 
 use super::compile::{Request, generate};
-use super::firmware::{Language, Tools};
+use super::firmware::{Built, Language, Request as Firmware, Tools, build};
 use super::train::{Loop, Save, nothing, write_onnx};
 use super::{path, threads};
 use crate::failure::{Failure, Result};
-use crate::files::{make_folder, write};
+use crate::files::{make_folder, read, write};
 use crate::native::{Native, Toolchain};
 use crate::stop::Stop;
 use crate::ui::{Ui, duration, grouped, path_text, table};
-use board::Shown;
 use clap::ArgMatches;
+use digits_board::Shown;
+use digits_scenes::with_seen;
 use host::{code_size, digits, run_c};
 use serde_json::{Value as Json, json};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
-use teff::data::Split;
-use teff::data::scene::with_seen;
+use teff::data::{Dataset, Split};
 use teff::metrics::{Confusion, argmax};
 use teff::model::{Model, ModelSpec};
 use teff::onnx::WriteOptions;
@@ -33,6 +32,10 @@ use teff::{Error, Graph, Schedule, predict};
 const SEEN: usize = 10_000;
 /// The board's clock.
 const BOARD_MHZ: f64 = 125.0;
+
+/// Names of the pictures of the board's display: all beside each other, and one after the other.
+const STRIP: &str = "board.png";
+const FILM: &str = "board.gif";
 
 /// What each step took.
 #[derive(Default)]
@@ -233,13 +236,17 @@ impl Demo<'_> {
     }
 
     /// The board: its firmware, and digits before its camera.
-    fn board(&mut self, model: &Path) -> Result<Shown> {
+    fn board(&mut self, model: &Path) -> Result<(Built, Shown)> {
         let Demo { out, data, stop, ui, times, rows, .. } = self;
-        let built = times.of("build the firmware", || board::firmware(model, data, out, stop, ui))?;
-        let shown =
-            times.of("run it on the simulated board", || board::run(built, &data.test, out, stop, ui))?;
-        let (usage, count) = (&shown.built.usage, shown.digits.len());
-        let language = match shown.built.language {
+        let uf2 = out.join("firmware.uf2");
+        let labels = Some(data.train.classes().to_vec());
+        let request = Firmware { labels, samples: Some(&data.train), ..Firmware::new(model, &uf2) };
+        let built = times.of("build the firmware", || build(&request, stop, ui))?;
+        let shown = times.of("run it on the simulated board", || show(&built, &data.test, stop, ui))?;
+        write(&out.join(STRIP), &shown.strip()?)?;
+        write(&out.join(FILM), &shown.film())?;
+        let (usage, count) = (&built.usage, shown.digits.len());
+        let language = match built.language {
             Language::C => "C",
             Language::Rust => "Rust",
         };
@@ -266,11 +273,11 @@ impl Demo<'_> {
             row("finding the digit, 125 MHz", timed(prepare), "prepare_cycles", cycles(prepare)),
             row("network", timed(infer), "infer_cycles", cycles(infer)),
         ]);
-        Ok(shown)
+        Ok((built, shown))
     }
 
     /// The table and the pictures.
-    fn finish(self, shown: Option<&Shown>) -> Result<()> {
+    fn finish(self, shown: Option<&(Built, Shown)>) -> Result<()> {
         let Demo { out, ui, times, rows, .. } = self;
         let picture = out.join("digits.png");
         let mut text: Vec<Vec<String>> = rows.iter().map(|r| vec![r.what.into(), r.value.clone()]).collect();
@@ -281,30 +288,47 @@ impl Demo<'_> {
         let mut result: serde_json::Map<String, Json> =
             rows.into_iter().map(|r| (r.key.to_string(), r.json)).collect();
         result.insert("picture".into(), path_text(&picture));
-        if let Some(shown) = shown {
+        let (strip, film) = (out.join(STRIP), out.join(FILM));
+        if let Some((built, shown)) = shown {
             text += &format!(
                 "\nThe board's display with each digit is in {}, as a film in {}. Its firmware is {}: teff flash puts it onto a board.",
-                shown.picture.display(),
-                shown.film.display(),
-                shown.built.uf2.display()
+                strip.display(),
+                film.display(),
+                built.uf2.display()
             );
             result
                 .insert("board_digits".into(), shown.digits.iter().map(|d| json!([d.is, d.said])).collect());
-            result.insert("board_picture".into(), path_text(&shown.picture));
-            result.insert("board_film".into(), path_text(&shown.film));
-            result.insert("firmware".into(), path_text(&shown.built.uf2));
+            result.insert("board_picture".into(), path_text(&strip));
+            result.insert("board_film".into(), path_text(&film));
+            result.insert("firmware".into(), path_text(&built.uf2));
         }
         let seconds = times.0.iter().map(|(s, t)| (s.to_string(), json!(t.as_secs_f64())));
         result.insert("seconds".into(), Json::Object(seconds.collect()));
         ui.result(&text, &Json::Object(result));
         match shown {
-            Some(shown) if shown.right() * 10 < shown.digits.len() * 9 => Err(Failure::new(format!(
+            Some((_, shown)) if shown.right() * 10 < shown.digits.len() * 9 => Err(Failure::new(format!(
                 "the board read {} of {} digits right, and nine of ten are expected; see {}",
                 shown.right(),
                 shown.digits.len(),
-                shown.picture.display()
+                strip.display()
             ))),
             Some(_) | None => Ok(()),
+        }
+    }
+}
+
+/// Puts digits of the data set before the simulated board's camera.
+fn show(built: &Built, data: &Dataset, stop: &Stop, ui: &Ui) -> Result<Shown> {
+    let mut bar = ui.bar("digits before the simulated camera", data.classes().len() as u64);
+    let shown = digits_board::run(&read(&built.elf)?, data, &mut |done| {
+        bar.at(done as u64, String::new);
+        !stop.is_asked()
+    });
+    match shown {
+        Err(digits_board::Error::Stopped) => Err(Failure::stopped("stopped")),
+        shown => {
+            bar.finish();
+            Ok(shown?)
         }
     }
 }

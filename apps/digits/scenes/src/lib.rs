@@ -11,9 +11,8 @@ mod shapes;
 pub use clutter::Clutter;
 pub use seen::with_seen;
 
-use crate::dataset::Sample;
-use crate::rng::Rng;
 use shapes::{Canvas, Shape, Turned};
+use teff_data::{Rng, Sample};
 
 /// Pixels along a side of a rendered frame: the HM01B0's full field.
 pub const FRAME: usize = 324;

@@ -1,6 +1,6 @@
 //! What is found in drawn frames, what is not, and how it is drawn again.
 
-use teff_vision::{Bounds, Grey, Scratch, find_digit};
+use digits_vision::{Bounds, Grey, Scratch, find_digit};
 
 const SIDE: usize = 162;
 

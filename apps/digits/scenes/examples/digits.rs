@@ -1,11 +1,11 @@
-//! Makes `examples/digits.onnx`: a 784-400-10 classifier in integers for digits as a camera and `teff_vision::find_digit` give them,
+//! Makes `examples/digits.onnx`: a 784-400-10 classifier in integers for digits as a camera and `digits_vision::find_digit` give them,
 //! and for MNIST's own. The same file each time on the same kind of machine.
 //!
-//! `cargo run --release -p teff --example digits -- examples/digits.onnx`
+//! `cargo run --release -p digits-scenes --example digits -- examples/digits.onnx`
 
+use digits_scenes::with_seen;
 use std::ops::ControlFlow;
 use std::time::Instant;
-use teff::data::scene::with_seen;
 use teff::data::{self, Augment};
 use teff::model::ModelSpec;
 use teff::quantize::{self, Interface, quantize};

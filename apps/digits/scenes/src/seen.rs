@@ -1,10 +1,8 @@
 //! Training images as the camera's preparation makes them.
 
-use super::{BINNED, Scene, Subject};
-use crate::dataset::{Dataset, Samples};
-use crate::error::{Error, Result, dimensions};
-use crate::rng::{Order, Rng};
-use teff_vision::{Bounds, Grey, Scratch, find_digit};
+use crate::{BINNED, Scene, Subject};
+use digits_vision::{Bounds, Grey, Scratch, find_digit};
+use teff_data::{Dataset, Error, Order, Result, Rng, Samples};
 
 /// Scenes without a digit for each three with one.
 const CLUTTER: (usize, usize) = (2, 3);
@@ -26,9 +24,9 @@ const COPIES: usize = 3;
 /// When the samples are not 28x28 pixels of bytes.
 pub fn with_seen(data: &Dataset, count: usize, seed: u64, threads: usize) -> Result<Dataset> {
     let (Samples::U8(pixels), [1, 28, 28]) = (data.samples(), data.shape()) else {
-        let what =
-            format!("holds samples of {}; digits of 1x28x28 bytes are needed", dimensions(data.shape()));
-        return Err(Error::unusable("data set", what));
+        let sizes: Vec<String> = data.shape().iter().map(usize::to_string).collect();
+        let what = format!("holds samples of {}; digits of 1x28x28 bytes are needed", sizes.join("x"));
+        return Err(Error::Unusable { file: "data set".into(), what });
     };
     let count = if data.is_empty() { 0 } else { count };
     let mut chosen = Vec::with_capacity(count);

@@ -1,10 +1,10 @@
 //! Shapes by their distance functions, painted with soft edges.
 
-use super::FRAME;
+use crate::FRAME;
 
 /// A place, and directions turned about it.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Turned {
+pub(crate) struct Turned {
     x: f32,
     y: f32,
     cos: f32,
@@ -13,26 +13,26 @@ pub(super) struct Turned {
 
 impl Turned {
     /// About `(x, y)` by so many degrees, clockwise as seen.
-    pub(super) fn new((x, y): (f32, f32), degrees: f32) -> Turned {
+    pub(crate) fn new((x, y): (f32, f32), degrees: f32) -> Turned {
         let (sin, cos) = degrees.to_radians().sin_cos();
         Turned { x, y, cos, sin }
     }
 
     /// From the frame to coordinates about the place.
-    pub(super) fn into(self, x: f32, y: f32) -> (f32, f32) {
+    pub(crate) fn into(self, x: f32, y: f32) -> (f32, f32) {
         let (x, y) = (x - self.x, y - self.y);
         (x * self.cos + y * self.sin, y * self.cos - x * self.sin)
     }
 
     /// The other way.
-    pub(super) fn out(self, u: f32, v: f32) -> (f32, f32) {
+    pub(crate) fn out(self, u: f32, v: f32) -> (f32, f32) {
         (self.x + u * self.cos - v * self.sin, self.y + u * self.sin + v * self.cos)
     }
 }
 
 /// Something to paint.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Shape {
+pub(crate) enum Shape {
     /// A line with round ends.
     Line { from: (f32, f32), to: (f32, f32), width: f32 },
     /// A rectangle: half its sides, and the width of its outline, 0 if it is full.
@@ -43,7 +43,7 @@ pub(super) enum Shape {
 
 impl Shape {
     /// The same rectangle as a line of this width.
-    pub(super) fn outline(self, width: f32) -> Shape {
+    pub(crate) fn outline(self, width: f32) -> Shape {
         match self {
             Shape::Box { at, half, .. } => Shape::Box { at, half, outline: width },
             Shape::Line { .. } | Shape::Ellipse { .. } => self,
@@ -95,17 +95,17 @@ impl Shape {
 }
 
 /// A frame being painted, in grey levels as they would be in full light.
-pub(super) struct Canvas {
-    pub(super) values: Vec<f32>,
+pub(crate) struct Canvas {
+    pub(crate) values: Vec<f32>,
 }
 
 impl Canvas {
-    pub(super) fn new(tone: f32) -> Canvas {
+    pub(crate) fn new(tone: f32) -> Canvas {
         Canvas { values: vec![tone; FRAME * FRAME] }
     }
 
     /// Blends towards `tone` by `share(x, y)`, asked for at the middles of pixels up to `reach` from `middle`.
-    pub(super) fn blend(
+    pub(crate) fn blend(
         &mut self,
         middle: (f32, f32),
         reach: (f32, f32),
@@ -126,7 +126,7 @@ impl Canvas {
     }
 
     /// Paints a shape whose edge is `soft` pixels wide.
-    pub(super) fn paint(&mut self, shape: &Shape, soft: f32, tone: f32) {
+    pub(crate) fn paint(&mut self, shape: &Shape, soft: f32, tone: f32) {
         let (middle, reach) = shape.reach();
         let reach = (reach.0 + soft, reach.1 + soft);
         self.blend(middle, reach, tone, |x, y| (0.5 - shape.distance(x, y) / soft).clamp(0.0, 1.0));

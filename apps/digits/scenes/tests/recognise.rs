@@ -1,13 +1,13 @@
 //! What the firmware does with a camera's picture, on the host: preparation, the network of `examples/digits.onnx`, decision. Frames
 //! are rendered from MNIST's test set, with seeds that nothing was chosen by.
 
-use teff::data::scene::{BINNED, Scene, Subject};
+use digits_scenes::{BINNED, Scene, Subject};
+use digits_vision::{Decision, Grey, SURE_PERCENT, Scratch, decide, find_digit};
 use teff::data::{Dataset, Samples};
 use teff::graph::Op;
 use teff::{Graph, predict};
-use teff_vision::{Decision, Grey, SURE_PERCENT, Scratch, decide, find_digit};
 
-const DIGITS: &str = "../../examples/digits.onnx";
+const DIGITS: &str = "../../../examples/digits.onnx";
 /// Where the seeds of the frames begin.
 const SEED: u64 = 0x7eff_0000;
 
@@ -61,7 +61,7 @@ fn share(right: &[bool], scenes: &[Scene], wanted: impl Fn(&Scene) -> bool) -> f
 
 #[test]
 fn a_thousand_digits_before_the_camera() {
-    let digits = teff::data::mnist("../../data/mnist").unwrap().test;
+    let digits = teff::data::mnist("../../../data/mnist").unwrap().test;
     let graph = network();
     // Every tenth digit of the test set.
     let scenes: Vec<Scene> =
@@ -102,7 +102,7 @@ fn a_hundred_scenes_without_a_digit() {
 
 #[test]
 fn mnist_itself_is_not_forgotten() {
-    let digits = teff::data::mnist("../../data/mnist").unwrap().test;
+    let digits = teff::data::mnist("../../../data/mnist").unwrap().test;
     let accuracy = predict(&network(), &digits, 2).unwrap().confusion(&digits).accuracy();
     assert!(accuracy >= 0.98, "{accuracy}");
 }

@@ -1,6 +1,6 @@
 //! Rendered scenes: the same for the same seed, within the ranges that are stated, and looking like what they are said to be.
 
-use teff_data::scene::{BINNED, Clutter, Digit, FRAME, Scene, Subject, with_seen};
+use digits_scenes::{BINNED, Clutter, Digit, FRAME, Scene, Subject, with_seen};
 use teff_data::{Dataset, Sample, Samples};
 
 /// A thick bar down the middle of 28x28.

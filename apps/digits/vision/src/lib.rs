@@ -12,7 +12,7 @@
 //! - No division where it counts: some tens of them a picture, none for each pixel.
 //!
 //! ```
-//! use teff_vision::{Grey, Scratch, find_digit};
+//! use digits_vision::{Grey, Scratch, find_digit};
 //!
 //! // A dark bar on paper that is darker on the right: somebody's 1.
 //! let mut paper: Vec<u8> = (0..162 * 162).map(|i| 220 - (i % 162) as u8 / 2).collect();

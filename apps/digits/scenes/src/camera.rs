@@ -1,11 +1,11 @@
 //! Light, lens and sensor.
 
-use super::shapes::Canvas;
-use super::{BINNED, FRAME, Scene};
-use crate::rng::Rng;
+use crate::shapes::Canvas;
+use crate::{BINNED, FRAME, Scene};
+use teff_data::Rng;
 
 /// Takes the picture of what was painted.
-pub(super) fn take(scene: &Scene, mut canvas: Canvas) -> Vec<u8> {
+pub(crate) fn take(scene: &Scene, mut canvas: Canvas) -> Vec<u8> {
     light(scene, &mut canvas.values);
     blur(scene.blur, &mut canvas.values);
     let mut rng = Rng::stream(scene.seed, &[2]);
@@ -75,7 +75,7 @@ fn noise(rng: &mut Rng) -> f32 {
 }
 
 /// Means of 2x2 pixels, halves upwards.
-pub(super) fn bin(frame: &[u8]) -> Vec<u8> {
+pub(crate) fn bin(frame: &[u8]) -> Vec<u8> {
     let at = |x: usize, y: usize| u32::from(frame[y * FRAME + x]);
     (0..BINNED * BINNED)
         .map(|i| {

@@ -1,8 +1,8 @@
 //! Scenes that hold no digit.
 
-use super::shapes::{Canvas, Shape, Turned};
-use super::{FRAME, Scene, between};
-use crate::rng::Rng;
+use crate::shapes::{Canvas, Shape, Turned};
+use crate::{FRAME, Scene, between};
+use teff_data::Rng;
 
 /// What is in a scene without a digit. Tones lie anywhere between ground and stroke of a scene with one, unless said otherwise.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,7 +41,7 @@ impl Clutter {
         Clutter::Mixed,
     ];
 
-    pub(super) fn draw(self, scene: &Scene, canvas: &mut Canvas) {
+    pub(crate) fn draw(self, scene: &Scene, canvas: &mut Canvas) {
         let mut rng = Rng::stream(scene.seed, &[3]);
         self.add(scene, canvas, &mut rng);
     }
