@@ -31,8 +31,9 @@
 //!
 //! # Map
 //!
-//! `proto/` is the file format: wire format, messages, tensors. `read/` is the reader: `read/mod` walks graphs, `read/node` is what
-//! a lowering sees of its node, `read/operators/` has one small function an operator, by family, each family with its table.
+//! `proto/` is the file format: wire format, messages, tensors. `read/` is the reader: `read/reader` is its state and the names that
+//! nodes can use, `read/walk` goes through graphs, `read/node` is what a lowering sees of its node, `read/operators/` has one small
+//! function an operator, by family, each family with its table. What TFLite shares is in `teff_reader`.
 //! `write/` is the writer: `write/patterns` recognises, `write/primitive` writes single operations, `write/legalise` rewrites what
 //! has no counterpart.
 

@@ -2,7 +2,7 @@
 
 use super::ExternalData;
 use super::item::{OnnxValue, Typed};
-use super::walk::{Reader, Scope};
+use super::reader::{Reader, Scope};
 use crate::proto::{GraphProto, TensorProto, tensor_value};
 use crate::{Error, Result};
 use teff_graph::{Num, Tensor, Type, Value};

@@ -2,25 +2,11 @@
 
 use super::item::OnnxValue;
 use super::operators;
-use super::walk::{Reader, Scope, is_default, no_operator, node_at, qualified};
+use super::reader::{Reader, Scope, is_default, no_operator, node_at, qualified};
 use crate::proto::{Attribute, FunctionProto, GraphProto, ModelProto, NodeProto};
 use crate::{Error, Result};
 use std::collections::{BTreeMap, BTreeSet};
 use teff_reader::Fault;
-
-/// What a call names: domain, name, overload.
-#[derive(PartialEq, Eq, Hash)]
-pub(crate) struct FunctionKey<'m>(&'m str, &'m str, &'m str);
-
-impl<'m> FunctionKey<'m> {
-    pub(crate) fn of_function(f: &FunctionProto<'m>) -> Self {
-        FunctionKey(f.domain, f.name, f.overload)
-    }
-
-    pub(crate) fn of_node(n: &NodeProto<'m>) -> Self {
-        FunctionKey(n.domain, n.op_type, n.overload)
-    }
-}
 
 impl<'m> Reader<'m> {
     /// The outputs of function `f`, called by `node` with these inputs.

@@ -1,14 +1,14 @@
 //! The inputs and outputs of the model's graph.
 
 use super::ReadOptions;
+use super::item::holder;
 use super::item::{OnnxValue, Typed};
-use super::node::{holder, rule_broken};
-use super::walk::{Reader, Scope};
+use super::reader::{Reader, Scope};
 use crate::proto::{Dim, ElementType, GraphProto, ValueKind, element_type};
 use crate::{Error, Result};
 use std::collections::HashSet;
 use teff_graph::{Tensor, Type};
-use teff_reader::{AxisSize, check_names, pinned};
+use teff_reader::{AxisSize, check_names, pinned, rule_broken};
 
 /// Makes an input tensor of each graph input that no initialiser gives.
 pub(crate) fn graph_inputs<'m>(

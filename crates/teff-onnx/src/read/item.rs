@@ -1,7 +1,7 @@
 //! What a name in an ONNX graph stands for while reading.
 
-use super::words::Strings;
 use crate::proto::ElementType;
+use std::rc::Rc;
 use teff_graph::{DType, Tensor};
 use teff_reader::{Lowered, invalid, unsupported};
 
@@ -10,6 +10,22 @@ use teff_reader::{Lowered, invalid, unsupported};
 pub(crate) struct Typed {
     pub(crate) tensor: Tensor,
     pub(crate) element: ElementType,
+}
+
+/// Strings out of a list.
+#[derive(Clone, Debug)]
+pub(crate) struct Strings {
+    /// Where in the list each is.
+    pub(crate) positions: Tensor,
+    pub(crate) list: Rc<[String]>,
+}
+
+impl Strings {
+    /// What the list says, for people.
+    pub(crate) fn shown(&self) -> String {
+        let all: Vec<String> = self.list.iter().enumerate().map(|(i, word)| format!("{i}={word}")).collect();
+        all.join(", ")
+    }
 }
 
 /// A value.
@@ -71,4 +87,9 @@ impl Typed {
             ElementType::Plain(result.dtype())
         }
     }
+}
+
+/// The dtype that holds elements of this type, which is not a string.
+pub(crate) fn holder(element: ElementType) -> teff_graph::DType {
+    element.dtype().expect("strings are refused where they enter")
 }

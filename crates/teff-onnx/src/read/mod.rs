@@ -5,17 +5,19 @@ mod draw;
 mod function;
 mod interface;
 mod item;
+mod nearest;
 mod node;
 mod operators;
 mod order;
+mod reader;
 mod walk;
 mod words;
 
 use crate::proto::{Message, ModelProto, TensorProto, tensor_value};
 use crate::{Error, ONNX, Result};
 use interface::{Leaving, graph_inputs, graph_outputs};
+use reader::{Reader, Scope};
 use teff_graph::{Graph, Tensor, Value};
-use walk::{Reader, Scope};
 
 pub use operators::supported_operators;
 pub(crate) use operators::{REDUCTIONS, name_of};

@@ -3,14 +3,14 @@
 //! Every look at an attribute or input is remembered. What is there and was not looked at makes the node unsupported, so that
 //! nothing a model says is dropped in silence.
 
+pub(crate) use super::item::holder;
 use super::item::{OnnxValue, Typed};
-use super::walk::{Reader, Scope, node_at};
+use super::reader::{Reader, Scope, node_at};
 use crate::proto::{Attribute, ElementType, GraphProto, NodeProto, element_type};
 use std::cell::RefCell;
 use teff_graph::Tensor;
 pub(crate) use teff_reader::{
-    Fault, Lowered, Operands, ReadState, axis_of, ensure, invalid, listed_or_all, rule_broken, sizes,
-    unsupported, without,
+    Fault, Lowered, Operands, ReadState, axis_of, ensure, invalid, listed_or_all, sizes, unsupported, without,
 };
 
 /// The node being lowered.
@@ -267,11 +267,6 @@ pub(crate) fn element(number: i64) -> Lowered<ElementType> {
         Some(e) => Ok(e),
         None => unsupported(format!("element type {number} is not supported"), "use real numbers"),
     }
-}
-
-/// The dtype that holds elements of this type, which is not a string.
-pub(crate) fn holder(element: ElementType) -> teff_graph::DType {
-    element.dtype().expect("strings are refused where they enter")
 }
 
 /// Axes counted from the front, ascending, each once.

@@ -2,28 +2,12 @@
 //!
 //! Positions of one list mean nothing in another, so that operators take no strings but those that only move elements.
 
-use super::item::{OnnxValue, Typed};
-use super::walk::{Reader, is_default};
+use super::item::{OnnxValue, Strings, Typed};
+use super::reader::{Reader, is_default};
 use crate::proto::{ElementType, NodeProto, TensorProto, element_type};
 use crate::{Error, Result};
 use std::rc::Rc;
 use teff_graph::{Tensor, Value};
-
-/// Strings out of a list.
-#[derive(Clone, Debug)]
-pub(crate) struct Strings {
-    /// Where in the list each is.
-    pub(crate) positions: Tensor,
-    pub(crate) list: Rc<[String]>,
-}
-
-impl Strings {
-    /// What the list says, for people.
-    pub(crate) fn shown(&self) -> String {
-        let all: Vec<String> = self.list.iter().enumerate().map(|(i, word)| format!("{i}={word}")).collect();
-        all.join(", ")
-    }
-}
 
 /// Operators whose output has elements of their first input, unchanged, whatever they are.
 const MOVES: [&str; 9] = [

@@ -1,8 +1,8 @@
 //! `IF`: one of two sub-graphs; where the condition depends on the model's inputs, both, of which one is taken.
 
-use super::operators::{Lower, Table};
+use super::lower::{Lower, Table};
+use super::reader::Reader;
 use super::subgraph::run_whole;
-use super::walk::Reader;
 use crate::schema::if_options as o;
 use teff_graph::{DType, Tensor};
 use teff_reader::{Lowered, ensure, invalid};

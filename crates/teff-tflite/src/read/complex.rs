@@ -3,8 +3,8 @@
 //! Operators take them only that say so here, and those that move elements, which are lowered once for either part.
 
 use super::held::Held;
-use super::operators::{Lower, Table};
-use super::walk::{Reader, layer_name, operator_at};
+use super::lower::{Lower, Table};
+use super::reader::{Reader, layer_name, operator_at};
 use crate::Result;
 use crate::schema::tensor_type;
 use teff_graph::{PadAxis, Tensor};

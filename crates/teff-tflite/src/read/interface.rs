@@ -2,7 +2,7 @@
 
 use super::ReadOptions;
 use super::held::Held;
-use super::walk::Reader;
+use super::reader::Reader;
 use crate::model::TensorInfo;
 use crate::{Error, Result};
 use teff_graph::Tensor;

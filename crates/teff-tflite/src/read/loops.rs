@@ -4,10 +4,10 @@
 //! cell, and a tensor whose rows are set one after the other.
 
 use super::held::Held;
+use super::lower::{Lower, Table};
 use super::node::{LOOP, Lowered, ensure, invalid, unsupported};
-use super::operators::{Lower, Table};
+use super::reader::Reader;
 use super::subgraph::{Selection, Subgraph};
-use super::walk::Reader;
 use crate::model::OperatorInfo;
 use crate::schema::{activation_function_type as fused, concatenation_options, while_options as o};
 use teff_graph::{DType, Op, SliceAxis, Tensor};

@@ -7,9 +7,11 @@ mod fixed;
 mod held;
 mod interface;
 mod loops;
+mod lower;
 mod node;
 mod operators;
 mod quantization;
+mod reader;
 mod stablehlo;
 mod states;
 mod subgraph;
@@ -18,9 +20,9 @@ mod walk;
 
 use crate::model::ModelFile;
 use crate::{Error, Result};
+use reader::Reader;
 use std::collections::HashSet;
 use teff_graph::{Graph, Num, Tensor};
-use walk::Reader;
 
 pub use operators::supported_operators;
 
@@ -106,10 +108,10 @@ pub fn unsupported(bytes: &[u8]) -> Result<Vec<Error>> {
     let mut missing = Vec::new();
     for file in subgraphs(bytes)? {
         for i in 0..file.operators.len() {
-            let at = walk::operator_at(&file, i);
+            let at = reader::operator_at(&file, i);
             let first = seen.insert(at.operator.clone());
             if first && file.operators[i].name.and_then(operators::find).is_none() {
-                missing.push(walk::no_operator(&at.operator).at(&at));
+                missing.push(reader::no_operator(&at.operator).at(&at));
             }
         }
     }
@@ -123,7 +125,7 @@ pub fn unsupported(bytes: &[u8]) -> Result<Vec<Error>> {
 pub fn operators(bytes: &[u8]) -> Result<Vec<String>> {
     let mut names = Vec::new();
     for file in subgraphs(bytes)? {
-        names.extend((0..file.operators.len()).map(|i| walk::operator_at(&file, i).operator));
+        names.extend((0..file.operators.len()).map(|i| reader::operator_at(&file, i).operator));
         names.sort_unstable();
         names.dedup();
     }

@@ -1,8 +1,8 @@
 //! Operators of StableHLO that runtimes have too, as converters from PyTorch and JAX leave them.
 
-use super::operators::{Lower, Table};
+use super::lower::{Lower, Table};
+use super::reader::Reader;
 use super::subgraph::{Subgraph, run_whole};
-use super::walk::Reader;
 use crate::schema::{
     stable_hlo_composite_options as composite_options, stablehlo_reduce_window_options as o,
 };

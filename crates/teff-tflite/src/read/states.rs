@@ -1,28 +1,11 @@
 //! What a model keeps from one run to the next: an input and an output of the graph, or nothing when it is reset in every run.
 
-use super::walk::Reader;
+use super::reader::{Key, Reader, StateTensor};
 use super::{State, States};
 use crate::Result;
 use crate::model::TensorInfo;
 use teff_graph::{DType, Num, Tensor, Type};
 use teff_reader::{Lowered, invalid};
-
-/// What names a memory.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) enum Key {
-    /// A variable tensor, by its position.
-    Tensor(usize),
-    /// A resource variable, by its name.
-    Variable(String),
-}
-
-/// A memory: the input it begins as, and what it is now.
-pub(crate) struct StateTensor {
-    key: Key,
-    pub(crate) state: State,
-    pub(crate) input: Tensor,
-    pub(crate) next: Tensor,
-}
 
 impl Reader<'_, '_> {
     /// The first value in a run of variable tensor `index`.

@@ -1,7 +1,7 @@
 //! Sub-graphs: lowered as often as they are run, each time only what is wanted of them.
 
 use super::held::Held;
-use super::walk::Reader;
+use super::reader::Reader;
 use crate::model::{ModelFile, OperatorInfo};
 use crate::schema::tensor_type;
 use crate::{Error, Result};

@@ -3,9 +3,8 @@
 //! A variable that is read before it is written in a run is a [`super::State`]. What `CALL_ONCE` assigns is its initial value.
 
 use super::held::Held;
-use super::operators::{Lower, Table};
-use super::states::Key;
-use super::walk::Reader;
+use super::lower::{Lower, Table};
+use super::reader::{Key, Reader};
 use crate::flatbuffer::Vector;
 use crate::model::{ModelFile, OperatorInfo};
 use crate::schema::{call_once_options, var_handle_options};
@@ -23,19 +22,6 @@ pub(super) const TABLE: Table = &[
 /// No more operators than this set variables at the beginning, in no more sub-graphs than that.
 const MOST_INITIAL: usize = 1 << 10;
 const MOST_CALLS: usize = 16;
-
-/// The variables of a model.
-#[derive(Default)]
-pub(crate) struct Variables<'m> {
-    /// Names, by the position of the tensor that refers to the variable.
-    handles: HashMap<usize, &'m str>,
-    /// What each is now, by name, once it was read or written.
-    values: HashMap<&'m str, Tensor>,
-    /// What each begins with, by name, where the model says it.
-    initial: HashMap<&'m str, Num>,
-    /// Sub-graphs that were called to set them.
-    calls: usize,
-}
 
 /// Entry `i` of a list of tensors.
 fn tensor(list: Vector<i32>, i: usize, what: &str) -> Lowered<usize> {

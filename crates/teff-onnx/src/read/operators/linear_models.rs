@@ -7,8 +7,8 @@ use super::{
     normalize::{Norm, l1_norm, l2_norm, normalized},
 };
 use crate::read::item::OnnxValue;
+use crate::read::item::Strings;
 use crate::read::node::{Lowered, Node, Operands, axis_of, ensure, invalid, unsupported};
-use crate::read::words::Strings;
 use std::rc::Rc;
 use teff_graph::{DType, Tensor, Type, Value};
 

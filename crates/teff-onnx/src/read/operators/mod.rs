@@ -36,7 +36,7 @@ pub(crate) use indexing::REDUCTIONS;
 
 use super::item::OnnxValue;
 use super::node::{Lowered, Node, Operands};
-use super::walk::is_default;
+use super::reader::is_default;
 use teff_graph::{Binary, Op, Tensor, Unary};
 
 /// How an operator is lowered.

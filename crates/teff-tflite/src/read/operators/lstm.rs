@@ -1,5 +1,6 @@
 //! UNIDIRECTIONAL_SEQUENCE_LSTM: an LSTM (Hochreiter and Schmidhuber, 1997) over a sequence, whose states stay for the next one.
 
+use super::lstm_inputs::*;
 use super::lstm_integer;
 use super::{Lower::One, Table, activated};
 use crate::read::held::Held;
@@ -8,19 +9,6 @@ use crate::schema::unidirectional_sequence_lstm_options as o;
 use teff_graph::Tensor;
 
 pub(super) const TABLE: Table = &[("UNIDIRECTIONAL_SEQUENCE_LSTM", One(lstm))];
-
-/// Positions of the inputs. Where there are several they are for the gates input, forget, cell and output, in this order; the cell
-/// gate has no peephole.
-pub(super) const X: usize = 0;
-pub(super) const FROM_INPUT: [usize; 4] = [1, 2, 3, 4];
-pub(super) const FROM_HIDDEN: [usize; 4] = [5, 6, 7, 8];
-pub(super) const PEEPHOLE: [usize; 3] = [9, 10, 11];
-pub(super) const BIAS: [usize; 4] = [12, 13, 14, 15];
-pub(super) const PROJECTION: usize = 16;
-pub(super) const PROJECTION_BIAS: usize = 17;
-pub(super) const HIDDEN: usize = 18;
-pub(super) const CELL: usize = 19;
-pub(super) const NORM: [usize; 4] = [20, 21, 22, 23];
 
 fn lstm(n: &mut Node) -> Lowered<Held> {
     let options = n.options(o::UNION)?;
@@ -39,11 +27,6 @@ fn lstm(n: &mut Node) -> Lowered<Held> {
     let time_major = options.get(o::TIME_MAJOR)?;
     let y = if x.dtype().is_int() { lstm_integer::run(n, time_major)? } else { run(n, time_major)? };
     Ok(Held::plain(in_order(&y, time_major)))
-}
-
-/// `[T, N, ..]` from `[N, T, ..]`, or back, unless time comes first anyway.
-pub(super) fn in_order(x: &Tensor, time_major: bool) -> Tensor {
-    if time_major { x.clone() } else { x.swap_axes(0, 1) }
 }
 
 /// What a gate is computed from.

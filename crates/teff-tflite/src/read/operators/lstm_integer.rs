@@ -3,7 +3,7 @@
 //! With LiteRT's roundings (`kernels/lstm_eval.cc`, the 8x8_16 form), since the states stay. Gates are sums with 12 bits behind
 //! the point; what sigmoid and hyperbolic tangent give are 16-bit fractions.
 
-use super::lstm::{
+use super::lstm_inputs::{
     BIAS, CELL, FROM_HIDDEN, FROM_INPUT, HIDDEN, PEEPHOLE, PROJECTION, PROJECTION_BIAS, X, in_order,
 };
 use crate::read::fixed::{Multiplier, divide_by_power, logistic, saturated, tanh};

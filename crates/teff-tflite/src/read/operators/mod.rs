@@ -7,6 +7,7 @@ mod dense;
 mod diagonal;
 mod indexing;
 mod lstm;
+mod lstm_inputs;
 mod lstm_integer;
 mod movement;
 mod padding;
@@ -18,29 +19,12 @@ mod slicing;
 mod source;
 mod svdf;
 
-use super::held::Held;
-use super::node::{Lowered, Node, unsupported};
+pub(super) use super::lower::{Lower, Table};
+use super::node::{Lowered, unsupported};
 use super::variables;
-use super::walk::Reader;
 use super::{branch, complex, loops, stablehlo};
 use crate::schema::activation_function_type as fused;
 use teff_graph::Tensor;
-
-/// How an operator is lowered. What is given as floats where the file has integers with a scale is quantised by the walk.
-#[derive(Clone, Copy)]
-pub(crate) enum Lower {
-    /// To its one output.
-    One(fn(&mut Node) -> Lowered<Held>),
-    /// To its outputs.
-    Many(fn(&mut Node) -> Lowered<Vec<Held>>),
-    /// To its outputs, from its position and inputs, by running sub-graphs.
-    Subgraphs(fn(&mut Reader, usize, Vec<Tensor>) -> Lowered<Vec<Tensor>>),
-    /// By the walk, since it changes what the walk knows. Takes the operator's position.
-    Walk(fn(&mut Reader, usize) -> Lowered<()>),
-}
-
-/// The operators of a family: (name, lowering).
-pub(super) type Table = &'static [(&'static str, Lower)];
 
 const FAMILIES: &[Table] = &[
     activation::TABLE,
