@@ -383,6 +383,8 @@ fn an_open_batch_is_refused_where_samples_mix() {
     let mixing = [
         ("mean over the batch", &x - x.mean_keep(&[0])),
         ("one sample picked", x.narrow(0, 0, 1).reshape(&[4])),
+        // ONNX repeats no operand of Concat.
+        ("one row joined to each", Tensor::concat(&[x.clone(), param("row", &[1, 2])], 1)),
     ];
     for (what, y) in mixing {
         let graph = Graph::from_tensors("g", std::slice::from_ref(&x), &[("y", y.named("norm"))]).unwrap();

@@ -1,6 +1,6 @@
 //! Which values have the batch as their leading axis, so that its size can be left open.
 
-use super::view::name_of_node;
+use super::view::inexpressible;
 use crate::{Error, Result};
 use teff_graph::facts::counts_samples;
 use teff_graph::{Graph, NodeId, Op};
@@ -16,11 +16,8 @@ pub(crate) fn batched(graph: &Graph) -> Result<Vec<bool>> {
         return Err(Error::interface(graph.input_name(other), reason));
     }
     let mixes = |id: NodeId| {
-        Error::Inexpressible {
-        node: name_of_node(graph, id),
-        operation: graph[id].op.name(),
-        reason: "it mixes samples or needs their number, so the batch size cannot be left open; write with a fixed one".into(),
-    }
+        let reason = "it mixes samples or needs their number, so the batch size cannot be left open; write with a fixed one";
+        inexpressible(graph, id, reason)
     };
     let counts = counts_samples(graph).map_err(mixes)?;
     // What serves every sample broadcasts, but beside what is joined with it.

@@ -3,9 +3,9 @@
 use super::patterns::pattern;
 use super::plan::{Arg, Attribute, Translation, WrittenNode};
 use super::primitive::primitive;
-use super::view::{GraphView, name_of_node};
+use super::view::{GraphView, inexpressible};
+use crate::Result;
 use crate::proto::{ElementType, Encoder, type_number};
-use crate::{Error, Result};
 use std::collections::HashMap;
 use teff_graph::{Graph, NodeId, Op, Scan, Type, Value, passes};
 
@@ -127,11 +127,9 @@ impl<'g> Emitter<'g> {
             None => match self.view.op(id) {
                 Op::Scan(_) => self.scan_plan(id)?,
                 // It names them all.
-                _ => primitive(&self.view, id).map_err(|reason| Error::Inexpressible {
-                    node: name_of_node(self.view.graph, id),
-                    operation: self.view.op(id).name(),
-                    reason,
-                })?,
+                _ => {
+                    primitive(&self.view, id).map_err(|reason| inexpressible(self.view.graph, id, reason))?
+                }
             },
         };
         self.opset = self.opset.max(plan.opset);
@@ -147,11 +145,8 @@ impl<'g> Emitter<'g> {
         let Op::Scan(scan) = self.view.op(id) else { unreachable!("called for scans") };
         let (looped, whole) = self.view.operands(id).split_at(scan.states + scan.scanned);
         if scan.scanned == 0 {
-            return Err(Error::Inexpressible {
-                node: name_of_node(self.view.graph, id),
-                operation: "scan",
-                reason: "a loop without a scanned operand has no counterpart; scan a counter".into(),
-            });
+            let reason = "a loop without a scanned operand has no counterpart; scan a counter";
+            return Err(inexpressible(self.view.graph, id, reason));
         }
         let stacked = scan.body.outputs().len() - scan.states;
         let direction = usize::from(scan.reverse);
@@ -248,14 +243,9 @@ impl<'g> Emitter<'g> {
         match arg {
             Arg::Node(id) => self.names[id].clone(),
             Arg::Step(i) => made[*i].clone(),
-            Arg::Constant(value, word) => {
+            Arg::Constant(value, word, narrow) => {
                 let name = unique(&mut self.taken, &format!("{node}.{word}"));
-                self.initializer(&name, value, ElementType::Plain(value.dtype()));
-                name
-            }
-            Arg::Narrow(value, word, element) => {
-                let name = unique(&mut self.taken, &format!("{node}.{word}"));
-                self.initializer(&name, value, *element);
+                self.initializer(&name, value, narrow.unwrap_or(ElementType::Plain(value.dtype())));
                 name
             }
         }

@@ -3,7 +3,7 @@
 //! ONNX leaves undefined what this graph defines (a division by zero, an index outside), lacks some dtypes for some operators in
 //! its own specification or in onnxruntime, and has no adjoints of convolution and pooling in the weights.
 
-use super::view::name_of_node;
+use super::view::inexpressible;
 use super::widen::{product, through, wider};
 use super::windows::{
     arg_max_pool, integer_conv, integer_conv_sum, max_pool_grad, sum_pool_grad, weight_grad,
@@ -19,13 +19,10 @@ pub(crate) fn legalise(graph: &Graph) -> Result<Graph> {
     for (id, node) in graph.ids().zip(graph.nodes()) {
         taken = parts(&node.op, &graph.operand_types(id)).saturating_add(taken);
         if taken > MOST_PARTS {
-            return Err(Error::Inexpressible {
-                node: name_of_node(graph, id),
-                operation: node.op.name(),
-                reason: format!(
-                    "its windows or groups are written one by one, and there are more than {MOST_PARTS}; use smaller ones"
-                ),
-            });
+            let reason = format!(
+                "its windows or groups are written one by one, and there are more than {MOST_PARTS}; use smaller ones"
+            );
+            return Err(inexpressible(graph, id, reason));
         }
     }
     graph

@@ -292,7 +292,7 @@ fn batch_norm(v: &GraphView, id: NodeId) -> Option<Translation> {
     }
     let vector = |of: NodeId| match v.per_axis(of, rank, 1, v.shape(id)[1])? {
         Arg::Node(n) => Some(n),
-        Arg::Step(_) | Arg::Constant(..) | Arg::Narrow(..) => None,
+        Arg::Step(_) | Arg::Constant(..) => None,
     };
     let (product, offset) = v.binary(id, Binary::Add)?;
     let (x, factor) = v.binary_inside(product, Binary::Mul)?;

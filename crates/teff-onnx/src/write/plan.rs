@@ -10,10 +10,8 @@ pub(crate) enum Arg {
     Node(NodeId),
     /// What an earlier step of the same plan gives.
     Step(usize),
-    /// An initialiser of its own, called after the node and this word.
-    Constant(Value, &'static str),
-    /// The same, stored in a narrower type.
-    Narrow(Value, &'static str, ElementType),
+    /// An initialiser of its own, called after the node and this word; stored in a narrower type where there is one.
+    Constant(Value, &'static str, Option<ElementType>),
 }
 
 /// An attribute's value.
@@ -93,7 +91,7 @@ impl Translation {
     pub(crate) fn uses(&self) -> impl Iterator<Item = NodeId> + '_ {
         let inputs = self.steps.iter().flat_map(|s| &s.inputs).filter_map(|arg| match arg {
             Arg::Node(id) => Some(*id),
-            Arg::Step(_) | Arg::Constant(..) | Arg::Narrow(..) => None,
+            Arg::Step(_) | Arg::Constant(..) => None,
         });
         inputs.chain(self.captured.iter().copied())
     }
@@ -102,7 +100,7 @@ impl Translation {
 /// A list of integers as a 1-D initialiser.
 pub(crate) fn ints(list: impl IntoIterator<Item = i64>, word: &'static str) -> Arg {
     let list: Vec<i64> = list.into_iter().collect();
-    Arg::Constant(Value::new([list.len()], list), word)
+    Arg::Constant(Value::new([list.len()], list), word, None)
 }
 
 /// Sizes as a 1-D initialiser.

@@ -107,7 +107,7 @@ fn iota(v: &GraphView, ty: &Type, axis: usize) -> Result<Translation, String> {
     let mut along = vec![1; ty.rank()];
     along[axis] = ty.shape[axis];
     let counted = Value::from_fn(&Type::new(ty.dtype, along), |i| Num::Int(i as i128));
-    Ok(Translation::of("Expand", vec![Arg::Constant(counted, "count"), sizes(&ty.shape, "shape")]))
+    Ok(Translation::of("Expand", vec![Arg::Constant(counted, "count", None), sizes(&ty.shape, "shape")]))
 }
 
 /// The operator that is a pointwise operation: a row of the reader's tables, unless it says more than its operands.
@@ -194,11 +194,10 @@ fn quantization(v: &GraphView, operator: &'static str, id: NodeId, dtype: DType)
         let plan = Translation::of("Reshape", vec![Arg::Node(*scale), sizes(shape, "shape")]);
         plan.then("Reshape", vec![Arg::Node(*zero), sizes(shape, "shape")])
     };
-    let direct = |id: NodeId, shape: &[usize], word, element: Option<ElementType>| match (v.op(id), element) {
-        (Op::Constant(c), None) => Some(Arg::Constant(c.as_ref().clone().reshape(shape), word)),
-        (Op::Constant(c), Some(e)) => Some(Arg::Narrow(c.as_ref().clone().reshape(shape), word, e)),
-        // What is computed is reshaped in the model.
-        _ => None,
+    // What is computed is reshaped in the model.
+    let direct = |id: NodeId, shape: &[usize], word, element: Option<ElementType>| {
+        let Op::Constant(c) = v.op(id) else { return None };
+        Some(Arg::Constant(c.as_ref().clone().reshape(shape), word, element))
     };
     let operands =
         |shape: &[usize]| (direct(*scale, shape, "scale", None), direct(*zero, shape, "zero_point", narrow));

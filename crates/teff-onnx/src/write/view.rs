@@ -1,6 +1,7 @@
 //! Questions that patterns ask of a graph.
 
 use super::plan::Arg;
+use crate::Error;
 use crate::proto::ElementType;
 use std::cell::Cell;
 use std::collections::HashMap;
@@ -155,17 +156,19 @@ impl<'g> GraphView<'g> {
             return (self.shape(x) == [n]).then_some(Arg::Node(x));
         }
         let Op::Constant(v) = self.op(bare) else { return None };
-        Some(Arg::Constant(v.as_ref().clone().reshape([n]), "bias"))
+        Some(Arg::Constant(v.as_ref().clone().reshape([n]), "bias", None))
     }
 }
 
-/// What to call a node in messages.
-pub(crate) fn name_of_node(graph: &Graph, id: NodeId) -> String {
-    graph[id].label.as_ref().map_or_else(|| format!("node %{}", id.index()), |l| l.to_string())
+/// Why node `id` cannot be written.
+pub(crate) fn inexpressible(graph: &Graph, id: NodeId, reason: impl Into<String>) -> Error {
+    let label = graph[id].label.as_ref();
+    let node = label.map_or_else(|| format!("node %{}", id.index()), |l| l.to_string());
+    Error::Inexpressible { node, operation: graph[id].op.name(), reason: reason.into() }
 }
 
 /// A scalar of the dtype of `ty`.
 pub(crate) fn scalar(ty: &Type, x: f64, word: &'static str) -> Arg {
     let n = if ty.dtype.is_float() { Num::Float(x) } else { Num::Int(x as i128) };
-    Arg::Constant(Value::full(&Type::new(ty.dtype, []), n), word)
+    Arg::Constant(Value::full(&Type::new(ty.dtype, []), n), word, None)
 }
