@@ -78,8 +78,8 @@ fn files_for_something_else_are_refused() {
     with("other.uf2", &uf2(0xe48b_ff59, 2), &["another chip", "0xe48bff59", "0xe48bff56"]);
     with("text.uf2", b"hello, this is text", &["neither UF2 nor ELF"]);
     with("empty.uf2", b"", &["is an empty file"]);
-    with("cut.uf2", &uf2(RP2040, 3)[..1024], &["damaged", "block 2"]);
-    with("torn.uf2", &uf2(RP2040, 3)[..1030], &["damaged", "block 2"]);
+    with("cut.uf2", &uf2(RP2040, 3)[..1024], &["damaged", "announces 3 blocks but holds 2"]);
+    with("torn.uf2", &uf2(RP2040, 3)[..1030], &["damaged", "ends inside a UF2 block at offset 0x400"]);
     refused(&folder, &[&folder.text("none.uf2"), "--drive", &drive], &["cannot read"]);
 }
 

@@ -31,6 +31,11 @@ pub enum Error {
         /// Its `e_type`.
         e_type: u16,
     },
+    /// An ELF file that contradicts itself.
+    DamagedElf {
+        /// What is wrong.
+        what: String,
+    },
     /// A UF2 block that does not have its three magic numbers.
     BadUf2Block {
         /// Number of the block in the file.
@@ -38,11 +43,11 @@ pub enum Error {
         /// Which check it failed.
         what: &'static str,
     },
-    /// A UF2 file for another chip.
+    /// A UF2 file for another chip, or with a block that names none.
     WrongFamily {
         /// Number of the block in the file.
         block: usize,
-        /// The family that it names.
+        /// The family that it names; 0 when it names none.
         family: u32,
     },
     /// A UF2 file that does not hold all the blocks that it announces.
@@ -130,6 +135,7 @@ impl fmt::Display for Error {
             Error::NotExecutable { e_type } => {
                 write!(f, "an ELF file that is not a linked program (type {e_type}): link it first")
             }
+            Error::DamagedElf { what } => write!(f, "a damaged ELF file: {what}; copy it again or rebuild"),
             Error::BadUf2Block { block, what } => write!(f, "UF2 block {block}: {what}"),
             Error::WrongFamily { block, family } => write!(
                 f,
@@ -171,6 +177,7 @@ impl std::error::Error for Error {}
 /// The families that people mix up with the RP2040's.
 fn family_name(family: u32) -> &'static str {
     match family {
+        0 => " (none is named)",
         0xe48b_ff57 => " (RP2xxx absolute)",
         0xe48b_ff58 => " (RP2xxx data)",
         0xe48b_ff59 => " (RP2350 Arm)",

@@ -39,7 +39,7 @@ mod wires;
 
 pub use cpu::{FaultRecord, Stack, Stalls};
 pub use error::{Error, Fault};
-pub use load::{Image, Symbol};
+pub use load::{Image, Section, Symbol, uf2};
 pub use profile::{Cost, Profile};
 pub use sim::{CoreState, Options, Simulator, Stop};
 pub use trace::Trace;

@@ -2,16 +2,14 @@
 //!
 //! [`build`] is all of it: the model is looked at as one of pictures (`interface`), compiled, and put into a network folder with what the
 //! firmware must know of it (`network`, `folder`); cargo builds the firmware's own source around that (`toolchain`, `cargo`); the ELF file
-//! says what it takes (`elf`, `usage`) and becomes an image for the boot loader (`uf2`).
+//! says what it takes (`usage`) and becomes an image for the boot loader.
 
 mod args;
 mod cargo;
-mod elf;
 mod folder;
 mod interface;
 mod network;
 mod toolchain;
-pub(crate) mod uf2;
 mod usage;
 
 use super::{Reading, path};
@@ -25,6 +23,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 use teff::compile::Board;
 use teff::data::Dataset;
+use teff_rp2040::{Image, uf2};
 
 pub(crate) use args::command;
 pub(crate) use interface::Interface;
@@ -204,10 +203,9 @@ pub(crate) fn build(request: &Request, stop: &Stop, ui: &Ui) -> Result<Built> {
     lock.lock()?;
     let bytes = build.run(stop, ui)?;
     drop(lock);
-    let elf = elf::Elf::parse(&bytes)?;
-    let usage = Usage::of(&elf, &request.board)?;
-    let image = uf2::uf2(&elf.image.segments);
-    write_together(&[(&elf_path, &bytes), (request.uf2, &image)])?;
+    let program = Image::parse(&bytes)?;
+    let usage = Usage::of(&program, &request.board)?;
+    write_together(&[(&elf_path, &bytes), (request.uf2, &uf2::write(&program.segments))])?;
     Ok(Built {
         uf2: request.uf2.into(),
         elf: elf_path,

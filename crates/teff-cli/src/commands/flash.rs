@@ -3,7 +3,6 @@
 mod drive;
 mod tools;
 
-use super::firmware::uf2::{self, Kind};
 use super::path;
 use crate::args::path as file_argument;
 use crate::failure::{Failure, Result};
@@ -15,7 +14,7 @@ use drive::Drive;
 use serde_json::json;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
-use teff_rp2040::Image;
+use teff_rp2040::{Error, Image, uf2};
 
 const HELP: &str = "\
 Hold the button BOOTSEL (BOOT on some boards) while the board is plugged in: it then appears as a drive called RPI-RP2. Without such a drive
@@ -89,20 +88,19 @@ pub(crate) fn run(args: &ArgMatches, ui: &Ui) -> Result<()> {
 fn image(file: &Path) -> Result<Vec<u8>> {
     let bytes = read(file)?;
     let wrong = |what: String| Err(Failure::new(format!("{} {what}", file.display())));
-    if bytes.starts_with(b"\x7fELF") {
-        let image = Image::parse(&bytes).map_err(|e| Failure::new(format!("{}: {e}", file.display())))?;
-        return Ok(uf2::uf2(&image.segments));
+    let elf = bytes.starts_with(b"\x7fELF");
+    if !elf && !uf2::is_uf2(&bytes) {
+        return wrong("is neither UF2 nor ELF; teff firmware MODEL -o fw.uf2 makes one".into());
     }
-    match uf2::kind(&bytes) {
-        Kind::Rp2040 { .. } => Ok(bytes),
-        Kind::Other { family } => wrong(format!(
+    match Image::parse(&bytes) {
+        Ok(program) if elf => Ok(uf2::write(&program.segments)),
+        Ok(_) => Ok(bytes),
+        Err(Error::WrongFamily { family, .. }) => wrong(format!(
             "is for another chip: its UF2 family is {family:#010x}, that of the RP2040 is {:#010x}; build it for this board, as teff firmware does",
             uf2::RP2040
         )),
-        Kind::Damaged { block } => {
-            wrong(format!("is damaged: its UF2 block {block} is missing or wrong; build or copy it again"))
-        }
-        Kind::Unknown => wrong("is neither UF2 nor ELF; teff firmware MODEL -o fw.uf2 makes one".into()),
+        Err(e) if elf => Err(Failure::new(format!("{}: {e}", file.display()))),
+        Err(e) => wrong(format!("is damaged: {e}; build or copy it again")),
     }
 }
 

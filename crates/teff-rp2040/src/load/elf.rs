@@ -1,43 +1,58 @@
-//! ELF32 executables (System V gABI, chapters 4 and 5; Arm IHI 0044).
+//! ELF32 executables (System V gABI, chapters 4 and 5; Arm IHI 0044), read by the `object` crate: what is loaded, sections, symbols.
 
 use super::names::readable;
-use super::{Image, Symbol, half, take, word};
+use super::{Image, Section, Symbol, half, take, word};
 use crate::error::Error;
+use object::LittleEndian as Little;
+use object::elf::{self, FileHeader32};
+use object::read::elf::{FileHeader, ProgramHeader, SectionHeader, SectionTable, Sym};
+use std::sync::Arc;
 
-const EM_ARM: u16 = 40;
-const ET_EXEC: u16 = 2;
-const PT_LOAD: u32 = 1;
-const SHT_SYMTAB: u32 = 2;
-const STT_OBJECT: u8 = 1;
-const STT_FUNC: u8 = 2;
-/// Bytes of a symbol's name that are kept: many names may be ends of a long one.
+/// Bytes of a name that are kept: many names may be ends of a long one.
 const LONGEST_NAME: usize = 4096;
 
+type Header = FileHeader32<Little>;
+
 pub(super) fn parse(bytes: &[u8]) -> Result<Image, Error> {
-    let header = take(bytes, 0, 52, "the ELF header")?;
-    check_target(header)?;
-    let e_type = half(header, 16);
-    if e_type != ET_EXEC {
-        return Err(Error::NotExecutable { e_type });
+    let start = take(bytes, 0, 52, "the ELF header")?;
+    check_target(start)?;
+    let header = Header::parse(bytes).map_err(damaged)?;
+    if header.e_type(Little) != elf::ET_EXEC {
+        return Err(Error::NotExecutable { e_type: half(start, 16) });
+    }
+    // A file that is cut off is the usual fault, and its message says where.
+    for (table, size, count, what) in
+        [(28, 42, 44, "the program headers"), (32, 46, 48, "the section headers")]
+    {
+        take(
+            bytes,
+            word(start, table) as usize,
+            usize::from(half(start, size)) * usize::from(half(start, count)),
+            what,
+        )?;
     }
     let mut segments = Vec::new();
-    let (offset, size, count) = (word(header, 28) as usize, half(header, 42), half(header, 44));
     let mut loaded = 0;
-    for i in 0..usize::from(count) {
-        let ph = take(bytes, offset + i * usize::from(size), 32, "a program header")?;
-        let (kind, from, physical, len) = (word(ph, 0), word(ph, 4), word(ph, 12), word(ph, 16));
-        if kind == PT_LOAD && len > 0 {
-            let segment = take(bytes, from as usize, len as usize, "a segment")?;
+    for segment in header.program_headers(Little, bytes).map_err(damaged)? {
+        let (from, len) = segment.file_range(Little);
+        if segment.p_type(Little) == elf::PT_LOAD && len > 0 {
+            let data = take(bytes, from as usize, len as usize, "a segment")?;
             // Any number of headers may name the same bytes.
-            loaded += segment.len();
+            loaded += data.len();
             if loaded > bytes.len() {
                 return Err(Error::Overlapping);
             }
-            segments.push((physical, segment.to_vec()));
+            segments.push((segment.p_paddr(Little), data.to_vec()));
         }
     }
-    let symbols = parse_symbols(bytes, header)?;
-    Ok(Image { segments, entry: Some(word(header, 24)), symbols })
+    let table = header.sections(Little, bytes).map_err(damaged)?;
+    let entry = Some(header.e_entry(Little));
+    Ok(Image { segments, entry, sections: sections(&table), symbols: symbols(&table, bytes)? })
+}
+
+/// What `object` says of a file that contradicts itself.
+fn damaged(e: object::Error) -> Error {
+    Error::DamagedElf { what: e.to_string() }
 }
 
 /// A 32-bit little-endian Arm file, or the name of what it is instead.
@@ -52,7 +67,7 @@ fn check_target(header: &[u8]) -> Result<(), Error> {
         243 => "RISC-V",
         _ => "machine",
     };
-    if header[4] != 1 || machine != EM_ARM {
+    if header[4] != 1 || machine != elf::EM_ARM.0 {
         let bits = if header[4] == 1 { 32 } else { 64 };
         return Err(Error::NotArm { found: format!("{name} (number {machine}, {bits} bits)") });
     }
@@ -62,35 +77,44 @@ fn check_target(header: &[u8]) -> Result<(), Error> {
     Ok(())
 }
 
-fn parse_symbols(bytes: &[u8], header: &[u8]) -> Result<Vec<Symbol>, Error> {
-    let (offset, size, count) = (word(header, 32) as usize, usize::from(half(header, 46)), half(header, 48));
-    let section = |i: usize| take(bytes, offset + i * size, 40, "a section header");
-    let mut symbols = Vec::new();
-    for i in 0..usize::from(count) {
-        let table = section(i)?;
-        if word(table, 4) != SHT_SYMTAB {
-            continue;
-        }
-        let strings = section(word(table, 24) as usize)?;
-        let (str_at, str_len) = (word(strings, 16) as usize, word(strings, 20) as usize);
-        let names = take(bytes, str_at, str_len, "the symbol names")?;
-        let entries = take(bytes, word(table, 16) as usize, word(table, 20) as usize, "the symbol table")?;
-        // A file has one such table; more could all be the same.
-        if !symbols.is_empty() {
-            break;
-        }
-        for entry in entries.chunks_exact(16) {
-            let kind = entry[12] & 15;
-            let name = names.get(word(entry, 0) as usize..).unwrap_or(&[]);
-            let name: Vec<u8> = name.iter().copied().take_while(|&b| b != 0).take(LONGEST_NAME).collect();
-            if (kind == STT_FUNC || kind == STT_OBJECT || kind == 0) && !name.is_empty() && name[0] != b'$' {
-                symbols.push(Symbol {
-                    name: readable(&String::from_utf8_lossy(&name)),
-                    addr: word(entry, 4) & if kind == STT_FUNC { !1 } else { !0 },
-                    size: word(entry, 8),
-                    function: kind == STT_FUNC,
-                });
-            }
+fn text(name: &[u8]) -> String {
+    String::from_utf8_lossy(&name[..name.len().min(LONGEST_NAME)]).into_owned()
+}
+
+/// The sections that take memory, in file order.
+fn sections(table: &SectionTable<Header>) -> Vec<Section> {
+    let taken = table.iter().filter(|s| s.sh_flags(Little).contains(elf::SHF_ALLOC) && s.sh_size(Little) > 0);
+    taken
+        .map(|s| Section {
+            name: text(table.section_name(Little, s).unwrap_or_default()),
+            addr: s.sh_addr(Little),
+            size: s.sh_size(Little),
+            loaded: s.sh_type(Little) != elf::SHT_NOBITS,
+        })
+        .collect()
+}
+
+/// Functions, objects and what has no type, by address. Local symbols follow the name of their file.
+fn symbols(table: &SectionTable<Header>, bytes: &[u8]) -> Result<Vec<Symbol>, Error> {
+    let entries = table.symbols(Little, bytes, elf::SHT_SYMTAB).map_err(damaged)?;
+    let (mut symbols, mut file) = (Vec::new(), None::<Arc<str>>);
+    for entry in entries.iter() {
+        let name = text(entries.symbol_name(Little, entry).unwrap_or_default());
+        let kind = entry.st_type();
+        if kind == elf::STT_FILE {
+            file = Some(name).filter(|name| !name.is_empty()).map(Arc::from);
+        } else if [elf::STT_FUNC, elf::STT_OBJECT, elf::STT_NOTYPE].contains(&kind)
+            && !name.is_empty()
+            && !name.starts_with('$')
+        {
+            let function = kind == elf::STT_FUNC;
+            symbols.push(Symbol {
+                name: readable(&name),
+                addr: entry.st_value(Little) & if function { !1 } else { !0 },
+                size: entry.st_size(Little),
+                function,
+                file: file.clone().filter(|_| entry.is_local()),
+            });
         }
     }
     symbols.sort_by(|a, b| (a.addr, &a.name).cmp(&(b.addr, &b.name)));

@@ -48,7 +48,7 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Image, Error> {
             has: 0,
         });
     }
-    Ok(Image { segments, entry, symbols: Vec::new() })
+    Ok(Image { segments, entry, ..Image::default() })
 }
 
 fn decode(text: &[u8]) -> Option<Vec<u8>> {

@@ -3,9 +3,10 @@
 mod elf;
 mod hex;
 mod names;
-mod uf2;
+pub mod uf2;
 
 use crate::error::Error;
+use std::sync::Arc;
 
 /// A function or object of an ELF file.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -18,6 +19,21 @@ pub struct Symbol {
     pub size: u32,
     /// True for a function.
     pub function: bool,
+    /// The source file that it is private to, where the compiler said so: C compilers do.
+    pub file: Option<Arc<str>>,
+}
+
+/// A part of the memory of the running program.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Section {
+    /// Its name, as `.text`.
+    pub name: String,
+    /// Where it is when the program runs.
+    pub addr: u32,
+    /// Its size in bytes.
+    pub size: u32,
+    /// Whether the file has its contents, which then are in flash, wherever it runs.
+    pub loaded: bool,
 }
 
 /// What a file puts into memory.
@@ -27,6 +43,8 @@ pub struct Image {
     pub segments: Vec<(u32, Vec<u8>)>,
     /// The entry point that the file names, if it does.
     pub entry: Option<u32>,
+    /// Sections that take memory, in file order (ELF only).
+    pub sections: Vec<Section>,
     /// Symbols sorted by address (ELF only).
     pub symbols: Vec<Symbol>,
 }
@@ -43,7 +61,7 @@ impl Image {
     pub fn parse(bytes: &[u8]) -> Result<Image, Error> {
         let image = if bytes.starts_with(b"\x7fELF") {
             elf::parse(bytes)?
-        } else if bytes.starts_with(&uf2::MAGIC0.to_le_bytes()) {
+        } else if uf2::is_uf2(bytes) {
             uf2::parse(bytes)?
         } else if bytes.first() == Some(&b':') {
             hex::parse(bytes)?

@@ -1,12 +1,12 @@
 //! What a firmware takes of its board, in a form that adds up.
 
-use super::elf::{Elf, Section, Symbol};
 use crate::failure::{Failure, Result};
 use crate::ui::{grouped, table};
 use serde_json::{Value as Json, json};
 use std::cmp::Reverse;
 use std::collections::HashSet;
 use teff::compile::Board;
+use teff_rp2040::{Image, Section, Symbol};
 
 /// Where the flash is that programs run from, and the RAM: RP2040 datasheet 2.2.
 const FLASH: u32 = 0x1000_0000;
@@ -45,42 +45,40 @@ enum Part {
 }
 
 impl Usage {
-    /// What `elf` takes of `board`.
+    /// What `program` takes of `board`.
     ///
     /// # Errors
     /// When it is more than the board has, or lies elsewhere.
-    pub(crate) fn of(elf: &Elf, board: &Board) -> Result<Usage> {
-        let flash: usize = elf.sections.iter().filter(|s| s.loaded).map(|s| s.bytes as usize).sum();
-        let in_ram = |s: &&Section| s.address >= RAM;
-        let mut ram_sections: Vec<&Section> = elf.sections.iter().filter(in_ram).collect();
-        ram_sections.sort_by_key(|s| s.address);
-        let ram: usize = ram_sections.iter().map(|s| s.bytes as usize).sum();
-        fits(elf, board, flash, ram)?;
+    pub(crate) fn of(program: &Image, board: &Board) -> Result<Usage> {
+        let flash: usize = program.sections.iter().filter(|s| s.loaded).map(|s| s.size as usize).sum();
+        let in_ram = |s: &&Section| s.addr >= RAM;
+        let mut ram_sections: Vec<&Section> = program.sections.iter().filter(in_ram).collect();
+        ram_sections.sort_by_key(|s| s.addr);
+        let ram: usize = ram_sections.iter().map(|s| s.size as usize).sum();
+        fits(program, board, flash, ram)?;
         let (mut network_code, mut weights) = (0, 0);
         let mut seen = HashSet::new();
         let loaded = |s: &Symbol| {
-            elf.sections.iter().any(|x| x.loaded && (x.address..x.address + x.bytes).contains(&s.address))
+            program.sections.iter().any(|x| x.loaded && (x.addr..x.addr + x.size).contains(&s.addr))
         };
         // One place may have several names.
-        for symbol in elf.symbols.iter().filter(|s| loaded(s)) {
+        for symbol in program.symbols.iter().filter(|s| s.size > 0 && loaded(s)) {
             match part(symbol) {
-                Some(Part::Code) if seen.insert(symbol.address) => network_code += symbol.bytes as usize,
-                Some(Part::Table) if seen.insert(symbol.address) => weights += symbol.bytes as usize,
+                Some(Part::Code) if seen.insert(symbol.addr) => network_code += symbol.size as usize,
+                Some(Part::Table) if seen.insert(symbol.addr) => weights += symbol.size as usize,
                 Some(_) | None => {}
             }
         }
-        let objects = elf.symbols.iter().filter(|s| !s.function && s.address >= RAM);
-        let mut large: Vec<(String, usize)> = objects
-            .filter(|s| s.bytes as usize >= LARGE)
-            .map(|s| (readable(s, elf), s.bytes as usize))
-            .collect();
+        let objects = program.symbols.iter().filter(|s| !s.function && s.addr >= RAM);
+        let large = objects.filter(|s| s.size as usize >= LARGE);
+        let mut large: Vec<(String, usize)> = large.map(|s| (s.name.clone(), s.size as usize)).collect();
         large.sort_by_key(|(name, bytes)| (Reverse(*bytes), name.clone()));
         Ok(Usage {
             network_code,
             weights,
             application: flash.saturating_sub(network_code + weights),
             flash,
-            ram_sections: ram_sections.iter().map(|s| (s.name.clone(), s.bytes as usize)).collect(),
+            ram_sections: ram_sections.iter().map(|s| (s.name.clone(), s.size as usize)).collect(),
             ram,
             ram_left: board.ram - ram,
             large,
@@ -133,7 +131,7 @@ impl Usage {
 }
 
 /// An error when the program is larger than the board.
-fn fits(elf: &Elf, board: &Board, flash: usize, ram: usize) -> Result<()> {
+fn fits(program: &Image, board: &Board, flash: usize, ram: usize) -> Result<()> {
     let larger = |what: &str, bytes: usize, has: usize, remedy: &str| {
         Err(Failure::new(format!(
             "the firmware does not fit: it takes {} bytes of {what}, {} has {}; {remedy}",
@@ -153,7 +151,7 @@ fn fits(elf: &Elf, board: &Board, flash: usize, ram: usize) -> Result<()> {
     if ram > board.ram {
         return larger("RAM", ram, board.ram, "make the network's largest layers, or its input, smaller");
     }
-    for (start, bytes) in &elf.image.segments {
+    for (start, bytes) in &program.segments {
         let inside = *start >= FLASH && (*start - FLASH) as usize + bytes.len() <= board.flash;
         if !inside && !bytes.is_empty() {
             return Err(Failure::new(format!(
@@ -168,46 +166,38 @@ fn fits(elf: &Elf, board: &Board, flash: usize, ram: usize) -> Result<()> {
     Ok(())
 }
 
-/// Whether a symbol is of the network: of the file `net.c`, or of the module `net` with the names that generated Rust has, which stand in
-/// the symbol mangled in either of Rust's two ways.
+/// Whether a symbol is of the network: of the file `net.c`, or of the module `net` with the names that generated Rust has.
 fn part(symbol: &Symbol) -> Option<Part> {
-    let of_rust = |module: &str| symbol.name.contains(&format!("3net{module}"));
+    let of_rust = |module: &str| symbol.name.contains(&format!("::net::{module}"));
     let of_c = symbol.file.as_deref() == Some("net.c") || symbol.name == "net";
     match symbol.function {
-        true if of_c || of_rust("6layers") || of_rust("4math") || of_rust("3net") => Some(Part::Code),
-        false if of_c || of_rust("7weights") => Some(Part::Table),
+        true if of_c || of_rust("layers") || of_rust("math") || of_rust("net") => Some(Part::Code),
+        false if of_c || of_rust("weights") => Some(Part::Table),
         true | false => None,
     }
-}
-
-/// The name of an object as its source has it: the simulator's reader takes Rust's mangling off.
-fn readable(symbol: &Symbol, elf: &Elf) -> String {
-    let plain =
-        elf.image.symbols.iter().find(|s| (s.addr, s.size) == (symbol.address, symbol.bytes) && !s.function);
-    plain.map_or_else(|| symbol.name.clone(), |s| s.name.clone())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn symbol(name: &str, address: u32, bytes: u32, function: bool, file: Option<&str>) -> Symbol {
-        Symbol { name: name.into(), address, bytes, function, file: file.map(String::from) }
+    fn symbol(name: &str, addr: u32, size: u32, function: bool, file: Option<&str>) -> Symbol {
+        Symbol { name: name.into(), addr, size, function, file: file.map(Into::into) }
     }
 
-    fn section(name: &str, address: u32, bytes: u32, loaded: bool) -> Section {
-        Section { name: name.into(), address, bytes, loaded }
+    fn section(name: &str, addr: u32, size: u32, loaded: bool) -> Section {
+        Section { name: name.into(), addr, size, loaded }
     }
 
     /// Code, tables, functions in RAM, zeroed memory.
-    fn program(symbols: Vec<Symbol>) -> Elf {
+    fn program(symbols: Vec<Symbol>) -> Image {
         let sections = vec![
             section(".text", FLASH, 0x1000, true),
             section(".rodata", FLASH + 0x1000, 0x2000, true),
             section(".bss", RAM + 0x400, 0x3000, false),
             section(".data", RAM, 0x400, true),
         ];
-        Elf { sections, symbols, image: Default::default() }
+        Image { sections, symbols, ..Image::default() }
     }
 
     #[test]
@@ -222,10 +212,10 @@ mod tests {
             symbol("arena", RAM + 0x400, 0x2800, false, Some("net.c")),
         ];
         let rust = vec![
-            symbol("_ZN7network3net3net17h0123456789abcdefE", FLASH, 100, true, None),
-            symbol("_RNvNtNtCs1_7network3net6layers7layer_0", RAM + 8, 50, true, None),
-            symbol("_ZN7network6planet17h0123456789abcdefE", FLASH + 0x200, 999, true, None),
-            symbol("_RNvNtNtCs1_7network3net7weights1W", FLASH + 0x1000, 0x1800, false, None),
+            symbol("network::net::net", FLASH, 100, true, None),
+            symbol("network::net::layers::layer_0", RAM + 8, 50, true, None),
+            symbol("network::planet::layers", FLASH + 0x200, 999, true, None),
+            symbol("network::net::weights::W", FLASH + 0x1000, 0x1800, false, None),
         ];
         for symbols in [c, rust] {
             let usage = Usage::of(&program(symbols), &Board::PICO4ML).unwrap();
@@ -240,12 +230,12 @@ mod tests {
     #[test]
     fn a_program_larger_than_the_board_or_elsewhere_is_refused() {
         let small = Board { flash: 0x3000, ..Board::PICO4ML };
-        let said = |elf: &Elf, board: &Board| Usage::of(elf, board).unwrap_err().message;
+        let said = |program: &Image, board: &Board| Usage::of(program, board).unwrap_err().message;
         assert!(said(&program(vec![]), &small).contains("13 312 bytes of flash, pico4ml has 12 288"));
         let small = Board { ram: 0x3000, ..Board::PICO4ML };
         assert!(said(&program(vec![]), &small).contains("13 312 bytes of RAM, pico4ml has 12 288"));
         let mut elsewhere = program(vec![]);
-        elsewhere.image.segments = vec![(0x0800_0000, vec![1; 4])];
+        elsewhere.segments = vec![(0x0800_0000, vec![1; 4])];
         assert!(said(&elsewhere, &Board::PICO4ML).contains("0x08000000, which is not in the flash"));
     }
 }
