@@ -1,30 +1,9 @@
-//! The command line.
+//! Arguments that several commands take, and what was given for them.
 
-use clap::{Arg, ArgAction, Command, value_parser};
-use std::path::PathBuf;
-use teff::compile::Floats;
-
-/// The whole command line.
-pub(crate) fn command() -> Command {
-    Command::new("teff")
-        .about("Neural networks from training to a four-dollar microcontroller")
-        .long_about(
-            "Neural networks from training to a four-dollar microcontroller: train one, look at it, compile it to C or Rust \
-             that needs nothing but the standard library.\n\nBegin with `teff demo`. The model file is ONNX between all steps.",
-        )
-        .version(env!("CARGO_PKG_VERSION"))
-        .subcommand_required(true)
-        .arg_required_else_help(true)
-        .term_width(100)
-        .subcommands([demo(), crate::commands::train::command(), eval(), crate::commands::quantize::command(), compile(), crate::commands::report::command(), crate::commands::firmware::command(), crate::commands::sim::command(), crate::commands::flash::command(), inspect(), run(), verify()].map(common))
-}
-
-/// What every command takes.
-fn common(command: Command) -> Command {
-    command
-        .arg(switch("quiet", "Say nothing but errors").short('q'))
-        .arg(switch("json", "Print the result as one JSON object"))
-}
+use clap::parser::ValueSource;
+use clap::{Arg, ArgAction, ArgMatches, value_parser};
+use std::path::{Path, PathBuf};
+use teff::compile::{Board, Floats, Target};
 
 pub(crate) fn switch(name: &'static str, help: &'static str) -> Arg {
     Arg::new(name).long(name).help(help).action(ArgAction::SetTrue)
@@ -59,7 +38,7 @@ pub(crate) fn finite(text: &str) -> Result<f64, String> {
 }
 
 /// A number from 0 on.
-fn not_negative(text: &str) -> Result<f64, String> {
+pub(crate) fn not_negative(text: &str) -> Result<f64, String> {
     finite(text).ok().filter(|x| *x >= 0.0).ok_or("give a number from 0 on, such as 1e-4".into())
 }
 
@@ -147,135 +126,8 @@ pub(crate) fn seed() -> Arg {
         .value_parser(value_parser!(u64))
 }
 
-fn demo() -> Command {
-    Command::new("demo")
-        .about("Train on MNIST, compile to C, quantise, build firmware, run it on the simulated board; ends with a table and pictures")
-        .arg(path("out", "DIR", "Where the results go").short('o').default_value("out/demo"))
-        .arg(path("data", "DATASET", "The data set").default_value("data/mnist"))
-        .arg(number("epochs", "5", "How often every sample is seen"))
-        .arg(threads())
-}
-
-fn eval() -> Command {
-    Command::new("eval")
-        .about("Run a model over the test samples of a data set: accuracy, each class, confusion")
-        .arg(model())
-        .arg(path("data", "DATASET", "The data set").required(true))
-        .arg(switch("train-part", "Use the training samples instead of the test samples"))
-        .arg(path("mistakes", "OUT.png", "Write a picture of the worst mistakes"))
-        .arg(input_shape())
-        .arg(threads())
-}
-
-fn run() -> Command {
-    Command::new("run")
-        .about("Run a model once on given inputs and print its outputs")
-        .after_help(
-            "Examples:\n  teff run m.onnx --input x.npy\n  teff run m.onnx -i image=x.npy -i scale=s.npy -o results --json",
-        )
-        .arg(model())
-        .arg(inputs())
-        .arg(path("out", "DIR", "Write each output as NAME.npy into this folder").short('o'))
-        .arg(
-            Arg::new("engine")
-                .long("engine")
-                .help("What computes: the fast host executor, or the plain reference evaluator")
-                .value_parser(["host", "reference"])
-                .default_value("host"),
-        )
-        .arg(input_shape())
-        .arg(threads())
-}
-
-fn verify() -> Command {
-    Command::new("verify")
-        .about("Run a model in every way there is and compare: host executor, generated C and Rust, onnxruntime")
-        .long_about(
-            "Run a model in every way there is and compare with the plain reference evaluator: host executor, generated C and Rust as \
-             this machine's compilers build them, and onnxruntime where a Python has it. What is missing is said and left out. A quantised \
-             model is computed in integers too: C and Rust are to have those to the bit, and each integer inside is to be that of its \
-             layer in floats, or the next where the float is halfway. Exit status 1 when something differs: integers at all, floats \
-             by more than the tolerance.",
-        )
-        .after_help("Examples:\n  teff verify m.onnx\n  teff verify m.onnx --input x.npy --tolerance 1e-6")
-        .arg(model())
-        .arg(inputs())
-        .arg(number("samples", "3", "How many invented samples, when no input is given"))
-        .arg(seed())
-        .arg(real("tolerance", "1e-4", "Largest difference of floats, as a share of the output's range").value_parser(not_negative))
-        .arg(input_shape())
-        .arg(threads())
-}
-
-fn compile() -> Command {
-    Command::new("compile")
-        .about("Compile a model to C or Rust that needs nothing but the language's standard library")
-        .arg(model())
-        .arg(
-            path("out", "DIR", "The folder for NAME.c, NAME.h and NAME_selftest.c, or NAME.rs and NAME_selftest.rs")
-                .short('o')
-                .required_unless_present("list-unsupported"),
-        )
-        .arg(
-            Arg::new("target")
-                .long("target")
-                .help("The machine that the loops are laid out for")
-                .value_parser(teff::compile::Target::ALL.map(|t| t.name))
-                .default_value("generic"),
-        )
-        .arg(
-            Arg::new("board")
-                .long("board")
-                .help("The board: its processor is the target, its flash and RAM are limits")
-                .value_parser(teff::compile::Board::ALL.map(|b| b.name))
-                .conflicts_with("target"),
-        )
-        .arg(limit("flash", "Most bytes of flash, such as 128K: a network with more is refused, with what takes the space"))
-        .arg(limit("ram", "Most bytes of RAM for intermediate values, such as 20K"))
-        .arg(switch("size", "Compile the C with the target's compiler (-O2) and print what code, tables and RAM take"))
-        .arg(float())
-        .arg(
-            Arg::new("language")
-                .long("language")
-                .help("What to write: C99, or Rust without std")
-                .value_parser(["c", "rust"])
-                .default_value("c"),
-        )
-        .arg(
-            Arg::new("name")
-                .long("name")
-                .value_name("NAME")
-                .help("Name of the function, and what the names of files and macros begin with")
-                .default_value("net"),
-        )
-        .arg(
-            Arg::new("arena")
-                .long("arena")
-                .help("Who provides the working memory: the file (static, C only; its default), the caller (Rust's default), or the stack (Rust only)")
-                .value_parser(["static", "caller", "stack"]),
-        )
-        .arg(limit("sram-tables", "Copy tables to RAM at start, this many bytes of them, such as 100K: those whose reading from slow flash (RP2040) costs most, by the inputs of --data if given"))
-        .arg(switch("sram-code", "Mark the functions to be copied to RAM at start, where flash is slow (RP2040); needs no linker script"))
-        .arg(switch("portable", "Rust without assembly and unsafe, for any processor; on a Cortex-M0+ half as fast"))
-        .arg(path("data", "DATASET", "Take the inputs of the self-test from this data set, and for --sram-tables those that show what is needed most"))
-        .arg(input_shape())
-        .arg(switch(
-            "list-unsupported",
-            "Only list the operators of the model that teff does not have; status 1 if there are any",
-        ))
-}
-
 pub(crate) fn limit(name: &'static str, help: &'static str) -> Arg {
     Arg::new(name).long(name).value_name("SIZE").help(help).value_parser(bytes)
-}
-
-fn inspect() -> Command {
-    Command::new("inspect")
-        .about("Print a model as a graph of teff's operations")
-        .arg(model())
-        .arg(switch("full", "Print every constant whole, so that the text can be read back"))
-        .arg(input_shape())
-        .arg(switch("simplify", "Simplify the graph first, as the compiler does"))
 }
 
 /// A number of bytes, with K for 1024 or M for 1024 K behind it.
@@ -288,4 +140,42 @@ pub(crate) fn bytes(text: &str) -> Result<usize, String> {
     n.and_then(|n| n.checked_mul(unit))
         .filter(|n| *n > 0)
         .ok_or("give bytes, such as 120000, 128K or 1M".into())
+}
+
+/// The path given for `name`, which is required or has a default.
+pub(crate) fn path_of<'a>(args: &'a ArgMatches, name: &str) -> &'a Path {
+    given(args, name).expect("required, or with a default")
+}
+
+/// The path given for `name`, if one is.
+pub(crate) fn given<'a>(args: &'a ArgMatches, name: &str) -> Option<&'a Path> {
+    args.get_one::<PathBuf>(name).map(PathBuf::as_path)
+}
+
+/// The word given for `name`, if one is.
+pub(crate) fn word<'a>(args: &'a ArgMatches, name: &str) -> Option<&'a str> {
+    args.get_one::<String>(name).map(String::as_str)
+}
+
+/// What is given for `name`, which has a default.
+pub(crate) fn one<T: Clone + Send + Sync + 'static>(args: &ArgMatches, name: &str) -> T {
+    args.get_one::<T>(name).expect("has a default").clone()
+}
+
+/// The same of a [`number`].
+pub(crate) fn count(args: &ArgMatches, name: &str) -> usize {
+    one::<u64>(args, name) as usize
+}
+
+/// The machine that is asked for: a `--target` that is given, else the `--board`, else what `--target` is by default.
+pub(crate) fn machine(args: &ArgMatches) -> (Option<Board>, Target) {
+    let board = word(args, "board").and_then(Board::from_name);
+    let board = board.filter(|_| args.value_source("target") != Some(ValueSource::CommandLine));
+    let target = board.map(|b| b.target).or_else(|| word(args, "target").and_then(Target::from_name));
+    (board, target.expect("clap knows boards and targets"))
+}
+
+/// The threads asked for, or all.
+pub(crate) fn threads_of(args: &ArgMatches) -> usize {
+    args.get_one::<u64>("threads").map_or_else(|| teff::host::Options::default().threads, |&n| n as usize)
 }

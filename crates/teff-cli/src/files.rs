@@ -52,11 +52,13 @@ pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<()> {
 }
 
 /// Writes files that belong together: all of them or none.
-pub(crate) fn write_together(files: &[(&Path, &[u8])]) -> Result<()> {
+pub(crate) fn write_together(files: &[(impl AsRef<Path>, impl AsRef<[u8]>)]) -> Result<()> {
+    let files: Vec<(&Path, &[u8])> =
+        files.iter().map(|(path, bytes)| (path.as_ref(), bytes.as_ref())).collect();
     // The process does not end in the middle, but when somebody else takes what is written, and maybe never does.
     let plain = !files.iter().any(|(path, _)| is_special(path));
     let _no_end = plain.then(leavings);
-    Ok(teff::files::write_together(files)?)
+    Ok(teff::files::write_together(&files)?)
 }
 
 /// Fails now rather than after long work if `path` could not be written later. Makes no file.
@@ -234,11 +236,6 @@ impl Scratch {
 
     pub(crate) fn path(&self) -> &Path {
         &self.path
-    }
-
-    /// A program that works here, and leaves nothing elsewhere.
-    pub(crate) fn command(&self, program: impl AsRef<OsStr>) -> Command {
-        command_in(program, &self.path)
     }
 }
 

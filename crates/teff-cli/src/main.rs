@@ -1,7 +1,7 @@
 //! The `teff` command.
 //!
-//! Here are arguments, progress, tables and files; what is done is done by the libraries. `args` defines the command line, `commands`
-//! has a file for each command, `ui` talks to the user, `files` reads and writes.
+//! Here are arguments, progress, tables and files; what is done is done by the libraries. `commands` has a file for each
+//! command, `args` what they share of the command line, `model` reads models, `generate` compiles them, `ui` talks to the user, `files` reads and writes.
 //!
 //! Exit status: 0 done, 1 failed, 2 wrong usage, 130, 143 and 129 stopped by SIGINT (Ctrl-C), SIGTERM and SIGHUP.
 
@@ -10,8 +10,10 @@ mod children;
 mod commands;
 mod failure;
 mod files;
+mod generate;
 mod kind;
 mod memory;
+mod model;
 mod native;
 mod stop;
 mod tensors;
@@ -22,7 +24,7 @@ use std::process::ExitCode;
 fn main() -> ExitCode {
     memory::limit();
     stop::install();
-    let matches = match args::command().try_get_matches() {
+    let matches = match commands::command().try_get_matches() {
         Ok(matches) => matches,
         Err(asked) => return explain(&asked),
     };

@@ -3,18 +3,12 @@
 use crate::children::{self, Child};
 use crate::failure::{During, Failure, Result};
 use crate::files::{command_in, write};
+use crate::generate::Language;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 use teff::compile::{Program, c, rust};
-
-/// Whose compiler builds, and what is generated for it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Toolchain {
-    C,
-    Rust,
-}
 
 /// A network as a program of this machine.
 pub(crate) struct Native {
@@ -27,40 +21,38 @@ fn answers(name: &str) -> bool {
     children::succeeds(Command::new(name).arg("--version"))
 }
 
-impl Toolchain {
-    /// The compiler to use: for C what `CC` says, or the first of the usual names that answers; for Rust `RUSTC` or rustc.
-    pub(crate) fn compiler(self) -> Result<String> {
-        let (variable, known, remedy): (_, &[&str], _) = match self {
-            Toolchain::C => (
-                "CC",
-                &["cc", "gcc", "clang"],
-                "no C compiler answers: install gcc or clang (Debian: apt-get install gcc), or name one in CC",
-            ),
-            Toolchain::Rust => {
-                ("RUSTC", &["rustc"], "no Rust compiler answers: install one by rustup, or name one in RUSTC")
-            }
-        };
-        let given = std::env::var(variable).ok();
-        let known = known.iter().map(|s| s.to_string());
-        given.into_iter().chain(known).find(|c| answers(c)).ok_or_else(|| Failure::new(remedy))
-    }
+/// The compiler to use: for C what `CC` says, or the first of the usual names that answers; for Rust `RUSTC` or rustc.
+pub(crate) fn compiler(language: Language) -> Result<String> {
+    let (variable, known, remedy): (_, &[&str], _) = match language {
+        Language::C => (
+            "CC",
+            &["cc", "gcc", "clang"],
+            "no C compiler answers: install gcc or clang (Debian: apt-get install gcc), or name one in CC",
+        ),
+        Language::Rust => {
+            ("RUSTC", &["rustc"], "no Rust compiler answers: install one by rustup, or name one in RUSTC")
+        }
+    };
+    let given = std::env::var(variable).ok();
+    let known = known.iter().map(|s| s.to_string());
+    given.into_iter().chain(known).find(|c| answers(c)).ok_or_else(|| Failure::new(remedy))
 }
 
 impl Native {
     /// Writes the code and a program that runs it into `folder`, and builds them.
     pub(crate) fn build(
         program: &Program,
-        toolchain: Toolchain,
+        language: Language,
         compiler: &str,
         folder: &Path,
     ) -> Result<Native> {
         let name = &program.name;
         let file = |ending: &str| folder.join(format!("{name}{ending}"));
-        let binary = file(if toolchain == Toolchain::C { "_c" } else { "_rust" });
+        let binary = file(if language == Language::C { "_c" } else { "_rust" });
         let mut command = command_in(compiler, folder);
         command.arg("-o").arg(binary.file_name().expect("has a name"));
-        match toolchain {
-            Toolchain::C => {
+        match language {
+            Language::C => {
                 let options = c::Options::default();
                 let files = c::print(program, &options);
                 write(&file(".h"), files.header.as_bytes())?;
@@ -71,7 +63,7 @@ impl Native {
                     .args([format!("{name}_run.c"), format!("{name}.c")])
                     .arg("-lm");
             }
-            Toolchain::Rust => {
+            Language::Rust => {
                 let options = rust::Options::default();
                 write(&file(".rs"), rust::print(program, &options).as_bytes())?;
                 write(&file("_run.rs"), rust::runner(program, &options).as_bytes())?;

@@ -1,7 +1,9 @@
 //! Tensors in files: what models are run on, and what they give.
 
+use crate::args::{count, one};
 use crate::failure::{During, Failure, Result};
 use crate::files::{read, write};
+use clap::ArgMatches;
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use teff::data::{Element, Npy, Picture};
@@ -206,7 +208,7 @@ fn described(graph: &Graph) -> String {
 const SAMPLES: usize = 1 << 30;
 
 /// An error when so many samples of all inputs and outputs are more than are held at once.
-pub(crate) fn check_samples(graph: &Graph, count: usize) -> Result<()> {
+fn check_samples(graph: &Graph, count: usize) -> Result<()> {
     let ids = graph.inputs().iter().copied().chain(graph.outputs().iter().map(|o| o.node));
     let one: usize = ids.map(|id| graph[id].ty.bytes().max(64)).fold(0, usize::saturating_add);
     match one.checked_mul(count).filter(|bytes| *bytes <= SAMPLES) {
@@ -220,7 +222,7 @@ pub(crate) fn check_samples(graph: &Graph, count: usize) -> Result<()> {
 
 /// Invented values for all inputs: floats uniform in [-1, 1), integers of 8 and 16 bits over their whole range, wider ones in 0 to 7,
 /// which also serve as indices.
-pub(crate) fn invented(graph: &Graph, seed: u64, sample: usize) -> Vec<Value> {
+fn invented(graph: &Graph, seed: u64, sample: usize) -> Vec<Value> {
     let one = |(i, id): (usize, &teff::graph::NodeId)| {
         let ty = &graph[*id].ty;
         let key = seed.wrapping_mul(1_000_003).wrapping_add((sample * 1000 + i) as u64);
@@ -238,6 +240,19 @@ pub(crate) fn invented(graph: &Graph, seed: u64, sample: usize) -> Vec<Value> {
         })
     };
     graph.inputs().iter().enumerate().map(one).collect()
+}
+
+/// The inputs that the arguments name, as the only sample; none when they name none.
+pub(crate) fn given_samples(graph: &Graph, args: &ArgMatches) -> Result<Option<Vec<Vec<Value>>>> {
+    let files: Vec<OsString> = args.get_many("input").into_iter().flatten().cloned().collect();
+    if files.is_empty() { Ok(None) } else { Ok(Some(vec![inputs(graph, &files)?])) }
+}
+
+/// As many invented samples as the arguments ask for.
+pub(crate) fn invented_samples(graph: &Graph, args: &ArgMatches) -> Result<Vec<Vec<Value>>> {
+    let (count, seed) = (count(args, "samples"), one(args, "seed"));
+    check_samples(graph, count)?;
+    Ok((0..count).map(|i| invented(graph, seed, i)).collect())
 }
 
 #[cfg(test)]

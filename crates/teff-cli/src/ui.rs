@@ -161,6 +161,11 @@ pub(crate) fn grouped(n: usize) -> String {
     out
 }
 
+/// A share of 1.
+pub(crate) fn percent(share: f64) -> String {
+    format!("{:.2} %", share * 100.0)
+}
+
 /// A duration as people say it.
 pub(crate) fn duration(d: Duration) -> String {
     match d.as_secs_f64() {

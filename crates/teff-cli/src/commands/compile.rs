@@ -1,122 +1,91 @@
 //! `teff compile`.
 
-mod fit;
-mod size;
-
-use super::{Reading, path};
+use crate::args::{float, given, input_shape, limit, machine, model, one, path, path_of, switch, word};
 use crate::failure::{Failure, Result};
-use crate::files::{make_folder, write_together};
-use crate::tensors::of_unit;
+use crate::generate::{Limits, Output, Request, generate, products, short};
+use crate::model::Reading;
 use crate::ui::{Ui, grouped, table};
-use clap::ArgMatches;
+use clap::{Arg, ArgMatches, Command};
 use serde_json::json;
-use std::path::{Path, PathBuf};
-use teff::compile::program::{self, Products};
-use teff::compile::{Board, Budget, Extent, Floats, Options, Program, Sample, Target, c, plan, rust};
-use teff::data::Dataset;
-use teff::graph::{Graph, Num, Value, evaluate, random_bits};
+use teff::compile::{c, rust};
 
-use fit::Limits;
-use size::Size;
-
-/// How to compile.
-pub(crate) struct Request<'a> {
-    pub(crate) name: String,
-    /// What the model leaves open.
-    pub(crate) reading: Reading,
-    pub(crate) language: Language,
-    /// The machine that loops are laid out for.
-    pub(crate) target: Target,
-    /// What becomes of floats where the machine has no unit for them.
-    pub(crate) floats: Floats,
-    /// Bytes of SRAM for tables.
-    pub(crate) sram_tables: usize,
-    /// What there is of flash and RAM.
-    pub(crate) limits: Limits,
-    /// Whether the target's own compiler is to say what the C takes.
-    pub(crate) size: bool,
-    /// Where the inputs of the self-test come from, and those that show which tables are needed most; invented ones otherwise.
-    pub(crate) samples: Option<&'a Dataset>,
+pub(crate) fn command() -> Command {
+    Command::new("compile")
+        .about("Compile a model to C or Rust that needs nothing but the language's standard library")
+        .arg(model())
+        .arg(
+            path("out", "DIR", "The folder for NAME.c, NAME.h and NAME_selftest.c, or NAME.rs and NAME_selftest.rs")
+                .short('o')
+                .required_unless_present("list-unsupported"),
+        )
+        .arg(
+            Arg::new("target")
+                .long("target")
+                .help("The machine that the loops are laid out for")
+                .value_parser(teff::compile::Target::ALL.map(|t| t.name))
+                .default_value("generic"),
+        )
+        .arg(
+            Arg::new("board")
+                .long("board")
+                .help("The board: its processor is the target, its flash and RAM are limits")
+                .value_parser(teff::compile::Board::ALL.map(|b| b.name))
+                .conflicts_with("target"),
+        )
+        .arg(limit("flash", "Most bytes of flash, such as 128K: a network with more is refused, with what takes the space"))
+        .arg(limit("ram", "Most bytes of RAM for intermediate values, such as 20K"))
+        .arg(switch("size", "Compile the C with the target's compiler (-O2) and print what code, tables and RAM take"))
+        .arg(float())
+        .arg(
+            Arg::new("language")
+                .long("language")
+                .help("What to write: C99, or Rust without std")
+                .value_parser(["c", "rust"])
+                .default_value("c"),
+        )
+        .arg(
+            Arg::new("name")
+                .long("name")
+                .value_name("NAME")
+                .help("Name of the function, and what the names of files and macros begin with")
+                .default_value("net"),
+        )
+        .arg(
+            Arg::new("arena")
+                .long("arena")
+                .help("Who provides the working memory: the file (static, C only; its default), the caller (Rust's default), or the stack (Rust only)")
+                .value_parser(["static", "caller", "stack"]),
+        )
+        .arg(limit("sram-tables", "Copy tables to RAM at start, this many bytes of them, such as 100K: those whose reading from slow flash (RP2040) costs most, by the inputs of --data if given"))
+        .arg(switch("sram-code", "Mark the functions to be copied to RAM at start, where flash is slow (RP2040); needs no linker script"))
+        .arg(switch("portable", "Rust without assembly and unsafe, for any processor; on a Cortex-M0+ half as fast"))
+        .arg(path("data", "DATASET", "Take the inputs of the self-test from this data set, and for --sram-tables those that show what is needed most"))
+        .arg(input_shape())
+        .arg(switch(
+            "list-unsupported",
+            "Only list the operators of the model that teff does not have; status 1 if there are any",
+        ))
 }
-
-impl Default for Request<'_> {
-    fn default() -> Self {
-        Request {
-            name: "net".into(),
-            reading: Reading::default(),
-            language: Language::default(),
-            target: Target::GENERIC,
-            floats: Floats::default(),
-            sram_tables: 0,
-            limits: Limits::default(),
-            size: false,
-            samples: None,
-        }
-    }
-}
-
-/// What is printed, and how.
-#[derive(Clone, Copy)]
-pub(crate) enum Language {
-    C(c::Options),
-    Rust(rust::Options),
-}
-
-impl Default for Language {
-    fn default() -> Language {
-        Language::C(c::Options::default())
-    }
-}
-
-/// What was generated.
-pub(crate) struct Generated {
-    pub(crate) program: Program,
-    pub(crate) budget: Budget,
-    pub(crate) files: Vec<PathBuf>,
-    /// What the target's compiler makes of it, when that was asked for.
-    pub(crate) size: Option<Size>,
-    /// What the user should know of the graph.
-    pub(crate) notes: Vec<String>,
-}
-
-/// How many inputs the self-test has, and the multiply-accumulates that the plain evaluator may spend on their outputs before there are
-/// fewer: it takes about 40 ns for each.
-const SAMPLES: usize = 3;
-const PATIENCE: u64 = 6_000_000;
-/// Those that it is not asked for.
-const NO_PATIENCE: u64 = 500_000_000;
-/// Inputs that show which tables are needed most.
-const SHOWN: usize = 64;
-
-/// Differences between generated code and the reference that the self-test lets pass, relative to 1 or to the expected value.
-const TOLERANCE: f64 = 1e-4;
-/// The same of floats computed as integers: so many times their bound, relative to the largest value expected. The bound is a share of
-/// what outputs could be, which is several times what they are.
-const BOUNDS: f64 = 4.0;
 
 pub(crate) fn run(args: &ArgMatches, ui: &Ui) -> Result<()> {
     if args.get_flag("list-unsupported") {
-        return super::unsupported::run(path(args, "model"), ui);
+        return super::unsupported::run(path_of(args, "model"), ui);
     }
-    let word = |name: &str| args.get_one::<String>(name).expect("has a default").as_str();
-    let data = args.get_one::<PathBuf>("data").map(teff::data::open).transpose()?;
-    let board = args.get_one::<String>("board").and_then(|name| Board::from_name(name));
+    let data = given(args, "data").map(teff::data::open).transpose()?;
+    let (board, target) = machine(args);
     let request = Request {
-        name: word("name").into(),
+        name: one(args, "name"),
         reading: Reading::of(args),
-        target: board.map_or_else(
-            || Target::from_name(word("target")).expect("one of those that are known"),
-            |b| b.target,
-        ),
+        target,
         size: args.get_flag("size"),
         limits: Limits { board, flash: args.get_one("flash").copied(), ram: args.get_one("ram").copied() },
         sram_tables: args.get_one("sram-tables").copied().unwrap_or(0),
-        floats: *args.get_one("float").expect("has a default"),
-        language: language(args)?,
+        floats: one(args, "float"),
+        output: output(args)?,
         samples: data.as_ref().map(|d| &d.test),
     };
-    let folder = path(args, "out");
-    let generated = generate(path(args, "model"), &request, folder, ui)?;
+    let folder = path_of(args, "out");
+    let generated = generate(path_of(args, "model"), &request, folder, ui)?;
     let size = generated.size;
     let b = &generated.budget;
     let mut rows = vec![["layer", "operations", "result", "weights", "MACs"].map(String::from).to_vec()];
@@ -171,96 +140,11 @@ pub(crate) fn run(args: &ArgMatches, ui: &Ui) -> Result<()> {
     Ok(())
 }
 
-/// The name of a layer for a table: converters that fuse layers join all their names with semicolons, of which the first says enough.
-pub(crate) fn short(label: &str) -> &str {
-    label.split(';').next().unwrap_or(label)
-}
-
-/// How the products of a layer are computed.
-pub(crate) fn products(products: &Products) -> serde_json::Value {
-    match products {
-        Products::AsWritten => json!("as written"),
-        Products::Mantissas { weight_bits, input_bits, error } => {
-            json!({ "weight_bits": weight_bits, "input_bits": input_bits, "error": error })
-        }
-        Products::Software { reason } => json!({ "software_because": reason }),
-    }
-}
-
-/// Reads the model, compiles it and writes the files into `folder`.
-pub(crate) fn generate(model: &Path, request: &Request, folder: &Path, ui: &Ui) -> Result<Generated> {
-    let graph = super::read_model_with(model, &request.reading, ui)?;
-    let shown = request.samples.map(|data| calibration(&graph, data)).transpose()?.unwrap_or_default();
-    let options = Options {
-        name: request.name.clone(),
-        target: request.target,
-        floats: request.floats,
-        inputs: shown.clone(),
-        ..Options::default()
-    };
-    let mut program = teff::compile::compile(&graph, &options)?;
-    let (samples, unused) = samples(&graph, &program, request.samples)?;
-    teff::compile::place(&mut program, request.sram_tables, &shown)?;
-    let (program, texts) = printed(program, request.language, &samples);
-    let budget = Budget::new(&program, &options.target);
-    // Nothing is written that is refused.
-    request.limits.check(&program, &budget, 0, false)?;
-    let size = match request.language {
-        Language::C(_) if request.size => Some(size::size(&texts, &request.name, &request.target)?),
-        Language::Rust(_) if request.size => {
-            return Err(Failure::new("--size is for C; of Rust, the linker's map says it"));
-        }
-        Language::C(_) | Language::Rust(_) => None,
-    };
-    let copied = match request.language {
-        Language::C(options) => options.sram_code,
-        Language::Rust(options) => options.sram_code,
-    };
-    if let Some(size) = size {
-        request.limits.check(&program, &budget, size.code, copied)?;
-    }
-    let left = teff::compile::left_in_floats(&graph)?;
-    let in_floats = left.into_iter().map(|(layer, reason)| format!("{layer} stays in floats: {reason}"));
-    let notes = in_floats.chain(unused).collect();
-    make_folder(folder)?;
-    let files: Vec<PathBuf> =
-        texts.iter().map(|(ending, _)| folder.join(format!("{}{ending}", request.name))).collect();
-    let together: Vec<(&Path, &[u8])> =
-        files.iter().zip(&texts).map(|(path, (_, text))| (path.as_path(), text.as_bytes())).collect();
-    write_together(&together)?;
-    Ok(Generated { budget, program, files, size, notes })
-}
-
-/// The program with the memory plan of the language, and the files, by what follows the network's name in theirs.
-fn printed(
-    program: Program,
-    language: Language,
-    samples: &[Sample],
-) -> (Program, Vec<(&'static str, String)>) {
-    let expected = samples.iter().flat_map(|s| &s.outputs).filter(|v| v.dtype().is_float());
-    let largest =
-        expected.flat_map(|v| v.to_f64()).map(f64::abs).filter(|x| x.is_finite()).fold(1.0, f64::max);
-    let tolerance = TOLERANCE.max(BOUNDS * program.mantissa_error() * largest);
-    match language {
-        Language::C(options) => {
-            let files = c::print(&program, &options);
-            let selftest = c::selftest(&program, &options, samples, tolerance);
-            (program, vec![(".h", files.header), (".c", files.source), ("_selftest.c", selftest)])
-        }
-        Language::Rust(options) => {
-            let program = plan::by_type(&program);
-            let selftest = rust::selftest(&program, &options, samples, tolerance);
-            let source = rust::print(&program, &options);
-            (program, vec![(".rs", source), ("_selftest.rs", selftest)])
-        }
-    }
-}
-
 /// The language, with what is to be printed how.
-fn language(args: &ArgMatches) -> Result<Language> {
-    let arena = args.get_one::<String>("arena").map(String::as_str);
+fn output(args: &ArgMatches) -> Result<Output> {
+    let arena = word(args, "arena");
     let (sram_code, portable) = (args.get_flag("sram-code"), args.get_flag("portable"));
-    if args.get_one::<String>("language").is_some_and(|l| l == "rust") {
+    if word(args, "language").is_some_and(|l| l == "rust") {
         let arena = match arena {
             None | Some("caller") => rust::ArenaOwner::Caller,
             Some("stack") => rust::ArenaOwner::Stack,
@@ -270,7 +154,7 @@ fn language(args: &ArgMatches) -> Result<Language> {
                 ));
             }
         };
-        return Ok(Language::Rust(rust::Options { arena, sram_code, portable }));
+        return Ok(Output::Rust(rust::Options { arena, sram_code, portable }));
     }
     if portable {
         return Err(Failure::new(
@@ -284,82 +168,5 @@ fn language(args: &ArgMatches) -> Result<Language> {
             return Err(Failure::new("--arena stack is for Rust; use static (the default of C) or caller"));
         }
     };
-    Ok(Language::C(c::Options { arena, sram_code, ..Default::default() }))
-}
-
-/// Inputs for the self-test with the outputs that the reference evaluator gives, or the host executor where that would take minutes: of a
-/// quantised network, for its integer form. Where that rounds floats to integers inside, a last bit of those can make a whole step; then
-/// the program says which it is. And what of the data is too large for the self-test.
-fn samples(
-    graph: &Graph,
-    program: &Program,
-    data: Option<&Dataset>,
-) -> Result<(Vec<Sample>, Option<String>)> {
-    let integer = teff::compile::integer(graph)?;
-    let steps = teff::compile::quantizes_floats(&integer);
-    let macs: u64 = program.kernels.iter().map(|k| k.macs).fold(0, u64::saturating_add);
-    let extent = Extent::new(program, SAMPLES.min((PATIENCE / macs.max(1)) as usize).max(1));
-    let fits = data.filter(|_| extent.is_whole());
-    let mut all = Vec::new();
-    for n in 0..extent.samples {
-        let inputs: Vec<Value> = match fits {
-            Some(data) => vec![real(graph, data, n)?],
-            None => (0..graph.inputs().len()).map(|i| invented(graph, i, n, &extent)).collect(),
-        };
-        let outputs = if macs > NO_PATIENCE {
-            super::host_outputs(&integer, &inputs, teff::host::Options::default().threads)?
-        } else if steps {
-            program::evaluate(program, &inputs).map_err(|fault| Failure::new(fault.to_string()))?
-        } else {
-            evaluate(&integer, &inputs)?
-        };
-        all.push(Sample { inputs, outputs });
-    }
-    let unused = data.filter(|_| !extent.is_whole()).map(|_| {
-        "the self-test takes invented inputs, since a sample of the data would make it larger than 256 kB"
-            .to_string()
-    });
-    Ok((all, unused))
-}
-
-/// Inputs that show which tables are needed most: some of the data set, as far apart as they can be.
-pub(crate) fn calibration(graph: &Graph, data: &Dataset) -> Result<Vec<Vec<Value>>> {
-    let step = (data.len() / SHOWN).max(1);
-    (0..data.len()).step_by(step).take(SHOWN).map(|n| Ok(vec![real(graph, data, n)?])).collect()
-}
-
-/// Sample `n` of a data set, as the only input of the graph.
-pub(crate) fn real(graph: &Graph, data: &Dataset, n: usize) -> Result<Value> {
-    let ty = match graph.inputs() {
-        [one] => &graph[*one].ty,
-        more => return Err(Failure::new(format!("--data gives one input, the model has {}", more.len()))),
-    };
-    let unlike = || {
-        Failure::new(format!(
-            "--data has {} samples of shape {:?}, the model takes {ty}; leave --data out, and the self-test gets invented inputs",
-            data.len(),
-            data.shape()
-        ))
-    };
-    if ty.len() != data.sample_len() || n >= data.len() {
-        return Err(unlike());
-    }
-    let mut x = vec![0.0; data.sample_len()];
-    data.gather(&[n], &mut x);
-    of_unit(ty, x).ok_or_else(unlike)
-}
-
-/// Input `i` of invented sample `n`: floats uniform in [0, 1), integers in 0 to 7; from some place on the same again where the self-test
-/// has no room for all.
-fn invented(graph: &Graph, i: usize, n: usize, extent: &Extent) -> Value {
-    let ty = &graph[graph.inputs()[i]].ty;
-    let period = extent.period(ty).max(1);
-    Value::from_fn(ty, |k| {
-        let bits = random_bits((n * 1000 + i) as i64, (k % period) as u64);
-        if ty.dtype.is_float() {
-            Num::Float((bits >> 40) as f64 / (1u64 << 24) as f64)
-        } else {
-            Num::Int((bits % 8) as i128)
-        }
-    })
+    Ok(Output::C(c::Options { arena, sram_code, ..Default::default() }))
 }

@@ -3,19 +3,19 @@
 
 mod host;
 
-use super::compile::{Request, generate};
-use super::firmware::{Built, Language, Request as Firmware, Tools, build};
+use super::firmware::{Built, Request as Firmware, Tools, build};
 use super::train::{Loop, Save, nothing, write_onnx};
-use super::{path, threads};
+use crate::args::{count, number, path, path_of, threads, threads_of};
 use crate::failure::{Failure, Result};
 use crate::files::{make_folder, read, write};
-use crate::native::{Native, Toolchain};
+use crate::generate::{Language, Request, generate, size};
+use crate::native::{Native, compiler};
 use crate::stop::Stop;
-use crate::ui::{Ui, duration, grouped, path_text, table};
-use clap::ArgMatches;
+use crate::ui::{Ui, duration, grouped, path_text, percent, table};
+use clap::{ArgMatches, Command};
 use digits_board::Shown;
 use digits_scenes::with_seen;
-use host::{code_size, digits, run_c};
+use host::{digits, run_c};
 use serde_json::{Value as Json, json};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
@@ -70,10 +70,6 @@ fn accuracy(what: &'static str, share: f64, key: &'static str) -> Row {
     row(what, percent(share), key, share)
 }
 
-fn percent(share: f64) -> String {
-    format!("{:.2} %", share * 100.0)
-}
-
 /// What all steps need.
 struct Demo<'a> {
     out: &'a Path,
@@ -85,8 +81,17 @@ struct Demo<'a> {
     rows: Vec<Row>,
 }
 
+pub(crate) fn command() -> Command {
+    Command::new("demo")
+        .about("Train on MNIST, compile to C, quantise, build firmware, run it on the simulated board; ends with a table and pictures")
+        .arg(path("out", "DIR", "Where the results go").short('o').default_value("out/demo"))
+        .arg(path("data", "DATASET", "The data set").default_value("data/mnist"))
+        .arg(number("epochs", "5", "How often every sample is seen"))
+        .arg(threads())
+}
+
 pub(crate) fn run(args: &ArgMatches, ui: &Ui) -> Result<()> {
-    let out = path(args, "out");
+    let out = path_of(args, "out");
     make_folder(out)?;
     // What is missing is said at once, before the work begins.
     let tools = Tools::find(None, None);
@@ -94,10 +99,10 @@ pub(crate) fn run(args: &ArgMatches, ui: &Ui) -> Result<()> {
         ui.note(format!("the part on the board is left out: {}", missing.message));
     }
     let mut times = Times::default();
-    let data = times.of("read the data", || Ok(teff::data::open(path(args, "data"))?))?;
-    let (threads, stop) = (threads(args), Stop::watch());
+    let data = times.of("read the data", || Ok(teff::data::open(path_of(args, "data"))?))?;
+    let (threads, stop) = (threads_of(args), Stop::watch());
     let mut demo = Demo { out, data, threads, stop, ui, times, rows: Vec::new() };
-    let model = demo.train(*args.get_one::<u64>("epochs").expect("has a default") as usize)?;
+    let model = demo.train(count(args, "epochs"))?;
     demo.compile(&model)?;
     let quantised = demo.quantise(&model.graph(1)?)?;
     let shown = match tools {
@@ -156,7 +161,7 @@ impl Demo<'_> {
     /// The network in floats: ONNX, C, and all test images through both executors.
     fn compile(&mut self, model: &Model) -> Result<()> {
         let Demo { out, data, threads, ui, times, rows, .. } = self;
-        let compiler = Toolchain::C.compiler()?;
+        let compiler = compiler(Language::C)?;
         let graph = model.graph(100)?;
         let host =
             times.of("run the test images on the host", || Ok(predict(&graph, &data.test, *threads)?))?;
@@ -165,7 +170,7 @@ impl Demo<'_> {
         let request = Request { name: "net".into(), samples: Some(&data.test), ..Request::default() };
         let generated = times.of("ONNX to C", || generate(&onnx, &request, out, ui))?;
         let native = times
-            .of("C to machine code", || Native::build(&generated.program, Toolchain::C, &compiler, out))?;
+            .of("C to machine code", || Native::build(&generated.program, Language::C, &compiler, out))?;
         let (logits, inference) =
             times.of("run the test images through the C", || run_c(&native, &data.test))?;
 
@@ -175,7 +180,8 @@ impl Demo<'_> {
         let different = said.iter().zip(&host.classes).filter(|(a, b)| a != b).count();
         let largest = logits.iter().zip(&host.logits).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
         write(&out.join("digits.png"), &digits(&data.test, &logits, &said, &c)?)?;
-        let code = code_size(&compiler, out);
+        // Where there is no `size` to tell, it stays unknown.
+        let code = size::count(&compiler, "size", &[], "net.c", out).ok().map(|size| size.code);
         let budget = &generated.budget;
         rows.extend([
             accuracy("accuracy of the host executor", host.confusion(&data.test).accuracy(), "host_accuracy"),
@@ -246,10 +252,7 @@ impl Demo<'_> {
         write(&out.join(STRIP), &shown.strip()?)?;
         write(&out.join(FILM), &shown.film())?;
         let (usage, count) = (&built.usage, shown.digits.len());
-        let language = match built.language {
-            Language::C => "C",
-            Language::Rust => "Rust",
-        };
+        let language = built.language.title();
         let ms = |us: f64| format!("{:.1} ms", us / 1e3);
         let cycles = |us: f64| (us * BOARD_MHZ) as u64;
         let (prepare, infer) = (shown.mean(|d| d.prepare_us), shown.mean(|d| d.infer_us));

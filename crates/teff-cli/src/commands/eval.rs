@@ -1,25 +1,37 @@
 //! `teff eval`.
 
-use super::{path, threads};
+use crate::args::{given, input_shape, model, path, path_of, switch, threads, threads_of};
 use crate::failure::Result;
 use crate::files::{check_writable, write};
-use crate::ui::{Ui, grouped, table};
-use clap::ArgMatches;
+use crate::model::read_model;
+use crate::ui::{Ui, grouped, percent, table};
+use clap::{ArgMatches, Command};
 use serde_json::json;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use teff::data::{Dataset, Mark, Tile, contact_sheet};
 use teff::metrics::Confusion;
 use teff::{Graph, Predictions, predict};
 
+pub(crate) fn command() -> Command {
+    Command::new("eval")
+        .about("Run a model over the test samples of a data set: accuracy, each class, confusion")
+        .arg(model())
+        .arg(path("data", "DATASET", "The data set").required(true))
+        .arg(switch("train-part", "Use the training samples instead of the test samples"))
+        .arg(path("mistakes", "OUT.png", "Write a picture of the worst mistakes"))
+        .arg(input_shape())
+        .arg(threads())
+}
+
 pub(crate) fn run(args: &ArgMatches, ui: &Ui) -> Result<()> {
-    let mistakes = args.get_one::<PathBuf>("mistakes");
+    let mistakes = given(args, "mistakes");
     if let Some(picture) = mistakes {
         check_writable(picture)?;
     }
-    let graph = super::read_model(path(args, "model"), args, ui)?;
-    let data = teff::data::open(path(args, "data"))?;
+    let graph = read_model(path_of(args, "model"), args, ui)?;
+    let data = teff::data::open(path_of(args, "data"))?;
     let part = if args.get_flag("train-part") { &data.train } else { &data.test };
-    let predictions = predict(&graph, part, threads(args))?;
+    let predictions = predict(&graph, part, threads_of(args))?;
     let confusion = predictions.confusion(part);
     if let Some(picture) = mistakes {
         write_mistakes(&graph, &predictions, part, picture, ui)?;
@@ -41,11 +53,11 @@ pub(crate) fn run(args: &ArgMatches, ui: &Ui) -> Result<()> {
 }
 
 fn report(confusion: &Confusion, data: &Dataset) -> String {
-    let share = |s: Option<f64>| s.map_or("-".to_string(), |s| format!("{:.2} %", s * 100.0));
+    let share = |s: Option<f64>| s.map_or("-".to_string(), percent);
     let n = confusion.classes();
     let mut out = format!(
-        "{:.2} % right: {} of {}\n\n",
-        confusion.accuracy() * 100.0,
+        "{} right: {} of {}\n\n",
+        percent(confusion.accuracy()),
         grouped(confusion.correct()),
         grouped(confusion.total())
     );

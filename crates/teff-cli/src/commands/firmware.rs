@@ -12,9 +12,11 @@ mod network;
 mod toolchain;
 mod usage;
 
-use super::{Reading, path};
+use crate::args::{given, path_of, word};
 use crate::failure::{Failure, Result};
 use crate::files::{beside, check_writable, read, write_together};
+use crate::generate::Language;
+use crate::model::Reading;
 use crate::stop::Stop;
 use crate::ui::{Ui, duration, path_text};
 use clap::ArgMatches;
@@ -35,23 +37,6 @@ use toolchain::{Missing, Rust};
 /// The firmware's package and its program.
 const PACKAGE: &str = "teff-firmware";
 const BINARY: &str = "pico4ml";
-
-/// What a network is compiled to for the board.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Language {
-    C,
-    Rust,
-}
-
-impl Language {
-    /// Its name on the command line, which is the firmware's feature too.
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Language::C => "c",
-            Language::Rust => "rust",
-        }
-    }
-}
 
 /// What firmware is wanted.
 pub(crate) struct Request<'a> {
@@ -205,7 +190,7 @@ pub(crate) fn build(request: &Request, stop: &Stop, ui: &Ui) -> Result<Built> {
     drop(lock);
     let program = Image::parse(&bytes)?;
     let usage = Usage::of(&program, &request.board)?;
-    write_together(&[(&elf_path, &bytes), (request.uf2, &uf2::write(&program.segments))])?;
+    write_together(&[(elf_path.as_path(), &bytes), (request.uf2, &uf2::write(&program.segments))])?;
     Ok(Built {
         uf2: request.uf2.into(),
         elf: elf_path,
@@ -221,15 +206,14 @@ pub(crate) fn build(request: &Request, stop: &Stop, ui: &Ui) -> Result<Built> {
 
 pub(crate) fn run(args: &ArgMatches, ui: &Ui) -> Result<()> {
     let stop = Stop::watch();
-    let given = |name: &str| args.get_one::<PathBuf>(name).map(PathBuf::as_path);
-    let word = |name: &str| args.get_one::<String>(name).map(String::as_str);
-    let data = given("data").map(|path| Ok::<_, Failure>(teff::data::open(path)?.train)).transpose()?;
-    let language = word("language").map(|l| if l == "c" { Language::C } else { Language::Rust });
+    let data = given(args, "data").map(|path| Ok::<_, Failure>(teff::data::open(path)?.train)).transpose()?;
+    let language = word(args, "language").map(|l| if l == "c" { Language::C } else { Language::Rust });
     // One of the two is required; without a build, no image is written.
-    let out = given("out").or(given("network-only")).expect("required");
+    let out = given(args, "out").or(given(args, "network-only")).expect("required");
     let request = Request {
         reading: Reading::of(args),
-        board: Board::from_name(word("board").expect("has a default")).expect("one of those that are known"),
+        board: Board::from_name(word(args, "board").expect("has a default"))
+            .expect("one of those that are known"),
         language,
         labels: match &data {
             Some(data) => Some(data.classes().to_vec()),
@@ -237,15 +221,15 @@ pub(crate) fn run(args: &ArgMatches, ui: &Ui) -> Result<()> {
         },
         samples: data.as_ref(),
         sram_tables: args.get_one("sram-tables").copied(),
-        preparation: word("prepare")
+        preparation: word(args, "prepare")
             .map(|p| if p == "digit" { Preparation::Digit } else { Preparation::Image }),
         pixels: args.get_one("pixels").copied(),
-        elf: given("elf"),
-        source: given("firmware"),
-        target_dir: given("target-dir"),
-        ..Request::new(path(args, "model"), out)
+        elf: given(args, "elf"),
+        source: given(args, "firmware"),
+        target_dir: given(args, "target-dir"),
+        ..Request::new(path_of(args, "model"), out)
     };
-    if let Some(folder) = given("network-only") {
+    if let Some(folder) = given(args, "network-only") {
         return network_only(folder, &request, ui);
     }
     let started = Instant::now();
@@ -303,7 +287,7 @@ fn input(i: &Interface, pixels: &str) -> serde_json::Value {
 
 /// The names of the classes that the arguments give: a list or a file.
 fn labels(args: &ArgMatches) -> Result<Option<Vec<String>>> {
-    let Some(file) = args.get_one::<PathBuf>("labels") else { return Ok(None) };
+    let Some(file) = given(args, "labels") else { return Ok(None) };
     let given = &file.display().to_string();
     let (text, by) = if file.is_file() {
         let text = String::from_utf8(read(file)?);

@@ -3,8 +3,7 @@
 mod drive;
 mod tools;
 
-use super::path;
-use crate::args::path as file_argument;
+use crate::args::{given, one, path, path_of};
 use crate::failure::{Failure, Result};
 use crate::files::read;
 use crate::stop::Stop;
@@ -42,11 +41,7 @@ pub(crate) fn command() -> Command {
                 .required(true)
                 .value_parser(value_parser!(PathBuf)),
         )
-        .arg(file_argument(
-            "drive",
-            "PATH",
-            "Where the board's drive is mounted; it is looked for unless given",
-        ))
+        .arg(path("drive", "PATH", "Where the board's drive is mounted; it is looked for unless given"))
         .arg(
             Arg::new("wait")
                 .long("wait")
@@ -59,11 +54,10 @@ pub(crate) fn command() -> Command {
 
 pub(crate) fn run(args: &ArgMatches, ui: &Ui) -> Result<()> {
     let stop = Stop::watch();
-    let file = path(args, "file");
+    let file = path_of(args, "file");
     let image = image(file)?;
-    let wait = Duration::from_secs(*args.get_one::<u64>("wait").expect("has a default"));
-    let given = args.get_one::<PathBuf>("drive").map(PathBuf::as_path);
-    let Some(drive) = find(given, wait, &stop, ui)? else {
+    let wait = Duration::from_secs(one::<u64>(args, "wait"));
+    let Some(drive) = find(given(args, "drive"), wait, &stop, ui)? else {
         let tool = tools::load(file, ui)?;
         let text = format!("{} is on the board, by {tool}", file.display());
         ui.result(&text, &json!({"file": path_text(file), "by": tool}));

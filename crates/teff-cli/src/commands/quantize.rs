@@ -5,9 +5,10 @@ mod report;
 
 pub(crate) use args::command;
 
-use super::{path, threads};
+use crate::args::{count, one, path_of, threads_of};
 use crate::failure::{Failure, Result};
 use crate::files::{check_writable, write};
+use crate::model::read_model;
 use crate::stop::Stop;
 use crate::ui::{Bar, Ui};
 use clap::ArgMatches;
@@ -18,11 +19,11 @@ use teff::quantize::{Calibration, Interface, Quantised, Settings, quantize, rewr
 use teff::{DType, Error, Graph, predict};
 
 pub(crate) fn run(args: &ArgMatches, ui: &Ui) -> Result<()> {
-    let out = path(args, "out");
+    let out = path_of(args, "out");
     check_writable(out)?;
     let settings = settings(args);
-    let graph = super::read_model(path(args, "model"), args, ui)?;
-    let data = teff::data::open(path(args, "data"))?;
+    let graph = read_model(path_of(args, "model"), args, ui)?;
+    let data = teff::data::open(path_of(args, "data"))?;
     let done = with_progress(&graph, &data, &settings, ui)?;
     let mut bar = ui.bar("measuring accuracy", 2);
     let before = predict(&graph, &data.test, settings.threads)?.confusion(&data.test);
@@ -64,13 +65,13 @@ fn with_progress(graph: &Graph, data: &Split, settings: &Settings, ui: &Ui) -> R
 }
 
 fn settings(args: &ArgMatches) -> Settings {
-    let word = |name: &str| args.get_one::<String>(name).expect("has a default").as_str();
+    let word = |name: &str| one::<String>(args, name);
     let on = |name: &str| word(name) == "on";
     let many = |name: &str| args.get_many::<String>(name).into_iter().flatten().cloned();
     Settings {
-        samples: *args.get_one::<u64>("samples").expect("has a default") as usize,
-        seed: *args.get_one("seed").expect("has a default"),
-        calibration: *args.get_one::<Option<Calibration>>("calibration").expect("has a default"),
+        samples: count(args, "samples"),
+        seed: one(args, "seed"),
+        calibration: one::<Option<Calibration>>(args, "calibration"),
         bias_correction: on("bias-correction"),
         equalise: on("equalize"),
         compensate: word("rounding") == "compensated",
@@ -80,6 +81,6 @@ fn settings(args: &ArgMatches) -> Settings {
         budget: args.get_one::<usize>("flash").copied(),
         tensors: if word("activations") == "uint8" { DType::U8 } else { DType::I8 },
         interface: if word("io") == "int8" { Interface::Int8 } else { Interface::Float },
-        threads: threads(args),
+        threads: threads_of(args),
     }
 }

@@ -6,19 +6,18 @@ mod memory;
 mod page;
 mod text;
 
-use super::compile::{calibration, real};
 use super::verify::compare::Difference;
-use super::{host_outputs, path, read_model};
+use crate::args::{count, given, machine, one, path_of};
 use crate::failure::{Failure, Result};
 use crate::files::{check_writable, write};
+use crate::generate::{calibration, real};
+use crate::model::{host_outputs, read_model};
 use crate::stop::Stop;
-use crate::tensors::{check_samples, inputs, invented};
+use crate::tensors::{given_samples, invented_samples};
 use crate::ui::Ui;
 use chip::{Chip, Run};
 use clap::ArgMatches;
 use memory::Block;
-use std::ffi::OsString;
-use std::path::PathBuf;
 use teff::compile::{Board, Budget, Options, Program, Target, c};
 use teff::graph::{Graph, Value};
 
@@ -73,26 +72,19 @@ struct Layer {
 }
 
 pub(crate) fn run(args: &ArgMatches, ui: &Ui) -> Result<()> {
-    let page = args.get_one::<PathBuf>("html");
-    page.map(|p| check_writable(p)).transpose()?;
-    let model = path(args, "model");
+    let page = given(args, "html");
+    page.map(check_writable).transpose()?;
+    let model = path_of(args, "model");
     let graph = read_model(model, args, ui)?;
-    let named = args.get_one::<String>("target").and_then(|name| Target::from_name(name));
-    let board = match named {
-        Some(_) => None,
-        None => args.get_one::<String>("board").and_then(|name| Board::from_name(name)),
-    };
-    let target = named.or(board.map(|b| b.target)).expect("clap knows boards and targets");
-    let floats = *args.get_one("float").expect("has a default");
+    let (board, target) = machine(args);
+    let floats = one(args, "float");
     let options = Options { name: "net".into(), target, floats, ..Options::default() };
     let mut program = teff::compile::compile(&graph, &options)?;
     let Inputs { samples, called, shown } = Inputs::of(&graph, args)?;
     let tables = args.get_one("sram-tables").copied().unwrap_or(0);
     teff::compile::place(&mut program, tables, &shown)?;
     let budget = Budget::new(&program, &target);
-    let simulated =
-        board.is_some_and(|b| b.target == Target::CORTEX_M0PLUS) || named == Some(Target::CORTEX_M0PLUS);
-    let measured = match (simulated, chip::compiler(), chip::room(&program, &budget)) {
+    let measured = match (target == Target::CORTEX_M0PLUS, chip::compiler(), chip::room(&program, &budget)) {
         (false, ..) => Err(format!("{} is not simulated, so cycles are estimated", target.name)),
         (true, Err(why), _) | (true, Ok(()), Err(why)) => Err(format!("cycles are estimated, because {why}")),
         (true, Ok(()), Ok(())) => Ok(measure(&graph, &program, &samples, called, args, ui)?),
@@ -138,30 +130,22 @@ struct Inputs {
 
 impl Inputs {
     fn of(graph: &Graph, args: &ArgMatches) -> Result<Inputs> {
-        let files: Vec<OsString> =
-            args.get_many::<OsString>("input").into_iter().flatten().cloned().collect();
-        if !files.is_empty() {
-            return Ok(Inputs {
-                samples: vec![inputs(graph, &files)?],
-                called: "the given input".into(),
-                shown: Vec::new(),
-            });
+        if let Some(samples) = given_samples(graph, args)? {
+            return Ok(Inputs { samples, called: "the given input".into(), shown: Vec::new() });
         }
-        let count = *args.get_one::<u64>("samples").expect("has a default") as usize;
+        let count = count(args, "samples");
         let several = |count: usize, what: &str| match count {
             1 => format!("one {what}"),
             _ => format!("the mean of {count} {what}s"),
         };
-        if let Some(folder) = args.get_one::<PathBuf>("data") {
+        if let Some(folder) = given(args, "data") {
             let data = teff::data::open(folder)?;
             let count = count.min(data.test.len());
             let samples = (0..count).map(|n| Ok(vec![real(graph, &data.test, n)?])).collect::<Result<_>>()?;
             let called = format!("{} of {}", several(count, "test sample"), folder.display());
             return Ok(Inputs { samples, called, shown: calibration(graph, &data.train)? });
         }
-        let seed = *args.get_one::<u64>("seed").expect("has a default");
-        check_samples(graph, count)?;
-        let samples = (0..count).map(|i| invented(graph, seed, i)).collect();
+        let samples = invented_samples(graph, args)?;
         Ok(Inputs { samples, called: several(count, "invented input"), shown: Vec::new() })
     }
 }
@@ -182,7 +166,7 @@ fn measure(
     args: &ArgMatches,
     ui: &Ui,
 ) -> Result<Measured> {
-    let miss = *args.get_one::<u64>("flash-miss").expect("has a default");
+    let miss = one::<u64>(args, "flash-miss");
     let options = c::Options { sram_code: args.get_flag("sram-code"), ..Default::default() };
     ui.note("compiling for the chip");
     let mut whole = Chip::new(program, options, miss)?;

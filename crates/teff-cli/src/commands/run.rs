@@ -1,30 +1,52 @@
 //! `teff run`.
 
-use super::{Aside, Reading, host_outputs, path, read_worded, threads};
+use crate::args::{
+    given, input_shape, inputs as inputs_argument, model, path, path_of, threads, threads_of, word,
+};
 use crate::failure::Result;
 use crate::files::make_folder;
+use crate::model::{Aside, Reading, host_outputs, read_worded};
 use crate::tensors::{inputs, write_npy};
 use crate::ui::{Ui, path_text};
-use clap::ArgMatches;
+use clap::{Arg, ArgMatches, Command};
 use serde_json::{Value as Json, json};
 use std::collections::HashSet;
 use std::ffi::OsString;
-use std::path::PathBuf;
 use teff::graph::{DType, Graph, Value, evaluate};
 
 /// Elements of an output that people are shown, and that scripts get.
 const SHOWN: usize = 12;
 const LISTED: usize = 100_000;
 
+pub(crate) fn command() -> Command {
+    Command::new("run")
+        .about("Run a model once on given inputs and print its outputs")
+        .after_help(
+            "Examples:\n  teff run m.onnx --input x.npy\n  teff run m.onnx -i image=x.npy -i scale=s.npy -o results --json",
+        )
+        .arg(model())
+        .arg(inputs_argument())
+        .arg(path("out", "DIR", "Write each output as NAME.npy into this folder").short('o'))
+        .arg(
+            Arg::new("engine")
+                .long("engine")
+                .help("What computes: the fast host executor, or the plain reference evaluator")
+                .value_parser(["host", "reference"])
+                .default_value("host"),
+        )
+        .arg(input_shape())
+        .arg(threads())
+}
+
 pub(crate) fn run(args: &ArgMatches, ui: &Ui) -> Result<()> {
-    let (graph, Aside { words, .. }) = read_worded(path(args, "model"), &Reading::of(args), ui)?;
+    let (graph, Aside { words, .. }) = read_worded(path_of(args, "model"), &Reading::of(args), ui)?;
     let files: Vec<OsString> = args.get_many::<OsString>("input").into_iter().flatten().cloned().collect();
-    let given = inputs(&graph, &files)?;
-    let reference = args.get_one::<String>("engine").is_some_and(|e| e == "reference");
+    let values = inputs(&graph, &files)?;
+    let reference = word(args, "engine").is_some_and(|e| e == "reference");
     let outputs =
-        if reference { evaluate(&graph, &given)? } else { host_outputs(&graph, &given, threads(args))? };
+        if reference { evaluate(&graph, &values)? } else { host_outputs(&graph, &values, threads_of(args))? };
     let mut written = Vec::new();
-    if let Some(folder) = args.get_one::<PathBuf>("out") {
+    if let Some(folder) = given(args, "out") {
         make_folder(folder)?;
         let names = names(&graph);
         for ((name, file), value) in names.iter().zip(file_names(&names)).zip(&outputs) {

@@ -9,7 +9,7 @@ mod progress;
 mod report;
 mod session;
 
-use super::path;
+use crate::args::{given, one, path_of, word};
 use crate::failure::{During, Failure, Result};
 use crate::files::{check_writable, read};
 use crate::stop::Stop;
@@ -27,16 +27,16 @@ use teff_rp2040::board::{Board, Description, Motion, Sound};
 use teff_rp2040::{Image, Options, Simulator};
 
 pub(crate) fn run(args: &ArgMatches, ui: &Ui) -> Result<()> {
-    let image = image(path(args, "file"))?;
+    let image = image(path_of(args, "file"))?;
     let symbols = given(args, "symbols").map_or(Ok(image.clone()), self::image)?;
     let mut sim = machine(args)?;
-    sim.load(&image).during(path(args, "file").display())?;
+    sim.load(&image).during(path_of(args, "file").display())?;
     let mut session = session(args, &mut sim)?;
     if args.contains_id("profile") {
         session.profile(&symbols);
     }
     if let Some(path) = given(args, "trace") {
-        session.trace(path, *args.get_one("trace-lines").expect("has a default"), &symbols)?;
+        session.trace(path, one(args, "trace-lines"), &symbols)?;
     }
     let ending = match args.get_one::<u16>("gdb") {
         Some(&port) => {
@@ -51,21 +51,13 @@ pub(crate) fn run(args: &ArgMatches, ui: &Ui) -> Result<()> {
         sim: &mut sim,
         symbols: &symbols,
         ending: &ending,
-        until: text(args, "until"),
+        until: word(args, "until"),
         timed: args.contains_id("seconds"),
         texts: session.console.texts(),
         files: &files,
         elapsed: session.progress.elapsed(),
     };
     conclude(report, args.get_flag("json"), ui)
-}
-
-fn given<'a>(args: &'a ArgMatches, name: &str) -> Option<&'a Path> {
-    args.get_one::<PathBuf>(name).map(PathBuf::as_path)
-}
-
-fn text<'a>(args: &'a ArgMatches, name: &str) -> Option<&'a str> {
-    args.get_one::<String>(name).map(String::as_str)
 }
 
 fn nanoseconds(args: &ArgMatches, name: &str) -> Option<u64> {
@@ -78,7 +70,7 @@ fn image(file: &Path) -> Result<Image> {
 
 /// The chip on its board, with what its sensors see, hear and feel.
 fn machine(args: &ArgMatches) -> Result<Simulator> {
-    let file = path(args, "board");
+    let file = path_of(args, "board");
     let name = file.display();
     let mut description = match Description::named(&name.to_string()) {
         Some(description) => description,
@@ -95,9 +87,9 @@ fn machine(args: &ArgMatches) -> Result<Simulator> {
     }
     let options = Options {
         flash_bytes: description.flash_bytes,
-        flash_miss: *args.get_one("flash-miss").expect("has a default"),
+        flash_miss: one(args, "flash-miss"),
         stop_at_fault: !args.get_flag("keep-going"),
-        usb_host: text(args, "usb") == Some("host"),
+        usb_host: word(args, "usb") == Some("host"),
         ..Options::default()
     };
     let mut sim = Simulator::with_board(options, Board::new(description));
@@ -125,8 +117,8 @@ fn session<'a>(args: &ArgMatches, sim: &mut Simulator) -> Result<Session<'a>> {
         Some(path) => Some(Screen::new(path, &sim.board().screen().during("--lcd")?)?),
         None => None,
     };
-    let uart = path(args, "uart");
-    let console = Console::new(uart, given(args, "input"), text(args, "until"), json)?;
+    let uart = path_of(args, "uart");
+    let console = Console::new(uart, given(args, "input"), word(args, "until"), json)?;
     let limit = nanoseconds(args, "seconds");
     let progress = Progress::new(quiet || json, limit);
     let mut faults = Faults::given(args);

@@ -6,16 +6,17 @@ mod shrink;
 
 pub(crate) use args::command;
 
-use super::{check_memory, path};
+use crate::args::{given, path_of};
 use crate::failure::{During, Failure, Result};
 use crate::files::{beside, check_writable, write};
+use crate::model::{check_memory, read_model_with};
 use crate::stop::Stop;
 use crate::ui::{Ui, duration, grouped, path_text};
 use clap::ArgMatches;
 use serde_json::{Value as Json, json};
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Instant;
 use teff::checkpoint::Checkpoint;
 use teff::data::Split;
@@ -79,22 +80,21 @@ impl Session<'_> {
 }
 
 pub(crate) fn run(args: &ArgMatches, ui: &Ui) -> Result<()> {
-    let out = path(args, "out");
+    let out = path_of(args, "out");
     check_writable(out)?;
-    let given_checkpoint = args.get_one::<PathBuf>("checkpoint");
-    let checkpoint = given_checkpoint.cloned().unwrap_or_else(|| beside(out, "checkpoint.safetensors"));
+    let given_checkpoint = given(args, "checkpoint");
+    let checkpoint =
+        given_checkpoint.map_or_else(|| beside(out, "checkpoint.safetensors"), Path::to_path_buf);
     check_writable(&checkpoint)?;
     let settings = settings::settings(args)?;
     let shrink = shrink::Plan::new(args, &settings);
 
     let started = Instant::now();
-    let data = teff::data::open(path(args, "data"))?;
-    let start = match args.get_one::<PathBuf>("from") {
-        Some(file) => {
-            Start::Folded(Box::new(Folded::new(&super::read_model_with(file, &Default::default(), ui)?)?))
-        }
+    let data = teff::data::open(path_of(args, "data"))?;
+    let start = match given(args, "from") {
+        Some(file) => Start::Folded(Box::new(Folded::new(&read_model_with(file, &Default::default(), ui)?)?)),
         None => {
-            let spec = settings::spec(path(args, "model"))?;
+            let spec = settings::spec(path_of(args, "model"))?;
             Start::Model(spec.build(data.train.shape(), data.train.classes().len(), settings.seed)?)
         }
     };
@@ -110,8 +110,8 @@ pub(crate) fn run(args: &ArgMatches, ui: &Ui) -> Result<()> {
         data.train.classes().len(),
         duration(started.elapsed())
     ));
-    let resumed = match args.get_one::<PathBuf>("resume") {
-        Some(from) => Some((Checkpoint::read(from)?, from.as_path())),
+    let resumed = match given(args, "resume") {
+        Some(from) => Some((Checkpoint::read(from)?, from)),
         None => None,
     };
     let training = Instant::now();

@@ -1,8 +1,8 @@
 //! `teff compile --list-unsupported`.
 
-use super::is_tflite;
 use crate::failure::{During, Failure, Result};
 use crate::files::read;
+use crate::model::is_tflite;
 use crate::ui::Ui;
 use serde_json::json;
 use std::path::Path;

@@ -4,17 +4,20 @@ pub(crate) mod compare;
 mod onnxruntime;
 mod rounding;
 
-use super::{Aside, Reading, host_outputs, is_tflite, path, read_worded, threads};
+use crate::args::{
+    input_shape, inputs, model, not_negative, number, one, path_of, real, seed, threads, threads_of,
+};
 use crate::failure::{Failure, Result};
 use crate::files::{Scratch, read};
-use crate::native::{Native, Toolchain};
-use crate::tensors::{check_samples, inputs, invented};
+use crate::generate::Language;
+use crate::model::{Aside, Reading, host_outputs, is_tflite, read_worded};
+use crate::native::{Native, compiler};
+use crate::tensors::{given_samples, invented_samples};
 use crate::ui::{Ui, table};
-use clap::ArgMatches;
+use clap::{ArgMatches, Command};
 use compare::Difference;
 use rounding::{Rounded, rounded};
 use serde_json::json;
-use std::ffi::OsString;
 use teff::compile::{Options, Program};
 use teff::graph::{Graph, Op, Type, Value, evaluate};
 
@@ -43,11 +46,31 @@ enum Demand {
     Theirs(f64),
 }
 
+pub(crate) fn command() -> Command {
+    Command::new("verify")
+        .about("Run a model in every way there is and compare: host executor, generated C and Rust, onnxruntime")
+        .long_about(
+            "Run a model in every way there is and compare with the plain reference evaluator: host executor, generated C and Rust as \
+             this machine's compilers build them, and onnxruntime where a Python has it. What is missing is said and left out. A quantised \
+             model is computed in integers too: C and Rust are to have those to the bit, and each integer inside is to be that of its \
+             layer in floats, or the next where the float is halfway. Exit status 1 when something differs: integers at all, floats \
+             by more than the tolerance.",
+        )
+        .after_help("Examples:\n  teff verify m.onnx\n  teff verify m.onnx --input x.npy --tolerance 1e-6")
+        .arg(model())
+        .arg(inputs())
+        .arg(number("samples", "3", "How many invented samples, when no input is given"))
+        .arg(seed())
+        .arg(real("tolerance", "1e-4", "Largest difference of floats, as a share of the output's range").value_parser(not_negative))
+        .arg(input_shape())
+        .arg(threads())
+}
+
 pub(crate) fn run(args: &ArgMatches, ui: &Ui) -> Result<()> {
-    let model = path(args, "model");
+    let model = path_of(args, "model");
     let (graph, Aside { words, is_half }) = read_worded(model, &Reading::of(args), ui)?;
-    let tolerance = *args.get_one::<f64>("tolerance").expect("has a default");
-    let samples = samples(&graph, args)?;
+    let tolerance = one::<f64>(args, "tolerance");
+    let samples = given_samples(&graph, args)?.map_or_else(|| invented_samples(&graph, args), Ok)?;
     let mut expected = Vec::new();
     let mut bar = ui.bar("reference", samples.len() as u64);
     for (i, sample) in samples.iter().enumerate() {
@@ -58,7 +81,7 @@ pub(crate) fn run(args: &ArgMatches, ui: &Ui) -> Result<()> {
 
     let quantised = graph.nodes().iter().any(|n| matches!(n.op, Op::Quantize { .. }));
     let on_host = |graph: &Graph| -> Result<Vec<Vec<Value>>> {
-        samples.iter().map(|s| host_outputs(graph, s, threads(args))).collect()
+        samples.iter().map(|s| host_outputs(graph, s, threads_of(args))).collect()
     };
     // Where a float is rounded to a step of an integer, a last bit can make a whole step.
     let theirs = Demand::Theirs(if quantised { tolerance.max(0.05) } else { tolerance });
@@ -88,12 +111,13 @@ pub(crate) fn run(args: &ArgMatches, ui: &Ui) -> Result<()> {
     };
     let program = teff::compile::compile(&graph, &Options::default())?;
     let scratch = Scratch::new("verify")?;
-    for (name, toolchain) in [("C", Toolchain::C), ("Rust", Toolchain::Rust)] {
+    for language in [Language::C, Language::Rust] {
+        let name = language.title();
         ui.note(format!("building and running {name}"));
-        let outcome = match toolchain.compiler() {
+        let outcome = match compiler(language) {
             Err(missing) => Outcome::Skipped(missing.message),
             Ok(compiler) => {
-                let native = Native::build(&program, toolchain, &compiler, scratch.path())?;
+                let native = Native::build(&program, language, &compiler, scratch.path())?;
                 let given = |i: usize| samples[i].iter().flat_map(Value::to_le_bytes).collect();
                 let (bytes, _) = native.run(samples.len(), given)?;
                 Outcome::Compared(Difference::of(&outputs(&program, &bytes), &generated))
@@ -125,18 +149,6 @@ fn said(rounded: &Rounded) -> String {
         text += &format!("\n{wrong} are apart without that: {first}");
     }
     text + "\nwhat computes integers is compared with the integers, the others with the floats"
-}
-
-/// The inputs of each run: given ones, or invented ones.
-fn samples(graph: &Graph, args: &ArgMatches) -> Result<Vec<Vec<Value>>> {
-    let files: Vec<OsString> = args.get_many::<OsString>("input").into_iter().flatten().cloned().collect();
-    if !files.is_empty() {
-        return Ok(vec![inputs(graph, &files)?]);
-    }
-    let count = *args.get_one::<u64>("samples").expect("has a default") as usize;
-    let seed = *args.get_one::<u64>("seed").expect("has a default");
-    check_samples(graph, count)?;
-    Ok((0..count).map(|i| invented(graph, seed, i)).collect())
 }
 
 /// The outputs of all runs, from their bytes.

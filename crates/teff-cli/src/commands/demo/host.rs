@@ -1,11 +1,8 @@
 //! The part of the demo on this machine: the compiled C, its size, and a picture of what it says.
 
-use super::percent;
-use crate::children;
 use crate::failure::Result;
-use crate::files::command_in;
 use crate::native::Native;
-use std::path::Path;
+use crate::ui::percent;
 use std::time::Duration;
 use teff::data::{Dataset, Mark, Tile, contact_sheet};
 use teff::metrics::Confusion;
@@ -19,23 +16,6 @@ pub(super) fn run_c(native: &Native, data: &Dataset) -> Result<(Vec<f32>, Durati
     })?;
     let float = |b: &[u8]| f32::from_ne_bytes(b.try_into().expect("4 bytes"));
     Ok((bytes.chunks_exact(4).map(float).collect(), time))
-}
-
-/// Bytes of machine code that `net.c` compiles to here, if `size` is there to tell.
-pub(super) fn code_size(compiler: &str, folder: &Path) -> Option<usize> {
-    let object = ["-std=c99", "-O2", "-c", "-o", "net.o", "net.c"];
-    let built = children::succeeds(command_in(compiler, folder).args(object));
-    let size = children::output(command_in("size", folder).args(["-A", "net.o"])).ok()?;
-    let _ = std::fs::remove_file(folder.join("net.o"));
-    if !built {
-        return None;
-    }
-    let text = String::from_utf8(size.stdout).ok()?;
-    let sections = text.lines().map(|l| l.split_whitespace().collect::<Vec<_>>());
-    let code = sections
-        .filter(|s| s.len() >= 2 && s[0].starts_with(".text"))
-        .filter_map(|s| s[1].parse::<usize>().ok());
-    Some(code.sum())
 }
 
 /// The first 25 test images and what the C said of them.

@@ -1,13 +1,13 @@
 //! The network folder: what the firmware's crate includes. `net.c` and `net.h`, or `net.rs`, as `teff compile` writes them, and
 //! `network.rs`.
 
+use super::Request;
 use super::interface::Interface;
 use super::network::{Network, Pixels, Preparation, deadline_ms, labels};
-use super::{Language, Request};
-use crate::commands::compile::{self, generate};
-use crate::commands::{is_tflite, read_model_with};
 use crate::failure::{During, Result};
 use crate::files::{Scratch, make_folder, read, write, write_together};
+use crate::generate::{self, Language, Output, generate};
+use crate::model::{is_tflite, read_model_with};
 use crate::ui::{Ui, grouped};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
@@ -57,9 +57,7 @@ pub(super) fn make_in(
     let bytes = drafts.iter().map(|file| read(file)).collect::<Result<Vec<_>>>()?;
     let place = |file: &PathBuf| folder.join(file.file_name().expect("it is in a folder"));
     let files: Vec<PathBuf> = drafts.iter().map(place).collect();
-    let together: Vec<(&Path, &[u8])> =
-        files.iter().zip(&bytes).map(|(f, b)| (f.as_path(), &b[..])).collect();
-    write_together(&together)?;
+    write_together(&files.iter().zip(bytes).collect::<Vec<_>>())?;
     Ok((Made { path: folder.into(), ..made }, files))
 }
 
@@ -81,10 +79,7 @@ fn fill(request: &Request, languages: &[Language], folder: &Path, ui: &Ui) -> Re
         }
         ui.note(format!(
             "compiled to {}: weights {} bytes ({} of them copied to RAM), RAM {}, {} multiply-accumulates",
-            match language {
-                Language::C => "C",
-                Language::Rust => "Rust",
-            },
+            language.title(),
             grouped(budget.flash_weights),
             grouped(budget.ram_tables),
             grouped(budget.ram_arena),
@@ -111,19 +106,19 @@ fn print(
     language: Language,
     interface: &Interface,
     folder: &Path,
-) -> Result<compile::Generated> {
-    let mut compiled = compile::Request {
+) -> Result<generate::Generated> {
+    let mut compiled = generate::Request {
         reading: request.reading.clone(),
         target: request.board.target,
-        language: match language {
-            Language::C => compile::Language::C(c::Options { sram_code: true, ..Default::default() }),
-            Language::Rust => compile::Language::Rust(rust::Options {
+        output: match language {
+            Language::C => Output::C(c::Options { sram_code: true, ..Default::default() }),
+            Language::Rust => Output::Rust(rust::Options {
                 arena: rust::ArenaOwner::Caller,
                 sram_code: true,
                 portable: false,
             }),
         },
-        ..compile::Request::default()
+        ..generate::Request::default()
     };
     compiled.limits.board = Some(request.board);
     // What the reader has to say of the model was said before.

@@ -1,6 +1,6 @@
 //! What `teff quantize` says when it is done.
 
-use crate::ui::{grouped, path_text, table};
+use crate::ui::{grouped, path_text, percent, table};
 use serde_json::{Value as Json, json};
 use std::fmt::Write;
 use std::path::Path;
@@ -16,10 +16,6 @@ pub(super) struct Measured<'a> {
     pub(super) after: Confusion,
     pub(super) file: &'a Path,
     pub(super) file_bytes: usize,
-}
-
-fn percent(share: f64) -> String {
-    format!("{:.2} %", share * 100.0)
 }
 
 pub(super) fn text(done: &Quantised, measured: &Measured, settings: &Settings) -> String {

@@ -1,7 +1,7 @@
 //! The report for terminals and for scripts.
 
 use super::{Mean, Measured, Report};
-use crate::commands::compile::{products, short};
+use crate::generate::{products, short};
 use crate::ui::{grouped, table};
 use serde_json::{Value as Json, json};
 use std::fmt::Write;

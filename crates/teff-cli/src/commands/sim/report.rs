@@ -1,14 +1,12 @@
 //! How a run has ended, for people and for scripts.
 
 use super::session::Ending;
-use crate::failure::Result;
-use crate::files::write_together;
 use crate::ui::{duration, grouped, path_text};
 use serde_json::{Value as Json, json};
 use std::fmt::Write;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
-use teff_rp2040::{CoreState, Image, Profile, Simulator};
+use teff_rp2040::{CoreState, Image, Simulator};
 
 /// The first address behind the boot ROM.
 const ROM_END: u32 = 0x4000;
@@ -27,26 +25,6 @@ pub(crate) struct Report<'a> {
     pub(crate) texts: [String; 4],
     pub(crate) files: &'a [PathBuf],
     pub(crate) elapsed: Duration,
-}
-
-/// Writes a profile as table, folded stacks and flame graph, or as one of them if `path` has its ending.
-pub(crate) fn write_profile(profile: &Profile, path: &Path) -> Result<Vec<PathBuf>> {
-    let forms = [("txt", profile.table()), ("folded", profile.folded()), ("svg", profile.flame_graph())];
-    let ending = path.extension().unwrap_or_default().to_string_lossy().into_owned();
-    let one = forms.iter().any(|(e, _)| *e == ending);
-    let named = |e: &str| {
-        let mut name = path.as_os_str().to_os_string();
-        if !one {
-            name.push(format!(".{e}"));
-        }
-        PathBuf::from(name)
-    };
-    let chosen = forms.into_iter().filter(|(e, _)| !one || *e == ending);
-    let (files, texts): (Vec<PathBuf>, Vec<String>) = chosen.map(|(e, text)| (named(e), text)).unzip();
-    let bytes = texts.iter().map(String::as_bytes);
-    let together: Vec<(&Path, &[u8])> = files.iter().map(PathBuf::as_path).zip(bytes).collect();
-    write_together(&together)?;
-    Ok(files)
 }
 
 impl Report<'_> {

@@ -6,6 +6,7 @@ use super::part_file::{PartFile, failed};
 use super::pictures::Screen;
 use super::progress::Progress;
 use crate::failure::{Failure, Result};
+use crate::files::write_together;
 use crate::stop;
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
@@ -220,7 +221,7 @@ impl<'a> Session<'a> {
     pub(crate) fn end_watching(&mut self, profile: Option<&Path>) -> Result<Vec<PathBuf>> {
         match (std::mem::replace(&mut self.watcher, Watcher::Nobody), profile) {
             (Watcher::Nobody, _) | (Watcher::Profile(_), None) => Ok(Vec::new()),
-            (Watcher::Profile(profile), Some(path)) => super::report::write_profile(&profile, path),
+            (Watcher::Profile(profile), Some(path)) => write_profile(&profile, path),
             (Watcher::Trace(trace, path), _) => {
                 let file = trace.finish().map_err(|e| failed(path, &e))?;
                 file.finish()?;
@@ -251,4 +252,22 @@ fn ending(stop: &Stop) -> Option<Ending> {
         // GDB leaves its breakpoints behind when its connection breaks.
         Stop::Bkpt { .. } | Stop::Breakpoint { .. } => Some(Ending::Killed),
     }
+}
+
+/// Writes a profile as table, folded stacks and flame graph, or as one of them if `path` has its ending.
+fn write_profile(profile: &Profile, path: &Path) -> Result<Vec<PathBuf>> {
+    let forms = [("txt", profile.table()), ("folded", profile.folded()), ("svg", profile.flame_graph())];
+    let ending = path.extension().unwrap_or_default().to_string_lossy().into_owned();
+    let one = forms.iter().any(|(e, _)| *e == ending);
+    let named = |e: &str| {
+        let mut name = path.as_os_str().to_os_string();
+        if !one {
+            name.push(format!(".{e}"));
+        }
+        PathBuf::from(name)
+    };
+    let chosen = forms.into_iter().filter(|(e, _)| !one || *e == ending);
+    let (files, texts): (Vec<PathBuf>, Vec<String>) = chosen.map(|(e, text)| (named(e), text)).unzip();
+    write_together(&files.iter().zip(texts).collect::<Vec<_>>())?;
+    Ok(files)
 }

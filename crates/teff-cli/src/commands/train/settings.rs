@@ -1,6 +1,6 @@
 //! What the options of `teff train` ask for.
 
-use super::super::threads;
+use crate::args::{count, one, threads_of, word};
 use crate::failure::{During, Failure, Result};
 use crate::files::read;
 use clap::ArgMatches;
@@ -33,25 +33,24 @@ pub(super) fn spec(path: &Path) -> Result<ModelSpec> {
 }
 
 pub(super) fn settings(args: &ArgMatches) -> Result<Settings> {
-    let number = |name: &str| *args.get_one::<u64>(name).expect("has a default") as usize;
-    let real = |name: &str| *args.get_one::<f64>(name).expect("has a default");
-    let word = |name: &str| args.get_one::<String>(name).expect("has a default").as_str();
+    let number = |name: &str| count(args, name);
+    let real = |name: &str| one::<f64>(args, name);
     let given = |name: &str| args.value_source(name) == Some(ValueSource::CommandLine);
     let from_file = args.contains_id("from");
     let momentum = real("momentum");
-    let seed = *args.get_one::<u64>("seed").expect("has a default");
+    let seed = one::<u64>(args, "seed");
     Ok(Settings {
         epochs: if from_file && !given("epochs") { 0 } else { number("epochs") },
         batch: number("batch"),
         rate: real("rate"),
-        schedule: match word("schedule") {
+        schedule: match one::<String>(args, "schedule").as_str() {
             "constant" => Schedule::Constant,
             "step" => Schedule::Step { every: 1.0 / 3.0, factor: 0.1 },
             "cosine" => Schedule::Cosine,
             "one-cycle" => Schedule::OneCycle { warmup: 0.3 },
             _ => unreachable!("clap knows the schedules"),
         },
-        rule: match word("optimizer") {
+        rule: match one::<String>(args, "optimizer").as_str() {
             "adam" => Rule::Adam,
             "adamw" => Rule::AdamW,
             "sgd" => Rule::Sgd { momentum: 0.0, nesterov: false },
@@ -62,9 +61,9 @@ pub(super) fn settings(args: &ArgMatches) -> Result<Settings> {
         label_smoothing: real("label-smoothing"),
         weight_decay: real("weight-decay"),
         clip_norm: args.get_one::<f64>("clip").copied(),
-        augment: args.get_one::<String>("augment").map(|kinds| augment(kinds, seed)).transpose()?,
+        augment: word(args, "augment").map(|kinds| augment(kinds, seed)).transpose()?,
         seed,
-        threads: threads(args),
+        threads: threads_of(args),
     })
 }
 
@@ -104,8 +103,8 @@ pub(super) fn quantised(args: &ArgMatches, float: &Settings) -> Option<(Widths, 
     let default = *args.get_one::<Bits>("qat")?;
     let layers = args.get_many::<(String, Bits)>("qat-layer").into_iter().flatten().cloned().collect();
     let settings = Settings {
-        epochs: *args.get_one::<u64>("qat-epochs").expect("has a default") as usize,
-        rate: *args.get_one::<f64>("qat-rate").expect("has a default"),
+        epochs: count(args, "qat-epochs"),
+        rate: one::<f64>(args, "qat-rate"),
         schedule: Schedule::Cosine,
         ..float.clone()
     };
@@ -114,7 +113,7 @@ pub(super) fn quantised(args: &ArgMatches, float: &Settings) -> Option<(Widths, 
 
 /// What a quantised network takes and gives.
 pub(super) fn interface(args: &ArgMatches) -> Interface {
-    match args.get_one::<String>("io").expect("has a default").as_str() {
+    match one::<String>(args, "io").as_str() {
         "float" => Interface::Float,
         "int8" => Interface::Int8,
         _ => unreachable!("clap knows both"),
@@ -132,11 +131,11 @@ pub(super) struct Pruning {
 pub(super) fn pruning(args: &ArgMatches, float: &Settings) -> Option<Pruning> {
     let share = *args.get_one::<f64>("prune")?;
     let settings = Settings {
-        epochs: *args.get_one::<u64>("prune-epochs").expect("has a default") as usize,
-        rate: *args.get_one::<f64>("prune-rate").expect("has a default"),
+        epochs: count(args, "prune-epochs"),
+        rate: one::<f64>(args, "prune-rate"),
         ..float.clone()
     };
-    let criterion = match args.get_one::<String>("prune-by").expect("has a default").as_str() {
+    let criterion = match one::<String>(args, "prune-by").as_str() {
         "taylor" => Criterion::Taylor,
         "magnitude" => Criterion::Magnitude,
         _ => unreachable!("clap knows the criteria"),

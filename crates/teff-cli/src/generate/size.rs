@@ -2,7 +2,8 @@
 
 use crate::children;
 use crate::failure::{During, Failure, Result};
-use crate::files::{Scratch, write};
+use crate::files::{Scratch, command_in, write};
+use std::path::Path;
 use teff::compile::Target;
 
 /// Bytes as the sections of the object file have them.
@@ -38,20 +39,31 @@ pub(crate) fn size(texts: &[(&str, String)], name: &str, target: &Target) -> Res
         .iter()
         .try_for_each(|(ending, text)| write(&folder.join(format!("{name}{ending}")), text.as_bytes()));
     written?;
-    count(compiler, counter, &flags, &format!("{name}.c"), &scratch)
+    count(compiler, counter, &flags, &format!("{name}.c"), folder)
 }
 
-fn count(compiler: &str, counter: &str, flags: &[String], source: &str, scratch: &Scratch) -> Result<Size> {
+/// Compiles a file of `folder` and counts, by the `size` of binutils that belongs to the compiler.
+///
+/// # Errors
+/// When either is missing, or the compiler refuses the file.
+pub(crate) fn count(
+    compiler: &str,
+    counter: &str,
+    flags: &[String],
+    source: &str,
+    folder: &Path,
+) -> Result<Size> {
     let missing =
         |tool: &str| format!("--size runs {tool}; install it (Debian: gcc-arm-none-eabi for Cortex-M)");
-    let mut compile = scratch.command(compiler);
+    let mut compile = command_in(compiler, folder);
     compile.args(flags).args(["-std=c99", "-O2", "-c", source, "-o", "counted.o"]);
     let built = children::output(&mut compile).during(missing(compiler))?;
     if !built.status.success() {
         return Err(Failure::new(format!("{compiler}: {}", String::from_utf8_lossy(&built.stderr))));
     }
-    let listed =
-        children::output(scratch.command(counter).args(["-A", "counted.o"])).during(missing(counter))?;
+    let listed = children::output(command_in(counter, folder).args(["-A", "counted.o"]));
+    let _ = std::fs::remove_file(folder.join("counted.o"));
+    let listed = listed.during(missing(counter))?;
     let mut size = Size { code: 0, tables: 0, ram: 0 };
     for line in String::from_utf8_lossy(&listed.stdout).lines() {
         let mut words = line.split_whitespace();
