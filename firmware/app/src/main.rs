@@ -1,29 +1,18 @@
 //! A network before the camera of an ArduCAM Pico4ML, its answers on the display.
 //!
-//! Core 1 owns camera and display ([`show`]), core 0 the network ([`recognise`]). Between them go three frames, each in one hand at a
-//! time ([`frames`], [`link`]). What is said goes to UART and USB ([`serial`]), and a watchdog sees that both cores come round
-//! ([`guard`]). Nothing here waits for something outside the chip without an end.
+//! Core 1 owns camera and display ([`Show`]), core 0 the network ([`Recogniser`]); what they share of the board is in [`board`]. Here is
+//! what begins: clocks, pins, interrupts, both cores.
 
 #![no_std]
 #![no_main]
 
-mod answer;
-mod camera;
-mod display;
-mod frames;
-mod guard;
-mod link;
-mod recognise;
-mod screen;
-mod serial;
-mod show;
-mod time;
-
-use camera::{Capture, Sccb};
+use board::camera::{self, Capture, Sccb};
+use board::display::{Canvas, Display};
+use board::{frames, guard, say, serial};
 use core::panic::PanicInfo;
 use cortex_m::peripheral::syst::SystClkSource;
 use cortex_m_rt::{ExceptionFrame, exception};
-use display::{Canvas, Display};
+use digits_firmware::{Recogniser, Show};
 use embedded_hal::digital::OutputPin;
 use embedded_hal::pwm::SetDutyCycle;
 use fugit::RateExtU32;
@@ -31,9 +20,7 @@ use hal::multicore::{Multicore, Stack};
 use hal::uart::{DataBits, StopBits, UartConfig, UartPeripheral};
 use hal::{Clock, Sio, Watchdog, pac};
 use pac::interrupt;
-use recognise::Recogniser;
 use rp2040_hal as hal;
-use show::Show;
 use static_cell::{ConstStaticCell, StaticCell};
 
 #[unsafe(link_section = ".boot2")]
@@ -110,7 +97,7 @@ fn main() -> ! {
     let frames = frames::Frame::take_all().expect("taken once");
     let capture = Capture::new(pio, frames);
 
-    guard::start();
+    guard::start(network::DEADLINE_MS);
     let mut multicore = Multicore::new(&mut pac.PSM, &mut pac.PPB, &mut sio.fifo);
     let started = multicore.cores()[1].spawn(CORE1_STACK.take().expect("taken once"), move || {
         tick();

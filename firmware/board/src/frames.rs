@@ -1,8 +1,7 @@
 //! Three frames that never are in two hands. A [`Frame`] is the right to one of them: the camera fills it, the display reads it, the
-//! network reads it and writes its answer into it, and between the cores it travels as a word of the FIFO. As there is one `Frame`
-//! for each, none is read while it is written.
+//! application reads it and writes what it made of it [`Beside`] it, and between the cores it travels as a word of the FIFO. As there is
+//! one `Frame` for each, none is read while it is written.
 
-use crate::answer::Answer;
 use core::cell::UnsafeCell;
 use core::sync::atomic::{AtomicBool, Ordering};
 
@@ -11,21 +10,33 @@ pub const SIDE: usize = 162;
 /// Bytes of a frame.
 pub const BYTES: usize = SIDE * SIDE;
 
-/// What a frame holds.
-pub struct Content {
-    /// What the camera saw, upright, row by row.
-    pub pixels: [u8; BYTES],
-    /// What the network said of it, once it has.
-    pub answer: Answer,
+/// Something beside each frame: who holds the frame holds it too.
+pub struct Beside<T>([UnsafeCell<T>; 3]);
+
+// SAFETY: only the holder of the `Frame` with its index reaches a place.
+unsafe impl<T: Send> Sync for Beside<T> {}
+
+impl<T> Beside<T> {
+    /// What is there at first.
+    pub const fn new(a: T, b: T, c: T) -> Beside<T> {
+        Beside([UnsafeCell::new(a), UnsafeCell::new(b), UnsafeCell::new(c)])
+    }
+
+    /// What is beside a frame.
+    pub fn of<'a>(&'a self, frame: &'a Frame) -> &'a T {
+        // SAFETY: this is the only `Frame` of its place.
+        unsafe { &*self.0[usize::from(frame.0)].get() }
+    }
+
+    /// What is beside a frame, to be changed.
+    #[expect(clippy::mut_from_ref, reason = "the frame is borrowed mutably, and stands for its place")]
+    pub fn of_mut<'a>(&'a self, frame: &'a mut Frame) -> &'a mut T {
+        // SAFETY: this is the only `Frame` of its place, and it is borrowed mutably.
+        unsafe { &mut *self.0[usize::from(frame.0)].get() }
+    }
 }
 
-struct Slot(UnsafeCell<Content>);
-
-// SAFETY: only the holder of the `Frame` with its index reaches a slot.
-unsafe impl Sync for Slot {}
-
-static SLOTS: [Slot; 3] =
-    [const { Slot(UnsafeCell::new(Content { pixels: [0; BYTES], answer: Answer::NONE })) }; 3];
+static PIXELS: Beside<[u8; BYTES]> = Beside::new([0; BYTES], [0; BYTES], [0; BYTES]);
 static TAKEN: AtomicBool = AtomicBool::new(false);
 
 /// The right to one frame.
@@ -42,16 +53,14 @@ impl Frame {
         (!taken).then_some([Frame(0), Frame(1), Frame(2)])
     }
 
-    /// What is in it.
-    pub fn content(&self) -> &Content {
-        // SAFETY: this is the only `Frame` of its slot.
-        unsafe { &*SLOTS[usize::from(self.0)].0.get() }
+    /// What the camera saw, upright, row by row.
+    pub fn pixels(&self) -> &[u8; BYTES] {
+        PIXELS.of(self)
     }
 
-    /// What is in it, to be changed.
-    pub fn content_mut(&mut self) -> &mut Content {
-        // SAFETY: this is the only `Frame` of its slot, and it is borrowed mutably.
-        unsafe { &mut *SLOTS[usize::from(self.0)].0.get() }
+    /// The same, to be changed.
+    pub fn pixels_mut(&mut self) -> &mut [u8; BYTES] {
+        PIXELS.of_mut(self)
     }
 
     /// The frame as a word for the other core, who becomes its holder.

@@ -9,8 +9,8 @@ use rp2040_hal::pac;
 const PERIOD_MS: u32 = 500;
 /// How long core 1 may take from frame to frame, with every wait for camera and display at its longest.
 const CORE1_US: u32 = 1_500_000;
-/// How long core 0 may.
-const CORE0_US: u32 = network::DEADLINE_MS * 1000;
+/// How long core 0 may, as [`start`] was told.
+static CORE0_US: AtomicU32 = AtomicU32::new(0);
 
 /// When each core last said that it is alive.
 static ALIVE: [AtomicU32; 2] = [const { AtomicU32::new(0) }; 2];
@@ -71,8 +71,9 @@ pub fn alive(core: usize) {
     ALIVE[core].store(micros(), Ordering::Relaxed);
 }
 
-/// Lets the watchdog run: it counts microseconds twice (RP2040-E1).
-pub fn start() {
+/// Lets the watchdog run: it counts microseconds twice (RP2040-E1). Core 0 may take `core0_ms` milliseconds from frame to frame.
+pub fn start(core0_ms: u32) {
+    CORE0_US.store(core0_ms * 1000, Ordering::Relaxed);
     alive(0);
     alive(1);
     feed();
@@ -94,7 +95,7 @@ pub fn look() {
     let since = |core: usize| now.wrapping_sub(ALIVE[core].load(Ordering::Relaxed));
     // A time that lies ahead by a little was written after `now` was read.
     let hung = |core: usize, limit: u32| since(core) > limit && since(core) < u32::MAX / 2;
-    if hung(0, CORE0_US) {
+    if hung(0, CORE0_US.load(Ordering::Relaxed)) {
         remember(Cause::Core0);
     } else if hung(1, CORE1_US) {
         remember(Cause::Core1);

@@ -1,6 +1,10 @@
 //! What the network says of a frame.
 
+use board::frames::Beside;
 use digits_vision::{Bounds, Decision};
+
+/// The answers beside the frames.
+pub(crate) static ANSWERS: Beside<Answer> = Beside::new(Answer::NONE, Answer::NONE, Answer::NONE);
 
 /// Pixels on a side of the preview of the network's input.
 pub const PREVIEW: usize = 28;

@@ -1,9 +1,9 @@
 //! What core 0 does: takes a frame, makes the network's input of it, runs the network, and gives the frame back with the answer.
 
-use crate::answer::{Answer, PREVIEW};
-use crate::frames::{Content, SIDE};
-use crate::time::micros;
-use crate::{guard, link, say};
+use crate::answer::{ANSWERS, Answer, PREVIEW};
+use board::frames::{Frame, SIDE};
+use board::time::micros;
+use board::{guard, link, say};
 use digits_vision::{Bounds, Decision, Grey, Scratch};
 use network::{
     CHANNELS, CHANNELS_LAST, HEIGHT, INPUTS, Input, LABELS, Network, OUTPUTS, PIXELS, Preparation, WIDTH,
@@ -45,7 +45,7 @@ impl Recogniser {
             guard::alive(0);
             match link::receive() {
                 Some(mut frame) => {
-                    self.recognise(frame.content_mut());
+                    self.recognise(&mut frame);
                     link::send(frame);
                 }
                 None => cortex_m::asm::wfe(),
@@ -54,9 +54,9 @@ impl Recogniser {
     }
 
     /// Answers for one frame.
-    fn recognise(&mut self, content: &mut Content) {
+    fn recognise(&mut self, frame: &mut Frame) {
         let begin = micros();
-        let found = self.prepare(&Grey::new(&content.pixels, SIDE, SIDE));
+        let found = self.prepare(&Grey::new(frame.pixels(), SIDE, SIDE));
         let prepared = micros();
         let (mut bounds, mut decision) = (None, None);
         if let Some(place) = found {
@@ -65,7 +65,8 @@ impl Recogniser {
             decision = self.decide();
         }
         let done = micros();
-        let answer = &mut content.answer;
+        let pixels = frame.pixels().as_ptr();
+        let answer = ANSWERS.of_mut(frame);
         *answer = Answer {
             bounds,
             preview: [0; PREVIEW * PREVIEW],
@@ -80,8 +81,8 @@ impl Recogniser {
         let picture = found.map_or(core::ptr::null(), |_| self.picture.as_ptr());
         let (class, percent) = answer.decision.as_ref().map_or((-1, 0), |d| (d.class as i32, d.percent));
         let told = Told { percent: percent.into(), prepare_us: answer.prepare_us, infer_us: answer.infer_us };
-        answered(content.pixels.as_ptr(), picture, class, &told);
-        self.tell(content);
+        answered(pixels, picture, class, &told);
+        self.tell(answer);
     }
 
     /// Fills the input. None where nothing is found; inside, where it was found if that is known.
@@ -122,13 +123,13 @@ impl Recogniser {
     }
 
     /// Says a new answer on serial.
-    fn tell(&mut self, content: &Content) {
-        let class = content.answer.decision.as_ref().map(|d| d.class);
+    fn tell(&mut self, answer: &Answer) {
+        let class = answer.decision.as_ref().map(|d| d.class);
         if class == self.told {
             return;
         }
         self.told = class;
-        let Answer { decision, prepare_us, infer_us, .. } = &content.answer;
+        let Answer { decision, prepare_us, infer_us, .. } = answer;
         match decision {
             Some(d) => {
                 let label = LABELS.get(d.class).copied().unwrap_or("?");

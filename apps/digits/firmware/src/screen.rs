@@ -2,8 +2,8 @@
 //! says, how sure it is, and how long it took. Where something is amiss, the line at the bottom says so.
 
 use crate::answer::{Answer, PREVIEW};
-use crate::display::{Canvas, WIDTH, grey};
-use crate::frames::{BYTES, SIDE};
+use board::display::{Canvas, WIDTH, grey};
+use board::frames::{BYTES, SIDE};
 use core::convert::Infallible;
 use core::fmt::Write;
 use digits_vision::Bounds;

@@ -1,13 +1,14 @@
 //! What core 1 does: camera and display. Every frame that comes whole is drawn; whenever core 0 has nothing to do, it is given the
 //! newest. The feed never waits for the network.
 
-use crate::answer::Answer;
-use crate::camera::{self, Capture, Fault, Sccb};
-use crate::display::{Canvas, Display};
-use crate::frames::Frame;
-use crate::guard::{self, Cause};
-use crate::time::micros;
-use crate::{link, say, screen};
+use crate::answer::{ANSWERS, Answer};
+use crate::screen;
+use board::camera::{self, Capture, Fault, Sccb};
+use board::display::{Canvas, Display};
+use board::frames::Frame;
+use board::guard::{self, Cause};
+use board::time::micros;
+use board::{link, say};
 use core::fmt::Write;
 
 /// Without a frame for this long the camera has stopped: ten frames.
@@ -110,7 +111,7 @@ impl Show {
         if self.told.fault.take().is_some() {
             say!("camera: back");
         }
-        let (told, pixels) = (&mut self.told, &frame.content().pixels);
+        let (told, pixels) = (&mut self.told, frame.pixels());
         self.display.draw(|canvas| {
             screen::feed(canvas, pixels);
             if let Some(bounds) = told.answer.bounds {
@@ -129,7 +130,7 @@ impl Show {
     /// Takes the frame that core 0 is done with, and its answer.
     fn take_answer(&mut self) {
         if let Some(frame) = link::receive() {
-            self.told.answer.clone_from(&frame.content().answer);
+            self.told.answer.clone_from(ANSWERS.of(&frame));
             self.told.fresh = true;
             self.asked = false;
             Capture::release(frame);

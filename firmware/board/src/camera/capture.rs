@@ -172,7 +172,7 @@ impl Capture {
             self.counts.unused += 1;
             return;
         };
-        let address = back.content_mut().pixels.as_mut_ptr() as u32;
+        let address = back.pixels_mut().as_mut_ptr() as u32;
         // SAFETY: the transfer writes the pixels of a frame that is in nobody else's hands until it has ended or been stopped.
         unsafe {
             // Off; FIFO emptied by turning its joining off and on (datasheet 3.7, SM0_SHIFTCTRL); counters and shift registers reset; at the start.
