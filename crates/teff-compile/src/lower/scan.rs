@@ -5,6 +5,7 @@ use super::{Lowering, Storage};
 use crate::error::Error;
 use crate::program::{BufferId, Expr, Index, Place, Stmt};
 use std::collections::HashMap;
+use teff_graph::facts::Known;
 use teff_graph::{DType, NodeId, Op, Scan, Type, scan_result_types};
 
 impl<'a> Lowering<'a> {
@@ -113,6 +114,7 @@ impl<'a> Lowering<'a> {
             self.graph,
             std::mem::replace(&mut self.groups, groups),
             std::mem::replace(&mut self.storage, storage),
+            std::mem::replace(&mut self.known, Known::new(body)),
         );
         let named = std::mem::take(&mut self.builder.named);
         self.graph = body;
@@ -124,7 +126,7 @@ impl<'a> Lowering<'a> {
                 self.store_all(&ty, |l, i| Ok((to.buffer, to.base.clone(), l.element(node, i)?)))
             });
         }
-        (self.graph, self.groups, self.storage) = outside;
+        (self.graph, self.groups, self.storage, self.known) = outside;
         self.builder.named = named;
         done
     }
