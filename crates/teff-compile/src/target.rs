@@ -30,6 +30,8 @@ pub struct Cycles {
     pub store: f64,
     /// Integer operation on up to 32 bits.
     pub int: f64,
+    /// The upper half of a product of 32 bits.
+    pub mul_high: f64,
     /// Integer division.
     pub int_divide: f64,
     /// Float addition, subtraction or comparison.
@@ -78,6 +80,7 @@ impl Target {
             load: 0.5,
             store: 1.0,
             int: 0.5,
+            mul_high: 1.5,
             int_divide: 20.0,
             float_add: 0.5,
             float_multiply: 0.5,
@@ -100,6 +103,7 @@ impl Target {
             load: 2.0,
             store: 2.0,
             int: 1.0,
+            mul_high: 20.0,
             int_divide: 50.0,
             float_add: 75.0,
             float_multiply: 85.0,
@@ -116,6 +120,7 @@ impl Target {
         word_products: false,
         sums: 8,
         cycles: Cycles {
+            mul_high: 4.0,
             int_divide: 8.0,
             float_add: 45.0,
             float_multiply: 40.0,

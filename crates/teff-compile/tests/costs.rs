@@ -77,37 +77,37 @@ fn quantised_layers() {
         }
     }
     expect![[r#"
-        kind 0     generic        2/0/0      880       54        0     3520     2780      40     808
+        kind 0     generic        2/0/0      880       54        0     3412     2618      40     792
         kind 1     generic        1/0/0      236       32        0     1800     1340       0      88
         kind 2     generic        1/0/0      486      108        0     3564     2928       0     153
-        kind 3     generic        2/0/0      357       42        0     1890     1412      35     529
+        kind 3     generic        2/0/0      357       42        0     1806     1286      35     529
         kind 4     generic        1/0/0       80       40        0      160      200       0     256
         kind 5     generic        1/0/0      150       75        0      300      375       0     512
-        kind 6     generic        2/0/0      250       29        0     1034      954      24     180
+        kind 6     generic        2/0/0      250       29        0     1024      939      24     160
         kind 7     generic        2/0/0      248       40        0      982      993      96      96
         kind 8     generic        1/0/0      240       60        0     1860     1785       0       0
         kind 9     generic        3/0/0      233       54        0     1227     1125     128     404
         kind 10    generic        1/0/0       60       30        0      390      345       0       0
         kind 11    generic        1/0/0      105       21        0      273      336       0       0
-        kind 12    generic        2/0/0      862       71        0     3661     7548      60    1304
+        kind 12    generic        2/0/0      862       71        0     3639     7515      60    1260
         kind 13    generic        1/0/0      144      144        0     1440     1395       0       0
         kind 14    generic        1/0/0       18       18        0      162      138       0       0
-        kind 15    generic        2/0/0      574       49        0     2359     1755      35     546
+        kind 15    generic        2/0/0      574       49        0     2331     1713      35     546
         kind 16    generic        4/0/0      370      150        0      730     1877     280    1280
         kind 17    generic        1/0/0      600      150        0     1650     1743       0     104
-        kind 18    generic        2/0/0      245       35        0      955      737      30     426
-        kind 19    generic        1/0/0      210       70        0     1470     1206       0     284
-        kind 20    generic        3/0/0      360      168        0     1572     1539     120     512
-        kind 21    generic        3/0/0      561       83        0     2604     2151      75     760
+        kind 18    generic        2/0/0      245       35        0      945      722      30     426
+        kind 19    generic        1/0/0      210       70        0     1330      996       0     284
+        kind 20    generic        3/0/0      360      168        0     1476     1395     120     512
+        kind 21    generic        3/0/0      561       83        0     2504     2001      75     760
         kind 22    generic        1/0/0      240      120      960     1200     2704       0       8
-        kind 23    generic        1/0/0     1200      120        0     9540     6708       0     155
+        kind 23    generic        1/0/0     1200      120        0     9300     6348       0     155
         kind 0     cortex-m0plus  2/0/0     1004       54        0     4226     8750      40     704
         kind 1     cortex-m0plus  1/0/0      392       32        0     2184     4392       0      88
         kind 2     cortex-m0plus  1/0/0     2052      108        0     8856    21540       0     117
         kind 3     cortex-m0plus  2/0/0      392       42        0     1876     4998      35     529
         kind 4     cortex-m0plus  1/0/0       80       40        0      160      560       0     256
         kind 5     cortex-m0plus  1/0/0      150       75        0      300     1050       0     512
-        kind 6     cortex-m0plus  2/0/0      272       29        0     1051     3135      24     160
+        kind 6     cortex-m0plus  2/0/0      272       29        0     1048     3145      24     160
         kind 7     cortex-m0plus  2/0/0      470       40        0     1032     3335      96      42
         kind 8     cortex-m0plus  1/0/0      240       60        0     1860     4680       0       0
         kind 9     cortex-m0plus  3/0/0      133       54        0     1281     2432     128     388

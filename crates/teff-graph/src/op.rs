@@ -267,6 +267,8 @@ named! {
         Shl = "shl",
         /// Integer: a shifted right by b bits, with the sign if a has one; all sign when b is not less than the width.
         Shr = "shr",
+        /// 32-bit integers with a sign: the upper 32 of the 64 bits of a * b. What a product of fixed-point numbers is rounded from.
+        MulHigh = "mul_high",
         /// a = b, as boolean.
         Eq = "eq",
         /// a < b, as boolean.
@@ -288,7 +290,8 @@ impl Binary {
             | Binary::Or
             | Binary::Xor
             | Binary::Shl
-            | Binary::Shr => false,
+            | Binary::Shr
+            | Binary::MulHigh => false,
         }
     }
 }

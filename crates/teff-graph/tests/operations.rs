@@ -377,12 +377,18 @@ fn functions_of_two_numbers() {
         (Binary::And, [8, 1, 5, 1]),
         (Binary::Or, [14, -5, 5, 13]),
         (Binary::Xor, [6, -6, 0, 12]),
+        (Binary::MulHigh, [0, -1, 0, 0]),
         (Binary::Eq, [0, 0, 1, 0]),
         (Binary::Lt, [0, 1, 0, 1]),
         (Binary::Le, [0, 1, 1, 1]),
     ] {
         assert_eq!(of(b), expected, "{b:?}");
     }
+    // 2^31 - 1 and -2^31, by themselves and by each other.
+    let (most, least) = (i32::MAX.into(), i32::MIN.into());
+    let (x, y) = (ints(&[3], &[most, least, least]), ints(&[3], &[most, most, least]));
+    let high = evaluate_op(&Op::Binary(Binary::MulHigh), &[&x, &y]).to_i64();
+    assert_eq!(high, [(1 << 30) - 1, -(1 << 30), 1 << 30]);
     let condition =
         Tensor::constant(Value::from_fn(&Type::new(DType::Bool, [3]), |i| Num::Int((i == 1) as i128)));
     let (a, b) = (Tensor::from_slice(&[1.0f32, 2.0, 3.0]), Tensor::from_slice(&[4.0f32, 5.0, 6.0]));

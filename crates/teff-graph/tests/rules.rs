@@ -64,7 +64,7 @@ fn element_by_element() {
     ] {
         refused(Op::Unary(u), &[(I, &[2])], "takes floats, not i32");
     }
-    let binary: [(Binary, [bool; 3]); 7] = [
+    let binary: [(Binary, [bool; 3]); 8] = [
         (Binary::Add, [true, true, false]),
         (Binary::Pow, [true, true, false]),
         (Binary::Max, [true, true, true]),
@@ -72,6 +72,7 @@ fn element_by_element() {
         (Binary::Xor, [false, true, true]),
         (Binary::Shl, [false, true, false]),
         (Binary::Shr, [false, true, false]),
+        (Binary::MulHigh, [false, true, false]),
     ];
     for (b, takes) in binary {
         for (dtype, takes) in dtypes.into_iter().zip(takes) {

@@ -137,11 +137,6 @@ impl<'a> Printer<'a> {
                 if is_narrow(e.dtype()) { self.cast(e.dtype(), text) } else { text }
             }
             Expr::Cast(dtype, x) => self.converted(*dtype, x),
-            Expr::MulHigh(operands) => {
-                self.helpers.need_mul_high();
-                let [a, b] = operands.as_ref();
-                (format!("mul_high({}, {})", self.value(a), self.value(b)), Binds::Postfix)
-            }
             Expr::Bits(dtype, x) => self.call(Helper::Bits(*dtype), &[x]),
         }
     }
@@ -243,7 +238,7 @@ impl<'a> Printer<'a> {
             Binary::Add | Binary::Sub | Binary::Mul | Binary::Div | Binary::Rem | Binary::Pow => {
                 unreachable!("no numbers")
             }
-            Binary::Shl | Binary::Shr => unreachable!("no integers"),
+            Binary::Shl | Binary::Shr | Binary::MulHigh => unreachable!("no integers"),
         }
     }
 
@@ -260,7 +255,8 @@ impl<'a> Printer<'a> {
             Binary::Eq => self.infix(a, "==", b, Binds::Equality),
             Binary::Lt => self.infix(a, "<", b, Binds::Order),
             Binary::Le => self.infix(a, "<=", b, Binds::Order),
-            Binary::And | Binary::Or | Binary::Xor | Binary::Shl | Binary::Shr => unreachable!("no integers"),
+            Binary::And | Binary::Or | Binary::Xor => unreachable!("no integers"),
+            Binary::Shl | Binary::Shr | Binary::MulHigh => unreachable!("no integers"),
         }
     }
 
@@ -296,7 +292,7 @@ impl<'a> Printer<'a> {
             Binary::Add | Binary::Sub | Binary::Mul | Binary::Div | Binary::Rem | Binary::Pow => {
                 self.call(Helper::Int(op, dtype), &[a, b])
             }
-            Binary::Shl | Binary::Shr => self.call(Helper::Int(op, dtype), &[a, b]),
+            Binary::Shl | Binary::Shr | Binary::MulHigh => self.call(Helper::Int(op, dtype), &[a, b]),
             Binary::Max => self.call(Helper::Max(dtype), &[a, b]),
             Binary::Min => self.call(Helper::Min(dtype), &[a, b]),
             Binary::And | Binary::Or | Binary::Xor => unreachable!("printed above"),

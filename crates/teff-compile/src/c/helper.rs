@@ -66,7 +66,6 @@ pub(super) struct Helpers {
     all_rows: BTreeSet<u8>,
     runs_of_rows: BTreeSet<u8>,
     window_sums: bool,
-    mul_high: bool,
 }
 
 impl Helpers {
@@ -132,10 +131,6 @@ impl Helpers {
         name
     }
 
-    pub(super) fn need_mul_high(&mut self) {
-        self.mul_high = true;
-    }
-
     pub(super) fn needs_math(&self) -> bool {
         self.math
     }
@@ -150,9 +145,6 @@ impl Helpers {
         let micro = !self.pair_sums.is_empty() || self.window_sums || !rows.is_empty();
         if self.writes || micro {
             out += WRITES;
-        }
-        if self.mul_high {
-            out += micro::MUL_HIGH;
         }
         if micro {
             out += micro::MACROS;
@@ -304,6 +296,7 @@ fn int_body(op: Binary, d: DType) -> (&'static str, String) {
         Binary::Shr => {
             ("/* 0 when nothing stays. */\n", format!("    return ({t})({in_range} ? a >> b : 0);\n"))
         }
+        Binary::MulHigh => ("/* The upper half of a product. */\n", MUL_HIGH.into()),
         Binary::Pow => ("/* Wraps; 1 / a^-b truncated when b is negative. */\n", power(d)),
         Binary::Max | Binary::Min | Binary::And | Binary::Or | Binary::Xor => {
             unreachable!("printed as operators")
@@ -311,6 +304,18 @@ fn int_body(op: Binary, d: DType) -> (&'static str, String) {
         Binary::Eq | Binary::Lt | Binary::Le => unreachable!("printed as operators"),
     }
 }
+
+/// Where there is only a 32-bit multiplier, four products of halves are a third of the work of a 64-bit one.
+const MUL_HIGH: &str = r#"#if defined(__ARM_ARCH_6M__)
+    const uint32_t a0 = (uint16_t)a, b0 = (uint16_t)b;
+    const int32_t a1 = a >> 16, b1 = b >> 16;
+    const int32_t middle = a1 * (int32_t)b0 + (int32_t)(a0 * b0 >> 16);
+    const int32_t carry = ((int32_t)(uint16_t)middle + (int32_t)a0 * b1) >> 16;
+    return a1 * b1 + (middle >> 16) + carry;
+#else
+    return (int32_t)((int64_t)a * b >> 32);
+#endif
+"#;
 
 fn power(d: DType) -> String {
     let t = c_type(d);

@@ -143,24 +143,6 @@ static void window_sums(const int32_t *x, int pitch, const int8_t *w, int height
 
 ";
 
-/// [`crate::program::Expr::MulHigh`]. Where there is only a 32-bit multiplier, four products of halves are a third of the work of a
-/// 64-bit one.
-pub(super) const MUL_HIGH: &str = r#"/* The upper half of a product; b is not negative. */
-static inline int32_t mul_high(int32_t a, int32_t b)
-{
-#if defined(__ARM_ARCH_6M__)
-    const uint32_t a0 = (uint16_t)a, b0 = (uint16_t)b, b1 = (uint32_t)b >> 16;
-    const int32_t a1 = a >> 16;
-    const int32_t middle = a1 * (int32_t)b0 + (int32_t)(a0 * b0 >> 16);
-    const uint32_t carry = ((uint16_t)middle + a0 * b1) >> 16;
-    return a1 * (int32_t)b1 + (middle >> 16) + (int32_t)carry;
-#else
-    return (int32_t)((int64_t)a * b >> 32);
-#endif
-}
-
-"#;
-
 /// The call of a micro-kernel, without a semicolon.
 pub(super) fn call(p: &mut Printer, micro: &Micro) -> String {
     match micro {

@@ -81,12 +81,17 @@ pub(super) fn factors(ratios: &[f64], bits: i32, places: i32) -> Option<(Vec<i64
 
 impl Rounding {
     fn of(&self, x: &Tensor, axis: usize) -> Tensor {
-        let along = |all: &[i64]| {
+        let along = |all: &[i64], dtype: DType| {
             let all = if all.iter().all(|x| *x == all[0]) { &all[..1] } else { all };
-            along(all.iter().map(|x| *x as i32).collect(), axis, x.rank()).cast(self.dtype)
+            along(all.iter().map(|x| *x as i32).collect(), axis, x.rank()).cast(dtype)
         };
+        if let Some((m, n)) = self.by_upper_half() {
+            let m = along(&m, DType::I32).broadcast_to(x.shape());
+            let high = Tensor::apply(Op::Binary(Binary::MulHigh), &[x.cast(DType::I32), m]);
+            return shifted(&(high + f64::from(1 << (n - 1))), f64::from(n));
+        }
         let n = f64::from(self.n);
-        let product = x.cast(self.dtype) * along(&self.m);
+        let product = x.cast(self.dtype) * along(&self.m, self.dtype);
         let half = 2f64.powi(self.n as i32 - 1);
         let rounded = match self.c[..] {
             [] => {
@@ -95,9 +100,18 @@ impl Rounding {
                 &(&product + odd) + (half - 1.0)
             }
             [c] => &product + c as f64,
-            _ => &product + &along(&self.c),
+            _ => &product + &along(&self.c, self.dtype),
         };
         shifted(&rounded, n)
+    }
+
+    /// The same by the upper 32 bits of the product alone, as multipliers and what these are to be shifted by further: where c has no bits in
+    /// the lower half, what is shifted out of that carries nothing. A shift of less than 33 takes a power of two into the multipliers.
+    fn by_upper_half(&self) -> Option<(Vec<i64>, u32)> {
+        let nearest = self.dtype == DType::I64 && self.c == [1 << (self.n - 1)];
+        let up = 33u32.saturating_sub(self.n);
+        let m: Vec<i64> = self.m.iter().map(|m| m << up).collect();
+        (nearest && m.iter().all(|m| (0..1 << 31).contains(m))).then_some((m, self.n + up - 32))
     }
 }
 

@@ -6,6 +6,7 @@
 
 mod adjoint;
 mod build;
+mod constants;
 mod conv;
 mod conv_pool;
 mod copies;
@@ -15,7 +16,6 @@ mod epilogue;
 mod fuse;
 mod index;
 mod lanes;
-mod long;
 mod mantissa;
 mod map;
 mod matmul;
@@ -117,7 +117,7 @@ pub(crate) fn lower(graph: &Graph, options: &Options) -> Result<Program, Error> 
         program.kernels.iter_mut().for_each(mantissa::rectify);
     }
     if options.target.word_products {
-        long::shorten(&mut program);
+        constants::store(&mut program);
     }
     prune::prune(&mut program);
     Ok(program)

@@ -57,11 +57,11 @@ const SYSTEM: &str = "vfork wait waitpid read write open close creat \
     sigaction sigprocmask crypt encrypt swab";
 
 /// How the names begin of functions that generated code brings along.
-const BROUGHT: &str = "pair_sums row_sums window_sums mul_high";
+const BROUGHT: &str = "pair_sums row_sums window_sums";
 
 /// The same of those that end in a type: `max_f32` is one, `max_pool` is none.
 const ARITHMETIC: &str =
-    "wrap_ div_ rem_ pow_ shl_ shr_ abs_ sign_ max_ min_ sigmoid_ bits_ exp_ tanh_ high_";
+    "wrap_ div_ rem_ pow_ mul_high_ shl_ shr_ abs_ sign_ max_ min_ sigmoid_ bits_ exp_ tanh_ high_";
 
 fn has(list: &str, name: &str) -> bool {
     list.split_whitespace().any(|word| word == name)

@@ -163,8 +163,7 @@ fn rename(body: &mut [Stmt], var: &impl Fn(Var) -> Var, arrays: u32) {
         | Expr::Binary(..)
         | Expr::Select(_)
         | Expr::Cast(..)
-        | Expr::Bits(..)
-        | Expr::MulHigh(_) => {}
+        | Expr::Bits(..) => {}
     });
     each_stmt_mut(body, &mut |s| match s {
         Stmt::For { var: v, .. } | Stmt::Let(v, _) | Stmt::Mutable(v, _) | Stmt::Set(v, _) => *v = var(*v),

@@ -115,7 +115,6 @@ fn replace(e: &mut Expr, var: Var, value: &Expr) -> bool {
         Expr::Unary(_, x) | Expr::Cast(_, x) | Expr::Bits(_, x) => replace(x, var, value),
         Expr::Binary(_, a, b) => replace(a, var, value) || replace(b, var, value),
         Expr::Select(operands) => operands.iter_mut().any(|x| replace(x, var, value)),
-        Expr::MulHigh(operands) => operands.iter_mut().any(|x| replace(x, var, value)),
     }
 }
 

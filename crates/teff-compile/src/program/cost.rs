@@ -181,10 +181,6 @@ impl Counter<'_> {
                 let converts = to.is_float() || x.dtype().is_float();
                 total += operation(*to, if converts { self.cycles.float_add } else { self.cycles.int });
             }
-            Expr::MulHigh(operands) => {
-                operands.iter().for_each(|x| total += self.expr(x));
-                total += operation(DType::I32, 20.0 * self.cycles.int);
-            }
         }
         total
     }
@@ -219,6 +215,7 @@ impl Counter<'_> {
             (_, true) => c.float_add,
             (Binary::Div | Binary::Rem, false) => c.int_divide,
             (Binary::Pow, false) => 32.0 * c.int,
+            (Binary::MulHigh, false) => c.mul_high,
             // Twice as many registers.
             (_, false) => c.int * if dtype.size() == 8 { 3.0 } else { 1.0 },
         }

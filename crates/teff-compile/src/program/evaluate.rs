@@ -375,10 +375,6 @@ impl Run<'_> {
                 if self.expr(condition)? == Num::Int(1) { self.expr(a)? } else { self.expr(b)? }
             }
             Expr::Cast(dtype, x) => narrow(self.expr(x)?, *dtype),
-            Expr::MulHigh(operands) => {
-                let [a, b] = operands.as_ref();
-                Num::Int((self.expr(a)?.as_int() * self.expr(b)?.as_int()) >> 32)
-            }
             Expr::Bits(dtype, x) => match self.expr(x)? {
                 Num::Float(f) => narrow(Num::Int((f as f32).to_bits() as i128), *dtype),
                 Num::Int(i) => Num::Float(f32::from_bits(i as u32) as f64),

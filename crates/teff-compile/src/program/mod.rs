@@ -298,8 +298,6 @@ pub enum Expr {
     Select(Box<[Expr; 3]>),
     /// Conversion, as the graph's cast.
     Cast(DType, Box<Expr>),
-    /// The upper 32 bits of the product of an `i32` and an `i32` that is not negative.
-    MulHigh(Box<[Expr; 2]>),
     /// The same 32 bits as another type: an f32 as i32, or an i32 as f32 (IEEE 754 binary32, the sign in the highest bit).
     Bits(DType, Box<Expr>),
 }
@@ -365,7 +363,6 @@ impl Expr {
             }
             Expr::Select(operands) => operands[1].dtype(),
             Expr::Cast(d, _) | Expr::Bits(d, _) => *d,
-            Expr::MulHigh(_) => DType::I32,
         }
     }
 }

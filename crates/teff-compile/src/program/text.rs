@@ -186,9 +186,6 @@ impl Text<'_> {
                 format!("({} ? {} : {})", self.expr(condition), self.expr(a), self.expr(b))
             }
             Expr::Cast(dtype, x) => format!("{dtype}({})", self.expr(x)),
-            Expr::MulHigh(operands) => {
-                format!("mul_high({}, {})", self.expr(&operands[0]), self.expr(&operands[1]))
-            }
             Expr::Bits(dtype, x) => format!("bits_{dtype}({})", self.expr(x)),
         }
     }
@@ -217,6 +214,6 @@ fn sign(op: Binary) -> Option<&'static str> {
         Binary::Eq => Some("=="),
         Binary::Lt => Some("<"),
         Binary::Le => Some("<="),
-        Binary::Pow | Binary::Max | Binary::Min => None,
+        Binary::Pow | Binary::Max | Binary::Min | Binary::MulHigh => None,
     }
 }

@@ -317,15 +317,6 @@ impl Checker<'_> {
                 if a == b { Ok(a) } else { Err(format!("a choice between {a} and {b}")) }
             }
             Expr::Cast(dtype, x) => self.expr(x, facts).map(|_| *dtype),
-            Expr::MulHigh(operands) => {
-                for x in operands.iter() {
-                    let dtype = self.expr(x, facts)?;
-                    if dtype != DType::I32 {
-                        return Err(format!("the upper half of a product of {dtype}"));
-                    }
-                }
-                Ok(DType::I32)
-            }
             Expr::Bits(dtype, x) => match (self.expr(x, facts)?, *dtype) {
                 (DType::F32, DType::I32) | (DType::I32, DType::F32) => Ok(*dtype),
                 (from, to) => Err(format!("the bits of {from} as {to}")),

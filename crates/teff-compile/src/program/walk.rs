@@ -38,7 +38,7 @@ pub(crate) fn expr_indices(e: &Expr) -> Option<&Index> {
         Expr::Index(_, i) | Expr::InRange { index: i, .. } => Some(i),
         Expr::Load(_, _, i) | Expr::LoadLocal(_, _, i) => Some(i),
         Expr::Const(_) | Expr::Var(..) | Expr::Unary(..) | Expr::Binary(..) => None,
-        Expr::Select(_) | Expr::Cast(..) | Expr::Bits(..) | Expr::MulHigh(_) => None,
+        Expr::Select(_) | Expr::Cast(..) | Expr::Bits(..) => None,
     }
 }
 
@@ -55,7 +55,6 @@ pub(crate) fn each_expr<'a>(e: &'a Expr, f: &mut impl FnMut(&'a Expr)) {
             each_expr(b, f);
         }
         Expr::Select(operands) => operands.iter().for_each(|x| each_expr(x, f)),
-        Expr::MulHigh(operands) => operands.iter().for_each(|x| each_expr(x, f)),
         Expr::Const(_) | Expr::Var(..) | Expr::Index(..) | Expr::InRange { .. } => {}
         Expr::Load(..) | Expr::LoadLocal(..) => {}
     }
@@ -176,7 +175,6 @@ fn map_expr(e: &mut Expr, f: &mut impl FnMut(&mut Expr)) {
             map_expr(b, f);
         }
         Expr::Select(operands) => operands.iter_mut().for_each(|x| map_expr(x, f)),
-        Expr::MulHigh(operands) => operands.iter_mut().for_each(|x| map_expr(x, f)),
     }
     f(e);
 }

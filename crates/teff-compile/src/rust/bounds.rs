@@ -17,10 +17,11 @@ pub(super) fn bounds(e: &Expr, vars: &[VarInfo]) -> Option<(i128, i128)> {
             match op {
                 Binary::Add => (a.0 + b.0, a.1 + b.1),
                 Binary::Sub => (a.0 - b.1, a.1 - b.0),
-                Binary::Mul => {
+                Binary::Mul | Binary::MulHigh => {
                     let pairs = [(a.0, b.0), (a.0, b.1), (a.1, b.0), (a.1, b.1)];
                     let products = pairs.map(|(x, y)| x.saturating_mul(y));
-                    (*products.iter().min()?, *products.iter().max()?)
+                    let half = if *op == Binary::MulHigh { 32 } else { 0 };
+                    (products.iter().min()? >> half, products.iter().max()? >> half)
                 }
                 Binary::Max => (a.0.max(b.0), a.1.max(b.1)),
                 Binary::Min => (a.0.min(b.0), a.1.min(b.1)),
@@ -38,11 +39,6 @@ pub(super) fn bounds(e: &Expr, vars: &[VarInfo]) -> Option<(i128, i128)> {
         }
         Expr::Cast(_, x) if x.dtype() == DType::Bool => (0, 1),
         Expr::Cast(..) | Expr::Bits(..) | Expr::Var(..) | Expr::Load(..) | Expr::LoadLocal(..) => of_type,
-        // The second factor is not negative, and less than 2^31.
-        Expr::MulHigh(operands) => {
-            let a = bounds_or_type(&operands[0], vars);
-            (a.0.min(0) >> 1, a.1.max(0) >> 1)
-        }
         Expr::Unary(..) | Expr::InRange { .. } => of_type,
     };
     (of_type.0 <= exact.0 && exact.1 <= of_type.1).then_some(exact)

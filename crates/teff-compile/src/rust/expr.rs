@@ -147,10 +147,6 @@ impl<'a> Printer<'a> {
                 (format!("if {test} {{ {a} }} else {{ {b} }}"), Binds::Choice)
             }
             Expr::Cast(dtype, x) => self.converted(*dtype, x),
-            Expr::MulHigh(operands) => {
-                let [a, b] = operands.as_ref();
-                self.math("mul_high", &[a, b])
-            }
             Expr::Bits(DType::F32, x) => {
                 let from = self.value(&x.as_ref().clone().cast(DType::U32));
                 (format!("f32::from_bits({from})"), Binds::Postfix)
@@ -248,7 +244,7 @@ impl<'a> Printer<'a> {
             Binary::Add | Binary::Sub | Binary::Mul | Binary::Div | Binary::Rem | Binary::Pow => {
                 unreachable!("no numbers")
             }
-            Binary::Shl | Binary::Shr => unreachable!("no integers"),
+            Binary::Shl | Binary::Shr | Binary::MulHigh => unreachable!("no integers"),
         }
     }
 
@@ -265,7 +261,8 @@ impl<'a> Printer<'a> {
             Binary::Eq => self.comparison(a, "==", b),
             Binary::Lt => self.comparison(a, "<", b),
             Binary::Le => self.comparison(a, "<=", b),
-            Binary::And | Binary::Or | Binary::Xor | Binary::Shl | Binary::Shr => unreachable!("no integers"),
+            Binary::And | Binary::Or | Binary::Xor => unreachable!("no integers"),
+            Binary::Shl | Binary::Shr | Binary::MulHigh => unreachable!("no integers"),
         }
     }
 
@@ -301,6 +298,7 @@ impl<'a> Printer<'a> {
             Binary::Shr if number > 0 && number < 8 * dtype.size() as i128 => self.bits(a, ">>", b),
             Binary::Shl => self.math("shl", &[a, b]),
             Binary::Shr => self.math("shr", &[a, b]),
+            Binary::MulHigh => self.math("mul_high", &[a, b]),
             Binary::Eq => self.comparison(a, "==", b),
             Binary::Lt => self.comparison(a, "<", b),
             Binary::Le => self.comparison(a, "<=", b),
@@ -362,6 +360,6 @@ fn is_untyped(e: &Expr) -> bool {
         Expr::Binary(op, a, b) => !op.is_comparison() && is_untyped(a) && is_untyped(b),
         Expr::Select(operands) => is_untyped(&operands[1]) && is_untyped(&operands[2]),
         Expr::Var(..) | Expr::Index(..) | Expr::InRange { .. } | Expr::Load(..) => false,
-        Expr::LoadLocal(..) | Expr::Unary(..) | Expr::Cast(..) | Expr::Bits(..) | Expr::MulHigh(_) => false,
+        Expr::LoadLocal(..) | Expr::Unary(..) | Expr::Cast(..) | Expr::Bits(..) => false,
     }
 }

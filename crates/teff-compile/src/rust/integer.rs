@@ -17,7 +17,7 @@ pub(super) fn definition(name: &str) -> Option<String> {
             "The remainder of a / b; 0 when b is 0.",
             "    if b == 0 { 0 } else { a.wrapping_rem(b) }\n".into(),
         ),
-        "mul_high" => ("The upper half of a product; b is not negative.", MUL_HIGH.into()),
+        "mul_high" => ("The upper half of a product.", MUL_HIGH.into()),
         "shl" => ("a << b; 0 when nothing stays.", format!("    if {inside} {{ a << b }} else {{ 0 }}\n")),
         "shr" if d.is_signed_int() => (
             "a >> b; all sign when nothing stays.",
@@ -33,11 +33,11 @@ pub(super) fn definition(name: &str) -> Option<String> {
 /// Where there is only a 32-bit multiplier (ARMv6-M, which has no atomic exchange either), four products of halves are a third of the
 /// work of a 64-bit one.
 const MUL_HIGH: &str = "    if cfg!(all(target_arch = \"arm\", not(target_has_atomic = \"32\"))) {
-        let (a0, b0, b1) = (a as u32 & 0xffff, b as u32 & 0xffff, b as u32 >> 16);
-        let a1 = a >> 16;
+        let (a0, b0) = (a as u32 & 0xffff, b as u32 & 0xffff);
+        let (a1, b1) = (a >> 16, b >> 16);
         let middle = a1 * b0 as i32 + ((a0 * b0) >> 16) as i32;
-        let carry = ((middle as u32 & 0xffff) + a0 * b1) >> 16;
-        a1 * b1 as i32 + (middle >> 16) + carry as i32
+        let carry = ((middle & 0xffff) + a0 as i32 * b1) >> 16;
+        a1 * b1 + (middle >> 16) + carry
     } else {
         ((i64::from(a) * i64::from(b)) >> 32) as i32
     }

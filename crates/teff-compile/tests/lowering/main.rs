@@ -216,43 +216,18 @@ fn convolutions_without_axes_or_channels() {
     }
 }
 
-/// Where 64 bits are put together from halves, only the upper half is.
+/// What is constant in a loop's body is not what has its number outside.
 #[test]
-fn long_products_lose_their_lower_half() {
-    // A shift below 33 takes a power of two from the factor, which must stay below 2^31: 2^28 has room for 2, not for 3.
-    for (m, n, shorter) in [
-        (1i64 << 30, 40usize, true),
-        (0x1234_5678, 33, true),
-        (1 << 28, 31, true),
-        (1 << 28, 30, false),
-        ((1 << 31) - 1, 62, true),
-        (1 << 31, 40, false),
-        (-5, 40, false),
-    ] {
-        let x = Tensor::input("x", DType::I32, &[7]);
-        let graph =
-            Graph::from_tensors("net", std::slice::from_ref(&x), &[("y", requantised(&x, m, n))]).unwrap();
-        let given = [Value::new([7], vec![i32::MAX, i32::MIN, 0, 1, -1, 123_456_789, -987_654])];
-        same(&graph, &given, &evaluate(&graph, &given).unwrap(), &format!("{m} >> {n}"));
-        let text = compiled(&graph, Target::CORTEX_M0PLUS).to_string();
-        assert_eq!(text.contains("mul_high"), shorter, "{m} >> {n}\n{text}");
-        assert!(!compiled(&graph, Target::GENERIC).to_string().contains("mul_high"));
-    }
-    // A factor for each channel, from a table.
-    for (table, shorter) in [([1i64, 5, 1 << 30], true), ([1, -5, 1 << 30], false), ([1, 5, 1 << 31], false)]
-    {
-        let x = Tensor::input("x", DType::I32, &[4, 3]);
-        let m = Tensor::constant(Value::new([1, 3], table.to_vec())).broadcast_to(&[4, 3]);
-        let wide = x.cast(DType::I64) * m + 2f64.powi(39);
-        let y = wide.shr(&wide.full_like(40.0)).cast(DType::I32);
-        let graph = Graph::from_tensors("net", &[x], &[("y", y)]).unwrap();
-        let values =
-            (0..12).map(|i| i32::MAX / (i - 6i32).max(1) * if i % 2 == 0 { 1 } else { -1 }).collect();
-        let given = [Value::new([4, 3], values)];
-        same(&graph, &given, &evaluate(&graph, &given).unwrap(), &format!("{table:?}"));
-        let text = compiled(&graph, Target::CORTEX_M0PLUS).to_string();
-        assert_eq!(text.contains("mul_high"), shorter, "{table:?}\n{text}");
-    }
+fn constants_of_a_loop_are_its_own() {
+    let rng = &mut Rng(12);
+    let rows = Tensor::input("x", DType::I8, &[5, 1, 4]);
+    let outside = weights(rng, &[4, 4]);
+    let start = rows.pick(0, 0).cast(DType::I32).matmul(&outside);
+    let inside = weights(rng, &[4, 4]);
+    let (last, _) = Tensor::scan(&[start], std::slice::from_ref(&rows), false, |s, x| {
+        (vec![&s[0] + x[0].cast(DType::I32).matmul(&(&inside - 1))], vec![])
+    });
+    same_as_graph(&[rows], &last, rng, "a loop");
 }
 
 /// States that are handed on, exchanged and given twice; what comes from outside stays whole.

@@ -92,6 +92,7 @@ fn unary_cost(u: Unary) -> f64 {
 fn binary_cost(b: Binary) -> f64 {
     match b {
         Binary::Pow => 40.0,
+        Binary::MulHigh => 3.0,
         Binary::Div | Binary::Rem => 8.0,
         Binary::Add | Binary::Sub | Binary::Mul | Binary::Max | Binary::Min => 1.0,
         Binary::And | Binary::Or | Binary::Xor | Binary::Shl | Binary::Shr => 1.0,

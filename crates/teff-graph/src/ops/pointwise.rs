@@ -141,6 +141,7 @@ pub(super) fn binary_rule(b: Binary, operands: &[Type]) -> Rule {
         Binary::Max | Binary::Min | Binary::Eq | Binary::Lt | Binary::Le => (true, ""),
         Binary::And | Binary::Or | Binary::Xor => (!x.dtype.is_float(), "integers or booleans"),
         Binary::Shl | Binary::Shr => (x.dtype.is_int(), "integers"),
+        Binary::MulHigh => (x.dtype == DType::I32, "i32"),
     };
     if !ok {
         return Err(format!("takes {takes}, not {}", x.dtype));
@@ -175,6 +176,7 @@ fn int_binary(b: Binary, x: i128, y: i128, dtype: DType) -> i128 {
         Binary::Shl => 0,
         Binary::Shr if (0..bits).contains(&y) => x >> y,
         Binary::Shr => -((x < 0) as i128),
+        Binary::MulHigh => (x * y) >> 32,
         Binary::Eq => (x == y) as i128,
         Binary::Lt => (x < y) as i128,
         Binary::Le => (x <= y) as i128,
@@ -227,7 +229,9 @@ fn float_binary(b: Binary, x: f64, y: f64) -> Num {
         Binary::Eq => return Num::Int((x == y) as i128),
         Binary::Lt => return Num::Int((x < y) as i128),
         Binary::Le => return Num::Int((x <= y) as i128),
-        Binary::And | Binary::Or | Binary::Xor | Binary::Shl | Binary::Shr => unreachable!(),
+        Binary::And | Binary::Or | Binary::Xor | Binary::Shl | Binary::Shr | Binary::MulHigh => {
+            unreachable!()
+        }
     })
 }
 
@@ -267,6 +271,7 @@ pub(super) fn binary_gradient(
             vec![Some(first.select(g, &zero())), Some(first.select(&zero(), g))]
         }
         Binary::And | Binary::Or | Binary::Xor | Binary::Shl | Binary::Shr => vec![None, None],
+        Binary::MulHigh => vec![None, None],
         Binary::Eq | Binary::Lt | Binary::Le => vec![None, None],
     }
 }

@@ -295,7 +295,7 @@ fn binary_f32(level: Level, b: Binary, scalars: [bool; 2]) -> Kernel {
         Binary::Le => map2!(level, scalars, f32 => u8, |x, y| (x <= y) as u8),
         Binary::Pow => map2!(Level::Portable, scalars, f32 => f32, |x, y| (x as f64).powf(y as f64) as f32),
         Binary::Rem => map2!(Level::Portable, scalars, f32 => f32, |x, y| x % y),
-        Binary::And | Binary::Or | Binary::Xor | Binary::Shl | Binary::Shr => {
+        Binary::And | Binary::Or | Binary::Xor | Binary::Shl | Binary::Shr | Binary::MulHigh => {
             unreachable!("the shape rule lets no float through")
         }
     }
@@ -321,7 +321,7 @@ fn slow_binary<A: Element>(b: Binary) -> Kernel {
             run::<A>
         })* } };
     }
-    pick!(Add Sub Mul Div Rem Pow Max Min And Or Xor Shl Shr Eq Lt Le)
+    pick!(Add Sub Mul Div Rem Pow Max Min And Or Xor Shl Shr MulHigh Eq Lt Le)
 }
 
 /// The loop of a select between elements of `dtype`.

@@ -142,6 +142,7 @@ fn binary(b: Binary, x: &Tensor, y: &Tensor) -> Option<Tensor> {
             let out = Tensor::apply(Op::Binary(b), &[x.clone(), safe]);
             Some(choose(&is_zero, &zero, &out))
         }
+        Binary::MulHigh => Some(upper_half(x, y)),
         Binary::Shl if dtype.is_int() => shift(b, x, y),
         Binary::Shr if dtype.is_int() => shift(b, x, y),
         Binary::Max | Binary::Min if matches!(dtype, DType::I16 | DType::U16) => {
@@ -151,6 +152,15 @@ fn binary(b: Binary, x: &Tensor, y: &Tensor) -> Option<Tensor> {
         Binary::Max | Binary::Min | Binary::And | Binary::Or | Binary::Xor => None,
         Binary::Shl | Binary::Shr | Binary::Eq | Binary::Lt | Binary::Le => None,
     }
+}
+
+/// The upper half of a product of 64 bits: it is divided by 2^32, and one less where that rounded up.
+fn upper_half(x: &Tensor, y: &Tensor) -> Tensor {
+    let product = x.cast(DType::I64) * y.cast(DType::I64);
+    let unit = product.full_like(2f64.powi(32));
+    let quotient = &product / &unit;
+    let above = product.less(&(&quotient * &unit)).cast(DType::I64);
+    (quotient - above).cast(DType::I32)
 }
 
 /// The constant that `t` repeats or shows in another order or shape.

@@ -252,7 +252,8 @@ fn halves_of_many_bits_go_to_even() {
 fn what_is_on_the_scale_of_the_result_is_only_bounded() {
     let a = integers((-1000, 1000), &[], &[1.0]);
     let x = Value::from_fn(&a.q.ty(), |i| Num::Int(i as i128 * 5 - 600));
-    let multiplied = |n: &teff_graph::Node| matches!(n.op, Op::Binary(Binary::Mul | Binary::Shr));
+    let multiplied =
+        |n: &teff_graph::Node| matches!(n.op, Op::Binary(Binary::Mul | Binary::MulHigh | Binary::Shr));
     let (found, products) = results(&a, &bytes(7), &x, multiplied);
     assert_eq!(products, 0);
     assert!(found.iter().enumerate().all(|(i, y)| *y == (i as i64 * 5 - 600 + 7).clamp(-128, 127)));
@@ -286,7 +287,8 @@ fn results_of_more_than_32_bits_are_bounded_first() {
 fn integers_of_few_bits_take_no_products_of_64() {
     let wide = |range: (i64, i64), ratio: f64| {
         let a = integers(range, &[], &[ratio]);
-        results(&a, &bytes(0), &Value::zeros(&a.q.ty()), |n| n.ty.dtype == DType::I64).1 > 0
+        let of_64 = |n: &teff_graph::Node| n.ty.dtype == DType::I64 || n.op == Op::Binary(Binary::MulHigh);
+        results(&a, &bytes(0), &Value::zeros(&a.q.ty()), of_64).1 > 0
     };
     for ratio in [0.5, 0.31, 0.125] {
         assert!(!wide((-4095, 4095), ratio) && wide((-4096, 4095), ratio), "{ratio}");

@@ -68,7 +68,7 @@ fn rectify_expr(vars: &mut Vec<VarInfo>, e: &mut Expr, named: &mut Vec<Stmt>) {
             };
             *e = Expr::select(past, Expr::Const(limit), x);
         }
-        Expr::Binary(..) | Expr::Select(_) | Expr::MulHigh(_) => {}
+        Expr::Binary(..) | Expr::Select(_) => {}
         Expr::Const(_) | Expr::Var(..) | Expr::Index(..) | Expr::InRange { .. } => {}
         Expr::Load(..) | Expr::LoadLocal(..) => {}
     }

@@ -129,7 +129,8 @@ impl Walk<'_> {
                 | Binary::Or
                 | Binary::Xor
                 | Binary::Shl
-                | Binary::Shr => false,
+                | Binary::Shr
+                | Binary::MulHigh => false,
                 Binary::Eq | Binary::Lt | Binary::Le => false,
             }
     }
