@@ -74,3 +74,8 @@ pub(crate) fn output(command: &mut Command) -> Result<Output> {
 pub(crate) fn succeeds(command: &mut Command) -> bool {
     output(command).is_ok_and(|run| run.status.success())
 }
+
+/// Whether a program of that name is installed and answers.
+pub(crate) fn answers(name: &str) -> bool {
+    succeeds(Command::new(name).arg("--version"))
+}

@@ -16,11 +16,6 @@ pub(crate) struct Native {
     output_bytes: usize,
 }
 
-/// Whether a program of that name answers.
-fn answers(name: &str) -> bool {
-    children::succeeds(Command::new(name).arg("--version"))
-}
-
 /// The compiler to use: for C what `CC` says, or the first of the usual names that answers; for Rust `RUSTC` or rustc.
 pub(crate) fn compiler(language: Language) -> Result<String> {
     let (variable, known, remedy): (_, &[&str], _) = match language {
@@ -35,7 +30,7 @@ pub(crate) fn compiler(language: Language) -> Result<String> {
     };
     let given = std::env::var(variable).ok();
     let known = known.iter().map(|s| s.to_string());
-    given.into_iter().chain(known).find(|c| answers(c)).ok_or_else(|| Failure::new(remedy))
+    given.into_iter().chain(known).find(|c| children::answers(c)).ok_or_else(|| Failure::new(remedy))
 }
 
 impl Native {

@@ -2,6 +2,7 @@
 //! otherwise at once; asked for twice, at once. Nothing of ours is left behind: no temporary file, no compiler that goes on.
 
 use crate::files;
+use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicI32, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
@@ -34,6 +35,11 @@ impl Stop {
 
     pub(crate) fn is_asked(&self) -> bool {
         self.0 && ASKED.load(Ordering::SeqCst) != 0
+    }
+
+    /// To go on, or not, for who asks so.
+    pub(crate) fn flow(&self) -> ControlFlow<()> {
+        if self.is_asked() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     }
 
     /// For work that must not be broken off once it looked.

@@ -9,40 +9,28 @@ use std::path::{Path, PathBuf};
 use teff::data::{Element, Npy, Picture};
 use teff::graph::{DType, Graph, Num, Type, Value, random_bits};
 
-fn dtype(element: Element) -> DType {
-    match element {
-        Element::Bool => DType::Bool,
-        Element::U8 => DType::U8,
-        Element::I8 => DType::I8,
-        Element::U16 => DType::U16,
-        Element::I16 => DType::I16,
-        Element::U32 => DType::U32,
-        Element::I32 => DType::I32,
-        Element::U64 => DType::U64,
-        Element::I64 => DType::I64,
-        Element::F32 => DType::F32,
-        Element::F64 => DType::F64,
-    }
-}
+/// Types of elements as NumPy's files have them, and as graphs do.
+const TYPES: [(Element, DType); 11] = [
+    (Element::Bool, DType::Bool),
+    (Element::U8, DType::U8),
+    (Element::I8, DType::I8),
+    (Element::U16, DType::U16),
+    (Element::I16, DType::I16),
+    (Element::U32, DType::U32),
+    (Element::I32, DType::I32),
+    (Element::U64, DType::U64),
+    (Element::I64, DType::I64),
+    (Element::F32, DType::F32),
+    (Element::F64, DType::F64),
+];
 
 fn element(dtype: DType) -> Element {
-    match dtype {
-        DType::Bool => Element::Bool,
-        DType::U8 => Element::U8,
-        DType::I8 => Element::I8,
-        DType::U16 => Element::U16,
-        DType::I16 => Element::I16,
-        DType::U32 => Element::U32,
-        DType::I32 => Element::I32,
-        DType::U64 => Element::U64,
-        DType::I64 => Element::I64,
-        DType::F32 => Element::F32,
-        DType::F64 => Element::F64,
-    }
+    TYPES.iter().find(|(_, d)| *d == dtype).expect("all are listed").0
 }
 
 fn value(array: &Npy) -> Value {
-    let ty = Type::new(dtype(array.element), &array.shape[..]);
+    let (_, dtype) = TYPES.iter().find(|(e, _)| *e == array.element).expect("all are listed");
+    let ty = Type::new(*dtype, &array.shape[..]);
     Value::from_le_bytes(&ty, &array.bytes).expect("an array has as many bytes as its shape says")
 }
 

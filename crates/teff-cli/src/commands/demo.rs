@@ -4,6 +4,7 @@
 mod host;
 
 use super::firmware::{Built, Request as Firmware, Tools, build};
+use super::quantize::with_progress;
 use super::train::{Loop, Save, nothing, write_onnx};
 use crate::args::{count, number, path, path_of, threads, threads_of};
 use crate::failure::{Failure, Result};
@@ -17,16 +18,14 @@ use digits_board::Shown;
 use digits_scenes::with_seen;
 use host::{digits, run_c};
 use serde_json::{Value as Json, json};
-use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use teff::data::{Dataset, Split};
 use teff::metrics::{Confusion, argmax};
 use teff::model::{Model, ModelSpec};
-use teff::onnx::WriteOptions;
-use teff::quantize::{Interface, quantize, rewrite};
+use teff::quantize::{Interface, rewrite};
 use teff::train::{Settings, Trainer};
-use teff::{Error, Graph, Schedule, predict};
+use teff::{Graph, Schedule, predict};
 
 /// Digits that are put before a camera for training, besides those as they are.
 const SEEN: usize = 10_000;
@@ -218,25 +217,17 @@ impl Demo<'_> {
 
     /// The network in integers, as ONNX with 8-bit ends.
     fn quantise(&mut self, graph: &Graph) -> Result<PathBuf> {
-        let Demo { out, data, threads, stop, times, rows, .. } = self;
+        let Demo { out, data, threads, stop, ui, times, rows } = self;
         let settings = teff::quantize::Settings {
             interface: Interface::Int8,
             threads: *threads,
             ..teff::quantize::Settings::default()
         };
-        let done = times.of("quantise", || {
-            let done = quantize(graph, &data.train, &settings, &mut |_, _, _| {
-                if stop.is_asked() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-            });
-            match done {
-                Err(Error::Stopped) => Err(Failure::stopped("stopped")),
-                done => Ok(done?),
-            }
-        })?;
+        let done = times.of("quantise", || with_progress(graph, data, &settings, stop, ui))?;
         let float_ends = rewrite(&done.network, &done.scheme, Interface::Float)?;
         let after = predict(&float_ends, &data.test, *threads)?.confusion(&data.test);
         let file = out.join("model8.onnx");
-        write(&file, &teff::onnx::write(&done.graph, &WriteOptions::default())?)?;
+        write_onnx(&done.graph, false, &file)?;
         rows.push(accuracy("accuracy in 8-bit integers", after.accuracy(), "int8_accuracy"));
         Ok(file)
     }

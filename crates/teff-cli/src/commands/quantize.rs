@@ -12,7 +12,6 @@ use crate::model::read_model;
 use crate::stop::Stop;
 use crate::ui::{Bar, Ui};
 use clap::ArgMatches;
-use std::ops::ControlFlow;
 use teff::data::Split;
 use teff::onnx::WriteOptions;
 use teff::quantize::{Calibration, Interface, Quantised, Settings, quantize, rewrite};
@@ -24,7 +23,7 @@ pub(crate) fn run(args: &ArgMatches, ui: &Ui) -> Result<()> {
     let settings = settings(args);
     let graph = read_model(path_of(args, "model"), args, ui)?;
     let data = teff::data::open(path_of(args, "data"))?;
-    let done = with_progress(&graph, &data, &settings, ui)?;
+    let done = with_progress(&graph, &data, &settings, &Stop::watch(), ui)?;
     let mut bar = ui.bar("measuring accuracy", 2);
     let before = predict(&graph, &data.test, settings.threads)?.confusion(&data.test);
     bar.at(1, String::new);
@@ -40,8 +39,13 @@ pub(crate) fn run(args: &ArgMatches, ui: &Ui) -> Result<()> {
 }
 
 /// Quantises with a bar for each stage.
-fn with_progress(graph: &Graph, data: &Split, settings: &Settings, ui: &Ui) -> Result<Quantised> {
-    let stop = Stop::watch();
+pub(super) fn with_progress(
+    graph: &Graph,
+    data: &Split,
+    settings: &Settings,
+    stop: &Stop,
+    ui: &Ui,
+) -> Result<Quantised> {
     let mut stage: Option<(String, Bar)> = None;
     let done = quantize(graph, &data.train, settings, &mut |what, done, of| {
         if stage.as_ref().is_none_or(|(name, _)| name != what) {
@@ -53,7 +57,7 @@ fn with_progress(graph: &Graph, data: &Split, settings: &Settings, ui: &Ui) -> R
         if let Some((_, bar)) = &mut stage {
             bar.at(done as u64, String::new);
         }
-        if stop.is_asked() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        stop.flow()
     });
     if let Some((_, bar)) = stage {
         bar.finish();

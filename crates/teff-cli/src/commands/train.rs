@@ -15,7 +15,6 @@ use crate::ui::{Ui, duration, grouped, path_text};
 use clap::ArgMatches;
 use serde_json::{Value as Json, json};
 use std::collections::BTreeMap;
-use std::ops::ControlFlow;
 use std::path::Path;
 use std::time::Instant;
 use teff::checkpoint::Checkpoint;
@@ -195,7 +194,7 @@ impl Loop<'_> {
             let started = Instant::now();
             let p = trainer.epoch(|p| {
                 bar.at(p.step as u64, || format!("loss {:.4} accuracy {:.2} %", p.loss, p.accuracy * 100.0));
-                if stop.is_asked() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+                stop.flow()
             })?;
             bar.finish();
             if stop.is_asked() {

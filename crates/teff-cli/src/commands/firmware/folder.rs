@@ -126,7 +126,7 @@ fn print(
     let mut generated = generate(request.model, &compiled, folder, &quiet)?;
     // Then again with copies of weights in what RAM that leaves.
     compiled.sram_tables = request.sram_tables.unwrap_or_else(|| {
-        let values = interface.width * interface.height * (1 + interface.channels * interface.input.bytes());
+        let values = interface.width * interface.height * (1 + interface.channels * interface.input.size());
         request.board.ram.saturating_sub(APPLICATION_RAM + values + generated.budget.ram_arena)
     });
     if compiled.sram_tables > 0 {

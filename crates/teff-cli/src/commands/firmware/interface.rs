@@ -8,54 +8,9 @@ use teff::graph::{Binary, DType, Graph, Node, NodeId, Op, ReduceKind, Unary};
 /// Sides of a picture that are worth one, in pixels.
 const SMALLEST: usize = 8;
 
-/// Type of the elements at the network's ends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Element {
-    F32,
-    I8,
-    U8,
-}
-
-impl Element {
-    fn of(dtype: DType) -> Option<Element> {
-        match dtype {
-            DType::F32 => Some(Element::F32),
-            DType::I8 => Some(Element::I8),
-            DType::U8 => Some(Element::U8),
-            _ => None,
-        }
-    }
-
-    /// Its name in Rust.
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Element::F32 => "f32",
-            Element::I8 => "i8",
-            Element::U8 => "u8",
-        }
-    }
-
-    /// Its size.
-    pub(crate) fn bytes(self) -> usize {
-        match self {
-            Element::F32 => 4,
-            Element::I8 | Element::U8 => 1,
-        }
-    }
-
-    /// Smallest and largest, of integers.
-    pub(crate) fn range(self) -> Option<(i32, i32)> {
-        match self {
-            Element::F32 => None,
-            Element::I8 => Some((-128, 127)),
-            Element::U8 => Some((0, 255)),
-        }
-    }
-}
-
 /// What integers stand for: `real = (q - zero) * scale`.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct Affine {
+pub(crate) struct Quantization {
     pub(crate) scale: f32,
     pub(crate) zero: i32,
 }
@@ -69,14 +24,15 @@ pub(crate) struct Interface {
     pub(crate) channels: usize,
     /// `[1, H, W, C]`, not `[1, C, H, W]`. The same for one channel.
     pub(crate) channels_last: bool,
-    pub(crate) input: Element,
+    /// As that of the output `f32`, `i8` or `u8`.
+    pub(crate) input: DType,
     /// What the integers of the input stand for, where the model says it.
-    pub(crate) input_scale: Option<Affine>,
+    pub(crate) input_scale: Option<Quantization>,
     /// How many classes: two at least.
     pub(crate) outputs: usize,
-    pub(crate) output: Element,
+    pub(crate) output: DType,
     /// What the outputs stand for; scale 1 and zero 0 for floats.
-    pub(crate) output_scale: Affine,
+    pub(crate) output_scale: Quantization,
     /// The outputs are the result of a softmax.
     pub(crate) probabilities: bool,
 }
@@ -106,12 +62,12 @@ impl Interface {
         let (taken, given) = (&graph[*input].ty, &graph[output.node].ty);
         let (channels, height, width, last) = picture(&taken.shape, channels_last)?;
         let outputs = classes(&given.shape)?;
-        let typed = |end: &str, dtype: DType| {
-            Element::of(dtype).ok_or_else(|| {
-                failure(format!("its {end} is {dtype}; firmware has f32, i8 and u8 at the network's ends"))
-            })
+        let typed = |end: &str, dtype: DType| match dtype {
+            DType::F32 | DType::I8 | DType::U8 => Ok(dtype),
+            // Every other type is refused alike.
+            _ => refused(format!("its {end} is {dtype}; firmware has f32, i8 and u8 at the network's ends")),
         };
-        let unscaled = Affine { scale: 1.0, zero: 0 };
+        let unscaled = Quantization { scale: 1.0, zero: 0 };
         Ok(Interface {
             width,
             height,
@@ -184,18 +140,19 @@ fn moves(node: &Node) -> bool {
 }
 
 /// Scale and zero point of a `Quantize` or `Dequantize`, when it has one of each.
-fn affine(graph: &Graph, node: &Node) -> Option<Affine> {
+fn affine(graph: &Graph, node: &Node) -> Option<Quantization> {
     let single = |id: NodeId| match &graph[id].op {
         Op::Constant(value) if value.len() == 1 => Some(value.get(0)),
         _ => None,
     };
     let [_, scale, zero] = node.operands[..] else { return None };
     let (scale, zero) = (single(scale)?.as_f64() as f32, single(zero)?.as_int());
-    Some(Affine { scale, zero: i32::try_from(zero).ok()? }).filter(|a| a.scale.is_finite() && a.scale > 0.0)
+    Some(Quantization { scale, zero: i32::try_from(zero).ok()? })
+        .filter(|a| a.scale.is_finite() && a.scale > 0.0)
 }
 
 /// What the first `Dequantize` of the input says, through what only moves it.
-fn scale_of_input(graph: &Graph, input: NodeId) -> Option<Affine> {
+fn scale_of_input(graph: &Graph, input: NodeId) -> Option<Quantization> {
     let mut carries = vec![false; graph.nodes().len()];
     carries[input.index()] = true;
     for id in graph.ids() {
@@ -212,7 +169,7 @@ fn scale_of_input(graph: &Graph, input: NodeId) -> Option<Affine> {
 }
 
 /// What the last `Quantize` before the output says.
-fn scale_of_output(graph: &Graph, output: NodeId) -> Option<Affine> {
+fn scale_of_output(graph: &Graph, output: NodeId) -> Option<Quantization> {
     let node = behind(graph, output, moves);
     matches!(node.op, Op::Quantize { .. }).then(|| affine(graph, node)).flatten()
 }

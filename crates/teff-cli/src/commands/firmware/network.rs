@@ -1,6 +1,6 @@
 //! `network.rs`: what the firmware is told of its network, as Rust constants.
 
-use super::interface::{Affine, Interface};
+use super::interface::{Interface, Quantization};
 use crate::failure::{Failure, Result};
 use std::fmt::Write;
 
@@ -60,12 +60,13 @@ impl Pixels {
     /// When `ends` are given for integers whose scale the model does not say, or black and white become one integer.
     pub(crate) fn new(interface: &Interface, ends: Option<(f64, f64)>) -> Result<(Pixels, String)> {
         let real = |(black, white): (f64, f64), b: i32| black + (white - black) * f64::from(b) / 255.0;
-        let Some((low, high)) = interface.input.range() else {
+        let Some((low, high)) = interface.input.int_range().map(|(low, high)| (low as i32, high as i32))
+        else {
             let ends = ends.unwrap_or((0.0, 1.0));
             let values = (0..256).map(|b| real(ends, b) as f32).collect();
             return Ok((Pixels::Floats(values), format!("black is {}, white {}", ends.0, ends.1)));
         };
-        let (ends, Affine { scale, zero }) = match (ends, interface.input_scale) {
+        let (ends, Quantization { scale, zero }) = match (ends, interface.input_scale) {
             (Some(ends), Some(affine)) => (ends, affine),
             (None, Some(affine)) if nearly_unit(affine, (low, high)) => ((0.0, 1.0), affine),
             (Some(_), None) => {
@@ -102,7 +103,7 @@ impl Pixels {
 }
 
 /// Whether the integers reach from 0 to 1, nearly.
-fn nearly_unit(affine: Affine, (low, high): (i32, i32)) -> bool {
+fn nearly_unit(affine: Quantization, (low, high): (i32, i32)) -> bool {
     let real = |q: i32| f64::from(q - affine.zero) * f64::from(affine.scale);
     real(low).abs() <= NEARLY && (real(high) - 1.0).abs() <= NEARLY
 }
@@ -180,10 +181,10 @@ pub(crate) fn deadline_ms(cycles: f64, clock_hz: u64) -> u32 {
 
 #[cfg(test)]
 mod tests {
-    use super::super::interface::Element;
     use super::*;
+    use teff::graph::DType;
 
-    fn interface(input: Element, input_scale: Option<Affine>) -> Interface {
+    fn interface(input: DType, input_scale: Option<Quantization>) -> Interface {
         Interface {
             width: 28,
             height: 28,
@@ -192,13 +193,13 @@ mod tests {
             input,
             input_scale,
             outputs: 2,
-            output: Element::I8,
-            output_scale: Affine { scale: 0.25, zero: 3 },
+            output: DType::I8,
+            output_scale: Quantization { scale: 0.25, zero: 3 },
             probabilities: false,
         }
     }
 
-    fn integers(input: Element, scale: Option<Affine>, ends: Option<(f64, f64)>) -> Vec<i32> {
+    fn integers(input: DType, scale: Option<Quantization>, ends: Option<(f64, f64)>) -> Vec<i32> {
         match Pixels::new(&interface(input, scale), ends).unwrap().0 {
             Pixels::Integers(values) => values,
             Pixels::Floats(values) => panic!("{values:?}"),
@@ -209,32 +210,33 @@ mod tests {
     fn brightness_becomes_what_the_input_takes() {
         let whole: Vec<i32> = (-128..=127).collect();
         // No scale; that of person detection, -1 to 1; that of pictures from 0 to 1.
-        assert_eq!(integers(Element::I8, None, None), whole);
-        assert_eq!(integers(Element::I8, Some(Affine { scale: 0.007843138, zero: -1 }), None), whole);
-        assert_eq!(integers(Element::I8, Some(Affine { scale: 1.0 / 255.0, zero: -128 }), None), whole);
+        assert_eq!(integers(DType::I8, None, None), whole);
+        assert_eq!(integers(DType::I8, Some(Quantization { scale: 0.007843138, zero: -1 }), None), whole);
+        assert_eq!(integers(DType::I8, Some(Quantization { scale: 1.0 / 255.0, zero: -128 }), None), whole);
         // A range that calibration cut at 0.95: white stays 1, and is the largest.
-        let cut = Affine { scale: 0.95 / 255.0, zero: -128 };
-        let values = integers(Element::I8, Some(cut), None);
+        let cut = Quantization { scale: 0.95 / 255.0, zero: -128 };
+        let values = integers(DType::I8, Some(cut), None);
         assert_eq!((values[0], values[128], values[242], values[255]), (-128, 7, 127, 127));
         // White on black and the other way round.
-        let wide = Affine { scale: 2.0 / 255.0, zero: 0 };
-        assert_eq!(integers(Element::I8, Some(wide), Some((0.0, 1.0)))[255], 127);
-        let inverted = integers(Element::U8, Some(Affine { scale: 1.0 / 255.0, zero: 0 }), Some((1.0, 0.0)));
+        let wide = Quantization { scale: 2.0 / 255.0, zero: 0 };
+        assert_eq!(integers(DType::I8, Some(wide), Some((0.0, 1.0)))[255], 127);
+        let inverted =
+            integers(DType::U8, Some(Quantization { scale: 1.0 / 255.0, zero: 0 }), Some((1.0, 0.0)));
         assert_eq!((inverted[0], inverted[1], inverted[255]), (255, 254, 0));
     }
 
     #[test]
     fn black_and_white_that_cannot_be_told_apart_are_refused() {
-        let far = Affine { scale: 0.01, zero: 0 };
+        let far = Quantization { scale: 0.01, zero: 0 };
         let message =
-            |scale, ends| Pixels::new(&interface(Element::I8, scale), Some(ends)).unwrap_err().message;
+            |scale, ends| Pixels::new(&interface(DType::I8, scale), Some(ends)).unwrap_err().message;
         assert!(message(Some(far), (100.0, 200.0)).contains("both become 127"));
         assert!(message(None, (0.0, 1.0)).contains("does not say"));
     }
 
     #[test]
     fn the_file_says_what_the_network_is() {
-        let interface = interface(Element::F32, None);
+        let interface = interface(DType::F32, None);
         let (pixels, said) = Pixels::new(&interface, Some((-0.5, 2.0))).unwrap();
         assert_eq!(said, "black is -0.5, white 2");
         let text = Network {
@@ -268,7 +270,7 @@ mod tests {
 
     #[test]
     fn digits_are_prepared_for_networks_of_digits_alone() {
-        let large = Interface { width: 96, height: 96, ..interface(Element::I8, None) };
+        let large = Interface { width: 96, height: 96, ..interface(DType::I8, None) };
         assert_eq!(Preparation::choose(None, &large).unwrap(), Preparation::Image);
         assert!(Preparation::choose(Some(Preparation::Digit), &large).unwrap_err().message.contains("96x96"));
     }

@@ -9,7 +9,6 @@ use crate::files::{Scratch, command_in, write};
 use crate::stop::Stop;
 use crate::ui::grouped;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use teff::Value;
 use teff::compile::{Budget, Program, c};
 use teff_rp2040::{Image, Options, Simulator, Stop as Ended};
@@ -78,7 +77,7 @@ pub(super) struct Chip<'a> {
 
 /// Whether there is a compiler for the chip; if not, what to do.
 pub(super) fn compiler() -> std::result::Result<(), String> {
-    if children::succeeds(Command::new(COMPILER).arg("--version")) {
+    if children::answers(COMPILER) {
         return Ok(());
     }
     Err(format!(
