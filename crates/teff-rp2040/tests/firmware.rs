@@ -187,3 +187,27 @@ fn flash_streams_slower_than_it_is_read_in_bulk_and_both_deliver() {
     assert!((16.0..17.0).contains(&bulk), "{bulk} cycles a word");
     assert!((2.3..2.7).contains(&(stream / bulk)));
 }
+
+/// What `arm-none-eabi-readelf -SsW hello.elf` lists: one section that takes memory, functions without the Thumb bit. There a symbol of
+/// type FILE precedes the local ones of its file (System V gABI, chapter 4); one is made of a mapping symbol here.
+#[test]
+fn sections_and_symbols_are_those_of_the_file() {
+    let mut elf = corpus("hello.elf");
+    let image = Image::parse(&elf).expect("an ELF file");
+    let sections: Vec<_> =
+        image.sections.iter().map(|s| (s.name.as_str(), s.addr, s.size, s.loaded)).collect();
+    assert_eq!(sections, [(".text", 0x1000_0000, 0x220, true)]);
+    let symbol = |image: &Image, name: &str| {
+        let s = image.symbols.iter().find(|s| s.name == name).expect("it is listed").clone();
+        (s.addr, s.size, s.function, s.file.as_deref().map(String::from))
+    };
+    assert_eq!(symbol(&image, "put"), (0x1000_00c0, 24, true, None));
+    assert_eq!(symbol(&image, "vectors"), (0x1000_0000, 192, false, None));
+    assert_eq!(symbol(&image, "main"), (0x1000_0118, 240, true, None));
+    let (table, main) = (0x2054, 0x2054 + 21 * 16);
+    elf.copy_within(main..main + 4, table + 16);
+    elf[table + 16 + 12] = 4;
+    let image = Image::parse(&elf).expect("an ELF file");
+    assert_eq!(symbol(&image, "put").3.as_deref(), Some("main"), "a local symbol is its file's");
+    assert_eq!(symbol(&image, "reset").3, None, "a global one is nobody's");
+}

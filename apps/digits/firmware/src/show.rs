@@ -128,6 +128,8 @@ impl Show {
     }
 
     /// Takes the frame that core 0 is done with, and its answer.
+    // Called twice; each copy is a kilobyte of flash.
+    #[inline(never)]
     fn take_answer(&mut self) {
         if let Some(frame) = link::receive() {
             self.told.answer.clone_from(ANSWERS.of(&frame));
