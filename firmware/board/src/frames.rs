@@ -29,7 +29,6 @@ impl<T> Beside<T> {
     }
 
     /// What is beside a frame, to be changed.
-    #[expect(clippy::mut_from_ref, reason = "the frame is borrowed mutably, and stands for its place")]
     pub fn of_mut<'a>(&'a self, frame: &'a mut Frame) -> &'a mut T {
         // SAFETY: this is the only `Frame` of its place, and it is borrowed mutably.
         unsafe { &mut *self.0[usize::from(frame.0)].get() }

@@ -17,6 +17,7 @@ pub struct Canvas {
 
 impl Canvas {
     /// A black one.
+    #[expect(clippy::new_without_default, reason = "it is made as a constant")]
     pub const fn new() -> Canvas {
         Canvas { pixels: [0; WIDTH * HEIGHT] }
     }
