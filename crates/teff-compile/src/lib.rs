@@ -56,7 +56,7 @@ mod target;
 pub use board::Board;
 pub use budget::{Budget, KernelBudget};
 pub use error::Error;
-pub use integer::{integer, left_in_floats, quantizes_floats};
+pub use integer::{Form, Prospect, integer, left_in_floats, quantizes_floats};
 pub use place::place;
 pub use program::Program;
 pub use sample::{Extent, Sample};

@@ -115,6 +115,7 @@ impl Graph {
         let at = |e: Error| label.iter().fold(e, |e, l| e.at_label(l));
         let ty = match &op {
             Op::Project(index) => self.project_type(operands, *index).map_err(at)?,
+            // Of all others the operands' types are enough.
             _ => infer(&op, &types).map_err(at)?,
         };
         let id = NodeId(self.nodes.len() as u32);
@@ -253,6 +254,27 @@ impl Graph {
         let outputs: Vec<(&str, Tensor)> =
             self.outputs.iter().map(|o| (&*o.name, made[o.node.index()].clone())).collect();
         Graph::from_tensors(&self.name, &inputs, &outputs)
+    }
+
+    /// The graph with the same nodes at the same places, each as `with` leaves it: another operation, other operands, another label.
+    ///
+    /// # Errors
+    /// The first invalid operation.
+    pub fn mapped(&self, mut with: impl FnMut(NodeId, &mut Node)) -> Result<Graph> {
+        let mut out = Graph::new(&self.name);
+        for id in self.ids() {
+            let mut node = self[id].clone();
+            with(id, &mut node);
+            out.push(node.op, &node.operands, node.label)?;
+        }
+        out.outputs.clone_from(&self.outputs);
+        Ok(out)
+    }
+
+    /// The graph with the results of these nodes as its outputs, which have no names.
+    pub fn giving(&self, nodes: &[NodeId]) -> Graph {
+        let outputs = nodes.iter().map(|&node| Output { name: "".into(), node }).collect();
+        Graph { outputs, ..self.clone() }
     }
 
     /// The outputs as tensors, with `inputs` in place of the inputs.

@@ -32,8 +32,9 @@
 //! `op` names the operations; `ops/` gives each its shape rule, plain evaluation and gradient, side by side. `tensor/` is how graphs
 //! are written, and holds what is a composition: activations, norms, losses, einsum, recurrent cells. `graph` is the flat form with
 //! its verifier; `grad` differentiates; `facts/` says
-//! what can be known without running; `passes/` rewrites graphs; `text/` prints and parses them.
+//! what can be known without running; `arena` packs what a computation stores; `passes/` rewrites graphs; `text/` prints and parses them.
 
+pub mod arena;
 mod dtype;
 mod error;
 mod evaluate;

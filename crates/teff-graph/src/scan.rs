@@ -46,11 +46,11 @@ impl Scan {
             let combined = matches!(body[next].op, Op::Binary(Binary::And))
                 && body[next].ty.len() == 1
                 && body[next].operands.contains(&running);
-            let keeps = |j: usize| match (&body[outputs[j].node].op, &body[outputs[j].node].operands[..]) {
-                (Op::Select, &[condition, _, otherwise]) => {
-                    bare(condition) == next && otherwise == body.inputs()[j]
-                }
-                _ => false,
+            let keeps = |j: usize| {
+                let node = &body[outputs[j].node];
+                node.op == Op::Select
+                    && bare(node.operands[0]) == next
+                    && node.operands[2] == body.inputs()[j]
             };
             combined && (0..states).all(|j| j == i || keeps(j))
         })

@@ -4,9 +4,10 @@ mod random;
 
 use random::{Purpose, Rng, random_graph};
 use std::sync::Arc;
-use teff_graph::facts::{Known, axis_after, multiply_accumulates};
+use teff_graph::facts::{Known, axis_after, multiply_accumulates, softmax};
+use teff_graph::passes::simplify;
 use teff_graph::{
-    ConvGeometry, DType, Graph, Num, Op, Tensor, Type, Value, evaluate, evaluate_all, evaluate_op,
+    ConvGeometry, DType, Graph, Num, Op, PadAxis, Tensor, Type, Value, evaluate, evaluate_all, evaluate_op,
 };
 
 /// The graph with the values of its inputs as constants.
@@ -164,4 +165,57 @@ fn the_same_elements_everywhere_are_one_number() {
     assert_eq!(graph.uniform(graph.inputs()[0]), None);
     assert_eq!(Value::new([0], Vec::<f32>::new()).uniform(), None);
     let _ = Arc::new(evaluate(&graph, &[Value::zeros(&x.ty())]).unwrap());
+}
+
+#[test]
+fn constants_of_many_bytes_are_not_computed() {
+    let known = |n: usize| {
+        let side = vec![PadAxis { high: n - 1, ..PadAxis::default() }];
+        let y = Tensor::constant(Value::new([1], vec![1i8])).pad_axes(side, 0.0);
+        let graph = Graph::from_tensors("net", &[], &[("y", y)]).unwrap();
+        Known::new(&graph).value(graph.outputs()[0].node).map(|v| v.len())
+    };
+    assert_eq!(known(1000), Some(1000));
+    assert_eq!(known((1 << 27) + 1), None);
+}
+
+#[test]
+fn constants_that_differ_along_one_axis_are_lists() {
+    let matrix = |shape: [usize; 2], v: Vec<f32>| Tensor::constant(Value::new(shape, v));
+    let x = Tensor::input("x", DType::F32, &[3]);
+    let row = Tensor::constant(Value::new([3], vec![1i32, 2, 3])).cast(DType::F32).broadcast_to(&[2, 3]);
+    let columns = matrix([2, 1], vec![4.0, 5.0]).broadcast_to(&[2, 3]);
+    let all =
+        [row.clone(), columns.clone(), &row + &columns, matrix([2, 3], vec![7.0; 6]), matrix([0, 3], vec![])];
+    let mut outputs: Vec<(&str, Tensor)> = all.iter().map(|t| ("", t.clone())).collect();
+    outputs.push(("", x.clone()));
+    let graph = Graph::from_tensors("net", &[x], &outputs).unwrap();
+    let known = Known::new(&graph);
+    let along = |i: usize, axis| known.along(graph.outputs()[i].node, axis);
+    assert_eq!((along(0, 1), along(0, 0)), (Some(vec![1.0, 2.0, 3.0]), None));
+    assert_eq!((along(1, 0), along(1, 1)), (Some(vec![4.0, 5.0]), None));
+    assert_eq!((along(2, 0), along(2, 1)), (None, None));
+    assert_eq!((along(3, 0), along(3, 1)), (Some(vec![7.0]), Some(vec![7.0])));
+    assert_eq!((along(4, 0), along(4, 1)), (None, None));
+    assert_eq!(along(5, 0), None);
+}
+
+#[test]
+fn a_softmax_is_found_with_what_it_is_of() {
+    let x = Tensor::input("x", DType::F32, &[2, 5]);
+    let exp = |of: &Tensor| (&x - &of.max_keep(&[1])).exp();
+    let outputs = [
+        x.softmax(1),
+        &exp(&x) / &exp(&x).sum_keep(&[1]),
+        // Of other axes, of another sum, of another largest.
+        &exp(&x) / &exp(&x).sum_keep(&[0]),
+        &exp(&x) / &x.sum_keep(&[1]),
+        &exp(&(&x * 2.0)) / &exp(&(&x * 2.0)).sum_keep(&[1]),
+    ];
+    let named: Vec<(&str, Tensor)> = outputs.iter().map(|t| ("", t.clone())).collect();
+    let graph = simplify(&Graph::from_tensors("net", &[x], &named).unwrap());
+    let of = |i: usize| softmax(&graph, graph.outputs()[i].node).map(|s| (s.of, s.axes.to_vec()));
+    let expected = Some((graph.inputs()[0], vec![1]));
+    assert_eq!([of(0), of(1), of(2), of(3), of(4)], [expected.clone(), expected, None, None, None]);
+    assert_eq!(graph.ids().filter(|id| softmax(&graph, *id).is_some()).count(), 1, "equal nodes are one");
 }

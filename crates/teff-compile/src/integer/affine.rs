@@ -1,6 +1,7 @@
 //! Floats that are known to be integers times a scale.
 
-use teff_graph::{DType, Num, Op, Tensor, Type, Value};
+use teff_graph::facts::axis_after;
+use teff_graph::{DType, Op, Tensor, Type, Value};
 
 /// A float tensor as `(q - zero + offset + fraction) * scale`, exactly.
 #[derive(Clone, Debug)]
@@ -155,9 +156,11 @@ impl Affine {
         self.range.0.abs().max(self.range.1.abs())
     }
 
-    /// The same after an operation that only moves elements, `op` being that operation on integers; `axis` is where the axis of the
-    /// scale goes, if it stays one.
-    pub(super) fn moved(&self, op: &Op, axis: impl Fn(usize) -> Option<usize>) -> Option<Affine> {
+    /// The same after an operation that only moves elements, with its other operands; `None` where scales lose their axis.
+    pub(super) fn moved(&self, op: &Op, others: &[Tensor]) -> Option<Affine> {
+        let operands: Vec<Tensor> = [&self.q].into_iter().chain(others).cloned().collect();
+        let types: Vec<Type> = operands.iter().map(Tensor::ty).collect();
+        let axis = |axis: usize| axis_after(op, 0, axis, &types);
         // What is put around has no offset, and an offset alone needs no axis.
         let padded = matches!(op, Op::Pad(_)) && !self.offset.is_empty();
         let lost = self.scale.values.len() == 1 && self.offset.len() > 1 && axis(self.scale.axis).is_none();
@@ -167,7 +170,7 @@ impl Affine {
         let q = match op {
             // Zeros are put around, which `zero` stands for.
             Op::Pad(axes) => from.q.pad_axes(axes.clone(), f64::from(from.zero)),
-            op => Tensor::apply(op.clone(), std::slice::from_ref(&from.q)),
+            op => Tensor::apply(op.clone(), &[std::slice::from_ref(&from.q), others].concat()),
         };
         Some(Affine { q, scale: Scale { axis, ..from.scale.clone() }, ..from })
     }
@@ -213,10 +216,4 @@ pub(super) fn along<T: teff_graph::Element>(elements: Vec<T>, axis: usize, rank:
         shape[axis] = elements.len();
     }
     Tensor::constant(Value::new(shape, elements))
-}
-
-/// The element that all elements of a constant are, if they are equal.
-pub(super) fn uniform(value: &Value) -> Option<Num> {
-    let first = (!value.is_empty()).then(|| value.get(0))?;
-    (1..value.len()).all(|i| value.get(i) == first).then_some(first)
 }

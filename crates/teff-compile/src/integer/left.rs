@@ -1,5 +1,6 @@
 //! Layers of quantised graphs that stay floats, and why.
 
+use teff_graph::facts::Class;
 use teff_graph::{Graph, NodeId, Op};
 
 /// The name of each layer of a quantised graph that sums products of floats, and why it could not be rewritten; none when nothing is
@@ -33,6 +34,7 @@ pub fn left_in_floats(graph: &Graph) -> Result<Vec<(String, &'static str)>, teff
                 }
             }
             Op::ConvTranspose { .. } => "transposed convolutions are not computed in integers",
+            // Only layers that sum products are told.
             _ => continue,
         };
         left.push((label(&rewritten, id), reason));
@@ -55,13 +57,8 @@ pub fn quantizes_floats(rewritten: &Graph) -> bool {
 /// Whether a float is an integer with a scale, moved at most.
 fn comes_quantised(graph: &Graph, id: NodeId) -> bool {
     let node = &graph[id];
-    match &node.op {
-        Op::Dequantize => true,
-        Op::Reshape(_) | Op::Permute(_) | Op::Broadcast(_) | Op::Slice(_) | Op::Pad(_) => {
-            comes_quantised(graph, node.operands[0])
-        }
-        _ => false,
-    }
+    let moves = node.op.traits().class == Class::View || matches!(node.op, Op::Pad(_));
+    node.op == Op::Dequantize || moves && comes_quantised(graph, node.operands[0])
 }
 
 /// The label of a node, or of the first behind it that has one.

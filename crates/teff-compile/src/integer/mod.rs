@@ -10,23 +10,24 @@
 //! within its own rounding of the border between two integers. The rewritten graph is what evaluator, C and Rust agree on to the bit.
 
 mod affine;
-mod known;
 mod left;
 mod linear;
 mod narrow;
+mod prospect;
 mod requantize;
 mod softmax;
 mod table;
 #[cfg(test)]
 mod tests;
 
-use affine::{Affine, MOST, Scale, along, is_whole, uniform};
-use known::Known;
+use affine::{Affine, MOST, Scale, along, is_whole};
 pub use left::{left_in_floats, quantizes_floats};
-use requantize::{Target, requantize};
+pub use prospect::{Form, Prospect};
+use requantize::{Quantization, requantize};
 use std::collections::HashMap;
 use table::Sources;
-use teff_graph::{Binary, DType, Graph, NodeId, Op, PoolKind, ReduceKind, Tensor, Unary, Value};
+use teff_graph::facts::Known;
+use teff_graph::{Binary, DType, Graph, NodeId, Op, PoolKind, ReduceKind, Tensor, Unary};
 
 /// The graph with everything quantised computed in integers.
 ///
@@ -37,54 +38,59 @@ pub fn integer(graph: &Graph) -> Result<Graph, teff_graph::Error> {
     if !graph.nodes().iter().any(|n| quantised(&n.op)) {
         return Ok(graph.clone());
     }
-    let walk = Walk::of(graph);
+    let walk = IntegerPass::of(graph);
     let tensor = |id: &NodeId| walk.made[id.index()].clone();
     let inputs: Vec<Tensor> = graph.inputs().iter().map(tensor).collect();
     let outputs: Vec<(&str, Tensor)> = graph.outputs().iter().map(|o| (&*o.name, tensor(&o.node))).collect();
     Graph::from_tensors(&graph.name, &inputs, &outputs)
 }
 
-struct Walk<'a> {
+struct IntegerPass<'a> {
     graph: &'a Graph,
     /// What computes each node now.
     made: Vec<Tensor>,
     /// The integers behind each node, where there are.
     affine: Vec<Option<Affine>>,
-    known: Known,
+    known: Known<'a>,
     sources: Sources,
     /// What a `Quantize` was made from, and for what.
-    before: HashMap<NodeId, (Affine, Target)>,
+    before: HashMap<NodeId, (Affine, Quantization)>,
     uses: Vec<usize>,
 }
 
-impl Walk<'_> {
-    fn of(graph: &Graph) -> Walk<'_> {
-        let mut walk = Walk {
+impl<'g> IntegerPass<'g> {
+    /// A walk that has not begun.
+    fn new(graph: &'g Graph) -> IntegerPass<'g> {
+        IntegerPass {
             graph,
             made: Vec::new(),
             affine: Vec::new(),
-            known: Known::default(),
+            known: Known::new(graph),
             sources: Sources::default(),
             before: HashMap::new(),
             uses: graph.users().iter().map(Vec::len).collect(),
-        };
+        }
+    }
+
+    fn of(graph: &'g Graph) -> IntegerPass<'g> {
+        let mut walk = IntegerPass::new(graph);
         graph.ids().for_each(|id| walk.node(id));
         walk
     }
 
     fn node(&mut self, id: NodeId) {
         let node = &self.graph[id];
-        self.known.note(self.graph, id);
         self.sources.note(self.graph, id, &self.known);
         let operands: Vec<Tensor> = node.operands.iter().map(|o| self.made[o.index()].clone()).collect();
         let in_integers = match &node.op {
             Op::Quantize { .. } => self.quantized(id),
             Op::Pool { kind: PoolKind::Max, .. } => self.pooled_integers(id),
+            // All else is what its operands are made of.
             _ => None,
         };
         let tensor = in_integers.unwrap_or_else(|| Tensor::apply(node.op.clone(), &operands));
         self.made.push(tensor);
-        let affine = self.follow(id).filter(|a| a.bound() < 1 << 31 && a.q.check().is_ok());
+        let affine = self.followed(id);
         if let Some(label) = &node.label {
             self.made[id.index()].named(label);
             if let Some(a) = &affine {
@@ -116,9 +122,9 @@ impl Walk<'_> {
         {
             return Some(table::look_up(self.made(source), values));
         }
-        let scale = Scale::of(self.known.of(scale)?, &self.graph[x].ty)?.single()?;
-        let zero = uniform(self.known.of(zero)?)?.as_int() as i32;
-        let target = Target { dtype, low, high, scale, zero };
+        let scale = Scale::of(&*self.known.compact(scale)?, &self.graph[x].ty)?.single()?;
+        let zero = self.known.uniform(zero)?.as_int() as i32;
+        let target = Quantization { dtype, low, high, scale, zero };
         let (x, target) = self.unclamped(x, target);
         let Some(a) = self.affine(x).cloned() else {
             return self.joined_quantized(x, &target).or_else(|| softmax::quantized(self, x, &target));
@@ -129,7 +135,7 @@ impl Walk<'_> {
     }
 
     /// Tensors on scales of their own, joined: each is brought to the scale of all.
-    fn joined_quantized(&self, x: NodeId, target: &Target) -> Option<Tensor> {
+    fn joined_quantized(&self, x: NodeId, target: &Quantization) -> Option<Tensor> {
         let Op::Concat { axis } = self.graph[x].op else { return None };
         let part = |o: &NodeId| requantize(self.affine(*o)?, target);
         let parts: Vec<Tensor> = self.graph[x].operands.iter().map(part).collect::<Option<_>>()?;
@@ -138,14 +144,15 @@ impl Walk<'_> {
 
     /// What is brought to the target's range instead of `x`, and that range: bounds of `x` that are the same everywhere are bounds of the
     /// result, rounded as any element.
-    fn unclamped(&self, x: NodeId, target: Target) -> (NodeId, Target) {
+    fn unclamped(&self, x: NodeId, target: Quantization) -> (NodeId, Quantization) {
         let node = &self.graph[x];
         let (least, [a, b]) = match (&node.op, &node.operands[..]) {
             (Op::Binary(Binary::Max), [a, b]) => (true, [*a, *b]),
             (Op::Binary(Binary::Min), [a, b]) => (false, [*a, *b]),
+            // Nothing else bounds it.
             _ => return (x, target),
         };
-        let bound = |id| self.known.of(id).and_then(uniform).map(|c| c.as_f64()).filter(|c| !c.is_nan());
+        let bound = |id| self.known.uniform(id).map(|c| c.as_f64()).filter(|c| !c.is_nan());
         let (inner, bound) = match (bound(a), bound(b)) {
             (_, Some(bound)) => (a, bound),
             (Some(bound), None) => (b, bound),
@@ -154,7 +161,8 @@ impl Walk<'_> {
         // The quotient is rounded to a float first, as in the float graph.
         let step = f64::from((bound / target.scale) as f32).round_ties_even() + f64::from(target.zero);
         let step = step.clamp(target.low.into(), target.high.into()) as i32;
-        let target = if least { Target { low: step, ..target } } else { Target { high: step, ..target } };
+        let target =
+            if least { Quantization { low: step, ..target } } else { Quantization { high: step, ..target } };
         self.unclamped(inner, target)
     }
 
@@ -162,17 +170,16 @@ impl Walk<'_> {
     /// larger integer is never requantised to a smaller one.
     fn pooled(&self, id: NodeId) -> Option<Affine> {
         let node = &self.graph[id];
-        let channel = |axis: usize| (axis < 2).then_some(axis);
         let x = node.operands[0];
         let a = self.affine(x)?;
-        let [q, ..] = self.graph[x].operands[..] else { return a.moved(&node.op, channel) };
+        let [q, ..] = self.graph[x].operands[..] else { return a.moved(&node.op, &[]) };
         let alone = self.uses[x.index()] == 1 && self.uses[q.index()] == 1;
         match self.before.get(&q).filter(|_| alone && self.graph[x].op == Op::Dequantize) {
             Some((before, target)) => {
-                let q = requantize(&before.moved(&node.op, channel)?, target)?;
+                let q = requantize(&before.moved(&node.op, &[])?, target)?;
                 Some(Affine { q, ..a.clone() })
             }
-            None => a.moved(&node.op, channel),
+            None => a.moved(&node.op, &[]),
         }
     }
 
@@ -181,10 +188,14 @@ impl Walk<'_> {
         let node = &self.graph[id];
         let q = node.operands[0];
         let (before, target) = self.before.get(&q).filter(|_| self.uses[q.index()] == 1)?;
-        requantize(&before.moved(&node.op, |axis| (axis < 2).then_some(axis))?, target)
+        requantize(&before.moved(&node.op, &[])?, target)
     }
 
-    /// The integers behind a node.
+    /// The integers behind a node, if they have 32 bits at most.
+    fn followed(&self, id: NodeId) -> Option<Affine> {
+        self.follow(id).filter(|a| a.bound() < 1 << 31 && a.q.check().is_ok())
+    }
+
     fn follow(&self, id: NodeId) -> Option<Affine> {
         let node = &self.graph[id];
         let operand = |i: usize| self.affine(node.operands[i]);
@@ -200,30 +211,15 @@ impl Walk<'_> {
             }
             Op::Unary(Unary::Neg) => Some(operand(0)?.signed(vec![-1], 0)),
             Op::Binary(op) => self.binary(*op, node.operands[0], node.operands[1]),
-            Op::Reshape(shape) => {
-                operand(0)?.moved(&node.op, |axis| reshaped(operand(0)?.q.shape(), shape, axis))
-            }
-            Op::Permute(perm) => operand(0)?.moved(&node.op, |axis| perm.iter().position(|p| *p == axis)),
-            Op::Broadcast(shape) => {
-                let a = operand(0)?;
-                let lead = shape.len() - a.q.rank();
-                a.moved(&node.op, |axis| Some(axis + lead))
-            }
-            Op::Slice(axes) => {
-                let whole = |axis: usize| axes[axis].len == operand(0).map_or(0, |a| a.q.shape()[axis]);
-                operand(0)?.moved(&node.op, |axis| (whole(axis) && axes[axis].step == 1).then_some(axis))
-            }
-            Op::Pad(axes) => {
-                let zero = uniform(self.known.of(node.operands[1])?)?.as_f64() == 0.0;
-                let a = operand(0).filter(|_| zero)?;
-                a.moved(&node.op, |axis| (axes[axis] == Default::default()).then_some(axis))
-            }
-            Op::Gather { axis } => {
-                let a = operand(0)?;
-                let along = |n: usize| n > 1 && a.scale.axis == *axis;
-                let a = if along(a.offset.len()) { a.settled(MOST) } else { a.clone() };
-                let q = a.q.gather(self.made(node.operands[1]), *axis);
-                (!along(a.scale.values.len())).then(|| Affine { q, ..a })
+            Op::Pad(_) => self
+                .known
+                .uniform(node.operands[1])
+                .filter(|p| p.as_f64() == 0.0)
+                .and(operand(0))?
+                .moved(&node.op, &[]),
+            Op::Gather { .. } => operand(0)?.moved(&node.op, &[self.made(node.operands[1]).clone()]),
+            Op::Reshape(_) | Op::Permute(_) | Op::Broadcast(_) | Op::Slice(_) => {
+                operand(0)?.moved(&node.op, &[])
             }
             Op::Concat { axis } => self.joined(&node.operands, *axis),
             Op::Pool { kind: PoolKind::Max, .. } => self.pooled(id),
@@ -236,9 +232,8 @@ impl Walk<'_> {
                 let times: usize = axes.iter().map(|x| a.q.shape()[*x]).product();
                 self.summed(a, &node.op, times as i64)
             }
-            Op::Reduce { kind: ReduceKind::Max | ReduceKind::Min, axes } => {
-                operand(0)?.moved(&node.op, |axis| (!axes.contains(&axis)).then_some(axis))
-            }
+            Op::Reduce { kind: ReduceKind::Max | ReduceKind::Min, .. } => operand(0)?.moved(&node.op, &[]),
+            // What else there is of integers becomes tables, or stays in floats.
             _ => None,
         }
     }
@@ -246,15 +241,15 @@ impl Walk<'_> {
     /// The elements of a constant operand, as integers without their zero, if it is one.
     fn weights(&self, id: NodeId) -> Option<Vec<i64>> {
         let a = self.affine(id)?;
+        self.known.compact(id)?;
         let graph = Graph::from_tensors("weights", &[], &[("", a.int())]).ok()?;
-        self.known.of(id)?;
         Some(teff_graph::evaluate(&graph, &[]).ok()?.pop()?.to_i64())
     }
 
     fn dequantized(&self, id: NodeId) -> Option<Affine> {
         let [q, scale, zero] = self.graph[id].operands[..] else { return None };
-        let scale = Scale::of(self.known.of(scale)?, &self.graph[q].ty)?;
-        let zero = uniform(self.known.of(zero)?)?.as_int();
+        let scale = Scale::of(&*self.known.compact(scale)?, &self.graph[q].ty)?;
+        let zero = self.known.uniform(zero)?.as_int();
         let plain = Affine::plain(self.made(q));
         let zero = i64::try_from(zero).ok().filter(|z| z.abs() < 1 << 16)?;
         let range = (plain.range.0 - zero, plain.range.1 - zero);
@@ -288,40 +283,32 @@ impl Walk<'_> {
     }
 
     fn binary(&self, op: Binary, x: NodeId, y: NodeId) -> Option<Affine> {
-        if let (Some(a), Some(c)) = (self.affine(x), self.known.of(y)) {
-            return self.with_constant(op, a, c);
-        }
-        if let (Some(c), Some(a), Binary::Add | Binary::Mul | Binary::Max | Binary::Min) =
-            (self.known.of(x), self.affine(y), op)
-        {
-            return self.with_constant(op, a, c);
-        }
-        if let (Some(c), Some(a), Binary::Sub) = (self.known.of(x), self.affine(y), op) {
-            return self.with_constant(Binary::Add, &a.signed(vec![-1], 0), c);
-        }
-        let (a, b) = (self.affine(x)?, self.affine(y)?);
-        match op {
-            Binary::Add | Binary::Sub => linear::sum(a, b, op),
-            Binary::Mul => linear::product(a, b),
+        let is_known = |id| self.known.compact(id).is_some();
+        match (self.affine(x), self.affine(y), op) {
+            (Some(a), _, op) if is_known(y) => self.with_constant(op, a, y),
+            (_, Some(a), Binary::Add | Binary::Mul | Binary::Max | Binary::Min) if is_known(x) => {
+                self.with_constant(op, a, x)
+            }
+            (_, Some(a), Binary::Sub) if is_known(x) => {
+                self.with_constant(Binary::Add, &a.signed(vec![-1], 0), x)
+            }
+            (Some(a), Some(b), Binary::Add | Binary::Sub) => linear::sum(a, b, op),
+            (Some(a), Some(b), Binary::Mul) => linear::product(a, b),
+            // Quotients and comparisons of two tensors are no integers times a scale.
             _ => None,
         }
     }
 
     /// An operation with a constant that differs by channel at most.
-    fn with_constant(&self, op: Binary, a: &Affine, c: &Value) -> Option<Affine> {
-        let numbers = c.to_f64();
-        if numbers.is_empty() {
-            return None;
-        }
-        let varies: Vec<usize> = (0..c.shape().len()).filter(|i| c.shape()[*i] > 1).collect();
-        let axis = match varies[..] {
-            [] => a.scale.axis,
-            [axis] => axis,
-            _ => return None,
-        };
-        let channels = if varies.is_empty() { a.scale.values.len() } else { numbers.len() };
+    fn with_constant(&self, op: Binary, a: &Affine, constant: NodeId) -> Option<Affine> {
+        let c = self.known.compact(constant)?;
+        let axis = c.shape().iter().position(|n| *n != 1).unwrap_or(0);
+        let numbers = self.known.along(constant, axis).filter(|n| !n.is_empty())?;
+        let varies = numbers.len() > 1;
+        let axis = if varies { axis } else { a.scale.axis };
+        let channels = if varies { numbers.len() } else { a.scale.values.len() };
         let a = if a.offset.is_empty() || a.scale.axis == axis { a } else { &a.settled(MOST) };
-        let numbers = if varies.is_empty() { vec![numbers[0]; channels] } else { numbers };
+        let numbers = if varies { numbers } else { vec![numbers[0]; channels] };
         if let Binary::Mul | Binary::Div = op {
             let signs: Vec<i32> = numbers.iter().map(|n| n.signum() as i32).collect();
             let a = if signs.contains(&-1) { a.signed(signs, axis) } else { a.clone() };
@@ -357,20 +344,8 @@ impl Walk<'_> {
                 };
                 Some(Affine { scale: a.scale.clone(), ..Affine::of(q, range) })
             }
+            // Factors are seen to above; others are no integers times a scale.
             _ => None,
         }
     }
-}
-
-/// Where an axis is after a reshape, if what is before and behind it stays so.
-fn reshaped(from: &[usize], to: &[usize], axis: usize) -> Option<usize> {
-    let before: usize = from[..axis].iter().product();
-    let mut seen = 1;
-    for (i, n) in to.iter().enumerate() {
-        if seen == before && *n == from[axis] {
-            return Some(i);
-        }
-        seen *= n;
-    }
-    None
 }

@@ -1,7 +1,7 @@
 //! Multipliers of few bits that round right.
 
 use super::affine::Affine;
-use super::requantize::{Rounding, Target, factors};
+use super::requantize::{Quantization, Rounding, factors};
 use teff_graph::DType;
 
 /// Bits of products, with which sums with what is added stay in 32.
@@ -20,7 +20,7 @@ pub(super) struct Narrow<'a> {
 
 impl<'a> Narrow<'a> {
     /// Of integers that are narrow enough.
-    pub(super) fn new(a: &'a Affine, ratios: &'a [f64], target: &Target) -> Option<Narrow<'a>> {
+    pub(super) fn new(a: &'a Affine, ratios: &'a [f64], target: &Quantization) -> Option<Narrow<'a>> {
         let bound = |x: i32| i64::from(x) - i64::from(target.zero);
         let (low, high) = (bound(target.low), bound(target.high));
         (a.bits() <= MOST).then_some(Narrow { a, ratios, low, high })

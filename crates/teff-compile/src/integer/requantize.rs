@@ -15,7 +15,7 @@ use teff_graph::{Binary, DType, Op, Tensor};
 
 /// What the result is.
 #[derive(Clone)]
-pub(super) struct Target {
+pub(super) struct Quantization {
     pub(super) dtype: DType,
     pub(super) low: i32,
     pub(super) high: i32,
@@ -33,7 +33,7 @@ pub(super) struct Rounding {
 }
 
 /// The integers of `target` for what `a` stands for; `None` when the scales are too far apart.
-pub(super) fn requantize(a: &Affine, target: &Target) -> Option<Tensor> {
+pub(super) fn requantize(a: &Affine, target: &Quantization) -> Option<Tensor> {
     let ratios: Vec<f64> = a.scale.values.iter().map(|s| s / target.scale).collect();
     if ratios == [1.0] && a.fraction.is_empty() {
         let whole = target.dtype.int_range() == Some((target.low.into(), target.high.into()));
@@ -120,7 +120,7 @@ fn shifted(x: &Tensor, n: f64) -> Tensor {
     Tensor::apply(Op::Binary(Binary::Shr), &[x.clone(), x.full_like(n)])
 }
 
-fn clamped(x: &Tensor, target: &Target) -> Tensor {
+fn clamped(x: &Tensor, target: &Quantization) -> Tensor {
     let x = if target.zero == 0 { x.clone() } else { x + target.zero };
     x.clip(f64::from(target.low), f64::from(target.high)).cast(target.dtype)
 }

@@ -1,30 +1,25 @@
 //! Softmax of 8-bit elements in integers.
 
-use super::Walk;
-use super::requantize::Target;
-use teff_graph::{Binary, DType, NodeId, Op, ReduceKind, Tensor, Unary, Value};
+use super::IntegerPass;
+use super::requantize::Quantization;
+use teff_graph::facts::{Softmax, softmax};
+use teff_graph::{DType, NodeId, ReduceKind, Tensor, Value};
 
 /// Bits of an exponential; with at most 2^9 of them times 2^10 steps, sums and products stay in 31 bits.
 const BITS: i32 = 20;
 
 /// `x` quantised, if it is `exp(a - max(a)) / sum(exp(a - max(a)))` of 8-bit elements: exponentials come from a table of 2^20 exp(-d s) for
 /// each distance d from the largest, and the quotient is rounded to nearest.
-pub(super) fn quantized(walk: &Walk, x: NodeId, target: &Target) -> Option<Tensor> {
-    let (exp, sum) = operands(walk, x, Binary::Div)?;
-    let (axes, of) = reduced(walk, sum, ReduceKind::Sum)?;
-    if of != exp || !matches!(walk.graph[exp].op, Op::Unary(Unary::Exp)) {
-        return None;
-    }
-    let (a, largest) = operands(walk, walk.graph[exp].operands[0], Binary::Sub)?;
-    let (max_axes, max_of) = reduced(walk, largest, ReduceKind::Max)?;
-    let affine = walk.affine(a)?;
+pub(super) fn quantized(walk: &IntegerPass, x: NodeId, target: &Quantization) -> Option<Tensor> {
+    let Softmax { of, axes, .. } = softmax(walk.graph, x)?;
+    let affine = walk.affine(of)?;
     let scale = affine.scale.single()?;
     let steps = 1.0 / target.scale;
     let shape = affine.q.shape();
     let elements: usize = axes.iter().map(|i| shape[*i]).product();
     let narrow = affine.q.dtype().size() == 1 && affine.offset.is_empty();
     let fits = steps.fract() == 0.0 && steps <= 1024.0 && elements <= 1 << 9;
-    if max_of != a || max_axes != axes || !narrow || !fits {
+    if !narrow || !fits {
         return None;
     }
     let table: Vec<i32> =
@@ -38,22 +33,4 @@ pub(super) fn quantized(walk: &Walk, x: NodeId, target: &Target) -> Option<Tenso
     let half = &sum / 2;
     let y = (&e * steps + half.broadcast_to(shape)) / sum.broadcast_to(shape);
     Some((y + target.zero).clip(f64::from(target.low), f64::from(target.high)).cast(target.dtype))
-}
-
-/// The operands of a binary operation.
-fn operands(walk: &Walk, id: NodeId, op: Binary) -> Option<(NodeId, NodeId)> {
-    let node = &walk.graph[id];
-    (node.op == Op::Binary(op)).then(|| (node.operands[0], node.operands[1]))
-}
-
-/// The axes and the operand of a reduction that is spread again, its gradient stopped or not.
-fn reduced<'a>(walk: &Walk<'a>, id: NodeId, kind: ReduceKind) -> Option<(&'a [usize], NodeId)> {
-    let mut id = id;
-    while let Op::Broadcast(_) | Op::Unary(Unary::StopGradient) = walk.graph[id].op {
-        id = walk.graph[id].operands[0];
-    }
-    match &walk.graph[id].op {
-        Op::Reduce { kind: k, axes } if *k == kind => Some((axes, walk.graph[id].operands[0])),
-        _ => None,
-    }
 }

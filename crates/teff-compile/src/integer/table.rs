@@ -1,8 +1,7 @@
 //! Functions of a single quantised element, as tables.
 
-use super::affine::uniform;
-use super::known::Known;
 use std::collections::HashMap;
+use teff_graph::facts::Known;
 use teff_graph::{DType, Graph, Node, NodeId, Op, Tensor, Type, Value, evaluate};
 
 /// Which 8-bit tensor each node is a function of, element by element and the same for all elements.
@@ -22,16 +21,33 @@ impl Sources {
         let source = match &node.op {
             Op::Dequantize => {
                 let q = node.operands[0];
-                let one = |o: &NodeId| known.of(*o).is_some_and(|v| uniform(v).is_some());
-                let narrow = matches!(graph[q].ty.dtype, DType::I8 | DType::U8) && known.of(q).is_none();
+                let one = |o: &NodeId| known.uniform(*o).is_some();
+                let narrow = matches!(graph[q].ty.dtype, DType::I8 | DType::U8) && known.compact(q).is_none();
                 (narrow && node.operands[1..].iter().all(one)).then_some((q, 1))
             }
             Op::Unary(_) | Op::Binary(_) | Op::Select | Op::Cast(_) => self.shared(node, known),
+            // Others read elements elsewhere, or with a scale that is another tensor.
             _ => None,
         };
-        if let Some(source) = source.filter(|(_, length)| *length <= LONGEST) {
-            self.of.insert(id, source);
-        }
+        self.set(id, source.filter(|(_, length)| *length <= LONGEST));
+    }
+
+    /// `id` is the tensor that what follows is a function of.
+    pub(super) fn begin(&mut self, id: NodeId) {
+        self.of.insert(id, (id, 1));
+    }
+
+    /// What is noted of `id`.
+    pub(super) fn get(&self, id: NodeId) -> Option<(NodeId, usize)> {
+        self.of.get(&id).copied()
+    }
+
+    /// Notes `source` of `id` instead of what was noted before.
+    pub(super) fn set(&mut self, id: NodeId, source: Option<(NodeId, usize)>) {
+        match source {
+            Some(source) => self.of.insert(id, source),
+            None => self.of.remove(&id),
+        };
     }
 
     /// The tensor that all operands are functions of, constants of one value aside.
@@ -44,7 +60,7 @@ impl Sources {
                 }
                 Some(_) => return None,
                 None => {
-                    known.of(*o).filter(|v| uniform(v).is_some())?;
+                    known.uniform(*o)?;
                 }
             }
         }
@@ -73,7 +89,7 @@ impl Sources {
                 open.pop();
                 continue;
             }
-            if let Some(constant) = known.of(id).and_then(uniform) {
+            if let Some(constant) = known.uniform(id) {
                 // Scales and zeros too: one for each element.
                 let value = Value::full(&Type::new(node.ty.dtype, [256]), constant);
                 made.insert(id, Tensor::constant(value));

@@ -18,7 +18,7 @@ pub(super) fn in_place(program: &Program, kernel: &Kernel, from: BufferId, to: B
         return false;
     }
     let (mut loads, mut stores) = (Vec::new(), Vec::new());
-    let mut walk = Walk { from, to, loads: &mut loads, stores: &mut stores };
+    let mut walk = Touches { from, to, loads: &mut loads, stores: &mut stores };
     walk.body(&kernel.body, &mut Vec::new(), &mut Vec::new(), false);
     let [store] = &stores[..] else { return false };
     // A micro-kernel reads in an order of its own.
@@ -55,14 +55,14 @@ fn stride(kernel: &Kernel, index: &Index, row: Var) -> Option<i64> {
     (c > 0 && low >= 0 && high < c).then_some(c)
 }
 
-struct Walk<'a, 'b> {
+struct Touches<'a, 'b> {
     from: BufferId,
     to: BufferId,
     loads: &'b mut Vec<Touch<'a>>,
     stores: &'b mut Vec<Touch<'a>>,
 }
 
-impl<'a> Walk<'a, '_> {
+impl<'a> Touches<'a, '_> {
     fn body(&mut self, body: &'a [Stmt], path: &mut Vec<usize>, loops: &mut Vec<(Var, usize)>, maybe: bool) {
         for (position, stmt) in body.iter().enumerate() {
             path.push(position);

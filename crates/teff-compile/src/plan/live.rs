@@ -6,7 +6,7 @@ use teff_graph::DType;
 
 /// Buffers that lie at one place, one after another.
 #[derive(Clone, Debug)]
-pub(super) struct Slot {
+pub(super) struct LiveRange {
     pub(super) buffers: Vec<BufferId>,
     pub(super) bytes: usize,
     pub(super) align: usize,
@@ -33,9 +33,9 @@ pub(super) fn alias_class(dtype: DType) -> Option<u32> {
 /// The buffers of the arena with their lifetimes; those computed in place share a slot with what they replace.
 ///
 /// Types that `class` keeps apart share no memory.
-pub(super) fn slots(program: &Program, class: impl Fn(DType) -> Option<u32>) -> Vec<Slot> {
+pub(super) fn slots(program: &Program, class: impl Fn(DType) -> Option<u32>) -> Vec<LiveRange> {
     let accesses: Vec<_> = program.kernels.iter().map(Kernel::accesses).collect();
-    let mut slots: Vec<Slot> = Vec::new();
+    let mut slots: Vec<LiveRange> = Vec::new();
     for (i, b) in program.buffers.iter().enumerate() {
         let id = BufferId(i as u32);
         if !matches!(b.place, Place::Arena(_)) || b.is_empty() {
@@ -46,14 +46,14 @@ pub(super) fn slots(program: &Program, class: impl Fn(DType) -> Option<u32>) -> 
         let Some(first) = accesses.iter().position(used) else { continue };
         let last = accesses.iter().rposition(used).expect("it has a first use");
         let class = class(b.ty.dtype);
-        slots.push(Slot { buffers: vec![id], bytes: b.ty.bytes(), align: b.align, first, last, class });
+        slots.push(LiveRange { buffers: vec![id], bytes: b.ty.bytes(), align: b.align, first, last, class });
     }
     // In the order of time, a buffer that is born where another dies takes its place.
     slots.sort_by_key(|s| (s.first, s.buffers[0]));
     let mut at = 0;
     while at < slots.len() {
         let born = slots[at].clone();
-        let fits = |s: &Slot| {
+        let fits = |s: &LiveRange| {
             let dying = *s.buffers.last().expect("slots hold buffers");
             let (reads, writes) = &accesses[born.first];
             let alone = s.buffers.iter().all(|b| *b == dying || !reads.contains(b) && !writes.contains(b));

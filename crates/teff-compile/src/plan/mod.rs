@@ -6,19 +6,21 @@
 
 mod in_place;
 mod live;
-mod pack;
 
 use crate::program::{Arena, Place, Program};
 pub(crate) use in_place::counts_all;
-use live::{Slot, alias_class, slots};
-use pack::{Item, pack};
+use live::{LiveRange, alias_class, slots};
 use teff_graph::DType;
+use teff_graph::arena::{Item, lower_bound, pack};
+
+/// Orders tried by the search when the greedy ones miss the bound.
+const TRIES: usize = 4000;
 
 /// Gives every buffer of the arena its offset, and the arena its size.
 pub(crate) fn assign(program: &mut Program) {
     let slots = slots(program, alias_class);
     let items: Vec<Item> = slots.iter().map(item).collect();
-    let (offsets, bytes) = pack(&items);
+    let (offsets, bytes) = pack(&items, TRIES);
     for (slot, offset) in slots.iter().zip(&offsets) {
         put(program, slot, *offset);
     }
@@ -27,7 +29,7 @@ pub(crate) fn assign(program: &mut Program) {
     program.arena = Arena {
         bytes: bytes.next_multiple_of(align),
         align,
-        lower_bound: pack::lower_bound(&items).next_multiple_of(align),
+        lower_bound: lower_bound(&items).next_multiple_of(align),
     };
 }
 
@@ -43,15 +45,15 @@ pub fn by_type(program: &Program) -> Program {
     let mut arena =
         Arena { bytes: 0, align: slots.iter().map(|s| s.align).max().unwrap_or(1), lower_bound: 0 };
     for dtype in types {
-        let own: Vec<&Slot> =
+        let own: Vec<&LiveRange> =
             slots.iter().zip(&dtypes).filter(|(_, d)| **d == dtype).map(|(s, _)| s).collect();
         let items: Vec<Item> = own.iter().map(|s| item(s)).collect();
-        let (offsets, bytes) = pack(&items);
+        let (offsets, bytes) = pack(&items, TRIES);
         for (slot, offset) in own.into_iter().zip(offsets) {
             put(&mut program, slot, arena.bytes + offset);
         }
         arena.bytes += bytes;
-        arena.lower_bound += pack::lower_bound(&items);
+        arena.lower_bound += lower_bound(&items);
     }
     arena.bytes = arena.bytes.next_multiple_of(arena.align);
     arena.lower_bound = arena.lower_bound.next_multiple_of(arena.align);
@@ -59,11 +61,11 @@ pub fn by_type(program: &Program) -> Program {
     program
 }
 
-fn item(s: &Slot) -> Item {
+fn item(s: &LiveRange) -> Item {
     Item { bytes: s.bytes, align: s.align, first: s.first, last: s.last, class: s.class }
 }
 
-fn put(program: &mut Program, slot: &Slot, offset: usize) {
+fn put(program: &mut Program, slot: &LiveRange, offset: usize) {
     for &b in &slot.buffers {
         program.buffers[b.index()].place = Place::Arena(offset);
     }

@@ -64,6 +64,16 @@ impl<'g> Known<'g> {
         (!self.graph[id].ty.is_empty()).then(|| self.compact(id)?.uniform())?
     }
 
+    /// The elements of `id` along `axis`, if they differ along no other; one that is the same along it too.
+    pub fn along(&self, id: NodeId, axis: usize) -> Option<Vec<f64>> {
+        let value = self.compact(id)?;
+        let elsewhere = value.shape().iter().enumerate().any(|(i, n)| i != axis && *n != 1);
+        match value.uniform() {
+            Some(one) => Some(vec![one.as_f64()]),
+            None => (!elsewhere).then(|| value.to_f64()),
+        }
+    }
+
     /// Operands that are to be computed before `id` can be; none when it will not be computed anyway.
     fn missing(&self, id: NodeId) -> Vec<NodeId> {
         let values = self.values.borrow();

@@ -2,8 +2,9 @@
 //!
 //! | question | answer |
 //! |---|---|
-//! | what constant is this node | [`Known`], [`Graph::uniform`] |
-//! | what uses this node | [`Graph::users`], [`Graph::uses`] |
+//! | what constant is this node | [`Known`], [`Graph::uniform`], [`Known::along`] for one that differs along one axis |
+//! | is this a softmax | [`softmax`] |
+//! | what uses this node | [`Graph::users`], [`Graph::uses`], [`Graph::only_users`]; what depends on inputs: [`Graph::depend_on_inputs`] |
 //! | where does this axis go | [`axis_after`]; which values have a row for each sample: [`counts_samples`] |
 //! | what kind of operation is this | [`Op::traits`], [`Graph::reads`] |
 //! | how much work is it | [`work`] for the evaluator, [`multiply_accumulates`], [`Traits::cost`] |
@@ -11,6 +12,7 @@
 mod axes;
 mod batch;
 mod known;
+mod softmax;
 mod traits;
 mod work;
 
@@ -18,6 +20,7 @@ pub use axes::axis_after;
 pub use batch::counts_samples;
 pub(crate) use batch::takes_rows;
 pub use known::Known;
+pub use softmax::{Softmax, softmax};
 pub use traits::{Class, Read, Traits};
 pub use work::{multiply_accumulates, work};
 

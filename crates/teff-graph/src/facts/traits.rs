@@ -117,6 +117,38 @@ impl Graph {
         uses
     }
 
+    /// For each node what alone uses its result, once: `None` of what several use, of outputs, and of what nothing needs.
+    pub fn only_users(&self) -> Vec<Option<NodeId>> {
+        let mut only: Vec<Option<NodeId>> = self
+            .users()
+            .iter()
+            .map(|users| match users[..] {
+                [user] => Some(user),
+                _ => None,
+            })
+            .collect();
+        self.outputs().iter().for_each(|o| only[o.node.index()] = None);
+        only
+    }
+
+    /// For each node whether an input takes part in its value.
+    pub fn depend_on_inputs(&self) -> Vec<bool> {
+        let mut depend: Vec<bool> = Vec::with_capacity(self.nodes().len());
+        for node in self.nodes() {
+            let through = node.operands.iter().any(|o| depend[o.index()]);
+            depend.push(through || matches!(node.op, Op::Input { .. }));
+        }
+        depend
+    }
+
+    /// `id` without the broadcasts that repeat it.
+    pub fn unrepeated(&self, mut id: NodeId) -> NodeId {
+        while let Op::Broadcast(_) = self[id].op {
+            id = self[id].operands[0];
+        }
+        id
+    }
+
     /// How node `id` reads operand `i`.
     pub fn reads(&self, id: NodeId, i: usize) -> Read {
         let node = &self[id];

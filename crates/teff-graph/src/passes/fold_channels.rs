@@ -1,6 +1,7 @@
 //! Scales and offsets of channels, such as a batch norm that no longer trains, become part of the weights and bias before them.
 
 use crate::dtype::Type;
+use crate::facts::Known;
 use crate::graph::{Graph, Node, NodeId};
 use crate::op::{Binary, Op};
 use crate::value::{Num, Value};
@@ -9,12 +10,12 @@ use std::sync::Arc;
 /// The graph with `(conv(x, w) + b) * f + o` as `conv(x, w * f) + (b * f + o)`, and the same for products with a constant matrix.
 /// f, b and o are constants that differ by output channel alone. Float results agree within rounding; integers are left alone.
 pub fn fold_channels(graph: &Graph) -> Graph {
-    let uses = graph.uses();
+    let (known, uses) = (Known::new(graph), graph.uses());
     let mut to = Graph::new(&graph.name);
     let mut ids: Vec<NodeId> = Vec::new();
     for id in graph.ids() {
         let node = &graph[id];
-        let folded = affine(graph, &uses, id)
+        let folded = affine(graph, &known, &uses, id)
             .filter(|a| a.worthwhile(graph))
             .map(|a| a.build(graph, &mut to, &ids, node));
         let new = folded.unwrap_or_else(|| {
@@ -29,7 +30,7 @@ pub fn fold_channels(graph: &Graph) -> Graph {
 }
 
 /// `source * scale + offset`, both per channel of the source's result.
-struct Affine {
+struct PerChannel {
     source: NodeId,
     scale: Vec<f64>,
     offset: Option<Vec<f64>>,
@@ -37,7 +38,7 @@ struct Affine {
     steps: usize,
 }
 
-impl Affine {
+impl PerChannel {
     /// A lone bias is as good as it is.
     fn worthwhile(&self, graph: &Graph) -> bool {
         let source = &graph[self.source];
@@ -82,7 +83,7 @@ impl Affine {
 }
 
 /// What `id` is of a convolution or product with constant weights, through nodes that nobody else uses.
-fn affine(graph: &Graph, uses: &[usize], id: NodeId) -> Option<Affine> {
+fn affine(graph: &Graph, known: &Known, uses: &[usize], id: NodeId) -> Option<PerChannel> {
     let node = &graph[id];
     match &node.op {
         Op::Conv(_) | Op::MatMul => {
@@ -90,7 +91,7 @@ fn affine(graph: &Graph, uses: &[usize], id: NodeId) -> Option<Affine> {
             let is_matrix = node.ty.rank() == 2 || !matches!(node.op, Op::MatMul);
             let fixed = matches!(graph[w].op, Op::Constant(_)) && uses[w.index()] == 1 && is_matrix;
             let channels = node.ty.shape[channel_axis(&node.op, node.ty.rank())];
-            fixed.then(|| Affine { source: id, scale: vec![1.0; channels], offset: None, steps: 0 })
+            fixed.then(|| PerChannel { source: id, scale: vec![1.0; channels], offset: None, steps: 0 })
         }
         Op::Binary(op @ (Binary::Add | Binary::Sub | Binary::Mul | Binary::Div)) => {
             let both_ways = matches!(op, Binary::Add | Binary::Mul);
@@ -100,10 +101,10 @@ fn affine(graph: &Graph, uses: &[usize], id: NodeId) -> Option<Affine> {
                 if uses[x.index()] != 1 {
                     return None;
                 }
-                let inner = affine(graph, uses, x)?;
+                let inner = affine(graph, known, uses, x)?;
                 let source = &graph[inner.source];
                 let c = by_channel(
-                    graph,
+                    known,
                     constant,
                     channel_axis(&source.op, source.ty.rank()),
                     inner.scale.len(),
@@ -111,12 +112,13 @@ fn affine(graph: &Graph, uses: &[usize], id: NodeId) -> Option<Affine> {
                 Some(inner.then(*op, &c))
             })
         }
+        // Only sums and factors can go into weights.
         _ => None,
     }
 }
 
-impl Affine {
-    fn then(mut self, op: Binary, c: &[f64]) -> Affine {
+impl PerChannel {
+    fn then(mut self, op: Binary, c: &[f64]) -> PerChannel {
         self.steps += 1;
         match op {
             Binary::Add | Binary::Sub => {
@@ -124,6 +126,7 @@ impl Affine {
                 let old = self.offset.unwrap_or_else(|| vec![0.0; c.len()]);
                 self.offset = Some(old.iter().zip(c).map(|(o, c)| o + sign * c).collect());
             }
+            // A product or quotient.
             _ => {
                 let factor = |c: f64| if op == Binary::Mul { c } else { 1.0 / c };
                 self.scale.iter_mut().zip(c).for_each(|(s, &c)| *s *= factor(c));
@@ -139,20 +142,9 @@ fn channel_axis(op: &Op, rank: usize) -> usize {
 }
 
 /// The constant `id` by channel, when it differs along `axis` alone.
-fn by_channel(graph: &Graph, id: NodeId, axis: usize, channels: usize) -> Option<Vec<f64>> {
-    let (value, rank) = match &graph[id].op {
-        Op::Constant(v) => (v, graph[id].ty.rank()),
-        Op::Broadcast(shape) => match &graph[graph[id].operands[0]].op {
-            Op::Constant(v) => (v, shape.len()),
-            _ => return None,
-        },
-        _ => return None,
-    };
-    let lead = rank - value.shape().len();
-    let along = axis.checked_sub(lead).and_then(|a| value.shape().get(a).copied()).unwrap_or(1);
-    match (value.len(), along) {
-        (1, _) => Some(vec![value.get(0).as_f64(); channels]),
-        (n, a) if n == a && a == channels => Some(value.to_f64()),
-        _ => None,
+fn by_channel(known: &Known, id: NodeId, axis: usize, channels: usize) -> Option<Vec<f64>> {
+    match known.along(id, axis)? {
+        one if one.len() == 1 => Some(vec![one[0]; channels]),
+        all => (all.len() == channels).then_some(all),
     }
 }

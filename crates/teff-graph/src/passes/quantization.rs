@@ -21,6 +21,7 @@ pub fn unfold_quantization(graph: &Graph) -> crate::Result<Graph> {
             (Op::Dequantize, [q, scale, zero]) => {
                 known.value(id).map(Tensor::constant).or_else(|| dequantized(q, scale, zero))
             }
+            // All else is kept.
             _ => None,
         };
         rewritten.unwrap_or(tensor)

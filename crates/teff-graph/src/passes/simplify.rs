@@ -181,6 +181,7 @@ impl Rewriter<'_> {
             Op::Binary(Binary::Mul | Binary::Div) => self.graph.is_filled_with(operands[1], 1),
             Op::Select if self.graph.is_filled_with(x, 1) => return Some(operands[1]),
             Op::Select if self.graph.is_filled_with(x, 0) => return Some(operands[2]),
+            // Others always change something.
             _ => false,
         };
         same.then_some(x)
@@ -230,6 +231,7 @@ impl Rewriter<'_> {
                 all.dedup();
                 Some((Op::Reduce { kind, axes: all }, inner))
             }
+            // No other pair is known to be one operation.
             _ => None,
         }
     }
@@ -244,16 +246,16 @@ impl Rewriter<'_> {
             return None;
         }
         // Beside a constant of full size, a repeated one is taken as its elements.
-        let repeated = |o: NodeId| match (self.op(o), self.op(*self.graph[o].operands.first()?)) {
-            (Op::Broadcast(_), Op::Constant(v)) => Some(Cow::Owned(ops::evaluate(self.op(o), &[v]))),
-            _ => None,
+        let repeated = |o: NodeId| {
+            let Op::Broadcast(_) = self.op(o) else { return None };
+            let Op::Constant(v) = self.op(self.graph[o].operands[0]) else { return None };
+            Some(Cow::Owned(ops::evaluate(self.op(o), &[v])))
         };
         let is_full = |&o: &NodeId| matches!(self.op(o), Op::Constant(_));
         let mixes = matches!(op, Op::Binary(_) | Op::Select) && operands.iter().any(is_full);
         let values = operands.iter().map(|&o| match self.op(o) {
             Op::Constant(v) => Some(Cow::Borrowed(v.as_ref())),
-            _ if mixes => repeated(o),
-            _ => None,
+            _ => repeated(o).filter(|_| mixes),
         });
         let values: Vec<Cow<Value>> = values.collect::<Option<_>>()?;
         let values: Vec<&Value> = values.iter().map(AsRef::as_ref).collect();

@@ -55,6 +55,7 @@ impl Tensor {
         let types: Vec<Type> = operands.iter().map(Tensor::ty).collect();
         let ty = match (&op, operands) {
             (Op::Project(index), [scan]) => scan.project_type(*index),
+            // Of all others the operands' types are enough.
             _ => infer(&op, &types),
         };
         match ty {
@@ -94,10 +95,7 @@ impl Tensor {
 
     /// How many results the scan has that made this tensor; 1 for any other operation.
     pub(crate) fn scan_result_count(&self) -> usize {
-        match self.op() {
-            Op::Scan(scan) => scan.body.outputs().len(),
-            _ => 1,
-        }
+        if let Op::Scan(scan) = self.op() { scan.body.outputs().len() } else { 1 }
     }
 
     /// The error this tensor carries, if an operation it comes from was invalid.

@@ -41,6 +41,7 @@ fn node_line(node: &Node, most: usize) -> String {
     match &node.op {
         Op::Input { name, .. } => line += &format!(" {name:?}"),
         Op::Param(p) => line += &format!(" {:?}", p.name()),
+        // What has no name is told by its operation.
         _ => {}
     }
     if !node.operands.is_empty() {
@@ -55,6 +56,7 @@ fn node_line(node: &Node, most: usize) -> String {
         Op::Constant(v) if v.len() <= most => line += &format!(" = {}", elements(v)),
         Op::Constant(_) => line += " = ...",
         Op::Param(p) if most == usize::MAX => line += &format!(" = {}", elements(&p.value())),
+        // Others have no value of their own.
         _ => {}
     }
     if let Some(label) = &node.label {

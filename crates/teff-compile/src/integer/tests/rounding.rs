@@ -42,8 +42,8 @@ fn integers(range: (i64, i64), fraction: &[f64], ratios: &[f64]) -> Affine {
     Affine { offset, fraction: fraction.to_vec(), scale: Scale { axis: 1, values: ratios.to_vec() }, ..of }
 }
 
-fn bytes(zero: i32) -> Target {
-    Target { dtype: DType::I8, low: -128, high: 127, scale: 1.0, zero }
+fn bytes(zero: i32) -> Quantization {
+    Quantization { dtype: DType::I8, low: -128, high: 127, scale: 1.0, zero }
 }
 
 /// What becomes of x of channel `i`, by the formula at the top of `requantize.rs`, in sums of 32 bits.
@@ -59,7 +59,7 @@ fn rounded(r: &Rounding, i: usize, x: i64) -> i64 {
 }
 
 /// Whether there is a c with which `(x * m + c) >> n` is right for all x, those halfway between two integers aside.
-fn exists(range: (i64, i64), fraction: f64, ratio: f64, m: i64, n: u32, target: &Target) -> bool {
+fn exists(range: (i64, i64), fraction: f64, ratio: f64, m: i64, n: u32, target: &Quantization) -> bool {
     let (mut least, mut most) = (i64::MIN, i64::MAX);
     for x in range.0..=range.1 {
         let (y, half) = exact(x, fraction, ratio);
@@ -89,7 +89,7 @@ fn integers_of_few_bits_get_multipliers_that_round_right() {
         let fraction = if turn % 3 == 0 { draw.below(1024) as f64 / 1024.0 - 0.5 } else { 0.0 };
         let target = match turn % 2 {
             0 => bytes(draw.below(20) as i32 * 10 - 100),
-            _ => Target { dtype: DType::I16, low: -32768, high: 32767, ..bytes(7) },
+            _ => Quantization { dtype: DType::I16, low: -32768, high: 32767, ..bytes(7) },
         };
         let fractions: &[f64] = if fraction == 0.0 { &[] } else { &[fraction] };
         let (a, ratios) = (integers(range, fractions, &[ratio]), [ratio]);
@@ -186,7 +186,7 @@ fn factors_have_as_many_bits_as_they_may() {
 /// The results of `requantize` for such integers, and how many operations of a kind they take.
 fn results(
     a: &Affine,
-    target: &Target,
+    target: &Quantization,
     x: &Value,
     counted: impl Fn(&teff_graph::Node) -> bool,
 ) -> (Vec<i64>, usize) {
@@ -262,9 +262,9 @@ fn what_is_on_the_scale_of_the_result_is_only_bounded() {
     let a = Affine { zero: 7, range: (-135, 120), ..Affine::of(q.clone(), (0, 0)) };
     assert_eq!(requantize(&a, &bytes(7)).unwrap().id(), q.id());
     for other in [
-        Target { low: -127, ..bytes(7) },
-        Target { high: 126, ..bytes(7) },
-        Target { dtype: DType::U8, low: 0, high: 255, ..bytes(7) },
+        Quantization { low: -127, ..bytes(7) },
+        Quantization { high: 126, ..bytes(7) },
+        Quantization { dtype: DType::U8, low: 0, high: 255, ..bytes(7) },
         bytes(6),
     ] {
         assert_ne!(requantize(&a, &other).unwrap().id(), q.id());

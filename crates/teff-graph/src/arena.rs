@@ -1,14 +1,27 @@
-//! Packing intervals: items that live at the same time lie apart.
+//! One memory for all that a computation stores: what lives at the same time lies apart (interval packing).
+//!
+//! ```
+//! use teff_graph::arena::{Item, pack};
+//!
+//! // The third takes the place of the first, which is dead by then.
+//! let item = |bytes, first, last| Item { bytes, align: 4, first, last, class: None };
+//! let (offsets, bytes) = pack(&[item(12, 0, 1), item(8, 1, 2), item(12, 2, 2)], 100);
+//! assert_eq!((offsets[0], offsets[2], bytes), (0, 0, 20));
+//! ```
 
-/// What is packed.
+/// Bytes that are stored from step `first` to step `last`, both included.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Item {
-    pub(super) bytes: usize,
-    pub(super) align: usize,
-    pub(super) first: usize,
-    pub(super) last: usize,
+pub struct Item {
+    /// How many there are.
+    pub bytes: usize,
+    /// The offset is a multiple of this, at least 1.
+    pub align: usize,
+    /// The step that stores them.
+    pub first: usize,
+    /// The last step that reads them.
+    pub last: usize,
     /// Items of different classes never share bytes; `None` shares with all.
-    pub(super) class: Option<u32>,
+    pub class: Option<u32>,
 }
 
 impl Item {
@@ -18,11 +31,9 @@ impl Item {
     }
 }
 
-/// Orders tried by the search when the greedy ones miss the bound.
-const TRIES: usize = 4000;
-
-/// Offsets of all items, and the bytes they take together.
-pub(super) fn pack(items: &[Item]) -> (Vec<usize>, usize) {
+/// Offsets of all items, and the bytes they take together: the best of four greedy orders and of `tries` more, one changed from another,
+/// which are tried while [`lower_bound`] is not met.
+pub fn pack(items: &[Item], tries: usize) -> (Vec<usize>, usize) {
     let bound = lower_bound(items);
     let mut orders: Vec<Vec<usize>> = vec![(0..items.len()).collect(); 4];
     orders[0].sort_by_key(|&i| std::cmp::Reverse(items[i].bytes));
@@ -34,7 +45,7 @@ pub(super) fn pack(items: &[Item]) -> (Vec<usize>, usize) {
         placed.min_by_key(|((_, bytes), _)| *bytes).expect("four orders");
     // Moves one item of the order at a time; a fixed sequence of numbers, so that equal programs get equal plans.
     let mut state = 0x9e37_79b9_7f4a_7c15u64;
-    for _ in 0..TRIES {
+    for _ in 0..tries {
         if bytes <= bound || items.len() < 3 {
             break;
         }
@@ -78,7 +89,7 @@ fn place(items: &[Item], order: &[usize]) -> (Vec<usize>, usize) {
 }
 
 /// What no plan can be smaller than: the most that is live at once, and the sum of what the classes need at their peaks.
-pub(super) fn lower_bound(items: &[Item]) -> usize {
+pub fn lower_bound(items: &[Item]) -> usize {
     let peak = |wanted: &dyn Fn(&Item) -> bool| {
         let at = |t: usize| {
             items.iter().filter(|i| wanted(i) && i.first <= t && t <= i.last).map(|i| i.bytes).sum()
@@ -106,7 +117,7 @@ mod tests {
     proptest! {
         #[test]
         fn what_lives_together_lies_apart(items in prop::collection::vec(item(), 0..12)) {
-            let (offsets, bytes) = pack(&items);
+            let (offsets, bytes) = pack(&items, 4000);
             prop_assert!(bytes >= lower_bound(&items));
             for i in 0..items.len() {
                 prop_assert!(offsets[i] % items[i].align == 0 && offsets[i] + items[i].bytes <= bytes);
@@ -126,7 +137,7 @@ mod tests {
             .enumerate()
             .map(|(i, &n)| Item { bytes: n * 4, align: 4, first: i, last: i + 1, class: Some(5) })
             .collect();
-        assert_eq!(pack(&items).1, 4 * 500);
+        assert_eq!(pack(&items, 4000).1, 4 * 500);
         assert_eq!(lower_bound(&items), 4 * 500);
     }
 }
