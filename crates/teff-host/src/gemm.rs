@@ -31,7 +31,7 @@ pub(crate) struct Matrix<P> {
 
 /// A product c = a b of m x k and k x n.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Product {
+pub(crate) struct Gemm {
     pub(crate) m: usize,
     pub(crate) n: usize,
     pub(crate) k: usize,
@@ -40,12 +40,12 @@ pub(crate) struct Product {
     pub(crate) c: Matrix<*mut f32>,
 }
 
-impl Product {
+impl Gemm {
     /// The same as the transposed product of the transposed matrices.
-    fn transposed(self) -> Product {
+    fn transposed(self) -> Gemm {
         let turn = |m: Matrix<*const f32>| Matrix { at: m.at, row: m.column, column: m.row };
         let c = Matrix { at: self.c.at, row: self.c.column, column: self.c.row };
-        Product { m: self.n, n: self.m, k: self.k, a: turn(self.b), b: turn(self.a), c }
+        Gemm { m: self.n, n: self.m, k: self.k, a: turn(self.b), b: turn(self.a), c }
     }
 
     /// What packing B, storing C in columns, and panels that are not full cost, in elements moved.
@@ -61,7 +61,7 @@ impl Product {
 ///
 /// # Safety
 /// The matrices have all their elements, C lies apart from A and B, and `scratch` has [`SCRATCH`] bytes, aligned for f32.
-pub(crate) unsafe fn multiply(level: Level, product: Product, scratch: *mut u8) {
+pub(crate) unsafe fn multiply(level: Level, product: Gemm, scratch: *mut u8) {
     // SAFETY: as the caller promises.
     if unsafe { sparse::multiply(level, &product, scratch) } {
         return;
@@ -73,7 +73,7 @@ pub(crate) unsafe fn multiply(level: Level, product: Product, scratch: *mut u8) 
 }
 
 #[inline(always)]
-unsafe fn blocks_body<const FMA: bool>(p: &Product, panel: *mut f32) {
+unsafe fn blocks_body<const FMA: bool>(p: &Gemm, panel: *mut f32) {
     // Blocks of equal depth, so that none is short.
     let parts = p.k.div_ceil(DEPTH).max(1);
     let depth = p.k.div_ceil(parts);
@@ -99,7 +99,7 @@ unsafe fn blocks_body<const FMA: bool>(p: &Product, panel: *mut f32) {
         }
     }
 }
-leveled! { fn blocks [] [] (p: &Product, panel: *mut f32) = blocks_body; }
+leveled! { fn blocks [] [] (p: &Gemm, panel: *mut f32) = blocks_body; }
 
 /// Copies k x n of B into the panel, row by row, and fills up with zeros to 16 columns.
 #[inline(always)]
@@ -230,7 +230,7 @@ mod tests {
         let (br, bc) = strides(k, n, turned[1]);
         let (cr, cc) = strides(m, n, turned[2]);
         let mut scratch = vec![0.0f32; SCRATCH / 4];
-        let product = Product {
+        let product = Gemm {
             m,
             n,
             k,

@@ -25,8 +25,8 @@
 //!
 //! # Map
 //!
-//! `lower/` turns a graph into a program: `units` says what is computed together, `layout` in which order axes are stored,
-//! `fused` and `single` make the steps, `arena` plans the memory. `program` runs the steps, each of which is a file or folder of
+//! `lower/` turns a graph into a schedule: `units` says what is computed together, `layout` in which order axes are stored,
+//! `fused` and `single` make the steps, `arena` plans the memory. `schedule` runs the steps, each of which is a file or folder of
 //! its own: `pointwise/` (fused chains and the reductions behind them), `windows/` (convolution and pooling), `matmul` with its `gemm`, `copy`, `scan`, `reference`. A `view` is where a
 //! value lies in a buffer of `memory`; `threads` split the big
 //! steps; `cpu` chooses among the versions of inner loops.
@@ -40,11 +40,11 @@ mod matmul;
 mod memory;
 mod plan;
 mod pointwise;
-mod program;
 mod reference;
 mod scan;
+mod schedule;
 mod sparse;
-mod step;
+mod task;
 mod threads;
 mod view;
 mod windows;

@@ -3,7 +3,7 @@
 #![allow(unsafe_code)]
 
 use crate::cpu::Level;
-use crate::gemm::{self, Matrix, Product};
+use crate::gemm::{self, Gemm, Matrix};
 use crate::view::{View, Walk};
 use std::fmt;
 use teff_graph::{DType, Element, Num, with_dtype};
@@ -54,7 +54,7 @@ impl MatMul {
     /// Computes parts `from .. to`.
     ///
     /// # Safety
-    /// `buffers` holds the address of every buffer of the program, `scratch` has [`gemm::SCRATCH`] bytes; nobody else touches
+    /// `buffers` holds the address of every buffer of the schedule, `scratch` has [`gemm::SCRATCH`] bytes; nobody else touches
     /// these parts of the result.
     pub(crate) unsafe fn run(&self, buffers: &[*mut u8], scratch: *mut u8, from: usize, to: usize) {
         let r = self.c.shape.len() - 2;
@@ -75,9 +75,9 @@ impl MatMul {
         unsafe { self.one(buffers, scratch, &part) }
     }
 
-    fn whole(&self) -> Part {
+    fn whole(&self) -> Share {
         let r = self.c.shape.len() - 2;
-        Part { sizes: [self.c.shape[r], self.c.shape[r + 1]], offsets: [0; 3] }
+        Share { sizes: [self.c.shape[r], self.c.shape[r + 1]], offsets: [0; 3] }
     }
 
     unsafe fn batch(&self, buffers: &[*mut u8], scratch: *mut u8, from: usize, to: usize) {
@@ -95,10 +95,10 @@ impl MatMul {
         }
     }
 
-    unsafe fn one(&self, buffers: &[*mut u8], scratch: *mut u8, part: &Part) {
+    unsafe fn one(&self, buffers: &[*mut u8], scratch: *mut u8, part: &Share) {
         let size = self.c.dtype.size() as isize;
         let start = |v: &View, offset: isize| {
-            // SAFETY: views were checked against their buffers when the program was made.
+            // SAFETY: views were checked against their buffers when the schedule was made.
             unsafe { buffers[v.buffer.index()].offset((v.offset as isize + offset) * size) }
         };
         let [a, b, c] = [
@@ -117,7 +117,7 @@ impl MatMul {
                     let a = Matrix { at: a.cast_const().cast(), row: ra, column: ca };
                     let b = Matrix { at: b.cast_const().cast(), row: rb, column: cb };
                     let c = Matrix { at: c.cast(), row: rc, column: cc };
-                    gemm::multiply(self.level, Product { m, n, k, a, b, c }, scratch);
+                    gemm::multiply(self.level, Gemm { m, n, k, a, b, c }, scratch);
                 }
                 DType::F64 => {
                     let (a, b, c) = (a.cast(), b.cast(), c.cast());
@@ -134,7 +134,7 @@ impl MatMul {
 }
 
 /// A part of one product: rows and columns of the result, and offsets of the three matrices in elements.
-struct Part {
+struct Share {
     sizes: [usize; 2],
     offsets: [isize; 3],
 }

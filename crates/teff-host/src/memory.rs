@@ -4,7 +4,7 @@ use std::alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error};
 use std::sync::Arc;
 use teff_graph::{DType, Element, Value, with_data};
 
-/// A buffer of a program.
+/// A buffer of a schedule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct BufferId(pub(crate) u32);
 
@@ -17,15 +17,15 @@ impl BufferId {
 /// Where a buffer lies.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Place {
-    /// At a byte offset in the arena of the program; what a step needs for itself also lies there.
+    /// At a byte offset in the arena of the schedule; what a step needs for itself also lies there.
     Arena(usize),
-    /// Memory that who runs the program provides: an input, an output or a parameter, by slot.
+    /// Memory that who runs the schedule provides: an input, an output or a parameter, by slot.
     External(usize),
     /// Known now.
     Constant(Arc<Value>),
 }
 
-/// What a program stores: elements of one dtype.
+/// What a schedule stores: elements of one dtype.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Buffer {
     pub(crate) dtype: DType,

@@ -5,9 +5,9 @@
 use crate::Options;
 use crate::cpu;
 use crate::error::Error;
-use crate::lower::{Target, lower, params_of};
+use crate::lower::{lower, params_of};
 use crate::memory::{Block, address, address_mut};
-use crate::program::{Frame, Program};
+use crate::schedule::{Frame, Schedule};
 use crate::threads::Team;
 use std::time::Duration;
 use teff_graph::{Element, Graph, Param, Type, Value, with_dtype};
@@ -19,18 +19,18 @@ use teff_graph::{Element, Graph, Param, Type, Value, with_dtype};
 ///
 /// Parameters are read from, and updated in, their own cells, which are locked while the plan runs.
 pub struct Plan {
-    program: Program,
+    schedule: Schedule,
     frame: Frame,
     team: Team,
-    inputs: Vec<Slot>,
-    outputs: Vec<Slot>,
+    inputs: Vec<Port>,
+    outputs: Vec<Port>,
     /// For each output the parameter it replaces.
     replaces: Vec<Option<Param>>,
     params: Vec<Locked>,
 }
 
 /// Memory for an input or output.
-struct Slot {
+struct Port {
     name: String,
     ty: Type,
     block: Block,
@@ -88,12 +88,11 @@ impl Plan {
         cells.dedup_by_key(|p| p.id());
         let place = |p: &Param| cells.iter().position(|q| q == p).expect("listed above");
         let placed: Vec<(usize, usize)> = updates.iter().map(|(i, p)| (*i, place(p))).collect();
-        let target = Target { level: cpu::level() };
-        let program = lower(graph, &cells, &placed, target);
+        let schedule = lower(graph, &cells, &placed, cpu::level());
         let team = Team::new(options.threads);
-        let frame = Frame::new(&program, team.size());
+        let frame = Frame::new(&schedule, team.size());
         let slot =
-            |name: &str, ty: &Type| Slot { name: name.into(), ty: ty.clone(), block: Block::new(ty.bytes()) };
+            |name: &str, ty: &Type| Port { name: name.into(), ty: ty.clone(), block: Block::new(ty.bytes()) };
         let mut plan = Plan {
             frame,
             team,
@@ -104,10 +103,10 @@ impl Plan {
                 .map(|param| Locked { written: replaces.iter().flatten().any(|q| *q == param), param })
                 .collect(),
             replaces,
-            program,
+            schedule,
         };
         for (i, s) in plan.inputs.iter().chain(&plan.outputs).enumerate() {
-            plan.frame.set_external(&plan.program, i, s.block.start());
+            plan.frame.set_external(&plan.schedule, i, s.block.start());
         }
         Ok(plan)
     }
@@ -149,7 +148,7 @@ impl Plan {
     /// When a parameter no longer has the type the plan was made for.
     pub fn run(&mut self) -> Result<(), Error> {
         let first = self.inputs.len() + self.outputs.len();
-        run_locked(&self.program, &mut self.frame, &self.team, &self.params, first)
+        run_locked(&self.schedule, &mut self.frame, &self.team, &self.params, first)
     }
 
     /// The elements of output `i` after the last run, row-major; before any run they are zero.
@@ -186,25 +185,25 @@ impl Plan {
     /// Every step of the plan, a line each: the buffers it writes, with their offsets in the arena, what it computes, and the
     /// buffers it reads.
     pub fn describe(&self) -> String {
-        self.program.describe()
+        self.schedule.describe()
     }
 
     /// Makes further runs measure the time of each step, which [`Plan::times`] gives.
     pub fn measure(&mut self) {
-        self.frame.times = Some(vec![Duration::MAX; self.program.entries.len()]);
+        self.frame.times = Some(vec![Duration::MAX; self.schedule.entries.len()]);
     }
 
     /// For each step its kind, what it does and the shortest time it took in a run since [`Plan::measure`]; empty without that.
     pub fn times(&self) -> Vec<(&'static str, String, Duration)> {
         let times = self.frame.times.iter().flatten();
-        self.program.entries.iter().zip(times).map(|(e, &t)| (e.step.kind(), e.step.detail(), t)).collect()
+        self.schedule.entries.iter().zip(times).map(|(e, &t)| (e.step.kind(), e.step.detail(), t)).collect()
     }
 }
 
 /// Locks the first parameter, then the others, then runs: each guard lives in the frame of its call, so that nothing is
 /// allocated for them.
 fn run_locked(
-    program: &Program,
+    schedule: &Schedule,
     frame: &mut Frame,
     team: &Team,
     params: &[Locked],
@@ -212,7 +211,7 @@ fn run_locked(
 ) -> Result<(), Error> {
     let Some((first, others)) = params.split_first() else {
         // SAFETY: inputs and outputs are set for good, parameters by the calls above this one, which hold their locks.
-        unsafe { program.run(frame, team) };
+        unsafe { schedule.run(frame, team) };
         return Ok(());
     };
     // Compared without a `Type`, which would be allocated.
@@ -229,12 +228,12 @@ fn run_locked(
     if first.written {
         let mut value = first.param.value_mut();
         check(&value)?;
-        frame.set_external(program, slot, address_mut(&mut value));
-        run_locked(program, frame, team, others, slot + 1)
+        frame.set_external(schedule, slot, address_mut(&mut value));
+        run_locked(schedule, frame, team, others, slot + 1)
     } else {
         let value = first.param.value();
         check(&value)?;
-        frame.set_external(program, slot, address(&value));
-        run_locked(program, frame, team, others, slot + 1)
+        frame.set_external(schedule, slot, address(&value));
+        run_locked(schedule, frame, team, others, slot + 1)
     }
 }

@@ -17,9 +17,9 @@ pub(crate) struct Reference {
 
 impl Reference {
     /// # Safety
-    /// `buffers` holds the address of every buffer of the program; nobody else touches the result.
+    /// `buffers` holds the address of every buffer of the schedule; nobody else touches the result.
     pub(crate) unsafe fn run(&self, buffers: &[*mut u8]) {
-        // SAFETY: views were checked against their buffers when the program was made.
+        // SAFETY: views were checked against their buffers when the schedule was made.
         let start = |v: &View| unsafe { buffers[v.buffer.index()].add(v.offset * v.dtype.size()) };
         let values: Vec<Value> = self
             .operands

@@ -1,16 +1,16 @@
-//! Loops with a carried state: the body is a program of its own.
+//! Loops with a carried state: the body is a schedule of its own.
 
 #![allow(unsafe_code)]
 
 use crate::memory::BufferId;
-use crate::program::{Frame, Program};
+use crate::schedule::{Frame, Schedule};
 use crate::threads::Team;
 use crate::view::View;
 use std::fmt;
 
-/// Runs a program once for each element of the leading axis of some operands.
-pub(crate) struct ScanStep {
-    pub(crate) body: Program,
+/// Runs a schedule once for each element of the leading axis of some operands.
+pub(crate) struct ScanLoop {
+    pub(crate) body: Schedule,
     pub(crate) states: usize,
     pub(crate) scanned: usize,
     pub(crate) length: usize,
@@ -22,11 +22,11 @@ pub(crate) struct ScanStep {
     pub(crate) carried: Vec<[BufferId; 2]>,
 }
 
-impl ScanStep {
+impl ScanLoop {
     /// # Safety
-    /// `buffers` holds the address of every buffer of the outer program; `frame` was made for the body.
+    /// `buffers` holds the address of every buffer of the outer schedule; `frame` was made for the body.
     pub(crate) unsafe fn run(&self, buffers: &[*mut u8], frame: &mut Frame, team: &Team) {
-        // SAFETY: views were checked against their buffers when the program was made.
+        // SAFETY: views were checked against their buffers when the schedule was made.
         let start = |v: &View| unsafe { buffers[v.buffer.index()].add(v.offset * v.dtype.size()) };
         // SAFETY: each element of a leading axis is a whole row-major value.
         let element = |v: &View, t: usize| unsafe {
@@ -65,7 +65,7 @@ impl ScanStep {
     }
 }
 
-impl fmt::Display for ScanStep {
+impl fmt::Display for ScanLoop {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         let direction = if self.reverse { " backwards" } else { "" };
         write!(f, "{} steps{direction}, each:", self.length)?;

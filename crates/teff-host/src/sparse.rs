@@ -6,7 +6,7 @@
 #![allow(unsafe_code)]
 
 use crate::cpu::{Level, leveled};
-use crate::gemm::{Matrix, Product};
+use crate::gemm::{Gemm, Matrix};
 use std::ops::Range;
 
 /// Columns of C summed at a time: eight vector registers with AVX2.
@@ -32,7 +32,7 @@ pub(crate) const SCRATCH: usize = PANEL + 2 * LISTED * size_of::<Entry>() + BOUN
 ///
 /// # Safety
 /// As [`crate::gemm::multiply`]; `scratch` has [`SCRATCH`] bytes.
-pub(crate) unsafe fn multiply(level: Level, p: &Product, scratch: *mut u8) -> bool {
+pub(crate) unsafe fn multiply(level: Level, p: &Gemm, scratch: *mut u8) -> bool {
     let pays =
         p.b.column == 1 && p.c.column == 1 && p.n >= 32 && p.m * p.k >= 1 << 14 && p.k <= SEARCHED / 32;
     let mut done = false;
@@ -46,7 +46,7 @@ pub(crate) unsafe fn multiply(level: Level, p: &Product, scratch: *mut u8) -> bo
 }
 
 /// Looks at every 61st element: at most a quarter may be other than zero.
-unsafe fn is_sparse(p: &Product) -> bool {
+unsafe fn is_sparse(p: &Gemm) -> bool {
     let (all, mut seen, mut found) = (p.m * p.k, 0, 0);
     for i in (0..all).step_by(61) {
         // SAFETY: inside A.
@@ -58,13 +58,13 @@ unsafe fn is_sparse(p: &Product) -> bool {
 }
 
 #[inline(always)]
-unsafe fn blocks_body<const FMA: bool>(p: &Product, scratch: *mut u8, done: &mut bool) {
+unsafe fn blocks_body<const FMA: bool>(p: &Gemm, scratch: *mut u8, done: &mut bool) {
     let rows = (SEARCHED / p.k.max(1)).clamp(1, ROWS);
     let (panel, scratch) = (scratch.cast::<f32>(), scratch.wrapping_add(PANEL));
     for first in (0..p.m).step_by(rows) {
         // SAFETY: these rows are inside A and C, and the scratch memory is there for one list.
         unsafe {
-            let block = Product {
+            let block = Gemm {
                 m: rows.min(p.m - first),
                 a: Matrix { at: p.a.at.offset(first as isize * p.a.row), ..p.a },
                 c: Matrix { at: p.c.at.offset(first as isize * p.c.row), ..p.c },
@@ -95,7 +95,7 @@ unsafe fn blocks_body<const FMA: bool>(p: &Product, scratch: *mut u8, done: &mut
     }
     *done = true;
 }
-leveled! { fn blocks [] [] (p: &Product, scratch: *mut u8, done: &mut bool) = blocks_body; }
+leveled! { fn blocks [] [] (p: &Gemm, scratch: *mut u8, done: &mut bool) = blocks_body; }
 
 /// Rows of B in a tile.
 fn rows_of(tile: usize, k: usize) -> Range<usize> {
@@ -105,7 +105,7 @@ fn rows_of(tile: usize, k: usize) -> Range<usize> {
 /// Copies N columns of a tile of B, from `column` on, so that they lie together; false when an element is infinite or NaN, which is
 /// to say has all bits of the exponent set.
 #[inline(always)]
-unsafe fn pack<const N: usize>(p: &Product, rows: Range<usize>, column: usize, panel: *mut f32) -> bool {
+unsafe fn pack<const N: usize>(p: &Gemm, rows: Range<usize>, column: usize, panel: *mut f32) -> bool {
     const EXPONENT: u32 = 0x7f80_0000;
     let mut largest = [0u32; N];
     for (i, row) in rows.enumerate() {
@@ -139,7 +139,7 @@ struct List {
 impl List {
     /// None when there are too many.
     #[inline(always)]
-    unsafe fn of(p: &Product, scratch: *mut u8) -> Option<List> {
+    unsafe fn of(p: &Gemm, scratch: *mut u8) -> Option<List> {
         let (m, k, tiles) = (p.m, p.k, p.k.div_ceil(DEPTH));
         let (first, second) = (scratch.cast::<Entry>(), scratch.cast::<Entry>().wrapping_add(LISTED));
         let bounds = second.wrapping_add(LISTED).cast::<u32>();
@@ -198,7 +198,7 @@ impl List {
     #[inline(always)]
     unsafe fn multiply<const FMA: bool, const N: usize>(
         &self,
-        p: &Product,
+        p: &Gemm,
         tile: usize,
         column: usize,
         panel: *mut f32,
@@ -281,7 +281,7 @@ mod tests {
         *b.last_mut().unwrap() = last;
         let mut c = vec![f32::NAN; m * n];
         let mut scratch = vec![0u64; SCRATCH.div_ceil(8)];
-        let p = Product {
+        let p = Gemm {
             m,
             n,
             k,

@@ -1,10 +1,10 @@
 //! Lowering of units of pointwise operations and reductions.
 
-use super::units::{Class, walked};
+use super::units::{Role, walked};
 use super::{Late, Lower};
 use crate::memory::{BufferId, Place};
 use crate::pointwise::{Builder, Val};
-use crate::step::{Entry, Step};
+use crate::task::{Entry, Task};
 use crate::view::{View, identity};
 use std::collections::HashMap;
 use teff_graph::{NodeId, Op};
@@ -26,11 +26,11 @@ impl Lower<'_> {
     /// Computes a unit in one pass.
     pub(super) fn fused(&mut self, members: &[NodeId]) {
         let first = members[0];
-        let shape = walked(self.graph, first, self.units.class[first.index()]);
+        let shape = walked(self.graph, first, self.units.roles[first.index()]);
         self.label = members.iter().find_map(|m| self.graph[*m].label.as_deref()).unwrap_or_default().into();
         let order = self.walking_order(members, &shape);
         let mut unit = Unit {
-            builder: Builder::new(self.target.level, &shape, &order),
+            builder: Builder::new(self.level, &shape, &order),
             number: self.units.unit_of[first.index()],
             values: HashMap::new(),
             reads: Vec::new(),
@@ -55,7 +55,7 @@ impl Lower<'_> {
         }
         let overwrites = self.overwrites(&unit, &stored);
         let Unit { builder, reads, writes, .. } = unit;
-        let step = Step::Pointwise(Box::new(builder.finish()));
+        let step = Task::Pointwise(Box::new(builder.finish()));
         self.entries.push(Entry { step, reads, writes, overwrites, label: self.label.clone() });
     }
 
@@ -109,7 +109,7 @@ impl Lower<'_> {
         let mut leaves: Vec<NodeId> = Vec::new();
         let mut open: Vec<NodeId> = members.iter().flat_map(|&m| self.graph[m].operands.clone()).collect();
         while let Some(o) = open.pop() {
-            if self.units.class[o.index()] == Class::Inline {
+            if self.units.roles[o.index()] == Role::Inline {
                 open.extend(&self.graph[o].operands);
             } else if self.units.unit_of[o.index()] != number && !leaves.contains(&o) {
                 leaves.push(o);
@@ -138,7 +138,7 @@ impl Lower<'_> {
             return v;
         }
         let inside =
-            self.units.class[id.index()] == Class::Inline || self.units.unit_of[id.index()] == unit.number;
+            self.units.roles[id.index()] == Role::Inline || self.units.unit_of[id.index()] == unit.number;
         let v = if inside { self.computed(unit, id) } else { self.loaded(unit, id) };
         unit.values.insert(id, v);
         v

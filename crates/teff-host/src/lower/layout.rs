@@ -1,14 +1,14 @@
 //! Choosing layouts: in which order the axes of a value are best stored.
 
 use super::patterns::suits_batch_layout;
-use super::units::Class;
+use super::units::Role;
 use crate::view::identity;
 use teff_graph::{Graph, NodeId, Op};
 
 /// For each node the order of axes, outermost first, that its users read fastest; `None` when all read any order as fast.
 ///
 /// Wishes travel from users to operands: a transposed result is wanted transposed. Where users differ the last has its way.
-pub(super) fn wishes(graph: &Graph, class: &[Class]) -> Vec<Option<Vec<usize>>> {
+pub(super) fn wishes(graph: &Graph, class: &[Role]) -> Vec<Option<Vec<usize>>> {
     let mut wishes: Vec<Option<Vec<usize>>> = vec![None; graph.nodes().len()];
     for o in graph.outputs() {
         wishes[o.node.index()] = Some(identity(graph[o.node].ty.rank()));
@@ -26,7 +26,7 @@ pub(super) fn wishes(graph: &Graph, class: &[Class]) -> Vec<Option<Vec<usize>>> 
 }
 
 /// The order in which node `id`, whose own result is wanted as `mine`, wants its i-th operand.
-fn wish_for(graph: &Graph, id: NodeId, class: Class, mine: Option<&[usize]>, i: usize) -> Option<Vec<usize>> {
+fn wish_for(graph: &Graph, id: NodeId, class: Role, mine: Option<&[usize]>, i: usize) -> Option<Vec<usize>> {
     let node = &graph[id];
     let from = &graph[node.operands[i]].ty.shape;
     match (&node.op, class) {
@@ -48,8 +48,9 @@ fn wish_for(graph: &Graph, id: NodeId, class: Class, mine: Option<&[usize]>, i: 
                 false => Some(identity(from.len())),
             }
         }
-        (_, Class::Pointwise | Class::Inline | Class::Absorbed) => mine.map(<[usize]>::to_vec),
+        (_, Role::Pointwise | Role::Inline | Role::Absorbed) => mine.map(<[usize]>::to_vec),
         (Op::MatMul | Op::Reduce { .. } | Op::Broadcast(_) | Op::Slice(_) | Op::Project(_), _) => None,
+        // What is computed by itself reads its operands row by row.
         _ => Some(identity(from.len())),
     }
 }

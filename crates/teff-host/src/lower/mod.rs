@@ -1,6 +1,5 @@
-//! From a graph to a program.
+//! From a graph to a schedule.
 
-mod arena;
 mod fused;
 mod layout;
 mod patterns;
@@ -9,24 +8,18 @@ mod single;
 mod units;
 mod windowed;
 
-pub(crate) use units::Class;
+pub(crate) use units::Role;
 
 use crate::copy::Copy;
 use crate::cpu::Level;
-use crate::memory::{Buffer, BufferId, Place};
-use crate::program::Program;
-use crate::step::{Entry, Step};
+use crate::memory::{ALIGN, Buffer, BufferId, Place};
+use crate::schedule::Schedule;
+use crate::task::{Entry, Task};
 use crate::view::{View, identity};
-use arena::Region;
 use std::collections::HashMap;
+use teff_graph::arena::{Item, pack};
 use teff_graph::{DType, Graph, NodeId, Op, Param};
 use units::Units;
-
-/// What a program is made for.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Target {
-    pub(crate) level: Level,
-}
 
 /// Parameters of a graph, those in the bodies of scans included.
 pub(crate) fn params_of(graph: &Graph) -> Vec<Param> {
@@ -35,6 +28,7 @@ pub(crate) fn params_of(graph: &Graph) -> Vec<Param> {
         match &node.op {
             Op::Param(p) => out.push(p.clone()),
             Op::Scan(s) => out.extend(params_of(&s.body)),
+            // No other operation has a parameter or a body.
             _ => {}
         }
     }
@@ -43,20 +37,20 @@ pub(crate) fn params_of(graph: &Graph) -> Vec<Param> {
     out
 }
 
-/// The program of a verified graph. Slots of memory from outside are the inputs, the outputs, then `params`, which are at least
+/// The schedule of a verified graph. Slots of memory from outside are the inputs, the outputs, then `params`, which are at least
 /// the parameters of the graph. `updates` are pairs of an output and the parameter, by its place in `params`, that it replaces;
 /// the slot of such an output stays unused.
-pub(crate) fn lower(graph: &Graph, params: &[Param], updates: &[(usize, usize)], target: Target) -> Program {
+pub(crate) fn lower(graph: &Graph, params: &[Param], updates: &[(usize, usize)], level: Level) -> Schedule {
     let graph = rewrite::prepare(graph);
-    let mut lower = Lower::new(&graph, params, target);
+    let mut lower = Lower::new(&graph, params, level);
     lower.claim_outputs(updates);
     let schedule = lower.units.schedule(&graph);
     for unit in schedule {
         let members = lower.units.members[unit].clone();
-        match lower.units.class[members[0].index()] {
-            Class::Pointwise | Class::Reduce => lower.fused(&members),
-            Class::Single => lower.single(members[0]),
-            Class::Source | Class::Move | Class::Inline | Class::Absorbed => {
+        match lower.units.roles[members[0].index()] {
+            Role::Pointwise | Role::Reduce => lower.fused(&members),
+            Role::Single => lower.single(members[0]),
+            Role::Source | Role::Move | Role::Inline | Role::Absorbed => {
                 unreachable!("these are part of no unit")
             }
         }
@@ -87,7 +81,7 @@ struct Pending {
 struct Lower<'g> {
     graph: &'g Graph,
     params: &'g [Param],
-    target: Target,
+    level: Level,
     units: Units,
     wishes: Vec<Option<Vec<usize>>>,
     buffers: Vec<Pending>,
@@ -106,14 +100,14 @@ struct Lower<'g> {
 }
 
 impl<'g> Lower<'g> {
-    fn new(graph: &'g Graph, params: &'g [Param], target: Target) -> Lower<'g> {
+    fn new(graph: &'g Graph, params: &'g [Param], level: Level) -> Lower<'g> {
         let units = Units::new(graph);
-        let wishes = layout::wishes(graph, &units.class);
+        let wishes = layout::wishes(graph, &units.roles);
         let used_outside = units.used_outside(graph);
         Lower {
             graph,
             params,
-            target,
+            level,
             units,
             wishes,
             buffers: Vec::new(),
@@ -136,7 +130,7 @@ impl<'g> Lower<'g> {
         self.graph.inputs().len() + self.graph.outputs().len() + p
     }
 
-    /// Decides how each output reaches its memory: computed there, copied there first of all (what is there before the program
+    /// Decides how each output reaches its memory: computed there, copied there first of all (what is there before the schedule
     /// runs, and may be overwritten by it), or copied there last.
     fn claim_outputs(&mut self, updates: &[(usize, usize)]) {
         for &(i, p) in updates {
@@ -170,10 +164,10 @@ impl<'g> Lower<'g> {
 
     /// True for a source, moved or not.
     fn is_given(&self, id: NodeId) -> bool {
-        match self.units.class[id.index()] {
-            Class::Source => true,
-            Class::Move => self.is_given(self.graph[id].operands[0]),
-            Class::Inline | Class::Absorbed | Class::Pointwise | Class::Reduce | Class::Single => false,
+        match self.units.roles[id.index()] {
+            Role::Source => true,
+            Role::Move => self.is_given(self.graph[id].operands[0]),
+            Role::Inline | Role::Absorbed | Role::Pointwise | Role::Reduce | Role::Single => false,
         }
     }
 
@@ -186,7 +180,7 @@ impl<'g> Lower<'g> {
         let reads = |n: &NodeId| matches!(&self.graph[*n].op, Op::Param(q) if *q == self.params[p]);
         let sources: Vec<NodeId> = self.graph.ids().filter(reads).collect();
         // A result that is not computed element by element overwrites what its own unit still reads.
-        let alone = self.units.class[node.index()] != Class::Pointwise;
+        let alone = self.units.roles[node.index()] != Role::Pointwise;
         sources
             .into_iter()
             .flat_map(|s| self.units.readers(self.graph, s))
@@ -288,47 +282,51 @@ impl<'g> Lower<'g> {
 
     fn push_copy(&mut self, from: View, to: View) {
         let (reads, writes) = (vec![from.buffer], vec![to.buffer]);
-        self.push(Step::Copy(Copy::new(from, to)), reads, writes);
+        self.push(Task::Copy(Copy::new(from, to)), reads, writes);
     }
 
-    fn push(&mut self, step: Step, reads: Vec<BufferId>, writes: Vec<BufferId>) {
+    fn push(&mut self, step: Task, reads: Vec<BufferId>, writes: Vec<BufferId>) {
         let entry = Entry { step, reads, writes, overwrites: Vec::new(), label: self.label.clone() };
         self.entries.push(entry);
     }
 
     /// Plans the arena.
-    fn finish(self) -> Program {
+    fn finish(self) -> Schedule {
         const NEVER: usize = usize::MAX;
-        let mut regions: Vec<Region> = self
-            .buffers
-            .iter()
-            .map(|b| Region { bytes: b.len * b.dtype.size(), from: NEVER, to: 0 })
-            .collect();
+        let item = |b: &Pending| Item {
+            bytes: room(b.len * b.dtype.size()),
+            align: ALIGN,
+            first: NEVER,
+            last: 0,
+            class: None,
+        };
+        let mut items: Vec<Item> = self.buffers.iter().map(item).collect();
         for (i, e) in self.entries.iter().enumerate() {
             for b in e.reads.iter().chain(&e.writes) {
-                let r = &mut regions[b.index()];
-                (r.from, r.to) = (r.from.min(i), i);
+                let item = &mut items[b.index()];
+                (item.first, item.last) = (item.first.min(i), i);
             }
         }
         // A result that overwrites an operand lives where that does.
         let in_arena = |b: BufferId| self.buffers[b.index()].place.is_none();
-        let mut host: Vec<usize> = (0..regions.len()).collect();
+        let bytes = |b: usize| self.buffers[b].len * self.buffers[b].dtype.size();
+        let mut host: Vec<usize> = (0..items.len()).collect();
         for (i, e) in self.entries.iter().enumerate() {
             for &(new, old) in &e.overwrites {
                 let (n, o) = (new.index(), host[old.index()]);
-                let fits = in_arena(new) && in_arena(old) && regions[n].bytes == regions[o].bytes;
-                if fits && host[n] == n && regions[o].to == i {
+                let fits = in_arena(new) && in_arena(old) && bytes(n) == bytes(o);
+                if fits && host[n] == n && items[o].last == i {
                     host[n] = o;
-                    regions[o].to = regions[n].to;
+                    items[o].last = items[n].last;
                 }
             }
         }
-        let planned: Vec<usize> = (0..regions.len())
-            .filter(|&b| host[b] == b && self.buffers[b].place.is_none() && regions[b].from != NEVER)
+        let planned: Vec<usize> = (0..items.len())
+            .filter(|&b| host[b] == b && self.buffers[b].place.is_none() && items[b].first != NEVER)
             .collect();
-        let chosen: Vec<Region> = planned.iter().map(|&b| regions[b].clone()).collect();
-        let (offsets, arena_bytes) = arena::place(&chosen);
-        let mut at = vec![0; regions.len()];
+        let chosen: Vec<Item> = planned.iter().map(|&b| items[b]).collect();
+        let (offsets, arena_bytes) = pack(&chosen, 0);
+        let mut at = vec![0; items.len()];
         planned.iter().zip(offsets).for_each(|(&b, o)| at[b] = o);
 
         let slots = self.graph.inputs().len() + self.graph.outputs().len() + self.params.len();
@@ -341,6 +339,12 @@ impl<'g> Lower<'g> {
             }
             buffers.push(Buffer { dtype: b.dtype, len: b.len, place });
         }
-        Program { entries: self.entries, buffers, externals, arena_bytes }
+        Schedule { entries: self.entries, buffers, externals, arena_bytes }
     }
+}
+
+/// Large regions end in a few unused lines, so that buffers of one size, walked together, do not start at the same place of a
+/// page: stores would then seem to hit the loads that follow 4096 bytes apart, which makes processors wait.
+fn room(bytes: usize) -> usize {
+    bytes.next_multiple_of(ALIGN) + if bytes >= 4096 { 5 * ALIGN } else { 0 }
 }

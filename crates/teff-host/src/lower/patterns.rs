@@ -26,13 +26,8 @@ pub(crate) struct Patterns {
 impl Patterns {
     pub(crate) fn new(graph: &Graph) -> Patterns {
         let mut patterns = Patterns { absorbed: vec![false; graph.nodes().len()], ..Patterns::default() };
-        let users = graph.users();
-        let mut is_output = vec![false; graph.nodes().len()];
-        graph.outputs().iter().for_each(|o| is_output[o.node.index()] = true);
-        let only_user = |id: NodeId| match users[id.index()][..] {
-            [user] if !is_output[id.index()] => Some(user),
-            _ => None,
-        };
+        let only_users = graph.only_users();
+        let only_user = |id: NodeId| only_users[id.index()];
         for id in graph.ids() {
             match &graph[id].op {
                 Op::Conv(_) if suits_batch_layout(graph, id) => {
@@ -59,6 +54,7 @@ impl Patterns {
                         patterns.masked_pools.insert(user, id);
                     }
                 }
+                // No other chain is one step.
                 _ => {}
             }
         }
@@ -68,10 +64,7 @@ impl Patterns {
 
 /// True when a convolution or pool is one that `windows` computes, batch innermost.
 pub(crate) fn suits_batch_layout(graph: &Graph, id: NodeId) -> bool {
-    let data = match &graph[id].op {
-        Op::MaxPoolGrad { .. } => graph[id].operands[1],
-        _ => graph[id].operands[0],
-    };
+    let data = graph[id].operands[usize::from(matches!(graph[id].op, Op::MaxPoolGrad { .. }))];
     let ty = &graph[data].ty;
     ty.dtype == DType::F32
         && graph[id].ty.dtype == DType::F32
@@ -83,12 +76,8 @@ pub(crate) fn suits_batch_layout(graph: &Graph, id: NodeId) -> bool {
 
 /// The operand that `add` adds to each channel of `x`.
 fn added_bias(graph: &Graph, add: NodeId, x: NodeId) -> Option<NodeId> {
-    let node = &graph[add];
-    let other = match (&node.op, &node.operands[..]) {
-        (Op::Binary(Binary::Add), &[a, b]) if a == x => b,
-        (Op::Binary(Binary::Add), &[a, b]) if b == x => a,
-        _ => return None,
-    };
+    let Op::Binary(Binary::Add) = graph[add].op else { return None };
+    let other = *graph[add].operands.iter().find(|o| **o != x)?;
     let Op::Broadcast(to) = &graph[other].op else { return None };
     let source = graph[other].operands[0];
     let shape = &graph[source].ty.shape;

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use teff_graph::{Binary, Graph, NodeId, Op, Scan, passes};
+use teff_graph::{Binary, Graph, NodeId, Op, Param, Scan, Tensor, passes};
 
 /// The graph that is made into steps: simplified, the bodies of scans without parameters of their own, the mask of a rectifier
 /// taken from its result.
@@ -12,63 +12,42 @@ pub(super) fn prepare(graph: &Graph) -> Graph {
 
 /// The same graph, in which scans take the parameters that their bodies use as operands.
 fn without_inner_params(graph: &Graph) -> Graph {
-    rebuild(graph, |out, op, mut operands| {
-        let Op::Scan(scan) = op else { return (op, operands) };
+    let rewritten = graph.rewritten(|id, operands, tensor| {
+        let Op::Scan(scan) = &graph[id].op else { return tensor };
         let (body, params) = params_as_inputs(&without_inner_params(&scan.body));
-        for p in params {
-            operands.push(push(out, Op::Param(p), &[], None));
-        }
-        (Op::Scan(Scan { body: Arc::new(body), ..scan }), operands)
-    })
+        let operands: Vec<Tensor> =
+            operands.iter().cloned().chain(params.iter().map(Tensor::param)).collect();
+        Tensor::apply(Op::Scan(Scan { body: Arc::new(body), ..scan.clone() }), &operands)
+    });
+    rewritten.expect(CHECKED)
 }
 
 /// The same graph with parameters as further inputs, and these parameters.
-fn params_as_inputs(graph: &Graph) -> (Graph, Vec<teff_graph::Param>) {
+fn params_as_inputs(graph: &Graph) -> (Graph, Vec<Param>) {
     let mut params = Vec::new();
-    let out = rebuild(graph, |_, op, operands| match op {
-        Op::Param(p) => {
-            let input = Op::Input { name: p.name(), ty: p.ty().clone() };
-            params.push(p);
-            (input, operands)
+    let mapped = graph.mapped(|_, node| {
+        if let Op::Param(p) = &node.op {
+            params.push(p.clone());
+            node.op = Op::Input { name: p.name(), ty: p.ty().clone() };
         }
-        op => (op, operands),
     });
-    (out, params)
+    (mapped.expect(CHECKED), params)
 }
 
 /// `0 < x` is the same as `0 < max(x, 0)`, and where the latter is kept, x need not be.
 fn masks_from_results(graph: &Graph) -> Graph {
     let mut rectified: HashMap<NodeId, NodeId> = HashMap::new();
-    rebuild(graph, |out, op, mut operands| {
-        match op {
-            Op::Binary(Binary::Max) if out.is_filled_with(operands[1], 0) => {
-                let next = NodeId::from_index(out.nodes().len());
-                rectified.entry(operands[0]).or_insert(next);
-            }
-            Op::Binary(Binary::Lt) if out.is_filled_with(operands[0], 0) => {
-                if let Some(&result) = rectified.get(&operands[1]) {
-                    operands[1] = result;
-                }
-            }
-            _ => {}
+    let mapped = graph.mapped(|id, node| match (&node.op, &mut node.operands[..]) {
+        (Op::Binary(Binary::Max), [x, zero]) if graph.is_filled_with(*zero, 0) => {
+            rectified.entry(*x).or_insert(id);
         }
-        (op, operands)
-    })
+        (Op::Binary(Binary::Lt), [zero, x]) if graph.is_filled_with(*zero, 0) => {
+            *x = rectified.get(x).copied().unwrap_or(*x);
+        }
+        // Nothing else is a rectifier or its mask.
+        _ => {}
+    });
+    mapped.expect(CHECKED)
 }
 
-/// Copies a graph; `f` sees each operation with its new operands and says what to push.
-fn rebuild(graph: &Graph, mut f: impl FnMut(&mut Graph, Op, Vec<NodeId>) -> (Op, Vec<NodeId>)) -> Graph {
-    let mut out = Graph::new(&graph.name);
-    let mut new: Vec<NodeId> = Vec::with_capacity(graph.nodes().len());
-    for node in graph.nodes() {
-        let operands = node.operands.iter().map(|o| new[o.index()]).collect();
-        let (op, operands) = f(&mut out, node.op.clone(), operands);
-        new.push(push(&mut out, op, &operands, node.label.clone()));
-    }
-    graph.outputs().iter().for_each(|o| out.add_output(&o.name, new[o.node.index()]));
-    out
-}
-
-fn push(graph: &mut Graph, op: Op, operands: &[NodeId], label: Option<Arc<str>>) -> NodeId {
-    graph.push(op, operands, label).expect("the types are those of a checked graph")
-}
+const CHECKED: &str = "the types are those of a checked graph";

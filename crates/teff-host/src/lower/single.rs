@@ -4,8 +4,8 @@ use super::{Lower, lower};
 use crate::matmul::MatMul;
 use crate::memory::BufferId;
 use crate::reference::Reference;
-use crate::scan::ScanStep;
-use crate::step::Step;
+use crate::scan::ScanLoop;
+use crate::task::Task;
 use crate::view::{View, identity};
 use teff_graph::{NodeId, Op, Scan, Type, scan_result_types};
 
@@ -50,7 +50,7 @@ impl Lower<'_> {
         let result = self.result(id, &identity(self.graph[id].ty.rank()));
         let (reads, writes) = (operands.iter().map(|v| v.buffer).collect(), vec![result.buffer]);
         let op = self.graph[id].op.clone();
-        self.push(Step::Reference(Box::new(Reference { op, operands, result })), reads, writes);
+        self.push(Task::Reference(Box::new(Reference { op, operands, result })), reads, writes);
     }
 
     fn matmul(&mut self, id: NodeId) {
@@ -58,7 +58,7 @@ impl Lower<'_> {
         let order = self.wishes[id.index()].clone().unwrap_or_else(|| identity(self.graph[id].ty.rank()));
         let c = self.result(id, &order);
         let (reads, writes) = (vec![a.buffer, b.buffer], vec![c.buffer]);
-        self.push(Step::MatMul(MatMul::new(self.target.level, a, b, c)), reads, writes);
+        self.push(Task::MatMul(MatMul::new(self.level, a, b, c)), reads, writes);
     }
 
     /// Each operand is copied to its part of the result.
@@ -103,8 +103,8 @@ impl Lower<'_> {
         let reads = operands.iter().map(|v| v.buffer).collect();
         let writes = results.iter().map(|v| v.buffer).chain(carried.iter().flatten().copied()).collect();
         self.scan_results.insert(id, results.clone());
-        let step = ScanStep {
-            body: lower(&scan.body, &[], &[], self.target),
+        let step = ScanLoop {
+            body: lower(&scan.body, &[], &[], self.level),
             states: scan.states,
             scanned: scan.scanned,
             length: scan.length,
@@ -113,6 +113,6 @@ impl Lower<'_> {
             results,
             carried,
         };
-        self.push(Step::Scan(Box::new(step)), reads, writes);
+        self.push(Task::Scan(Box::new(step)), reads, writes);
     }
 }

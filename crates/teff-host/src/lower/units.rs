@@ -7,8 +7,8 @@ use teff_graph::{Binary, DType, Graph, NodeId, Op, Unary, facts};
 
 /// How a node is computed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Class {
-    /// There before the program runs.
+pub(crate) enum Role {
+    /// There before the schedule runs.
     Source,
     /// A view of its operand.
     Move,
@@ -26,7 +26,7 @@ pub(crate) enum Class {
 
 /// A graph divided into units.
 pub(crate) struct Units {
-    pub(crate) class: Vec<Class>,
+    pub(crate) roles: Vec<Role>,
     pub(crate) patterns: Patterns,
     /// The unit of each node that has one, else `usize::MAX`.
     pub(crate) unit_of: Vec<usize>,
@@ -41,19 +41,19 @@ const NONE: usize = usize::MAX;
 impl Units {
     pub(crate) fn new(graph: &Graph) -> Units {
         let patterns = Patterns::new(graph);
-        let class = classes(graph, &patterns);
+        let class = roles(graph, &patterns);
         let n = graph.nodes().len();
         let mut units =
-            Units { class, patterns, unit_of: vec![NONE; n], members: Vec::new(), before: Vec::new() };
+            Units { roles: class, patterns, unit_of: vec![NONE; n], members: Vec::new(), before: Vec::new() };
         for id in graph.ids() {
-            match units.class[id.index()] {
-                Class::Source | Class::Move | Class::Inline | Class::Absorbed => continue,
-                Class::Pointwise | Class::Reduce | Class::Single => {}
+            match units.roles[id.index()] {
+                Role::Source | Role::Move | Role::Inline | Role::Absorbed => continue,
+                Role::Pointwise | Role::Reduce | Role::Single => {}
             }
             units.unit_of[id.index()] = units.members.len();
             units.members.push(vec![id]);
             units.before.push(Vec::new());
-            if units.class[id.index()] != Class::Single {
+            if units.roles[id.index()] != Role::Single {
                 units.join(graph, id);
             }
         }
@@ -62,9 +62,9 @@ impl Units {
 
     /// Merges the unit of `id` with those of its operands, as far as the same elements are walked and no unit would need itself.
     fn join(&mut self, graph: &Graph, id: NodeId) {
-        let shape = walked(graph, id, self.class[id.index()]);
+        let shape = walked(graph, id, self.roles[id.index()]);
         for o in self.direct_operands(graph, id) {
-            if self.class[o.index()] != Class::Pointwise || graph[o].ty.shape != shape {
+            if self.roles[o.index()] != Role::Pointwise || graph[o].ty.shape != shape {
                 continue;
             }
             let (mine, theirs) = (self.unit_of[id.index()], self.unit_of[o.index()]);
@@ -83,7 +83,7 @@ impl Units {
         let mut out = Vec::new();
         let mut open: Vec<NodeId> = graph[id].operands.clone();
         while let Some(o) = open.pop() {
-            if matches!(self.class[o.index()], Class::Inline | Class::Absorbed) {
+            if matches!(self.roles[o.index()], Role::Inline | Role::Absorbed) {
                 open.extend(&graph[o].operands);
             } else if !out.contains(&o) {
                 out.push(o);
@@ -97,10 +97,10 @@ impl Units {
         let mut used = vec![false; graph.nodes().len()];
         graph.outputs().iter().for_each(|o| used[o.node.index()] = true);
         for id in graph.ids() {
-            match self.class[id.index()] {
-                Class::Source | Class::Inline | Class::Absorbed => {}
-                Class::Move => graph[id].operands.iter().for_each(|o| used[o.index()] = true),
-                Class::Pointwise | Class::Reduce | Class::Single => {
+            match self.roles[id.index()] {
+                Role::Source | Role::Inline | Role::Absorbed => {}
+                Role::Move => graph[id].operands.iter().for_each(|o| used[o.index()] = true),
+                Role::Pointwise | Role::Reduce | Role::Single => {
                     for o in self.direct_operands(graph, id) {
                         used[o.index()] |= self.unit_of[o.index()] != self.unit_of[id.index()];
                     }
@@ -114,10 +114,10 @@ impl Units {
     fn units_behind(&self, graph: &Graph, id: NodeId, found: &mut impl FnMut(usize)) {
         let mut open = vec![id];
         while let Some(o) = open.pop() {
-            match self.class[o.index()] {
-                Class::Source => {}
-                Class::Move | Class::Inline | Class::Absorbed => open.extend(&graph[o].operands),
-                Class::Pointwise | Class::Reduce | Class::Single => found(self.unit_of[o.index()]),
+            match self.roles[o.index()] {
+                Role::Source => {}
+                Role::Move | Role::Inline | Role::Absorbed => open.extend(&graph[o].operands),
+                Role::Pointwise | Role::Reduce | Role::Single => found(self.unit_of[o.index()]),
             }
         }
     }
@@ -165,12 +165,12 @@ impl Units {
         let deeper =
             |moved: bool| graph[id].operands.iter().any(|&o| self.takes_whole(graph, o, moved, together));
         let inside = together.contains(&self.unit_of[id.index()]);
-        match self.class[id.index()] {
-            Class::Source => false,
-            Class::Move => deeper(true),
-            Class::Inline | Class::Absorbed => deeper(moved),
-            Class::Pointwise => inside && moved,
-            Class::Reduce | Class::Single => inside,
+        match self.roles[id.index()] {
+            Role::Source => false,
+            Role::Move => deeper(true),
+            Role::Inline | Role::Absorbed => deeper(moved),
+            Role::Pointwise => inside && moved,
+            Role::Reduce | Role::Single => inside,
         }
     }
 
@@ -196,10 +196,10 @@ impl Units {
             if !graph[n].operands.iter().any(|o| reached[o.index()]) {
                 continue;
             }
-            match self.class[n.index()] {
-                Class::Move | Class::Inline | Class::Absorbed => reached[n.index()] = true,
-                Class::Source => {}
-                Class::Pointwise | Class::Reduce | Class::Single => out.push(self.unit_of[n.index()]),
+            match self.roles[n.index()] {
+                Role::Move | Role::Inline | Role::Absorbed => reached[n.index()] = true,
+                Role::Source => {}
+                Role::Pointwise | Role::Reduce | Role::Single => out.push(self.unit_of[n.index()]),
             }
         }
         out.sort_unstable();
@@ -234,53 +234,53 @@ impl Units {
 }
 
 /// The shape of the elements a pointwise node or a reduction walks.
-pub(crate) fn walked(graph: &Graph, id: NodeId, class: Class) -> Vec<usize> {
+pub(crate) fn walked(graph: &Graph, id: NodeId, class: Role) -> Vec<usize> {
     match class {
-        Class::Reduce => graph[graph[id].operands[0]].ty.shape.clone(),
+        Role::Reduce => graph[graph[id].operands[0]].ty.shape.clone(),
         _ => graph[id].ty.shape.clone(),
     }
 }
 
-fn classes(graph: &Graph, patterns: &Patterns) -> Vec<Class> {
+fn roles(graph: &Graph, patterns: &Patterns) -> Vec<Role> {
     let last = |id: &NodeId| patterns.convs.contains_key(id) || patterns.masked_pools.contains_key(id);
     let class = |id: NodeId| match id {
-        id if patterns.absorbed[id.index()] => Class::Absorbed,
-        id if last(&id) => Class::Single,
-        id => class_alone(graph, id),
+        id if patterns.absorbed[id.index()] => Role::Absorbed,
+        id if last(&id) => Role::Single,
+        id => role_alone(graph, id),
     };
-    let mut class: Vec<Class> = graph.ids().map(class).collect();
+    let mut class: Vec<Role> = graph.ids().map(class).collect();
     let users = graph.users();
     let mut is_output = vec![false; graph.nodes().len()];
     graph.outputs().iter().for_each(|o| is_output[o.node.index()] = true);
-    for id in graph.ids().filter(|&id| class[id.index()] == Class::Inline).collect::<Vec<_>>() {
+    for id in graph.ids().filter(|&id| class[id.index()] == Role::Inline).collect::<Vec<_>>() {
         let fused = users[id.index()].iter().all(|u| match class[u.index()] {
-            Class::Inline | Class::Pointwise | Class::Reduce => true,
+            Role::Inline | Role::Pointwise | Role::Reduce => true,
             // The step of a masked pool looks at the pool's input itself.
-            Class::Single => patterns.masked_pools.contains_key(u),
-            Class::Source | Class::Move | Class::Absorbed => false,
+            Role::Single => patterns.masked_pools.contains_key(u),
+            Role::Source | Role::Move | Role::Absorbed => false,
         });
         if is_output[id.index()] || !fused {
-            class[id.index()] = Class::Pointwise;
+            class[id.index()] = Role::Pointwise;
         }
     }
     class
 }
 
-fn class_alone(graph: &Graph, id: NodeId) -> Class {
+fn role_alone(graph: &Graph, id: NodeId) -> Role {
     let op = &graph[id].op;
     let truth = || graph[id].ty.dtype == DType::Bool;
     match (op.traits().class, op) {
-        (_, Op::Iota { .. } | Op::Unary(Unary::IsNan | Unary::IsInf)) => Class::Inline,
-        (_, Op::Binary(Binary::And | Binary::Or | Binary::Xor)) => Class::Inline,
-        (_, Op::Binary(b)) if b.is_comparison() => Class::Inline,
-        (_, Op::Unary(Unary::Not)) if truth() => Class::Inline,
-        (_, Op::Cast(_)) if !graph[graph[id].operands[0]].ty.dtype.is_float() => Class::Inline,
-        (_, Op::Quantize { .. } | Op::Dequantize) => Class::Single,
-        (_, Op::Reduce { .. }) => Class::Reduce,
-        (facts::Class::View, _) | (_, Op::Project(_)) => Class::Move,
-        (facts::Class::Source, _) => Class::Source,
-        (facts::Class::Pointwise, _) => Class::Pointwise,
-        (facts::Class::Copy | facts::Class::Reduction | facts::Class::Product, _) => Class::Single,
-        (facts::Class::Other, _) => Class::Single,
+        (_, Op::Iota { .. } | Op::Unary(Unary::IsNan | Unary::IsInf)) => Role::Inline,
+        (_, Op::Binary(Binary::And | Binary::Or | Binary::Xor)) => Role::Inline,
+        (_, Op::Binary(b)) if b.is_comparison() => Role::Inline,
+        (_, Op::Unary(Unary::Not)) if truth() => Role::Inline,
+        (_, Op::Cast(_)) if !graph[graph[id].operands[0]].ty.dtype.is_float() => Role::Inline,
+        (_, Op::Quantize { .. } | Op::Dequantize) => Role::Single,
+        (_, Op::Reduce { .. }) => Role::Reduce,
+        (facts::Class::View, _) | (_, Op::Project(_)) => Role::Move,
+        (facts::Class::Source, _) => Role::Source,
+        (facts::Class::Pointwise, _) => Role::Pointwise,
+        (facts::Class::Copy | facts::Class::Reduction | facts::Class::Product, _) => Role::Single,
+        (facts::Class::Other, _) => Role::Single,
     }
 }

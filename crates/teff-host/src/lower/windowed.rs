@@ -4,7 +4,7 @@ use super::Lower;
 use super::layout::batch_innermost;
 use super::patterns::{ConvChain, suits_batch_layout};
 use crate::memory::BufferId;
-use crate::step::Step;
+use crate::task::Task;
 use crate::view::{View, identity};
 use crate::windows::{
     Conv, Images, Pool, PoolWork, Taps, WEIGHT_LANES, WeightGrad, plane_kernel, row_kernel, weight_kernel,
@@ -52,6 +52,7 @@ impl Lower<'_> {
                 self.max_pool_grad(id, id, window, false);
                 true
             }
+            // Convolutions end a chain, and are there already; nothing else has windows.
             _ => false,
         }
     }
@@ -90,11 +91,11 @@ impl Lower<'_> {
         let mut reads: Vec<BufferId> = vec![input.buffer, weights.buffer];
         reads.extend(bias.as_ref().map(|b| b.buffer));
         let writes = vec![output.buffer, packed];
-        let row = row_kernel(self.target.level, input.shape[0]);
+        let row = row_kernel(self.level, input.shape[0]);
         let adjoint = !matches!(self.graph[chain.conv].op, Op::Conv(_));
         let relu = chain.relu;
         let step = Conv { input, output, weights, bias, relu, groups, adjoint, taps, packed, row };
-        self.push(Step::Conv(Box::new(step)), reads, writes);
+        self.push(Task::Conv(Box::new(step)), reads, writes);
     }
 
     fn weight_grad(&mut self, id: NodeId, window: &Window, groups: usize) {
@@ -105,9 +106,9 @@ impl Lower<'_> {
         let taps = Taps::forward(window, Images::of(&x.shape), Images::of(&y.shape));
         let sums = self.buffer(DType::F32, result.len() * WEIGHT_LANES, None);
         let (reads, writes) = (vec![x.buffer, y.buffer], vec![result.buffer, sums]);
-        let kernel = weight_kernel(self.target.level);
+        let kernel = weight_kernel(self.level);
         self.push(
-            Step::WeightGrad(Box::new(WeightGrad { x, y, result, groups, taps, sums, kernel })),
+            Task::WeightGrad(Box::new(WeightGrad { x, y, result, groups, taps, sums, kernel })),
             reads,
             writes,
         );
@@ -152,7 +153,7 @@ impl Lower<'_> {
         let mut reads = vec![from.buffer];
         reads.extend(input.as_ref().map(|v| v.buffer));
         let writes = vec![to.buffer];
-        let kernel = plane_kernel(self.target.level, work, from.shape[0]);
-        self.push(Step::Pool(Box::new(Pool { work, from, input, to, taps, kernel })), reads, writes);
+        let kernel = plane_kernel(self.level, work, from.shape[0]);
+        self.push(Task::Pool(Box::new(Pool { work, from, input, to, taps, kernel })), reads, writes);
     }
 }

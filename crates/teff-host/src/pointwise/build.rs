@@ -149,9 +149,9 @@ impl Builder {
         let a = self.spread(a);
         let dtype = self.values[a.0].dtype;
         let result = if matches!(u, Unary::IsNan | Unary::IsInf) { DType::Bool } else { dtype };
-        let work = match (u, dtype) {
-            (Unary::Sqrt, DType::F32) => Work::Sqrt,
-            _ => Work::Other(kernels::unary(self.level, u, dtype)),
+        let work = match (u, dtype) == (Unary::Sqrt, DType::F32) {
+            true => Work::Sqrt,
+            false => Work::Other(kernels::unary(self.level, u, dtype)),
         };
         self.push(Def::Apply { work, operands: vec![a] }, result)
     }

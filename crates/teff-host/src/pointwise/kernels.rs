@@ -197,10 +197,8 @@ pub(crate) fn unary(level: Level, u: Unary, dtype: DType) -> Kernel {
     if dtype == DType::F32 {
         return unary_f32(level, u);
     }
-    with_dtype!(dtype, T => match u {
-        Unary::IsNan | Unary::IsInf => slow_unary::<T, bool>(u),
-        _ => slow_unary::<T, T>(u),
-    })
+    let is_test = matches!(u, Unary::IsNan | Unary::IsInf);
+    with_dtype!(dtype, T => if is_test { slow_unary::<T, bool>(u) } else { slow_unary::<T, T>(u) })
 }
 
 fn unary_f32(level: Level, u: Unary) -> Kernel {
@@ -261,6 +259,7 @@ pub(crate) fn binary(level: Level, b: Binary, dtype: DType, scalars: [bool; 2]) 
                 Binary::Eq => map2!(Level::Portable, scalars, $t => u8, |x, y| (x == y) as u8),
                 Binary::Lt => map2!(Level::Portable, scalars, $t => u8, |x, y| (x < y) as u8),
                 Binary::Le => map2!(Level::Portable, scalars, $t => u8, |x, y| (x <= y) as u8),
+                // Others are rare in integers.
                 _ => slow_binary::<$t>(b),
             }
         };

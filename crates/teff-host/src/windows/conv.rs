@@ -73,7 +73,7 @@ impl Conv {
     /// Puts the weights of each tile of output channels side by side: `[group, tile, c, kh, kw, TILE]`.
     ///
     /// # Safety
-    /// `buffers` holds the address of every buffer of the program; nobody else touches the packed weights.
+    /// `buffers` holds the address of every buffer of the schedule; nobody else touches the packed weights.
     pub(crate) unsafe fn pack(&self, buffers: &[*mut u8]) {
         let (input, output) = self.sizes();
         let (inputs, outputs) = (input.c / self.groups, output.c / self.groups);

@@ -69,7 +69,7 @@ impl Pool {
     /// Computes channels `first .. last`.
     ///
     /// # Safety
-    /// `buffers` holds the address of every buffer of the program; nobody else touches these channels of the result.
+    /// `buffers` holds the address of every buffer of the schedule; nobody else touches these channels of the result.
     pub(crate) unsafe fn run(&self, buffers: &[*mut u8], first: usize, last: usize) {
         // SAFETY: the views fit their buffers.
         let plane = |v: &View, c: usize| unsafe {

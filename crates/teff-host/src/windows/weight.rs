@@ -65,7 +65,7 @@ impl WeightGrad {
     /// Computes tiles `from .. to`.
     ///
     /// # Safety
-    /// `buffers` holds the address of every buffer of the program; nobody else touches the weights of these tiles.
+    /// `buffers` holds the address of every buffer of the schedule; nobody else touches the weights of these tiles.
     pub(crate) unsafe fn run(&self, buffers: &[*mut u8], from: usize, to: usize) {
         // SAFETY: the views fit their buffers.
         let start = |v: &View| unsafe { buffers[v.buffer.index()].cast::<f32>().add(v.offset) };

@@ -4,14 +4,14 @@
 
 use crate::gemm;
 use crate::memory::{Block, Buffer, BufferId, Place, address};
-use crate::step::{Entry, Step};
+use crate::task::{Entry, Task};
 use crate::threads::Team;
 use std::fmt::Write;
 use std::ops::Range;
 use std::time::{Duration, Instant};
 
-/// A graph made into steps. Its memory is a [`Frame`], so that a program can be run while it is borrowed.
-pub(crate) struct Program {
+/// A graph made into steps. Its memory is a [`Frame`], so that a schedule can be run while it is borrowed.
+pub(crate) struct Schedule {
     pub(crate) entries: Vec<Entry>,
     pub(crate) buffers: Vec<Buffer>,
     /// For each slot of memory from outside the buffers that lie there.
@@ -19,7 +19,7 @@ pub(crate) struct Program {
     pub(crate) arena_bytes: usize,
 }
 
-/// The memory a program runs in.
+/// The memory a schedule runs in.
 pub(crate) struct Frame {
     /// The address of each buffer.
     addresses: Vec<*mut u8>,
@@ -32,45 +32,45 @@ pub(crate) struct Frame {
     pub(crate) times: Option<Vec<Duration>>,
 }
 
-// SAFETY: the addresses are those of memory the frame owns, of constants the program shares, and of memory that who runs the
-// program sets and answers for.
+// SAFETY: the addresses are those of memory the frame owns, of constants the schedule shares, and of memory that who runs the
+// schedule sets and answers for.
 unsafe impl Send for Frame {}
 // SAFETY: as above; a shared frame gives nothing out.
 unsafe impl Sync for Frame {}
 
 impl Frame {
-    pub(crate) fn new(program: &Program, threads: usize) -> Frame {
-        let arena = Block::new(program.arena_bytes);
-        let addresses = program.buffers.iter().map(|b| match &b.place {
+    pub(crate) fn new(schedule: &Schedule, threads: usize) -> Frame {
+        let arena = Block::new(schedule.arena_bytes);
+        let addresses = schedule.buffers.iter().map(|b| match &b.place {
             // SAFETY: the plan keeps every buffer inside the arena.
             Place::Arena(offset) => unsafe { arena.start().add(*offset) },
             Place::External(_) => std::ptr::null_mut(),
             Place::Constant(value) => address(value),
         });
         let scratch = |e: &Entry| match &e.step {
-            Step::Pointwise(g) => g.scratch_bytes(),
-            Step::MatMul(_) => gemm::SCRATCH,
-            Step::Copy(_) | Step::Conv(_) | Step::WeightGrad(_) | Step::Pool(_) => 0,
-            Step::Reference(_) | Step::Scan(_) => 0,
+            Task::Pointwise(g) => g.scratch_bytes(),
+            Task::MatMul(_) => gemm::SCRATCH,
+            Task::Copy(_) | Task::Conv(_) | Task::WeightGrad(_) | Task::Pool(_) => 0,
+            Task::Reference(_) | Task::Scan(_) => 0,
         };
         let child = |e: &Entry| match &e.step {
-            Step::Scan(s) => Some(Frame::new(&s.body, threads)),
-            Step::Pointwise(_) | Step::Copy(_) | Step::MatMul(_) | Step::Reference(_) => None,
-            Step::Conv(_) | Step::WeightGrad(_) | Step::Pool(_) => None,
+            Task::Scan(s) => Some(Frame::new(&s.body, threads)),
+            Task::Pointwise(_) | Task::Copy(_) | Task::MatMul(_) | Task::Reference(_) => None,
+            Task::Conv(_) | Task::WeightGrad(_) | Task::Pool(_) => None,
         };
-        let scratch_bytes = program.entries.iter().map(scratch).max().unwrap_or(0);
+        let scratch_bytes = schedule.entries.iter().map(scratch).max().unwrap_or(0);
         Frame {
             addresses: addresses.collect(),
             scratch: (0..threads).map(|_| Block::new(scratch_bytes)).collect(),
-            children: program.entries.iter().map(child).collect(),
+            children: schedule.entries.iter().map(child).collect(),
             _arena: arena,
             times: None,
         }
     }
 
     /// Says where slot `slot` of the memory from outside lies.
-    pub(crate) fn set_external(&mut self, program: &Program, slot: usize, at: *mut u8) {
-        for b in &program.externals[slot] {
+    pub(crate) fn set_external(&mut self, schedule: &Schedule, slot: usize, at: *mut u8) {
+        for b in &schedule.externals[slot] {
             self.addresses[b.index()] = at;
         }
     }
@@ -98,15 +98,15 @@ impl SharedFrame<'_> {
     }
 }
 
-impl Program {
+impl Schedule {
     /// Runs every step.
     ///
     /// # Safety
-    /// `frame` was made for this program and all its externals are set to memory of the right size that nobody else touches.
+    /// `frame` was made for this schedule and all its externals are set to memory of the right size that nobody else touches.
     pub(crate) unsafe fn run(&self, frame: &mut Frame, team: &Team) {
         for (i, entry) in self.entries.iter().enumerate() {
             let started = frame.times.is_some().then(Instant::now);
-            // SAFETY: steps stay inside the buffers of the program, and the plan keeps apart what must be.
+            // SAFETY: steps stay inside the buffers of the schedule, and the plan keeps apart what must be.
             unsafe { self.step(i, entry, frame, team) };
             if let (Some(times), Some(started)) = (&mut frame.times, started) {
                 times[i] = times[i].min(started.elapsed());
@@ -126,28 +126,28 @@ impl Program {
         // SAFETY: as for `run`; threads work on different parts.
         unsafe {
             match &entry.step {
-                Step::Pointwise(g) => {
+                Task::Pointwise(g) => {
                     g.start(shared.addresses());
                     split(g.work(), g.total, g.grain(), &|thread, r| {
                         g.run(shared.addresses(), shared.scratch(thread), r.start, r.end);
                     });
                 }
-                Step::Copy(c) => c.run(shared.addresses()),
-                Step::MatMul(m) => split(m.work(), m.parts(), m.grain(), &|thread, r| {
+                Task::Copy(c) => c.run(shared.addresses()),
+                Task::MatMul(m) => split(m.work(), m.parts(), m.grain(), &|thread, r| {
                     m.run(shared.addresses(), shared.scratch(thread), r.start, r.end);
                 }),
-                Step::Conv(c) => {
+                Task::Conv(c) => {
                     c.pack(shared.addresses());
                     split(c.work(), c.rows(), 1, &|_, r| c.run(shared.addresses(), r.start, r.end));
                 }
-                Step::WeightGrad(g) => {
+                Task::WeightGrad(g) => {
                     split(g.work(), g.tiles(), 1, &|_, r| g.run(shared.addresses(), r.start, r.end));
                 }
-                Step::Pool(p) => {
+                Task::Pool(p) => {
                     split(p.work(), p.planes(), 1, &|_, r| p.run(shared.addresses(), r.start, r.end))
                 }
-                Step::Reference(r) => r.run(shared.addresses()),
-                Step::Scan(s) => s.run(shared.addresses(), child.expect("made with the frame"), team),
+                Task::Reference(r) => r.run(shared.addresses()),
+                Task::Scan(s) => s.run(shared.addresses(), child.expect("made with the frame"), team),
             }
         }
     }

@@ -5,11 +5,11 @@ use crate::matmul::MatMul;
 use crate::memory::BufferId;
 use crate::pointwise::Group;
 use crate::reference::Reference;
-use crate::scan::ScanStep;
+use crate::scan::ScanLoop;
 use crate::windows::{Conv, Pool, WeightGrad};
 
 /// One step. What each computes is said where it is defined.
-pub(crate) enum Step {
+pub(crate) enum Task {
     Pointwise(Box<Group>),
     Copy(Copy),
     MatMul(MatMul),
@@ -17,12 +17,12 @@ pub(crate) enum Step {
     WeightGrad(Box<WeightGrad>),
     Pool(Box<Pool>),
     Reference(Box<Reference>),
-    Scan(Box<ScanStep>),
+    Scan(Box<ScanLoop>),
 }
 
 /// A step and what the memory plan must know of it.
 pub(crate) struct Entry {
-    pub(crate) step: Step,
+    pub(crate) step: Task,
     pub(crate) reads: Vec<BufferId>,
     /// Results, and memory the step needs for itself.
     pub(crate) writes: Vec<BufferId>,
@@ -32,32 +32,32 @@ pub(crate) struct Entry {
     pub(crate) label: String,
 }
 
-impl Step {
+impl Task {
     /// What kind of work it is, for listings and timings.
     pub(crate) fn kind(&self) -> &'static str {
         match self {
-            Step::Pointwise(_) => "pointwise",
-            Step::Copy(_) => "copy",
-            Step::MatMul(_) => "matmul",
-            Step::Conv(_) => "conv",
-            Step::WeightGrad(_) => "weight_grad",
-            Step::Pool(_) => "pool",
-            Step::Reference(_) => "reference",
-            Step::Scan(_) => "scan",
+            Task::Pointwise(_) => "pointwise",
+            Task::Copy(_) => "copy",
+            Task::MatMul(_) => "matmul",
+            Task::Conv(_) => "conv",
+            Task::WeightGrad(_) => "weight_grad",
+            Task::Pool(_) => "pool",
+            Task::Reference(_) => "reference",
+            Task::Scan(_) => "scan",
         }
     }
 
     /// What it does, without the buffers.
     pub(crate) fn detail(&self) -> String {
         match self {
-            Step::Pointwise(g) => format!("{:?} {}", g.shape, g.text),
-            Step::Copy(c) => c.to_string(),
-            Step::MatMul(m) => m.to_string(),
-            Step::Conv(c) => c.to_string(),
-            Step::WeightGrad(g) => g.to_string(),
-            Step::Pool(p) => p.to_string(),
-            Step::Reference(r) => r.to_string(),
-            Step::Scan(s) => s.to_string(),
+            Task::Pointwise(g) => format!("{:?} {}", g.shape, g.text),
+            Task::Copy(c) => c.to_string(),
+            Task::MatMul(m) => m.to_string(),
+            Task::Conv(c) => c.to_string(),
+            Task::WeightGrad(g) => g.to_string(),
+            Task::Pool(p) => p.to_string(),
+            Task::Reference(r) => r.to_string(),
+            Task::Scan(s) => s.to_string(),
         }
     }
 }
