@@ -1,8 +1,10 @@
 //! Running a classifier over a data set.
 
 use crate::error::{Error, Result};
+use crate::folded::ends;
 use crate::metrics::{Confusion, argmax};
 use teff_data::Dataset;
+use teff_graph::facts::Known;
 use teff_graph::passes::{for_batch, simplify, unfold_quantization};
 use teff_graph::{DType, Graph, NodeId, Op, Tensor, Type};
 use teff_host::{Options, Plan};
@@ -38,19 +40,13 @@ impl Predictions {
 /// # Errors
 /// A graph of other inputs or outputs, or for samples of another size or number of classes than the data's.
 pub fn predict(graph: &Graph, data: &Dataset, threads: usize) -> Result<Predictions> {
-    let fail = |reason: String| Err(Error::Setting(format!("model {:?}: {reason}", graph.name)));
-    let (&[input], [output]) = (graph.inputs(), graph.outputs()) else {
-        return fail(format!(
-            "has {} inputs and {} outputs; a classifier has one of each",
-            graph.inputs().len(),
-            graph.outputs().len()
-        ));
-    };
-    let in_floats = with_floats(graph, input)?;
+    let error = |reason: String| Error::Setting(format!("model {:?}: {reason}", graph.name));
+    let fail = |reason: String| Err(error(reason));
+    let (x, y) = ends(graph, "a classifier").map_err(error)?;
+    let in_floats = with_floats(graph, graph.inputs()[0])?;
     if let Some(graph) = in_floats {
         return predict(&graph, data, threads);
     }
-    let (x, y) = (&graph[input].ty, &graph[output.node].ty);
     let (sample, classes) = (data.sample_len(), data.classes().len());
     if x.dtype != DType::F32 || y.dtype != DType::F32 {
         return fail(format!("takes {x} and gives {y}; f32 is needed on both sides"));
@@ -102,10 +98,8 @@ fn with_floats(graph: &Graph, input: NodeId) -> Result<Option<Graph>> {
         let simple = simplify(graph);
         let dequantize =
             simple.nodes().iter().find(|n| n.op == Op::Dequantize && n.operands[0] == simple.inputs()[0]);
-        let parameter = |i: usize| match &simple[dequantize?.operands[i]].op {
-            Op::Constant(v) => Some(Tensor::constant(v.clone())),
-            _ => None,
-        };
+        let known = Known::new(&simple);
+        let parameter = |i: usize| known.value(dequantize?.operands[i]).map(Tensor::constant);
         // Said by the caller, who wants floats.
         let (Some(scale), Some(zero)) = (parameter(1), parameter(2)) else { return Ok(None) };
         given = Tensor::input(graph.input_name(input), DType::F32, &ty.shape);

@@ -29,7 +29,7 @@ pub fn write_together(files: &[(&Path, &[u8])]) -> Result<()> {
             let written = File::options().write(true).open(path).and_then(|mut file| file.write_all(bytes));
             written.map_err(fail)?;
         } else {
-            parts.push((Part::new(path, bytes).map_err(fail)?, fail));
+            parts.push((Unfinished::new(path, bytes).map_err(fail)?, fail));
         }
     }
     let mut changed: Vec<Changed> = Vec::new();
@@ -61,19 +61,19 @@ pub fn beside(path: &Path, ending: &str) -> PathBuf {
 }
 
 /// A whole file that does not have its name yet; gone if it never takes it.
-struct Part {
+struct Unfinished {
     part: PathBuf,
     path: PathBuf,
 }
 
-impl Part {
-    fn new(path: &Path, bytes: &[u8]) -> std::io::Result<Part> {
+impl Unfinished {
+    fn new(path: &Path, bytes: &[u8]) -> std::io::Result<Unfinished> {
         // What a link points to is replaced, not the link.
         let path = path.canonicalize().unwrap_or_else(|_| path.into());
         if path.is_dir() {
             return Err(std::io::ErrorKind::IsADirectory.into());
         }
-        let part = Part { part: beside(&path, "part"), path };
+        let part = Unfinished { part: beside(&path, "part"), path };
         let mut file = File::create(&part.part)?;
         file.write_all(bytes)?;
         file.sync_all()?;
@@ -100,7 +100,7 @@ impl Part {
     }
 }
 
-impl Drop for Part {
+impl Drop for Unfinished {
     fn drop(&mut self) {
         let _ = std::fs::remove_file(&self.part);
     }
@@ -183,10 +183,10 @@ mod tests {
         let folder = Folder::new("back");
         let path = |name: &str| folder.0.join(name);
         std::fs::write(path("a"), "old").unwrap();
-        Part::new(&path("a"), b"new").unwrap().exchange().unwrap().undo();
-        Part::new(&path("b"), b"new").unwrap().exchange().unwrap().undo();
+        Unfinished::new(&path("a"), b"new").unwrap().exchange().unwrap().undo();
+        Unfinished::new(&path("b"), b"new").unwrap().exchange().unwrap().undo();
         assert_eq!(folder.contents(), owned(&[("a", "old")]));
-        Part::new(&path("a"), b"new").unwrap().exchange().unwrap().keep();
+        Unfinished::new(&path("a"), b"new").unwrap().exchange().unwrap().keep();
         assert_eq!(folder.contents(), owned(&[("a", "new")]));
     }
 

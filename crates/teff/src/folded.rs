@@ -7,9 +7,9 @@ use crate::error::{Error, Result};
 use crate::nn::Pass;
 use crate::quantize::{Layer, Network};
 use crate::train::Trainable;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use teff_graph::passes::{for_batch, freeze};
-use teff_graph::{DType, Graph, NodeId, Op, Param, Tensor};
+use teff_graph::{DType, Graph, NodeId, Op, Param, Tensor, Type};
 
 /// A network without batch normalisation whose weights and biases are trained.
 #[derive(Clone, Debug)]
@@ -28,15 +28,9 @@ impl Folded {
     /// # Errors
     /// A graph of other inputs or outputs, one that cannot take a batch, and what [`Network::new`] refuses.
     pub fn new(graph: &Graph) -> Result<Folded> {
-        let fail = |reason: String| Err(Error::Setting(format!("model {:?}: {reason}", graph.name)));
-        let (&[input], [output]) = (graph.inputs(), graph.outputs()) else {
-            return fail(format!(
-                "has {} inputs and {} outputs; a network to train has one of each",
-                graph.inputs().len(),
-                graph.outputs().len()
-            ));
-        };
-        let (x, y) = (&graph[input].ty, &graph[output.node].ty);
+        let error = |reason: String| Error::Setting(format!("model {:?}: {reason}", graph.name));
+        let fail = |reason: String| Err(error(reason));
+        let (x, y) = ends(graph, "a network to train").map_err(error)?;
         let single = |ty: &teff_graph::Type| ty.dtype == DType::F32 && ty.shape.first() == Some(&1);
         if !single(x) || !single(y) {
             return fail(format!("takes {x} and gives {y}; f32 for one sample is needed on both sides"));
@@ -80,10 +74,7 @@ impl Folded {
     }
 
     fn param(&self, id: NodeId) -> Option<&Param> {
-        match &self.graph[id].op {
-            Op::Param(p) => Some(p),
-            _ => None,
-        }
+        if let Op::Param(p) = &self.graph[id].op { Some(p) } else { None }
     }
 
     /// The network with the values that weights and biases hold now.
@@ -127,6 +118,19 @@ impl Trainable for Folded {
     }
 }
 
+/// The types of the only input and the only output of a graph.
+///
+/// # Errors
+/// That it has others, which `who` must not.
+pub(crate) fn ends<'g>(graph: &'g Graph, who: &str) -> std::result::Result<(&'g Type, &'g Type), String> {
+    match (graph.inputs(), graph.outputs()) {
+        (&[input], [output]) => Ok((&graph[input].ty, &graph[output.node].ty)),
+        (inputs, outputs) => {
+            Err(format!("has {} inputs and {} outputs; {who} has one of each", inputs.len(), outputs.len()))
+        }
+    }
+}
+
 /// The parameters of a graph, each once, in the order of its nodes.
 pub(crate) fn params(graph: &Graph) -> Vec<Param> {
     let mut all: Vec<Param> = Vec::new();
@@ -157,8 +161,6 @@ pub(crate) fn applied(graph: &Graph, x: &Tensor) -> Tensor {
 
 /// The network's graph with weights and biases as parameters.
 fn thawed(network: &Network) -> Graph {
-    let biases = network.layers.iter().filter_map(|l| l.bias.map(|b| b.1));
-    let trained: HashSet<NodeId> = network.layers.iter().map(|l| l.weight).chain(biases).collect();
     let names: HashMap<NodeId, String> = network
         .layers
         .iter()
@@ -168,20 +170,17 @@ fn thawed(network: &Network) -> Graph {
         })
         .collect();
     let sums: HashMap<NodeId, &str> = network.layers.iter().map(|l| (l.sums(), l.name.as_str())).collect();
-    let mut out = Graph::new(&network.graph.name);
-    for id in network.graph.ids() {
-        let node = &network.graph[id];
-        let op = match &node.op {
+    let thawed = network.graph.mapped(|id, node| {
+        if let Op::Constant(value) = &node.op
+            && let Some(name) = names.get(&id)
+        {
             // Named by the layer: checkpoints know parameters by name, and layers have names of their own.
-            Op::Constant(value) if trained.contains(&id) => {
-                Op::Param(Param::new(&names[&id], value.as_ref().clone()))
-            }
-            op => op.clone(),
-        };
+            node.op = Op::Param(Param::new(name, value.as_ref().clone()));
+        }
         // The sums with their bias are the layer's, not those of the batch norm that they once went through.
-        let label = sums.get(&id).map(|name| (*name).into()).or(node.label.clone());
-        out.push(op, &node.operands, label).expect("the types are those of a checked graph");
-    }
-    network.graph.outputs().iter().for_each(|o| out.add_output(&o.name, o.node));
-    out
+        if let Some(name) = sums.get(&id) {
+            node.label = Some((*name).into());
+        }
+    });
+    thawed.expect("the types are those of a checked graph")
 }

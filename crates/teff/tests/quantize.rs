@@ -128,6 +128,44 @@ fn models_of_exporters_become_integers() {
     assert!(whole.len() >= 9, "{whole:?}");
 }
 
+/// Factors below 0, channels that are picked, a constant that is computed: what the compiler follows is quantised.
+#[test]
+fn what_the_compiler_follows_is_quantised() {
+    let x = Tensor::input("x", DType::F32, &[1, 3, 4, 4]);
+    let conv = |x: &Tensor, from: usize| {
+        x.conv_general(&constant(&[4, from, 1, 1], |i| noise(i + from)), ConvGeometry::new(2))
+    };
+    let signs = constant(&[4, 1, 1], |i| [0.5, -0.25, -1.0, 2.0][i]);
+    let rectified = conv(&x, 3).relu();
+    let scaled = &rectified * &signs;
+    let picked = scaled.gather(&Tensor::constant(Value::new([2], vec![2i32, 1])), 1);
+    let y = conv(&picked, 2) + &scaled;
+    let float = graph(x, y);
+    let network = Network::new(&float).unwrap();
+    assert_eq!((network.layers.len(), &network.floats[..]), (2, &[][..]));
+    let quantised = rewrite(&network, &scheme(&network, 8), Interface::Float).unwrap();
+    assert_eq!(floats(&quantised), Vec::<String>::new());
+    let input = [Value::new([1, 3, 4, 4], (0..48).map(noise).collect::<Vec<f32>>())];
+    let of = |g: &Graph| evaluate(g, &input).unwrap()[0].to_f64();
+    let (a, b) = (of(&float), of(&teff::compile::integer(&quantised).unwrap()));
+    // Three roundings of 1/64 each, and those of the weights.
+    assert!(a.iter().zip(&b).all(|(a, b)| (a - b).abs() < 0.12), "{a:?} {b:?}");
+}
+
+/// A channel whose weights are as good as 0 keeps a layer's sums, bias and rectifier together; what no layer needs stays float.
+#[test]
+fn sites_are_where_they_are_needed_and_nowhere_else() {
+    let x = Tensor::input("x", DType::F32, &[1, 1, 2, 2]);
+    let w = constant(&[3, 1, 1, 1], |i| [0.5, 1e-14, -0.25][i]);
+    let y = (x.conv_general(&w, ConvGeometry::new(2)) + constant(&[3, 1, 1], |i| i as f32 - 1.5)).relu();
+    let z = Tensor::input("z", DType::F32, &[1, 3]);
+    let scaled = (&z - constant(&[3], noise)) * constant(&[3], |i| i as f32 + 0.5);
+    let graph = Graph::from_tensors("net", &[x, z], &[("y", y), ("scaled", scaled)]).unwrap();
+    let network = Network::new(&graph).unwrap();
+    let sites: Vec<&str> = network.sites.iter().map(|s| network.graph[s.node].op.name()).collect();
+    assert_eq!(sites, ["input", "max"]);
+}
+
 #[test]
 fn grids_are_those_of_the_formula() {
     let positive = Grid::of_range(DType::I8, 0.0, 25.5);

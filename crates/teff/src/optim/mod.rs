@@ -10,7 +10,7 @@ use teff_graph::{DType, Param, Tensor, Type, Value, gradients, parameter_leaves}
 
 /// How a gradient changes a parameter.
 #[derive(Clone, Copy, Debug, PartialEq)]
-enum Rule {
+enum Method {
     /// `v = momentum v + g; p -= lr v`, or with Nesterov's look-ahead `p -= lr (g + momentum v)`.
     Sgd { momentum: f64, nesterov: bool },
     /// Kingma and Ba, "Adam: a method for stochastic optimization", 2015, with bias correction.
@@ -21,7 +21,7 @@ enum Rule {
 ///
 /// SGD and Adam add weight decay to the gradient; AdamW takes it from the weights themselves (Loshchilov and Hutter, 2019).
 pub struct Optimizer {
-    rule: Rule,
+    rule: Method,
     /// Learning rate, an f32 scalar that may be set between steps.
     rate: Param,
     weight_decay: f64,
@@ -31,24 +31,24 @@ pub struct Optimizer {
 }
 
 impl Optimizer {
-    fn new(rule: Rule, rate: f64) -> Optimizer {
+    fn new(rule: Method, rate: f64) -> Optimizer {
         let rate = Param::new("optimizer.rate", Value::scalar(rate as f32));
         Optimizer { rule, rate, weight_decay: 0.0, decoupled: false, clip_norm: None, state: Vec::new() }
     }
 
     /// Stochastic gradient descent.
     pub fn sgd(rate: f64) -> Optimizer {
-        Optimizer::new(Rule::Sgd { momentum: 0.0, nesterov: false }, rate)
+        Optimizer::new(Method::Sgd { momentum: 0.0, nesterov: false }, rate)
     }
 
     /// Stochastic gradient descent with momentum, Nesterov's if asked for.
     pub fn momentum(rate: f64, momentum: f64, nesterov: bool) -> Optimizer {
-        Optimizer::new(Rule::Sgd { momentum, nesterov }, rate)
+        Optimizer::new(Method::Sgd { momentum, nesterov }, rate)
     }
 
     /// Adam with betas 0.9 and 0.999 and epsilon 1e-8.
     pub fn adam(rate: f64) -> Optimizer {
-        Optimizer::new(Rule::Adam { beta1: 0.9, beta2: 0.999, epsilon: 1e-8 }, rate)
+        Optimizer::new(Method::Adam { beta1: 0.9, beta2: 0.999, epsilon: 1e-8 }, rate)
     }
 
     /// Adam with decoupled weight decay.
@@ -106,8 +106,8 @@ impl Optimizer {
         let mut updates = Updates::new();
         let rate = Tensor::param(&self.rate);
         let shared = match self.rule {
-            Rule::Sgd { .. } => None,
-            Rule::Adam { beta1, beta2, epsilon } => {
+            Method::Sgd { .. } => None,
+            Method::Adam { beta1, beta2, epsilon } => {
                 let steps = self.remember("optimizer.steps", &Type::new(DType::F32, []));
                 let next = Tensor::param(&steps) + 1.0;
                 updates.push((steps, next.clone()));
@@ -123,7 +123,7 @@ impl Optimizer {
             let coupled = decay != 0.0 && !self.decoupled;
             let grad = if coupled { grad + value * decay } else { grad.clone() };
             let change = match (self.rule, &shared) {
-                (Rule::Adam { beta1, beta2, .. }, Some((scale, offset))) => {
+                (Method::Adam { beta1, beta2, .. }, Some((scale, offset))) => {
                     let first = self.remember(&format!("{}.adam_m", param.name()), param.ty());
                     let second = self.remember(&format!("{}.adam_v", param.name()), param.ty());
                     let m = Tensor::param(&first) * beta1 + &grad * (1.0 - beta1);
@@ -132,14 +132,14 @@ impl Optimizer {
                     updates.push((second, v.clone()));
                     m * scale / (v.sqrt() + offset)
                 }
-                (Rule::Sgd { momentum, nesterov }, _) if momentum != 0.0 => {
+                (Method::Sgd { momentum, nesterov }, _) if momentum != 0.0 => {
                     let velocity = self.remember(&format!("{}.velocity", param.name()), param.ty());
                     let v = Tensor::param(&velocity) * momentum + &grad;
                     updates.push((velocity, v.clone()));
                     &rate * if nesterov { grad + v * momentum } else { v }
                 }
-                (Rule::Sgd { .. }, _) => &rate * &grad,
-                (Rule::Adam { .. }, None) => unreachable!("Adam shares its scale"),
+                (Method::Sgd { .. }, _) => &rate * &grad,
+                (Method::Adam { .. }, None) => unreachable!("Adam shares its scale"),
             };
             let kept =
                 if self.decoupled && decay != 0.0 { value - value * (&rate * decay) } else { value.clone() };

@@ -1,6 +1,6 @@
 //! The graph without some of its channels.
 
-use super::units::{Axis, Units};
+use super::units::{Axis, Coupled};
 use crate::error::Result;
 use std::collections::HashSet;
 use teff_graph::{Graph, NodeId, Op, Tensor, Value, evaluate_op};
@@ -10,7 +10,7 @@ pub(super) fn cut(
     graph: &Graph,
     varies: impl Fn(NodeId) -> bool,
     layers: &[NodeId],
-    units: &Units,
+    units: &Coupled,
     removed: &HashSet<usize>,
 ) -> Result<Graph> {
     let cut = Cut { graph, units, removed };
@@ -49,7 +49,7 @@ pub(super) fn cut(
 
 struct Cut<'a> {
     graph: &'a Graph,
-    units: &'a Units,
+    units: &'a Coupled,
     removed: &'a HashSet<usize>,
 }
 
@@ -97,6 +97,7 @@ impl Cut<'_> {
         let x = self.kept_of(node.operands[0]);
         let mut kept: Vec<Vec<usize>> = value.shape().iter().map(|n| (0..*n).collect()).collect();
         match &node.op {
+            // Of a convolution; all other layers are products.
             Op::Conv(geometry) => {
                 kept[0].clone_from(&out[1]);
                 if geometry.groups == 1 {
@@ -115,7 +116,7 @@ impl Cut<'_> {
 
     /// A constant that meets the result of `id` element by element, without what is gone there; another constant as it is.
     fn beside(&self, id: NodeId, constant: NodeId) -> Tensor {
-        let value = self.bare(constant);
+        let value = self.value(self.graph.unrepeated(constant));
         let node = &self.graph[id];
         let meets =
             matches!(node.op, Op::Binary(_) | Op::Select) && self.graph[constant].ty.shape == node.ty.shape;
@@ -129,14 +130,6 @@ impl Cut<'_> {
         let kept: Vec<Vec<usize>> = value.shape().iter().enumerate().map(axis).collect();
         let shape: Vec<usize> = out.iter().map(Vec::len).collect();
         name(Tensor::constant(picked(&value, &kept))).broadcast_to(&shape)
-    }
-
-    /// The value of a constant before it is repeated.
-    fn bare(&self, id: NodeId) -> Value {
-        match self.graph[id].op {
-            Op::Broadcast(_) => self.bare(self.graph[id].operands[0]),
-            _ => self.value(id),
-        }
     }
 
     fn value(&self, id: NodeId) -> Value {

@@ -18,7 +18,7 @@ use crate::folded::Folded;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use teff_data::Dataset;
 use teff_graph::NodeId;
-use units::Units;
+use units::Coupled;
 
 /// A network that was made smaller.
 #[derive(Debug)]
@@ -59,21 +59,14 @@ pub fn prune(
     let network = folded.network();
     let graph = &network.graph;
     let products: Vec<NodeId> = network.layers.iter().map(|l| l.node).collect();
-    let mut from_input = vec![false; graph.nodes().len()];
-    for id in graph.ids() {
-        let node = &graph[id];
-        from_input[id.index()] = matches!(node.op, teff_graph::Op::Input { .. })
-            || node.operands.iter().any(|o| from_input[o.index()]);
-    }
+    let from_input = graph.depend_on_inputs();
     let varies = |id: NodeId| from_input[id.index()];
-    let units = Units::follow(graph, varies, &products);
+    let units = Coupled::follow(graph, varies, &products);
     let scores = rank::importance(folded, criterion, data, threads)?;
 
     // The units of each layer's outputs, and what each unit is worth: all that lives and dies with it.
     let channels = |i: usize| -> Option<&Vec<usize>> {
-        let node = products[i];
-        let axis = if network.layers[i].axis == 0 { 1 } else { graph[node].ty.rank() - 1 };
-        units.axes[node.index()][axis].as_ref()
+        units.axes[products[i].index()][network.layers[i].result_axis].as_ref()
     };
     let mut worth: BTreeMap<usize, f64> = BTreeMap::new();
     let mut sets: BTreeMap<BTreeSet<usize>, usize> = BTreeMap::new();

@@ -7,7 +7,7 @@ use crate::step::Step;
 use crate::train::Trainable;
 use std::fmt;
 use teff_data::Dataset;
-use teff_graph::{DType, Param, Tensor, gradients, parameter_leaves};
+use teff_graph::{DType, Op, Param, Tensor, gradients, parameter_leaves};
 
 /// By what channels are ranked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,9 +59,9 @@ fn taylor(folded: &Folded, data: &Dataset, threads: usize) -> Result<Vec<Vec<f64
     let grads = gradients(&[(loss.clone(), loss.full_like(1.0))], &leaves)?;
     // Gradient times value, summed over all axes but that of the channels.
     let products = |param: &Param, axis: usize, channels: usize| -> Option<Tensor> {
-        let of = |(leaf, grad): (&Tensor, &Option<Tensor>)| match leaf.op() {
-            teff_graph::Op::Param(p) if p == param => grad.as_ref().map(|g| leaf * g),
-            _ => None,
+        let of = |(leaf, grad): (&Tensor, &Option<Tensor>)| {
+            let is_own = matches!(leaf.op(), Op::Param(p) if p == param);
+            grad.as_ref().filter(|_| is_own).map(|g| leaf * g)
         };
         let all = leaves.iter().zip(&grads).filter_map(of).reduce(|a, b| a + b)?;
         let others: Vec<isize> = (0..all.rank() as isize).filter(|a| *a != axis as isize).collect();

@@ -6,13 +6,14 @@
 //! (The dependency graph of Fang et al., "DepGraph: towards any structural pruning", CVPR 2023, in the terms of this graph.)
 
 use std::collections::BTreeMap;
+use teff_graph::facts::axis_after;
 use teff_graph::{Graph, NodeId, Op, PoolKind};
 
 /// For each index along an axis, the unit it belongs to; `None` where the axis is no matter of channels.
 pub(super) type Axis = Option<Vec<usize>>;
 
 /// The units of a graph.
-pub(super) struct Units {
+pub(super) struct Coupled {
     parents: Vec<usize>,
     /// Why the units of a set stay, by its root.
     kept: BTreeMap<usize, String>,
@@ -20,11 +21,11 @@ pub(super) struct Units {
     pub(super) axes: Vec<Vec<Axis>>,
 }
 
-impl Units {
+impl Coupled {
     /// Follows the channels of `graph`, in which `varies` says what comes from the input and `layers` are the products with constant
     /// weights.
-    pub(super) fn follow(graph: &Graph, varies: impl Fn(NodeId) -> bool, layers: &[NodeId]) -> Units {
-        let mut units = Units { parents: Vec::new(), kept: BTreeMap::new(), axes: Vec::new() };
+    pub(super) fn follow(graph: &Graph, varies: impl Fn(NodeId) -> bool, layers: &[NodeId]) -> Coupled {
+        let mut units = Coupled { parents: Vec::new(), kept: BTreeMap::new(), axes: Vec::new() };
         for id in graph.ids() {
             let rank = graph[id].ty.rank();
             let axes = if varies(id) {
@@ -119,63 +120,39 @@ impl Units {
                 axes
             }
             Op::Unary(_) | Op::Cast(_) | Op::Binary(_) | Op::Select => self.together(&data, rank, &name),
-            Op::Pool { kind: PoolKind::Max | PoolKind::Sum, .. } => {
-                self.keep(&data[0][2..], format!("{name} slides over them"));
-                let (mut axes, own) = (vec![None; rank], first());
-                axes[..2].clone_from_slice(&own[..2]);
-                axes
-            }
-            Op::Reduce { axes: reduced, .. } => {
-                let mut axes = first();
-                for &axis in reduced {
-                    let mixed = axes[axis].take();
-                    self.keep(&[mixed], format!("{name} combines them"));
-                }
-                axes
-            }
-            Op::Permute(perm) => perm.iter().map(|&p| data[0][p].clone()).collect(),
             Op::Reshape(shape) => self.reshaped(&data[0], &graph[node.operands[0]].ty.shape, shape, &name),
-            Op::Broadcast(shape) => {
-                let from = &graph[node.operands[0]].ty.shape;
-                let lead = shape.len() - from.len();
-                let one = |i: usize| {
-                    if i < lead { None } else { data[0][i - lead].clone().filter(|u| u.len() == shape[i]) }
-                };
-                let axes: Vec<Axis> = (0..shape.len()).map(one).collect();
-                let lost: Vec<Axis> = (lead..shape.len())
-                    .filter(|i| axes[*i].is_none())
-                    .map(|i| data[0][i - lead].clone())
-                    .collect();
-                self.keep(&lost, format!("{name} repeats them"));
-                axes
-            }
-            Op::Slice(slices) => {
-                let mut axes = first();
-                for (i, s) in slices.iter().enumerate() {
-                    if (s.start, s.step) != (0, 1) || s.len != graph[node.operands[0]].ty.shape[i] {
-                        let cut = axes[i].take();
-                        self.keep(&[cut], format!("{name} takes some of them"));
-                    }
-                }
-                axes
-            }
-            Op::Pad(pads) if data.len() == 1 => {
-                let mut axes = first();
-                for (i, pad) in pads.iter().enumerate().filter(|(_, p)| **p != Default::default()) {
-                    let padded = axes[i].take();
-                    self.keep(&[padded], format!("{name} adds {} to them", pad.low + pad.high));
-                }
-                axes
+            Op::Pool { kind: PoolKind::Max | PoolKind::Sum, .. } => self.moved(graph, id, "slides over them"),
+            Op::Reduce { .. } => self.moved(graph, id, "combines them"),
+            Op::Permute(_) | Op::Broadcast(_) => self.moved(graph, id, "repeats them"),
+            Op::Slice(_) => self.moved(graph, id, "takes some of them"),
+            Op::Pad(pads) if !varies(node.operands[1]) => {
+                let most = pads.iter().map(|pad| pad.low + pad.high).max().unwrap_or(0);
+                self.moved(graph, id, &format!("adds {most} to them"))
             }
             Op::Concat { axis } if data.len() == node.operands.len() => {
                 self.joined(graph, id, *axis, &data, &name)
             }
+            // Nothing is known of what other operations do with a channel.
             _ => {
                 let op = node.op.name();
                 data.iter().for_each(|axes| self.keep(axes, format!("{name} ({op}) needs them all")));
                 vec![None; rank]
             }
         }
+    }
+
+    /// The axes of the first operand where they are now; those that are none any more stay, because the node `does` something to them.
+    fn moved(&mut self, graph: &Graph, id: NodeId, does: &str) -> Vec<Axis> {
+        let (node, types) = (&graph[id], graph.operand_types(id));
+        let name = node.label.as_deref().unwrap_or(node.op.name());
+        let mut axes = vec![None; node.ty.rank()];
+        for (axis, units) in self.axes[node.operands[0].index()].clone().into_iter().enumerate() {
+            match axis_after(&node.op, 0, axis, &types) {
+                Some(to) => axes[to] = units,
+                None => self.keep(&[units], format!("{name} {does}")),
+            }
+        }
+        axes
     }
 
     /// Operands of one shape, combined element by element.

@@ -54,32 +54,32 @@ pub struct Qat<'a> {
     /// For each layer `[outputs]`: the logarithms of the steps of its weights. Layers with the same weights have the same steps.
     weight_steps: Vec<Param>,
     /// For each site.
-    sites: Vec<Site>,
+    sites: Vec<Quantizer>,
     /// For one sample, with every weight and activation rounded.
     graph: Graph,
 }
 
 /// How a tensor is quantised. Sites of one group have the same.
 #[derive(Clone)]
-struct Site {
-    step: Step,
+struct Quantizer {
+    step: StepSize,
     zero: i32,
 }
 
 /// The step of a tensor.
 #[derive(Clone)]
-enum Step {
+enum StepSize {
     /// A scalar: its logarithm, which is trained.
     Learned(Param),
     /// That of an input or of what has a range of its own.
     Fixed(f32),
 }
 
-impl Step {
+impl StepSize {
     fn value(&self) -> f32 {
         match self {
-            Step::Learned(log) => steps_of(log)[0],
-            Step::Fixed(step) => *step,
+            StepSize::Learned(log) => steps_of(log)[0],
+            StepSize::Fixed(step) => *step,
         }
     }
 }
@@ -171,7 +171,7 @@ fn weight_steps(folded: &Folded, bits: &[Bits]) -> Vec<Param> {
     folded.layers().iter().enumerate().map(param).collect()
 }
 
-fn sites(folded: &Folded, data: &Dataset, threads: usize) -> Result<Vec<Site>> {
+fn sites(folded: &Folded, data: &Dataset, threads: usize) -> Result<Vec<Quantizer>> {
     let sites = &folded.network().sites;
     let nodes: Vec<NodeId> = sites.iter().map(|s| s.node).collect();
     let seen = ranges::observed(folded, &nodes, data, CALIBRATION, threads)?;
@@ -180,18 +180,18 @@ fn sites(folded: &Folded, data: &Dataset, threads: usize) -> Result<Vec<Site>> {
         let range = groups.entry(site.group).or_insert((*low, *high));
         *range = (range.0.min(*low), range.1.max(*high));
     }
-    let mut known: HashMap<usize, Site> = HashMap::new();
+    let mut known: HashMap<usize, Quantizer> = HashMap::new();
     let one = |site: &crate::quantize::Site| {
         let new = || {
             let (low, high) = groups[&site.group];
             let grid = Grid::of_range(DType::I8, low, high);
             let (scale, zero) = site.fixed.unwrap_or((grid.scale, grid.zero));
             let step = if site.fixed.is_some() || site.is_input {
-                Step::Fixed(scale)
+                StepSize::Fixed(scale)
             } else {
-                Step::Learned(Param::new(&format!("{}.log_range", site.name), Value::scalar(scale.ln())))
+                StepSize::Learned(Param::new(&format!("{}.log_range", site.name), Value::scalar(scale.ln())))
             };
-            Site { step, zero }
+            Quantizer { step, zero }
         };
         known.entry(site.group).or_insert_with(new).clone()
     };
@@ -199,14 +199,14 @@ fn sites(folded: &Folded, data: &Dataset, threads: usize) -> Result<Vec<Site>> {
 }
 
 /// The graph with every weight and activation rounded.
-fn rounded(folded: &Folded, bits: &[Bits], weight_steps: &[Param], sites: &[Site]) -> Result<Graph> {
+fn rounded(folded: &Folded, bits: &[Bits], weight_steps: &[Param], sites: &[Quantizer]) -> Result<Graph> {
     let graph = folded.graph();
     let layers: HashMap<NodeId, usize> =
         folded.layers().iter().enumerate().rev().map(|(i, l)| (l.weight, i)).collect();
     let network = folded.network();
-    let site_of: HashMap<NodeId, &Site> = network.sites.iter().map(|s| s.node).zip(sites).collect();
+    let site_of: HashMap<NodeId, &Quantizer> = network.sites.iter().map(|s| s.node).zip(sites).collect();
     // What is pooled is rounded behind the pool, where there is less of it: the largest of rounded numbers is the largest, rounded.
-    let users = graph.users();
+    let users = graph.only_users();
     let behind: HashMap<NodeId, NodeId> =
         site_of.keys().map(|id| (behind_pool(graph, &users, *id), *id)).collect();
     Ok(graph.rewritten(|id, _, t| {
@@ -222,18 +222,17 @@ fn rounded(folded: &Folded, bits: &[Bits], weight_steps: &[Param], sites: &[Site
             return t;
         };
         let step = match &site.step {
-            Step::Learned(log) => Tensor::param(log).exp(),
-            Step::Fixed(step) => Tensor::scalar(*step),
+            StepSize::Learned(log) => Tensor::param(log).exp(),
+            StepSize::Fixed(step) => Tensor::scalar(*step),
         };
         t.fake_quantize(&step, site.zero, RANGE.0, RANGE.1)
     })?)
 }
 
 /// The largest elements of windows of `id`, if nothing else uses it; itself otherwise.
-fn behind_pool(graph: &Graph, users: &[Vec<NodeId>], mut id: NodeId) -> NodeId {
-    while let [user] = users[id.index()][..]
+fn behind_pool(graph: &Graph, only_users: &[Option<NodeId>], mut id: NodeId) -> NodeId {
+    while let Some(user) = only_users[id.index()]
         && let Op::Pool { kind: PoolKind::Max, .. } = graph[user].op
-        && graph.outputs().iter().all(|o| o.node != id)
     {
         id = user;
     }

@@ -4,7 +4,7 @@ use crate::error::Result;
 use crate::folded::{Folded, batched};
 use crate::step::Step;
 use teff_data::Dataset;
-use teff_graph::{DType, Graph, NodeId, Tensor};
+use teff_graph::{DType, NodeId, Tensor};
 
 /// Smallest and largest value of each of the results `at`, each averaged over batches of the first `samples` samples.
 pub(super) fn observed(
@@ -15,11 +15,7 @@ pub(super) fn observed(
     threads: usize,
 ) -> Result<Vec<(f32, f32)>> {
     let batch = samples.clamp(1, 64).min(data.len());
-    let mut graph = Graph::new(&folded.graph().name);
-    for node in folded.graph().nodes() {
-        graph.push(node.op.clone(), &node.operands, None)?;
-    }
-    at.iter().for_each(|id| graph.add_output("", *id));
+    let graph = folded.graph().giving(at);
     let x = Tensor::input("x", DType::F32, &[&[batch], data.shape()].concat());
     let results = batched(&graph, batch)?.instantiate(std::slice::from_ref(&x));
     let bounds: Vec<Tensor> = results.iter().flat_map(|t| [t.min(&[]), t.max(&[])]).collect();

@@ -1,9 +1,9 @@
 //! How many bits each layer gets.
 
 use super::probe::Reference;
-use super::round::nearest;
 use super::scheme::Grid;
 use super::settings::Settings;
+use super::weights::nearest;
 use super::{Network, Scheme};
 use crate::error::{Error, Result};
 

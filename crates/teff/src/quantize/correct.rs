@@ -29,7 +29,7 @@ pub fn correct_biases(
         let (mut exact, mut rounded) =
             (Probe::new(network, &float, &taps, threads)?, Probe::new(network, scheme, &taps, threads)?);
         let ty = &network.graph[layer.node].ty;
-        let inner: usize = if layer.axis == 0 { ty.shape[2..].iter().product() } else { 1 };
+        let inner: usize = ty.shape[layer.result_axis + 1..].iter().product();
         let (mut error, mut square, mut sum) = (vec![0f64; layer.channels], 0.0, 0.0);
         let mut count = 0usize;
         exact.compare(&mut rounded, samples, |_, x, y| {

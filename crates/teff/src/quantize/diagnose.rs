@@ -5,8 +5,8 @@ use super::correct::correct_biases;
 use super::equalise::{equalised, factors, pairs, spread_of};
 use super::observe::{Observation, observe};
 use super::probe::Reference;
-use super::round::compensated;
 use super::settings::{Finding, Remedy, Report, Settings};
+use super::weights::compensated;
 use super::{Network, Scheme, budget, measure};
 use crate::error::Result;
 
@@ -130,7 +130,7 @@ fn with_equalised(
     let changed = equalised(network, &pair, &factors);
     let seen = seen_of(&changed, reference, settings)?;
     let mut layers = scheme.layers.clone();
-    layers[i] = Some(super::round::nearest(&changed, i, bits));
+    layers[i] = Some(super::weights::nearest(&changed, i, bits));
     let all = Scheme { sites: grids(&changed, &seen, how, settings.tensors), layers };
     let alone = measure::only(&changed, &all, i);
     Ok(Some((changed, alone)))

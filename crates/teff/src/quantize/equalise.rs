@@ -18,33 +18,30 @@ pub struct Pair {
 
 /// The pairs of a network, in order.
 pub fn pairs(network: &Network) -> Vec<Pair> {
-    let users = network.graph.users();
+    let (uses, only_users) = (network.graph.uses(), network.graph.only_users());
     // Constants that several layers share cannot change for one.
-    let own = |id: NodeId| users[id.index()].len() == 1;
+    let own = |id: NodeId| uses[id.index()] == 1;
     let follow = |first: usize| {
         let layer = &network.layers[first];
         let bias_is_own = layer.bias.is_none_or(|(add, constant)| {
             network.graph[add].operands.iter().all(|o| own(*o)) && own(constant)
         });
         (own(layer.weight) && bias_is_own).then_some(())?;
-        let (second, spread) = next(network, &users, first)?;
+        let (second, spread) = next(network, &only_users, first)?;
         own(network.layers[second].weight).then_some(())?;
-        let inputs = input_channels(network, second)?;
+        let inputs = input_channels(network, second);
         (inputs == network.layers[first].channels * spread).then_some(Pair { first, second, spread })
     };
     (0..network.layers.len()).filter_map(follow).collect()
 }
 
 /// The layer that alone uses the result of `first`, and how many of its inputs in a row belong to one channel.
-fn next(network: &Network, users: &[Vec<NodeId>], first: usize) -> Option<(usize, usize)> {
+fn next(network: &Network, users: &[Option<NodeId>], first: usize) -> Option<(usize, usize)> {
     let graph = &network.graph;
     let mut at = network.layers[first].sums();
     let mut spread = 1;
     loop {
-        let [user] = users[at.index()][..] else { return None };
-        if graph.outputs().iter().any(|o| o.node == at) {
-            return None;
-        }
+        let user = users[at.index()]?;
         let node = &graph[user];
         match &node.op {
             Op::Conv(_) | Op::MatMul => {
@@ -70,6 +67,7 @@ fn next(network: &Network, users: &[Vec<NodeId>], first: usize) -> Option<(usize
                     spread = from[2..].iter().product();
                 }
             }
+            // Others mix channels, or do not let a factor through.
             _ => return None,
         }
         at = user;
@@ -79,21 +77,15 @@ fn next(network: &Network, users: &[Vec<NodeId>], first: usize) -> Option<(usize
 /// The number that all elements of the other operand are.
 fn uniform(graph: &Graph, node: &teff_graph::Node, at: NodeId) -> Option<f64> {
     let other = *node.operands.iter().find(|o| **o != at)?;
-    let bare = if let Op::Broadcast(_) = graph[other].op { graph[other].operands[0] } else { other };
-    match &graph[bare].op {
-        Op::Constant(v) if v.len() == 1 => Some(v.get(0).as_f64()),
-        _ => None,
-    }
+    Some(graph.uniform(other)?.as_f64())
 }
 
 /// How many inputs the layer tells apart.
-fn input_channels(network: &Network, layer: usize) -> Option<usize> {
-    let layer = &network.layers[layer];
-    let shape = &network.graph[layer.weight].ty.shape;
-    match &network.graph[layer.node].op {
-        Op::Conv(g) => Some(shape[1] * g.groups),
-        Op::MatMul => Some(shape[shape.len() - 2]),
-        _ => None,
+fn input_channels(network: &Network, layer: usize) -> usize {
+    let shape = &network.graph[network.layers[layer].weight].ty.shape;
+    match network.geometry(layer) {
+        Some(g) => shape[1] * g.groups,
+        None => shape[shape.len() - 2],
     }
 }
 
@@ -101,12 +93,12 @@ fn input_channels(network: &Network, layer: usize) -> Option<usize> {
 fn input_of(network: &Network, layer: usize, i: usize) -> usize {
     let at = &network.layers[layer];
     let shape = &network.graph[at.weight].ty.shape;
-    match &network.graph[at.node].op {
-        Op::Conv(g) => {
+    match network.geometry(layer) {
+        Some(g) => {
             let o = channel_of(i, shape, 0);
             o / (shape[0] / g.groups) * shape[1] + channel_of(i, shape, 1)
         }
-        _ => channel_of(i, shape, shape.len() - 2),
+        None => channel_of(i, shape, shape.len() - 2),
     }
 }
 
@@ -130,8 +122,7 @@ pub fn factors(network: &Network, pair: &Pair, seen: &[Observation]) -> Option<V
         let c = input_of(network, pair.second, i) / pair.spread;
         reach[c] = reach[c].max(w.abs());
     }
-    let depthwise =
-        matches!(&network.graph[layer.node].op, Op::Conv(g) if g.groups == channels && g.groups > 1);
+    let depthwise = network.geometry(pair.second).is_some_and(|g| g.groups == channels && g.groups > 1);
     let raw = |c: usize| {
         let (peak, reach) = (f64::from(peaks[c]), if depthwise { 1.0 } else { reach[c] });
         if peak > 0.0 && reach > 0.0 { if depthwise { peak } else { (peak / reach).sqrt() } } else { 0.0 }
@@ -160,7 +151,6 @@ pub(super) fn spread_of(peaks: &[f32]) -> f64 {
 pub fn equalised(network: &Network, pair: &Pair, factors: &[f32]) -> Network {
     let (first, second) = (&network.layers[pair.first], &network.layers[pair.second]);
     assert_eq!(factors.len(), first.channels, "a factor for each channel");
-    let mut graph = Graph::new(&network.graph.name);
     let replaced = |id: NodeId, value: &Value| -> Option<Value> {
         let shape = value.shape();
         let scaled = |f: &dyn Fn(usize) -> f64| {
@@ -181,25 +171,22 @@ pub fn equalised(network: &Network, pair: &Pair, factors: &[f32]) -> Network {
             value.shape().to_vec()
         } else {
             let rank = network.graph[first.node].ty.rank();
-            let axis = if first.axis == 0 { 1 } else { rank - 1 };
-            (0..rank).map(|i| if i == axis { first.channels } else { 1 }).collect()
+            (0..rank).map(|i| if i == first.result_axis { first.channels } else { 1 }).collect()
         };
         let old = network.bias(pair.first);
         Value::new(shape, old.iter().zip(factors).map(|(b, f)| b / f).collect::<Vec<f32>>())
     });
-    let mut ids: Vec<NodeId> = Vec::with_capacity(network.graph.nodes().len());
-    for id in network.graph.ids() {
-        let node = &network.graph[id];
-        let op = match (&node.op, &bias) {
-            (Op::Constant(_), Some(bias)) if first.bias.is_some_and(|b| b.1 == id) => {
-                Op::Constant(Arc::new(bias.clone()))
-            }
-            (Op::Constant(v), _) => replaced(id, v).map_or(node.op.clone(), |v| Op::Constant(Arc::new(v))),
-            (op, _) => op.clone(),
+    let graph = network.graph.mapped(|id, node| {
+        let scaled = match (&node.op, &bias) {
+            (Op::Constant(_), Some(bias)) if first.bias.is_some_and(|b| b.1 == id) => Some(bias.clone()),
+            (Op::Constant(v), _) => replaced(id, v),
+            // Only constants change.
+            _ => None,
         };
-        let operands: Vec<NodeId> = node.operands.iter().map(|o| ids[o.index()]).collect();
-        ids.push(graph.push(op, &operands, node.label.clone()).expect("shapes stay"));
-    }
-    network.graph.outputs().iter().for_each(|o| graph.add_output(&o.name, ids[o.node.index()]));
+        if let Some(value) = scaled {
+            node.op = Op::Constant(Arc::new(value));
+        }
+    });
+    let graph = graph.expect("shapes stay");
     Network { graph, ..network.clone() }
 }

@@ -35,9 +35,9 @@
 //! # Map
 //!
 //! `network` makes a graph ready and finds its layers, `place` finds the sites, with what `patterns` knows; `scheme` and `rewrite` are above. `probe` runs networks over
-//! samples and looks inside; `observe` and `calibrate` choose ranges, `round` the integers of weights, `equalise` and `correct` change
+//! samples and looks inside; `observe` and `calibrate` choose ranges, `weights` their integers, `equalise` and `correct` change
 //! the network and its biases. `budget` says which layer gets how many bits, `measure` what each costs, `diagnose` what to do about it;
-//! `run` calls them in order. `rounding` looks at a network that is quantised already.
+//! `run` calls them in order. `noise` looks at a network that is quantised already.
 
 mod budget;
 mod calibrate;
@@ -46,28 +46,28 @@ mod diagnose;
 mod equalise;
 mod measure;
 mod network;
+mod noise;
 mod observe;
 mod patterns;
 mod place;
 mod probe;
 mod rewrite;
-mod round;
-mod rounding;
 mod run;
 mod scheme;
 mod settings;
+mod weights;
 
 pub use calibrate::Calibration;
 pub use correct::correct_biases;
 pub use equalise::{Pair, equalised, factors, pairs};
 pub use network::{Layer, Network, Site};
+pub use noise::{Rounding, rounding};
 pub use observe::{Observation, observe};
 pub use probe::Samples;
 pub use rewrite::{Interface, rewrite};
-pub use round::{compensated, nearest};
-pub use rounding::{Rounding, rounding};
 pub use run::quantize;
 pub use scheme::{Grid, Scheme, Weights};
 pub use settings::{
     Correction, Equalised, Finding, LayerReport, Progress, Quantised, Remedy, Report, Settings,
 };
+pub use weights::{compensated, nearest};

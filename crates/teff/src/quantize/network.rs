@@ -3,8 +3,9 @@
 use super::{patterns, place};
 use crate::error::{Error, Result};
 use std::collections::{HashMap, HashSet};
+use teff_graph::facts::Known;
 use teff_graph::passes::{fold_channels, freeze, simplify, unfold_quantization};
-use teff_graph::{DType, Graph, NodeId, Op, Value};
+use teff_graph::{Binary, ConvGeometry, DType, Graph, NodeId, Op, Value, facts};
 
 /// A float network made ready for quantisation.
 #[derive(Clone, Debug)]
@@ -32,6 +33,8 @@ pub struct Layer {
     pub weight: NodeId,
     /// The axis of the weights that counts output channels.
     pub axis: usize,
+    /// The axis of its result that counts them.
+    pub result_axis: usize,
     /// How many output channels there are.
     pub channels: usize,
     /// The addition of a constant for each output channel, and that constant, if it is there.
@@ -144,6 +147,11 @@ impl Network {
         }
     }
 
+    /// How layer `i` slides, if it is a convolution.
+    pub(super) fn geometry(&self, i: usize) -> Option<&ConvGeometry> {
+        if let Op::Conv(geometry) = &self.graph[self.layers[i].node].op { Some(geometry) } else { None }
+    }
+
     /// The layer called `name`.
     pub fn layer(&self, name: &str) -> Option<usize> {
         self.layers.iter().position(|l| l.name == name)
@@ -173,39 +181,38 @@ impl Names {
 }
 
 fn build(graph: Graph, placed: place::Placed, mut names: Names) -> Network {
-    let users = graph.users();
+    let (users, known) = (graph.only_users(), Known::new(&graph));
     let at: HashMap<NodeId, usize> = placed.sites.iter().enumerate().map(|(i, s)| (s.node, i)).collect();
     let mut layers = Vec::new();
     for product in placed.products {
         let node = product.node;
-        let axis =
-            if matches!(graph[node].op, Op::Conv(_)) { 0 } else { graph[product.weight].ty.rank() - 1 };
+        let (axis, result_axis) = match graph[node].op == Op::MatMul {
+            true => (graph[product.weight].ty.rank() - 1, graph[node].ty.rank() - 1),
+            false => (0, 1),
+        };
         let channels = graph[product.weight].ty.shape[axis];
-        let bias = bias_of(&graph, &users, node, channels);
+        let bias = bias_of(&graph, &known, (node, users[node.index()]), (result_axis, channels));
         let sums = bias.map_or(node, |b| b.0);
         // Converters join the names of all they have fused, the result's first.
         let label = graph[node].label.as_deref().and_then(|l| l.split(';').next());
         let label = label.filter(|l| !l.is_empty()).unwrap_or("layer");
-        let per_output = graph[product.weight].ty.len() / channels.max(1);
         layers.push(Layer {
             name: names.unique(label),
             node,
             weight: product.weight,
             axis,
+            result_axis,
             channels,
             bias,
             input: at[&product.input],
             output: end_of(&graph, &users, &at, sums),
-            macs: (graph[node].ty.len() * per_output) as u64,
+            macs: facts::multiply_accumulates(&graph, node),
         });
     }
     let moved = placed.moved.iter().map(|(node, site)| (*node, at[site])).collect();
     let mut names = Names::default();
     let sites = placed.sites.into_iter().map(|s| {
-        let label = match &graph[s.node].op {
-            Op::Input { name, .. } => Some(&**name),
-            _ => graph[s.node].label.as_deref(),
-        };
+        let label = label(&graph, s.node);
         Site {
             name: names.unique(label.filter(|l| !l.is_empty()).unwrap_or("tensor")),
             node: s.node,
@@ -218,28 +225,30 @@ fn build(graph: Graph, placed: place::Placed, mut names: Names) -> Network {
     Network { graph, layers, sites, floats: placed.floats, moved }
 }
 
+/// What a node is called in the model: an input by its name.
+pub(super) fn label(graph: &Graph, id: NodeId) -> Option<&str> {
+    if let Op::Input { name, .. } = &graph[id].op { Some(name) } else { graph[id].label.as_deref() }
+}
+
 /// The only user of `node`, if that adds a constant for each channel.
-fn bias_of(graph: &Graph, users: &[Vec<NodeId>], node: NodeId, channels: usize) -> Option<(NodeId, NodeId)> {
-    let [add] = users[node.index()][..] else { return None };
-    let Op::Binary(teff_graph::Binary::Add) = graph[add].op else { return None };
+fn bias_of(
+    graph: &Graph,
+    known: &Known,
+    (node, user): (NodeId, Option<NodeId>),
+    (axis, channels): (usize, usize),
+) -> Option<(NodeId, NodeId)> {
+    let add = user.filter(|user| graph[*user].op == Op::Binary(Binary::Add))?;
     let other = graph[add].operands.iter().copied().find(|o| *o != node)?;
-    let bare = match graph[other].op {
-        Op::Broadcast(_) => graph[other].operands[0],
-        _ => other,
-    };
-    let Op::Constant(value) = &graph[bare].op else { return None };
-    let rank = graph[node].ty.rank();
-    let axis = if matches!(graph[node].op, Op::Conv(_)) { 1 } else { rank - 1 };
-    let lead = rank - value.shape().len();
-    let along = value.shape().iter().enumerate().all(|(i, &n)| n == 1 || i + lead == axis);
-    let fits = along && (value.len() == channels || value.len() == 1) && value.dtype() == DType::F32;
-    fits.then_some((add, bare))
+    let bare = graph.unrepeated(other);
+    let elements = known.along(other, axis)?.len();
+    let fits = (elements == channels || elements == 1) && graph[bare].ty.dtype == DType::F32;
+    (fits && matches!(graph[bare].op, Op::Constant(_))).then_some((add, bare))
 }
 
 /// The first site on the way from `node` through single users.
 fn end_of(
     graph: &Graph,
-    users: &[Vec<NodeId>],
+    users: &[Option<NodeId>],
     sites: &HashMap<NodeId, usize>,
     node: NodeId,
 ) -> Option<usize> {
@@ -248,9 +257,6 @@ fn end_of(
         if let Some(&site) = sites.get(&at) {
             return Some(site);
         }
-        match users[at.index()][..] {
-            [one] if !matches!(graph[one].op, Op::Conv(_) | Op::MatMul) => at = one,
-            _ => return None,
-        }
+        at = users[at.index()].filter(|user| !matches!(graph[*user].op, Op::Conv(_) | Op::MatMul))?;
     }
 }

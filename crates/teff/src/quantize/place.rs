@@ -1,18 +1,19 @@
 //! Where tensors are quantised.
 //!
-//! Every node is followed as what the integer lowering of the compiler can make of it: integers of 8 bits, moved or not; wide sums of them, which may be
-//! shifted, scaled and rectified by channel; functions of one 8-bit element, which become tables; or a float. An operation that wants 8 bits of an
-//! operand that is none makes that operand a site. Sites only become more, so the walk is repeated until none is added.
+//! The integer rewriting of the compiler is asked what it would make of each node ([`Prospect`]). Sums of products, of windows and of two tensors
+//! are of 8-bit operands, and what is moved is 8 bits before; what is added to sums, scales or clamps them by channel is followed in their wide
+//! integers, and a function of one 8-bit element becomes a table. An operand that is to have 8 bits and has not is a site: the walk
+//! goes back to it, and on from there.
 
-mod combine;
-
-use super::patterns::{normalisation, softmax};
+use super::patterns::normalisation;
 use std::collections::{BTreeMap, BTreeSet};
-use teff_graph::{DType, Graph, Node, NodeId, Op, PoolKind, ReduceKind};
+use teff_compile::{Form, Prospect};
+use teff_graph::facts::{Class, Known, softmax};
+use teff_graph::{DType, Graph, NodeId, Op, PoolKind, ReduceKind};
 
 /// What was found.
 pub(super) struct Placed {
-    pub(super) products: Vec<Product>,
+    pub(super) products: Vec<Weighted>,
     pub(super) sites: Vec<Placement>,
     pub(super) floats: Vec<(String, &'static str)>,
     /// Nodes whose elements are those of a site, elsewhere, with the site.
@@ -20,7 +21,7 @@ pub(super) struct Placed {
 }
 
 /// A convolution or product with constant weights.
-pub(super) struct Product {
+pub(super) struct Weighted {
     pub(super) node: NodeId,
     pub(super) weight: NodeId,
     /// The site its input comes from.
@@ -48,137 +49,114 @@ enum State {
     Table(NodeId),
     /// The quotient of a softmax, whose range is known.
     Softmax,
-    /// Not computed in integers.
-    Float,
+    /// Not computed in integers; why, unless its operands are not either.
+    Float(Option<&'static str>),
 }
 
-struct Walk<'a> {
+/// A node that must be quantised before the walk can go on.
+struct Wanted(NodeId);
+
+struct Placer<'a> {
     graph: &'a Graph,
-    users: Vec<Vec<NodeId>>,
+    known: Known<'a>,
+    prospect: Prospect<'a>,
+    uses: Vec<usize>,
     /// Nodes inside a softmax, and their quotients with what they are the softmax of.
     inside: BTreeSet<NodeId>,
     quotients: BTreeMap<NodeId, NodeId>,
     /// Nodes of normalisations.
     normal: BTreeSet<NodeId>,
+    /// What each node is where it is computed.
     states: Vec<State>,
     sites: BTreeSet<NodeId>,
-    products: Vec<Product>,
-    joined: Vec<Vec<NodeId>>,
-    floats: Vec<(String, &'static str)>,
 }
 
 pub(super) fn place(graph: &Graph) -> Placed {
-    let mut users = graph.users();
-    // An output is a user too, which no node is.
-    graph.outputs().iter().for_each(|o| users[o.node.index()].push(o.node));
+    let known = Known::new(graph);
     let (mut inside, mut quotients, mut normal) = (BTreeSet::new(), BTreeMap::new(), BTreeSet::new());
     for id in graph.ids() {
-        if let Some((of, within)) = softmax(graph, id) {
-            quotients.insert(id, of);
-            inside.extend(within);
+        if let Some(found) = softmax(graph, id) {
+            quotients.insert(id, found.of);
+            inside.extend(found.within);
         }
-        normal.extend(normalisation(graph, id).into_iter().flatten());
+        normal.extend(normalisation(graph, &known, id).into_iter().flatten());
     }
-    let mut walk = Walk {
-        graph,
-        users,
-        inside,
-        quotients,
-        normal,
-        states: Vec::new(),
-        sites: BTreeSet::new(),
-        products: Vec::new(),
-        joined: Vec::new(),
-        floats: Vec::new(),
-    };
-    loop {
-        let before = walk.sites.len();
-        walk.once();
-        if walk.sites.len() == before {
-            break;
-        }
+    let (prospect, uses) = (Prospect::new(graph), graph.uses());
+    let (states, sites) = (Vec::new(), BTreeSet::new());
+    let mut walk = Placer { graph, known, prospect, uses, inside, quotients, normal, states, sites };
+    while let Err(Wanted(site)) = walk.go_on() {
+        walk.sites.insert(site);
+        walk.states.truncate(site.index());
     }
     walk.finish()
 }
 
-impl Walk<'_> {
-    fn once(&mut self) {
-        self.states.clear();
-        self.products.clear();
-        self.joined.clear();
-        self.floats.clear();
-        for id in self.graph.ids() {
-            let own = self.state(id);
-            let state = match (self.sites.contains(&id), own) {
-                (false, own) | (true, own @ State::Constant) => own,
-                (true, State::Quantised(site)) => {
-                    self.joined.push(vec![site, id]);
-                    State::Quantised(id)
-                }
-                (true, _) => State::Quantised(id),
-            };
+impl Placer<'_> {
+    /// Gives each node from the first without a state its state.
+    fn go_on(&mut self) -> Result<(), Wanted> {
+        for id in self.graph.ids().skip(self.states.len()) {
+            let state = self.state(id)?;
             self.states.push(state);
-        }
-        for o in self.graph.outputs() {
-            if !matches!(self.state_of(o.node), State::Float) {
-                self.settle(o.node);
+            if self.sites.contains(&id) && state != State::Constant {
+                self.prospect.quantise(id);
             }
         }
+        for o in self.graph.outputs() {
+            if !matches!(self.state_of(o.node), State::Float(_)) {
+                self.want(o.node)?;
+            }
+        }
+        Ok(())
     }
 
+    /// What users of `id` see.
     fn state_of(&self, id: NodeId) -> State {
-        self.states[id.index()]
+        match self.states[id.index()] {
+            State::Constant => State::Constant,
+            _ if self.sites.contains(&id) => State::Quantised(id),
+            state => state,
+        }
     }
 
-    /// Makes a site of a node that is not 8 bits yet; gives the site its values come from, unless they can come from none.
-    fn settle(&mut self, id: NodeId) -> Option<NodeId> {
+    /// Goes on only if `id`, unless it is constant or not of floats, is 8 bits.
+    fn want(&self, id: NodeId) -> Result<(), Wanted> {
+        let is_float = self.graph[id].ty.dtype == DType::F32;
         match self.state_of(id) {
-            State::Quantised(site) => return Some(site),
-            State::Constant => return None,
-            State::Wide(_) | State::Table(_) | State::Softmax | State::Float => {}
+            State::Wide(_) | State::Table(_) | State::Softmax | State::Float(_) if is_float => {
+                Err(Wanted(id))
+            }
+            _ => Ok(()),
         }
-        if self.graph[id].ty.dtype != DType::F32 {
-            return None;
-        }
-        self.sites.insert(id);
-        Some(id)
     }
 
     /// What the inputs of a float operation are computed in stays integer.
-    fn float(&mut self, id: NodeId, why: &'static str) -> State {
-        let node = &self.graph[id];
-        let quantisable = |s: State| !matches!(s, State::Float | State::Constant);
-        let dynamic: Vec<NodeId> =
-            node.operands.iter().copied().filter(|o| quantisable(self.state_of(*o))).collect();
-        dynamic.iter().for_each(|o| {
-            self.settle(*o);
-        });
-        if !dynamic.is_empty() {
-            let name = node.label.as_deref().unwrap_or(node.op.name());
-            let entry = (name.to_string(), why);
-            if !self.floats.contains(&entry) {
-                self.floats.push(entry);
-            }
+    fn float(&self, id: NodeId, why: &'static str) -> Result<State, Wanted> {
+        let mut why = Some(why);
+        let computed = |o: &&NodeId| !matches!(self.state_of(**o), State::Float(_) | State::Constant);
+        let operands: Vec<&NodeId> = self.graph[id].operands.iter().filter(computed).collect();
+        if operands.is_empty() {
+            why = None;
         }
-        State::Float
+        operands.into_iter().try_for_each(|o| self.want(*o))?;
+        Ok(State::Float(why))
     }
 
-    fn state(&mut self, id: NodeId) -> State {
+    fn state(&mut self, id: NodeId) -> Result<State, Wanted> {
         let node = &self.graph[id];
-        if node.operands.is_empty() {
-            return match node.op {
-                Op::Input { .. } => State::Float,
-                _ => State::Constant,
-            };
+        let form = self.prospect.follow(id);
+        if let Op::Input { .. } = node.op {
+            return Ok(State::Float(None));
+        }
+        if form == Form::Constant {
+            return Ok(State::Constant);
         }
         if self.inside.contains(&id) {
-            return State::Float;
+            return Ok(State::Float(None));
         }
         if let Some(&of) = self.quotients.get(&id) {
-            return if self.settle(of).is_some() { State::Softmax } else { State::Float };
-        }
-        if node.operands.iter().all(|o| self.state_of(*o) == State::Constant) {
-            return State::Constant;
+            self.want(of)?;
+            let quantised = matches!(self.state_of(of), State::Quantised(_));
+            return Ok(if quantised { State::Softmax } else { State::Float(None) });
         }
         if self.normal.contains(&id) {
             return self.float(id, "a normalisation needs more than 8 bits on the way");
@@ -186,109 +164,95 @@ impl Walk<'_> {
         if node.ty.dtype == DType::F64 {
             return self.float(id, "it computes in f64");
         }
-        let x = node.operands[0];
-        match &node.op {
-            Op::Conv(_) | Op::MatMul => self.product(id),
-            Op::Unary(_) | Op::Select | Op::Cast(_) => self.function(id),
-            Op::Binary(op) => self.binary(id, *op),
-            Op::Reshape(_) => match self.state_of(x) {
-                // A bias may follow; channels stay apart as long as only axes of size 1 come and go.
-                State::Wide(_) if self.users[x.index()].len() == 1 && self.same_but_ones(x, id) => {
-                    State::Wide(id)
-                }
-                _ => self.moved(x),
-            },
-            Op::Permute(_) | Op::Broadcast(_) | Op::Slice(_) => self.moved(x),
-            Op::Pool { kind: PoolKind::Max, .. } => self.moved(x),
-            Op::Reduce { kind: ReduceKind::Max | ReduceKind::Min, .. } => self.moved(x),
-            Op::Pad(_) => match self.fill_is_zero(node) {
-                true => self.moved(x),
-                false => self.float(id, "it pads with something else than 0"),
-            },
-            Op::Concat { .. } => self.concat(id),
-            Op::Pool { kind: PoolKind::Sum, .. } | Op::Reduce { kind: ReduceKind::Sum, .. } => {
-                if self.settle(x).is_some() { State::Wide(id) } else { State::Float }
-            }
-            Op::Reduce { kind: ReduceKind::Prod, .. } => {
-                self.float(id, "products of many elements have no integer kernel")
-            }
-            Op::ConvTranspose { .. } => self.float(id, "transposed convolutions have no integer kernel"),
-            Op::Pool { kind: PoolKind::ArgMax, .. } | Op::ArgReduce { .. } | Op::ArgSort { .. } => {
-                self.float(id, "positions of elements are found in floats")
-            }
-            Op::Gather { .. } | Op::Scatter { .. } => {
-                self.float(id, "picking by index has no integer kernel")
-            }
-            Op::Scan(_) | Op::Project(_) => self.float(id, "loops have no integer kernel"),
-            Op::Quantize { .. } | Op::Dequantize | Op::Random { .. } | Op::Iota { .. } => State::Float,
-            Op::ConvWeightGrad { .. } | Op::SumPoolGrad { .. } | Op::MaxPoolGrad { .. } => {
-                self.float(id, "gradients have no integer kernel")
-            }
-            Op::Input { .. } | Op::Constant(_) | Op::Param(_) => unreachable!("they have no operands"),
+        if let Op::Conv(_) | Op::MatMul = node.op
+            && let Err(why) = self.weight_of(id)
+        {
+            return self.float(id, why);
         }
+        self.as_followed(id, form)
     }
 
-    fn same_but_ones(&self, a: NodeId, b: NodeId) -> bool {
+    /// What `id` is as the compiler follows it, once its operands are what they have to be.
+    fn as_followed(&mut self, id: NodeId, form: Form) -> Result<State, Wanted> {
+        let node = &self.graph[id];
+        let operands: Vec<NodeId> =
+            node.operands.iter().copied().filter(|o| self.state_of(*o) != State::Constant).collect();
+        let Some(&x) = operands.first() else { return Ok(State::Float(None)) };
+        let pointwise = node.op.traits().class == Class::Pointwise;
+        match (form, self.state_of(x)) {
+            (Form::Function(site), _) => return Ok(State::Table(site)),
+            (Form::Quantised, State::Quantised(site)) => return Ok(State::Quantised(site)),
+            // Where several use the same sums, all that is made of them keeps that in mind.
+            (Form::Sums, State::Wide(root)) if pointwise && operands.len() == 1 => {
+                return Ok(State::Wide(if root == x && self.uses[x.index()] == 1 { id } else { root }));
+            }
+            (Form::Sums, _) if pointwise && operands.len() == 1 || self.stays_wide(id, x) => {
+                return Ok(State::Wide(id));
+            }
+            (Form::Sums, _) if operands.iter().all(|o| self.want(*o).is_ok()) => return Ok(State::Wide(id)),
+            _ => {}
+        }
+        if let Some(root) = self.root(id).filter(|root| pointwise && !self.sites.contains(root)) {
+            return Err(Wanted(root));
+        }
+        let then = self.prospect.if_quantised(id);
+        let all = |is: &dyn Fn(NodeId) -> bool| operands.iter().all(|o| is(*o));
+        // Floats are not quantised only to be moved or looked up.
+        let worthwhile = match then {
+            Form::Sums => !pointwise || operands.len() > 1,
+            Form::Quantised => all(&|o| matches!(self.graph[o].op, Op::Input { .. })),
+            Form::Function(_) | Form::Constant | Form::Float => false,
+        };
+        if !worthwhile && all(&|o| matches!(self.state_of(o), State::Float(_))) {
+            return Ok(State::Float(None));
+        }
+        if then != Form::Float {
+            operands.iter().try_for_each(|o| self.want(*o))?;
+        }
+        self.float(id, reason(&node.op))
+    }
+
+    /// Whether sums `x` stay sums in `id`: a bias may follow a reshape, and channels stay apart as long as only axes of size 1 come and go.
+    fn stays_wide(&self, id: NodeId, x: NodeId) -> bool {
         let sizes = |id: NodeId| self.graph[id].ty.shape.iter().filter(|n| **n != 1).collect::<Vec<_>>();
-        sizes(a) == sizes(b)
+        matches!((&self.graph[id].op, self.state_of(x)), (Op::Reshape(_), State::Wide(_)))
+            && self.uses[x.index()] == 1
+            && sizes(x) == sizes(id)
     }
 
-    fn fill_is_zero(&self, node: &Node) -> bool {
-        matches!(&self.graph[node.operands[1]].op, Op::Constant(v) if v.to_f64().iter().all(|x| *x == 0.0))
-    }
-
-    /// The same values elsewhere. Wide ones are made 8 bits before they are moved. A moved input is a site before it is moved.
-    fn moved(&mut self, x: NodeId) -> State {
-        match self.state_of(x) {
-            State::Float if !matches!(self.graph[x].op, Op::Input { .. }) => State::Float,
-            _ => self.settle(x).map_or(State::Float, State::Quantised),
+    /// The tensor that all operands but constants of one value are functions of, or would be if it were quantised.
+    fn root(&self, id: NodeId) -> Option<NodeId> {
+        let mut root = None;
+        for &o in &self.graph[id].operands {
+            let of = match self.state_of(o) {
+                State::Wide(of) | State::Table(of) => of,
+                State::Quantised(_) => o,
+                State::Constant if self.known.uniform(o).is_some() => continue,
+                State::Constant | State::Softmax | State::Float(_) => return None,
+            };
+            if *root.get_or_insert(of) != of {
+                return None;
+            }
         }
+        root
     }
 
-    fn product(&mut self, id: NodeId) -> State {
+    /// The constant weights of a convolution or product, if it has some.
+    ///
+    /// # Errors
+    /// Why the layer cannot be quantised.
+    fn weight_of(&self, id: NodeId) -> Result<Option<NodeId>, &'static str> {
         let node = &self.graph[id];
         let (x, w) = (node.operands[0], node.operands[1]);
-        let bare = match self.graph[w].op {
-            Op::Broadcast(_) if matches!(node.op, Op::MatMul) => self.graph[w].operands[0],
-            _ => w,
-        };
-        let flat =
-            matches!(node.op, Op::Conv(_)) || self.graph[bare].ty.shape.iter().rev().skip(2).all(|n| *n == 1);
-        let is_layer = matches!(self.graph[bare].op, Op::Constant(_)) && flat;
-        match (self.state_of(x), self.state_of(w)) {
-            (State::Constant, _) => self.float(id, "its constant comes first"),
-            (_, State::Constant) if is_layer => match self.settle(x) {
-                Some(input) => {
-                    self.products.push(Product { node: id, weight: bare, input });
-                    State::Wide(id)
-                }
-                None => State::Float,
-            },
-            (_, State::Constant) => self.float(id, "its weights are computed, or differ by batch"),
-            _ => match (self.settle(x), self.settle(w)) {
-                (Some(_), Some(_)) => State::Wide(id),
-                _ => State::Float,
-            },
-        }
-    }
-
-    /// Parts that are joined share a grid.
-    fn concat(&mut self, id: NodeId) -> State {
-        let operands = self.graph[id].operands.clone();
-        if operands.iter().all(|o| self.state_of(*o) == State::Float) {
-            return State::Float;
-        }
-        if operands.iter().any(|o| self.state_of(*o) == State::Constant) {
-            return self.float(id, "it joins a tensor with a constant");
-        }
-        let sites: Option<Vec<NodeId>> = operands.iter().map(|o| self.settle(*o)).collect();
-        match sites {
-            Some(sites) => {
-                let first = sites[0];
-                self.joined.push(sites);
-                State::Quantised(first)
-            }
-            None => State::Float,
+        let is_product = matches!(node.op, Op::MatMul);
+        let bare = if is_product { self.graph.unrepeated(w) } else { w };
+        let flat = !is_product || self.graph[bare].ty.shape.iter().rev().skip(2).all(|n| *n == 1);
+        let is_constant = |id| self.state_of(id) == State::Constant;
+        match matches!(self.graph[bare].op, Op::Constant(_)) && flat {
+            _ if is_constant(x) => Err("its constant comes first"),
+            true => Ok(Some(bare)),
+            false if is_constant(w) => Err("its weights are computed, or differ by batch"),
+            false => Ok(None),
         }
     }
 
@@ -296,19 +260,80 @@ impl Walk<'_> {
     fn finish(self) -> Placed {
         let nodes: Vec<NodeId> = self.sites.iter().copied().collect();
         let mut group: Vec<usize> = (0..nodes.len()).collect();
-        for list in &self.joined {
-            let members: Vec<usize> = list.iter().filter_map(|n| nodes.binary_search(n).ok()).collect();
+        for id in self.graph.ids() {
+            let members = self.joined(id);
+            let members: Vec<usize> = members.iter().filter_map(|n| nodes.binary_search(n).ok()).collect();
             let least = members.iter().map(|m| group[*m]).min().unwrap_or(0);
             let old: Vec<usize> = members.iter().map(|m| group[*m]).collect();
             group.iter_mut().filter(|g| old.contains(g)).for_each(|g| *g = least);
         }
         let fixed = |n: &NodeId| self.quotients.contains_key(n).then_some((1.0 / 256.0, -128));
         let sites = nodes.iter().zip(group).map(|(n, group)| Placement { node: *n, group, fixed: fixed(n) });
-        let moved = self.states.iter().enumerate().filter_map(|(i, s)| match s {
-            State::Quantised(site) if site.index() != i => Some((NodeId::from_index(i), *site)),
+        let moved = self.graph.ids().filter_map(|id| match self.state_of(id) {
+            State::Quantised(site) if site != id => Some((id, site)),
             _ => None,
         });
-        let (sites, moved) = (sites.collect(), moved.collect());
-        Placed { sites, products: self.products, floats: self.floats, moved }
+        let products =
+            self.graph.ids().filter_map(|id| match (&self.graph[id].op, self.states[id.index()]) {
+                (Op::Conv(_) | Op::MatMul, State::Wide(_)) => {
+                    let weight = self.weight_of(id).ok().flatten()?;
+                    let State::Quantised(input) = self.state_of(self.graph[id].operands[0]) else {
+                        return None;
+                    };
+                    Some(Weighted { node: id, weight, input })
+                }
+                _ => None,
+            });
+        let mut floats: Vec<(String, &'static str)> = Vec::new();
+        for (node, state) in self.graph.nodes().iter().zip(&self.states) {
+            if let State::Float(Some(why)) = state {
+                let entry = (node.label.as_deref().unwrap_or(node.op.name()).to_string(), *why);
+                floats.extend((!floats.contains(&entry)).then_some(entry));
+            }
+        }
+        Placed { sites: sites.collect(), products: products.collect(), floats, moved: moved.collect() }
+    }
+
+    /// Sites that share a grid because of `id`: parts that it joins, or what it moves, if it is a site too.
+    fn joined(&self, id: NodeId) -> Vec<NodeId> {
+        let State::Quantised(site) = self.states[id.index()] else { return Vec::new() };
+        let of = |o: &NodeId| match self.state_of(*o) {
+            State::Quantised(site) => Some(site),
+            _ => None,
+        };
+        let mut sites = vec![site];
+        if let Op::Concat { .. } = self.graph[id].op {
+            sites.extend(self.graph[id].operands.iter().filter_map(of));
+        }
+        sites.extend(self.sites.contains(&id).then_some(id));
+        sites
+    }
+}
+
+/// Why an operation is not followed in integers.
+fn reason(op: &Op) -> &'static str {
+    match op {
+        Op::Unary(_) | Op::Binary(_) | Op::Select | Op::Cast(_) => {
+            "it combines tensors in a way that has no integer kernel"
+        }
+        Op::Conv(_) | Op::MatMul => "its sums may exceed 32 bits",
+        Op::ConvTranspose { .. } => "transposed convolutions have no integer kernel",
+        Op::Pad(_) => "it pads with something else than 0",
+        Op::Concat { .. } => "it joins a tensor with a constant",
+        Op::Reduce { kind: ReduceKind::Prod, .. } => "products of many elements have no integer kernel",
+        Op::Pool { kind: PoolKind::ArgMax, .. } | Op::ArgReduce { .. } | Op::ArgSort { .. } => {
+            "positions of elements are found in floats"
+        }
+        Op::Pool { .. } | Op::Reduce { .. } => "its sums may exceed 32 bits",
+        Op::Gather { .. } | Op::Scatter { .. } => "picking by index has no integer kernel",
+        Op::Scan(_) | Op::Project(_) => "loops have no integer kernel",
+        Op::ConvWeightGrad { .. } | Op::SumPoolGrad { .. } | Op::MaxPoolGrad { .. } => {
+            "gradients have no integer kernel"
+        }
+        Op::Reshape(_) | Op::Permute(_) | Op::Broadcast(_) | Op::Slice(_) => "its scales lose their axis",
+        Op::Quantize { .. } | Op::Dequantize => "it is quantised already",
+        Op::Input { .. } | Op::Constant(_) | Op::Param(_) | Op::Iota { .. } | Op::Random { .. } => {
+            "it is computed from nothing"
+        }
     }
 }

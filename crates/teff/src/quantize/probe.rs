@@ -4,6 +4,7 @@ use super::network::Network;
 use super::rewrite::tapped;
 use super::scheme::Scheme;
 use crate::error::{Error, Result};
+use crate::folded::ends;
 use crate::metrics::argmax;
 use teff_data::{Dataset, Rng};
 use teff_graph::passes::{for_batch, simplify, unfold_quantization};
@@ -67,14 +68,9 @@ impl Samples {
 
 /// Whether the network takes channels last, which the data has first.
 fn fits(graph: &Graph, data: &Dataset) -> Result<bool> {
-    let fail = |reason: String| Err(Error::Quantize { at: format!("model {:?}", graph.name), reason });
-    let (&[input], [output]) = (graph.inputs(), graph.outputs()) else {
-        let (i, o) = (graph.inputs().len(), graph.outputs().len());
-        return fail(format!(
-            "has {i} inputs and {o} outputs; what is calibrated with a data set of labelled samples has one of each"
-        ));
-    };
-    let (x, y) = (&graph[input].ty, &graph[output.node].ty);
+    let error = |reason: String| Error::Quantize { at: format!("model {:?}", graph.name), reason };
+    let fail = |reason: String| Err(error(reason));
+    let (x, y) = ends(graph, "what is calibrated with a data set of labelled samples").map_err(error)?;
     if x.dtype != DType::F32 || y.dtype != DType::F32 {
         return fail(format!("takes {x} and gives {y}; f32 is needed on both sides"));
     }

@@ -1,6 +1,6 @@
 //! A scheme as a standard graph of `Quantize` and `Dequantize`.
 
-use super::network::{Layer, Network, channel_of};
+use super::network::{Layer, Network, channel_of, label};
 use super::scheme::{Grid, Scheme, Weights, range, weight_range};
 use crate::error::{Error, Result};
 use std::collections::HashMap;
@@ -69,7 +69,7 @@ struct Rewriter<'a> {
     moved: HashMap<NodeId, usize>,
     by_node: HashMap<NodeId, usize>,
     by_bias: HashMap<NodeId, usize>,
-    users: Vec<usize>,
+    uses: Vec<usize>,
 }
 
 impl<'a> Rewriter<'a> {
@@ -88,9 +88,8 @@ impl<'a> Rewriter<'a> {
             moved: network.moved.iter().copied().collect(),
             by_node: layers().map(|(i, l)| (l.node, i)).collect(),
             by_bias: layers().filter_map(|(i, l)| Some((l.bias?.0, i))).collect(),
-            users: graph.users().iter().map(Vec::len).collect(),
+            uses: graph.uses(),
         };
-        graph.outputs().iter().for_each(|o| to.users[o.node.index()] += 1);
         for id in graph.ids() {
             to.node(id)?;
         }
@@ -155,10 +154,7 @@ impl<'a> Rewriter<'a> {
     }
 
     fn quantised(&mut self, id: NodeId, x: &Tensor, grid: &Grid) -> Tensor {
-        let label = match &self.network.graph[id].op {
-            Op::Input { name, .. } => Some(&**name),
-            _ => self.network.graph[id].label.as_deref(),
-        };
+        let label = label(&self.network.graph, id);
         let (scale, zero) = parameters(grid, x.rank());
         let (low, high) = range(grid.dtype);
         let q = Tensor::apply(Op::Quantize { dtype: grid.dtype, low, high }, &[x.clone(), scale, zero]);
@@ -175,11 +171,11 @@ impl<'a> Rewriter<'a> {
             let Some((x, bound)) = self.bounded(at) else { break };
             let (low, high) = grid.reach();
             // One step more is rounded away: what the bound takes off is off the grid.
-            let idle = match op {
-                Binary::Max => grid.round(bound) == low && bound <= low,
-                _ => grid.round(bound) == high && bound >= high,
+            let idle = match op == Binary::Max {
+                true => grid.round(bound) == low && bound <= low,
+                false => grid.round(bound) == high && bound >= high,
             };
-            if !idle || (at != id && self.users[at.index()] > 1) {
+            if !idle || (at != id && self.uses[at.index()] > 1) {
                 break;
             }
             at = x;
@@ -190,13 +186,7 @@ impl<'a> Rewriter<'a> {
     /// The operand of a maximum or minimum with one number, and the number.
     fn bounded(&self, id: NodeId) -> Option<(NodeId, f32)> {
         let graph = &self.network.graph;
-        let number = |o: NodeId| {
-            let bare = if let Op::Broadcast(_) = graph[o].op { graph[o].operands[0] } else { o };
-            match &graph[bare].op {
-                Op::Constant(v) if v.len() == 1 => Some(v.get(0).as_f64() as f32),
-                _ => None,
-            }
-        };
+        let number = |o: NodeId| Some(graph.uniform(o)?.as_f64() as f32);
         let (a, b) = (graph[id].operands[0], graph[id].operands[1]);
         number(b).map(|n| (a, n)).or_else(|| number(a).map(|n| (b, n)))
     }
@@ -208,10 +198,7 @@ impl<'a> Rewriter<'a> {
         let of = |o: &NodeId| self.made[o.index()].clone();
         let tensor = if let Some((layer, weights)) = self.quantised_layer(self.by_node.get(&id)) {
             let w = self.weights(layer, weights);
-            let wide = match &self.network.graph[node.operands[1]].op {
-                Op::Broadcast(shape) => w.broadcast_to(shape),
-                _ => w,
-            };
+            let wide = w.broadcast_to(&self.network.graph[node.operands[1]].ty.shape);
             let sums = Tensor::apply(node.op.clone(), &[of(&node.operands[0]), wide]);
             match (layer.bias, &weights.bias) {
                 // A correction where there was no bias.
@@ -283,10 +270,9 @@ impl<'a> Rewriter<'a> {
     /// The shape that a bias of the layer broadcasts from.
     fn bias_shape(&self, layer: &Layer) -> Vec<usize> {
         let rank = self.network.graph[layer.node].ty.rank();
-        match self.network.graph[layer.node].op {
-            Op::Conv(_) => (0..rank).map(|i| if i == 1 { layer.channels } else { 1 }).collect(),
-            _ => vec![layer.channels],
-        }
+        let behind = vec![1; rank - 1 - layer.result_axis];
+        // Trailing axes alone, as who writes a dense layer has it.
+        if behind.is_empty() { vec![layer.channels] } else { [vec![1, layer.channels], behind].concat() }
     }
 
     /// The bias of a layer in units of its sums, or as it is where the layer's input stays float.

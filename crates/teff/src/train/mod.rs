@@ -65,12 +65,12 @@ pub struct Trainer<'a> {
     augmenter: Option<Augmenter>,
     epoch: usize,
     step_in_epoch: usize,
-    sums: Sums,
+    sums: Totals,
 }
 
 /// What has been summed up in an epoch.
 #[derive(Clone, Copy, Debug, Default)]
-struct Sums {
+struct Totals {
     loss: f64,
     steps: usize,
     right: usize,
@@ -117,7 +117,7 @@ impl<'a> Trainer<'a> {
         let step = Step::new(&[&x, &y], &[&loss, &logits], &updates, settings.step_threads())?;
         let augmenter = settings.augment.clone().map(|a| Augmenter::new(a, data.shape())).transpose()?;
         let pass_state = pass.state();
-        let sums = Sums::default();
+        let sums = Totals::default();
         Ok(Trainer {
             model,
             data,
@@ -167,7 +167,7 @@ impl<'a> Trainer<'a> {
     /// A loss that is no longer a number.
     pub fn epoch(&mut self, mut observe: impl FnMut(Progress) -> ControlFlow<()>) -> Result<Progress> {
         if self.step_in_epoch == 0 {
-            self.sums = Sums::default();
+            self.sums = Totals::default();
         }
         let mut order = Order::new(self.data.len());
         let order = order.shuffle(self.settings.seed, self.epoch as u64);
@@ -319,7 +319,7 @@ impl<'a> Trainer<'a> {
         for p in self.state() {
             p.set(checkpoint.tensors[&*p.name()].clone()).expect("types were compared");
         }
-        (self.epoch, self.step_in_epoch, self.sums) = (epoch, step, Sums { loss, steps, right });
+        (self.epoch, self.step_in_epoch, self.sums) = (epoch, step, Totals { loss, steps, right });
         Ok(())
     }
 }

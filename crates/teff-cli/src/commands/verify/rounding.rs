@@ -49,16 +49,12 @@ pub(super) fn rounded(graph: &Graph, samples: &[Vec<Value>]) -> Result<(Vec<Vec<
 
 /// The graph with an input in place of each quantised tensor.
 fn apart(graph: &Graph) -> Result<Graph> {
-    let mut layers = Graph::new(&graph.name);
-    for (i, node) in graph.nodes().iter().enumerate() {
-        let op = match &node.op {
-            Op::Quantize { .. } => Op::Input { name: format!("quantised {i}").into(), ty: node.ty.clone() },
-            op => op.clone(),
-        };
-        let operands = if matches!(op, Op::Input { .. }) { &[][..] } else { &node.operands };
-        layers.push(op, operands, node.label.clone())?;
-    }
-    Ok(layers)
+    Ok(graph.mapped(|id, node| {
+        if let Op::Quantize { .. } = node.op {
+            node.op = Op::Input { name: format!("quantised {}", id.index()).into(), ty: node.ty.clone() };
+            node.operands.clear();
+        }
+    })?)
 }
 
 /// The inputs of [`apart`]: those of the sample and the integers inside.

@@ -81,7 +81,7 @@ impl<'g> Pairs<'g> {
             rounded: Vec::new(),
             unrounded: Vec::new(),
             behind: Vec::new(),
-            varies: Vec::new(),
+            varies: graph.depend_on_inputs(),
             taps: Vec::new(),
         };
         graph.ids().for_each(|id| pairs.node(id));
@@ -92,8 +92,6 @@ impl<'g> Pairs<'g> {
 
     fn node(&mut self, id: NodeId) {
         let node = &self.graph[id];
-        let varies = node.operands.iter().any(|o| self.varies[o.index()]);
-        self.varies.push(varies || matches!(node.op, Op::Input { .. }));
         let of = |made: &[Tensor]| node.operands.iter().map(|o| made[o.index()].clone()).collect::<Vec<_>>();
         let operands = of(&self.unrounded);
         let rounded = Tensor::apply(node.op.clone(), &of(&self.rounded));
@@ -126,6 +124,7 @@ impl<'g> Pairs<'g> {
                     .clone()
                     .map(|b| Behind { tensor: Tensor::apply(node.op.clone(), &[b.tensor]), ..b });
             }
+            // Everything else makes floats, or integers behind which there are none.
             _ => {}
         }
         self.rounded.push(rounded);
@@ -135,10 +134,7 @@ impl<'g> Pairs<'g> {
 
     /// Scale and zero of a `Quantize` or `Dequantize` that has one of each, known now.
     fn grid(&self, id: NodeId) -> Option<(f64, i128)> {
-        let value = |i: usize| match &self.graph[self.graph[id].operands[i]].op {
-            Op::Constant(v) if v.len() == 1 => Some(v.get(0)),
-            _ => None,
-        };
+        let value = |i: usize| self.graph.uniform(self.graph[id].operands[i]);
         Some((value(1)?.as_f64(), value(2)?.as_int()))
     }
 

@@ -1,10 +1,10 @@
 //! Weights to integers: scales of least squared error, and rounding that makes up for itself.
 
-use super::network::{Layer, Network};
+use super::network::Network;
 use super::probe::{Probe, Samples};
 use super::scheme::{Scheme, Weights, scale_of, weight_range};
 use crate::error::Result;
-use teff_graph::{ConvGeometry, NodeId, Op};
+use teff_graph::{ConvGeometry, NodeId};
 
 /// Scales that are tried for a channel, as shares of the one that takes its largest weight to the end of the range.
 const TRIED: std::ops::RangeInclusive<u32> = 10..=100;
@@ -64,11 +64,8 @@ pub fn compensated(
     if inputs > MOST_INPUTS || samples.is_empty() {
         return Ok(start);
     }
-    let groups = match &network.graph[layer.node].op {
-        Op::Conv(g) => g.groups,
-        _ => 1,
-    };
-    let moments = moments(network, layer, inputs, groups, samples, threads)?;
+    let groups = network.geometry(i).map_or(1, |g| g.groups);
+    let moments = moments(network, i, inputs, groups, samples, threads)?;
     let per_group = layer.channels / groups;
     let (low, high) = weight_range(bits);
     let mut rounded = vec![vec![0i8; inputs]; layer.channels];
@@ -99,19 +96,16 @@ pub fn compensated(
 /// For each group the sums of products of every two inputs of an output, over samples and places: `inputs * inputs` numbers.
 fn moments(
     network: &Network,
-    layer: &Layer,
+    i: usize,
     inputs: usize,
     groups: usize,
     samples: &Samples,
     threads: usize,
 ) -> Result<Vec<Vec<f64>>> {
-    let graph = &network.graph;
+    let (graph, layer) = (&network.graph, &network.layers[i]);
     let x: NodeId = graph[layer.node].operands[0];
     let mut sums = vec![vec![0f32; inputs * inputs]; groups];
-    let places: usize = match &graph[layer.node].op {
-        Op::Conv(_) => graph[layer.node].ty.shape[2..].iter().product(),
-        _ => graph[x].ty.len() / inputs,
-    };
+    let places = graph[layer.node].ty.len() / layer.channels;
     let wanted = (MOST_PRODUCTS / (inputs * inputs * groups)).max(256);
     let step = (samples.len() * places).div_ceil(wanted).max(1);
     let mut rows = 0;
@@ -126,13 +120,13 @@ fn moments(
                     continue;
                 }
                 for (g, sum) in sums.iter_mut().enumerate() {
-                    match &graph[layer.node].op {
-                        Op::Conv(geometry) => {
+                    match network.geometry(i) {
+                        Some(geometry) => {
                             let kernel = &graph[layer.weight].ty.shape[2..];
                             let out = &graph[layer.node].ty.shape[2..];
                             patch(sample, &graph[x].ty.shape, geometry, kernel, out, g, place, &mut row);
                         }
-                        _ => row.copy_from_slice(&sample[place * inputs..(place + 1) * inputs]),
+                        None => row.copy_from_slice(&sample[place * inputs..(place + 1) * inputs]),
                     }
                     accumulate(sum, &row);
                 }
