@@ -41,20 +41,6 @@
 #define WRITES_MEMORY ((void)0)
 #endif
 
-/* The upper half of a product; b is not negative. */
-NET_SRAM_CODE static inline int32_t mul_high(int32_t a, int32_t b)
-{
-#if defined(__ARM_ARCH_6M__)
-    const uint32_t a0 = (uint16_t)a, b0 = (uint16_t)b, b1 = (uint32_t)b >> 16;
-    const int32_t a1 = a >> 16;
-    const int32_t middle = a1 * (int32_t)b0 + (int32_t)(a0 * b0 >> 16);
-    const uint32_t carry = ((uint16_t)middle + a0 * b1) >> 16;
-    return a1 * (int32_t)b1 + (middle >> 16) + (int32_t)carry;
-#else
-    return (int32_t)((int64_t)a * b >> 32);
-#endif
-}
-
 #if defined(__GNUC__) && defined(__ARM_ARCH_6M__)
 #define WORD_ALIGNED __attribute__((aligned(4)))
 #if defined(__clang__)
@@ -146,6 +132,20 @@ NET_SRAM_CODE static inline int32_t wrap_mul_i32(int32_t a, int32_t b)
 NET_SRAM_CODE static inline int32_t shr_i32(int32_t a, int32_t b)
 {
     return (int32_t)(b >= 0 && b < 32 ? a >> b : a < 0 ? -1 : 0);
+}
+
+/* The upper half of a product. */
+NET_SRAM_CODE static inline int32_t mul_high_i32(int32_t a, int32_t b)
+{
+#if defined(__ARM_ARCH_6M__)
+    const uint32_t a0 = (uint16_t)a, b0 = (uint16_t)b;
+    const int32_t a1 = a >> 16, b1 = b >> 16;
+    const int32_t middle = a1 * (int32_t)b0 + (int32_t)(a0 * b0 >> 16);
+    const int32_t carry = ((int32_t)(uint16_t)middle + (int32_t)a0 * b1) >> 16;
+    return a1 * b1 + (middle >> 16) + carry;
+#else
+    return (int32_t)((int64_t)a * b >> 32);
+#endif
 }
 
 NET_SRAM_CODE static inline int32_t max_i32(int32_t a, int32_t b)
@@ -462,7 +462,7 @@ NET_SRAM_TABLE static const int32_t constant_10[10] = {  /* i32[1,10] */
 
 static int8_t arena[4448];
 
-/* conv1: cast, cast, conv, pool_max, add, cast, mul, add, shr, cast, add, max, min, cast, gives i8[1,12,13,13], 73008 multiply-accumulates */
+/* conv1: cast, cast, conv, pool_max, add, mul_high, add, shr, add, max, min, cast, gives i8[1,12,13,13], 73008 multiply-accumulates */
 NET_SRAM_CODE static void conv1(const int8_t *restrict in, int8_t *restrict out)
 {
     WRITES_MEMORY;
@@ -487,13 +487,13 @@ NET_SRAM_CODE static void conv1(const int8_t *restrict in, int8_t *restrict out)
             pair_sums_4(word, 12, conv1_weight_quantized, 12, sum + 24);
             KEEP_ROLLED
             for (int j = 0; j < 12; j++) {
-                out[169 * j + 13 * oy + ox] = (int8_t)min_i32(max_i32(wrap_add_i32(shr_i32(wrap_add_i32(mul_high(wrap_add_i32(max_i32(max_i32(max_i32(sum[2 * j], sum[2 * j + 1]), sum[2 * j + 24]), sum[2 * j + 25]), constant[j]), constant_2[j]), 2), 2), -128), -128), 127);
+                out[169 * j + 13 * oy + ox] = (int8_t)min_i32(max_i32(wrap_add_i32(shr_i32(wrap_add_i32(mul_high_i32(wrap_add_i32(max_i32(max_i32(max_i32(sum[2 * j], sum[2 * j + 1]), sum[2 * j + 24]), sum[2 * j + 25]), constant[j]), constant_2[j]), 2), 2), -128), -128), 127);
             }
         }
     }
 }
 
-/* conv2: cast, cast, conv, add, cast, mul, add, shr, cast, add, max, min, cast, gives i8[1,20,11,11], 261360 multiply-accumulates */
+/* conv2: cast, cast, conv, add, mul_high, add, shr, add, max, min, cast, gives i8[1,20,11,11], 261360 multiply-accumulates */
 NET_SRAM_CODE static void conv2(const int8_t *restrict in, int8_t *restrict out)
 {
     WRITES_MEMORY;
@@ -511,8 +511,8 @@ NET_SRAM_CODE static void conv2(const int8_t *restrict in, int8_t *restrict out)
             pair_sums_4(word, 108, conv2_weight_quantized, 20, sum);
             KEEP_ROLLED
             for (int j = 0; j < 20; j++) {
-                out[121 * j + 11 * oy + 2 * ox] = (int8_t)min_i32(max_i32(wrap_add_i32(shr_i32(wrap_add_i32(mul_high(wrap_add_i32(sum[2 * j], constant_3[j]), constant_4[j]), 4), 3), -128), -128), 127);
-                out[121 * j + 11 * oy + 2 * ox + 1] = (int8_t)min_i32(max_i32(wrap_add_i32(shr_i32(wrap_add_i32(mul_high(wrap_add_i32(sum[2 * j + 1], constant_3[j]), constant_4[j]), 4), 3), -128), -128), 127);
+                out[121 * j + 11 * oy + 2 * ox] = (int8_t)min_i32(max_i32(wrap_add_i32(shr_i32(wrap_add_i32(mul_high_i32(wrap_add_i32(sum[2 * j], constant_3[j]), constant_4[j]), 4), 3), -128), -128), 127);
+                out[121 * j + 11 * oy + 2 * ox + 1] = (int8_t)min_i32(max_i32(wrap_add_i32(shr_i32(wrap_add_i32(mul_high_i32(wrap_add_i32(sum[2 * j + 1], constant_3[j]), constant_4[j]), 4), 3), -128), -128), 127);
             }
         }
     }
@@ -529,12 +529,12 @@ NET_SRAM_CODE static void conv2(const int8_t *restrict in, int8_t *restrict out)
         pair_sums_4(word, 108, conv2_weight_quantized, 20, sum);
         KEEP_ROLLED
         for (int j = 0; j < 20; j++) {
-            out[121 * j + 11 * oy + 10] = (int8_t)min_i32(max_i32(wrap_add_i32(shr_i32(wrap_add_i32(mul_high(wrap_add_i32(sum[2 * j], constant_3[j]), constant_4[j]), 4), 3), -128), -128), 127);
+            out[121 * j + 11 * oy + 10] = (int8_t)min_i32(max_i32(wrap_add_i32(shr_i32(wrap_add_i32(mul_high_i32(wrap_add_i32(sum[2 * j], constant_3[j]), constant_4[j]), 4), 3), -128), -128), 127);
         }
     }
 }
 
-/* conv3: cast, cast, conv, pool_max, add, cast, mul, add, shr, cast, add, max, min, cast, gives i8[1,20,4,4], 230400 multiply-accumulates */
+/* conv3: cast, cast, conv, pool_max, add, mul_high, add, shr, add, max, min, cast, gives i8[1,20,4,4], 230400 multiply-accumulates */
 NET_SRAM_CODE static void conv3(const int8_t *restrict in, int8_t *restrict out)
 {
     WRITES_MEMORY;
@@ -560,13 +560,13 @@ NET_SRAM_CODE static void conv3(const int8_t *restrict in, int8_t *restrict out)
             pair_sums_4(word, 180, conv3_weight_quantized, 20, sum + 40);
             KEEP_ROLLED
             for (int j = 0; j < 20; j++) {
-                out[16 * j + 4 * oy + ox] = (int8_t)min_i32(max_i32(wrap_add_i32(shr_i32(wrap_add_i32(mul_high(wrap_add_i32(max_i32(max_i32(max_i32(sum[2 * j], sum[2 * j + 1]), sum[2 * j + 40]), sum[2 * j + 41]), constant_5[j]), constant_6[j]), 4), 3), -128), -128), 127);
+                out[16 * j + 4 * oy + ox] = (int8_t)min_i32(max_i32(wrap_add_i32(shr_i32(wrap_add_i32(mul_high_i32(wrap_add_i32(max_i32(max_i32(max_i32(sum[2 * j], sum[2 * j + 1]), sum[2 * j + 40]), sum[2 * j + 41]), constant_5[j]), constant_6[j]), 4), 3), -128), -128), 127);
             }
         }
     }
 }
 
-/* conv4: cast, cast, conv, add, cast, mul, add, shr, cast, add, max, min, cast, gives i8[1,32,2,2], 23040 multiply-accumulates */
+/* conv4: cast, cast, conv, add, mul_high, add, shr, add, max, min, cast, gives i8[1,32,2,2], 23040 multiply-accumulates */
 NET_SRAM_CODE static void conv4(const int8_t *restrict in, int8_t *restrict out)
 {
     WRITES_MEMORY;
@@ -583,8 +583,8 @@ NET_SRAM_CODE static void conv4(const int8_t *restrict in, int8_t *restrict out)
         pair_sums_4(word, 180, conv4_weight_quantized, 32, sum);
         KEEP_ROLLED
         for (int j = 0; j < 32; j++) {
-            out[4 * j + 2 * oy] = (int8_t)min_i32(max_i32(wrap_add_i32(shr_i32(wrap_add_i32(mul_high(wrap_add_i32(sum[2 * j], constant_7[j]), constant_8[j]), 4), 3), -128), -128), 127);
-            out[4 * j + 2 * oy + 1] = (int8_t)min_i32(max_i32(wrap_add_i32(shr_i32(wrap_add_i32(mul_high(wrap_add_i32(sum[2 * j + 1], constant_7[j]), constant_8[j]), 4), 3), -128), -128), 127);
+            out[4 * j + 2 * oy] = (int8_t)min_i32(max_i32(wrap_add_i32(shr_i32(wrap_add_i32(mul_high_i32(wrap_add_i32(sum[2 * j], constant_7[j]), constant_8[j]), 4), 3), -128), -128), 127);
+            out[4 * j + 2 * oy + 1] = (int8_t)min_i32(max_i32(wrap_add_i32(shr_i32(wrap_add_i32(mul_high_i32(wrap_add_i32(sum[2 * j + 1], constant_7[j]), constant_8[j]), 4), 3), -128), -128), 127);
         }
     }
 }
@@ -602,7 +602,7 @@ NET_SRAM_CODE static void globalaveragepool(const int8_t *restrict in, int8_t *r
     }
 }
 
-/* fc1: cast, sub, cast, matmul, add, cast, mul, add, shr, cast, add, max, min, cast, gives i8[1,10], 320 multiply-accumulates */
+/* fc1: cast, sub, cast, matmul, add, mul_high, add, shr, add, max, min, cast, gives i8[1,10], 320 multiply-accumulates */
 NET_SRAM_CODE static void fc1(const int8_t *restrict in, int8_t *restrict out)
 {
     WRITES_MEMORY;
@@ -628,7 +628,7 @@ NET_SRAM_CODE static void fc1(const int8_t *restrict in, int8_t *restrict out)
     }
     KEEP_ROLLED
     for (int j = 0; j < 10; j++) {
-        out[j] = (int8_t)min_i32(max_i32(wrap_add_i32(shr_i32(wrap_add_i32(mul_high(wrap_add_i32(sum[j], constant_9[j]), constant_10[j]), 8), 4), 27), -128), 127);
+        out[j] = (int8_t)min_i32(max_i32(wrap_add_i32(shr_i32(wrap_add_i32(mul_high_i32(wrap_add_i32(sum[j], constant_9[j]), constant_10[j]), 8), 4), 27), -128), 127);
     }
 }
 

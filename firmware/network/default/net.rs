@@ -80,7 +80,7 @@ mod layers {
     use super::math;
     use super::weights::*;
 
-    // conv1: cast, cast, conv, pool_max, add, cast, mul, add, shr, cast, add, max, min, cast, gives i8[1,12,13,13], 73008 multiply-accumulates
+    // conv1: cast, cast, conv, pool_max, add, mul_high, add, shr, add, max, min, cast, gives i8[1,12,13,13], 73008 multiply-accumulates
     #[cfg_attr(target_os = "none", unsafe(link_section = ".data.net_code"))]
     pub(super) fn conv1(input: &[i8; 784], out: &mut [i8; 2028]) {
         for oy in 0..13 {
@@ -109,7 +109,7 @@ mod layers {
         }
     }
 
-    // conv2: cast, cast, conv, add, cast, mul, add, shr, cast, add, max, min, cast, gives i8[1,20,11,11], 261360 multiply-accumulates
+    // conv2: cast, cast, conv, add, mul_high, add, shr, add, max, min, cast, gives i8[1,20,11,11], 261360 multiply-accumulates
     #[cfg_attr(target_os = "none", unsafe(link_section = ".data.net_code"))]
     pub(super) fn conv2(input: &[i8; 2028], out: &mut [i8; 2420]) {
         for oy in 0..11 {
@@ -147,7 +147,7 @@ mod layers {
         }
     }
 
-    // conv3: cast, cast, conv, pool_max, add, cast, mul, add, shr, cast, add, max, min, cast, gives i8[1,20,4,4], 230400 multiply-accumulates
+    // conv3: cast, cast, conv, pool_max, add, mul_high, add, shr, add, max, min, cast, gives i8[1,20,4,4], 230400 multiply-accumulates
     #[cfg_attr(target_os = "none", unsafe(link_section = ".data.net_code"))]
     pub(super) fn conv3(input: &[i8; 2420], out: &mut [i8; 320]) {
         for oy in 0..4 {
@@ -177,7 +177,7 @@ mod layers {
         }
     }
 
-    // conv4: cast, cast, conv, add, cast, mul, add, shr, cast, add, max, min, cast, gives i8[1,32,2,2], 23040 multiply-accumulates
+    // conv4: cast, cast, conv, add, mul_high, add, shr, add, max, min, cast, gives i8[1,32,2,2], 23040 multiply-accumulates
     #[cfg_attr(target_os = "none", unsafe(link_section = ".data.net_code"))]
     pub(super) fn conv4(input: &[i8; 320], out: &mut [i8; 128]) {
         for oy in 0..2 {
@@ -210,7 +210,7 @@ mod layers {
         }
     }
 
-    // fc1: cast, sub, cast, matmul, add, cast, mul, add, shr, cast, add, max, min, cast, gives i8[1,10], 320 multiply-accumulates
+    // fc1: cast, sub, cast, matmul, add, mul_high, add, shr, add, max, min, cast, gives i8[1,10], 320 multiply-accumulates
     #[cfg_attr(target_os = "none", unsafe(link_section = ".data.net_code"))]
     pub(super) fn fc1(input: &[i8; 32], out: &mut [i8; 10]) {
         let mut sum = [0i32; 10];
@@ -239,15 +239,15 @@ mod layers {
 /// Arithmetic that `core` does not have.
 #[allow(unsafe_code)]
 mod math {
-    /// The upper half of a product; b is not negative.
+    /// The upper half of a product.
     #[cfg_attr(target_os = "none", unsafe(link_section = ".data.net_code"))]
     pub(super) fn mul_high_i32(a: i32, b: i32) -> i32 {
         if cfg!(all(target_arch = "arm", not(target_has_atomic = "32"))) {
-            let (a0, b0, b1) = (a as u32 & 0xffff, b as u32 & 0xffff, b as u32 >> 16);
-            let a1 = a >> 16;
+            let (a0, b0) = (a as u32 & 0xffff, b as u32 & 0xffff);
+            let (a1, b1) = (a >> 16, b >> 16);
             let middle = a1 * b0 as i32 + ((a0 * b0) >> 16) as i32;
-            let carry = ((middle as u32 & 0xffff) + a0 * b1) >> 16;
-            a1 * b1 as i32 + (middle >> 16) + carry as i32
+            let carry = ((middle & 0xffff) + a0 as i32 * b1) >> 16;
+            a1 * b1 + (middle >> 16) + carry
         } else {
             ((i64::from(a) * i64::from(b)) >> 32) as i32
         }
