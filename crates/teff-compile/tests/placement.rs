@@ -171,7 +171,6 @@ fn what_lies_in_sram_is_marked() {
         #ifndef NET_SRAM_TABLE
         #define NET_SRAM_TABLE __attribute__((section(".data.net_tables")))
         #define NET_SRAM_TABLE
-        NET_SRAM_CODE static inline int32_t mul_high(int32_t a, int32_t b)
         NET_SRAM_CODE NAKED void row_sums_columns(const uint32_t *list, const int8_t *w, int32_t *sums, int tiles)
         NET_SRAM_CODE static inline void row_sums_of_list(const uint32_t *list, const int8_t *w, int outputs, int32_t *sums)
         NET_SRAM_CODE static void row_sums(const uint8_t *x, unsigned flip, int len, const int8_t *w, int pitch, int outputs, int32_t *sums)
@@ -180,6 +179,7 @@ fn what_lies_in_sram_is_marked() {
         NET_SRAM_CODE static inline int64_t wrap_add_i64(int64_t a, int64_t b)
         NET_SRAM_CODE static inline int32_t shr_i32(int32_t a, int32_t b)
         NET_SRAM_CODE static inline int64_t shr_i64(int64_t a, int64_t b)
+        NET_SRAM_CODE static inline int32_t mul_high_i32(int32_t a, int32_t b)
         NET_SRAM_CODE static inline int32_t max_i32(int32_t a, int32_t b)
         NET_SRAM_CODE static inline int32_t min_i32(int32_t a, int32_t b)
         NET_SRAM_TABLE static const int8_t constant[576] WORD_ALIGNED = {
