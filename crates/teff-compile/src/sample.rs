@@ -61,7 +61,7 @@ impl Extent {
     pub(crate) fn of_input(&self, value: &Value) -> Value {
         let period = self.period(&value.ty());
         let repeats = (period..value.len()).all(|k| same(value, k, k % period));
-        if repeats { every(value, period, 1) } else { value.clone() }
+        if repeats { every(value, period.min(value.len()), 1) } else { value.clone() }
     }
 
     /// The elements of an output that its file holds.

@@ -255,7 +255,9 @@ impl Rewriter<'_> {
         let mixes = matches!(op, Op::Binary(_) | Op::Select) && operands.iter().any(is_full);
         let values = operands.iter().map(|&o| match self.op(o) {
             Op::Constant(v) => Some(Cow::Borrowed(v.as_ref())),
-            _ => repeated(o).filter(|_| mixes),
+            // Only then: alone it may be of any size.
+            _ if mixes => repeated(o),
+            _ => None,
         });
         let values: Vec<Cow<Value>> = values.collect::<Option<_>>()?;
         let values: Vec<&Value> = values.iter().map(AsRef::as_ref).collect();
