@@ -5,12 +5,14 @@ use crate::graph::{Graph, NodeId};
 use crate::op::Op;
 use crate::ops;
 use crate::value::{Num, Value};
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::sync::Arc;
 
 /// Larger results, in bytes, are not computed.
 const LARGEST: usize = 1 << 27;
+/// Nor more elements than these in all: each link of a chain on a large constant would be kept, as large as the first.
+const MOST: usize = 1 << 26;
 /// Nor results that take more work than this for each element of operands and result.
 const WORK_PER_ELEMENT: usize = 8;
 
@@ -19,15 +21,18 @@ pub struct Known<'g> {
     graph: &'g Graph,
     /// Values without their last broadcasts.
     values: RefCell<HashMap<NodeId, Option<Arc<Value>>>>,
+    /// Elements that may still be computed.
+    left: Cell<usize>,
 }
 
 impl<'g> Known<'g> {
     /// What is known of `graph`.
     pub fn new(graph: &'g Graph) -> Known<'g> {
-        Known { graph, values: RefCell::default() }
+        Known { graph, values: RefCell::default(), left: Cell::new(MOST) }
     }
 
-    /// The value of `id`, if it depends on no input, parameter or random number, and is neither large (128 MiB) nor costly to compute.
+    /// The value of `id`, if it depends on no input, parameter or random number, and is neither large (128 MiB, 2^26
+    /// elements of all together) nor costly to compute.
     pub fn value(&self, id: NodeId) -> Option<Arc<Value>> {
         let value = self.compact(id)?;
         let shape = &self.graph[id].ty.shape;
@@ -109,9 +114,13 @@ impl<'g> Known<'g> {
         let ty = ops::infer(&node.op, &types).ok()?;
         let elements = types.iter().fold(ty.len().saturating_add(1), |n, t| n.saturating_add(t.len()));
         let effort = super::work(&node.op, &types, &ty);
-        if ty.bytes() > LARGEST || effort > elements.saturating_mul(WORK_PER_ELEMENT) {
+        if ty.bytes() > LARGEST
+            || ty.len() > self.left.get()
+            || effort > elements.saturating_mul(WORK_PER_ELEMENT)
+        {
             return None;
         }
+        self.left.set(self.left.get() - ty.len());
         Some(Arc::new(ops::evaluate(&node.op, &operands.iter().map(AsRef::as_ref).collect::<Vec<_>>())))
     }
 
