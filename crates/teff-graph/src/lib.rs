@@ -32,7 +32,7 @@
 //! `op` names the operations; `ops/` gives each its shape rule, plain evaluation and gradient, side by side. `tensor/` is how graphs
 //! are written, and holds what is a composition: activations, norms, losses, einsum, recurrent cells. `graph` is the flat form with
 //! its verifier; `grad` differentiates; `facts/` says
-//! what can be known without running; `arena` packs what a computation stores; `passes/` rewrites graphs; `text/` prints and parses them.
+//! what can be known without running; `arena` packs what a computation stores; `passes/` rewrites graphs; `text` prints them.
 
 pub mod arena;
 mod dtype;
@@ -62,5 +62,5 @@ pub use ops::{eval_binary, eval_unary, evaluate as evaluate_op, infer, random_bi
 pub use param::Param;
 pub use scan::Scan;
 pub use tensor::{GruStep, LstmStep, Operand, Reduction, Tensor};
-pub use text::{parse, print, print_brief};
+pub use text::{print, print_brief};
 pub use value::{Data, Element, Num, Value};

@@ -3,8 +3,8 @@
 
 use expect_test::expect;
 use teff_graph::{
-    Binary, DType, Graph, Op, PoolKind, ReduceKind, Tensor, Type, Unary, Value, Window, evaluate,
-    evaluate_op, parse,
+    Binary, DType, Graph, Op, PoolKind, ReduceKind, Scan, Tensor, Type, Unary, Value, Window, evaluate,
+    evaluate_op,
 };
 
 fn run(t: &Tensor) -> Value {
@@ -257,15 +257,24 @@ fn errors_name_operation_operands_and_source() {
 
 #[test]
 fn the_verifier_finds_what_construction_could_not_know() {
-    let scan_used_directly = "graph \"g\"\n%0 = input \"x\" : f32[2,1]\n%1 = input \"s\" : f32[1]\n\
-        %2 = scan(%1, %0) states=[1] scanned=[1] length=[2] reverse=[0] : f32[1]\n{\n\
-        graph \"b\"\n%0 = input \"s\" : f32[1]\n%1 = input \"x\" : f32[1]\n%2 = add(%0, %1) : f32[1]\nreturn \"\" %2\n}\n";
-    let good = format!("{scan_used_directly}%3 = project(%2) index=[0] : f32[1]\nreturn \"y\" %3\n");
-    parse(&good).unwrap().verify().unwrap();
-    let bad = format!("{scan_used_directly}%3 = neg(%2) : f32[1]\nreturn \"y\" %3\n");
-    let e = parse(&bad).unwrap().verify().unwrap_err().to_string();
+    let [x, s] = [DType::F32; 2].map(|dtype| Op::Input { name: "".into(), ty: Type::new(dtype, [1]) });
+    let mut body = Graph::new("b");
+    let operands = [s.clone(), x].map(|input| body.push(input, &[], None).unwrap());
+    let sum = body.push(Op::Binary(Binary::Add), &operands, None).unwrap();
+    body.add_output("", sum);
+    let mut graph = Graph::new("g");
+    let x = graph.push(Op::Input { name: "x".into(), ty: Type::new(DType::F32, [2, 1]) }, &[], None).unwrap();
+    let s = graph.push(s, &[], None).unwrap();
+    let scan = Scan { body: body.into(), states: 1, scanned: 1, length: 2, reverse: false };
+    let scan = graph.push(Op::Scan(scan), &[s, x], None).unwrap();
+    let mut bad = graph.clone();
+    let used = bad.push(Op::Unary(Unary::Neg), &[scan], None).unwrap();
+    bad.add_output("y", used);
+    let e = bad.verify().unwrap_err().to_string();
     assert!(e.contains("uses scan %2 other than by a projection"), "{e}");
-    let graph = parse(&good).unwrap();
+    let sum = graph.push(Op::Project(0), &[scan], None).unwrap();
+    graph.add_output("y", sum);
+    graph.verify().unwrap();
     let (x, s) = (Value::new([2, 1], vec![1.0f32, 2.0]), Value::new([1], vec![10.0f32]));
     assert_eq!(evaluate(&graph, &[x.clone(), s]).unwrap()[0], Value::new([1], vec![13.0f32]));
     assert!(evaluate(&graph, &[x]).unwrap_err().to_string().contains("the graph takes (f32[2,1], f32[1])"));

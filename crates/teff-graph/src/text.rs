@@ -1,20 +1,29 @@
-//! Printing.
+//! The text form, for reading: one line a node.
+//!
+//! ```text
+//! graph "square"
+//! %0 = input "x" : f32[2]
+//! %1 = mul(%0, %0) : f32[2]  # "layer 1"
+//! %2 = reduce_sum(%1) axes=[0] : f32[1]
+//! return "y" %2
+//! ```
+//!
+//! Constants follow the type as ` = [elements]`. The body of a scan stands between braces on the lines after its node.
 
 use crate::geometry::{ConvGeometry, Window};
 use crate::graph::{Graph, Node};
 use crate::op::Op;
-use crate::value::Value;
 use crate::with_data;
 use std::fmt::Write;
 
-/// The whole graph, constants and parameters in full: [`crate::parse`] reads it back.
+/// The whole graph, constants in full.
 pub fn print(graph: &Graph) -> String {
     let mut out = String::new();
     graph_lines(&mut out, graph, "", usize::MAX);
     out
 }
 
-/// The graph for reading: constants of more than 8 elements and values of parameters are left out.
+/// The graph without constants of more than 8 elements.
 pub fn print_brief(graph: &Graph) -> String {
     let mut out = String::new();
     graph_lines(&mut out, graph, "", 8);
@@ -38,11 +47,10 @@ fn graph_lines(out: &mut String, graph: &Graph, indent: &str, most: usize) {
 
 fn node_line(node: &Node, most: usize) -> String {
     let mut line = node.op.name().to_string();
-    match &node.op {
-        Op::Input { name, .. } => line += &format!(" {name:?}"),
-        Op::Param(p) => line += &format!(" {:?}", p.name()),
-        // What has no name is told by its operation.
-        _ => {}
+    if let Op::Input { name, .. } = &node.op {
+        line += &format!(" {name:?}");
+    } else if let Op::Param(p) = &node.op {
+        line += &format!(" {:?}", p.name());
     }
     if !node.operands.is_empty() {
         let operands: Vec<String> = node.operands.iter().map(|o| format!("%{}", o.index())).collect();
@@ -52,21 +60,14 @@ fn node_line(node: &Node, most: usize) -> String {
         line += &format!(" {key}=[{}]", list.iter().map(|n| n.to_string()).collect::<Vec<_>>().join(","));
     }
     line += &format!(" : {}", node.ty);
-    match &node.op {
-        Op::Constant(v) if v.len() <= most => line += &format!(" = {}", elements(v)),
-        Op::Constant(_) => line += " = ...",
-        Op::Param(p) if most == usize::MAX => line += &format!(" = {}", elements(&p.value())),
-        // Others have no value of their own.
-        _ => {}
+    if let Op::Constant(v) = &node.op {
+        line += " = ";
+        line += &if v.len() <= most { with_data!(v.data(), v => format!("{v:?}")) } else { "...".into() };
     }
     if let Some(label) = &node.label {
         line += &format!("  # {label:?}");
     }
     line
-}
-
-fn elements(value: &Value) -> String {
-    with_data!(value.data(), v => format!("{v:?}"))
 }
 
 /// What an operation needs beside its operands and the type of its result, as named lists of integers.
