@@ -2,6 +2,7 @@
 //! a command takes. All commands ask here before they begin.
 
 mod advice;
+mod table;
 
 use crate::failure::{Failure, Result};
 use clap::ArgMatches;
@@ -9,61 +10,8 @@ use std::ffi::OsString;
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
+use table::{Family, Kind, ROWS};
 use teff::data::Picture;
-
-/// What a file or folder is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
-    Onnx,
-    Tflite,
-    /// onnxruntime's own format.
-    Ort,
-    /// Keras 3.
-    Keras,
-    /// HDF5, which older versions of Keras write.
-    Hdf5,
-    /// PyTorch: weights, a module, or a program.
-    Torch,
-    TensorFlowFolder,
-    /// A protocol buffer of TensorFlow, by its name.
-    TensorFlowGraph,
-    CoreMl,
-    OpenVino,
-    /// Paddle, Caffe, Darknet, ncnn, TensorRT and the like, by their names.
-    OtherFramework,
-    /// Python objects; of scikit-learn or older PyTorch.
-    Pickle,
-    Safetensors,
-    Gguf,
-    /// Python's source.
-    Python,
-    /// A list of layers.
-    Toml,
-    Npy,
-    Npz,
-    /// Pictures of MNIST and the like, or their labels.
-    Idx,
-    DataFolder,
-    Picture,
-    Sound,
-    Table,
-    Elf,
-    Uf2,
-    IntelHex,
-    /// Source in C or Rust.
-    Source,
-    Zip,
-    /// A compressed or archived file of another kind.
-    Archive,
-    Pdf,
-    WebPage,
-    LfsPointer,
-    Empty,
-    /// Of a folder that is none of those.
-    Folder,
-    Json,
-    Unknown,
-}
 
 /// What an argument takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -90,7 +38,7 @@ pub(crate) fn check(command: &str, args: &ArgMatches) -> Result<()> {
     let model = if command == "train" { Wanted::Layers } else { Wanted::Model };
     if let (Wanted::Model, Some(model), Some(data)) = (model, path("model"), path("data")) {
         let kinds = (Kind::of(model), Kind::of(data));
-        if kinds.0.is_data() && kinds.1.is_model() {
+        if matches!(kinds.0, Kind::Npz | Kind::DataFolder) && kinds.1.family() == Family::Model {
             return Err(Failure::new(format!(
                 "the model and the data set are swapped: {} is {}, {} {}; write teff {command} {} --data {}",
                 model.display(),
@@ -178,16 +126,6 @@ impl Kind {
             Kind::Folder
         }
     }
-
-    /// Whether a command can take it where it takes a model.
-    fn is_model(self) -> bool {
-        matches!(self, Kind::Onnx | Kind::Tflite)
-    }
-
-    /// Whether it may be a data set.
-    fn is_data(self) -> bool {
-        matches!(self, Kind::Npz | Kind::DataFolder)
-    }
 }
 
 /// A plain file and its length.
@@ -210,37 +148,9 @@ fn has(bytes: &[u8], word: &str) -> bool {
 
 /// By signatures, which no model has; nothing if there is none.
 fn by_contents(start: &[u8], end: &[u8]) -> Option<Kind> {
-    const SIGNATURES: &[(usize, &[u8], Kind)] = &[
-        (0, b"\x7fELF", Kind::Elf),
-        (0, b"UF2\n", Kind::Uf2),
-        (4, b"TFL3", Kind::Tflite),
-        (4, b"ORTM", Kind::Ort),
-        (0, b"GGUF", Kind::Gguf),
-        (0, b"\x89HDF\r\n\x1a\n", Kind::Hdf5),
-        (0, b"\x93NUMPY", Kind::Npy),
-        (0, b"version https://git-lfs", Kind::LfsPointer),
-        (0, &[0, 0, 8, 1, 0], Kind::Idx),
-        (0, &[0, 0, 8, 3, 0], Kind::Idx),
-        (0, b"\x89PNG\r\n", Kind::Picture),
-        (0, b"\xff\xd8\xff", Kind::Picture),
-        (0, b"GIF8", Kind::Picture),
-        (8, b"WEBP", Kind::Picture),
-        (8, b"WAVE", Kind::Sound),
-        (0, b"OggS", Kind::Sound),
-        (0, b"fLaC", Kind::Sound),
-        (0, b"%PDF", Kind::Pdf),
-        (0, b"\x1f\x8b", Kind::Archive),
-        (0, b"BZh", Kind::Archive),
-        (0, b"\xfd7zXZ", Kind::Archive),
-        (0, b"7z\xbc\xaf", Kind::Archive),
-        (0, b"Rar!", Kind::Archive),
-        (0, b"\x28\xb5\x2f\xfd", Kind::Archive),
-        (257, b"ustar", Kind::Archive),
-    ];
-    let found =
-        SIGNATURES.iter().find(|(at, bytes, _)| start.get(*at..).is_some_and(|s| s.starts_with(bytes)));
-    if let Some(&(_, _, kind)) = found {
-        return Some(kind);
+    let is = |&(at, bytes): &(usize, &[u8])| start.get(at..).is_some_and(|s| s.starts_with(bytes));
+    if let Some(row) = ROWS.iter().find(|row| row.signatures.iter().any(is)) {
+        return Some(row.kind);
     }
     if start.starts_with(b"PK\x03\x04") || start.starts_with(b"PK\x05\x06") {
         return Some(of_zip(end));
@@ -289,34 +199,10 @@ fn of_text(start: &[u8]) -> Option<Kind> {
 /// By the ending of its name.
 fn by_name(path: &Path) -> Kind {
     let ending = path.extension().and_then(|e| e.to_str()).map(str::to_lowercase).unwrap_or_default();
-    match &*ending {
-        "onnx" => Kind::Onnx,
-        "tflite" | "lite" => Kind::Tflite,
-        "ort" => Kind::Ort,
-        "keras" => Kind::Keras,
-        "h5" | "hdf5" => Kind::Hdf5,
-        "pt" | "pth" | "pt2" | "ptl" | "ckpt" => Kind::Torch,
-        "pb" | "pbtxt" | "meta" => Kind::TensorFlowGraph,
-        "mlmodel" => Kind::CoreMl,
-        "pdmodel" | "pdiparams" | "caffemodel" | "prototxt" | "cfg" | "weights" | "param" | "engine"
-        | "plan" | "trt" | "rknn" | "hef" | "nb" | "mnn" | "mar" | "params" | "t7" | "model" => {
-            Kind::OtherFramework
-        }
-        "pkl" | "pickle" | "joblib" | "sav" => Kind::Pickle,
-        "safetensors" => Kind::Safetensors,
-        "gguf" | "ggml" => Kind::Gguf,
-        "py" | "ipynb" => Kind::Python,
-        "toml" => Kind::Toml,
-        "npz" => Kind::Npz,
-        "npy" => Kind::Npy,
-        "csv" | "tsv" | "parquet" | "xlsx" | "arff" | "mat" | "feather" | "tfrecord" => Kind::Table,
-        _ if Picture::is_named(path) => Kind::Picture,
-        "wav" | "mp3" => Kind::Sound,
-        "elf" | "axf" => Kind::Elf,
-        "uf2" => Kind::Uf2,
-        "hex" => Kind::IntelHex,
-        "c" | "h" | "rs" | "cpp" | "cc" | "ino" => Kind::Source,
-        _ => Kind::Unknown,
+    match ROWS.iter().find(|row| row.endings.split(' ').any(|e| e == ending && !e.is_empty())) {
+        Some(row) => row.kind,
+        None if Picture::is_named(path) => Kind::Picture,
+        None => Kind::Unknown,
     }
 }
 
