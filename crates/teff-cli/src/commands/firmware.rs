@@ -32,7 +32,7 @@ pub(crate) use interface::Interface;
 pub(crate) use network::Preparation;
 pub(crate) use usage::Usage;
 
-use toolchain::{Missing, Rust};
+use toolchain::Missing;
 
 /// The firmware's package and its program.
 const PACKAGE: &str = "teff-firmware";
@@ -107,7 +107,6 @@ pub(crate) struct Built {
 /// What firmware is built with.
 pub(crate) struct Tools {
     source: PathBuf,
-    rust: Rust,
     language: Language,
 }
 
@@ -118,8 +117,8 @@ impl Tools {
     /// When something is missing: what, and how to get it.
     pub(crate) fn find(language: Option<Language>, source: Option<&Path>) -> Result<Tools> {
         let source = self::source(source)?;
-        let rust = Rust::find(&source)?;
-        Ok(Tools { source, rust, language: chosen(language)? })
+        toolchain::find_rust(&source)?;
+        Ok(Tools { source, language: chosen(language)? })
     }
 }
 
@@ -166,7 +165,7 @@ pub(crate) fn build(request: &Request, stop: &Stop, ui: &Ui) -> Result<Built> {
     }
     check_writable(request.uf2)?;
     check_writable(&elf_path)?;
-    let Tools { source, rust, language } = Tools::find(request.language, request.source)?;
+    let Tools { source, language } = Tools::find(request.language, request.source)?;
     let target_dir =
         std::path::absolute(request.target_dir.map_or_else(|| source.join("target"), Path::to_path_buf))?;
 
@@ -181,7 +180,6 @@ pub(crate) fn build(request: &Request, stop: &Stop, ui: &Ui) -> Result<Built> {
         network: &network.path,
         feature: language.name(),
         binary: BINARY,
-        rust: &rust,
     };
     // Cargo lets go of its lock before the program is read: another build would put its own there.
     let lock = std::fs::File::create(target_dir.join("networks/lock"))?;

@@ -1,6 +1,6 @@
 //! `cargo build` in the firmware's source, with progress, and the compiler's own words when it fails.
 
-use super::toolchain::{Rust, TARGET};
+use super::toolchain::TARGET;
 use crate::children::Child;
 use crate::failure::{During, Failure, Result};
 use crate::files::{Scratch, read};
@@ -31,7 +31,6 @@ pub(crate) struct Build<'a> {
     pub(crate) feature: &'a str,
     /// The program that is wanted.
     pub(crate) binary: &'a str,
-    pub(crate) rust: &'a Rust,
 }
 
 impl Build<'_> {
@@ -55,7 +54,6 @@ impl Build<'_> {
             // Those are for programs of this machine.
             .env_remove("RUSTFLAGS")
             .env_remove("CARGO_ENCODED_RUSTFLAGS");
-        self.rust.apply(&mut cargo);
         cargo.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = Child::spawn(&mut cargo)
             .during("cargo, which builds firmware, does not start (install Rust from https://rustup.rs)")?;
@@ -73,7 +71,6 @@ impl Build<'_> {
             match messages.recv_timeout(LOOK) {
                 Ok(line) => {
                     let Some(artifact) = artifact(&line) else { continue };
-                    // The core library's own are not in the lock file.
                     bar.at(packages.min(built.len() as u64), || artifact.name.clone());
                     built.insert(artifact.package);
                     if artifact.name == self.binary && artifact.executable.is_some() {
