@@ -130,7 +130,7 @@ fn math_module(printer: &Printer, options: &Options) -> String {
         false => assembly::with_portable(n),
     });
     let float = math::definitions(&printer.math);
-    let mut all: Vec<String> = integer.chain(micro).chain(float.into_iter().map(String::from)).collect();
+    let mut all: Vec<String> = integer.chain(micro).chain(float).collect();
     all.extend(assembly::module(printer, options));
     let mut out = format!("/// Arithmetic that `core` does not have.\n{allowed}mod math {{\n");
     for (i, text) in all.iter().enumerate() {

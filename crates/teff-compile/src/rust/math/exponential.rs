@@ -14,38 +14,10 @@ pub(super) fn high_u32(a: u32, b: u32) -> u32 {
 pub(super) fn exp_f32(x: f32) -> f32 {
     // 2^(i / 32) in units of 2^-31.
     const POWER: [u32; 32] = [
-        0x8000_0000,
-        0x82cd_8699,
-        0x85aa_c368,
-        0x8898_0e81,
-        0x8b95_c1e4,
-        0x8ea4_398b,
-        0x91c3_d374,
-        0x94f4_efa9,
-        0x9837_f052,
-        0x9b8d_39ba,
-        0x9ef5_3261,
-        0xa270_4303,
-        0xa5fe_d6aa,
-        0xa9a1_5ab5,
-        0xad58_3eea,
-        0xb123_f582,
-        0xb504_f334,
-        0xb8fb_af47,
-        0xbd08_a39f,
-        0xc12c_4cca,
-        0xc567_2a11,
-        0xc9b9_bd86,
-        0xce24_8c15,
-        0xd2a8_1d92,
-        0xd744_fccb,
-        0xdbfb_b798,
-        0xe0cc_deec,
-        0xe5b9_06e7,
-        0xeac0_c6e8,
-        0xefe4_b99c,
-        0xf525_7d15,
-        0xfa83_b2db,
+        0x80000000, 0x82cd8699, 0x85aac368, 0x88980e81, 0x8b95c1e4, 0x8ea4398b, 0x91c3d374, 0x94f4efa9,
+        0x9837f052, 0x9b8d39ba, 0x9ef53261, 0xa2704303, 0xa5fed6aa, 0xa9a15ab5, 0xad583eea, 0xb123f582,
+        0xb504f334, 0xb8fbaf47, 0xbd08a39f, 0xc12c4cca, 0xc5672a11, 0xc9b9bd86, 0xce248c15, 0xd2a81d92,
+        0xd744fccb, 0xdbfbb798, 0xe0ccdeec, 0xe5b906e7, 0xeac0c6e8, 0xefe4b99c, 0xf5257d15, 0xfa83b2db,
     ];
     let bits = x.to_bits();
     let exponent = bits >> 23 & 0xff;
@@ -117,13 +89,6 @@ pub(super) fn small_expm1_f32(r: f32) -> f32 {
     r + r * r * (1.0 / 2.0 + r * (1.0 / 6.0 + r * rest))
 }
 
-/// x * 2^k, k from -250 to 250.
-pub(super) fn times_power_f32(x: f32, k: i32) -> f32 {
-    // In two steps: neither power leaves the range of exponents, and only the second step may round.
-    let power = |k: i32| f32::from_bits(((127 + k) as u32) << 23);
-    x * power(k / 2) * power(k - k / 2)
-}
-
 /// e to the power x.
 pub(super) fn exp_f64(x: f64) -> f64 {
     if x > 709.782712893384 {
@@ -176,13 +141,6 @@ pub(super) fn beyond_linear_f64(r: f64) -> f64 {
     ];
     let rest = SERIES.iter().fold(0.0, |sum, c| c + r * sum);
     r * r * (1.0 / 2.0 + r * (1.0 / 6.0 + r * (1.0 / 24.0 + r * rest)))
-}
-
-/// x * 2^k, k from -2000 to 2000.
-pub(super) fn times_power_f64(x: f64, k: i32) -> f64 {
-    // In two steps: neither power leaves the range of exponents, and only the second step may round.
-    let power = |k: i32| f64::from_bits(((1023 + k) as u64) << 52);
-    x * power(k / 2) * power(k - k / 2)
 }
 
 /// The natural logarithm.
@@ -259,18 +217,6 @@ pub(super) fn log_series_f64(z: f64) -> f64 {
 pub(super) fn log1p_f64(x: f64) -> f64 {
     let sum = 1.0 + x;
     log_f64(sum) + if sum > 0.0 { (x - (sum - 1.0)) / sum } else { 0.0 }
-}
-
-/// 1 / (1 + e^-x).
-pub(super) fn sigmoid_f32(x: f32) -> f32 {
-    let e = exp_f32(-abs_f32(x));
-    if x < 0.0 { e / (1.0 + e) } else { 1.0 / (1.0 + e) }
-}
-
-/// 1 / (1 + e^-x).
-pub(super) fn sigmoid_f64(x: f64) -> f64 {
-    let e = exp_f64(-abs_f64(x));
-    if x < 0.0 { e / (1.0 + e) } else { 1.0 / (1.0 + e) }
 }
 
 /// The hyperbolic tangent: near 0 a polynomial that interpolates at Chebyshev's points.
@@ -356,29 +302,4 @@ pub(super) fn atanh_f64(x: f64) -> f64 {
         f64::NAN
     };
     copysign_f64(result, x)
-}
-
-/// The hyperbolic sine.
-pub(super) fn sinh_f32(x: f32) -> f32 {
-    sinh_f64(x as f64) as f32
-}
-
-/// The hyperbolic cosine.
-pub(super) fn cosh_f32(x: f32) -> f32 {
-    cosh_f64(x as f64) as f32
-}
-
-/// The inverse hyperbolic sine.
-pub(super) fn asinh_f32(x: f32) -> f32 {
-    asinh_f64(x as f64) as f32
-}
-
-/// The inverse hyperbolic cosine.
-pub(super) fn acosh_f32(x: f32) -> f32 {
-    acosh_f64(x as f64) as f32
-}
-
-/// The inverse hyperbolic tangent.
-pub(super) fn atanh_f32(x: f32) -> f32 {
-    atanh_f64(x as f64) as f32
 }

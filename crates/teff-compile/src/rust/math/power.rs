@@ -75,11 +75,6 @@ pub(super) fn product_f64(a: f64, b: f64) -> (f64, f64) {
     (product, ((a_high * b_high - product) + a_high * b_low + a_low * b_high) + a_low * b_low)
 }
 
-/// x to the power y.
-pub(super) fn pow_f32(x: f32, y: f32) -> f32 {
-    pow_f64(x as f64, y as f64) as f32
-}
-
 /// The error function: a polynomial near 0, then 1 less e to the power of one; both interpolate at Chebyshev's points.
 pub(super) fn erf_f32(x: f32) -> f32 {
     let a = abs_f32(x);

@@ -185,33 +185,3 @@ pub(super) fn asin_f64(x: f64) -> f64 {
 pub(super) fn acos_f64(x: f64) -> f64 {
     2.0 * atan_f64(sqrt_f64((1.0 - x) / (1.0 + x)))
 }
-
-/// The sine.
-pub(super) fn sin_f32(x: f32) -> f32 {
-    sin_f64(x as f64) as f32
-}
-
-/// The cosine.
-pub(super) fn cos_f32(x: f32) -> f32 {
-    cos_f64(x as f64) as f32
-}
-
-/// The tangent.
-pub(super) fn tan_f32(x: f32) -> f32 {
-    tan_f64(x as f64) as f32
-}
-
-/// The inverse tangent.
-pub(super) fn atan_f32(x: f32) -> f32 {
-    atan_f64(x as f64) as f32
-}
-
-/// The inverse sine.
-pub(super) fn asin_f32(x: f32) -> f32 {
-    asin_f64(x as f64) as f32
-}
-
-/// The inverse cosine.
-pub(super) fn acos_f32(x: f32) -> f32 {
-    acos_f64(x as f64) as f32
-}
