@@ -3,61 +3,58 @@
 use std::fmt;
 use std::str::FromStr;
 
-/// The element type of a tensor.
-///
-/// Integers are two's complement and wrap; floats are IEEE 754. A boolean is one byte, 0 or 1.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum DType {
+/// An enum with these variants, each with the Rust type that it is and its name in the text form.
+macro_rules! element_types {
+    ($($(#[$doc:meta])* $v:ident = $t:ty, $name:literal;)*) => {
+        /// The element type of a tensor.
+        ///
+        /// Integers are two's complement and wrap; floats are IEEE 754. A boolean is one byte, 0 or 1.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub enum DType { $($(#[$doc])* $v,)* }
+
+        impl DType {
+            /// Every element type, in declaration order.
+            pub const ALL: [DType; 11] = [$(DType::$v,)*];
+
+            /// Bytes one element takes.
+            pub fn size(self) -> usize {
+                match self { $(DType::$v => size_of::<$t>(),)* }
+            }
+
+            /// The name used in the text form: `bool`, `i8` ... `f64`.
+            pub fn name(self) -> &'static str {
+                match self { $(DType::$v => $name,)* }
+            }
+        }
+    };
+}
+
+element_types! {
     /// Truth value.
-    Bool,
+    Bool = bool, "bool";
     /// Signed 8-bit integer.
-    I8,
+    I8 = i8, "i8";
     /// Unsigned 8-bit integer.
-    U8,
+    U8 = u8, "u8";
     /// Signed 16-bit integer.
-    I16,
+    I16 = i16, "i16";
     /// Unsigned 16-bit integer.
-    U16,
+    U16 = u16, "u16";
     /// Signed 32-bit integer.
-    I32,
+    I32 = i32, "i32";
     /// Unsigned 32-bit integer.
-    U32,
+    U32 = u32, "u32";
     /// Signed 64-bit integer.
-    I64,
+    I64 = i64, "i64";
     /// Unsigned 64-bit integer.
-    U64,
+    U64 = u64, "u64";
     /// IEEE 754 binary32.
-    F32,
+    F32 = f32, "f32";
     /// IEEE 754 binary64.
-    F64,
+    F64 = f64, "f64";
 }
 
 impl DType {
-    /// Every element type, in declaration order.
-    pub const ALL: [DType; 11] = [
-        DType::Bool,
-        DType::I8,
-        DType::U8,
-        DType::I16,
-        DType::U16,
-        DType::I32,
-        DType::U32,
-        DType::I64,
-        DType::U64,
-        DType::F32,
-        DType::F64,
-    ];
-
-    /// Bytes one element takes.
-    pub fn size(self) -> usize {
-        match self {
-            DType::Bool | DType::I8 | DType::U8 => 1,
-            DType::I16 | DType::U16 => 2,
-            DType::I32 | DType::U32 | DType::F32 => 4,
-            DType::I64 | DType::U64 | DType::F64 => 8,
-        }
-    }
-
     /// True for F32 and F64.
     pub fn is_float(self) -> bool {
         matches!(self, DType::F32 | DType::F64)
@@ -87,23 +84,6 @@ impl DType {
             DType::U64 => (0, u64::MAX as i128),
             DType::F32 | DType::F64 => return None,
         })
-    }
-
-    /// The name used in the text form: `bool`, `i8` ... `f64`.
-    pub fn name(self) -> &'static str {
-        match self {
-            DType::Bool => "bool",
-            DType::I8 => "i8",
-            DType::U8 => "u8",
-            DType::I16 => "i16",
-            DType::U16 => "u16",
-            DType::I32 => "i32",
-            DType::U32 => "u32",
-            DType::I64 => "i64",
-            DType::U64 => "u64",
-            DType::F32 => "f32",
-            DType::F64 => "f64",
-        }
     }
 }
 

@@ -3,7 +3,7 @@
 use crate::dtype::Type;
 use crate::error::{Error, Result};
 use crate::op::Op;
-use crate::ops::{infer, scan_result_types};
+use crate::ops::{infer, scan_result_type};
 use crate::tensor::Tensor;
 use std::collections::{HashMap, HashSet};
 use std::ops::Index;
@@ -77,11 +77,8 @@ impl Graph {
         for x in inputs {
             x.check()?;
             if !matches!(x.op(), Op::Input { .. }) || ids.contains_key(&x.id()) {
-                return Err(Error::new(
-                    "graph",
-                    vec![x.ty()],
-                    "each input must be an input tensor, listed once",
-                ));
+                let reason = "each input must be an input tensor, listed once";
+                return Err(Error::new("graph", vec![x.ty()], reason));
             }
             ids.insert(x.id(), graph.push(x.op().clone(), &[], x.label())?);
         }
@@ -91,11 +88,8 @@ impl Graph {
                 continue;
             }
             if let Op::Input { name, ty } = t.op() {
-                return Err(Error::new(
-                    "graph",
-                    vec![ty.clone()],
-                    format!("input {name:?} is used but not listed"),
-                ));
+                let reason = format!("input {name:?} is used but not listed");
+                return Err(Error::new("graph", vec![ty.clone()], reason));
             }
             let operands: Vec<NodeId> = t.operands().iter().map(|o| ids[&o.id()]).collect();
             ids.insert(t.id(), graph.push(t.op().clone(), &operands, t.label())?);
@@ -113,11 +107,9 @@ impl Graph {
     pub fn push(&mut self, op: Op, operands: &[NodeId], label: Option<Arc<str>>) -> Result<NodeId> {
         let types: Vec<Type> = operands.iter().map(|&o| self[o].ty.clone()).collect();
         let at = |e: Error| label.iter().fold(e, |e, l| e.at_label(l));
-        let ty = match &op {
-            Op::Project(index) => self.project_type(operands, *index).map_err(at)?,
-            // Of all others the operands' types are enough.
-            _ => infer(&op, &types).map_err(at)?,
-        };
+        let ty =
+            if let Op::Project(index) = op { self.project_type(operands, index) } else { infer(&op, &types) };
+        let ty = ty.map_err(at)?;
         let id = NodeId(self.nodes.len() as u32);
         if matches!(op, Op::Input { .. }) {
             self.inputs.push(id);
@@ -131,9 +123,7 @@ impl Graph {
         let [operand] = operands else { return Err(wrong("takes one operand".into())) };
         let Op::Scan(scan) = &self[*operand].op else { return Err(wrong("the operand is no scan".into())) };
         let types: Vec<Type> = self[*operand].operands.iter().map(|&o| self[o].ty.clone()).collect();
-        let results = scan_result_types(scan, &types).map_err(wrong)?;
-        let n = results.len();
-        results.into_iter().nth(index).ok_or_else(|| wrong(format!("result {index} of a scan that has {n}")))
+        scan_result_type(scan, &types, index).map_err(wrong)
     }
 
     /// Names the result of `node` an output.
@@ -224,11 +214,9 @@ impl Graph {
         if rebuilt.inputs != self.inputs {
             return fail("the inputs are not the input nodes in order".into());
         }
-        match self
-            .outputs
-            .iter()
-            .find(|o| o.node.index() >= self.nodes.len() || matches!(self[o.node].op, Op::Scan(_)))
-        {
+        let is_none =
+            |o: &&Output| o.node.index() >= self.nodes.len() || matches!(self[o.node].op, Op::Scan(_));
+        match self.outputs.iter().find(is_none) {
             Some(o) => fail(format!("output {:?} names %{}, which is no result", o.name, o.node.0)),
             None => Ok(()),
         }

@@ -281,18 +281,7 @@ named! {
 impl Binary {
     /// True for those whose result is boolean whatever the operands are.
     pub fn is_comparison(self) -> bool {
-        match self {
-            Binary::Eq | Binary::Lt | Binary::Le => true,
-            Binary::Add | Binary::Sub | Binary::Mul | Binary::Div | Binary::Rem | Binary::Pow => false,
-            Binary::Max
-            | Binary::Min
-            | Binary::And
-            | Binary::Or
-            | Binary::Xor
-            | Binary::Shl
-            | Binary::Shr
-            | Binary::MulHigh => false,
-        }
+        matches!(self, Binary::Eq | Binary::Lt | Binary::Le)
     }
 }
 

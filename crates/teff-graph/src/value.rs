@@ -1,6 +1,7 @@
 //! Values: arrays in host memory, as constants hold them and the evaluator computes them.
 
 use crate::dtype::{DType, Shape, Type};
+use std::cmp::Ordering;
 use std::fmt;
 
 /// The elements of a [`Value`], row-major.
@@ -33,6 +34,11 @@ pub enum Num {
 }
 
 impl Num {
+    /// `x` as the kind of number that elements of `dtype` are.
+    pub fn of(x: f64, dtype: DType) -> Num {
+        if dtype.is_float() { Num::Float(x) } else { Num::Int(x as i128) }
+    }
+
     /// The number as a float.
     pub fn as_f64(self) -> f64 {
         match self {
@@ -47,6 +53,15 @@ impl Num {
             Num::Int(i) => i,
             Num::Float(f) => f as i128,
         }
+    }
+
+    /// The order in which numbers are sorted: both zeros are one, and so is every NaN, behind all numbers.
+    pub fn compare(self, other: Num) -> Ordering {
+        if let (Num::Int(a), Num::Int(b)) = (self, other) {
+            return a.cmp(&b);
+        }
+        let (a, b) = (self.as_f64(), other.as_f64());
+        a.partial_cmp(&b).unwrap_or_else(|| a.is_nan().cmp(&b.is_nan()))
     }
 }
 
@@ -64,10 +79,14 @@ pub trait Element: Copy + PartialEq + fmt::Debug + Send + Sync + 'static {
     fn to_num(self) -> Num;
     /// Narrows: integers wrap, floats round to nearest even; a float stored as an integer truncates and saturates.
     fn from_num(n: Num) -> Self;
+    /// Little-endian bytes; a boolean is one byte.
+    fn bytes(self) -> impl Iterator<Item = u8>;
+    /// The inverse of `bytes`, of as many bytes as the type has.
+    fn of_bytes(bytes: &[u8]) -> Self;
 }
 
 macro_rules! element {
-    ($t:ty, $v:ident, $to:expr, $from:expr) => {
+    ($t:ty, $v:ident, $to:expr, $from:expr, $word:ty, $of_word:expr) => {
         impl Element for $t {
             const DTYPE: DType = DType::$v;
             fn wrap(v: Vec<Self>) -> Data {
@@ -85,19 +104,29 @@ macro_rules! element {
             fn from_num(n: Num) -> Self {
                 $from(n)
             }
+            fn bytes(self) -> impl Iterator<Item = u8> {
+                (self as $word).to_le_bytes().into_iter()
+            }
+            fn of_bytes(bytes: &[u8]) -> Self {
+                $of_word(<$word>::from_le_bytes(bytes.try_into().expect("as many bytes as the type has")))
+            }
         }
     };
     (int $t:ty, $v:ident) => {
-        element!($t, $v, |x| Num::Int(x as i128), |n| match n {
-            Num::Int(i) => i as $t,
-            Num::Float(f) => f as $t,
-        });
+        element!(
+            $t,
+            $v,
+            |x| Num::Int(x as i128),
+            |n| match n {
+                Num::Int(i) => i as $t,
+                Num::Float(f) => f as $t,
+            },
+            $t,
+            |word| word
+        );
     };
 }
-element!(bool, Bool, |x| Num::Int(x as i128), |n| match n {
-    Num::Int(i) => i != 0,
-    Num::Float(f) => f != 0.0,
-});
+element!(bool, Bool, |x| Num::Int(x as i128), |n: Num| n.as_f64() != 0.0, u8, |byte| byte != 0);
 element!(int i8, I8);
 element!(int u8, U8);
 element!(int i16, I16);
@@ -106,8 +135,8 @@ element!(int i32, I32);
 element!(int u32, U32);
 element!(int i64, I64);
 element!(int u64, U64);
-element!(f32, F32, |x| Num::Float(x as f64), |n: Num| n.as_f64() as f32);
-element!(f64, F64, Num::Float, |n: Num| n.as_f64());
+element!(f32, F32, |x| Num::Float(x as f64), |n: Num| n.as_f64() as f32, f32, |word| word);
+element!(f64, F64, Num::Float, |n: Num| n.as_f64(), f64, |word| word);
 
 /// Runs `$body` with `$v` bound to the typed vector inside a [`Data`].
 #[macro_export]
@@ -133,51 +162,14 @@ macro_rules! with_data {
 #[macro_export]
 macro_rules! with_dtype {
     ($dtype:expr, $t:ident => $body:expr) => {
+        $crate::with_dtype!($dtype, $t => $body; Bool bool I8 i8 U8 u8 I16 i16 U16 u16 I32 i32 U32 u32 I64 i64 U64 u64 F32 f32 F64 f64)
+    };
+    ($dtype:expr, $t:ident => $body:expr; $($v:ident $rust:ty)*) => {
         match $dtype {
-            $crate::DType::Bool => {
-                type $t = bool;
+            $($crate::DType::$v => {
+                type $t = $rust;
                 $body
-            }
-            $crate::DType::I8 => {
-                type $t = i8;
-                $body
-            }
-            $crate::DType::U8 => {
-                type $t = u8;
-                $body
-            }
-            $crate::DType::I16 => {
-                type $t = i16;
-                $body
-            }
-            $crate::DType::U16 => {
-                type $t = u16;
-                $body
-            }
-            $crate::DType::I32 => {
-                type $t = i32;
-                $body
-            }
-            $crate::DType::U32 => {
-                type $t = u32;
-                $body
-            }
-            $crate::DType::I64 => {
-                type $t = i64;
-                $body
-            }
-            $crate::DType::U64 => {
-                type $t = u64;
-                $body
-            }
-            $crate::DType::F32 => {
-                type $t = f32;
-                $body
-            }
-            $crate::DType::F64 => {
-                type $t = f64;
-                $body
-            }
+            })*
         }
     };
 }
@@ -310,49 +302,17 @@ impl Value {
 
     /// The elements as little-endian bytes; booleans are one byte.
     pub fn to_le_bytes(&self) -> Vec<u8> {
-        match &self.data {
-            Data::Bool(v) => v.iter().map(|&b| b as u8).collect(),
-            Data::I8(v) => v.iter().map(|&b| b as u8).collect(),
-            Data::U8(v) => v.clone(),
-            Data::I16(v) => v.iter().flat_map(|x| x.to_le_bytes()).collect(),
-            Data::U16(v) => v.iter().flat_map(|x| x.to_le_bytes()).collect(),
-            Data::I32(v) => v.iter().flat_map(|x| x.to_le_bytes()).collect(),
-            Data::U32(v) => v.iter().flat_map(|x| x.to_le_bytes()).collect(),
-            Data::I64(v) => v.iter().flat_map(|x| x.to_le_bytes()).collect(),
-            Data::U64(v) => v.iter().flat_map(|x| x.to_le_bytes()).collect(),
-            Data::F32(v) => v.iter().flat_map(|x| x.to_le_bytes()).collect(),
-            Data::F64(v) => v.iter().flat_map(|x| x.to_le_bytes()).collect(),
-        }
+        with_data!(&self.data, v => v.iter().flat_map(|x| x.bytes()).collect())
     }
 
     /// The inverse of [`Value::to_le_bytes`]; `None` when `bytes` is not exactly as long as `ty` says.
     pub fn from_le_bytes(ty: &Type, bytes: &[u8]) -> Option<Value> {
-        macro_rules! words {
-            ($t:ty) => {
-                <$t>::wrap(
-                    bytes
-                        .chunks_exact(size_of::<$t>())
-                        .map(|c| <$t>::from_le_bytes(c.try_into().unwrap()))
-                        .collect(),
-                )
-            };
-        }
         if ty.shape.iter().try_fold(ty.dtype.size(), |n, &d| n.checked_mul(d)) != Some(bytes.len()) {
             return None;
         }
-        let data = match ty.dtype {
-            DType::Bool => Data::Bool(bytes.iter().map(|&b| b != 0).collect()),
-            DType::I8 => words!(i8),
-            DType::U8 => Data::U8(bytes.to_vec()),
-            DType::I16 => words!(i16),
-            DType::U16 => words!(u16),
-            DType::I32 => words!(i32),
-            DType::U32 => words!(u32),
-            DType::I64 => words!(i64),
-            DType::U64 => words!(u64),
-            DType::F32 => words!(f32),
-            DType::F64 => words!(f64),
-        };
+        let data = with_dtype!(ty.dtype, T => {
+            T::wrap(bytes.chunks_exact(ty.dtype.size()).map(T::of_bytes).collect())
+        });
         Some(Value { shape: ty.shape.clone(), data })
     }
 

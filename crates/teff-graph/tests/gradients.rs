@@ -176,7 +176,7 @@ proptest! {
         for kind in [ScatterKind::Set, ScatterKind::Add, ScatterKind::Mul, ScatterKind::Max, ScatterKind::Min] {
             check(seed, &[&[2, n, inner], &[2, k, inner]], (-1.0, 1.0), |x| x[0].scatter(&indices, &x[1], 1, kind).square());
         }
-        check(seed, &[&[2, n, inner]], (-1.0, 1.0), |x| x[0].top_k(1, 1).0.square());
+        check(seed, &[&[2, n, inner]], (-1.0, 1.0), |x| x[0].top_k(1, 1, true).0.square());
     }
 
     #[test]
@@ -223,7 +223,7 @@ proptest! {
         check(seed, &[&[n, 4, c]], (-2.0, 2.0), |x| x[0].group_norm(2, 1e-3).square());
         let acts: &[fn(&Tensor) -> Tensor] = &[
             Tensor::relu, Tensor::relu6, Tensor::gelu, Tensor::gelu_tanh, Tensor::silu, Tensor::mish, Tensor::softplus,
-            Tensor::log_sigmoid, Tensor::softsign, Tensor::selu, Tensor::hard_swish, |x| x.leaky_relu(0.1), |x| x.celu(0.7),
+            Tensor::softsign, Tensor::selu, Tensor::hard_swish, |x| x.leaky_relu(0.1), |x| x.celu(0.7),
         ];
         for f in acts {
             check(seed, &[&[n, c]], (-2.5, 2.5), |x| f(&x[0]));
@@ -246,9 +246,8 @@ fn what_nothing_depends_on_has_no_gradient() {
 fn activations_have_gradients_at_zero_and_far_out() {
     let points = [0.0f32, 100.0, -100.0, 1e10, -1e10];
     type Case = (&'static str, fn(&Tensor) -> Tensor, [f32; 5]);
-    let cases: [Case; 8] = [
+    let cases: [Case; 7] = [
         ("softplus", Tensor::softplus, [0.5, 1.0, 0.0, 1.0, 0.0]),
-        ("log_sigmoid", Tensor::log_sigmoid, [0.5, 0.0, 1.0, 0.0, 1.0]),
         ("gelu", Tensor::gelu, [0.5, 1.0, 0.0, 1.0, 0.0]),
         ("gelu_tanh", Tensor::gelu_tanh, [0.5, 1.0, 0.0, 1.0, 0.0]),
         ("mish", Tensor::mish, [0.6, 1.0, 0.0, 1.0, 0.0]),
@@ -266,23 +265,4 @@ fn activations_have_gradients_at_zero_and_far_out() {
             assert!((g - e as f64).abs() <= 1e-6, "{name}' at {}: {g}, not {e}", points[k]);
         }
     }
-}
-
-#[test]
-fn zeros_have_gradients_too() {
-    let x = Tensor::input("x", DType::F32, &[2]);
-    let target = Tensor::from_slice(&[0.0f32, 1.0]);
-    let losses =
-        [x.binary_cross_entropy(&target), x.lp_normalize(0, 2).sum(&[]), x.lp_normalize(0, 1).sum(&[])];
-    let grads = losses.map(|y| {
-        let found = gradients(&[(y.clone(), y.full_like(1.0))], std::slice::from_ref(&x)).unwrap();
-        found.into_iter().next().flatten().unwrap()
-    });
-    let named: Vec<(&str, Tensor)> = grads.into_iter().map(|g| ("g", g)).collect();
-    let graph = Graph::from_tensors("g", &[x], &named).unwrap();
-    let at = |x: [f32; 2]| evaluate(&graph, &[Value::new([2], x.to_vec())]).unwrap();
-    // Half of 1 / (1 - p), and none where the logarithm is cut off.
-    assert_eq!(at([0.0, 0.0])[0].to_f64(), [0.5, 0.0]);
-    assert!(at([0.0, 0.0])[1..].iter().all(|g| g.to_f64().iter().all(|g| g.is_finite())));
-    assert_eq!(at([0.0, 2.0])[1].to_f64(), [0.5, 0.0]);
 }

@@ -169,13 +169,12 @@ fn activations_keep_their_digits_at_both_ends() {
     let within = |got: Tensor, expected: &[f32]| near(got, expected, 4e-7);
     let x = |x: &[f32]| Tensor::from_slice(x);
     within(x(&[-50.0, -20.0, -1e-4, 30.0]).softplus(), &[1.928_75e-22, 2.061_153_6e-9, 0.693_097_2, 30.0]);
-    within(x(&[50.0, 20.0, -50.0, -1e30]).log_sigmoid(), &[-1.928_75e-22, -2.061_153_6e-9, -50.0, -1e30]);
     near(x(&[-10.0, -6.0, -1e-30, 40.0]).gelu(), &[-7.619_853e-23, -5.919_526e-9, -5e-31, 40.0], 6e-6);
     near(x(&[-4.0, -1e-20, 30.0]).gelu_tanh(), &[-7.024_595e-5, -5e-21, 30.0], 2e-6);
     within(x(&[-50.0, -20.0, -1e-20]).mish(), &[-9.643_749e-21, -4.122_307e-8, -6e-21]);
     within(x(&[-1e-6, -1e-30, -30.0, 3e38]).celu(0.5), &[-9.999_99e-7, -1e-30, -0.5, 3e38]);
     within(x(&[-1e-6, -1e-30, -30.0]).elu(2.0), &[-1.999_999e-6, -2e-30, -2.0]);
-    within(x(&[100.0, 100.0, -300.0]).log_sum_exp_keep(0), &[100.693_15]);
+    within(x(&[100.0, 100.0, -300.0]).log_sum_exp(&[0]), &[100.693_15]);
 }
 
 #[test]
@@ -188,13 +187,12 @@ fn infinities_are_those_of_the_formulas() {
     };
     let inf = f32::INFINITY;
     is(ends.softplus(), inf, 0.0);
-    is(ends.log_sigmoid(), 0.0, -inf);
     is(ends.celu(0.5), inf, -0.5);
     is(ends.elu(2.0), inf, -2.0);
     // A number times 0, the number minus infinity.
     is(ends.gelu(), inf, f32::NAN);
     is(ends.mish(), inf, f32::NAN);
-    let sum = |x: &[f32]| floats(&Tensor::from_slice(x).log_sum_exp_keep(0))[0];
+    let sum = |x: &[f32]| floats(&Tensor::from_slice(x).log_sum_exp(&[0]))[0];
     assert_eq!((sum(&[inf, 1.0]), sum(&[-inf, 1.0])), (inf, 1.0));
     assert!(sum(&[-inf, -inf]).is_nan() && sum(&[f32::NAN, 1.0]).is_nan());
 }

@@ -34,13 +34,8 @@ impl<'g> Known<'g> {
     /// The value of `id`, if it depends on no input, parameter or random number, and is neither large (128 MiB, 2^26
     /// elements of all together) nor costly to compute.
     pub fn value(&self, id: NodeId) -> Option<Arc<Value>> {
-        let value = self.compact(id)?;
-        let shape = &self.graph[id].ty.shape;
-        if value.shape() == shape {
-            return Some(value);
-        }
-        let fits = self.graph[id].ty.bytes() <= LARGEST;
-        fits.then(|| Arc::new(ops::evaluate(&Op::Broadcast(shape.clone()), &[&value])))
+        self.compact(id)?;
+        self.whole(id, &self.values.borrow())
     }
 
     /// The same value without what only repeats: of the node's rank, and of size 1 along axes that a broadcast made.
@@ -106,9 +101,10 @@ impl<'g> Known<'g> {
             return Some(Arc::new(value.as_ref().clone().reshape(shape)));
         }
         let operands: Vec<Arc<Value>> = node.operands.iter().map(of).collect::<Option<_>>()?;
-        let operands = match node.op.traits().class {
-            super::Class::Pointwise => together(&operands, node.ty.rank()),
-            _ => node.operands.iter().map(|o| self.whole(*o, &known)).collect::<Option<_>>()?,
+        let operands = if node.op.traits().class == super::Class::Pointwise {
+            together(&operands, node.ty.rank())
+        } else {
+            node.operands.iter().map(|o| self.whole(*o, &known)).collect::<Option<_>>()?
         };
         let types: Vec<Type> = operands.iter().map(|v| v.ty()).collect();
         let ty = ops::infer(&node.op, &types).ok()?;
@@ -155,14 +151,11 @@ impl Graph {
     /// The element that all elements of `id` are, seen through broadcasts, reshapes and permutations of a constant.
     pub fn uniform(&self, id: NodeId) -> Option<Num> {
         let mut at = id;
-        loop {
-            match &self[at].op {
-                Op::Constant(v) => return v.uniform(),
-                Op::Broadcast(_) | Op::Reshape(_) | Op::Permute(_) => at = self[at].operands[0],
-                // Of what is computed, `Known` says more.
-                _ => return None,
-            }
+        while let Op::Broadcast(_) | Op::Reshape(_) | Op::Permute(_) = self[at].op {
+            at = self[at].operands[0];
         }
+        // Of what is computed, `Known` says more.
+        if let Op::Constant(v) = &self[at].op { v.uniform() } else { None }
     }
 
     /// True when every element of `id` is seen to be `n`.

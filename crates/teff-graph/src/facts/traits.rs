@@ -78,25 +78,23 @@ impl Op {
 }
 
 fn unary_cost(u: Unary) -> f64 {
+    use Unary::*;
     match u {
-        Unary::StopGradient => 0.0,
-        Unary::Neg | Unary::Abs | Unary::Sign | Unary::Not | Unary::IsNan | Unary::IsInf => 1.0,
-        Unary::Floor | Unary::Ceil | Unary::Round => 2.0,
-        Unary::Sqrt | Unary::Exp | Unary::Log | Unary::Sin | Unary::Cos | Unary::Tan => 20.0,
-        Unary::Asin | Unary::Acos | Unary::Atan | Unary::Sinh | Unary::Cosh | Unary::Tanh => 20.0,
-        Unary::Asinh | Unary::Acosh | Unary::Atanh | Unary::Erf | Unary::Sigmoid => 20.0,
-        Unary::Expm1 | Unary::Erfc => 20.0,
+        StopGradient => 0.0,
+        Neg | Abs | Sign | Not | IsNan | IsInf => 1.0,
+        Floor | Ceil | Round => 2.0,
+        Sqrt | Exp | Log | Sin | Cos | Tan | Asin | Acos | Atan | Sinh | Cosh | Tanh | Asinh | Acosh
+        | Atanh | Erf | Sigmoid | Expm1 | Erfc => 20.0,
     }
 }
 
 fn binary_cost(b: Binary) -> f64 {
+    use Binary::*;
     match b {
-        Binary::Pow => 40.0,
-        Binary::MulHigh => 3.0,
-        Binary::Div | Binary::Rem => 8.0,
-        Binary::Add | Binary::Sub | Binary::Mul | Binary::Max | Binary::Min => 1.0,
-        Binary::And | Binary::Or | Binary::Xor | Binary::Shl | Binary::Shr => 1.0,
-        Binary::Eq | Binary::Lt | Binary::Le => 1.0,
+        Pow => 40.0,
+        MulHigh => 3.0,
+        Div | Rem => 8.0,
+        Add | Sub | Mul | Max | Min | And | Or | Xor | Shl | Shr | Eq | Lt | Le => 1.0,
     }
 }
 
@@ -119,14 +117,8 @@ impl Graph {
 
     /// For each node what alone uses its result, once: `None` of what several use, of outputs, and of what nothing needs.
     pub fn only_users(&self) -> Vec<Option<NodeId>> {
-        let mut only: Vec<Option<NodeId>> = self
-            .users()
-            .iter()
-            .map(|users| match users[..] {
-                [user] => Some(user),
-                _ => None,
-            })
-            .collect();
+        let one = |users: &Vec<NodeId>| if let [user] = users[..] { Some(user) } else { None };
+        let mut only: Vec<Option<NodeId>> = self.users().iter().map(one).collect();
         self.outputs().iter().for_each(|o| only[o.node.index()] = None);
         only
     }
@@ -162,13 +154,8 @@ impl Graph {
             Op::Unary(_) | Op::Binary(_) | Op::Select | Op::Cast(_) | Op::Reshape(_) => 1.0,
             Op::Quantize { .. } | Op::Dequantize | Op::Broadcast(_) => ratio,
             Op::Permute(_) | Op::Slice(_) | Op::Concat { .. } | Op::Project(_) => 1.0,
-            Op::Pad(_) => {
-                if i == 0 {
-                    1.0
-                } else {
-                    size(node.ty.len())
-                }
-            }
+            Op::Pad(_) if i > 0 => size(node.ty.len()),
+            Op::Pad(_) => 1.0,
             Op::Gather { .. } => ratio.max(1.0),
             Op::Reduce { .. } | Op::ArgReduce { .. } => 1.0,
             Op::MatMul => size(node.ty.shape[node.ty.rank() - 2 + (1 - i)]),

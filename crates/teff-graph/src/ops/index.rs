@@ -6,7 +6,6 @@ use crate::op::{Binary, ScatterKind};
 use crate::ops::pointwise::binary;
 use crate::tensor::Tensor;
 use crate::value::{Num, Value};
-use std::cmp::Ordering;
 
 pub(super) fn gather_rule(axis: usize, operands: &[Type]) -> Rule {
     let (x, indices) = (&operands[0], &operands[1]);
@@ -23,10 +22,7 @@ fn check(axis: usize, x: &Type, indices: &Type) -> std::result::Result<(), Strin
     if !indices.dtype.is_int() || indices.rank() != 1 {
         return Err("the indices must be integers with one axis".into());
     }
-    if axis >= x.rank() {
-        return Err(format!("axis {axis} of an operand with {} axes", x.rank()));
-    }
-    Ok(())
+    super::check_axis(axis, x)
 }
 
 /// An array seen as `[outer, n, inner]` around an axis of n elements.
@@ -86,13 +82,13 @@ pub(super) fn scatter(axis: usize, kind: ScatterKind, x: &Value, indices: &Value
             continue;
         }
         let there = &mut out[from.moved(p, to.n, index as usize)];
-        let update = updates.get(p);
+        let with = |op: Binary| binary(op, *there, updates.get(p), x.dtype());
         *there = match kind {
-            ScatterKind::Set => update,
-            ScatterKind::Add => binary(Binary::Add, *there, update, x.dtype()),
-            ScatterKind::Mul => binary(Binary::Mul, *there, update, x.dtype()),
-            ScatterKind::Max => binary(Binary::Max, *there, update, x.dtype()),
-            ScatterKind::Min => binary(Binary::Min, *there, update, x.dtype()),
+            ScatterKind::Set => updates.get(p),
+            ScatterKind::Add => with(Binary::Add),
+            ScatterKind::Mul => with(Binary::Mul),
+            ScatterKind::Max => with(Binary::Max),
+            ScatterKind::Min => with(Binary::Min),
         };
     }
     Value::from_fn(&x.ty(), |i| out[i])
@@ -137,9 +133,7 @@ pub(super) fn scatter_gradient(
 
 pub(super) fn argsort_rule(axis: usize, operands: &[Type]) -> Rule {
     let x = &operands[0];
-    if axis >= x.rank() {
-        return Err(format!("axis {axis} of an operand with {} axes", x.rank()));
-    }
+    super::check_axis(axis, x)?;
     Ok(Type::new(DType::I64, x.shape.clone()))
 }
 
@@ -150,20 +144,10 @@ pub(super) fn argsort(axis: usize, descending: bool, x: &Value) -> Value {
         let at = |k: usize| around.moved(first, around.n, k);
         let mut order: Vec<usize> = (0..around.n).collect();
         order.sort_by(|&a, &b| {
-            let by = compare(x.get(at(a)), x.get(at(b)));
+            let by = x.get(at(a)).compare(x.get(at(b)));
             if descending { by.reverse() } else { by }
         });
         order.into_iter().enumerate().for_each(|(k, index)| out[at(k)] = index);
     }
     Value::from_fn(&Type::new(DType::I64, x.shape()), |i| Num::Int(out[i] as i128))
-}
-
-fn compare(a: Num, b: Num) -> Ordering {
-    match (a, b) {
-        (Num::Int(a), Num::Int(b)) => a.cmp(&b),
-        _ => {
-            let (a, b) = (a.as_f64(), b.as_f64());
-            a.partial_cmp(&b).unwrap_or_else(|| a.is_nan().cmp(&b.is_nan()))
-        }
-    }
 }

@@ -18,6 +18,7 @@ use crate::tensor::Tensor;
 use crate::value::Value;
 
 pub use pointwise::{binary as eval_binary, unary as eval_unary};
+pub(crate) use recurrence::result_type as scan_result_type;
 pub use recurrence::result_types as scan_result_types;
 pub use source::random_bits;
 
@@ -72,6 +73,11 @@ fn rule(op: &Op, operands: &[Type]) -> Rule {
     }?;
     fits_memory(&ty)?;
     Ok(ty)
+}
+
+/// That `x` has such an axis.
+fn check_axis(axis: usize, x: &Type) -> std::result::Result<(), String> {
+    if axis < x.rank() { Ok(()) } else { Err(format!("axis {axis} of an operand with {} axes", x.rank())) }
 }
 
 /// No tensor has more axes; as many as NumPy allows.

@@ -7,97 +7,70 @@ use crate::tensor::Tensor;
 use crate::value::{Num, Value};
 
 pub(super) fn unary_rule(u: Unary, operands: &[Type]) -> Rule {
+    use Unary::*;
     let x = &operands[0];
     let (ok, takes) = match u {
-        Unary::StopGradient => (true, ""),
-        Unary::Neg | Unary::Abs | Unary::Sign => (x.dtype != DType::Bool, "numbers"),
-        Unary::Not => (!x.dtype.is_float(), "integers or booleans"),
-        Unary::Floor | Unary::Ceil | Unary::Round | Unary::Sqrt | Unary::Exp | Unary::Log => {
+        StopGradient => (true, ""),
+        Neg | Abs | Sign => (x.dtype != DType::Bool, "numbers"),
+        Not => (!x.dtype.is_float(), "integers or booleans"),
+        Floor | Ceil | Round | Sqrt | Exp | Log | Sin | Cos | Tan | Asin | Acos | Atan | Sinh | Cosh
+        | Tanh | Asinh | Acosh | Atanh | Erf | Erfc | Sigmoid | Expm1 | IsNan | IsInf => {
             (x.dtype.is_float(), "floats")
         }
-        Unary::Sin | Unary::Cos | Unary::Tan | Unary::Asin | Unary::Acos | Unary::Atan => {
-            (x.dtype.is_float(), "floats")
-        }
-        Unary::Sinh | Unary::Cosh | Unary::Tanh | Unary::Asinh | Unary::Acosh => {
-            (x.dtype.is_float(), "floats")
-        }
-        Unary::Atanh | Unary::Erf | Unary::Erfc | Unary::Sigmoid | Unary::Expm1 => {
-            (x.dtype.is_float(), "floats")
-        }
-        Unary::IsNan | Unary::IsInf => (x.dtype.is_float(), "floats"),
     };
     if !ok {
         return Err(format!("takes {takes}, not {}", x.dtype));
     }
-    let dtype = if matches!(u, Unary::IsNan | Unary::IsInf) { DType::Bool } else { x.dtype };
-    Ok(Type::new(dtype, x.shape.clone()))
+    Ok(Type::new(result_of(u, x.dtype), x.shape.clone()))
+}
+
+fn result_of(u: Unary, x: DType) -> DType {
+    if matches!(u, Unary::IsNan | Unary::IsInf) { DType::Bool } else { x }
 }
 
 /// One element of [`Unary`], widened; the caller narrows it to the dtype of the result.
 pub fn unary(u: Unary, x: Num, dtype: DType) -> Num {
-    match x {
-        Num::Int(i) => Num::Int(match u {
-            Unary::Neg => -i,
-            Unary::Abs => i.abs(),
-            Unary::Sign => i.signum(),
-            Unary::Not if dtype == DType::Bool => 1 - i,
-            Unary::Not => !i,
-            Unary::StopGradient => i,
-            Unary::Floor
-            | Unary::Ceil
-            | Unary::Round
-            | Unary::Sqrt
-            | Unary::Exp
-            | Unary::Log
-            | Unary::Sin => unreachable!(),
-            Unary::Cos | Unary::Tan | Unary::Asin | Unary::Acos | Unary::Atan | Unary::Sinh | Unary::Cosh => {
-                unreachable!()
-            }
-            Unary::Tanh | Unary::Asinh | Unary::Acosh | Unary::Atanh | Unary::Erf | Unary::Sigmoid => {
-                unreachable!()
-            }
-            Unary::Expm1 | Unary::Erfc => unreachable!(),
-            Unary::IsNan | Unary::IsInf => unreachable!(),
-        }),
-        Num::Float(x) => Num::Float(match u {
-            Unary::Neg => -x,
-            Unary::Abs => x.abs(),
-            Unary::Sign if x == 0.0 || x.is_nan() => x,
-            Unary::Sign => x.signum(),
-            Unary::Floor => x.floor(),
-            Unary::Ceil => x.ceil(),
-            Unary::Round => x.round_ties_even(),
-            Unary::Sqrt => x.sqrt(),
-            Unary::Exp => x.exp(),
-            Unary::Expm1 => x.exp_m1(),
-            Unary::Log => x.ln(),
-            Unary::Sin => x.sin(),
-            Unary::Cos => x.cos(),
-            Unary::Tan => x.tan(),
-            Unary::Asin => x.asin(),
-            Unary::Acos => x.acos(),
-            Unary::Atan => x.atan(),
-            Unary::Sinh => x.sinh(),
-            Unary::Cosh => x.cosh(),
-            Unary::Tanh => x.tanh(),
-            Unary::Asinh => libm::asinh(x),
-            Unary::Acosh => libm::acosh(x),
-            Unary::Atanh => x.atanh(),
-            Unary::Erf => libm::erf(x),
-            Unary::Erfc => libm::erfc(x),
-            Unary::Sigmoid => 1.0 / (1.0 + (-x).exp()),
-            Unary::IsNan => return Num::Int(x.is_nan() as i128),
-            Unary::IsInf => return Num::Int(x.is_infinite() as i128),
-            Unary::StopGradient => x,
-            Unary::Not => unreachable!(),
-        }),
+    let either = |of_int: fn(i128) -> i128, of_float: fn(f64) -> f64| match x {
+        Num::Int(i) => Num::Int(of_int(i)),
+        Num::Float(x) => Num::Float(of_float(x)),
+    };
+    let float = |f: fn(f64) -> f64| Num::Float(f(x.as_f64()));
+    match u {
+        Unary::Neg => either(|i| -i, |x| -x),
+        Unary::Abs => either(i128::abs, f64::abs),
+        Unary::Sign => either(i128::signum, |x| if x == 0.0 || x.is_nan() { x } else { x.signum() }),
+        Unary::Not if dtype == DType::Bool => Num::Int(1 - x.as_int()),
+        Unary::Not => Num::Int(!x.as_int()),
+        Unary::StopGradient => x,
+        Unary::Floor => float(f64::floor),
+        Unary::Ceil => float(f64::ceil),
+        Unary::Round => float(f64::round_ties_even),
+        Unary::Sqrt => float(f64::sqrt),
+        Unary::Exp => float(f64::exp),
+        Unary::Expm1 => float(f64::exp_m1),
+        Unary::Log => float(f64::ln),
+        Unary::Sin => float(f64::sin),
+        Unary::Cos => float(f64::cos),
+        Unary::Tan => float(f64::tan),
+        Unary::Asin => float(f64::asin),
+        Unary::Acos => float(f64::acos),
+        Unary::Atan => float(f64::atan),
+        Unary::Sinh => float(f64::sinh),
+        Unary::Cosh => float(f64::cosh),
+        Unary::Tanh => float(f64::tanh),
+        Unary::Asinh => float(libm::asinh),
+        Unary::Acosh => float(libm::acosh),
+        Unary::Atanh => float(f64::atanh),
+        Unary::Erf => float(libm::erf),
+        Unary::Erfc => float(libm::erfc),
+        Unary::Sigmoid => float(|x| 1.0 / (1.0 + (-x).exp())),
+        Unary::IsNan => Num::Int(x.as_f64().is_nan().into()),
+        Unary::IsInf => Num::Int(x.as_f64().is_infinite().into()),
     }
 }
 
 pub(super) fn eval_unary(u: Unary, x: &Value) -> Value {
-    let ty =
-        Type::new(if matches!(u, Unary::IsNan | Unary::IsInf) { DType::Bool } else { x.dtype() }, x.shape());
-    Value::from_fn(&ty, |i| unary(u, x.get(i), x.dtype()))
+    Value::from_fn(&Type::new(result_of(u, x.dtype()), x.shape()), |i| unary(u, x.get(i), x.dtype()))
 }
 
 pub(super) fn unary_gradient(u: Unary, x: &Tensor, y: &Tensor, g: &Tensor) -> Option<Tensor> {
@@ -154,7 +127,7 @@ pub(super) fn binary_rule(b: Binary, operands: &[Type]) -> Rule {
 pub fn binary(b: Binary, x: Num, y: Num, dtype: DType) -> Num {
     match (x, y) {
         (Num::Int(x), Num::Int(y)) => Num::Int(int_binary(b, x, y, dtype)),
-        _ => float_binary(b, x.as_f64(), y.as_f64()),
+        (x, y) => float_binary(b, x.as_f64(), y.as_f64()),
     }
 }
 
@@ -204,6 +177,7 @@ fn int_power(x: i128, y: i128) -> i128 {
 
 fn float_binary(b: Binary, x: f64, y: f64) -> Num {
     let nan = x.is_nan() || y.is_nan();
+    let second_if = |so: bool| if so { y } else { x };
     Num::Float(match b {
         Binary::Add => x + y,
         Binary::Sub => x - y,
@@ -212,20 +186,8 @@ fn float_binary(b: Binary, x: f64, y: f64) -> Num {
         Binary::Rem => x % y,
         Binary::Pow => x.powf(y),
         Binary::Max | Binary::Min if nan => f64::NAN,
-        Binary::Max => {
-            if y > x {
-                y
-            } else {
-                x
-            }
-        }
-        Binary::Min => {
-            if y < x {
-                y
-            } else {
-                x
-            }
-        }
+        Binary::Max => second_if(y > x),
+        Binary::Min => second_if(y < x),
         Binary::Eq => return Num::Int((x == y) as i128),
         Binary::Lt => return Num::Int((x < y) as i128),
         Binary::Le => return Num::Int((x <= y) as i128),
@@ -270,8 +232,9 @@ pub(super) fn binary_gradient(
             let first = x.less(y);
             vec![Some(first.select(g, &zero())), Some(first.select(&zero(), g))]
         }
-        Binary::And | Binary::Or | Binary::Xor | Binary::Shl | Binary::Shr => vec![None, None],
-        Binary::MulHigh => vec![None, None],
+        Binary::And | Binary::Or | Binary::Xor | Binary::Shl | Binary::Shr | Binary::MulHigh => {
+            vec![None, None]
+        }
         Binary::Eq | Binary::Lt | Binary::Le => vec![None, None],
     }
 }

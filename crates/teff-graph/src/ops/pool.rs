@@ -75,8 +75,7 @@ pub(super) fn pool(kind: PoolKind, window: &Window, x: &Value) -> Value {
     let ty = pool_rule(kind, window, &[x.ty()]).expect("checked by the shape rule");
     let plane: usize = x.shape()[2..].iter().product();
     if kind == PoolKind::Sum {
-        let zero = if ty.dtype.is_float() { Num::Float(0.0) } else { Num::Int(0) };
-        let mut sums = vec![zero; ty.len()];
+        let mut sums = vec![Num::of(0.0, ty.dtype); ty.len()];
         for_each_tap(window, x.shape(), &ty.shape, |y, p, i| {
             sums[y] = super::pointwise::add(sums[y], x.get(p * plane + i));
         });
@@ -94,11 +93,7 @@ fn winners(window: &Window, x: &Value, y: &[usize]) -> Vec<(usize, usize)> {
     let plane: usize = x.shape()[2..].iter().product();
     let mut best: Vec<Option<(usize, usize)>> = vec![None; y.iter().product()];
     for_each_tap(window, x.shape(), y, |y, p, i| {
-        let beats = best[y].is_none_or(|(_, b)| match (x.get(p * plane + i), x.get(p * plane + b)) {
-            (Num::Int(new), Num::Int(old)) => new > old,
-            (new, old) => !old.as_f64().is_nan() && (new.as_f64().is_nan() || new.as_f64() > old.as_f64()),
-        });
-        if beats {
+        if best[y].is_none_or(|(_, b)| x.get(p * plane + i).compare(x.get(p * plane + b)).is_gt()) {
             best[y] = Some((p, i));
         }
     });
@@ -108,8 +103,7 @@ fn winners(window: &Window, x: &Value, y: &[usize]) -> Vec<(usize, usize)> {
 pub(super) fn sum_grad(window: &Window, spatial: &[usize], y: &Value) -> Value {
     let ty = sum_grad_rule(window, spatial, &[y.ty()]).expect("checked by the shape rule");
     let plane: usize = spatial.iter().product();
-    let zero = if ty.dtype.is_float() { Num::Float(0.0) } else { Num::Int(0) };
-    let mut sums = vec![zero; ty.len()];
+    let mut sums = vec![Num::of(0.0, ty.dtype); ty.len()];
     for_each_tap(window, &ty.shape, y.shape(), |out, p, i| {
         sums[p * plane + i] = super::pointwise::add(sums[p * plane + i], y.get(out));
     });
@@ -118,8 +112,7 @@ pub(super) fn sum_grad(window: &Window, spatial: &[usize], y: &Value) -> Value {
 
 pub(super) fn max_grad(window: &Window, y: &Value, x: &Value) -> Value {
     let plane: usize = x.shape()[2..].iter().product();
-    let zero = if x.dtype().is_float() { Num::Float(0.0) } else { Num::Int(0) };
-    let mut sums = vec![zero; x.len()];
+    let mut sums = vec![Num::of(0.0, x.dtype()); x.len()];
     for (out, (p, i)) in winners(window, x, y.shape()).into_iter().enumerate() {
         sums[p * plane + i] = super::pointwise::add(sums[p * plane + i], y.get(out));
     }

@@ -13,7 +13,7 @@ use crate::value::Value;
 use std::sync::Arc;
 
 pub(super) fn rule(scan: &Scan, operands: &[Type]) -> Rule {
-    let results = check(scan, operands)?;
+    let results = result_types(scan, operands)?;
     results.into_iter().next().ok_or_else(|| "a scan without states and outputs gives nothing".into())
 }
 
@@ -22,10 +22,6 @@ pub(super) fn rule(scan: &Scan, operands: &[Type]) -> Rule {
 /// # Errors
 /// What does not fit between operands and body.
 pub fn result_types(scan: &Scan, operands: &[Type]) -> std::result::Result<Vec<Type>, String> {
-    check(scan, operands)
-}
-
-fn check(scan: &Scan, operands: &[Type]) -> std::result::Result<Vec<Type>, String> {
     let body = &scan.body;
     let inputs: Vec<&Type> = body.inputs().iter().map(|&i| &body[i].ty).collect();
     let outputs: Vec<&Type> = body.outputs().iter().map(|o| &body[o.node].ty).collect();
@@ -56,10 +52,15 @@ fn check(scan: &Scan, operands: &[Type]) -> std::result::Result<Vec<Type>, Strin
     results.map(|t| super::fits_memory(&t).map(|()| t)).collect()
 }
 
+/// The type of result `index` of `scan`.
+pub(crate) fn result_type(scan: &Scan, operands: &[Type], index: usize) -> Rule {
+    let results = result_types(scan, operands)?;
+    let n = results.len();
+    results.into_iter().nth(index).ok_or_else(|| format!("result {index} of a scan that has {n}"))
+}
+
 fn stacked(ty: &Type, length: usize) -> Type {
-    let mut shape = vec![length];
-    shape.extend(&ty.shape);
-    Type::new(ty.dtype, shape)
+    Type::new(ty.dtype, [&[length], &ty.shape[..]].concat())
 }
 
 /// All results of `scan`.
@@ -83,7 +84,7 @@ pub(crate) fn run(scan: &Scan, operands: &[&Value]) -> Result<Vec<Value>> {
         states = outputs;
     }
     let types: Vec<Type> = operands.iter().map(|v| v.ty()).collect();
-    let types = check(scan, &types).expect("checked by the shape rule");
+    let types = result_types(scan, &types).expect("checked by the shape rule");
     for (all, ty) in steps.iter_mut().zip(&types[scan.states..]) {
         if scan.reverse {
             all.reverse();
@@ -97,9 +98,8 @@ pub(crate) fn run(scan: &Scan, operands: &[&Value]) -> Result<Vec<Value>> {
 /// Element `t` of the leading axis.
 fn element(x: &Value, t: usize) -> Value {
     let shape = x.shape()[1..].to_vec();
-    let axes: Vec<SliceAxis> = std::iter::once(SliceAxis { start: t, step: 1, len: 1 })
-        .chain(shape.iter().map(|&len| SliceAxis { start: 0, step: 1, len }))
-        .collect();
+    let whole = shape.iter().map(|&len| SliceAxis::whole(len));
+    let axes: Vec<SliceAxis> = [SliceAxis { start: t, step: 1, len: 1 }].into_iter().chain(whole).collect();
     super::movement::slice(&axes, x).reshape(shape)
 }
 

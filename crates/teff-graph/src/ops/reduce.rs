@@ -6,6 +6,7 @@ use crate::op::{Binary, ReduceKind};
 use crate::ops::pointwise::binary;
 use crate::tensor::Tensor;
 use crate::value::{Num, Value};
+use std::cmp::Ordering;
 
 pub(super) fn reduce_rule(kind: ReduceKind, axes: &[usize], operands: &[Type]) -> Rule {
     let x = &operands[0];
@@ -22,15 +23,13 @@ pub(super) fn reduce_rule(kind: ReduceKind, axes: &[usize], operands: &[Type]) -
 
 /// What a reduction of nothing gives.
 fn identity(kind: ReduceKind, dtype: DType) -> Num {
-    match (kind, dtype.int_range()) {
-        (ReduceKind::Sum, None) => Num::Float(0.0),
-        (ReduceKind::Sum, Some(_)) => Num::Int(0),
-        (ReduceKind::Prod, None) => Num::Float(1.0),
-        (ReduceKind::Prod, Some(_)) => Num::Int(1),
-        (ReduceKind::Max, None) => Num::Float(f64::NEG_INFINITY),
-        (ReduceKind::Max, Some((low, _))) => Num::Int(low),
-        (ReduceKind::Min, None) => Num::Float(f64::INFINITY),
-        (ReduceKind::Min, Some((_, high))) => Num::Int(high),
+    let range = dtype.int_range().map(|(low, high)| (Num::Int(low), Num::Int(high)));
+    let (least, most) = range.unwrap_or((Num::Float(f64::NEG_INFINITY), Num::Float(f64::INFINITY)));
+    match kind {
+        ReduceKind::Sum => Num::of(0.0, dtype),
+        ReduceKind::Prod => Num::of(1.0, dtype),
+        ReduceKind::Max => least,
+        ReduceKind::Min => most,
     }
 }
 
@@ -89,9 +88,7 @@ fn product_of_others(axes: &[usize], x: &Tensor) -> Tensor {
 
 pub(super) fn arg_rule(axis: usize, operands: &[Type]) -> Rule {
     let x = &operands[0];
-    if axis >= x.rank() {
-        return Err(format!("axis {axis} of an operand with {} axes", x.rank()));
-    }
+    super::check_axis(axis, x)?;
     if x.shape[axis] == 0 {
         return Err(format!("axis {axis} is empty"));
     }
@@ -103,28 +100,13 @@ pub(super) fn arg_rule(axis: usize, operands: &[Type]) -> Rule {
 pub(super) fn arg_reduce(min: bool, axis: usize, last: bool, x: &Value) -> Value {
     let ty = arg_rule(axis, &[x.ty()]).expect("checked by the shape rule");
     let stride = strides(x.shape())[axis];
-    let beats = |new: Num, best: Num| {
-        let (new, best) = (new, best);
-        if best.as_f64().is_nan() {
-            return last && new.as_f64().is_nan();
-        }
-        let strictly = match (new, best) {
-            (Num::Int(a), Num::Int(b)) => {
-                if min {
-                    a < b
-                } else {
-                    a > b
-                }
-            }
-            _ => {
-                if min {
-                    new.as_f64() < best.as_f64()
-                } else {
-                    new.as_f64() > best.as_f64()
-                }
-            }
-        };
-        new.as_f64().is_nan() || strictly || last && new == best
+    let beats = |new: Num, best: Num| match (new.as_f64().is_nan(), best.as_f64().is_nan()) {
+        (false, false) => match new.compare(best) {
+            Ordering::Less => min,
+            Ordering::Equal => last,
+            Ordering::Greater => !min,
+        },
+        (is_nan, was_nan) => is_nan && (last || !was_nan),
     };
     Value::from_fn(&ty, |i| {
         let first = i / stride * stride * x.shape()[axis] + i % stride;

@@ -14,16 +14,14 @@ use crate::tensor::Tensor;
 pub fn unfold_quantization(graph: &Graph) -> crate::Result<Graph> {
     let known = Known::new(graph);
     graph.rewritten(|id, operands, tensor| {
-        let rewritten = match (&graph[id].op, operands) {
-            (Op::Quantize { dtype, low, high }, [x, scale, zero]) => {
+        let rewritten =
+            if let (Op::Quantize { dtype, low, high }, [x, scale, zero]) = (&graph[id].op, operands) {
                 quantized(x, scale, zero, *dtype, (*low, *high))
-            }
-            (Op::Dequantize, [q, scale, zero]) => {
+            } else if let (Op::Dequantize, [q, scale, zero]) = (&graph[id].op, operands) {
                 known.value(id).map(Tensor::constant).or_else(|| dequantized(q, scale, zero))
-            }
-            // All else is kept.
-            _ => None,
-        };
+            } else {
+                None
+            };
         rewritten.unwrap_or(tensor)
     })
 }

@@ -6,7 +6,6 @@ use crate::graph::{Graph, NodeId};
 use crate::op::{Binary, Op, Unary};
 use crate::ops;
 use crate::scan::Scan;
-use crate::text::attributes;
 use crate::value::Value;
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -135,30 +134,18 @@ impl Rewriter<'_> {
 
     /// Equal keys compute equal values; `None` for what must stay apart.
     fn key(&self, op: &Op, operands: &[NodeId]) -> Option<String> {
-        let detail = match op {
+        let what = match op {
             Op::Input { .. } => return None,
             Op::Constant(v) if v.len() <= 16 => format!("{} {:?}", v.ty(), v.to_le_bytes()),
             Op::Constant(v) => format!("{:p}", Arc::as_ptr(v)),
-            Op::Param(p) => format!("{}", p.id()),
-            Op::Scan(s) => format!("{:p}", Arc::as_ptr(&s.body)),
-            Op::Iota { ty, .. } => ty.to_string(),
-            Op::Cast(d) | Op::Quantize { dtype: d, .. } => d.to_string(),
-            Op::Reshape(s) | Op::Broadcast(s) | Op::Random { shape: s } => format!("{s:?}"),
-            Op::Slice(axes) => format!("{axes:?}"),
-            Op::ConvTranspose { spatial: s, .. } | Op::SumPoolGrad { spatial: s, .. } => format!("{s:?}"),
-            Op::ConvWeightGrad { kernel, .. } => format!("{kernel:?}"),
-            Op::Unary(_) | Op::Binary(_) | Op::Select | Op::Permute(_) | Op::Pad(_) | Op::Concat { .. } => {
-                String::new()
+            Op::Param(p) => format!("param {}", p.id()),
+            Op::Scan(s) => {
+                format!("{:p} {} {} {} {}", Arc::as_ptr(&s.body), s.states, s.scanned, s.length, s.reverse)
             }
-            Op::Reduce { .. } | Op::ArgReduce { .. } | Op::MatMul | Op::Conv(_) | Op::Pool { .. } => {
-                String::new()
-            }
-            Op::MaxPoolGrad { .. } | Op::Gather { .. } | Op::Scatter { .. } | Op::ArgSort { .. } => {
-                String::new()
-            }
-            Op::Dequantize | Op::Project(_) => String::new(),
+            // Of all others, what is printed is all there is.
+            op => format!("{op:?}"),
         };
-        Some(format!("{} {detail} {:?} {operands:?}", op.name(), attributes(op)))
+        Some(format!("{what} {operands:?}"))
     }
 
     /// An operand, or another node, that already is the result.
@@ -253,11 +240,12 @@ impl Rewriter<'_> {
         };
         let is_full = |&o: &NodeId| matches!(self.op(o), Op::Constant(_));
         let mixes = matches!(op, Op::Binary(_) | Op::Select) && operands.iter().any(is_full);
-        let values = operands.iter().map(|&o| match self.op(o) {
-            Op::Constant(v) => Some(Cow::Borrowed(v.as_ref())),
+        let values = operands.iter().map(|&o| {
+            if let Op::Constant(v) = self.op(o) {
+                return Some(Cow::Borrowed(v.as_ref()));
+            }
             // Only then: alone it may be of any size.
-            _ if mixes => repeated(o),
-            _ => None,
+            if mixes { repeated(o) } else { None }
         });
         let values: Vec<Cow<Value>> = values.collect::<Option<_>>()?;
         let values: Vec<&Value> = values.iter().map(AsRef::as_ref).collect();

@@ -89,12 +89,6 @@ impl Tensor {
         self.relu() + (-self).minimum(self).exp().log_of_one_more()
     }
 
-    /// log(1 / (1 + exp(-x))).
-    #[track_caller]
-    pub fn log_sigmoid(&self) -> Tensor {
-        -(-self).softplus()
-    }
-
     /// log(1 + x) of x from 0 to 1. What the sum has lost of x is added again times the derivative (Goldberg, "What Every Computer
     /// Scientist Should Know About Floating-Point Arithmetic", 1991, theorem 4, to first order).
     fn log_of_one_more(&self) -> Tensor {

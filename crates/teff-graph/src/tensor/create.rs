@@ -35,8 +35,7 @@ impl Tensor {
 
     /// All elements `x`, converted to the dtype.
     pub fn full(ty: Type, x: f64) -> Tensor {
-        let number = if ty.dtype.is_float() { Num::Float(x) } else { Num::Int(x as i128) };
-        let scalar = Tensor::constant(Value::full(&Type::new(ty.dtype, []), number));
+        let scalar = Tensor::constant(Value::full(&Type::new(ty.dtype, []), Num::of(x, ty.dtype)));
         if ty.shape.is_empty() { scalar } else { Tensor::apply(Op::Broadcast(ty.shape), &[scalar]) }
     }
 
@@ -64,11 +63,6 @@ impl Tensor {
     /// f32 `start, start + step, ...`, `len` of them.
     pub fn arange(start: f64, step: f64, len: usize) -> Tensor {
         Tensor::iota(Type::new(DType::F32, [len]), 0) * step + start
-    }
-
-    /// `len` f32 values from `start` to `end`, both included.
-    pub fn linspace(start: f64, end: f64, len: usize) -> Tensor {
-        Tensor::arange(start, if len > 1 { (end - start) / (len - 1) as f64 } else { 0.0 }, len)
     }
 
     /// The f32 identity matrix of size n.

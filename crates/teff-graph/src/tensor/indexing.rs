@@ -21,13 +21,7 @@ impl Tensor {
     /// The rows at `indices` of any shape: NumPy's `take` along axis `axis`.
     #[track_caller]
     pub fn take(&self, indices: &Tensor, axis: usize) -> Tensor {
-        if axis >= self.rank() {
-            return Tensor::invalid(
-                "take",
-                &[self, indices],
-                format!("axis {axis} of a tensor with {} axes", self.rank()),
-            );
-        }
+        let axis = valid!(self.axis("take", axis as isize));
         let shape = [&self.shape()[..axis], indices.shape(), &self.shape()[axis + 1..]].concat();
         self.gather(&indices.flatten_all(), axis).reshape(&shape)
     }
@@ -36,10 +30,8 @@ impl Tensor {
     /// all other axes or less.
     #[track_caller]
     pub fn take_along(&self, indices: &Tensor, axis: usize) -> Tensor {
-        match self.line_positions(indices, axis) {
-            Ok(at) => self.flatten_all().gather(&at.flatten_all(), 0).reshape(indices.shape()),
-            Err(invalid) => invalid,
-        }
+        let at = valid!(self.line_positions(indices, axis));
+        self.flatten_all().gather(&at.flatten_all(), 0).reshape(indices.shape())
     }
 
     /// With `updates` combined in at the places [`Tensor::take_along`] reads.
@@ -51,13 +43,8 @@ impl Tensor {
         axis: usize,
         kind: ScatterKind,
     ) -> Tensor {
-        match self.line_positions(indices, axis) {
-            Ok(at) => {
-                let flat = self.flatten_all();
-                flat.scatter(&at.flatten_all(), &updates.flatten_all(), 0, kind).reshape(self.shape())
-            }
-            Err(invalid) => invalid,
-        }
+        let at = valid!(self.line_positions(indices, axis)).flatten_all();
+        self.flatten_all().scatter(&at, &updates.flatten_all(), 0, kind).reshape(self.shape())
     }
 
     /// Positions in this tensor, flattened, that indices along `axis` name.
@@ -80,22 +67,15 @@ impl Tensor {
     /// The indices (i64) that sort along `axis`.
     #[track_caller]
     pub fn argsort(&self, axis: isize, descending: bool) -> Tensor {
-        match self.axis("argsort", axis) {
-            Ok(axis) => Tensor::apply(Op::ArgSort { axis, descending }, std::slice::from_ref(self)),
-            Err(invalid) => invalid,
-        }
+        let axis = valid!(self.axis("argsort", axis));
+        Tensor::apply(Op::ArgSort { axis, descending }, std::slice::from_ref(self))
     }
 
-    /// The `k` largest along `axis`, largest first, and their indices.
+    /// The `k` largest or smallest along `axis`, in this order, and their indices.
     #[track_caller]
-    pub fn top_k(&self, k: usize, axis: isize) -> (Tensor, Tensor) {
-        match self.axis("top_k", axis) {
-            Ok(at) => {
-                let indices = self.argsort(axis, true).narrow(at, 0, k);
-                (self.take_along(&indices, at), indices)
-            }
-            Err(invalid) => (invalid.clone(), invalid),
-        }
+    pub fn top_k(&self, k: usize, axis: usize, largest: bool) -> (Tensor, Tensor) {
+        let indices = self.argsort(axis as isize, largest).narrow(axis, 0, k);
+        (self.take_along(&indices, axis), indices)
     }
 
     /// f32 `[.., classes]`: 1 at each index, 0 elsewhere.
@@ -132,22 +112,16 @@ impl Tensor {
     /// The slices at `indices` `[.., depth]`, each of which names a place along the first `depth` axes: TensorFlow's `gather_nd`.
     #[track_caller]
     pub fn gather_nd(&self, indices: &Tensor) -> Tensor {
-        match indices.row_major(self) {
-            Ok((at, rows)) => rows.take(&at, 0),
-            Err(invalid) => invalid,
-        }
+        let (at, rows) = valid!(indices.row_major(self));
+        rows.take(&at, 0)
     }
 
     /// With `updates`, one for each of the indices, combined in at the places [`Tensor::gather_nd`] reads.
     #[track_caller]
     pub fn scatter_nd(&self, indices: &Tensor, updates: &Tensor, kind: ScatterKind) -> Tensor {
-        match indices.row_major(self) {
-            Ok((at, rows)) => {
-                let slices = [&[at.len()], &rows.shape()[1..]].concat();
-                rows.scatter(&at.flatten_all(), &updates.reshape(&slices), 0, kind).reshape(self.shape())
-            }
-            Err(invalid) => invalid,
-        }
+        let (at, rows) = valid!(indices.row_major(self));
+        let slices = [&[at.len()], &rows.shape()[1..]].concat();
+        rows.scatter(&at.flatten_all(), &updates.reshape(&slices), 0, kind).reshape(self.shape())
     }
 
     /// Of each slice along axis `batch`, as many of the first elements along axis `time` turned around as `lengths` `[batch]` says.

@@ -18,13 +18,8 @@ impl Tensor {
     /// All axes from `start` on as one.
     #[track_caller]
     pub fn flatten(&self, start: isize) -> Tensor {
-        match self.axis("flatten", start) {
-            Ok(start) => {
-                let (front, back) = self.shape().split_at(start);
-                self.reshape(&[front, &[back.iter().product()]].concat())
-            }
-            Err(invalid) => invalid,
-        }
+        let (front, back) = self.shape().split_at(valid!(self.axis("flatten", start)));
+        self.reshape(&[front, &[back.iter().product()]].concat())
     }
 
     /// One axis with all elements.
@@ -51,14 +46,9 @@ impl Tensor {
     /// Two axes exchanged.
     #[track_caller]
     pub fn swap_axes(&self, a: isize, b: isize) -> Tensor {
-        match (self.axis("swap_axes", a), self.axis("swap_axes", b)) {
-            (Ok(a), Ok(b)) => {
-                let mut perm: Vec<usize> = (0..self.rank()).collect();
-                perm.swap(a, b);
-                self.permute(&perm)
-            }
-            (Err(invalid), _) | (_, Err(invalid)) => invalid,
-        }
+        let mut perm: Vec<usize> = (0..self.rank()).collect();
+        perm.swap(valid!(self.axis("swap_axes", a)), valid!(self.axis("swap_axes", b)));
+        self.permute(&perm)
     }
 
     /// A new axis of size 1 that becomes axis `axis` of the result.
@@ -67,11 +57,8 @@ impl Tensor {
         let rank = self.rank() as isize + 1;
         let axis = if axis < 0 { axis + rank } else { axis };
         if !(0..rank).contains(&axis) {
-            return Tensor::invalid(
-                "unsqueeze",
-                &[self],
-                format!("axis {axis} of a result with {rank} axes"),
-            );
+            let reason = format!("axis {axis} of a result with {rank} axes");
+            return Tensor::invalid("unsqueeze", &[self], reason);
         }
         let mut shape = self.shape().to_vec();
         shape.insert(axis as usize, 1);
@@ -81,19 +68,20 @@ impl Tensor {
     /// Without axis `axis`, which has size 1.
     #[track_caller]
     pub fn squeeze(&self, axis: isize) -> Tensor {
-        match self.axis("squeeze", axis) {
-            Ok(axis) if self.shape()[axis] == 1 => {
-                let mut shape = self.shape().to_vec();
-                shape.remove(axis);
-                self.reshape(&shape)
-            }
-            Ok(axis) => Tensor::invalid(
-                "squeeze",
-                &[self],
-                format!("axis {axis} has {} elements", self.shape()[axis]),
-            ),
-            Err(invalid) => invalid,
+        let axis = valid!(self.axis("squeeze", axis));
+        if self.shape()[axis] != 1 {
+            let reason = format!("axis {axis} has {} elements", self.shape()[axis]);
+            return Tensor::invalid("squeeze", &[self], reason);
         }
+        self.without(&[axis])
+    }
+
+    /// Without these axes, each of size 1.
+    #[track_caller]
+    pub fn without(&self, axes: &[usize]) -> Tensor {
+        let kept: Vec<usize> =
+            (0..self.rank()).filter(|a| !axes.contains(a)).map(|a| self.shape()[a]).collect();
+        self.reshape(&kept)
     }
 
     /// Axes of size 1 repeated, axes added in front.
@@ -109,18 +97,7 @@ impl Tensor {
     /// Elements `start .. start + len` of axis `axis`.
     #[track_caller]
     pub fn narrow(&self, axis: usize, start: usize, len: usize) -> Tensor {
-        let mut axes = self.whole();
-        match axes.get_mut(axis) {
-            Some(a) => *a = SliceAxis { start, step: 1, len },
-            None => {
-                return Tensor::invalid(
-                    "slice",
-                    &[self],
-                    format!("axis {axis} of a tensor with {} axes", self.rank()),
-                );
-            }
-        }
-        self.slice_axes(axes)
+        self.slice_along(axis, |_| SliceAxis { start, step: 1, len })
     }
 
     /// Element `index` of axis `axis`, which is dropped.
@@ -133,18 +110,18 @@ impl Tensor {
     /// end, positions outside are clamped, `step` may be negative.
     #[track_caller]
     pub fn slice(&self, axis: usize, start: isize, end: isize, step: isize) -> Tensor {
-        let mut axes = self.whole();
-        match axes.get_mut(axis) {
-            Some(a) if step != 0 => *a = SliceAxis::clamped(self.shape()[axis], start, end, step),
-            Some(_) => return Tensor::invalid("slice", &[self], "the step is 0"),
-            None => {
-                return Tensor::invalid(
-                    "slice",
-                    &[self],
-                    format!("axis {axis} of a tensor with {} axes", self.rank()),
-                );
-            }
+        if step == 0 {
+            return Tensor::invalid("slice", &[self], "the step is 0");
         }
+        self.slice_along(axis, |len| SliceAxis::clamped(len, start, end, step))
+    }
+
+    /// Elements of axis `axis`, of whose length `part` is told, and all of the others.
+    #[track_caller]
+    fn slice_along(&self, axis: usize, part: impl FnOnce(usize) -> SliceAxis) -> Tensor {
+        let axis = valid!(self.axis("slice", axis as isize));
+        let mut axes = self.whole();
+        axes[axis] = part(self.shape()[axis]);
         self.slice_axes(axes)
     }
 
@@ -159,17 +136,13 @@ impl Tensor {
     }
 
     fn whole(&self) -> Vec<SliceAxis> {
-        self.shape().iter().map(|&len| SliceAxis { start: 0, step: 1, len }).collect()
+        self.shape().iter().map(|&len| SliceAxis::whole(len)).collect()
     }
 
     /// The order of axis `axis` reversed.
     #[track_caller]
     pub fn flip(&self, axis: usize) -> Tensor {
-        let mut axes = self.whole();
-        if let Some(a) = axes.get_mut(axis).filter(|a| a.len > 0) {
-            *a = SliceAxis { start: a.len - 1, step: -1, len: a.len };
-        }
-        self.slice_axes(axes)
+        self.slice_along(axis, |len| SliceAxis { start: len.saturating_sub(1), step: -1, len })
     }
 
     /// `(before, after)` copies of `fill` around each axis.
@@ -220,11 +193,8 @@ impl Tensor {
     #[track_caller]
     pub fn repeat(&self, counts: &[usize]) -> Tensor {
         if counts.len() != self.rank() {
-            return Tensor::invalid(
-                "repeat",
-                &[self],
-                format!("{} counts for {} axes", counts.len(), self.rank()),
-            );
+            let reason = format!("{} counts for {} axes", counts.len(), self.rank());
+            return Tensor::invalid("repeat", &[self], reason);
         }
         let with_ones: Vec<usize> = self.shape().iter().flat_map(|&n| [1, n]).collect();
         let repeated: Vec<usize> = self.shape().iter().zip(counts).flat_map(|(&n, &c)| [c, n]).collect();
@@ -236,10 +206,7 @@ impl Tensor {
     #[track_caller]
     pub fn roll(&self, axis: usize, by: usize) -> Tensor {
         let n = self.shape().get(axis).copied().unwrap_or(0);
-        if n == 0 || by.is_multiple_of(n) {
-            return self.clone();
-        }
-        let by = by % n;
+        let by = by.checked_rem(n).unwrap_or(0);
         Tensor::concat(&[self.narrow(axis, n - by, by), self.narrow(axis, 0, n - by)], axis)
     }
 }
@@ -252,11 +219,8 @@ impl Tensor {
     pub fn depth_to_space(&self, block: usize, place_first: bool) -> Tensor {
         let area = block.checked_mul(block);
         let (&[n, c, h, w], Some(area @ 1..)) = (self.shape(), area) else {
-            return Tensor::invalid(
-                "depth_to_space",
-                &[self],
-                format!("no [N, C, H, W], or blocks of {block}"),
-            );
+            let reason = format!("no [N, C, H, W], or blocks of {block}");
+            return Tensor::invalid("depth_to_space", &[self], reason);
         };
         let (Some(tall), Some(wide)) = (h.checked_mul(block), w.checked_mul(block)) else {
             return Tensor::invalid("depth_to_space", &[self], "the result is too large");

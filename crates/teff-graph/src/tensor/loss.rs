@@ -36,11 +36,8 @@ impl Tensor {
     #[track_caller]
     pub fn cross_entropy_smoothed(&self, labels: &Tensor, smoothing: f64, reduction: Reduction) -> Tensor {
         if self.rank() != 2 || labels.shape() != &self.shape()[..1] {
-            return Tensor::invalid(
-                "cross_entropy",
-                &[self, labels],
-                "takes logits [N, classes] and labels [N]",
-            );
+            let reason = "takes logits [N, classes] and labels [N]";
+            return Tensor::invalid("cross_entropy", &[self, labels], reason);
         }
         let classes = self.shape()[1];
         let (logs, hit) = (self.log_softmax(-1), labels.is_index(classes, labels.rank()));
@@ -63,24 +60,6 @@ impl Tensor {
     #[track_caller]
     pub fn l1_loss(&self, target: &Tensor) -> Tensor {
         (self - target).abs().mean(&[])
-    }
-
-    /// Mean binary cross-entropy of probabilities; their logarithms are bounded below by -100, as PyTorch's.
-    #[track_caller]
-    pub fn binary_cross_entropy(&self, target: &Tensor) -> Tensor {
-        // The logarithm sees no 0, where its derivative, infinite, would make NaN of the gradient's 0.
-        let bounded_log = |x: Tensor| {
-            let (none, least) = (x.equal(&x.full_like(0.0)), x.full_like(-100.0));
-            none.select(&least, &none.select(&x.full_like(1.0), &x).log().maximum(&least))
-        };
-        let one = self.full_like(1.0);
-        -(target * bounded_log(self.clone()) + (&one - target) * bounded_log(&one - self)).mean(&[])
-    }
-
-    /// Mean binary cross-entropy of logits, without overflow.
-    #[track_caller]
-    pub fn binary_cross_entropy_with_logits(&self, target: &Tensor) -> Tensor {
-        (self.softplus() - self * target).mean(&[])
     }
 
     /// Mean Huber loss: e^2 / 2 for |e| <= delta, else delta (|e| - delta / 2).

@@ -5,6 +5,16 @@
 //! it on, so that a formula reads as a formula and the error, with the source line it was made at, comes out where the graph is
 //! taken ([`crate::Graph::from_tensors`], [`Tensor::check`]).
 
+/// The value, or the return of the tensor that carries the error.
+macro_rules! valid {
+    ($value:expr) => {
+        match $value {
+            Ok(value) => value,
+            Err(invalid) => return invalid,
+        }
+    };
+}
+
 mod activation;
 mod arithmetic;
 mod create;
@@ -26,7 +36,7 @@ pub use recurrent::{GruStep, LstmStep};
 use crate::dtype::{DType, Type};
 use crate::error::{Error, Result};
 use crate::op::Op;
-use crate::ops::{infer, scan_result_types};
+use crate::ops::{infer, scan_result_type};
 use std::fmt;
 use std::panic::Location;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -53,10 +63,10 @@ impl Tensor {
             return invalid.clone();
         }
         let types: Vec<Type> = operands.iter().map(Tensor::ty).collect();
-        let ty = match (&op, operands) {
-            (Op::Project(index), [scan]) => scan.project_type(*index),
-            // Of all others the operands' types are enough.
-            _ => infer(&op, &types),
+        let ty = if let (Op::Project(index), [scan]) = (&op, operands) {
+            scan.project_type(*index)
+        } else {
+            infer(&op, &types)
         };
         match ty {
             Ok(ty) => Tensor::make(op, operands.to_vec(), ty, None),
@@ -88,9 +98,7 @@ impl Tensor {
         let wrong = |reason: String| Error::new("project", vec![self.ty()], reason);
         let Op::Scan(scan) = self.op() else { return Err(wrong("the operand is no scan".into())) };
         let types: Vec<Type> = self.operands().iter().map(Tensor::ty).collect();
-        let results = scan_result_types(scan, &types).map_err(wrong)?;
-        let n = results.len();
-        results.into_iter().nth(index).ok_or_else(|| wrong(format!("result {index} of a scan that has {n}")))
+        scan_result_type(scan, &types, index).map_err(wrong)
     }
 
     /// How many results the scan has that made this tensor; 1 for any other operation.

@@ -30,11 +30,8 @@ impl Tensor {
     #[track_caller]
     pub fn group_norm(&self, groups: usize, epsilon: f64) -> Tensor {
         if self.rank() < 2 || groups == 0 || !self.shape()[1].is_multiple_of(groups) {
-            return Tensor::invalid(
-                "group_norm",
-                &[self],
-                format!("the channels do not divide into {groups} groups"),
-            );
+            let reason = format!("the channels do not divide into {groups} groups");
+            return Tensor::invalid("group_norm", &[self], reason);
         }
         let per_group = self.shape()[1..].iter().product::<usize>() / groups;
         self.reshape(&[self.shape()[0], groups, per_group]).standardize(&[-1], epsilon).reshape(self.shape())
@@ -87,16 +84,5 @@ impl Tensor {
             Window { pad_low: vec![before], pad_high: vec![after], ..Window::new([before + 1 + after], [1]) };
         let sums = lines.pool(PoolKind::Sum, window).permute(&[0, 2, 1]).reshape(self.shape());
         self / (sums + bias).pow(beta)
-    }
-
-    /// x / max(p-norm along `axis`, 1e-12), for p = 1 or 2.
-    #[track_caller]
-    pub fn lp_normalize(&self, axis: isize, p: usize) -> Tensor {
-        let at_least = |sum: Tensor, least: f64| sum.maximum(&sum.full_like(least));
-        if p == 1 {
-            return self / at_least(self.abs().sum_keep(&[axis]), 1e-12);
-        }
-        // The root sees no 0, where its derivative is infinite.
-        self / at_least(self.square().sum_keep(&[axis]), 1e-24).sqrt()
     }
 }

@@ -24,20 +24,9 @@ impl Tensor {
 
     #[track_caller]
     fn reduced(&self, kind: ReduceKind, axes: &[isize], keep: bool) -> Tensor {
-        let axes = match self.axes(kind.name(), axes) {
-            Ok(axes) => axes,
-            Err(invalid) => return invalid,
-        };
+        let axes = valid!(self.axes(kind.name(), axes));
         let out = self.reduce(kind, &axes);
         if keep { out } else { out.without(&axes) }
-    }
-
-    /// Without these axes, each of size 1.
-    #[track_caller]
-    fn without(&self, axes: &[usize]) -> Tensor {
-        let kept: Vec<usize> =
-            (0..self.rank()).filter(|a| !axes.contains(a)).map(|a| self.shape()[a]).collect();
-        self.reshape(&kept)
     }
 
     /// Sum along `axes` (negative ones count from the end; none means all), which are dropped.
@@ -70,24 +59,20 @@ impl Tensor {
         self.reduced(ReduceKind::Min, axes, false)
     }
 
-    /// Product along `axes`, which are dropped.
-    #[track_caller]
-    pub fn prod(&self, axes: &[isize]) -> Tensor {
-        self.reduced(ReduceKind::Prod, axes, false)
-    }
-
     /// Mean along `axes`, which are dropped.
     #[track_caller]
     pub fn mean(&self, axes: &[isize]) -> Tensor {
-        let sum = self.sum(axes);
-        let n = self.len() as f64 / sum.len().max(1) as f64;
-        sum / n
+        self.mean_of(self.sum(axes))
     }
 
     /// Mean along `axes`, which stay with size 1.
     #[track_caller]
     pub fn mean_keep(&self, axes: &[isize]) -> Tensor {
-        let sum = self.sum_keep(axes);
+        self.mean_of(self.sum_keep(axes))
+    }
+
+    #[track_caller]
+    fn mean_of(&self, sum: Tensor) -> Tensor {
         let n = self.len() as f64 / sum.len().max(1) as f64;
         sum / n
     }
@@ -101,36 +86,14 @@ impl Tensor {
     /// Index (i64) of the first largest along `axis`, which is dropped.
     #[track_caller]
     pub fn argmax(&self, axis: isize) -> Tensor {
-        self.arg_reduced(false, axis)
-    }
-
-    /// Index (i64) of the first smallest along `axis`, which is dropped.
-    #[track_caller]
-    pub fn argmin(&self, axis: isize) -> Tensor {
-        self.arg_reduced(true, axis)
-    }
-
-    #[track_caller]
-    fn arg_reduced(&self, min: bool, axis: isize) -> Tensor {
-        match self.axis("argmax", axis) {
-            Ok(axis) => self.arg_reduce(min, axis, false).without(&[axis]),
-            Err(invalid) => invalid,
-        }
+        let axis = valid!(self.axis("argmax", axis));
+        self.arg_reduce(false, axis, false).without(&[axis])
     }
 
     /// Index (i64) of an extreme along `axis`, which stays with size 1; see [`Op::ArgReduce`].
     #[track_caller]
     pub fn arg_reduce(&self, min: bool, axis: usize, last: bool) -> Tensor {
         Tensor::apply(Op::ArgReduce { min, axis, last }, std::slice::from_ref(self))
-    }
-
-    /// Log of the sum of exponentials along `axis`, which stays with size 1; no overflow.
-    #[track_caller]
-    pub fn log_sum_exp_keep(&self, axis: isize) -> Tensor {
-        match self.axis("log_sum_exp", axis) {
-            Ok(axis) => self.log_sum_exp(&[axis]),
-            Err(invalid) => invalid,
-        }
     }
 
     /// Log of the sum of exponentials along `axes` (ascending), which stay with size 1: shifted by the largest finite element, so that
@@ -148,9 +111,8 @@ impl Tensor {
     /// Sums over what [`Tensor::broadcast_to`] from `shape` would repeat: its adjoint.
     #[track_caller]
     pub fn sum_to(&self, shape: &[usize]) -> Tensor {
-        let lead = match self.rank().checked_sub(shape.len()) {
-            Some(lead) => lead,
-            None => return Tensor::invalid("sum_to", &[self], format!("has fewer axes than {shape:?}")),
+        let Some(lead) = self.rank().checked_sub(shape.len()) else {
+            return Tensor::invalid("sum_to", &[self], format!("has fewer axes than {shape:?}"));
         };
         let repeated = |&a: &usize| a < lead || shape[a - lead] == 1 && self.shape()[a] != 1;
         let axes: Vec<usize> = (0..self.rank()).filter(repeated).collect();
@@ -173,10 +135,7 @@ impl Tensor {
     /// A loop: linear in time and memory, and what is not a number reaches only what comes after it.
     #[track_caller]
     fn cumulated(&self, step: Binary, start: f64, axis: isize, exclusive: bool, reverse: bool) -> Tensor {
-        let axis = match self.axis("cumulate", axis) {
-            Ok(axis) => axis as isize,
-            Err(invalid) => return invalid,
-        };
+        let axis = valid!(self.axis("cumulate", axis)) as isize;
         let lines = self.swap_axes(axis, 0);
         let slice = crate::Type::new(self.dtype(), lines.shape().get(1..).unwrap_or_default());
         let (_, stacks) = Tensor::scan(&[Tensor::full(slice, start)], &[lines], reverse, |sums, slices| {

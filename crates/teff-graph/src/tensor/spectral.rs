@@ -133,11 +133,8 @@ impl Tensor {
     #[track_caller]
     pub fn inverse_real_dft(&self, imaginary: &Tensor, n: usize) -> Tensor {
         let Some(axis) = self.rank().checked_sub(1).filter(|&a| self.shape()[a] == n / 2 + 1) else {
-            return Tensor::invalid(
-                "dft",
-                &[self],
-                format!("{n} numbers have {} in their transform", n / 2 + 1),
-            );
+            let reason = format!("{n} numbers have {} in their transform", n / 2 + 1);
+            return Tensor::invalid("dft", &[self], reason);
         };
         // The mirror images of all but the first, and of an even length the last.
         let mirrored = n - (n / 2 + 1);

@@ -77,11 +77,8 @@ impl Tensor {
         let lists = [&geometry.dilation, &geometry.pad_low, &geometry.pad_high];
         let fits = lists.iter().all(|l| l.len() == axes) && output_padding.len() == axes;
         if self.rank() != axes + 2 || w.rank() != axes + 2 || !fits {
-            return Tensor::invalid(
-                "conv_transpose",
-                &[self, w],
-                format!("the geometry is for {axes} spatial axes"),
-            );
+            let reason = format!("the geometry is for {axes} spatial axes");
+            return Tensor::invalid("conv_transpose", &[self, w], reason);
         }
         let size = |i: usize| {
             let span = geometry.dilation[i].checked_mul(w.shape()[i + 2].saturating_sub(1))?;
@@ -91,11 +88,10 @@ impl Tensor {
         };
         match (0..axes).map(size).collect::<Option<Vec<_>>>() {
             Some(spatial) => self.conv_adjoint(w, geometry, &spatial),
-            None => Tensor::invalid(
-                "conv_transpose",
-                &[self, w],
-                "the padding is larger than the result, or that too large",
-            ),
+            None => {
+                let reason = "the padding is larger than the result, or that too large";
+                Tensor::invalid("conv_transpose", &[self, w], reason)
+            }
         }
     }
 

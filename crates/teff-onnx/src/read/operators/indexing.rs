@@ -158,8 +158,8 @@ fn top_k(n: &mut Node) -> Lowered<Vec<OnnxValue>> {
     let Some(k) = usize::try_from(k).ok().filter(|&k| k <= x_t.shape()[axis]) else {
         return invalid!("k={k} of {} elements", x_t.shape()[axis]);
     };
-    let indices = x_t.argsort(axis as isize, largest).narrow(axis, 0, k);
-    Ok(vec![OnnxValue::narrow(x_t.take_along(&indices, axis), x.element), indices.into()])
+    let (values, indices) = x_t.top_k(k, axis, largest);
+    Ok(vec![OnnxValue::narrow(values, x.element), indices.into()])
 }
 
 /// The slices at which a condition holds that is known while reading.

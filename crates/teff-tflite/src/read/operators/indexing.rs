@@ -74,7 +74,7 @@ fn top_k(n: &mut Node) -> Lowered<Vec<Held>> {
     let Some(k) = usize::try_from(k).ok().filter(|&k| k <= longest) else {
         return invalid!("the {k} largest of {longest} elements");
     };
-    let (values, indices) = x.top_k(k, -1);
+    let (values, indices) = x.top_k(k, x.rank() - 1, true);
     let indices = match n.output_count() {
         2 => cast_to(indices, n.output_info(1)?)?,
         count => return invalid!("{count} outputs where there are two"),
