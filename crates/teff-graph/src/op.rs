@@ -165,11 +165,6 @@ macro_rules! named {
             pub fn name(self) -> &'static str {
                 match self { $($name::$v => $s,)* }
             }
-
-            /// The inverse of `name`.
-            pub fn from_name(s: &str) -> Option<$name> {
-                match s { $($s => Some($name::$v),)* _ => None }
-            }
         }
     };
 }

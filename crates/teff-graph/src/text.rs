@@ -71,7 +71,7 @@ fn node_line(node: &Node, most: usize) -> String {
 }
 
 /// What an operation needs beside its operands and the type of its result, as named lists of integers.
-pub(crate) fn attributes(op: &Op) -> Vec<(&'static str, Vec<i64>)> {
+fn attributes(op: &Op) -> Vec<(&'static str, Vec<i64>)> {
     let list = |v: &[usize]| v.iter().map(|&n| n as i64).collect::<Vec<_>>();
     match op {
         Op::Input { .. } | Op::Constant(_) | Op::Param(_) | Op::Random { .. } => vec![],

@@ -70,7 +70,7 @@ fn one_hot(n: &mut Node) -> Lowered<Held> {
 
 fn top_k(n: &mut Node) -> Lowered<Vec<Held>> {
     let (x, k) = (n.x(0)?, n.int_of(1, "k")?);
-    let longest = x.shape().last().copied().unwrap_or(0);
+    let Some(&longest) = x.shape().last() else { return invalid!("its input is a scalar") };
     let Some(k) = usize::try_from(k).ok().filter(|&k| k <= longest) else {
         return invalid!("the {k} largest of {longest} elements");
     };
