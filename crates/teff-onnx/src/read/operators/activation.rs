@@ -1,11 +1,8 @@
 //! Activation functions.
 
-use super::{
-    Lower::{One, Unary},
-    Table,
-};
-use crate::read::node::{Lowered, Node, Operands, axis_of};
-use teff_graph::{DType, Tensor, Type, Unary as U};
+use super::Lower::Unary;
+use super::*;
+use teff_graph::Unary as U;
 
 pub(super) const TABLE: Table = &[
     ("Celu", One(|n| Ok(n.x(0)?.celu(n.float("alpha", 1.0))))),

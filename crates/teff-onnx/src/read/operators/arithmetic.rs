@@ -1,11 +1,8 @@
 //! Elementwise arithmetic, comparison and logic.
 
-use super::{
-    Lower::{Binary, Joined, One, Unary},
-    Table,
-};
-use crate::read::node::{Lowered, Node, Operands, ensure, invalid};
-use teff_graph::{Binary as B, DType, Tensor, Unary as U};
+use super::Lower::{Binary, Joined, Unary};
+use super::*;
+use teff_graph::{Binary as B, Unary as U};
 
 pub(super) const TABLE: Table = &[
     ("Abs", Unary(U::Abs)),

@@ -1,13 +1,7 @@
 //! Attention and what goes with it in transformers and state-space models.
 
-use super::{
-    Lower::{Many, One},
-    Table,
-    convolution::with_bias,
-};
-use crate::read::item::OnnxValue;
-use crate::read::node::{Lowered, Node, Operands, ensure, holder, invalid, unsupported};
-use teff_graph::{ConvGeometry, DType, Tensor, Type};
+use super::convolution::with_bias;
+use super::*;
 
 pub(super) const TABLE: Table = &[
     ("Attention", Many(attention)),

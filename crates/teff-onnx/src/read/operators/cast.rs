@@ -1,10 +1,7 @@
 //! Conversions between element types.
 
-use super::{Lower::Many, Table};
-use crate::proto::{ElementType, FloatLayout};
-use crate::read::item::{OnnxValue, Typed};
-use crate::read::node::{Lowered, Node, Operands, ensure, holder, invalid, unsupported};
-use teff_graph::{DType, Op, Tensor, Type, Value};
+use super::*;
+use crate::proto::FloatLayout;
 
 pub(super) const TABLE: Table =
     &[("BitCast", Many(bit_cast)), ("Cast", Many(cast)), ("CastLike", Many(cast_like))];

@@ -2,9 +2,8 @@
 //!
 //! Source: onnxruntime/docs/ContribOperators.md.
 
+use super::*;
 use super::{
-    Lower::{Many, One},
-    Table,
     activation::along,
     convolution::{geometry, with_bias},
     matrix::{factors, gemm, scaled},
@@ -15,10 +14,6 @@ use super::{
     },
     recurrent::GateActivation,
 };
-use crate::proto::ElementType;
-use crate::read::item::OnnxValue;
-use crate::read::node::{Lowered, Node, Operands, axis_of, ensure, listed_or_all, unsupported};
-use teff_graph::{DType, Tensor, Type};
 
 pub(super) const TABLE: Table = &[
     ("BiasGelu", One(|n| Ok((n.x(0)? + n.x(1)?).gelu()))),

@@ -1,10 +1,7 @@
 //! Operators with sub-graphs: conditions and loops.
 
-use super::{Lower::Many, Table};
+use super::*;
 use crate::proto::GraphProto;
-use crate::read::item::{OnnxValue, Typed};
-use crate::read::node::{Lowered, Node, Operands, axis_of, ensure, invalid, unsupported};
-use teff_graph::{Tensor, Type, Value};
 use teff_reader::Scanned;
 
 pub(super) const TABLE: Table = &[("If", Many(if_)), ("Loop", Many(loop_)), ("Scan", Many(scan))];

@@ -1,8 +1,6 @@
 //! Convolution and transposed convolution.
 
-use super::{Lower::One, Table};
-use crate::read::node::{Lowered, Node, Operands, ensure, invalid};
-use teff_graph::{ConvGeometry, PadAxis, SliceAxis, Tensor};
+use super::*;
 
 pub(super) const TABLE: Table = &[("Conv", One(conv)), ("ConvTranspose", One(conv_transpose))];
 

@@ -1,8 +1,6 @@
 //! Regions of interest.
 
-use super::{Lower::One, Table};
-use crate::read::node::{Lowered, Node, Operands, ensure, invalid, unsupported};
-use teff_graph::{DType, ReduceKind, Tensor, Type, Value};
+use super::*;
 
 pub(super) const TABLE: Table =
     &[("NonMaxSuppression", One(non_max_suppression)), ("RoiAlign", One(roi_align))];

@@ -3,9 +3,8 @@
 //! For each row and tree there is a node number, which one comparison a level moves on to a child. At a leaf it stays, so that a walk as
 //! long as the deepest tree ends at a leaf in each.
 
+use super::*;
 use std::collections::HashSet;
-use teff_graph::{DType, Tensor, Type, Value};
-use teff_reader::{Lowered, ensure, invalid, unsupported};
 
 /// How a node compares a feature with its threshold.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]

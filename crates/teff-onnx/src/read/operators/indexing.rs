@@ -1,12 +1,6 @@
 //! Picking, writing, sorting by index.
 
-use super::{
-    Lower::{Many, One},
-    Table,
-};
-use crate::read::item::OnnxValue;
-use crate::read::node::{Lowered, Node, Operands, axis_of, ensure, invalid};
-use teff_graph::{DType, Num, ScatterKind, Tensor, Type, Value, strides};
+use super::*;
 
 pub(super) const TABLE: Table = &[
     ("Compress", One(compress)),

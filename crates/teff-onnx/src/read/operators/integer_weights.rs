@@ -3,15 +3,11 @@
 //!
 //! Source: onnxruntime/docs/ContribOperators.md.
 
+use super::*;
 use super::{
-    Lower::One,
-    Table,
     indexing::positive,
     quantize::{centred, dequantized, dynamically_quantized, matrix_zero},
 };
-use crate::read::item::OnnxValue;
-use crate::read::node::{Lowered, Node, Operands, axis_of, ensure, invalid, unsupported};
-use teff_graph::{DType, Num, Tensor, Type, Value};
 
 pub(super) const TABLE: Table = &[
     ("DynamicQuantizeMatMul", One(dynamic_quantize_mat_mul)),

@@ -1,16 +1,12 @@
 //! The simple operators of `ai.onnx.ml`, as scikit-learn's exporter writes them.
 
+use super::*;
 use super::{
-    Lower::{Many, One},
-    Table,
     activation::TensorFunction,
     normalize::{Norm, l1_norm, l2_norm, normalized},
 };
-use crate::read::item::OnnxValue;
 use crate::read::item::Strings;
-use crate::read::node::{Lowered, Node, Operands, axis_of, ensure, invalid, unsupported};
 use std::rc::Rc;
-use teff_graph::{DType, Tensor, Type, Value};
 
 pub(super) const TABLE: Table = &[
     ("ArrayFeatureExtractor", One(array_feature_extractor)),

@@ -1,12 +1,6 @@
 //! Loss functions and optimiser steps.
 
-use super::{
-    Lower::{Many, One},
-    Table,
-};
-use crate::read::item::OnnxValue;
-use crate::read::node::{Lowered, Node, Operands, ensure, invalid, unsupported};
-use teff_graph::{DType, Tensor, Type};
+use super::*;
 
 pub(super) const TABLE: Table = &[
     ("NegativeLogLikelihoodLoss", One(|n| Ok(picked_loss(n, 0, |x| x.clone())?.0))),

@@ -1,8 +1,6 @@
 //! Matrix products.
 
-use super::{Lower::One, Table};
-use crate::read::node::{Lowered, Node, Operands, ensure, unsupported};
-use teff_graph::{DType, Tensor};
+use super::*;
 
 pub(super) const TABLE: Table = &[
     ("Det", One(determinant)),

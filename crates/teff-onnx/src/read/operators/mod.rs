@@ -34,10 +34,16 @@ mod trees;
 
 pub(crate) use indexing::REDUCTIONS;
 
-use super::item::OnnxValue;
-use super::node::{Lowered, Node, Operands};
+// What the families use.
+use super::item::{OnnxValue, Typed};
+use super::node::*;
 use super::reader::is_default;
-use teff_graph::{Binary, Op, Tensor, Unary};
+use crate::proto::ElementType;
+use Lower::{Many, One};
+use teff_graph::{
+    Binary, ConvGeometry, DType, Num, Op, PadAxis, PoolKind, ReduceKind, ScatterKind, SliceAxis,
+};
+use teff_graph::{Tensor, Type, Unary, Value, Window, strides};
 
 /// How an operator is lowered.
 #[derive(Clone, Copy)]

@@ -1,14 +1,6 @@
 //! Operators that move elements.
 
-use super::{
-    Lower::{Many, One},
-    Table,
-};
-use crate::read::item::{OnnxValue, Typed};
-use crate::read::node::{
-    Lowered, Node, Operands, axes_of, axis_of, ensure, invalid, listed_or_all, sizes, unsupported, without,
-};
-use teff_graph::{DType, Op, PadAxis, SliceAxis, Tensor, Type, Value};
+use super::*;
 
 pub(super) const TABLE: Table = &[
     ("CenterCropPad", One(center_crop_pad)),

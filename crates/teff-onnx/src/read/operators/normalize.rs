@@ -1,13 +1,7 @@
 //! Normalisations.
 
-use super::{
-    Lower::{Many, One},
-    Table,
-    pooling::spatial_axes,
-};
-use crate::read::item::OnnxValue;
-use crate::read::node::{Lowered, Node, Operands, axes_of, axis_of, ensure, unsupported};
-use teff_graph::Tensor;
+use super::pooling::spatial_axes;
+use super::*;
 
 pub(super) const TABLE: Table = &[
     ("BatchNormalization", Many(batch_normalization)),

@@ -1,13 +1,7 @@
 //! Sliding windows without weights.
 
 use super::convolution::{AutoPad, auto_pad, explicit_pads, per_axis, window_pads};
-use super::{
-    Lower::{Many, One},
-    Table,
-};
-use crate::read::item::OnnxValue;
-use crate::read::node::{Lowered, Node, Operands, ensure, invalid, unsupported};
-use teff_graph::{PoolKind, ScatterKind, Tensor, Type, Window};
+use super::*;
 
 pub(super) const TABLE: Table = &[
     ("AveragePool", One(average_pool)),

@@ -3,9 +3,7 @@
 //! Source: github.com/fastmachinelearning/qonnx, `docs/qonnx-custom-ops`. What they compute in floats becomes a quantisation of the graph
 //! where that is the same, so that the network compiles to integers.
 
-use super::{Lower::One, Table};
-use crate::read::node::{Lowered, Node, Operands, invalid, unsupported};
-use teff_graph::{DType, Num, Op, Tensor, Type, Value};
+use super::*;
 
 pub(super) const TABLE: Table = &[
     ("BipolarQuant", One(bipolar_quant)),

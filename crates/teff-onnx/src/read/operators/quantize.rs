@@ -4,16 +4,11 @@
 //! integers (`ConvInteger`, `MatMulInteger`) is computed on i32. `QLinearConv` and `QLinearMatMul` accumulate in i32 and are
 //! requantised by the float factor `a_scale * b_scale / y_scale`, as onnxruntime does.
 
+use super::*;
 use super::{
-    Lower::{Many, One},
-    Table,
     cast::converted,
     convolution::{geometry, with_bias},
 };
-use crate::proto::ElementType;
-use crate::read::item::{OnnxValue, Typed};
-use crate::read::node::{Lowered, Node, Operands, axis_of, ensure, holder, unsupported};
-use teff_graph::{DType, Op, Tensor, Type};
 
 pub(super) const TABLE: Table = &[
     ("ConvInteger", One(conv_integer)),

@@ -4,12 +4,8 @@
 //! With a seed they are those of ONNX's reference evaluator; without, each node has a stream of its own, the same at every reading.
 
 use super::cast::converted;
-use super::{Lower::Many, Table};
-use crate::proto::ElementType;
+use super::*;
 use crate::read::draw::Mt19937;
-use crate::read::item::OnnxValue;
-use crate::read::node::{Lowered, Node, Operands, element, ensure, holder, invalid, unsupported};
-use teff_graph::{DType, Num, Tensor, Type, Value};
 
 pub(super) const TABLE: Table = &[
     ("Bernoulli", Many(bernoulli)),

@@ -3,14 +3,8 @@
 //! Equations and order of gates: onnx/docs/Operators.md. A direction is a scan over time; sequences shorter than the time axis keep
 //! their state after their end.
 
-use super::{
-    Lower::Many,
-    Table,
-    quantize::{centred, dynamically_quantized},
-};
-use crate::read::item::OnnxValue;
-use crate::read::node::{Lowered, Node, Operands, ensure, invalid, unsupported};
-use teff_graph::{DType, Tensor, Type};
+use super::quantize::{centred, dynamically_quantized};
+use super::*;
 
 /// onnxruntime's, of `com.microsoft`.
 pub(super) const CONTRIB: Table = &[("DynamicQuantizeLSTM", Many(dynamic_quantize_lstm))];

@@ -1,8 +1,6 @@
 //! Sums, extremes, norms and positions of extremes along axes.
 
-use super::{Lower::One, Table};
-use crate::read::node::{Lowered, Node, Operands, axes_of, axis_of, without};
-use teff_graph::{DType, ReduceKind, Tensor};
+use super::*;
 
 pub(super) const TABLE: Table = &[
     ("ArgMax", One(|n| arg(n, false))),

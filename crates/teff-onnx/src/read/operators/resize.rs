@@ -1,9 +1,7 @@
 //! Resizing by interpolation, an axis at a time: each output position is a weighted sum of a few input positions that are known
 //! while reading.
 
-use super::{Lower::One, Table};
-use crate::read::node::{Fault, Lowered, Node, Operands, ensure, listed_or_all, unsupported};
-use teff_graph::{DType, Tensor, Type};
+use super::*;
 
 pub(super) const TABLE: Table = &[("Resize", One(resize)), ("Upsample", One(upsample))];
 

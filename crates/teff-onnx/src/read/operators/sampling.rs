@@ -1,13 +1,10 @@
 //! Sampling of images at positions between their elements.
 
+use super::*;
 use super::{
-    Lower::One,
-    Table,
     convolution::{explicit_pads, per_axis, with_bias},
     resize::{self, Mode},
 };
-use crate::read::node::{Lowered, Node, Operands, ensure, invalid};
-use teff_graph::{DType, Num, Tensor, Type, Value, strides};
 
 pub(super) const TABLE: Table =
     &[("AffineGrid", One(affine_grid)), ("DeformConv", One(deform_conv)), ("GridSample", One(grid_sample))];

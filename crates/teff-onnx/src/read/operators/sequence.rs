@@ -1,12 +1,6 @@
 //! Sequences whose length is known while reading, and optionals of which it is known whether they hold something.
 
-use super::{
-    Lower::{Many, One},
-    Table,
-};
-use crate::read::item::{OnnxValue, Typed};
-use crate::read::node::{Lowered, Node, Operands, axis_of, ensure, invalid};
-use teff_graph::{Tensor, Value};
+use super::*;
 
 pub(super) const TABLE: Table = &[
     ("ConcatFromSequence", One(concat_from_sequence)),

@@ -1,13 +1,6 @@
 //! Operators that make tensors from little or nothing.
 
-use super::{
-    Lower::{Many, One},
-    Table,
-};
-use crate::proto::ElementType;
-use crate::read::item::OnnxValue;
-use crate::read::node::{Lowered, Node, Operands, element, ensure, holder, invalid, unsupported};
-use teff_graph::{DType, Num, Tensor, Type, Value};
+use super::*;
 
 pub(super) const TABLE: Table = &[
     ("BlackmanWindow", One(|n| window(n, &[0.42, -0.5, 0.08]))),

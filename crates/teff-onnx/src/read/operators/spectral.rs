@@ -1,13 +1,7 @@
 //! Fourier transforms, and the inverse of unfolding.
 
-use super::{
-    Lower::One,
-    Table,
-    convolution::{explicit_pads, per_axis},
-};
-use crate::read::item::OnnxValue;
-use crate::read::node::{Lowered, Node, Operands, axis_of, ensure, invalid, sizes};
-use teff_graph::{ConvGeometry, DType, ScatterKind, Tensor, Type, strides};
+use super::convolution::{explicit_pads, per_axis};
+use super::*;
 
 pub(super) const TABLE: Table = &[("Col2Im", One(col2im)), ("DFT", One(dft)), ("STFT", One(stft))];
 

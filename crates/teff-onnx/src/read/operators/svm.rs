@@ -1,13 +1,7 @@
 //! Support vector machines (`ai.onnx.ml`), with the votes, scores and coupled probabilities that onnxruntime gives.
 
 use super::linear_models::{Labels, labels, post_transform};
-use super::{
-    Lower::{Many, One},
-    Table,
-};
-use crate::read::item::OnnxValue;
-use crate::read::node::{Lowered, Node, Operands, ensure, invalid, unsupported};
-use teff_graph::{DType, Tensor, Type, Value};
+use super::*;
 
 pub(super) const TABLE: Table = &[("SVMClassifier", Many(classifier)), ("SVMRegressor", One(regressor))];
 

@@ -1,8 +1,6 @@
 //! Counting of n-grams of integers.
 
-use super::{Lower::One, Table};
-use crate::read::node::{Lowered, Node, Operands, ensure, invalid, unsupported};
-use teff_graph::{DType, ReduceKind, SliceAxis, Tensor, Value};
+use super::*;
 
 pub(super) const TABLE: Table = &[("TfIdfVectorizer", One(tf_idf))];
 

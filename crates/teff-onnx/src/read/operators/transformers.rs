@@ -2,16 +2,12 @@
 //!
 //! Source: onnxruntime/docs/ContribOperators.md.
 
+use super::*;
 use super::{
-    Lower::Many,
-    Table,
     attention::{join_heads, split_heads},
     indexing::positive,
     quantize::{centred, matrix_zero},
 };
-use crate::read::item::OnnxValue;
-use crate::read::node::{Lowered, Node, Operands, ensure, invalid, sizes, unsupported};
-use teff_graph::{DType, Tensor, Type};
 
 pub(super) const TABLE: Table = &[
     ("Attention", Many(attention)),

@@ -1,15 +1,11 @@
 //! Decision trees and ensembles of them (`ai.onnx.ml`).
 
+use super::*;
 use super::{
-    Lower::{Many, One},
-    Table,
     forest::{Aggregate, Compare, Forest, TreeNode},
     linear_models::{labels, post_transform},
 };
-use crate::read::item::OnnxValue;
-use crate::read::node::{Lowered, Node, Operands, ensure, invalid, unsupported};
 use std::collections::{HashMap, HashSet};
-use teff_graph::{DType, Tensor};
 
 pub(super) const TABLE: Table = &[
     ("TreeEnsemble", One(tree_ensemble)),

@@ -1,10 +1,7 @@
 //! Functions of each element, and softmax.
 
-use super::{Lower::One, Table};
-use crate::read::held::Held;
-use crate::read::node::{Lowered, Node, Operands, ensure, floats, invalid};
+use super::*;
 use crate::schema::{bucketize_options, gelu_options, leaky_relu_options, softmax_options};
-use teff_graph::{DType, Tensor};
 
 pub(super) const TABLE: Table = &[
     ("ABS", One(|n| Ok(n.real(0)?.map(|x| x.abs())))),

@@ -1,12 +1,9 @@
 //! Functions of pairs of elements, which broadcast.
 
-use super::{Lower::One, Table, activated};
+use super::*;
 use crate::flatbuffer::Scalar;
-use crate::read::held::{Held, Layout};
-use crate::read::node::{Lowered, Node, Operands, common_shape, ensure, floats, in_one_layout};
 use crate::read::quantization::same;
 use crate::schema::{add_options, div_options, mul_options, sub_options};
-use teff_graph::{DType, Tensor};
 
 pub(super) const TABLE: Table = &[
     ("ADD", One(|n| fused(n, add_options::UNION, add_options::FUSED_ACTIVATION_FUNCTION, |a, b| a + b))),

@@ -1,14 +1,11 @@
 //! Matrix products.
 
 use super::convolution::with_bias;
-use super::{Lower::One, Table, activated};
-use crate::read::held::Held;
-use crate::read::node::{Lowered, Node, Operands, common_shape, ensure, floats, invalid, unsupported};
+use super::*;
 use crate::read::quantization::dequantized;
 use crate::schema::{
     batch_mat_mul_options, fully_connected_options, fully_connected_options_weights_format as format,
 };
-use teff_graph::Tensor;
 
 pub(super) const TABLE: Table =
     &[("BATCH_MATMUL", One(batch_matmul)), ("FULLY_CONNECTED", One(fully_connected))];

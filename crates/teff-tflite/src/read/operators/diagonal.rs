@@ -1,9 +1,6 @@
 //! Matrices of diagonals, and what is spread out.
 
-use super::{Lower::One, Table};
-use crate::read::held::Held;
-use crate::read::node::{Lowered, Node, Operands, cast_to, common_shape, ensure, invalid};
-use teff_graph::{DType, PadAxis, Tensor, Type};
+use super::*;
 
 pub(super) const TABLE: Table = &[
     ("BROADCAST_ARGS", One(broadcast_args)),

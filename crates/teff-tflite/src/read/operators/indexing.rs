@@ -1,10 +1,7 @@
 //! Picking by index.
 
-use super::{Lower::Many, Lower::One, Table};
-use crate::read::held::Held;
-use crate::read::node::{Lowered, Node, Operands, axis_of, cast_to, invalid};
+use super::*;
 use crate::schema::{gather_options, one_hot_options};
-use teff_graph::{DType, Tensor, Type};
 
 pub(super) const TABLE: Table = &[
     ("EMBEDDING_LOOKUP", One(embedding_lookup)),

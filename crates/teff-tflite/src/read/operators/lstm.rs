@@ -2,11 +2,8 @@
 
 use super::lstm_inputs::*;
 use super::lstm_integer;
-use super::{Lower::One, Table, activated};
-use crate::read::held::Held;
-use crate::read::node::{LOOP, Lowered, Node, Operands, ensure, floats, invalid, unsupported};
+use super::*;
 use crate::schema::unidirectional_sequence_lstm_options as o;
-use teff_graph::Tensor;
 
 pub(super) const TABLE: Table = &[("UNIDIRECTIONAL_SEQUENCE_LSTM", One(lstm))];
 

@@ -1,6 +1,6 @@
 //! The inputs of an LSTM.
 
-use teff_graph::Tensor;
+use super::*;
 
 /// Positions of the inputs. Where there are several they are for the gates input, forget, cell and output, in this order; the cell
 /// gate has no peephole.

@@ -6,10 +6,9 @@
 use super::lstm_inputs::{
     BIAS, CELL, FROM_HIDDEN, FROM_INPUT, HIDDEN, PEEPHOLE, PROJECTION, PROJECTION_BIAS, X, in_order,
 };
+use super::*;
 use crate::read::fixed::{Multiplier, divide_by_power, logistic, saturated, tanh};
-use crate::read::node::{Lowered, Node, Operands, unsupported};
 use crate::schema::unidirectional_sequence_lstm_options as o;
-use teff_graph::{DType, Tensor};
 
 /// The scale of sums before an activation.
 const GATE_SCALE: f32 = 1.0 / 4096.0;

@@ -20,11 +20,17 @@ mod source;
 mod svdf;
 
 pub(super) use super::lower::{Lower, Table};
-use super::node::{Lowered, unsupported};
 use super::variables;
 use super::{branch, complex, loops, stablehlo};
 use crate::schema::activation_function_type as fused;
-use teff_graph::Tensor;
+// What the families use.
+use super::held::{Held, Layout};
+use super::node::*;
+use Lower::{Many, One};
+use teff_graph::{
+    ConvGeometry, DType, Num, Op, PadAxis, PoolKind, ReduceKind, ScatterKind, SliceAxis, Tensor,
+};
+use teff_graph::{Type, Value, Window, strides};
 
 const FAMILIES: &[Table] = &[
     activation::TABLE,

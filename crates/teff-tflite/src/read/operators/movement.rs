@@ -1,14 +1,11 @@
 //! What moves elements without computing. Integers stay the integers they are.
 
-use super::{Lower::Many, Lower::One, Table, activated};
-use crate::read::held::{Held, Layout};
-use crate::read::node::{Lowered, Node, Operands, axes_of, axis_of, ensure, invalid, sizes, without};
+use super::*;
 use crate::read::quantization::same;
 use crate::schema::{
     concatenation_options, depth_to_space_options, pack_options, reshape_options, space_to_depth_options,
     split_options, squeeze_options, unpack_options,
 };
-use teff_graph::Tensor;
 
 pub(super) const TABLE: Table = &[
     ("BROADCAST_TO", One(broadcast_to)),

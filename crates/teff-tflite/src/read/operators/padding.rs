@@ -1,10 +1,7 @@
 //! Padding, and moving blocks of pixels into the batch.
 
-use super::{Lower::One, Table};
-use crate::read::held::Held;
-use crate::read::node::{Lowered, Node, Operands, ensure, invalid, unsupported};
+use super::*;
 use crate::schema::{mirror_pad_mode, mirror_pad_options};
-use teff_graph::{Op, PadAxis, Tensor, Type, Value};
 
 pub(super) const TABLE: Table = &[
     ("BATCH_TO_SPACE_ND", One(batch_to_space)),

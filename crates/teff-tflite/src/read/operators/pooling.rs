@@ -1,12 +1,9 @@
 //! Pooling over the spatial axes. Padding has no part in a mean.
 
 use super::convolution::window_padding;
-use super::{Lower::One, Table, activated};
-use crate::read::held::Held;
-use crate::read::node::{Fault, Lowered, Node, floats, invalid, unsupported};
+use super::*;
 use crate::read::quantization::{clamped, same};
 use crate::schema::pool2d_options as o;
-use teff_graph::{DType, PoolKind, Tensor, Type, Value, Window};
 
 pub(super) const TABLE: Table =
     &[("AVERAGE_POOL_2D", One(average_pool)), ("L2_POOL_2D", One(l2_pool)), ("MAX_POOL_2D", One(max_pool))];

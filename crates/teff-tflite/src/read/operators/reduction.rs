@@ -1,12 +1,7 @@
 //! What combines the elements along axes.
 
-use super::{Lower::One, Table};
-use crate::read::held::Held;
-use crate::read::node::{
-    Lowered, Node, Operands, axes_of, axis_of, cast_to, ensure, floats, invalid, without,
-};
+use super::*;
 use crate::schema::{cumsum_options, local_response_normalization_options, reducer_options};
-use teff_graph::{DType, ReduceKind, Tensor};
 
 pub(super) const TABLE: Table = &[
     ("ARG_MAX", One(|n| arg_reduce(n, false))),

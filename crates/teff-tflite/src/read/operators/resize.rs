@@ -1,9 +1,7 @@
 //! Resizing images. Which pixels each result sees is known while reading; positions are computed in f32, as the runtime does.
 
-use super::{Lower::One, Table};
+use super::*;
 use crate::flatbuffer::Scalar;
-use crate::read::held::Held;
-use crate::read::node::{Lowered, Node, Operands, ensure, floats, invalid, unsupported};
 use crate::schema::{resize_bilinear_options, resize_nearest_neighbor_options};
 
 pub(super) const TABLE: Table =

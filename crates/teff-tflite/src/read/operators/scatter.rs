@@ -1,11 +1,8 @@
 //! Writing by index.
 
 use super::indexing::indices;
-use super::{Lower::One, Table};
-use crate::read::held::Held;
-use crate::read::node::{Lowered, Node, Operands, axis_of, ensure, invalid};
+use super::*;
 use crate::schema::reverse_sequence_options;
-use teff_graph::{DType, Num, ScatterKind, Tensor, Type, Value, strides};
 
 pub(super) const TABLE: Table = &[
     ("DYNAMIC_UPDATE_SLICE", One(dynamic_update_slice)),

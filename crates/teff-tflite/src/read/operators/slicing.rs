@@ -1,10 +1,7 @@
 //! Parts of a tensor.
 
-use super::{Lower::One, Table};
-use crate::read::held::Held;
-use crate::read::node::{Lowered, Node, Operands, ensure, invalid, unsupported};
+use super::*;
 use crate::schema::strided_slice_options as o;
-use teff_graph::SliceAxis;
 
 pub(super) const TABLE: Table = &[("SLICE", One(slice)), ("STRIDED_SLICE", One(strided_slice))];
 

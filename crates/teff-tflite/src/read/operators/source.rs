@@ -1,11 +1,8 @@
 //! Tensors made from shapes, and tensors of other types.
 
-use super::{Lower::One, Table};
+use super::*;
 use crate::read::fixed::{Multiplier, saturated};
-use crate::read::held::Held;
-use crate::read::node::{Lowered, Node, Operands, cast_to, ensure, invalid};
 use crate::read::quantization::real;
-use teff_graph::{DType, Tensor};
 
 pub(super) const TABLE: Table = &[
     ("CAST", One(cast)),

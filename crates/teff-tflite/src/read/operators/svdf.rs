@@ -1,12 +1,9 @@
 //! SVDF: a dense layer of rank-one filters over the last inputs (Nakkiran et al., 2015). A filter is a vector over the features
 //! of one input and a vector over time; what the first gave for the last inputs is the state.
 
-use super::{Lower::One, Table, activated};
+use super::*;
 use crate::read::fixed::{Multiplier, saturated};
-use crate::read::held::Held;
-use crate::read::node::{Lowered, Node, Operands, ensure, floats, invalid, unsupported};
 use crate::schema::{activation_function_type as fused, svdf_options};
-use teff_graph::{DType, Tensor, Type};
 
 pub(super) const TABLE: Table = &[("SVDF", One(svdf))];
 
