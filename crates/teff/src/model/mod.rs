@@ -1,9 +1,10 @@
 //! Networks described as lists of layers.
 
-mod build;
+mod layers;
+mod settings;
 mod spec;
 
-pub use spec::{LayerSpec, ModelSpec, Outputs};
+pub use spec::ModelSpec;
 
 use crate::error::Result;
 use crate::nn::{Layer, Pass, Sequential};

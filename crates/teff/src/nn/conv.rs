@@ -4,74 +4,59 @@ use super::{Layer, Pass, uniform};
 use teff_data::Rng;
 use teff_graph::{ConvGeometry, Param, PoolKind, Tensor, Window};
 
-macro_rules! conv_layer {
-    ($(#[$doc:meta])* $name:ident, $axes:literal) => {
-        $(#[$doc])*
-        pub struct $name {
-            /// `[outputs, inputs / groups, kernel..]`.
-            pub weight: Param,
-            /// `[outputs]`.
-            pub bias: Option<Param>,
-            /// Stride, dilation, padding and groups.
-            pub geometry: ConvGeometry,
-            name: String,
-        }
-
-        impl $name {
-            /// With a bias, stride 1, no padding.
-            pub fn new(name: &str, inputs: usize, outputs: usize, kernel: usize, rng: &mut Rng) -> $name {
-                $name::with(name, inputs, outputs, kernel, ConvGeometry::new($axes), rng)
-            }
-
-            /// With a bias and this geometry.
-            pub fn with(
-                name: &str,
-                inputs: usize,
-                outputs: usize,
-                kernel: usize,
-                geometry: ConvGeometry,
-                rng: &mut Rng,
-            ) -> $name {
-                let per_group = inputs / geometry.groups.max(1);
-                let fan_in = per_group * kernel.pow($axes);
-                let shape = [&[outputs, per_group], &[kernel; $axes][..]].concat();
-                let weight = uniform(format!("{name}.weight"), &shape, fan_in, rng);
-                let bias = uniform(format!("{name}.bias"), &[outputs], fan_in, rng);
-                $name { weight, bias: Some(bias), geometry, name: name.into() }
-            }
-
-            /// Without its bias: for what a normalisation follows.
-            pub fn without_bias(self) -> $name {
-                $name { bias: None, ..self }
-            }
-        }
-
-        impl Layer for $name {
-            fn forward(&self, x: &Tensor, _: &Pass) -> Tensor {
-                let y = x.conv_general(&Tensor::param(&self.weight), self.geometry.clone()).named(&self.name);
-                match &self.bias {
-                    Some(b) => (&y + Tensor::param(b).per_channel(y.rank())).named(&self.name),
-                    None => y,
-                }
-            }
-
-            fn params(&self) -> Vec<Param> {
-                std::iter::once(&self.weight).chain(&self.bias).cloned().collect()
-            }
-        }
-    };
+/// Convolution of `[N, inputs, L]` or `[N, inputs, H, W]`.
+pub struct Conv {
+    /// `[outputs, inputs / groups, kernel..]`.
+    pub weight: Param,
+    /// `[outputs]`.
+    pub bias: Option<Param>,
+    /// Stride, dilation, padding and groups.
+    pub geometry: ConvGeometry,
+    name: String,
 }
 
-conv_layer!(
-    /// Convolution of `[N, inputs, L]`.
-    Conv1d,
-    1
-);
-conv_layer!(
-    /// Convolution of `[N, inputs, H, W]`.
-    Conv2d,
-    2
-);
+impl Conv {
+    /// With a bias, stride 1, no padding; `kernel` is its size along each spatial axis.
+    pub fn new(name: &str, inputs: usize, outputs: usize, kernel: &[usize], rng: &mut Rng) -> Conv {
+        Conv::with(name, inputs, outputs, kernel, ConvGeometry::new(kernel.len()), rng)
+    }
+
+    /// With a bias and this geometry.
+    pub fn with(
+        name: &str,
+        inputs: usize,
+        outputs: usize,
+        kernel: &[usize],
+        geometry: ConvGeometry,
+        rng: &mut Rng,
+    ) -> Conv {
+        let per_group = inputs / geometry.groups.max(1);
+        let fan_in = per_group * kernel.iter().product::<usize>();
+        let weight =
+            uniform(format!("{name}.weight"), &[&[outputs, per_group], kernel].concat(), fan_in, rng);
+        let bias = uniform(format!("{name}.bias"), &[outputs], fan_in, rng);
+        Conv { weight, bias: Some(bias), geometry, name: name.into() }
+    }
+
+    /// Without its bias: for what a normalisation follows.
+    pub fn without_bias(self) -> Conv {
+        Conv { bias: None, ..self }
+    }
+}
+
+impl Layer for Conv {
+    fn forward(&self, x: &Tensor, _: &Pass) -> Tensor {
+        let y = x.conv_general(&Tensor::param(&self.weight), self.geometry.clone()).named(&self.name);
+        match &self.bias {
+            Some(b) => (&y + Tensor::param(b).per_channel(y.rank())).named(&self.name),
+            None => y,
+        }
+    }
+
+    fn params(&self) -> Vec<Param> {
+        std::iter::once(&self.weight).chain(&self.bias).cloned().collect()
+    }
+}
 
 /// Transposed convolution of `[N, inputs, H, W]`.
 pub struct ConvTranspose2d {

@@ -11,7 +11,7 @@ mod pass;
 mod recurrent;
 
 pub use activation::{Activation, Dropout, Flatten, Reshape};
-pub use conv::{AvgPool, Conv1d, Conv2d, ConvTranspose2d, GlobalAvgPool, MaxPool};
+pub use conv::{AvgPool, Conv, ConvTranspose2d, GlobalAvgPool, MaxPool};
 pub use linear::{Embedding, Linear};
 pub use norm::{BatchNorm, GroupNorm, LayerNorm};
 pub use pass::Pass;
