@@ -2,6 +2,16 @@
 //!
 //! A [`Scene`] is a set of numbers, drawn from a seed within the ranges that its fields state; [`Scene::render`] makes the
 //! picture of them: what stands in the scene is drawn (`shapes`, `clutter`), then lit and taken (`camera`).
+//!
+//! ```
+//! use digits_scenes::{FRAME, Scene};
+//!
+//! let digits = teff_data::open("../../../data/mnist")?.test;
+//! let scene = Scene::digit(digits.sample(0), 42);
+//! assert_eq!(scene.render().len(), FRAME * FRAME);
+//! assert_eq!(scene.render(), Scene::digit(digits.sample(0), 42).render());
+//! # Ok::<(), teff_data::Error>(())
+//! ```
 
 mod camera;
 mod clutter;
