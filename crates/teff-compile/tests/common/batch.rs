@@ -1,6 +1,7 @@
 //! Many networks in one C program that reads inputs from a file and writes outputs to another, every buffer between guard bytes.
 
 use super::c::{STRICT, Scratch, c_type, run, text};
+use std::collections::HashMap;
 use std::fmt::Write;
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
@@ -42,14 +43,21 @@ pub fn outputs(nets: &[Net], compiler: Compiler) -> Vec<Result<Vec<Value>, Strin
     run_all(&scratch.0, nets)
 }
 
-/// One translation unit with every network's text, which takes half as long to compile as many. It is not included: in what is, clang does
-/// not miss the users of a function. What a network defines for itself
-/// gets the network's name in front, so that two may use a name.
+/// One translation unit with every network's text, which takes half as long to compile as many, and those of the same text once. It is
+/// not included: in what is, clang does not miss the users of a function. What a network defines for itself gets the network's name in
+/// front, so that two may use a name.
 fn write_sources(scratch: &Scratch, nets: &[Net], arena: c::ArenaOwner) {
     let mut main = String::from(HARNESS);
+    let mut written: HashMap<String, &str> = HashMap::new();
+    let mut called = Vec::new();
     for net in nets {
-        let name = &net.program.name;
+        let name = &*net.program.name;
         let files = c::print(&net.program, &c::Options { arena, ..Default::default() });
+        let unnamed = files.source.replace(name, "net");
+        called.push(*written.entry(unnamed).or_insert(name));
+        if called.last() != Some(&name) {
+            continue;
+        }
         let own = own_names(&files.source);
         scratch.write(&format!("{name}.h"), &files.header);
         own.iter().for_each(|n| main += &format!("#define {n} {name}_own_{n}\n"));
@@ -57,21 +65,16 @@ fn write_sources(scratch: &Scratch, nets: &[Net], arena: c::ArenaOwner) {
         own.iter().for_each(|n| main += &format!("#undef {n}\n"));
         main += &wrapper(net, arena);
     }
-    main += &table(nets);
+    main += &table(nets, &called);
     scratch.write("main.c", &main);
 }
 
-fn words(text: &str) -> impl Iterator<Item = &str> {
-    text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_')
-}
-
-/// Names of static functions and objects, and all that the decoders of pictures define.
+/// Names of static functions and objects.
 fn own_names(source: &str) -> Vec<&str> {
     let statics = source.lines().filter(|l| l.starts_with("static ") && !l.starts_with("static union"));
     let mut names: Vec<&str> = statics
         .filter_map(|l| l.split(['(', '[']).next()?.rsplit([' ', '*']).next())
         .chain(source.contains("\n} arena;").then_some("arena"))
-        .chain(words(source).filter(|w| w.starts_with("picture_") || w.starts_with("PICTURE_")))
         .collect();
     names.sort_unstable();
     names.dedup();
@@ -140,11 +143,11 @@ fn wrapper(net: &Net, arena: c::ArenaOwner) -> String {
     format!("static void call_{name}(void **b)\n{{\n{unused}    {name}({});\n}}\n", arguments.join(", "))
 }
 
-/// The table of networks: function, number of inputs, number of buffers, their sizes in bytes, the arena last.
-fn table(nets: &[Net]) -> String {
+/// The table of networks: the function `called`, number of inputs, number of buffers, their sizes in bytes, the arena last.
+fn table(nets: &[Net], called: &[&str]) -> String {
     let mut sizes = String::new();
     let mut rows = String::new();
-    for net in nets {
+    for (net, called) in nets.iter().zip(called) {
         let (p, name) = (&net.program, &net.program.name);
         let mut bytes: Vec<String> =
             p.inputs.iter().chain(&p.outputs).map(|p| p.ty.bytes().to_string()).collect();
@@ -152,7 +155,7 @@ fn table(nets: &[Net]) -> String {
         let _ = writeln!(sizes, "static const size_t sizes_{name}[] = {{ {} }};", bytes.join(", "));
         let _ = writeln!(
             rows,
-            "    {{ call_{name}, {}, {}, sizes_{name} }},",
+            "    {{ call_{called}, {}, {}, sizes_{name} }},",
             p.inputs.len(),
             p.inputs.len() + p.outputs.len()
         );
