@@ -1,8 +1,9 @@
 //! A GDB server for both cores (GDB manual, appendix E: Remote Serial Protocol). Core 0 is thread 1, core 1 is
 //! thread 2; both stop and go together.
 
+use crate::cpu::CoreState;
 use crate::error::Error;
-use crate::sim::{CoreState, Simulator, Stop};
+use crate::sim::{Simulator, Stop};
 use std::fmt::Write as _;
 use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
@@ -249,14 +250,7 @@ impl Server<'_> {
 
     /// The state of a core as hex text, for `info threads`.
     fn describe(&self, core: usize) -> String {
-        let state = match self.sim.core_state(core) {
-            CoreState::Running => "running",
-            CoreState::WaitEvent => "asleep in WFE",
-            CoreState::WaitInterrupt => "asleep in WFI",
-            CoreState::Stopped => "stopped",
-            CoreState::Lockup => "locked up",
-            CoreState::Held => "held in reset",
-        };
+        let state = self.sim.core_state(core);
         format!("core {core}, {state}").bytes().map(|b| format!("{b:02x}")).collect()
     }
 

@@ -37,9 +37,9 @@ mod sim;
 mod trace;
 mod wires;
 
-pub use cpu::{FaultRecord, Stack, Stalls};
+pub use cpu::{CoreState, FaultRecord, Stack, Stalls};
 pub use error::{Error, Fault};
 pub use load::{Image, Section, Symbol, uf2};
 pub use profile::{Cost, Profile};
-pub use sim::{CoreState, Options, Simulator, Stop};
+pub use sim::{Options, Simulator, Stop};
 pub use trace::Trace;

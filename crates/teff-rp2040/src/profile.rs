@@ -6,7 +6,7 @@
 mod flame;
 
 use crate::bus::Bus;
-use crate::cpu::op::{Kind, Op};
+use crate::cpu::op::{Op, Opcode};
 use crate::cpu::{Core, Stalls};
 use crate::load::Image;
 use crate::probe::Probe;
@@ -145,10 +145,10 @@ impl Profile {
             }
             return;
         }
-        match op.kind {
-            Kind::Bl => self.open(id, core.pc, Some(pc.wrapping_add(4)), core.ipsr),
-            Kind::Blx => self.open(id, core.pc, Some(pc.wrapping_add(2)), core.ipsr),
-            Kind::Bx | Kind::PopPc | Kind::MovSpecial => {
+        match op.code {
+            Opcode::Bl => self.open(id, core.pc, Some(pc.wrapping_add(4)), core.ipsr),
+            Opcode::Blx => self.open(id, core.pc, Some(pc.wrapping_add(2)), core.ipsr),
+            Opcode::Bx | Opcode::PopPc | Opcode::MovSpecial => {
                 let frames = &mut self.tracks[id].frames;
                 if let Some(i) = frames.iter().rposition(|f| f.returns == Some(core.pc)) {
                     frames.truncate(i);

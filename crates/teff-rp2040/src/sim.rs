@@ -8,7 +8,7 @@ mod stuck;
 use crate::board::Board;
 use crate::bus::{Bus, map};
 use crate::clocks::Domain;
-use crate::cpu::{Core, FaultRecord, Stack, Stalls, State};
+use crate::cpu::{Core, CoreState, FaultRecord, Stack, Stalls};
 use crate::error::Error;
 use crate::load::Image;
 use crate::rom;
@@ -91,23 +91,6 @@ pub enum Stop {
     Deadlock,
     /// The program asked for the USB boot loader, or there is nothing to boot.
     UsbBoot,
-}
-
-/// What a core is doing.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum CoreState {
-    /// Executing.
-    Running,
-    /// Asleep in WFE.
-    WaitEvent,
-    /// Asleep in WFI.
-    WaitInterrupt,
-    /// Stopped at a BKPT or breakpoint.
-    Stopped,
-    /// Locked up.
-    Lockup,
-    /// Held in reset.
-    Held,
 }
 
 /// An RP2040 on a board, with a program in it.
@@ -286,14 +269,7 @@ impl Simulator {
     /// What `core` is doing.
     #[must_use]
     pub fn core_state(&self, core: usize) -> CoreState {
-        match self.cores[core].state {
-            State::Running => CoreState::Running,
-            State::WaitEvent => CoreState::WaitEvent,
-            State::WaitInterrupt => CoreState::WaitInterrupt,
-            State::AtBkpt(_) | State::AtStop => CoreState::Stopped,
-            State::Lockup => CoreState::Lockup,
-            State::Held => CoreState::Held,
-        }
+        self.cores[core].state
     }
 
     /// The last hard fault of `core`.

@@ -3,7 +3,7 @@
 use super::Bus;
 use super::map;
 use crate::cpu::FetchFrom;
-use crate::cpu::op::{Kind, Op, decode, is_wide};
+use crate::cpu::op::{Op, Opcode, decode, is_wide};
 use std::collections::BTreeSet;
 
 /// Where the decoded half-words of each memory begin.
@@ -112,7 +112,7 @@ impl Bus {
     pub(crate) fn decode_at(&mut self, index: usize, pc: u32) -> Op {
         let mut op = self.decode_fresh(index);
         if self.code.is_breakpoint(index) {
-            op = Op::new(Kind::Stop, 0, 0, 0, 0);
+            op = Op::new(Opcode::Stop, 0, 0, 0, 0);
         }
         if let Some(offset) = pc.checked_sub(map::SRAM).filter(|&o| o < map::SRAM_SIZE) {
             self.code.sram_pages[(offset >> PAGE_SHIFT) as usize] = true;
@@ -127,7 +127,7 @@ impl Bus {
         let first = self.code_halfword(index);
         if index < SRAM_INDEX && first >> 8 == 0xde {
             // In the boot ROM, UDF is a call of the host (see crate::rom).
-            return Op::new(Kind::Native, 0, 0, 0, i32::from(first & 0xff));
+            return Op::new(Opcode::Native, 0, 0, 0, i32::from(first & 0xff));
         }
         let second = if is_wide(first) { self.code_halfword(index + 1) } else { 0 };
         decode(first, second)

@@ -38,73 +38,39 @@ impl Core {
         r
     }
 
-    /// Shift left by the low byte of `by`; the carry keeps its value when that is zero.
+    /// Shift left by the low byte of `by`; the carry, the bit shifted out last, keeps its value when that is zero. From 33 on all is
+    /// shifted out.
     #[inline(always)]
     pub(crate) fn lsl_flags(&mut self, a: u32, by: u32) -> u32 {
-        let r = match by & 0xff {
-            0 => a,
-            n @ 1..=31 => {
-                self.c = a >> (32 - n) & 1;
-                a << n
-            }
-            32 => {
-                self.c = a & 1;
-                0
-            }
-            _ => {
-                self.c = 0;
-                0
-            }
-        };
-        self.set_nz(r);
-        r
+        let wide = u64::from(a) << (by & 0xff).min(33);
+        self.shifted(wide as u32, (wide >> 32) as u32, by)
     }
 
     #[inline(always)]
     pub(crate) fn lsr_flags(&mut self, a: u32, by: u32) -> u32 {
-        let r = match by & 0xff {
-            0 => a,
-            n @ 1..=31 => {
-                self.c = a >> (n - 1) & 1;
-                a >> n
-            }
-            32 => {
-                self.c = a >> 31;
-                0
-            }
-            _ => {
-                self.c = 0;
-                0
-            }
-        };
-        self.set_nz(r);
-        r
+        // With a bit to the right of the word, for the carry.
+        let wide = (u64::from(a) << 1) >> (by & 0xff).min(33);
+        self.shifted((wide >> 1) as u32, wide as u32, by)
     }
 
     #[inline(always)]
     pub(crate) fn asr_flags(&mut self, a: u32, by: u32) -> u32 {
-        let r = match by & 0xff {
-            0 => a,
-            n @ 1..=31 => {
-                self.c = a >> (n - 1) & 1;
-                (a as i32 >> n) as u32
-            }
-            _ => {
-                self.c = a >> 31;
-                (a as i32 >> 31) as u32
-            }
-        };
-        self.set_nz(r);
-        r
+        let wide = (i64::from(a as i32) << 1) >> (by & 0xff).min(32);
+        self.shifted((wide >> 1) as u32, wide as u32, by)
+    }
+
+    #[inline(always)]
+    fn shifted(&mut self, result: u32, carry: u32, by: u32) -> u32 {
+        if by & 0xff != 0 {
+            self.c = carry & 1;
+        }
+        self.set_nz(result);
+        result
     }
 
     #[inline(always)]
     pub(crate) fn ror_flags(&mut self, a: u32, by: u32) -> u32 {
         let r = a.rotate_right(by & 31);
-        if by & 0xff != 0 {
-            self.c = r >> 31;
-        }
-        self.set_nz(r);
-        r
+        self.shifted(r, r >> 31, by)
     }
 }

@@ -2,7 +2,7 @@
 
 use super::access::{load, store};
 use super::ppb::NUM_PRIORITIES;
-use super::{Core, NOT_FETCHED, State};
+use super::{Core, CoreState, NOT_FETCHED};
 use crate::bus::Bus;
 use crate::error::Fault;
 
@@ -28,7 +28,7 @@ impl Core {
         match number {
             NMI => -2,
             HARD_FAULT => -1,
-            _ => i32::from(self.nvic.priority[number as usize]),
+            _ => self.nvic.priority(number),
         }
     }
 
@@ -44,12 +44,11 @@ impl Core {
     }
 
     fn execution_priority(&self) -> i32 {
-        let best = self.running_priority();
-        if self.primask { best.min(0) } else { best }
+        self.running_priority().min(if self.primask { 0 } else { NUM_PRIORITIES })
     }
 
     /// The most urgent pending and enabled exception, with its priority.
-    fn most_urgent(&self) -> Option<(u32, i32)> {
+    pub(crate) fn most_urgent(&self) -> Option<(u32, i32)> {
         let mut left = self.nvic.ready();
         let mut best: Option<(u32, i32)> = None;
         while left != 0 {
@@ -67,7 +66,10 @@ impl Core {
     /// if it may run now. Called by the run loop whenever lines, masks or pending bits may have changed.
     pub(crate) fn check_exceptions(&mut self, bus: &mut Bus, now: u64) {
         let newly = self.nvic.sample(bus.irq_lines(self.id));
-        if matches!(self.state, State::Lockup | State::Held | State::AtBkpt(_) | State::AtStop) {
+        if matches!(
+            self.state,
+            CoreState::Lockup | CoreState::Held | CoreState::AtBkpt(_) | CoreState::AtStop
+        ) {
             return;
         }
         if newly && self.nvic.sev_on_pend {
@@ -77,9 +79,9 @@ impl Core {
         // WFI and WFE wake for an exception that would preempt if PRIMASK were clear (DDI 0419 B1.5.19).
         let wakes = urgent.is_some_and(|(_, p)| p < self.running_priority());
         match self.state {
-            State::WaitInterrupt if wakes => self.wake(now),
-            State::WaitEvent if wakes || bus.take_event(self.id) => self.wake(now),
-            State::WaitInterrupt | State::WaitEvent => return,
+            CoreState::WaitInterrupt if wakes => self.wake(now),
+            CoreState::WaitEvent if wakes || bus.take_event(self.id) => self.wake(now),
+            CoreState::WaitInterrupt | CoreState::WaitEvent => return,
             _ => {}
         }
         if let Some((number, priority)) = urgent
@@ -92,7 +94,7 @@ impl Core {
 
     /// Ends a sleep at `now`; the core goes on with the instruction after WFE or WFI.
     fn wake(&mut self, now: u64) {
-        self.state = State::Running;
+        self.state = CoreState::Running;
         self.cycle = self.cycle.max(now);
     }
 
@@ -169,9 +171,8 @@ impl Core {
         }
         bus.set_event(self.id);
         self.nvic.sample(bus.irq_lines(self.id));
-        let limit = if self.primask { self.running_priority().min(0) } else { self.running_priority() };
         if let Some((number, priority)) = self.most_urgent()
-            && priority < limit
+            && priority < self.execution_priority()
         {
             return self.tail_chain(bus, number, code);
         }
@@ -257,7 +258,7 @@ impl Core {
     fn lock_up(&mut self, bus: &mut Bus, pc: u32) {
         self.pc = pc;
         self.fetched = NOT_FETCHED;
-        self.state = State::Lockup;
+        self.state = CoreState::Lockup;
         bus.wires.sched.interrupt_run();
     }
 

@@ -6,8 +6,8 @@
 //! therefore ends one cycle after its access, which gives the documented 2 cycles, and 1 + N for lists.
 
 use super::access::{load, store};
-use super::op::{Kind, Op};
-use super::{Core, NOT_FETCHED, State};
+use super::op::{Op, Opcode};
+use super::{Core, CoreState, NOT_FETCHED};
 use crate::bus::Bus;
 use crate::error::Fault;
 use crate::probe::Probe;
@@ -71,7 +71,7 @@ pub(crate) fn step<P: Probe>(core: &mut Core, bus: &mut Bus, probe: &mut P, ahea
     }
     let index = core.window_index + (pc.wrapping_sub(core.window_base) >> 1) as usize;
     let mut op = bus.code.ops[index];
-    if op.kind == Kind::Unknown {
+    if op.code == Opcode::Unknown {
         op = bus.decode_at(index, pc);
     }
     core.instructions += 1;
@@ -145,101 +145,93 @@ fn perform(core: &mut Core, bus: &mut Bus, op: Op, pc: u32) -> Result<(), Fault>
             core.cycle += 1;
         }};
     }
+    // What sets flags or another state, and no register.
+    macro_rules! only {
+        ($set:expr) => {{
+            $set;
+            core.cycle += 1;
+        }};
+    }
     let imm = op.imm as u32;
-    match op.kind {
-        Kind::MovsReg => logic!(r!(rm)),
-        Kind::LslImm => alu!(core.lsl_flags(r!(rm), imm)),
-        Kind::LsrImm => alu!(core.lsr_flags(r!(rm), imm)),
-        Kind::AsrImm => alu!(core.asr_flags(r!(rm), imm)),
-        Kind::AddReg3 => alu!(core.add_flags(r!(rn), r!(rm))),
-        Kind::SubReg3 => alu!(core.sub_flags(r!(rn), r!(rm))),
-        Kind::AddImm => alu!(core.add_flags(r!(rn), imm)),
-        Kind::SubImm => alu!(core.sub_flags(r!(rn), imm)),
-        Kind::MovImm => logic!(imm),
-        Kind::CmpImm => {
-            core.sub_flags(r!(rn), imm);
-            core.cycle += 1;
-        }
-        Kind::And => logic!(r!(rn) & r!(rm)),
-        Kind::Eor => logic!(r!(rn) ^ r!(rm)),
-        Kind::LslReg => alu!(core.lsl_flags(r!(rn), r!(rm))),
-        Kind::LsrReg => alu!(core.lsr_flags(r!(rn), r!(rm))),
-        Kind::AsrReg => alu!(core.asr_flags(r!(rn), r!(rm))),
-        Kind::Adc => alu!(core.adc_flags(r!(rn), r!(rm))),
-        Kind::Sbc => alu!(core.adc_flags(r!(rn), !r!(rm))),
-        Kind::RorReg => alu!(core.ror_flags(r!(rn), r!(rm))),
-        Kind::Tst => {
-            core.set_nz(r!(rn) & r!(rm));
-            core.cycle += 1;
-        }
-        Kind::Rsb => alu!(core.sub_flags(0, r!(rm))),
-        Kind::CmpReg => {
-            core.sub_flags(r!(rn), r!(rm));
-            core.cycle += 1;
-        }
-        Kind::Cmn => {
-            core.add_flags(r!(rn), r!(rm));
-            core.cycle += 1;
-        }
-        Kind::Orr => logic!(r!(rn) | r!(rm)),
-        Kind::Mul => logic!(r!(rn).wrapping_mul(r!(rm))),
-        Kind::Bic => logic!(r!(rn) & !r!(rm)),
-        Kind::Mvn => logic!(!r!(rm)),
-        Kind::AddHigh => alu!(r!(rd).wrapping_add(r!(rm))),
-        Kind::MovHigh => alu!(r!(rm)),
-        Kind::AddSpecial | Kind::MovSpecial | Kind::CmpHigh => special(core, op, pc),
-        Kind::Bx | Kind::Blx => return branch_exchange(core, bus, op, pc),
-        Kind::LdrLiteral => {
+    match op.code {
+        Opcode::MovsReg => logic!(r!(rm)),
+        Opcode::LslImm => alu!(core.lsl_flags(r!(rm), imm)),
+        Opcode::LsrImm => alu!(core.lsr_flags(r!(rm), imm)),
+        Opcode::AsrImm => alu!(core.asr_flags(r!(rm), imm)),
+        Opcode::AddReg3 => alu!(core.add_flags(r!(rn), r!(rm))),
+        Opcode::SubReg3 => alu!(core.sub_flags(r!(rn), r!(rm))),
+        Opcode::AddImm => alu!(core.add_flags(r!(rn), imm)),
+        Opcode::SubImm => alu!(core.sub_flags(r!(rn), imm)),
+        Opcode::MovImm => logic!(imm),
+        Opcode::CmpImm => only!(core.sub_flags(r!(rn), imm)),
+        Opcode::And => logic!(r!(rn) & r!(rm)),
+        Opcode::Eor => logic!(r!(rn) ^ r!(rm)),
+        Opcode::LslReg => alu!(core.lsl_flags(r!(rn), r!(rm))),
+        Opcode::LsrReg => alu!(core.lsr_flags(r!(rn), r!(rm))),
+        Opcode::AsrReg => alu!(core.asr_flags(r!(rn), r!(rm))),
+        Opcode::Adc => alu!(core.adc_flags(r!(rn), r!(rm))),
+        Opcode::Sbc => alu!(core.adc_flags(r!(rn), !r!(rm))),
+        Opcode::RorReg => alu!(core.ror_flags(r!(rn), r!(rm))),
+        Opcode::Tst => only!(core.set_nz(r!(rn) & r!(rm))),
+        Opcode::Rsb => alu!(core.sub_flags(0, r!(rm))),
+        Opcode::CmpReg => only!(core.sub_flags(r!(rn), r!(rm))),
+        Opcode::Cmn => only!(core.add_flags(r!(rn), r!(rm))),
+        Opcode::Orr => logic!(r!(rn) | r!(rm)),
+        Opcode::Mul => logic!(r!(rn).wrapping_mul(r!(rm))),
+        Opcode::Bic => logic!(r!(rn) & !r!(rm)),
+        Opcode::Mvn => logic!(!r!(rm)),
+        Opcode::AddHigh => alu!(r!(rd).wrapping_add(r!(rm))),
+        Opcode::MovHigh => alu!(r!(rm)),
+        Opcode::AddSpecial | Opcode::MovSpecial | Opcode::CmpHigh => special(core, op, pc),
+        Opcode::Bx | Opcode::Blx => return branch_exchange(core, bus, op, pc),
+        Opcode::LdrLiteral => {
             load_to!(core, bus, 4, (pc.wrapping_add(4) & !3).wrapping_add(imm), op.rd, u32)
         }
-        Kind::StrReg => store_from!(core, bus, 4, r!(rn).wrapping_add(r!(rm)), op.rd),
-        Kind::StrhReg => store_from!(core, bus, 2, r!(rn).wrapping_add(r!(rm)), op.rd),
-        Kind::StrbReg => store_from!(core, bus, 1, r!(rn).wrapping_add(r!(rm)), op.rd),
-        Kind::LdrsbReg => load_to!(core, bus, 1, r!(rn).wrapping_add(r!(rm)), op.rd, i8),
-        Kind::LdrReg => load_to!(core, bus, 4, r!(rn).wrapping_add(r!(rm)), op.rd, u32),
-        Kind::LdrhReg => load_to!(core, bus, 2, r!(rn).wrapping_add(r!(rm)), op.rd, u16),
-        Kind::LdrbReg => load_to!(core, bus, 1, r!(rn).wrapping_add(r!(rm)), op.rd, u8),
-        Kind::LdrshReg => load_to!(core, bus, 2, r!(rn).wrapping_add(r!(rm)), op.rd, i16),
-        Kind::StrImm => store_from!(core, bus, 4, r!(rn).wrapping_add(imm), op.rd),
-        Kind::LdrImm => load_to!(core, bus, 4, r!(rn).wrapping_add(imm), op.rd, u32),
-        Kind::StrbImm => store_from!(core, bus, 1, r!(rn).wrapping_add(imm), op.rd),
-        Kind::LdrbImm => load_to!(core, bus, 1, r!(rn).wrapping_add(imm), op.rd, u8),
-        Kind::StrhImm => store_from!(core, bus, 2, r!(rn).wrapping_add(imm), op.rd),
-        Kind::LdrhImm => load_to!(core, bus, 2, r!(rn).wrapping_add(imm), op.rd, u16),
-        Kind::Adr => alu!((pc.wrapping_add(4) & !3).wrapping_add(imm)),
-        Kind::AddSpImm => alu!(core.regs[13].wrapping_add(imm)),
-        Kind::AdjustSp => {
-            core.move_sp(core.regs[13].wrapping_add(imm));
-            core.cycle += 1;
-        }
-        Kind::Sxth => alu!(r!(rm) as i16 as u32),
-        Kind::Sxtb => alu!(r!(rm) as i8 as u32),
-        Kind::Uxth => alu!(r!(rm) & 0xffff),
-        Kind::Uxtb => alu!(r!(rm) & 0xff),
-        Kind::Push => return push(core, bus, imm),
-        Kind::Pop => return pop(core, bus, imm),
-        Kind::PopPc => return pop_pc(core, bus, imm),
-        Kind::Rev => alu!(r!(rm).swap_bytes()),
-        Kind::Rev16 => alu!(r!(rm).swap_bytes().rotate_left(16)),
-        Kind::Revsh => alu!((r!(rm) as u16).swap_bytes() as i16 as u32),
-        Kind::Stm => return store_multiple(core, bus, op),
-        Kind::Ldm => return load_multiple(core, bus, op),
-        Kind::Beq => branch_if!(core, pc, op, core.z == 0),
-        Kind::Bne => branch_if!(core, pc, op, core.z != 0),
-        Kind::Bcs => branch_if!(core, pc, op, core.c != 0),
-        Kind::Bcc => branch_if!(core, pc, op, core.c == 0),
-        Kind::Bmi => branch_if!(core, pc, op, core.n >> 31 != 0),
-        Kind::Bpl => branch_if!(core, pc, op, core.n >> 31 == 0),
-        Kind::Bvs => branch_if!(core, pc, op, core.v != 0),
-        Kind::Bvc => branch_if!(core, pc, op, core.v == 0),
-        Kind::Bhi => branch_if!(core, pc, op, core.c != 0 && core.z != 0),
-        Kind::Bls => branch_if!(core, pc, op, core.c == 0 || core.z == 0),
-        Kind::Bge => branch_if!(core, pc, op, core.n >> 31 == core.v),
-        Kind::Blt => branch_if!(core, pc, op, core.n >> 31 != core.v),
-        Kind::Bgt => branch_if!(core, pc, op, core.z != 0 && core.n >> 31 == core.v),
-        Kind::Ble => branch_if!(core, pc, op, core.z == 0 || core.n >> 31 != core.v),
-        Kind::B => branch_if!(core, pc, op, true),
-        Kind::Bl => {
+        Opcode::StrReg => store_from!(core, bus, 4, r!(rn).wrapping_add(r!(rm)), op.rd),
+        Opcode::StrhReg => store_from!(core, bus, 2, r!(rn).wrapping_add(r!(rm)), op.rd),
+        Opcode::StrbReg => store_from!(core, bus, 1, r!(rn).wrapping_add(r!(rm)), op.rd),
+        Opcode::LdrsbReg => load_to!(core, bus, 1, r!(rn).wrapping_add(r!(rm)), op.rd, i8),
+        Opcode::LdrReg => load_to!(core, bus, 4, r!(rn).wrapping_add(r!(rm)), op.rd, u32),
+        Opcode::LdrhReg => load_to!(core, bus, 2, r!(rn).wrapping_add(r!(rm)), op.rd, u16),
+        Opcode::LdrbReg => load_to!(core, bus, 1, r!(rn).wrapping_add(r!(rm)), op.rd, u8),
+        Opcode::LdrshReg => load_to!(core, bus, 2, r!(rn).wrapping_add(r!(rm)), op.rd, i16),
+        Opcode::StrImm => store_from!(core, bus, 4, r!(rn).wrapping_add(imm), op.rd),
+        Opcode::LdrImm => load_to!(core, bus, 4, r!(rn).wrapping_add(imm), op.rd, u32),
+        Opcode::StrbImm => store_from!(core, bus, 1, r!(rn).wrapping_add(imm), op.rd),
+        Opcode::LdrbImm => load_to!(core, bus, 1, r!(rn).wrapping_add(imm), op.rd, u8),
+        Opcode::StrhImm => store_from!(core, bus, 2, r!(rn).wrapping_add(imm), op.rd),
+        Opcode::LdrhImm => load_to!(core, bus, 2, r!(rn).wrapping_add(imm), op.rd, u16),
+        Opcode::Adr => alu!((pc.wrapping_add(4) & !3).wrapping_add(imm)),
+        Opcode::AddSpImm => alu!(core.regs[13].wrapping_add(imm)),
+        Opcode::AdjustSp => only!(core.move_sp(core.regs[13].wrapping_add(imm))),
+        Opcode::Sxth => alu!(r!(rm) as i16 as u32),
+        Opcode::Sxtb => alu!(r!(rm) as i8 as u32),
+        Opcode::Uxth => alu!(r!(rm) & 0xffff),
+        Opcode::Uxtb => alu!(r!(rm) & 0xff),
+        Opcode::Push => return push(core, bus, imm),
+        Opcode::Pop => return pop(core, bus, imm),
+        Opcode::PopPc => return pop_pc(core, bus, imm),
+        Opcode::Rev => alu!(r!(rm).swap_bytes()),
+        Opcode::Rev16 => alu!(r!(rm).swap_bytes().rotate_left(16)),
+        Opcode::Revsh => alu!((r!(rm) as u16).swap_bytes() as i16 as u32),
+        Opcode::Stm => return store_multiple(core, bus, op),
+        Opcode::Ldm => return load_multiple(core, bus, op),
+        Opcode::Beq => branch_if!(core, pc, op, core.z == 0),
+        Opcode::Bne => branch_if!(core, pc, op, core.z != 0),
+        Opcode::Bcs => branch_if!(core, pc, op, core.c != 0),
+        Opcode::Bcc => branch_if!(core, pc, op, core.c == 0),
+        Opcode::Bmi => branch_if!(core, pc, op, core.n >> 31 != 0),
+        Opcode::Bpl => branch_if!(core, pc, op, core.n >> 31 == 0),
+        Opcode::Bvs => branch_if!(core, pc, op, core.v != 0),
+        Opcode::Bvc => branch_if!(core, pc, op, core.v == 0),
+        Opcode::Bhi => branch_if!(core, pc, op, core.c != 0 && core.z != 0),
+        Opcode::Bls => branch_if!(core, pc, op, core.c == 0 || core.z == 0),
+        Opcode::Bge => branch_if!(core, pc, op, core.n >> 31 == core.v),
+        Opcode::Blt => branch_if!(core, pc, op, core.n >> 31 != core.v),
+        Opcode::Bgt => branch_if!(core, pc, op, core.z != 0 && core.n >> 31 == core.v),
+        Opcode::Ble => branch_if!(core, pc, op, core.z == 0 || core.n >> 31 != core.v),
+        Opcode::B => branch_if!(core, pc, op, true),
+        Opcode::Bl => {
             // The second half-word needs a fetch of its own when it lies in the next word.
             if pc & 2 != 0 && !core.fetch((pc & !3).wrapping_add(4), bus) {
                 return Ok(());
@@ -248,34 +240,31 @@ fn perform(core: &mut Core, bus: &mut Bus, op: Op, pc: u32) -> Result<(), Fault>
             core.jump(pc.wrapping_add(4).wrapping_add(imm));
             core.cycle += 3;
         }
-        Kind::Nop => core.cycle += 1,
-        Kind::Sev => {
-            bus.send_event();
-            core.cycle += 1;
-        }
-        Kind::Wfe | Kind::Wfi | Kind::Cps | Kind::Msr | Kind::Mrs | Kind::Barrier => {
+        Opcode::Nop => core.cycle += 1,
+        Opcode::Sev => only!(bus.send_event()),
+        Opcode::Wfe | Opcode::Wfi | Opcode::Cps | Opcode::Msr | Opcode::Mrs | Opcode::Barrier => {
             system(core, bus, op, pc)
         }
-        Kind::Svc => {
+        Opcode::Svc => {
             core.cycle += 1;
             return core.supervisor_call(bus);
         }
-        Kind::Bkpt => {
+        Opcode::Bkpt => {
             core.pc = pc;
-            core.state = State::AtBkpt(imm as u8);
+            core.state = CoreState::AtBkpt(imm as u8);
             bus.wires.sched.interrupt_run();
         }
-        Kind::Stop => {
+        Opcode::Stop => {
             core.pc = pc;
-            core.state = State::AtStop;
+            core.state = CoreState::AtStop;
             core.instructions -= 1;
             bus.wires.sched.interrupt_run();
         }
-        Kind::Native => {
+        Opcode::Native => {
             bus.heed(core.cycle);
             return crate::rom::call(core, bus, imm);
         }
-        Kind::Undefined | Kind::Unknown => return Err(Fault::Undefined),
+        Opcode::Undefined | Opcode::Unknown => return Err(Fault::Undefined),
     }
     Ok(())
 }
@@ -285,12 +274,12 @@ fn perform(core: &mut Core, bus: &mut Bus, op: Op, pc: u32) -> Result<(), Fault>
 fn special(core: &mut Core, op: Op, pc: u32) {
     let read = |i: u8| if i == 15 { pc.wrapping_add(4) } else { core.regs[usize::from(i & 15)] };
     let (a, b) = (read(op.rn), read(op.rm));
-    if op.kind == Kind::CmpHigh {
+    if op.code == Opcode::CmpHigh {
         core.sub_flags(a, b);
         core.cycle += 1;
         return;
     }
-    let value = if op.kind == Kind::AddSpecial { a.wrapping_add(b) } else { b };
+    let value = if op.code == Opcode::AddSpecial { a.wrapping_add(b) } else { b };
     core.cycle += 1;
     match op.rd {
         15 => {
@@ -305,7 +294,7 @@ fn special(core: &mut Core, op: Op, pc: u32) {
 #[inline(always)]
 fn branch_exchange(core: &mut Core, bus: &mut Bus, op: Op, pc: u32) -> Result<(), Fault> {
     let target = if op.rm == 15 { pc.wrapping_add(4) } else { core.regs[usize::from(op.rm & 15)] };
-    if op.kind == Kind::Blx {
+    if op.code == Opcode::Blx {
         core.regs[14] = pc.wrapping_add(2) | 1;
     } else if core.ipsr != 0 && target >> 28 == 0xf {
         core.cycle += 2;
@@ -315,11 +304,10 @@ fn branch_exchange(core: &mut Core, bus: &mut Bus, op: Op, pc: u32) -> Result<()
     core.branch_interworking(target)
 }
 
+/// Stores the registers of `list` from `addr` on; returns the address after the last and its access cycle.
 #[inline(always)]
-fn push(core: &mut Core, bus: &mut Bus, list: u32) -> Result<(), Fault> {
-    let base = core.regs[13].wrapping_sub(4 * list.count_ones());
-    let mut at = core.cycle;
-    let (mut left, mut addr) = (list, base);
+fn store_list(core: &mut Core, bus: &mut Bus, list: u32, mut addr: u32) -> Result<(u32, u64), Fault> {
+    let (mut at, mut left) = (core.cycle, list);
     while left != 0 {
         let i = left.trailing_zeros() as usize;
         at += 1;
@@ -328,6 +316,13 @@ fn push(core: &mut Core, bus: &mut Bus, list: u32) -> Result<(), Fault> {
         addr = addr.wrapping_add(4);
         left &= left - 1;
     }
+    Ok((addr, at))
+}
+
+#[inline(always)]
+fn push(core: &mut Core, bus: &mut Bus, list: u32) -> Result<(), Fault> {
+    let base = core.regs[13].wrapping_sub(4 * list.count_ones());
+    let (_, at) = store_list(core, bus, list, base)?;
     core.move_sp(base);
     core.cycle = at + 1;
     Ok(())
@@ -336,8 +331,7 @@ fn push(core: &mut Core, bus: &mut Bus, list: u32) -> Result<(), Fault> {
 /// Loads the registers of `list` from `addr` on; returns the address after the last and its access cycle.
 #[inline(always)]
 fn load_list(core: &mut Core, bus: &mut Bus, list: u32, mut addr: u32) -> Result<(u32, u64), Fault> {
-    let mut at = core.cycle;
-    let mut left = list;
+    let (mut at, mut left) = (core.cycle, list);
     while left != 0 {
         let i = left.trailing_zeros() as usize;
         at += 1;
@@ -372,18 +366,8 @@ fn pop_pc(core: &mut Core, bus: &mut Bus, list: u32) -> Result<(), Fault> {
 #[inline(always)]
 fn store_multiple(core: &mut Core, bus: &mut Bus, op: Op) -> Result<(), Fault> {
     let base = usize::from(op.rn & 15);
-    let mut addr = core.regs[base];
-    let mut at = core.cycle;
-    let mut left = op.imm as u32;
-    while left != 0 {
-        let i = left.trailing_zeros() as usize;
-        at += 1;
-        let value = core.regs[i & 15];
-        store::<4>(core, bus, addr, value, &mut at)?;
-        addr = addr.wrapping_add(4);
-        left &= left - 1;
-    }
-    core.regs[base] = addr;
+    let (end, at) = store_list(core, bus, op.imm as u32, core.regs[base])?;
+    core.regs[base] = end;
     core.cycle = at + 1;
     Ok(())
 }
@@ -405,32 +389,32 @@ fn load_multiple(core: &mut Core, bus: &mut Bus, op: Op) -> Result<(), Fault> {
 /// WFE and WFI 2 (the sleep itself apart).
 #[inline(never)]
 fn system(core: &mut Core, bus: &mut Bus, op: Op, pc: u32) {
-    match op.kind {
-        Kind::Wfe => {
+    match op.code {
+        Opcode::Wfe => {
             core.cycle += 2;
             if !bus.take_event(core.id) {
-                core.state = State::WaitEvent;
+                core.state = CoreState::WaitEvent;
                 bus.wires.sched.interrupt_run();
             }
         }
-        Kind::Wfi => {
+        Opcode::Wfi => {
             core.cycle += 2;
-            core.state = State::WaitInterrupt;
+            core.state = CoreState::WaitInterrupt;
             bus.wires.sched.interrupt_run();
         }
-        Kind::Cps => {
+        Opcode::Cps => {
             core.primask = op.imm != 0;
             core.cycle += 1;
             bus.wires.sched.interrupt_run();
         }
-        Kind::Msr => {
+        Opcode::Msr => {
             let value = core.regs[usize::from(op.rn & 15)];
             core.write_special(op.imm as u32, value);
             core.pc = pc.wrapping_add(4);
             core.cycle += 3;
             bus.wires.sched.interrupt_run();
         }
-        Kind::Mrs => {
+        Opcode::Mrs => {
             core.regs[usize::from(op.rd & 15)] = core.read_special(op.imm as u32);
             core.pc = pc.wrapping_add(4);
             core.cycle += 3;

@@ -13,16 +13,18 @@ use crate::error::Fault;
 use ppb::{Nvic, SysTick};
 
 /// What a core is doing between two instructions.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum State {
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum CoreState {
+    /// Executing.
+    #[default]
     Running,
     /// Asleep in WFE until an event or an exception.
     WaitEvent,
     /// Asleep in WFI until an interrupt.
     WaitInterrupt,
-    /// At a BKPT; the run loop decides whether the host handles it or the core faults.
+    /// At a BKPT with this immediate; the run loop decides whether the host handles it or the core faults.
     AtBkpt(u8),
-    /// At a planted breakpoint.
+    /// At a breakpoint that was set from outside.
     AtStop,
     /// A fault at a priority that cannot take it (DDI 0419 B1.5.6): the core is dead until reset.
     Lockup,
@@ -30,12 +32,26 @@ pub(crate) enum State {
     Held,
 }
 
+impl std::fmt::Display for CoreState {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            CoreState::Running => "running",
+            CoreState::WaitEvent => "asleep in WFE",
+            CoreState::WaitInterrupt => "asleep in WFI",
+            CoreState::AtBkpt(_) | CoreState::AtStop => "stopped",
+            CoreState::Lockup => "locked up",
+            CoreState::Held => "held in reset",
+        })
+    }
+}
+
 /// Which memory the fetch window covers; each stalls in its own way.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub(crate) enum FetchFrom {
     Rom,
     Flash,
     Sram,
+    #[default]
     Nothing,
 }
 
@@ -62,7 +78,7 @@ pub struct FaultRecord {
 }
 
 /// The state of one core.
-#[derive(Clone, PartialEq, Debug)]
+#[derive(Clone, PartialEq, Debug, Default)]
 pub(crate) struct Core {
     pub(crate) id: usize,
     /// When the next instruction begins, in cycles of clk_sys.
@@ -95,7 +111,7 @@ pub(crate) struct Core {
     pub(crate) stack: Stack,
     /// Exception number being handled, 0 in thread mode.
     pub(crate) ipsr: u32,
-    pub(crate) state: State,
+    pub(crate) state: CoreState,
     pub(crate) nvic: Nvic,
     pub(crate) systick: SysTick,
     pub(crate) stalls: Stalls,
@@ -129,33 +145,7 @@ pub(crate) const NOT_FETCHED: u32 = 1;
 
 impl Core {
     pub(crate) fn new(id: usize) -> Core {
-        Core {
-            id,
-            cycle: 0,
-            regs: [0; 16],
-            pc: 0,
-            n: 0,
-            z: 1,
-            c: 0,
-            v: 0,
-            fetched: NOT_FETCHED,
-            window_base: 0,
-            window_len: 0,
-            window_index: 0,
-            window_from: FetchFrom::Nothing,
-            primask: false,
-            spsel: false,
-            npriv: false,
-            other_sp: 0,
-            stack: Stack::default(),
-            ipsr: 0,
-            state: State::Running,
-            nvic: Nvic::new(),
-            systick: SysTick::default(),
-            stalls: Stalls::default(),
-            instructions: 0,
-            faults: Vec::new(),
-        }
+        Core { id, z: 1, fetched: NOT_FETCHED, ..Core::default() }
     }
 
     /// Puts the core where reset leaves it, at cycle `now`, to run from `pc` with stack pointer `sp`.

@@ -12,30 +12,23 @@ use crate::sched::Event;
 pub(crate) const NUM_PRIORITIES: i32 = 4;
 
 /// Pending, enabled and active exceptions, as bits by exception number (interrupt n is 16 + n).
-#[derive(Clone, PartialEq, Debug)]
+#[derive(Clone, PartialEq, Debug, Default)]
 pub(crate) struct Nvic {
     pub(crate) enabled: u32,
     pub(crate) pending: u64,
     pub(crate) active: u64,
     lines: u32,
-    pub(crate) priority: [u8; 48],
+    /// As their registers have them: four exceptions a word, each its priority in the upper two bits of a byte.
+    priorities: [[u8; 4]; 12],
     pub(crate) vtor: u32,
     pub(crate) sev_on_pend: bool,
     pub(crate) scr: u32,
 }
 
 impl Nvic {
-    pub(crate) fn new() -> Nvic {
-        Nvic {
-            enabled: 0,
-            pending: 0,
-            active: 0,
-            lines: 0,
-            priority: [0; 48],
-            vtor: 0,
-            sev_on_pend: false,
-            scr: 0,
-        }
+    /// The configurable priority of exception `number`.
+    pub(crate) fn priority(&self, number: u32) -> i32 {
+        i32::from(self.priorities.as_flattened()[number as usize] >> 6)
     }
 
     /// Latches the level of the interrupt lines: an edge always pends, a level does unless its handler is active
@@ -158,45 +151,31 @@ impl Core {
             0x01c => 0xc000_0000, // no reference value (NOREF, SKEW)
             0x100 | 0x180 => self.nvic.enabled,
             0x200 | 0x280 => (self.nvic.pending >> FIRST_IRQ) as u32,
-            offset @ 0x400..=0x41c => self.read_priorities(FIRST_IRQ + (offset - 0x400)),
+            offset @ 0x400..=0x41c => {
+                u32::from_le_bytes(self.nvic.priorities[(offset as usize - 0x400 + 16) / 4])
+            }
             0xd00 => 0x410c_c601, // CPUID: Cortex-M0+ r0p1
             0xd04 => self.read_icsr(),
             0xd08 => self.nvic.vtor,
             0xd0c => 0xfa05_0000,
             0xd10 => self.nvic.scr,
             0xd14 => 0x0000_0208, // CCR: STKALIGN, UNALIGN_TRP
-            0xd1c => self.read_priorities(8),
-            0xd20 => self.read_priorities(12),
+            0xd1c => u32::from_le_bytes(self.nvic.priorities[2]),
+            0xd20 => u32::from_le_bytes(self.nvic.priorities[3]),
             _ => 0, // SHCSR too: an SVC is taken at once or is a hard fault, and is never pending
         })
     }
 
     fn read_icsr(&self) -> u32 {
         let ready = self.nvic.ready();
-        let mut first = (0, i32::MAX);
-        for number in 0..48 {
-            let priority = if number == NMI { -2 } else { i32::from(self.nvic.priority[number as usize]) };
-            if ready >> number & 1 != 0 && priority < first.1 {
-                first = (number, priority);
-            }
-        }
+        let first = self.most_urgent().map_or(0, |(number, _)| number);
         let any_irq = self.nvic.pending >> FIRST_IRQ != 0;
         u32::from(ready >> NMI & 1 != 0) << 31
             | u32::from(ready >> PEND_SV & 1 != 0) << 28
             | u32::from(ready >> SYS_TICK & 1 != 0) << 26
             | u32::from(any_irq) << 22
-            | first.0 << 12
+            | first << 12
             | self.ipsr
-    }
-
-    fn read_priorities(&self, first: u32) -> u32 {
-        (0..4).fold(0, |word, i| word | u32::from(self.nvic.priority[(first + i) as usize]) << (6 + 8 * i))
-    }
-
-    fn write_priorities(&mut self, first: u32, value: u32) {
-        for i in 0..4 {
-            self.nvic.priority[(first + i) as usize] = (value >> (6 + 8 * i) & 3) as u8;
-        }
     }
 
     /// Writes the word at `addr`; `None` where nothing answers. Registers that do not exist ignore it.
@@ -226,7 +205,10 @@ impl Core {
             0x180 => self.nvic.enabled &= !value,
             0x200 => self.nvic.pending |= irqs,
             0x280 => self.nvic.pending &= !irqs,
-            offset @ 0x400..=0x41c => self.write_priorities(FIRST_IRQ + (offset - 0x400), value),
+            offset @ 0x400..=0x41c => {
+                self.nvic.priorities[(offset as usize - 0x400 + 16) / 4] =
+                    (value & 0xc0c0_c0c0).to_le_bytes();
+            }
             0xd04 => {
                 let pend = u64::from(value >> 31) << NMI
                     | u64::from(value >> 28 & 1) << PEND_SV
@@ -240,8 +222,9 @@ impl Core {
                 self.nvic.scr = value & 0x16;
                 self.nvic.sev_on_pend = value & 0x10 != 0;
             }
-            0xd1c => self.write_priorities(8, value & 0xff00_0000),
-            0xd20 => self.write_priorities(12, value & 0xffff_0000),
+            // SVCall; PendSV and SysTick.
+            0xd1c => self.nvic.priorities[2] = (value & 0xc000_0000).to_le_bytes(),
+            0xd20 => self.nvic.priorities[3] = (value & 0xc0c0_0000).to_le_bytes(),
             _ => {} // reserved and read-only: RAZ/WI
         }
         bus.wires.sched.interrupt_run();

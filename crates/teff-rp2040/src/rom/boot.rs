@@ -2,7 +2,7 @@
 
 use super::{BOOT2, DEAD, WAIT_FOR_VECTOR};
 use crate::bus::{Bus, Reset};
-use crate::cpu::{Core, State};
+use crate::cpu::{Core, CoreState};
 
 /// Cycles charged from reset to the second stage. The vendor's ROM takes about this long to set the pads, read
 /// 256 bytes over slow SPI and check them; the figure is an estimate.
@@ -87,7 +87,7 @@ pub(super) fn handshake(core: &mut Core, bus: &mut Bus) {
     if !bus.sio.has_word(core.id) {
         core.cycle += 2;
         if !bus.take_event(core.id) {
-            core.state = State::WaitEvent;
+            core.state = CoreState::WaitEvent;
             bus.wires.sched.interrupt_run();
         }
         return;
@@ -117,7 +117,7 @@ pub(super) fn handshake(core: &mut Core, bus: &mut Bus) {
 pub(super) fn dead(core: &mut Core, bus: &mut Bus) {
     core.pc -= 2;
     core.cycle += 2;
-    core.state = State::WaitInterrupt;
+    core.state = CoreState::WaitInterrupt;
     bus.wires.sched.interrupt_run();
 }
 

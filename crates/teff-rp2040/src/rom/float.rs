@@ -6,55 +6,24 @@
 //! version 2 give for each entry.
 
 use crate::cpu::Core;
-use crate::error::Fault;
 
-/// Average cycles of the single-precision table, by offset / 4; 0 where there is no function.
-const SINGLE: [u64; 32] = [
-    71, 74, 58, 71, 25, 25, 63, 40, 39, 39, 38, 55, 53, 54, 52, 587, 577, 653, 577, 524, 789, 25, 667, 62,
-    60, 58, 57, 54, 53, 42, 41, 15,
-];
+/// Declares the entries of the tables in their order, each with its average cycles in single and in double precision.
+macro_rules! entries {
+    ($($name:ident $single:literal $double:literal),*) => {
+        #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+        enum Entry { $($name),* }
 
-/// The same of the double-precision table.
-const DOUBLE: [u64; 32] = [
-    91, 95, 155, 183, 39, 39, 169, 75, 74, 63, 62, 69, 68, 64, 62, 1617, 1618, 1891, 1618, 804, 428, 39,
-    2168, 55, 54, 53, 52, 64, 63, 53, 52, 23,
-];
-
-/// Offsets / 4 of the tables' entries.
-mod entry {
-    pub(super) const ADD: usize = 0;
-    pub(super) const SUB: usize = 1;
-    pub(super) const MUL: usize = 2;
-    pub(super) const DIV: usize = 3;
-    pub(super) const CMP_FAST: usize = 4;
-    pub(super) const CMP_FLAGS: usize = 5;
-    pub(super) const SQRT: usize = 6;
-    pub(super) const TO_INT: usize = 7;
-    pub(super) const TO_FIX: usize = 8;
-    pub(super) const TO_UINT: usize = 9;
-    pub(super) const TO_UFIX: usize = 10;
-    pub(super) const FROM_INT: usize = 11;
-    pub(super) const FROM_FIX: usize = 12;
-    pub(super) const FROM_UINT: usize = 13;
-    pub(super) const FROM_UFIX: usize = 14;
-    pub(super) const COS: usize = 15;
-    pub(super) const SIN: usize = 16;
-    pub(super) const TAN: usize = 17;
-    pub(super) const SINCOS: usize = 18;
-    pub(super) const EXP: usize = 19;
-    pub(super) const LN: usize = 20;
-    pub(super) const CMP: usize = 21;
-    pub(super) const ATAN2: usize = 22;
-    pub(super) const FROM_INT64: usize = 23;
-    pub(super) const FROM_FIX64: usize = 24;
-    pub(super) const FROM_UINT64: usize = 25;
-    pub(super) const FROM_UFIX64: usize = 26;
-    pub(super) const TO_INT64: usize = 27;
-    pub(super) const TO_FIX64: usize = 28;
-    pub(super) const TO_UINT64: usize = 29;
-    pub(super) const TO_UFIX64: usize = 30;
-    pub(super) const TO_OTHER: usize = 31;
+        const ENTRIES: [(Entry, u64, u64); super::TABLE_ENTRIES] = [$((Entry::$name, $single, $double)),*];
+    };
 }
+
+entries![
+    Add 71 91, Sub 74 95, Mul 58 155, Div 71 183, CmpFast 25 39, CmpFlags 25 39, Sqrt 63 169,
+    ToInt 40 75, ToFix 39 74, ToUInt 39 63, ToUFix 38 62, FromInt 55 69, FromFix 53 68, FromUInt 54 64,
+    FromUFix 52 62, Cos 587 1617, Sin 577 1618, Tan 653 1891, SinCos 577 1618, Exp 524 804, Ln 789 428,
+    Cmp 25 39, Atan2 667 2168, FromInt64 62 55, FromFix64 60 54, FromUInt64 58 53, FromUFix64 57 52,
+    ToInt64 54 64, ToFix64 53 63, ToUInt64 42 53, ToUFix64 41 52, ToOther 15 23
+];
 
 fn single_in(bits: u32) -> f32 {
     match bits >> 23 & 0xff {
@@ -112,9 +81,9 @@ fn put(core: &mut Core, i: usize, wide: bool, value: f64) {
     }
 }
 
-fn compare(core: &mut Core, a: f64, b: f64, entry: usize) {
+fn compare(core: &mut Core, a: f64, b: f64, entry: Entry) {
     let order = a.partial_cmp(&b).unwrap_or(std::cmp::Ordering::Equal) as i32;
-    if entry == entry::CMP_FLAGS {
+    if entry == Entry::CmpFlags {
         // Z when equal, C when not less, as an integer comparison leaves them.
         core.set_nz(order as u32);
         core.c = u32::from(order >= 0);
@@ -129,86 +98,86 @@ fn scaled(value: f64, places: u32) -> f64 {
     value * 2f64.powi((places as i32).clamp(-1022, 1022))
 }
 
-/// Entry `entry` of the single-precision table, or of the double-precision one when `wide`.
-pub(super) fn call(core: &mut Core, entry: usize, wide: bool) -> Result<(), Fault> {
-    core.cycle += if wide { DOUBLE[entry] } else { SINGLE[entry] };
+/// Entry `index` of the single-precision table, or of the double-precision one when `wide`.
+pub(super) fn call(core: &mut Core, index: usize, wide: bool) {
+    let (entry, single, double) = ENTRIES[index];
+    core.cycle += if wide { double } else { single };
     let (a, b) = (operand(core, 0, wide), operand(core, 1, wide));
     let (word, long) = (core.regs[0], pair(core, 0));
     // 64 bits are rounded once.
     let signed = if wide { long as i64 as f64 } else { f64::from(long as i64 as f32) };
     let unsigned = if wide { long as f64 } else { f64::from(long as f32) };
     let result = match entry {
-        entry::ADD => a + b,
-        entry::SUB => a - b,
-        entry::MUL => a * b,
-        entry::DIV => a / b,
-        entry::SQRT if a < 0.0 => f64::NEG_INFINITY,
-        entry::SQRT => a.sqrt(),
-        entry::CMP_FAST | entry::CMP_FLAGS | entry::CMP => {
+        Entry::Add => a + b,
+        Entry::Sub => a - b,
+        Entry::Mul => a * b,
+        Entry::Div => a / b,
+        Entry::Sqrt if a < 0.0 => f64::NEG_INFINITY,
+        Entry::Sqrt => a.sqrt(),
+        Entry::CmpFast | Entry::CmpFlags | Entry::Cmp => {
             compare(core, a, b, entry);
-            return Ok(());
+            return;
         }
-        entry::COS | entry::SIN | entry::SINCOS => {
-            let (first, second) = if entry == entry::COS { (a.cos(), a.sin()) } else { (a.sin(), a.cos()) };
+        Entry::Cos | Entry::Sin | Entry::SinCos => {
+            let (first, second) = if entry == Entry::Cos { (a.cos(), a.sin()) } else { (a.sin(), a.cos()) };
             put(core, 1, wide, second);
             first
         }
-        entry::TAN => a.tan(),
-        entry::EXP => a.exp(),
-        entry::LN if a <= 0.0 => f64::NEG_INFINITY,
-        entry::LN => a.ln(),
-        entry::ATAN2 => a.atan2(b),
-        entry::FROM_INT => f64::from(word as i32),
-        entry::FROM_UINT => f64::from(word),
-        entry::FROM_FIX => scaled(f64::from(word as i32), core.regs[1].wrapping_neg()),
-        entry::FROM_UFIX => scaled(f64::from(word), core.regs[1].wrapping_neg()),
-        entry::FROM_INT64 => signed,
-        entry::FROM_UINT64 => unsigned,
-        entry::FROM_FIX64 => scaled(signed, core.regs[2].wrapping_neg()),
-        entry::FROM_UFIX64 => scaled(unsigned, core.regs[2].wrapping_neg()),
-        entry::TO_OTHER => {
+        Entry::Tan => a.tan(),
+        Entry::Exp => a.exp(),
+        Entry::Ln if a <= 0.0 => f64::NEG_INFINITY,
+        Entry::Ln => a.ln(),
+        Entry::Atan2 => a.atan2(b),
+        Entry::FromInt => f64::from(word as i32),
+        Entry::FromUInt => f64::from(word),
+        Entry::FromFix => scaled(f64::from(word as i32), core.regs[1].wrapping_neg()),
+        Entry::FromUFix => scaled(f64::from(word), core.regs[1].wrapping_neg()),
+        Entry::FromInt64 => signed,
+        Entry::FromUInt64 => unsigned,
+        Entry::FromFix64 => scaled(signed, core.regs[2].wrapping_neg()),
+        Entry::FromUFix64 => scaled(unsigned, core.regs[2].wrapping_neg()),
+        Entry::ToOther => {
             put(core, 0, !wide, a);
-            return Ok(());
+            return;
         }
+        // All others are of one kind.
         _ => return to_integer(core, a, entry, core.regs[if wide { 2 } else { 1 }]),
     };
     put(core, 0, wide, result);
-    Ok(())
 }
 
 /// The conversions to integers and fixed point, which round towards minus infinity and saturate, as the casts do;
 /// float2int rounds towards zero since version 3 of the ROM.
-fn to_integer(core: &mut Core, value: f64, entry: usize, places: u32) -> Result<(), Fault> {
+fn to_integer(core: &mut Core, value: f64, entry: Entry, places: u32) {
     let fixed = scaled(value, places).floor();
     match entry {
-        entry::TO_INT => core.regs[0] = value as i32 as u32,
-        entry::TO_UINT => core.regs[0] = value as u32,
-        entry::TO_FIX => core.regs[0] = fixed as i32 as u32,
-        entry::TO_UFIX => core.regs[0] = fixed as u32,
-        entry::TO_INT64 => put_pair(core, 0, value as i64 as u64),
-        entry::TO_UINT64 => put_pair(core, 0, value as u64),
-        entry::TO_FIX64 => put_pair(core, 0, fixed as i64 as u64),
-        entry::TO_UFIX64 => put_pair(core, 0, fixed as u64),
-        _ => return Err(Fault::Undefined),
+        Entry::ToInt => core.regs[0] = value as i32 as u32,
+        Entry::ToUInt => core.regs[0] = value as u32,
+        Entry::ToFix => core.regs[0] = fixed as i32 as u32,
+        Entry::ToUFix => core.regs[0] = fixed as u32,
+        Entry::ToInt64 => put_pair(core, 0, value as i64 as u64),
+        Entry::ToUInt64 => put_pair(core, 0, value as u64),
+        Entry::ToFix64 => put_pair(core, 0, fixed as i64 as u64),
+        Entry::ToUFix64 => put_pair(core, 0, fixed as u64),
+        _ => unreachable!("the caller does the rest"),
     }
-    Ok(())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn single(entry: usize, args: &[u32]) -> u32 {
+    fn single(entry: Entry, args: &[u32]) -> u32 {
         let mut core = Core::new(0);
         core.regs[..args.len()].copy_from_slice(args);
-        call(&mut core, entry, false).unwrap();
+        call(&mut core, entry as usize, false);
         core.regs[0]
     }
 
-    fn double(entry: usize, args: &[f64]) -> u64 {
+    fn double(entry: Entry, args: &[f64]) -> u64 {
         let mut core = Core::new(0);
         args.iter().enumerate().for_each(|(i, v)| put_pair(&mut core, 2 * i, v.to_bits()));
-        call(&mut core, entry, true).unwrap();
+        call(&mut core, entry as usize, true);
         pair(&core, 0)
     }
 
@@ -225,33 +194,33 @@ mod tests {
             let (x, y) = (random(), random());
             let (a, b) = (single_in(x), single_in(y));
             for (entry, wanted) in
-                [(entry::ADD, a + b), (entry::SUB, a - b), (entry::MUL, a * b), (entry::DIV, a / b)]
+                [(Entry::Add, a + b), (Entry::Sub, a - b), (Entry::Mul, a * b), (Entry::Div, a / b)]
             {
-                assert_eq!(single(entry, &[x, y]), single_out(wanted), "{entry}: {a:e} {b:e}");
+                assert_eq!(single(entry, &[x, y]), single_out(wanted), "{entry:?}: {a:e} {b:e}");
             }
-            assert_eq!(single(entry::SQRT, &[x & 0x7fff_ffff]), single_out(a.abs().sqrt()));
+            assert_eq!(single(Entry::Sqrt, &[x & 0x7fff_ffff]), single_out(a.abs().sqrt()));
             let long = u64::from(y) << 32 | u64::from(x);
-            assert_eq!(single(entry::FROM_INT64, &[x, y]), (long as i64 as f32).to_bits());
-            assert_eq!(single(entry::FROM_UINT64, &[x, y]), (long as f32).to_bits());
+            assert_eq!(single(Entry::FromInt64, &[x, y]), (long as i64 as f32).to_bits());
+            assert_eq!(single(Entry::FromUInt64, &[x, y]), (long as f32).to_bits());
         }
     }
 
     #[test]
     fn conversions_round_down_and_saturate_and_what_is_not_a_number_is_infinite() {
         let f = f32::to_bits;
-        assert_eq!(single(entry::TO_INT, &[f(-1.9)]) as i32, -1, "towards zero");
-        assert_eq!(single(entry::TO_FIX, &[f(-1.26), 2]) as i32, -6, "down");
-        assert_eq!(single(entry::TO_FIX, &[f(1e20), 0]), i32::MAX as u32);
-        assert_eq!(single(entry::TO_UINT, &[f(-5.0)]), 0);
-        assert_eq!(single(entry::FROM_FIX, &[-6i32 as u32, 2]), f(-1.5));
-        assert_eq!(single(entry::LN, &[0]), f(f32::NEG_INFINITY));
-        assert_eq!(single(entry::SQRT, &[f(-1.0)]), f(f32::NEG_INFINITY));
-        assert_eq!(single(entry::ADD, &[f(f32::NAN), f(1.0)]), f(f32::INFINITY));
-        assert_eq!(single(entry::ADD, &[1, f(0.0)]), 0, "subnormal in");
-        assert_eq!(single(entry::MUL, &[f(1e-30), f(1e-10)]), 0, "subnormal out");
-        assert_eq!(single(entry::CMP, &[f(2.0), f(1.0)]) as i32, 1);
-        assert_eq!(single(entry::CMP, &[f(-0.0), f(0.0)]), 0);
-        assert_eq!(double(entry::DIV, &[1.0, 3.0]), (1.0f64 / 3.0).to_bits());
-        assert_eq!(double(entry::TO_OTHER, &[1.5]) as u32, f(1.5));
+        assert_eq!(single(Entry::ToInt, &[f(-1.9)]) as i32, -1, "towards zero");
+        assert_eq!(single(Entry::ToFix, &[f(-1.26), 2]) as i32, -6, "down");
+        assert_eq!(single(Entry::ToFix, &[f(1e20), 0]), i32::MAX as u32);
+        assert_eq!(single(Entry::ToUInt, &[f(-5.0)]), 0);
+        assert_eq!(single(Entry::FromFix, &[-6i32 as u32, 2]), f(-1.5));
+        assert_eq!(single(Entry::Ln, &[0]), f(f32::NEG_INFINITY));
+        assert_eq!(single(Entry::Sqrt, &[f(-1.0)]), f(f32::NEG_INFINITY));
+        assert_eq!(single(Entry::Add, &[f(f32::NAN), f(1.0)]), f(f32::INFINITY));
+        assert_eq!(single(Entry::Add, &[1, f(0.0)]), 0, "subnormal in");
+        assert_eq!(single(Entry::Mul, &[f(1e-30), f(1e-10)]), 0, "subnormal out");
+        assert_eq!(single(Entry::Cmp, &[f(2.0), f(1.0)]) as i32, 1);
+        assert_eq!(single(Entry::Cmp, &[f(-0.0), f(0.0)]), 0);
+        assert_eq!(double(Entry::Div, &[1.0, 3.0]), (1.0f64 / 3.0).to_bits());
+        assert_eq!(double(Entry::ToOther, &[1.5]) as u32, f(1.5));
     }
 }

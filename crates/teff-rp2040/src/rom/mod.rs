@@ -16,13 +16,24 @@ use crate::error::Fault;
 
 pub(crate) use boot::boot2_valid;
 
-/// Host functions, the immediate of their UDF.
-#[repr(u8)]
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Native {
-    Reset = 1,
+/// Declares the host functions once: the enumeration, and all of them in its order.
+macro_rules! natives {
+    ($($name:ident),*) => {
+        /// Host functions, the immediate of their UDF.
+        #[repr(u8)]
+        #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+        enum Native { $($name),* }
+
+        const NATIVES: &[Native] = &[$(Native::$name),*];
+    };
+}
+
+natives![
+    Reset,
     WaitForVector,
     Handshake,
+    Dead,
+    UsbBoot,
     Lookup,
     Popcount,
     Reverse,
@@ -32,37 +43,12 @@ enum Native {
     CopyLoop,
     FillBegin,
     FillLoop,
-    UsbBoot,
     ConnectFlash,
     ExitXip,
     Erase,
     Program,
     FlushCache,
-    EnterXip,
-    Dead,
-}
-
-const NATIVES: [Native; 20] = [
-    Native::Reset,
-    Native::WaitForVector,
-    Native::Handshake,
-    Native::Lookup,
-    Native::Popcount,
-    Native::Reverse,
-    Native::Clz,
-    Native::Ctz,
-    Native::CopyBegin,
-    Native::CopyLoop,
-    Native::FillBegin,
-    Native::FillLoop,
-    Native::UsbBoot,
-    Native::ConnectFlash,
-    Native::ExitXip,
-    Native::Erase,
-    Native::Program,
-    Native::FlushCache,
-    Native::EnterXip,
-    Native::Dead,
+    EnterXip
 ];
 
 /// UDF immediates from here on are the float functions by table offset / 4, then the double functions.
@@ -221,11 +207,10 @@ pub(crate) fn call(core: &mut Core, bus: &mut Bus, number: u32) -> Result<(), Fa
         if entry >= TABLE_ENTRIES {
             return Err(Fault::Undefined);
         }
-        return float::call(core, entry, double);
+        float::call(core, entry, double);
+        return Ok(());
     }
-    let Some(&native) = usize::from(number).checked_sub(1).and_then(|i| NATIVES.get(i)) else {
-        return Err(Fault::Undefined);
-    };
+    let Some(&native) = NATIVES.get(usize::from(number)) else { return Err(Fault::Undefined) };
     match native {
         Native::Reset => boot::reset(core, bus),
         Native::WaitForVector => boot::wait_for_vector(core, bus),
@@ -254,10 +239,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_match_the_table_and_the_magic_is_in_place() {
-        for (i, native) in NATIVES.iter().enumerate() {
-            assert_eq!(*native as usize, i + 1);
-        }
+    fn the_magic_and_the_table_of_floats_are_in_place() {
         let rom = image();
         assert_eq!(rom[4], 0x0301_754d);
         let half = |at: u32| (rom[at as usize / 4] >> (8 * (at & 3))) as u16;

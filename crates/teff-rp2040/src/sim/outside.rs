@@ -2,7 +2,7 @@
 
 use super::Simulator;
 use crate::board::{Board, BoardFault};
-use crate::cpu::State;
+use crate::cpu::CoreState;
 use crate::error::Error;
 use crate::rom;
 
@@ -123,11 +123,11 @@ impl Simulator {
     pub fn hang(&mut self, core: usize) {
         let now = self.cycles();
         let core = &mut self.cores[core];
-        if core.state != State::Running {
+        if core.state != CoreState::Running {
             core.cycle = core.cycle.max(now);
         }
         core.primask = true;
-        core.state = State::Running;
+        core.state = CoreState::Running;
         core.jump(rom::HANG);
     }
 

@@ -3,7 +3,7 @@
 use super::{Simulator, Stop};
 use crate::bus::Reset;
 use crate::cpu::execute::{run, run_both};
-use crate::cpu::{FaultRecord, State};
+use crate::cpu::{CoreState, FaultRecord};
 use crate::error::Fault;
 use crate::probe::{NoProbe, Probe};
 use crate::profile::Profile;
@@ -35,7 +35,7 @@ impl Simulator {
             if let Some(stop) = self.take_stop() {
                 return stop;
             }
-            let awake = [0, 1].map(|i| self.cores[i].state == State::Running);
+            let awake = [0, 1].map(|i| self.cores[i].state == CoreState::Running);
             let now = match awake {
                 [true, true] => self.cores[0].cycle.min(self.cores[1].cycle),
                 [true, false] => self.cores[0].cycle,
@@ -73,7 +73,8 @@ impl Simulator {
     /// Handles the events that were put off, up to the core that is behind; those that cores see come later.
     fn catch_up_quietly(&mut self) {
         if self.bus.wires.sched.lazy {
-            let asleep = |state| matches!(state, State::WaitEvent | State::WaitInterrupt | State::Held);
+            let asleep =
+                |state| matches!(state, CoreState::WaitEvent | CoreState::WaitInterrupt | CoreState::Held);
             let awake = self.cores.iter().filter(|core| !asleep(core.state));
             if let Some(now) = awake.map(|core| core.cycle).min() {
                 self.bus.sync(now.min(self.bus.wires.sched.quiet));
@@ -107,7 +108,7 @@ impl Simulator {
         let next = self.bus.wires.sched.next();
         let deaf = |i: usize| {
             let core = &self.cores[i];
-            core.nvic.enabled == 0 && !core.systick.interrupts() || core.state == State::Held
+            core.nvic.enabled == 0 && !core.systick.interrupts() || core.state == CoreState::Held
         };
         if next == NEVER || deaf(0) && deaf(1) {
             return Err(Stop::Deadlock);
@@ -128,14 +129,14 @@ impl Simulator {
         }
         for core in 0..2 {
             match self.cores[core].state {
-                State::AtBkpt(imm) => {
+                CoreState::AtBkpt(imm) => {
                     if let Some(stop) = self.at_bkpt(core, imm) {
                         return Some(stop);
                     }
                 }
-                State::AtStop => return Some(Stop::Breakpoint { core, pc: self.cores[core].pc }),
-                State::Lockup => return Some(Stop::Lockup { core, record: self.fault_record(core) }),
-                State::Running | State::WaitEvent | State::WaitInterrupt | State::Held => {}
+                CoreState::AtStop => return Some(Stop::Breakpoint { core, pc: self.cores[core].pc }),
+                CoreState::Lockup => return Some(Stop::Lockup { core, record: self.fault_record(core) }),
+                CoreState::Running | CoreState::WaitEvent | CoreState::WaitInterrupt | CoreState::Held => {}
             }
         }
         if self.bus.faults != self.faults_seen {
@@ -160,7 +161,7 @@ impl Simulator {
             Reset::UsbBoot => return Some(Stop::UsbBoot),
             Reset::Core1(true) => {
                 self.cores[1].reset(now, self.bus.rom[1], self.bus.rom[0]);
-                self.cores[1].state = State::Held;
+                self.cores[1].state = CoreState::Held;
             }
             Reset::Core1(false) => self.cores[1].reset(now, self.bus.rom[1], self.bus.rom[0]),
             Reset::System | Reset::Watchdog => {
@@ -181,7 +182,7 @@ impl Simulator {
             return Some(Stop::Bkpt { core, imm, pc });
         }
         let c = &mut self.cores[core];
-        c.state = State::Running;
+        c.state = CoreState::Running;
         c.take_fault(&mut self.bus, Fault::Breakpoint { imm }, pc);
         None
     }
@@ -189,20 +190,20 @@ impl Simulator {
     /// Goes past the BKPT that `core` stands at, as if it had done nothing in one cycle.
     pub fn skip_bkpt(&mut self, core: usize) {
         let c = &mut self.cores[core];
-        if let State::AtBkpt(_) = c.state {
+        if let CoreState::AtBkpt(_) = c.state {
             c.pc += 2;
             c.cycle += 1;
-            c.state = State::Running;
+            c.state = CoreState::Running;
         }
     }
 
     /// Executes the instruction under a planted breakpoint that a core stands at.
     fn step_over_stop<P: Probe>(&mut self, probe: &mut P) {
         for core in &mut self.cores {
-            if core.state == State::AtStop
+            if core.state == CoreState::AtStop
                 && let Some(index) = self.bus.code_index(core.pc)
             {
-                core.state = State::Running;
+                core.state = CoreState::Running;
                 let (pc, begin) = (core.pc, core.cycle);
                 let op = self.bus.decode_fresh(index);
                 core.instructions += 1;

@@ -6,7 +6,7 @@
 
 use super::{Simulator, Stop};
 use crate::bus::banks::PORTS;
-use crate::cpu::{Core, Stalls, State};
+use crate::cpu::{Core, CoreState, Stalls};
 use crate::periph::sio::Sio;
 use crate::sched::{Event, NEVER};
 
@@ -64,8 +64,8 @@ impl Simulator {
         let sched = &self.bus.wires.sched;
         let deaf = |core: &Core| {
             let ignores = core.nvic.enabled == 0 && !core.systick.interrupts();
-            let masked = core.primask && core.state == State::Running;
-            (ignores || masked || core.state == State::Held) && !core.nvic.sev_on_pend
+            let masked = core.primask && core.state == CoreState::Running;
+            (ignores || masked || core.state == CoreState::Held) && !core.nvic.sev_on_pend
         };
         let silent = sched.next() == NEVER || self.cores.iter().all(deaf);
         silent
@@ -93,7 +93,7 @@ impl Simulator {
         let now = self.cycles();
         self.cores.clone().map(|core| Core {
             // A core that sleeps wakes at the time of what wakes it.
-            cycle: if core.state == State::Running { now - core.cycle } else { 0 },
+            cycle: if core.state == CoreState::Running { now - core.cycle } else { 0 },
             instructions: 0,
             stalls: Stalls::default(),
             systick: Default::default(),

@@ -6,7 +6,7 @@ use serde_json::{Value as Json, json};
 use std::fmt::Write;
 use std::path::PathBuf;
 use std::time::Duration;
-use teff_rp2040::{CoreState, Image, Simulator};
+use teff_rp2040::{Image, Simulator};
 
 /// The first address behind the boot ROM.
 const ROM_END: u32 = 0x4000;
@@ -103,7 +103,7 @@ impl Report<'_> {
 
     /// What a core is doing, where, and who has called that.
     fn stands(&self, core: usize) -> String {
-        let state = state(self.sim.core_state(core));
+        let state = self.sim.core_state(core);
         let trace = self.sim.backtrace(core);
         let mut text = format!("\n  core {core}: {state} at {}", self.place(trace[0]));
         for fault in self.sim.faults(core) {
@@ -177,7 +177,7 @@ impl Report<'_> {
                     .map(|f| format!("{} at {}", f.fault, self.place(f.pc)))
                     .collect();
                 json!({
-                    "state": state(sim.core_state(core)), "pc": sim.register(core, 15), "cycles": sim.core_cycles(core),
+                    "state": sim.core_state(core).to_string(), "pc": sim.register(core, 15), "cycles": sim.core_cycles(core),
                     "instructions": sim.instructions(core), "backtrace": places, "faults": faults,
                     "stack": {"top": sim.stack(core).top, "bytes": sim.stack(core).bytes()},
                     "stalls": {"flash": stalls.flash, "bus": stalls.bank, "peripheral": stalls.peripheral},
@@ -193,16 +193,5 @@ impl Report<'_> {
             "camera_frames": frames, "lcd_pixels": pixels, "led_changes": led, "rom_stores": sim.rom_stores().0,
             "files": self.files.iter().map(path_text).collect::<Vec<_>>(),
         })
-    }
-}
-
-fn state(state: CoreState) -> &'static str {
-    match state {
-        CoreState::Running => "running",
-        CoreState::WaitEvent => "asleep in WFE",
-        CoreState::WaitInterrupt => "asleep in WFI",
-        CoreState::Stopped => "stopped",
-        CoreState::Lockup => "locked up",
-        CoreState::Held => "held in reset",
     }
 }
