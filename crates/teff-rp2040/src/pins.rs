@@ -24,7 +24,7 @@ const FUNCTIONS: usize = 10;
 /// Reset value of a pad's register: input enabled, pull-down, Schmitt trigger, 4 mA (2.19.6.3).
 const PAD_RESET: u32 = 0x56;
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Pins {
     /// IO_BANK0 GPIOx_CTRL.
     pub(crate) ctrl: [u32; COUNT],
@@ -62,29 +62,8 @@ pub(crate) struct Pins {
 
 impl Pins {
     pub(crate) fn new() -> Pins {
-        let mut pins = Pins {
-            ctrl: [func::NONE as u32; COUNT],
-            pads: [PAD_RESET; COUNT],
-            selected: [0; FUNCTIONS],
-            out: [0; FUNCTIONS],
-            enable: [0; FUNCTIONS],
-            chip: (0, 0),
-            overridden: false,
-            pull_up: 0,
-            input_enable: MASK,
-            output_disable: 0,
-            pad_level: 0,
-            driven: 0,
-            outside_level: 0,
-            outside_driven: 0,
-            held_low: 0,
-            level: 0,
-            history: [(0, 0); HISTORY],
-            newest: 0,
-            clocks: 0,
-            changed: 0,
-            input_changed: 0,
-        };
+        let (ctrl, pads) = ([func::NONE as u32; COUNT], [PAD_RESET; COUNT]);
+        let mut pins = Pins { ctrl, pads, ..Pins::default() };
         pins.reconfigure(0);
         pins
     }
@@ -183,7 +162,8 @@ impl Pins {
             enable |= self.enable[f] & self.selected[f];
         }
         if self.overridden {
-            (out, enable) = self.output_overrides(out, enable);
+            // OUTOVER and OEOVER.
+            (out, enable) = (self.over(out, 8), self.over(enable, 12));
         }
         self.chip = (out, enable & !self.output_disable);
         self.settle(now);
@@ -199,7 +179,7 @@ impl Pins {
         self.pad_level = pad;
         let mut level = pad & self.input_enable;
         if self.overridden {
-            level = self.input_overrides(level);
+            level = self.over(level, 16); // INOVER
         }
         if level != self.level {
             self.input_changed |= level ^ self.level;
@@ -211,19 +191,14 @@ impl Pins {
         }
     }
 
-    /// OUTOVER (bits 9:8) and OEOVER (13:12): 1 inverts, 2 forces low or off, 3 forces high or on.
-    fn output_overrides(&self, out: u32, enable: u32) -> (u32, u32) {
-        let (mut out, mut enable) = (out, enable);
-        for pin in 0..COUNT {
-            out = over(out, pin, self.ctrl[pin] >> 8 & 3);
-            enable = over(enable, pin, self.ctrl[pin] >> 12 & 3);
-        }
-        (out, enable)
-    }
-
-    /// INOVER (bits 17:16).
-    fn input_overrides(&self, level: u32) -> u32 {
-        (0..COUNT).fold(level, |l, pin| over(l, pin, self.ctrl[pin] >> 16 & 3))
+    /// `word` after the override that begins at this bit of the pins' controls: 1 inverts, 2 forces low or off, 3 high or on.
+    fn over(&self, word: u32, field: u32) -> u32 {
+        (0..COUNT).fold(word, |word, pin| match self.ctrl[pin] >> field & 3 {
+            0 => word,
+            1 => word ^ 1 << pin,
+            2 => word & !(1 << pin),
+            _ => word | 1 << pin,
+        })
     }
 
     /// Input levels right now, before the synchronisers.
@@ -284,15 +259,6 @@ impl Pins {
     /// The function that pin `pin` has selected.
     pub(crate) fn function(&self, pin: usize) -> usize {
         (self.ctrl[pin] & 31) as usize
-    }
-}
-
-fn over(word: u32, pin: usize, how: u32) -> u32 {
-    match how {
-        1 => word ^ 1 << pin,
-        2 => word & !(1 << pin),
-        3 => word | 1 << pin,
-        _ => word,
     }
 }
 

@@ -29,7 +29,7 @@ const BUSY: [usize; 4] =
     [Event::Board as usize, Event::Pio0 as usize, Event::Pio1 as usize, Event::Dma as usize];
 
 /// The plan: one due cycle for each source, the earliest of them, and how far the cores may run now.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Sched {
     due: [u64; COUNT],
     /// The earliest of `due`, and the first source that has it.
@@ -56,17 +56,7 @@ const NEAR_END: u64 = 1024;
 
 impl Sched {
     pub(crate) fn new() -> Sched {
-        Sched {
-            due: [NEVER; COUNT],
-            next: NEVER,
-            first: 0,
-            idle_next: NEVER,
-            idle_first: 0,
-            limit: NEVER,
-            horizon: 0,
-            lazy: false,
-            quiet: 0,
-        }
+        Sched { due: [NEVER; COUNT], next: NEVER, idle_next: NEVER, limit: NEVER, ..Sched::default() }
     }
 
     /// The earliest event that a core sees at once.

@@ -12,7 +12,7 @@ use super::describe::CameraPins;
 use super::gif::Timed;
 use super::picture::GreyImage;
 use crate::clocks::Domain;
-use crate::periph::i2c::Step;
+use crate::periph::i2c::I2cStep;
 use crate::sched::Event;
 use crate::wires::Wires;
 use faults::Faults;
@@ -188,16 +188,16 @@ impl Camera {
     }
 
     /// A step of an SCCB transfer: 16-bit register address, then data with auto-increment.
-    pub(crate) fn i2c(&mut self, step: Step, now: u64, wires: &mut Wires) -> (bool, u8) {
+    pub(crate) fn i2c(&mut self, step: I2cStep, now: u64, wires: &mut Wires) -> (bool, u8) {
         match step {
-            Step::Address { address, read } => {
+            I2cStep::Address { address, read } => {
                 self.selected = address == ADDRESS && !self.in_reset && !self.faults.unplugged;
                 if !read {
                     self.pointer_bytes = 0;
                 }
                 (self.selected, 0xff)
             }
-            Step::Write(byte) if self.selected => {
+            I2cStep::Write(byte) if self.selected => {
                 if self.pointer_bytes < 2 {
                     self.pointer = self.pointer << 8 | u16::from(byte);
                     self.pointer_bytes += 1;
@@ -207,13 +207,13 @@ impl Camera {
                 }
                 (true, 0xff)
             }
-            Step::Read if self.selected => {
+            I2cStep::Read if self.selected => {
                 let byte = self.regs[usize::from(self.pointer)];
                 self.pointer = self.pointer.wrapping_add(1);
                 (true, byte)
             }
-            Step::Write(_) | Step::Read => (false, 0xff),
-            Step::Stop => {
+            I2cStep::Write(_) | I2cStep::Read => (false, 0xff),
+            I2cStep::Stop => {
                 self.selected = false;
                 (true, 0xff)
             }

@@ -2,7 +2,7 @@
 //! (NXP UM10204, chapter 3).
 
 use super::Devices;
-use crate::periph::i2c::Step;
+use crate::periph::i2c::I2cStep;
 use crate::pins::func;
 use crate::wires::Wires;
 
@@ -63,7 +63,7 @@ impl BitBus {
         if scl && !scl_changed && sda != self.sda_was {
             self.release(now, wires);
             if sda {
-                devices.i2c(self.port, Step::Stop, now, wires);
+                devices.i2c(self.port, I2cStep::Stop, now, wires);
                 self.phase = Phase::Idle;
             } else {
                 self.phase = Phase::Receive { address: true };
@@ -86,9 +86,9 @@ impl BitBus {
                 if self.bits == 8 {
                     let reads = address && self.byte & 1 != 0;
                     let step = if address {
-                        Step::Address { address: self.byte >> 1, read: reads }
+                        I2cStep::Address { address: self.byte >> 1, read: reads }
                     } else {
-                        Step::Write(self.byte)
+                        I2cStep::Write(self.byte)
                     };
                     let (yes, _) = devices.i2c(self.port, step, now, wires);
                     self.phase = Phase::Acknowledge { yes, reads };
@@ -130,7 +130,7 @@ impl BitBus {
     }
 
     fn send_byte(&mut self, now: u64, wires: &mut Wires, devices: &mut Devices) -> Phase {
-        self.byte = devices.i2c(self.port, Step::Read, now, wires).1;
+        self.byte = devices.i2c(self.port, I2cStep::Read, now, wires).1;
         self.bits = 0;
         self.send_bit(now, wires);
         Phase::Send

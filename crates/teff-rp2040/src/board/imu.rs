@@ -7,7 +7,7 @@
 use super::describe::ImuPins;
 use crate::clocks::Domain;
 use crate::error::Error;
-use crate::periph::i2c::Step;
+use crate::periph::i2c::I2cStep;
 use crate::wires::Wires;
 
 /// What happens to the sensor: rows by time, each held until the next, the last for good.
@@ -157,10 +157,10 @@ impl Imu {
     }
 
     /// A step of an I2C transfer: register address, then data with auto-increment.
-    pub(crate) fn i2c(&mut self, step: Step, now: u64, wires: &Wires) -> (bool, u8) {
+    pub(crate) fn i2c(&mut self, step: I2cStep, now: u64, wires: &Wires) -> (bool, u8) {
         let time = wires.clocks.ticks(Domain::Nanosecond, now);
         match (step, self.selected) {
-            (Step::Address { address, read }, _) => {
+            (I2cStep::Address { address, read }, _) => {
                 let bypassed = self.regs[reg::INT_PIN_CFG] & 2 != 0 && self.regs[reg::USER_CTRL] & 0x20 == 0;
                 self.selected = match address {
                     COMPASS if bypassed => Selected::Compass,
@@ -170,12 +170,12 @@ impl Imu {
                 self.has_pointer &= read;
                 (self.selected != Selected::Nobody, 0xff)
             }
-            (Step::Stop, _) => {
+            (I2cStep::Stop, _) => {
                 self.selected = Selected::Nobody;
                 (true, 0xff)
             }
-            (Step::Write(_) | Step::Read, Selected::Nobody) => (false, 0xff),
-            (Step::Write(byte), who) => {
+            (I2cStep::Write(_) | I2cStep::Read, Selected::Nobody) => (false, 0xff),
+            (I2cStep::Write(byte), who) => {
                 if std::mem::replace(&mut self.has_pointer, true) {
                     match who {
                         Selected::Compass => self.write_compass(self.pointer, byte),
@@ -187,7 +187,7 @@ impl Imu {
                 }
                 (true, 0xff)
             }
-            (Step::Read, who) => {
+            (I2cStep::Read, who) => {
                 let byte = match who {
                     Selected::Compass => self.read_compass(self.pointer, time),
                     Selected::Sensor | Selected::Nobody => self.read(self.pointer, time),
@@ -320,19 +320,19 @@ mod tests {
 
     fn write(imu: &mut Imu, address: u8, bytes: &[u8]) -> bool {
         let wires = Wires::new(12_000_000);
-        let known = imu.i2c(Step::Address { address, read: false }, 0, &wires).0;
-        bytes.iter().for_each(|&b| assert_eq!(imu.i2c(Step::Write(b), 0, &wires).0, known));
-        imu.i2c(Step::Stop, 0, &wires);
+        let known = imu.i2c(I2cStep::Address { address, read: false }, 0, &wires).0;
+        bytes.iter().for_each(|&b| assert_eq!(imu.i2c(I2cStep::Write(b), 0, &wires).0, known));
+        imu.i2c(I2cStep::Stop, 0, &wires);
         known
     }
 
     fn read(imu: &mut Imu, address: u8, register: u8, now: u64, len: usize) -> Vec<u8> {
         let wires = Wires::new(12_000_000);
-        imu.i2c(Step::Address { address, read: false }, now, &wires);
-        imu.i2c(Step::Write(register), now, &wires);
-        imu.i2c(Step::Address { address, read: true }, now, &wires);
-        let bytes = (0..len).map(|_| imu.i2c(Step::Read, now, &wires).1).collect();
-        imu.i2c(Step::Stop, now, &wires);
+        imu.i2c(I2cStep::Address { address, read: false }, now, &wires);
+        imu.i2c(I2cStep::Write(register), now, &wires);
+        imu.i2c(I2cStep::Address { address, read: true }, now, &wires);
+        let bytes = (0..len).map(|_| imu.i2c(I2cStep::Read, now, &wires).1).collect();
+        imu.i2c(I2cStep::Stop, now, &wires);
         bytes
     }
 

@@ -12,7 +12,7 @@ mod picture;
 mod st7735s;
 
 use crate::error::Error;
-use crate::periph::i2c::Step;
+use crate::periph::i2c::I2cStep;
 use crate::wires::Wires;
 pub use describe::{CameraPins, Description, ImuPins, LcdPins, MicrophonePins};
 use faults::HeldLines;
@@ -179,7 +179,7 @@ impl Board {
     }
 
     /// A step of an I2C controller's transfer: whether a device acknowledges, and the byte it sends.
-    pub(crate) fn i2c_step(&mut self, port: usize, step: Step, now: u64, wires: &mut Wires) -> (bool, u8) {
+    pub(crate) fn i2c_step(&mut self, port: usize, step: I2cStep, now: u64, wires: &mut Wires) -> (bool, u8) {
         self.devices.i2c(port, step, now, wires)
     }
 
@@ -241,7 +241,7 @@ impl Board {
 
 impl Devices {
     /// Offers a step of an I2C transfer to the devices on bus `port`: any may acknowledge, and each can pull bits low.
-    fn i2c(&mut self, port: usize, step: Step, now: u64, wires: &mut Wires) -> (bool, u8) {
+    fn i2c(&mut self, port: usize, step: I2cStep, now: u64, wires: &mut Wires) -> (bool, u8) {
         let (mut acknowledged, mut byte) = (false, 0xff);
         if let Some(camera) = self.camera.as_mut().filter(|camera| camera.pins().i2c == port) {
             let (yes, bits) = camera.i2c(step, now, wires);

@@ -121,7 +121,7 @@ impl Bus {
             Event::Stream => self.stream_event(now),
             Event::Ssi => {
                 // IO_QSPI SS OUTOVER = 2 holds chip select low (2.19.6.2).
-                let held = self.plain.io_qspi(0x0c) >> 8 & 3 == 2;
+                let held = self.plain.io_qspi[0x0c] >> 8 & 3 == 2;
                 let (flash, words) = (&self.flash, self.flash.len());
                 self.ssi.event(now, w, |addr| flash[(addr & 0x00ff_ffff) as usize / 4 % words], held);
             }

@@ -1,57 +1,26 @@
 //! Which peripheral an address belongs to, and the atomic aliases.
 
 use super::{Bus, Reset, map};
-use crate::periph::sio;
+use crate::periph::{plain, sio};
 
-/// The four views of a register (datasheet 2.1.2), in bits 13 and 12 of the address.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Alias {
-    Plain,
-    Xor,
-    Set,
-    Clear,
-}
+/// Bits of RESETS that hold each APB peripheral (2.14.3), from SYSINFO on, which begin every 16 kB; [`FREE`] cannot be reset.
+const APB_RESETS: [u32; 28] = [
+    19, 18, FREE, FREE, FREE, 5, 6, 8, 9, FREE, 12, 13, 1, 22, 23, 16, 17, 3, 4, 0, 14, 21, FREE, 15, FREE,
+    FREE, FREE, 20,
+];
+const FREE: u32 = 32;
 
-impl Alias {
-    fn of(addr: u32) -> Alias {
-        match addr >> 12 & 3 {
-            0 => Alias::Plain,
-            1 => Alias::Xor,
-            2 => Alias::Set,
-            _ => Alias::Clear,
-        }
-    }
-}
-
-/// Bits of RESETS that hold each peripheral (2.14.3), by base address; `None` for what cannot be reset.
+/// The bit of RESETS that holds the peripheral at `base`.
 fn reset_bit(base: u32) -> Option<u32> {
-    Some(match base {
-        0x4000_4000 => 18,
-        0x4000_0000 => 19,
-        0x4001_4000 => 5,
-        0x4001_8000 => 6,
-        0x4001_c000 => 8,
-        0x4002_0000 => 9,
-        0x4002_8000 => 12,
-        0x4002_c000 => 13,
-        0x4003_0000 => 1,
-        0x4003_4000 => 22,
-        0x4003_8000 => 23,
-        0x4003_c000 => 16,
-        0x4004_0000 => 17,
-        0x4004_4000 => 3,
-        0x4004_8000 => 4,
-        0x4004_c000 => 0,
-        0x4005_0000 => 14,
-        0x4005_4000 => 21,
-        0x4005_c000 => 15,
-        0x4006_c000 => 20,
+    let bit = match base {
+        0x4000_0000..0x4007_0000 => APB_RESETS[(base >> 14 & 31) as usize],
         0x5000_0000 => 2,
         0x5010_0000 | 0x5011_0000 => 24,
         0x5020_0000 => 10,
         0x5030_0000 => 11,
-        _ => return None,
-    })
+        _ => FREE,
+    };
+    (bit != FREE).then_some(bit)
 }
 
 /// Registers whose bits are cleared by writing ones: a set, clear or toggle alias clears just the bits given.
@@ -88,43 +57,39 @@ impl Bus {
             return Some(0);
         }
         let w = &mut self.wires;
+        // Of two that follow each other.
+        let second = |first: u32| usize::from(base != first);
         Some(match base {
             map::XIP_CTRL => self.read_xip_ctrl(reg, now),
             map::XIP_SSI => self.ssi.read(reg, now, w),
-            0x4000_0000 => self.plain.read_sysinfo(reg),
-            0x4000_4000 => self.plain.syscfg(reg),
+            0x4000_0000 => plain::SYSINFO.read(reg),
+            0x4000_4000 => self.plain.syscfg.read(reg),
             0x4000_8000 => w.clocks.read(reg),
             0x4000_c000 => self.resets.read(reg),
             0x4001_0000 => self.resets.read_psm(reg),
             0x4001_4000 => self.io_bank.read(reg, w),
-            0x4001_8000 => self.plain.io_qspi(reg),
+            0x4001_8000 => self.plain.read_io_qspi(reg),
             0x4001_c000 => self.plain.read_pads(reg, w),
-            0x4002_0000 => self.plain.pads_qspi(reg),
+            0x4002_0000 => self.plain.pads_qspi.read(reg),
             0x4002_4000 => w.clocks.read_xosc(reg, now),
-            0x4002_8000 => w.clocks.read_pll(0, reg),
-            0x4002_c000 => w.clocks.read_pll(1, reg),
-            0x4003_0000 => self.plain.busctrl(reg),
-            0x4003_4000 => self.uarts[0].read(reg, now, w),
-            0x4003_8000 => self.uarts[1].read(reg, now, w),
-            0x4003_c000 => self.spis[0].read(reg, now, w),
-            0x4004_0000 => self.spis[1].read(reg, now, w),
-            0x4004_4000 => self.i2cs[0].read(reg, now, w),
-            0x4004_8000 => self.i2cs[1].read(reg, now, w),
+            0x4002_8000 | 0x4002_c000 => w.clocks.read_pll(second(0x4002_8000), reg),
+            0x4003_0000 if reg == 4 => 1, // PRIORITY_ACK: it is granted at once
+            0x4003_0000 => self.plain.busctrl.read(reg),
+            0x4003_4000 | 0x4003_8000 => self.uarts[second(0x4003_4000)].read(reg, now, w),
+            0x4003_c000 | 0x4004_0000 => self.spis[second(0x4003_c000)].read(reg, now, w),
+            0x4004_4000 | 0x4004_8000 => self.i2cs[second(0x4004_4000)].read(reg, now, w),
             0x4004_c000 => self.adc.read(reg, now, w),
             0x4005_0000 => self.pwm.read(reg, now),
             0x4005_4000 => self.timer.read(reg, now, w),
             0x4005_8000 => self.watchdog.read(reg, now, w),
             0x4005_c000 => self.rtc.read(reg, now, w),
             0x4006_0000 => w.clocks.read_rosc(reg),
-            0x4006_4000 => self.plain.vreg(reg),
+            0x4006_4000 => self.plain.vreg.read(reg),
             0x4006_c000 => 1, // TBMAN PLATFORM: silicon
             0x5000_0000 => self.dma.read(reg),
             0x5010_0000 => self.usb.read_dpram(reg),
             0x5011_0000 => self.usb.read(reg),
-            0x5020_0000 | 0x5030_0000 => {
-                let n = (base >> 20 & 1) as usize;
-                self.pios[n].read(reg, now, w)
-            }
+            0x5020_0000 | 0x5030_0000 => self.pios[second(0x5020_0000)].read(reg, now, w),
             0x5040_0000 => self.read_xip_aux(reg, now),
             _ => return None,
         })
@@ -134,29 +99,27 @@ impl Bus {
     pub(crate) fn write_register(&mut self, addr: u32, value: u32, now: u64) -> Option<()> {
         self.touched += 1;
         let (base, reg) = Self::split(addr);
-        let alias = if base == 0x5010_0000 { Alias::Plain } else { Alias::of(addr) };
-        let atomic = !matches!(base, map::XIP_SSI);
-        let value = if alias == Alias::Plain || !atomic || clears_on_write(base, reg) {
-            value
-        } else {
-            let old = self.read_register(addr & !0x3000, now)?;
-            match alias {
-                Alias::Plain => value,
-                Alias::Xor => old ^ value,
-                Alias::Set => old | value,
-                Alias::Clear => old & !value,
-            }
+        // USB's memory and the flash controller have one view alone.
+        let one_view = matches!(base, 0x5010_0000 | map::XIP_SSI) || clears_on_write(base, reg);
+        // The four views of a register (datasheet 2.1.2): plain, exclusive-or, set, clear.
+        let view = if one_view { 0 } else { addr >> 12 & 3 };
+        let value = match (view, if view == 0 { 0 } else { self.read_register(addr & !0x3000, now)? }) {
+            (0, _) => value,
+            (1, old) => old ^ value,
+            (2, old) => old | value,
+            (_, old) => old & !value,
         };
         if reset_bit(base).is_some_and(|bit| self.resets.held(bit)) {
             return Some(());
         }
         self.heed_write(base);
         let w = &mut self.wires;
+        let second = |first: u32| usize::from(base != first);
         match base {
             map::XIP_CTRL => self.write_xip_ctrl(reg, value, now),
             map::XIP_SSI => self.ssi.write(reg, value, now, w),
             0x4000_0000 | 0x4006_c000 => {} // read-only
-            0x4000_4000 => self.plain.write_syscfg(reg, value),
+            0x4000_4000 => self.plain.syscfg.write(reg, value),
             0x4000_8000 => self.change_clocks(now, |w| w.clocks.write(reg, value, now)),
             0x4000_c000 => self.write_resets(reg, value, now),
             0x4001_0000 => {
@@ -165,34 +128,30 @@ impl Bus {
                 }
             }
             0x4001_4000 => self.io_bank.write(reg, value, now, w),
-            0x4001_8000 => self.plain.write_io_qspi(reg, value),
+            0x4001_8000 => self.plain.io_qspi.write(reg, value),
             0x4001_c000 => self.plain.write_pads(reg, value, now, w),
-            0x4002_0000 => self.plain.write_pads_qspi(reg, value),
+            0x4002_0000 => self.plain.pads_qspi.write(reg, value),
             0x4002_4000 => self.change_clocks(now, |w| w.clocks.write_xosc(reg, value, now)),
-            0x4002_8000 => self.change_clocks(now, |w| w.clocks.write_pll(0, reg, value, now)),
-            0x4002_c000 => self.change_clocks(now, |w| w.clocks.write_pll(1, reg, value, now)),
-            0x4003_0000 => self.plain.write_busctrl(reg, value),
-            0x4003_4000 => self.uarts[0].write(reg, value, now, w),
-            0x4003_8000 => self.uarts[1].write(reg, value, now, w),
-            0x4003_c000 => self.spis[0].write(reg, value, now, w),
-            0x4004_0000 => self.spis[1].write(reg, value, now, w),
-            0x4004_4000 => self.i2cs[0].write(reg, value, now, w),
-            0x4004_8000 => self.i2cs[1].write(reg, value, now, w),
+            0x4002_8000 | 0x4002_c000 => {
+                self.change_clocks(now, |w| w.clocks.write_pll(second(0x4002_8000), reg, value, now));
+            }
+            0x4003_0000 => self.plain.busctrl.write(reg, value),
+            0x4003_4000 | 0x4003_8000 => self.uarts[second(0x4003_4000)].write(reg, value, now, w),
+            0x4003_c000 | 0x4004_0000 => self.spis[second(0x4003_c000)].write(reg, value, now, w),
+            0x4004_4000 | 0x4004_8000 => self.i2cs[second(0x4004_4000)].write(reg, value, now, w),
             0x4004_c000 => self.adc.write(reg, value, now, w),
             0x4005_0000 => self.pwm.write(reg, value, now, w),
             0x4005_4000 => self.timer.write(reg, value, now, w),
             0x4005_8000 => self.write_watchdog(reg, value, now),
             0x4005_c000 => self.rtc.write(reg, value, now, w),
             0x4006_0000 => w.clocks.write_rosc(reg, value),
-            0x4006_4000 => self.plain.write_vreg(reg, value),
+            // VREG.ROK stays up: the voltage settles at once.
+            0x4006_4000 => self.plain.vreg.write(reg, value | if reg == 0 { 0x1000 } else { 0 }),
             0x5000_0000 => self.dma.write(reg, value, now, w),
             0x5010_0000 => self.usb.write_dpram(reg, value, now, w),
             0x5011_0000 => self.usb.write(reg, value, now, w),
-            0x5020_0000 | 0x5030_0000 => {
-                let n = (base >> 20 & 1) as usize;
-                self.pios[n].write(reg, value, now, w);
-            }
-            0x5040_0000 => self.ssi.write_aux(value),
+            0x5020_0000 | 0x5030_0000 => self.pios[second(0x5020_0000)].write(reg, value, now, w),
+            0x5040_0000 => {} // the streaming FIFO, which is filled from flash
             _ => return None,
         }
         if matches!(base, 0x4005_0000 | 0x4001_4000) {

@@ -7,7 +7,7 @@
 
 const SETS: usize = 1024;
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Xip {
     /// Two ways for each set: flash address bits 23 to 13, then one valid bit for each word.
     ways: Vec<[u32; 2]>,
@@ -31,16 +31,8 @@ pub(crate) const CTRL_ERR_BADWRITE: u32 = 2;
 
 impl Xip {
     pub(crate) fn new(miss: u64) -> Xip {
-        Xip {
-            ways: vec![[0; 2]; SETS],
-            victim: vec![0; SETS],
-            ctrl: CTRL_EN | CTRL_ERR_BADWRITE,
-            hits: 0,
-            accesses: 0,
-            flash_busy: 0,
-            busy: 0,
-            miss,
-        }
+        let ctrl = CTRL_EN | CTRL_ERR_BADWRITE;
+        Xip { ways: vec![[0; 2]; SETS], victim: vec![0; SETS], ctrl, miss, ..Xip::default() }
     }
 
     /// Lines, ways to replace, and for how long the flash is busy from `now` on.

@@ -1,5 +1,6 @@
 //! The 12-bit ADC with round-robin and FIFO (datasheet 4.9).
 
+use super::Interrupts;
 use crate::clocks::Domain;
 use crate::sched::Event;
 use crate::wires::{Wires, dreq, irq};
@@ -9,14 +10,13 @@ use std::collections::VecDeque;
 const CONVERSION: u64 = 96;
 const FIFO: usize = 4;
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Adc {
     cs: u32,
     result: u32,
     fcs: u32,
     div: u32,
-    enable: u32,
-    force: u32,
+    interrupts: Interrupts,
     fifo: VecDeque<u16>,
     /// Tick of clk_adc at which the running conversion ends.
     ends: Option<u64>,
@@ -27,17 +27,7 @@ pub(crate) struct Adc {
 impl Adc {
     /// Inputs float at half scale; the temperature sensor reads 0.706 V of 3.3 V, 27 degrees Celsius (4.9.5).
     pub(crate) fn new() -> Adc {
-        Adc {
-            cs: 0,
-            result: 0,
-            fcs: 0,
-            div: 0,
-            enable: 0,
-            force: 0,
-            fifo: VecDeque::new(),
-            ends: None,
-            inputs: [0x800, 0x800, 0x800, 0x800, 876],
-        }
+        Adc { inputs: [0x800, 0x800, 0x800, 0x800, 876], ..Adc::default() }
     }
 
     /// Starts a conversion if none runs and one is asked for; free-running ones keep DIV's pace.
@@ -80,15 +70,14 @@ impl Adc {
         self.plan(wires);
     }
 
-    fn raised(&self) -> bool {
+    fn raised(&self) -> u32 {
         let threshold = (self.fcs >> 24 & 15) as usize;
-        self.fcs & 1 != 0 && threshold > 0 && self.fifo.len() >= threshold
+        u32::from(self.fcs & 1 != 0 && threshold > 0 && self.fifo.len() >= threshold)
     }
 
     fn update(&self, now: u64, wires: &mut Wires) {
-        let status = u32::from(self.raised()) & self.enable | self.force;
-        wires.set_irq(irq::ADC_FIFO, status != 0);
-        wires.set_dreq(dreq::ADC, self.fcs & 8 != 0 && self.raised(), now);
+        wires.set_irq(irq::ADC_FIFO, self.interrupts.status(self.raised()) != 0);
+        wires.set_dreq(dreq::ADC, self.fcs & 8 != 0 && self.raised() != 0, now);
     }
 
     pub(crate) fn read(&mut self, reg: u32, now: u64, wires: &mut Wires) -> u32 {
@@ -111,10 +100,8 @@ impl Adc {
                 u32::from(value.unwrap_or(0))
             }
             0x10 => self.div,
-            0x14 => u32::from(self.raised()),
-            0x18 => self.enable,
-            0x1c => self.force,
-            0x20 => u32::from(self.raised()) & self.enable | self.force,
+            0x14 => self.raised(),
+            0x18..=0x20 => self.interrupts.read(reg - 0x18, self.raised()),
             _ => 0,
         }
     }
@@ -127,8 +114,7 @@ impl Adc {
             }
             0x08 => self.fcs = value & 0x0f00_000f | self.fcs & 0xc00 & !value,
             0x10 => self.div = value & 0x00ff_ffff,
-            0x18 => self.enable = value & 1,
-            0x1c => self.force = value & 1,
+            0x18..=0x20 => self.interrupts.write(reg - 0x18, value, 1),
             _ => {} // read-only
         }
         self.update(now, wires);

@@ -3,6 +3,7 @@
 //! One transfer starts in each cycle in which a channel is ready; it reads in that cycle and writes in the next.
 //! Channels of high priority go first, then the others, round-robin in each group.
 
+use super::Interrupts;
 use crate::bus::Bus;
 use crate::sched::Event;
 use crate::wires::{Wires, irq};
@@ -44,8 +45,7 @@ impl Channel {
 pub(crate) struct Dma {
     channels: [Channel; CHANNELS],
     raised: u32,
-    enable: [u32; 2],
-    force: [u32; 2],
+    interrupts: [Interrupts; 2],
     timers: [u32; 4],
     /// For each pacing timer, its accumulated fraction and the cycle it was looked at.
     timer_state: [(u64, u64); 4],
@@ -80,9 +80,8 @@ impl Dma {
             wanted |= u64::from(channel.busy && channel.ctrl & EN != 0) << channel.treq();
         }
         (self.active, wires.dreq_wanted) = (active, wanted);
-        for i in 0..2 {
-            let status = self.raised & self.enable[i] | self.force[i];
-            wires.set_irq(irq::DMA_0 + i as u32, status != 0);
+        for (i, line) in (0..).zip(self.interrupts) {
+            wires.set_irq(irq::DMA_0 + i, line.status(self.raised) != 0);
         }
         let paced = wanted >> TIMER0 & 15 != 0;
         if paced || wanted & (wires.dreq() | 1 << PERMANENT) != 0 {
@@ -163,12 +162,8 @@ impl Dma {
                 }
             }
             0x400 => self.raised,
-            0x404 | 0x414 => self.enable[(reg >> 4 & 1) as usize],
-            0x408 | 0x418 => self.force[(reg >> 4 & 1) as usize],
-            0x40c | 0x41c => {
-                let i = (reg >> 4 & 1) as usize;
-                self.raised & self.enable[i] | self.force[i]
-            }
+            0x404..=0x40c => self.interrupts[0].read(reg - 0x404, self.raised),
+            0x414..=0x41c => self.interrupts[1].read(reg - 0x414, self.raised),
             0x420..0x430 => self.timers[(reg >> 2 & 3) as usize],
             0x434 => self.sniff_ctrl,
             0x438 => self.sniff_result(),
@@ -182,8 +177,8 @@ impl Dma {
         match reg {
             0..0x300 => self.write_channel(reg, value),
             0x400 | 0x40c | 0x41c => self.raised &= !value,
-            0x404 | 0x414 => self.enable[(reg >> 4 & 1) as usize] = value & 0xffff,
-            0x408 | 0x418 => self.force[(reg >> 4 & 1) as usize] = value & 0xffff,
+            0x404 | 0x408 => self.interrupts[0].write(reg - 0x404, value, 0xffff),
+            0x414 | 0x418 => self.interrupts[1].write(reg - 0x414, value, 0xffff),
             0x420..0x430 => self.timers[(reg >> 2 & 3) as usize] = value,
             0x430 => (0..CHANNELS).filter(|i| value >> i & 1 != 0).for_each(|i| self.trigger(i)),
             0x434 => self.sniff_ctrl = value & 0xfff,
@@ -248,7 +243,7 @@ impl Dma {
     }
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy)]
 enum Field {
     Read,
     Write,

@@ -7,6 +7,7 @@
 //! nothing moves, which is a stretched clock; with SDA low no START and no STOP can be made, and the master waits; one
 //! that sends a 1 while SDA is low has lost the arbitration. SDA is looked at where a step ends, not at each bit.
 
+use super::Words;
 use crate::sched::Event;
 use crate::wires::{Wires, dreq, irq};
 use std::collections::VecDeque;
@@ -26,7 +27,7 @@ const START_DET: u32 = 0x400;
 
 /// What travels on the bus and ends with an answer of the board.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Step {
+pub(crate) enum I2cStep {
     /// Start or repeated start, with the address byte.
     Address {
         address: u8,
@@ -37,12 +38,12 @@ pub(crate) enum Step {
     Stop,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct I2c {
     id: u32,
     con: u32,
     tar: u32,
-    regs: [u32; 64],
+    regs: Words<64>,
     mask: u32,
     sticky: u32,
     abort: u32,
@@ -50,7 +51,7 @@ pub(crate) struct I2c {
     commands: VecDeque<u16>,
     rx: VecDeque<u8>,
     /// What is on the bus, until when.
-    step: Option<(Step, u64)>,
+    step: Option<(I2cStep, u64)>,
     /// SCL is held low: the cycles that were left of the step.
     stretched: Option<u64>,
     /// Switched off in the middle of a transfer that cannot end: it stays active until the bus is free (4.3.10.3).
@@ -61,48 +62,23 @@ pub(crate) struct I2c {
     stop_after: bool,
 }
 
-const SS_HCNT: usize = 0x14 / 4;
-const FS_HCNT: usize = 0x1c / 4;
-const RX_TL: usize = 0x38 / 4;
-const TX_TL: usize = 0x3c / 4;
-const DMA_CR: usize = 0x88 / 4;
-const DMA_TDLR: usize = 0x8c / 4;
-const DMA_RDLR: usize = 0x90 / 4;
-const SPKLEN: usize = 0xa0 / 4;
+const SS_HCNT: u32 = 0x14;
+const FS_HCNT: u32 = 0x1c;
+const RX_TL: u32 = 0x38;
+const TX_TL: u32 = 0x3c;
+const DMA_CR: u32 = 0x88;
+const DMA_TDLR: u32 = 0x8c;
+const DMA_RDLR: u32 = 0x90;
+const SPKLEN: u32 = 0xa0;
 
 impl I2c {
     pub(crate) fn new(id: u32) -> I2c {
-        let mut regs = [0; 64];
-        for (reg, value) in [
-            (0x08, 0x55),
-            (0x14, 0x28),
-            (0x18, 0x2f),
-            (0x1c, 0x06),
-            (0x20, 0x0d),
-            (0x7c, 1),
-            (0x94, 0x64),
-            (0x98, 1),
-            (0xa0, 7),
-        ] {
-            regs[reg / 4] = value;
+        let mut i2c = I2c { id, con: 0x65, tar: 0x55, mask: 0x8ff, ..I2c::default() };
+        let resets = [0x55, 0x28, 0x2f, 0x06, 0x0d, 1, 0x64, 1, 7];
+        for (reg, value) in [0x08, 0x14, 0x18, 0x1c, 0x20, 0x7c, 0x94, 0x98, 0xa0].into_iter().zip(resets) {
+            i2c.regs[reg] = value;
         }
-        I2c {
-            id,
-            con: 0x65,
-            tar: 0x55,
-            regs,
-            mask: 0x8ff,
-            sticky: 0,
-            abort: 0,
-            enabled: false,
-            commands: VecDeque::new(),
-            rx: VecDeque::new(),
-            step: None,
-            stretched: None,
-            lingers: false,
-            open: None,
-            stop_after: false,
-        }
+        i2c
     }
 
     fn event_id(&self) -> Event {
@@ -112,7 +88,7 @@ impl I2c {
     /// Cycles of one SCL period: high for HCNT + SPKLEN + 7, low for LCNT + 1 (4.3.14.1).
     fn bit(&self) -> u64 {
         let pair = if self.con >> 1 & 3 == 1 { SS_HCNT } else { FS_HCNT };
-        u64::from(self.regs[pair] + self.regs[SPKLEN] + 7 + self.regs[pair + 1] + 1)
+        u64::from(self.regs[pair] + self.regs[SPKLEN] + 7 + self.regs[pair + 4] + 1)
     }
 
     /// Puts the next thing on the bus, if it is free.
@@ -128,7 +104,7 @@ impl I2c {
             if sda_low {
                 return;
             }
-            (Step::Stop, 1)
+            (I2cStep::Stop, 1)
         } else {
             let Some(&command) = self.commands.front() else { return };
             let read = command & 0x100 != 0;
@@ -138,13 +114,13 @@ impl I2c {
             }
             if starts {
                 self.commands[0] &= !0x400; // the restart happens once
-                (Step::Address { address: (self.tar & 0x7f) as u8, read }, 10)
+                (I2cStep::Address { address: (self.tar & 0x7f) as u8, read }, 10)
             } else if read && self.rx.len() >= FIFO {
                 return; // holds the bus until there is room (IC_CON.RX_FIFO_FULL_HLD_CTRL aside)
             } else {
                 self.commands.pop_front();
                 self.stop_after = command & 0x200 != 0;
-                (if read { Step::Read } else { Step::Write(command as u8) }, 9)
+                (if read { I2cStep::Read } else { I2cStep::Write(command as u8) }, 9)
             }
         };
         let done = now + bits * self.bit();
@@ -153,12 +129,12 @@ impl I2c {
     }
 
     /// What has just crossed the bus; the board answers with [`I2c::answer`].
-    pub(crate) fn event(&mut self, now: u64, wires: &mut Wires) -> Option<Step> {
+    pub(crate) fn event(&mut self, now: u64, wires: &mut Wires) -> Option<I2cStep> {
         let (step, _) = self.step.filter(|&(_, at)| at <= now && self.stretched.is_none())?;
         let sends_ones = match step {
-            Step::Address { address, read } => address != 0 || read,
-            Step::Write(byte) => byte != 0,
-            Step::Read | Step::Stop => false,
+            I2cStep::Address { address, read } => address != 0 || read,
+            I2cStep::Write(byte) => byte != 0,
+            I2cStep::Read | I2cStep::Stop => false,
         };
         if sends_ones && wires.pins.i2c_held(self.id).1 {
             self.lose(now, wires);
@@ -203,7 +179,7 @@ impl I2c {
         let sda_low = wires.pins.i2c_held(self.id).1;
         let (acknowledged, byte) = (acknowledged || sda_low, if sda_low { 0 } else { byte });
         match self.step.take() {
-            Some((Step::Address { read, .. }, _)) => {
+            Some((I2cStep::Address { read, .. }, _)) => {
                 self.sticky |= START_DET | ACTIVITY;
                 if acknowledged {
                     self.open = Some(read);
@@ -211,10 +187,10 @@ impl I2c {
                     self.abort_with(1); // ABRT_7B_ADDR_NOACK
                 }
             }
-            Some((Step::Write(_), _)) if !acknowledged => self.abort_with(8), // ABRT_TXDATA_NOACK
-            Some((Step::Write(_), _)) | None => {}
-            Some((Step::Read, _)) => self.rx.push_back(byte),
-            Some((Step::Stop, _)) => {
+            Some((I2cStep::Write(_), _)) if !acknowledged => self.abort_with(8), // ABRT_TXDATA_NOACK
+            Some((I2cStep::Write(_), _)) | None => {}
+            Some((I2cStep::Read, _)) => self.rx.push_back(byte),
+            Some((I2cStep::Stop, _)) => {
                 self.stop_after = false;
                 self.open = None;
                 self.sticky |= STOP_DET;
@@ -234,7 +210,7 @@ impl I2c {
 
     fn raw(&self) -> u32 {
         // With TX_EMPTY_CTRL the shift register counts too.
-        let idle = self.con & 0x100 == 0 || self.step.is_none_or(|(s, _)| s == Step::Stop);
+        let idle = self.con & 0x100 == 0 || self.step.is_none_or(|(s, _)| s == I2cStep::Stop);
         let empty = self.enabled && self.commands.len() as u32 <= self.regs[TX_TL] && idle;
         let full = self.rx.len() as u32 > self.regs[RX_TL];
         self.sticky | if empty { TX_EMPTY } else { 0 } | if full { RX_FULL } else { 0 }
@@ -290,8 +266,7 @@ impl I2c {
             0x80 => self.abort,
             0xf8 => 0x3230_312a,
             0xfc => 0x4457_0140,
-            _ if reg < 0x100 => self.regs[(reg / 4) as usize],
-            _ => 0,
+            _ => self.regs.read(reg),
         };
         self.start(now, wires);
         self.update(now, wires);
@@ -320,8 +295,7 @@ impl I2c {
             }
             0x30 => self.mask = value & 0x1fff,
             0x6c => self.enable(value, wires),
-            _ if reg < 0x100 => self.regs[(reg / 4) as usize] = value,
-            _ => {}
+            _ => self.regs.write(reg, value),
         }
         self.start(now, wires);
         self.update(now, wires);
@@ -332,13 +306,10 @@ impl I2c {
         if !self.enabled {
             let busy = self.step.is_some() || self.open.is_some();
             self.lingers |= busy && wires.pins.i2c_held(self.id) != (false, false);
-            self.stretched = None;
             self.commands.clear();
             self.rx.clear();
-            self.step = None;
-            self.open = None;
-            self.stop_after = false;
-            self.sticky = 0;
+            (self.stretched, self.step, self.open) = (None, None, None);
+            (self.stop_after, self.sticky) = (false, 0);
             wires.sched.set(self.event_id(), None);
         }
     }

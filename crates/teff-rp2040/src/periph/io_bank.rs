@@ -1,20 +1,15 @@
 //! IO_BANK0: function select and pin interrupts (datasheet 2.19.6.1).
 
+use super::Interrupts;
 use crate::pins::COUNT;
 use crate::wires::{Wires, irq};
-
-/// Enable and force words of one destination: core 0, core 1, or waking from dormant (kept, without effect).
-#[derive(Clone, Copy, Debug, Default)]
-struct Destination {
-    enable: [u32; 4],
-    force: [u32; 4],
-}
 
 #[derive(Clone, Debug, Default)]
 pub(crate) struct IoBank {
     /// Latched edges: for each pin four bits, low level, high level, falling, rising; levels are not latched.
     edges: [u32; 4],
-    to: [Destination; 3],
+    /// By destination (core 0, core 1, or waking from dormant, which is kept without effect) and word.
+    to: [[Interrupts; 4]; 3],
     /// Whether either core has any pin interrupt enabled or forced.
     used: bool,
 }
@@ -42,26 +37,16 @@ impl IoBank {
         raw
     }
 
-    fn status(&self, dest: usize, word: usize, wires: &Wires) -> u32 {
-        self.raw(word, wires) & self.to[dest].enable[word] | self.to[dest].force[word]
-    }
-
     /// Latches the edges of inputs that changed.
     pub(crate) fn inputs_changed(&mut self, changed: u32, wires: &mut Wires) {
         let level = wires.pins.input();
-        let mut left = changed;
-        while left != 0 {
-            let pin = left.trailing_zeros() as usize;
-            let edge = if level >> pin & 1 != 0 { 8 } else { 4 };
-            self.edges[pin / 8] |= edge << (4 * (pin % 8));
-            left &= left - 1;
-        }
+        self.latch(changed & level, changed & !level);
         if self.used {
             self.update(wires);
         }
     }
 
-    /// Latches edges of inputs that interrupt nobody.
+    /// Latches edges, of inputs that interrupt nobody.
     pub(crate) fn latch(&mut self, rose: u32, fell: u32) {
         let mut left = rose | fell;
         while left != 0 {
@@ -74,7 +59,10 @@ impl IoBank {
 
     fn update(&self, wires: &mut Wires) {
         for core in 0..2 {
-            let high = (0..4).any(|word| self.status(core, word, wires) != 0);
+            let mut lines = self.to[core].iter().enumerate();
+            let high = lines.any(|(word, line)| {
+                line.force != 0 || line.enable != 0 && line.status(self.raw(word, wires)) != 0
+            });
             wires.set_core_irq(core, irq::IO_BANK0, high);
         }
     }
@@ -86,12 +74,8 @@ impl IoBank {
             0..0xf0 => wires.pins.ctrl[(reg / 8) as usize],
             0xf0..0x100 => self.raw(word, wires),
             0x100..0x190 => {
-                let dest = ((reg - 0x100) / 0x30) as usize;
-                match (reg - 0x100) % 0x30 / 0x10 {
-                    0 => self.to[dest].enable[word],
-                    1 => self.to[dest].force[word],
-                    _ => self.status(dest, word, wires),
-                }
+                let (dest, which) = ((reg - 0x100) / 0x30, (reg - 0x100) % 0x30 / 0x10);
+                self.to[dest as usize][word].read(4 * which, self.raw(word, wires))
             }
             _ => 0,
         }
@@ -106,17 +90,12 @@ impl IoBank {
             }
             0xf0..0x100 => self.edges[word] &= !(value & !LEVELS),
             0x100..0x190 => {
-                let dest = &mut self.to[((reg - 0x100) / 0x30) as usize];
-                match (reg - 0x100) % 0x30 / 0x10 {
-                    0 => dest.enable[word] = value,
-                    1 => dest.force[word] = value,
-                    _ => {} // status is read-only
-                }
+                let (dest, which) = ((reg - 0x100) / 0x30, (reg - 0x100) % 0x30 / 0x10);
+                self.to[dest as usize][word].write(4 * which, value, u32::MAX);
             }
             _ => {} // GPIOx_STATUS is read-only
         }
-        let any = |d: &Destination| d.enable.iter().chain(&d.force).any(|&word| word != 0);
-        self.used = any(&self.to[0]) || any(&self.to[1]);
+        self.used = self.to[..2].as_flattened().iter().any(|word| word.enable | word.force != 0);
         self.update(wires);
     }
 }

@@ -4,6 +4,7 @@
 //! period is at least [`SLOW`] cycles, or a device of the board wants its edges; other fast ones are clocks for
 //! something outside that asks for their frequency instead. Counting edges of the B pin (DIVMODE 1 to 3) is not modelled.
 
+use super::Interrupts;
 use crate::pins::func;
 use crate::sched::Event;
 use crate::wires::{Wires, dreq, irq};
@@ -12,7 +13,7 @@ const SLICES: usize = 8;
 /// Shortest period in cycles whose edges become events.
 const SLOW: u64 = 256;
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 struct Slice {
     csr: u32,
     /// 8.4 fixed point.
@@ -88,14 +89,13 @@ impl Slice {
 pub(crate) struct Pwm {
     slices: [Slice; SLICES],
     raised: u32,
-    enable: u32,
-    force: u32,
+    interrupts: Interrupts,
 }
 
 impl Pwm {
     pub(crate) fn new() -> Pwm {
-        let slice = Slice { csr: 0, div: 16, cc: 0, top: 0xffff, count: 0, phase: 0, since: 0 };
-        Pwm { slices: [slice; SLICES], raised: 0, enable: 0, force: 0 }
+        let slice = Slice { div: 16, top: 0xffff, ..Slice::default() };
+        Pwm { slices: [slice; SLICES], raised: 0, interrupts: Interrupts::default() }
     }
 
     /// The frequency that pin `pin` carries, as cycles of clk_sys in 1/16 for one period; `None` while it stands.
@@ -107,18 +107,24 @@ impl Pwm {
     }
 
     pub(crate) fn event(&mut self, now: u64, wires: &mut Wires) {
-        for (i, slice) in self.slices.iter_mut().enumerate() {
-            if slice.advance(now) > 0 {
-                self.raised |= 1 << i;
-                wires.set_dreq(dreq::PWM_WRAP0 + i as u32, true, now);
-            }
+        let wrapped = self.advance(now);
+        for i in (0..SLICES as u32).filter(|i| wrapped >> i & 1 != 0) {
+            wires.set_dreq(dreq::PWM_WRAP0 + i, true, now);
         }
         self.update(now, wires);
     }
 
+    /// Moves all slices to `now`, and raises the interrupts of those that wrapped, which it returns as bits.
+    fn advance(&mut self, now: u64) -> u32 {
+        let slices = self.slices.iter_mut().enumerate();
+        let wrapped = slices.fold(0, |bits, (i, slice)| bits | u32::from(slice.advance(now) > 0) << i);
+        self.raised |= wrapped;
+        wrapped
+    }
+
     /// Sets pins and interrupt, and plans the next wrap or edge that somebody can see.
     fn update(&mut self, now: u64, wires: &mut Wires) {
-        wires.set_irq(irq::PWM_WRAP, self.raised & self.enable | self.force != 0);
+        wires.set_irq(irq::PWM_WRAP, self.interrupts.status(self.raised) != 0);
         let mut due = u64::MAX;
         let mut out = 0;
         for (i, slice) in self.slices.iter().enumerate() {
@@ -128,7 +134,7 @@ impl Pwm {
                 continue;
             }
             let wanted = wires.dreq_wanted >> (dreq::PWM_WRAP0 + i as u32) & 1 != 0;
-            if self.enable >> i & 1 != 0 || wanted {
+            if self.interrupts.enable >> i & 1 != 0 || wanted {
                 due = due.min(now + slice.until(0));
             }
             let pair_of_pins = 0x0003_0003 << (2 * i);
@@ -152,9 +158,7 @@ impl Pwm {
             return match reg {
                 0xa0 => (0..SLICES).fold(0, |word, i| word | (self.slices[i].csr & 1) << i),
                 0xa4 => self.raised,
-                0xa8 => self.enable,
-                0xac => self.force,
-                0xb0 => self.raised & self.enable | self.force,
+                0xa8..=0xb0 => self.interrupts.read(reg - 0xa8, self.raised),
                 _ => 0,
             };
         }
@@ -174,11 +178,7 @@ impl Pwm {
     }
 
     pub(crate) fn write(&mut self, reg: u32, value: u32, now: u64, wires: &mut Wires) {
-        for (i, slice) in self.slices.iter_mut().enumerate() {
-            if slice.advance(now) > 0 {
-                self.raised |= 1 << i;
-            }
-        }
+        self.advance(now);
         match reg {
             0xa0 => {
                 for (i, slice) in self.slices.iter_mut().enumerate() {
@@ -186,8 +186,7 @@ impl Pwm {
                 }
             }
             0xa4 => self.raised &= !value,
-            0xa8 => self.enable = value & 0xff,
-            0xac => self.force = value & 0xff,
+            0xa8..=0xb0 => self.interrupts.write(reg - 0xa8, value, 0xff),
             0..0xa0 => {
                 let slice = &mut self.slices[(reg / 20) as usize];
                 match reg % 20 {
@@ -206,7 +205,7 @@ impl Pwm {
                     _ => slice.top = value & 0xffff,
                 }
             }
-            _ => {} // INTS is read-only
+            _ => {} // there is no more
         }
         self.update(now, wires);
     }

@@ -1,5 +1,6 @@
 //! The real-time clock (datasheet 4.8).
 
+use super::Interrupts;
 use crate::clocks::Domain;
 use crate::sched::Event;
 use crate::wires::{Wires, irq};
@@ -27,29 +28,21 @@ impl Date {
         }
     }
 
+    /// A second passes.
     fn advance(&mut self, force_no_leap: bool) {
-        self.second += 1;
-        if self.second < 60 {
-            return;
+        for (field, end) in [(&mut self.second, 60), (&mut self.minute, 60), (&mut self.hour, 24)] {
+            *field += 1;
+            if *field < end {
+                return;
+            }
+            *field = 0;
         }
-        self.second = 0;
-        self.minute += 1;
-        if self.minute < 60 {
-            return;
-        }
-        self.minute = 0;
-        self.hour += 1;
-        if self.hour < 24 {
-            return;
-        }
-        self.hour = 0;
         self.weekday = (self.weekday + 1) % 7;
         self.day += 1;
-        if self.day <= self.month_days(force_no_leap) {
-            return;
+        if self.day > self.month_days(force_no_leap) {
+            self.day = 1;
+            self.month += 1;
         }
-        self.day = 1;
-        self.month += 1;
         if self.month > 12 {
             self.month = 1;
             self.year += 1;
@@ -67,9 +60,9 @@ pub(crate) struct Rtc {
     /// Tick of clk_rtc of the second that runs.
     base: u64,
     latched: u32,
-    enable: u32,
-    force: u32,
-    raised: bool,
+    interrupts: Interrupts,
+    /// INTR: 1 once an alarm has come.
+    raised: u32,
 }
 
 impl Rtc {
@@ -100,11 +93,9 @@ impl Rtc {
         while tick - self.base >= self.second() {
             self.base += self.second();
             self.date.advance(self.ctrl & 0x100 != 0);
-            if self.matches() {
-                self.raised = true;
-            }
+            self.raised |= u32::from(self.matches());
         }
-        wires.set_irq(irq::RTC, self.raised && self.enable & 1 != 0 || self.force & 1 != 0);
+        wires.set_irq(irq::RTC, self.interrupts.status(self.raised) != 0);
     }
 
     /// IRQ_SETUP: the fields whose enable bits are set must agree.
@@ -141,10 +132,8 @@ impl Rtc {
                 self.latched = d.year << 12 | d.month << 8 | d.day;
                 d.weekday << 24 | d.hour << 16 | d.minute << 8 | d.second
             }
-            0x20 => u32::from(self.raised),
-            0x24 => self.enable,
-            0x28 => self.force,
-            0x2c => u32::from(self.raised) & self.enable | self.force,
+            0x20 => self.raised,
+            0x24..=0x2c => self.interrupts.read(reg - 0x24, self.raised),
             _ => 0,
         }
     }
@@ -166,17 +155,14 @@ impl Rtc {
             }
             0x10 => {
                 self.alarm[0] = value & 0x1fff_ffff;
-                if value >> 28 & 1 == 0 {
-                    self.raised = false;
-                }
+                self.raised &= value >> 28 & 1;
             }
             0x14 => self.alarm[1] = value,
-            0x24 => self.enable = value & 1,
-            0x28 => self.force = value & 1,
+            0x24..=0x2c => self.interrupts.write(reg - 0x24, value, 1),
             _ => {} // read-only
         }
         self.advance(now, wires);
-        wires.set_irq(irq::RTC, self.raised && self.enable & 1 != 0 || self.force & 1 != 0);
+        wires.set_irq(irq::RTC, self.interrupts.status(self.raised) != 0);
         self.plan(wires);
     }
 

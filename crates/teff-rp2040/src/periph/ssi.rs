@@ -4,6 +4,7 @@
 //! frame by frame, as second stages send them, and bulk reads through the FIFO (TMOD 3), as DMA does. The flash
 //! answers like a W25Q: status registers, identification, reads; it is programmed only through the boot ROM.
 
+use super::Words;
 use crate::sched::Event;
 use crate::wires::{Wires, dreq};
 use std::collections::VecDeque;
@@ -12,9 +13,9 @@ const FIFO: usize = 16;
 /// Words of the streaming FIFO (2.6.3.3).
 pub(crate) const STREAM_FIFO: usize = 2;
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Ssi {
-    regs: [u32; 0x100 / 4],
+    regs: Words<{ 0x100 / 4 }>,
     tx: VecDeque<u32>,
     rx: VecDeque<u32>,
     busy: bool,
@@ -27,28 +28,18 @@ pub(crate) struct Ssi {
     pub(crate) stream: VecDeque<u32>,
 }
 
-const CTRLR0: usize = 0;
-const CTRLR1: usize = 1;
-const SSIENR: usize = 2;
-const BAUDR: usize = 5;
-const DMACR: usize = 0x4c / 4;
-const DMATDLR: usize = 0x50 / 4;
-const DMARDLR: usize = 0x54 / 4;
-const SPI_CTRLR0: usize = 0xf4 / 4;
+const CTRLR0: u32 = 0;
+const CTRLR1: u32 = 4;
+const SSIENR: u32 = 8;
+const BAUDR: u32 = 0x14;
+const DMACR: u32 = 0x4c;
+const DMATDLR: u32 = 0x50;
+const DMARDLR: u32 = 0x54;
+const SPI_CTRLR0: u32 = 0xf4;
 
 impl Ssi {
     pub(crate) fn new() -> Ssi {
-        let mut ssi = Ssi {
-            regs: [0; 0x100 / 4],
-            tx: VecDeque::new(),
-            rx: VecDeque::new(),
-            busy: false,
-            command: Vec::new(),
-            bulk: None,
-            stream_addr: 0,
-            stream_left: 0,
-            stream: VecDeque::new(),
-        };
+        let mut ssi = Ssi::default();
         // As the usual second stage leaves it: clock divided by 2, quad, 24-bit address and mode bits.
         ssi.regs[CTRLR0] = 0x005f_0300;
         ssi.regs[BAUDR] = 2;
@@ -167,7 +158,7 @@ impl Ssi {
                 self.update(now, wires);
                 word
             }
-            _ => self.regs.get((reg / 4) as usize).copied().unwrap_or(0),
+            _ => self.regs.read(reg),
         }
     }
 
@@ -184,23 +175,13 @@ impl Ssi {
                     wires.sched.set(Event::Ssi, None);
                 }
             }
-            0x60..0xf0 => {
-                if self.enabled() && self.tx.len() < FIFO {
-                    self.tx.push_back(value);
-                }
-            }
-            _ => {
-                if let Some(slot) = self.regs.get_mut((reg / 4) as usize) {
-                    *slot = value;
-                }
-            }
+            0x60..0xf0 if self.enabled() && self.tx.len() < FIFO => self.tx.push_back(value),
+            0x60..0xf0 => {}
+            _ => self.regs.write(reg, value),
         }
         self.start(now, wires);
         self.update(now, wires);
     }
-
-    /// A write to the streaming FIFO's fast alias has no effect.
-    pub(crate) fn write_aux(&mut self, _value: u32) {}
 
     /// Takes a word of the stream; an empty FIFO reads as zero.
     pub(crate) fn pop_stream(&mut self, now: u64, wires: &mut Wires) -> u32 {

@@ -1,5 +1,6 @@
 //! The 64-bit microsecond timer and its four alarms (datasheet 4.6).
 
+use super::Interrupts;
 use crate::clocks::Domain;
 use crate::sched::Event;
 use crate::wires::{Wires, irq};
@@ -15,8 +16,7 @@ pub(crate) struct Timer {
     alarms: [u32; 4],
     armed: u32,
     raised: u32,
-    enable: u32,
-    force: u32,
+    interrupts: Interrupts,
 }
 
 impl Timer {
@@ -64,7 +64,7 @@ impl Timer {
     }
 
     fn update(&self, wires: &mut Wires) {
-        let status = self.raised & self.enable | self.force;
+        let status = self.interrupts.status(self.raised);
         for i in 0..4 {
             wires.set_irq(irq::TIMER_0 + i, status >> i & 1 != 0);
         }
@@ -85,18 +85,14 @@ impl Timer {
             0x2c => 7,
             0x30 => u32::from(self.paused),
             0x34 => self.raised,
-            0x38 => self.enable,
-            0x3c => self.force,
-            0x40 => self.raised & self.enable | self.force,
+            0x38..=0x40 => self.interrupts.read(reg - 0x38, self.raised),
             _ => 0,
         }
     }
 
     pub(crate) fn write(&mut self, reg: u32, value: u32, now: u64, wires: &mut Wires) {
         match reg {
-            0x00 => {
-                self.set_time(u64::from(value) << 32 | u64::from(self.pending_low), now, wires);
-            }
+            0x00 => self.set_time(u64::from(value) << 32 | u64::from(self.pending_low), now, wires),
             0x04 => self.pending_low = value,
             0x10..=0x1c => {
                 let i = reg / 4 - 4;
@@ -110,8 +106,7 @@ impl Timer {
                 self.paused = value & 1 != 0;
             }
             0x34 => self.raised &= !value,
-            0x38 => self.enable = value & 15,
-            0x3c => self.force = value & 15,
+            0x38..=0x40 => self.interrupts.write(reg - 0x38, value, 15),
             _ => {} // read-only
         }
         self.update(wires);

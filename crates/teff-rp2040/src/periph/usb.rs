@@ -2,6 +2,7 @@
 //! other end of the cable is [`super::usb_host`].
 
 use super::usb_host::{Host, Port};
+use super::{Interrupts, Words};
 use crate::clocks::Domain;
 use crate::sched::Event;
 use crate::wires::{Wires, irq};
@@ -9,13 +10,11 @@ use std::collections::VecDeque;
 
 const WORDS: usize = 0x1000 / 4;
 
-const SIE_CTRL: usize = 0x4c / 4;
-const SIE_STATUS: usize = 0x50 / 4;
-const BUFF_STATUS: usize = 0x58 / 4;
-const MAIN_CTRL: usize = 0x40 / 4;
-const SOF_RD: usize = 0x48 / 4;
-const INTE: usize = 0x90 / 4;
-const INTF: usize = 0x94 / 4;
+const SIE_CTRL: u32 = 0x4c;
+const SIE_STATUS: u32 = 0x50;
+const BUFF_STATUS: u32 = 0x58;
+const MAIN_CTRL: u32 = 0x40;
+const SOF_RD: u32 = 0x48;
 
 /// SIE_STATUS bits.
 const VBUS_DETECTED: u32 = 1;
@@ -34,10 +33,11 @@ const STALL: u32 = 1 << 11;
 /// Microseconds between two looks of the host: full-speed bulk moves 19 packets of 64 bytes in a millisecond.
 const POLL_US: u64 = 50;
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Usb {
     dpram: Vec<u32>,
-    regs: [u32; 0x100 / 4],
+    regs: Words<{ 0x100 / 4 }>,
+    interrupts: Interrupts,
     host: Host,
     /// Microseconds since attach, for start-of-frame numbers.
     micros: u64,
@@ -45,14 +45,13 @@ pub(crate) struct Usb {
 
 impl Usb {
     pub(crate) fn new() -> Usb {
-        Usb { dpram: vec![0; WORDS], regs: [0; 0x100 / 4], host: Host::new(), micros: 0 }
+        Usb { dpram: vec![0; WORDS], host: Host::new(), ..Usb::default() }
     }
 
     /// Puts the controller back to its reset state; the host sees the device go.
     pub(crate) fn reset(&mut self) {
-        let (present, output, input) = self.host.take_streams();
-        *self = Usb::new();
-        self.host.restore_streams(present, output, input);
+        self.host.unplug();
+        *self = Usb { host: std::mem::take(&mut self.host), ..Usb::new() };
     }
 
     /// Connects or disconnects a host; without one the cable ends in a charger.
@@ -113,8 +112,7 @@ impl Usb {
     }
 
     fn update(&self, wires: &mut Wires) {
-        let status = self.raw() & self.regs[INTE] | self.regs[INTF];
-        wires.set_irq(irq::USBCTRL, status != 0);
+        wires.set_irq(irq::USBCTRL, self.interrupts.status(self.raw()) != 0);
     }
 
     pub(crate) fn read_dpram(&self, reg: u32) -> u32 {
@@ -137,8 +135,8 @@ impl Usb {
         match reg {
             0x5c => 0,
             0x8c => self.raw(),
-            0x98 => self.raw() & self.regs[INTE] | self.regs[INTF],
-            _ => self.regs.get((reg / 4) as usize).copied().unwrap_or(0),
+            0x90..=0x98 => self.interrupts.read(reg - 0x90, self.raw()),
+            _ => self.regs.read(reg),
         }
     }
 
@@ -146,17 +144,14 @@ impl Usb {
         let was = self.attached();
         match reg {
             0x50 => self.regs[SIE_STATUS] &= !(value & 0xff0f_0000 & !CONNECTED),
-            0x58 | 0x64 | 0x70 => self.regs[(reg / 4) as usize] &= !value,
+            0x58 | 0x64 | 0x70 => self.regs[reg] &= !value,
             0x60 => {
-                self.regs[0x60 / 4] = value;
-                self.regs[0x64 / 4] |= value; // aborts are done at once
+                self.regs[0x60] = value;
+                self.regs[0x64] |= value; // aborts are done at once
             }
-            0x48 | 0x5c | 0x8c | 0x98 => {} // read-only
-            _ => {
-                if let Some(slot) = self.regs.get_mut((reg / 4) as usize) {
-                    *slot = value;
-                }
-            }
+            0x48 | 0x5c | 0x8c => {} // read-only
+            0x90..=0x98 => self.interrupts.write(reg - 0x90, value, u32::MAX),
+            _ => self.regs.write(reg, value),
         }
         if self.attached() != was {
             self.host.unplug();

@@ -21,8 +21,9 @@ const RECOVERY_US: u64 = 2_000;
 /// The smallest bMaxPacketSize0, which holds until the device has told its own (USB 2.0 5.5.3).
 const FIRST_PACKET: usize = 8;
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Stage {
+    #[default]
     Attach,
     Recovery,
     /// A request of the list in [`Host::request`]: sending it, moving its data, and its status.
@@ -33,7 +34,7 @@ enum Stage {
     Running,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Host {
     pub(crate) present: bool,
     stage: Stage,
@@ -58,33 +59,9 @@ struct Cdc {
     packet: usize,
 }
 
-impl Default for Host {
-    fn default() -> Host {
-        Host::new()
-    }
-}
-
 impl Host {
     pub(crate) fn new() -> Host {
-        Host {
-            present: true,
-            stage: Stage::Attach,
-            waited: 0,
-            data: Vec::new(),
-            packet: FIRST_PACKET,
-            config: Vec::new(),
-            cdc: None,
-            output: Vec::new(),
-            input: VecDeque::new(),
-        }
-    }
-
-    pub(crate) fn take_streams(&mut self) -> (bool, Vec<u8>, VecDeque<u8>) {
-        (self.present, std::mem::take(&mut self.output), std::mem::take(&mut self.input))
-    }
-
-    pub(crate) fn restore_streams(&mut self, present: bool, output: Vec<u8>, input: VecDeque<u8>) {
-        (self.present, self.output, self.input) = (present, output, input);
+        Host { present: true, packet: FIRST_PACKET, ..Host::default() }
     }
 
     pub(crate) fn open(&self) -> bool {
@@ -93,8 +70,7 @@ impl Host {
 
     /// The device has gone or come back.
     pub(crate) fn unplug(&mut self) {
-        self.stage = Stage::Attach;
-        self.waited = 0;
+        self.go(Stage::Attach);
         self.cdc = None;
         self.config.clear();
         self.packet = FIRST_PACKET;

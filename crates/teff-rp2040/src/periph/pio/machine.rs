@@ -35,8 +35,9 @@ impl Fifo {
 }
 
 /// Why a machine does not go on.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub(crate) enum Stall {
+    #[default]
     None,
     Pin(u8),
     Flag,
@@ -46,7 +47,7 @@ pub(crate) enum Stall {
     Room,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Machine {
     pub(crate) enabled: bool,
     pub(crate) pc: u8,
@@ -80,27 +81,13 @@ pub(crate) struct Machine {
 impl Machine {
     pub(crate) fn new() -> Machine {
         Machine {
-            enabled: false,
-            pc: 0,
-            x: 0,
-            y: 0,
-            isr: 0,
-            osr: 0,
-            isr_count: 0,
             osr_count: 32,
-            tx: Fifo::default(),
-            rx: Fifo::default(),
             clkdiv: 0x1_0000,
             exec_ctrl: 0x1_f000,
             shift_ctrl: 0xc_0000,
             pin_ctrl: 0x1400_0000,
-            pending: None,
-            stall: Stall::None,
-            pushing: false,
-            flag_set: false,
             due: NOT_DUE,
-            tick: 0,
-            fraction: 0,
+            ..Machine::default()
         }
     }
 
@@ -180,13 +167,9 @@ impl Machine {
 
     /// SM_RESTART clears what an instruction leaves behind: counters, a stalled or pending instruction (3.7).
     pub(crate) fn restart(&mut self) {
-        self.isr = 0;
-        self.isr_count = 0;
-        self.osr_count = 32;
-        self.pending = None;
-        self.pushing = false;
-        self.flag_set = false;
-        self.stall = Stall::None;
+        (self.isr, self.isr_count, self.osr_count) = (0, 0, 32);
+        (self.pending, self.stall) = (None, Stall::None);
+        (self.pushing, self.flag_set) = (false, false);
     }
 
     /// CLKDIV_RESTART: the divider starts anew.
@@ -202,16 +185,9 @@ impl Machine {
         self.shift_ctrl >> bit & 1 != 0
     }
 
-    pub(crate) fn tx_depth(&self) -> usize {
-        match (self.joined(30), self.joined(31)) {
-            (true, false) => 8,
-            (_, true) => 0,
-            (false, false) => 4,
-        }
-    }
-
-    pub(crate) fn rx_depth(&self) -> usize {
-        match (self.joined(31), self.joined(30)) {
+    /// Words that fit a FIFO, by the bits of SHIFTCTRL that join the other one to it, and it to the other.
+    fn depth(&self, grows: u32, goes: u32) -> usize {
+        match (self.joined(grows), self.joined(goes)) {
             (true, false) => 8,
             (_, true) => 0,
             (false, false) => 4,
@@ -224,11 +200,11 @@ impl Machine {
     }
 
     pub(crate) fn tx_full(&self) -> bool {
-        self.tx.len() >= self.tx_depth()
+        self.tx.len() >= self.depth(30, 31)
     }
 
     pub(crate) fn rx_full(&self) -> bool {
-        self.rx.len() >= self.rx_depth()
+        self.rx.len() >= self.depth(31, 30)
     }
 
     pub(crate) fn waits_for_pin(&self) -> Option<u8> {

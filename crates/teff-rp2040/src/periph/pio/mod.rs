@@ -12,6 +12,7 @@ mod receiver;
 #[cfg(test)]
 mod tests;
 
+use super::Interrupts;
 use crate::pins::{self, func};
 use crate::sched::Event;
 use crate::wires::{Wires, dreq, irq};
@@ -23,15 +24,14 @@ pub(crate) use receiver::{Posture, Receiver};
 /// Every machine of a block, as bits.
 const ALL: u32 = 15;
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Pio {
     id: usize,
     program: [u16; 32],
     sm: [Machine; 4],
     /// The eight interrupt flags.
     flags: u8,
-    enable: [u32; 2],
-    force: [u32; 2],
+    interrupts: [Interrupts; 2],
     debug: u32,
     bypass: u32,
     out: u32,
@@ -53,20 +53,7 @@ struct Cycle {
 
 impl Pio {
     pub(crate) fn new(id: usize) -> Pio {
-        Pio {
-            id,
-            program: [0; 32],
-            sm: std::array::from_fn(|_| Machine::new()),
-            flags: 0,
-            enable: [0; 2],
-            force: [0; 2],
-            debug: 0,
-            bypass: 0,
-            out: 0,
-            dirs: 0,
-            awaited: 0,
-            outlook: [const { None }; 4],
-        }
+        Pio { id, sm: std::array::from_fn(|_| Machine::new()), ..Pio::default() }
     }
 
     /// The first cycle in which a machine may move a FIFO or a flag, if no pin changes before `next`.
@@ -163,11 +150,10 @@ impl Pio {
     /// Sets interrupts and data requests of the machines in `which`, and plans the next cycle.
     fn update(&mut self, which: u32, now: u64, wires: &mut Wires) {
         // With no interrupt enabled the lines are low since that was written, when all machines were looked at.
-        if which == ALL || self.enable != [0; 2] || self.force != [0; 2] {
+        if which == ALL || self.interrupts.iter().any(|line| line.enable | line.force != 0) {
             let raw = self.raw();
-            for line in 0..2 {
-                let high = raw & self.enable[line] | self.force[line] != 0;
-                wires.set_irq(irq::PIO0_0 + (2 * self.id + line) as u32, high);
+            for (i, line) in self.interrupts.iter().enumerate() {
+                wires.set_irq(irq::PIO0_0 + (2 * self.id + i) as u32, line.status(raw) != 0);
             }
         }
         let base = 8 * self.id as u32;
@@ -231,19 +217,15 @@ impl Pio {
                 }
             }
             0x128 => self.raw(),
-            0x12c | 0x138 => self.enable[(reg == 0x138) as usize],
-            0x130 | 0x13c => self.force[(reg == 0x13c) as usize],
-            0x134 | 0x140 => {
-                let line = usize::from(reg == 0x140);
-                self.raw() & self.enable[line] | self.force[line]
-            }
+            0x12c..=0x134 => self.interrupts[0].read(reg - 0x12c, self.raw()),
+            0x138..=0x140 => self.interrupts[1].read(reg - 0x138, self.raw()),
             _ => 0,
         }
     }
 
     pub(crate) fn write(&mut self, reg: u32, value: u32, now: u64, wires: &mut Wires) {
         if (0x48..0x128).contains(&reg) {
-            self.outlook = [const { None }; 4];
+            self.outlook = Default::default();
         }
         match reg {
             0x00 => self.control(value, now),
@@ -257,8 +239,8 @@ impl Pio {
             0x38 => self.bypass = value & pins::MASK,
             0x48..0xc8 => self.program[((reg - 0x48) / 4) as usize] = value as u16,
             0xc8..0x128 => self.write_machine(reg - 0xc8, value, now, wires),
-            0x12c | 0x138 => self.enable[(reg == 0x138) as usize] = value & 0xfff,
-            0x130 | 0x13c => self.force[(reg == 0x13c) as usize] = value & 0xfff,
+            0x12c..=0x134 => self.interrupts[0].write(reg - 0x12c, value, 0xfff),
+            0x138..=0x140 => self.interrupts[1].write(reg - 0x138, value, 0xfff),
             _ => {} // read-only
         }
         self.update(ALL, now, wires);

@@ -18,7 +18,7 @@ pub(crate) struct Posture {
 
 /// What an instruction has done.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub(crate) struct Step {
+pub(crate) struct Executed {
     /// The bits that were shifted in.
     pub(crate) input: Option<u32>,
     /// A word went into the FIFO.
@@ -59,7 +59,7 @@ impl Pio {
 
     /// Whether a word in the FIFO of machine `index` interrupts a core.
     pub(crate) fn interrupts_by(&self, index: usize) -> bool {
-        (self.enable[0] | self.enable[1]) >> index & 1 != 0
+        (self.interrupts[0].enable | self.interrupts[1].enable) >> index & 1 != 0
     }
 
     /// The one machine that acts by itself, or when pins in `moving` change, if it is one that runs alone: undivided,
@@ -147,9 +147,9 @@ impl Receiver<'_> {
     /// Executes the instruction of cycle `now`; `levels` are those of two cycles ago, of the cycle before, and of now.
     /// `None`, and nothing is done, if it is none of those that are known here.
     #[inline(always)]
-    pub(crate) fn step(&mut self, now: u64, levels: [u32; 3]) -> Option<Step> {
+    pub(crate) fn step(&mut self, now: u64, levels: [u32; 3]) -> Option<Executed> {
         let m = &mut *self.machine;
-        let mut done = Step::default();
+        let mut done = Executed::default();
         let [pins, next, last] = levels;
         let instruction = self.program[usize::from(m.pc & 31)];
         let low = u32::from(instruction & 31);
@@ -172,7 +172,8 @@ impl Receiver<'_> {
             }
             field if field & 0x707 == 0x200 => {
                 let count = if low == 0 { 32 } else { low };
-                done = Step { input: Some(count), pushed: (m.isr_count + count).min(32) >= self.threshold };
+                done =
+                    Executed { input: Some(count), pushed: (m.isr_count + count).min(32) >= self.threshold };
                 if done.pushed && m.rx_full() {
                     return None;
                 }
