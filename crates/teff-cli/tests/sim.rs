@@ -199,10 +199,7 @@ fn recordings_for_the_sensors_are_checked() {
     };
     let motion = folder.write("motion.csv", "t,ax,ay,az\n0,0,0,1\n1,0.5,0,0.5\n");
     assert!(run("--imu", &motion, "pico4ml").status.success());
-    assert!(
-        message(&run("--imu", &motion, "pico"), 1)
-            .contains("--imu: recording: this board has no motion sensor")
-    );
+    assert!(message(&run("--imu", &motion, "pico"), 1).contains("--imu: this board has no motion sensor"));
     let said = message(&run("--imu", &folder.write("bad.csv", "0,1\n"), "pico4ml"), 1);
     assert!(said.contains("bad.csv: recording, line 1: not 4, 7 or 10 numbers"), "{said}");
     let said = message(&run("--microphone", &motion, "pico4ml"), 1);
@@ -423,5 +420,5 @@ fn faults_happen_at_their_time() {
         assert!(said.contains(wanted), "{said}");
     }
     let said = fail(&["sim", &screen, "--board", "pico", "--fault", "camera-stops"], 1);
-    assert!(said.contains("--fault: fault: this board has no camera"), "{said}");
+    assert!(said.contains("--fault: this board has no camera"), "{said}");
 }

@@ -4,6 +4,8 @@
 //! exactly and keeps the fraction when frequencies change. PLLs lock at once; the crystal takes the delay that
 //! STARTUP asks for; the ring oscillator runs at its nominal frequency.
 
+use crate::periph::Words;
+
 /// Nominal frequency of the ring oscillator after reset (2.17.1).
 pub(crate) const ROSC_HZ: u64 = 6_500_000;
 
@@ -36,9 +38,9 @@ pub(crate) struct Clocks {
     /// The board's crystal, in hertz.
     crystal: u64,
     regs: [u32; 0xc8 / 4],
-    pub(crate) xosc: [u32; 8],
+    xosc: Words<8>,
     xosc_stable: u64,
-    pub(crate) rosc: [u32; 16],
+    rosc: Words<16>,
     random: u32,
     /// CS, PWR, FBDIV, PRIM of pll_sys and pll_usb.
     pub(crate) pll: [[u32; 4]; 2],
@@ -69,9 +71,9 @@ impl Clocks {
         let mut clocks = Clocks {
             crystal,
             regs,
-            xosc: [0; 8],
+            xosc: Words::default(),
             xosc_stable: 0,
-            rosc: [0; 16],
+            rosc: Words::default(),
             random: 0x2545_f491,
             pll: [[1, 0x2d, 0, 0x7_7000]; 2],
             tick: 0x200,
@@ -192,32 +194,28 @@ impl Clocks {
     }
 
     fn sys_now(&self) -> u64 {
-        let source = if self.regs[SYS_CTRL] & 1 == 0 { self.ref_hz() } else { self.sys_aux() };
+        let source = if self.regs[SYS_CTRL] & 1 == 0 { self.ref_hz() } else { self.aux(SYS_CTRL) };
         source * 256 / divider(self.regs[SYS_CTRL + 1])
     }
 
-    fn sys_aux(&self) -> u64 {
-        match self.regs[SYS_CTRL] >> 5 & 7 {
+    /// The auxiliary source of a clock (2.15.7: AUXSRC of each); the inputs on pins, the last ones, are connected to nothing.
+    fn aux(&self, ctrl: usize) -> u64 {
+        let source = self.regs[ctrl] >> 5 & 7;
+        let sys_first = |source| match source {
             0 => self.pll_hz(0),
             1 => self.pll_hz(1),
             2 => ROSC_HZ,
             3 => self.xosc_hz(),
-            _ => 0, // clock inputs on pins: nothing is connected
-        }
-    }
-
-    /// The auxiliary source of clk_peri, clk_usb, clk_adc or clk_rtc (2.15.7: AUXSRC of each).
-    fn aux(&self, ctrl: usize) -> u64 {
-        let source = self.regs[ctrl] >> 5 & 7;
+            _ => 0,
+        };
         match (ctrl, source) {
             (PERI_CTRL, 0) => self.sys_hz,
-            (PERI_CTRL, s) => self.named(s - 1),
-            (_, s) => [self.pll_hz(1), self.pll_hz(0), ROSC_HZ, self.xosc_hz(), 0, 0, 0, 0][s as usize],
+            (PERI_CTRL, s) => sys_first(s - 1),
+            (SYS_CTRL, s) => sys_first(s),
+            // clk_usb, clk_adc and clk_rtc have the PLL of USB first.
+            (_, s @ 0..=1) => sys_first(1 - s),
+            (_, s) => sys_first(s),
         }
-    }
-
-    fn named(&self, source: u32) -> u64 {
-        [self.pll_hz(0), self.pll_hz(1), ROSC_HZ, self.xosc_hz(), 0, 0, 0][source as usize % 7]
     }
 
     fn xosc_hz(&self) -> u64 {
@@ -291,20 +289,17 @@ impl Clocks {
         let enabled = self.xosc_hz() != 0;
         match reg {
             4 => u32::from(enabled && now >= self.xosc_stable) << 31 | u32::from(enabled) << 12,
-            0..0x20 => self.xosc[reg as usize / 4],
-            _ => 0,
+            _ => self.xosc.read(reg),
         }
     }
 
     pub(crate) fn write_xosc(&mut self, reg: u32, value: u32, now: u64) {
         let was_on = self.xosc_hz() != 0;
-        if let Some(slot) = self.xosc.get_mut(reg as usize / 4) {
-            *slot = value;
-        }
+        self.xosc.write(reg, value);
         self.changed(now);
         if !was_on && self.xosc_hz() != 0 {
             // STARTUP.DELAY counts 256 periods of the crystal (2.16.3).
-            let periods = u64::from(self.xosc[3] & 0x3fff) * 256;
+            let periods = u64::from(self.xosc[0x0c] & 0x3fff) * 256;
             self.xosc_stable = now + self.in_sys(periods, self.crystal);
         }
     }
@@ -319,15 +314,12 @@ impl Clocks {
                 self.random ^= self.random << 5;
                 self.random & 1
             }
-            0..0x40 => self.rosc[reg as usize / 4],
-            _ => 0,
+            _ => self.rosc.read(reg),
         }
     }
 
     pub(crate) fn write_rosc(&mut self, reg: u32, value: u32) {
-        if let Some(slot) = self.rosc.get_mut(reg as usize / 4) {
-            *slot = value;
-        }
+        self.rosc.write(reg, value);
     }
 
     pub(crate) fn read_pll(&self, which: usize, reg: u32) -> u32 {

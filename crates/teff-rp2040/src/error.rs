@@ -5,11 +5,8 @@ use std::fmt;
 /// Why an image could not be loaded. Offsets are in bytes from the start of the file.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Error {
-    /// None of ELF, UF2 and Intel HEX by its first bytes, and too long or short for a raw flash image.
-    UnknownFormat {
-        /// Length of the file in bytes.
-        len: usize,
-    },
+    /// None of ELF, UF2 and Intel HEX by its first bytes, and too long or short, with so many bytes, for a raw flash image.
+    UnknownFormat(usize),
     /// The file ends inside a structure.
     Truncated {
         /// What was being read.
@@ -21,21 +18,12 @@ pub enum Error {
         /// How many bytes the file has from there.
         has: usize,
     },
-    /// An ELF file for something else than a 32-bit little-endian Arm.
-    NotArm {
-        /// What it is for.
-        found: String,
-    },
-    /// An ELF file that is not linked (relocatable or shared).
-    NotExecutable {
-        /// Its `e_type`.
-        e_type: u16,
-    },
-    /// An ELF file that contradicts itself.
-    DamagedElf {
-        /// What is wrong.
-        what: String,
-    },
+    /// An ELF file for this instead of a 32-bit little-endian Arm.
+    NotArm(String),
+    /// An ELF file that is not linked (relocatable or shared), with its `e_type`.
+    NotExecutable(u16),
+    /// An ELF file that contradicts itself, and where.
+    DamagedElf(String),
     /// A UF2 block that does not have its three magic numbers.
     BadUf2Block {
         /// Number of the block in the file.
@@ -91,11 +79,10 @@ pub enum Error {
         /// What is wrong.
         what: String,
     },
-    /// A fault that cannot be injected.
-    BadFault {
-        /// What is wrong with it.
-        what: String,
-    },
+    /// A fault that cannot be injected, and what is wrong with it.
+    BadFault(String),
+    /// This board has none of these devices.
+    NoDevice(&'static str),
     /// A recording for a sensor that cannot be read.
     Recording {
         /// Its line from 1; 0 when it is no text or all of it is meant.
@@ -103,11 +90,8 @@ pub enum Error {
         /// What is wrong.
         what: String,
     },
-    /// A picture that cannot be written or read.
-    Picture {
-        /// What failed.
-        what: String,
-    },
+    /// A picture that cannot be written or read, and what failed.
+    Picture(String),
     /// A socket, file or terminal that failed.
     Io {
         /// What was attempted.
@@ -120,7 +104,7 @@ pub enum Error {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Error::UnknownFormat { len } => write!(
+            Error::UnknownFormat(len) => write!(
                 f,
                 "not an ELF, UF2, Intel HEX or raw flash image ({len} bytes): give the file that the build made"
             ),
@@ -129,13 +113,13 @@ impl fmt::Display for Error {
                 "the file ends inside {what} at offset {offset:#x}: {needs} bytes needed, {has} left; \
                  copy it again or rebuild"
             ),
-            Error::NotArm { found } => {
+            Error::NotArm(found) => {
                 write!(f, "an ELF file for {found}, not for a 32-bit Arm: build for thumbv6m (Cortex-M0+)")
             }
-            Error::NotExecutable { e_type } => {
+            Error::NotExecutable(e_type) => {
                 write!(f, "an ELF file that is not a linked program (type {e_type}): link it first")
             }
-            Error::DamagedElf { what } => write!(f, "a damaged ELF file: {what}; copy it again or rebuild"),
+            Error::DamagedElf(what) => write!(f, "a damaged ELF file: {what}; copy it again or rebuild"),
             Error::BadUf2Block { block, what } => write!(f, "UF2 block {block}: {what}"),
             Error::WrongFamily { block, family } => write!(
                 f,
@@ -165,8 +149,9 @@ impl fmt::Display for Error {
             Error::BadBoard { line, what } => write!(f, "board description, line {line}: {what}"),
             Error::Recording { line: 0, what } => write!(f, "recording: {what}"),
             Error::Recording { line, what } => write!(f, "recording, line {line}: {what}"),
-            Error::BadFault { what } => write!(f, "fault: {what}"),
-            Error::Picture { what } => write!(f, "picture: {what}"),
+            Error::NoDevice(device) => write!(f, "this board has no {device}"),
+            Error::BadFault(what) => write!(f, "fault: {what}"),
+            Error::Picture(what) => write!(f, "picture: {what}"),
             Error::Io { what, why } => write!(f, "{what}: {why}"),
         }
     }
@@ -197,57 +182,36 @@ fn family_name(family: u32) -> &'static str {
 pub enum Fault {
     /// An encoding that ARMv6-M leaves undefined, or UDF.
     Undefined,
-    /// A half-word or word access that is not aligned.
-    Unaligned {
-        /// Its address.
-        addr: u32,
-    },
-    /// A load from where nothing answers.
-    Read {
-        /// Its address.
-        addr: u32,
-    },
-    /// A store to where nothing can be written.
-    Write {
-        /// Its address.
-        addr: u32,
-    },
-    /// Instructions fetched from where there are none.
-    Fetch {
-        /// Their address.
-        addr: u32,
-    },
-    /// A branch to an even address, which would leave Thumb state.
-    NotThumb {
-        /// The address branched to.
-        target: u32,
-    },
-    /// A BKPT that nobody handles.
-    Breakpoint {
-        /// Its immediate.
-        imm: u8,
-    },
+    /// An access of a half-word or word at this address, which is not aligned.
+    Unaligned(u32),
+    /// A load from this address, where nothing answers.
+    Read(u32),
+    /// A store to this address, where nothing can be written.
+    Write(u32),
+    /// Instructions fetched from this address, where there are none.
+    Fetch(u32),
+    /// A branch to this even address, which would leave Thumb state.
+    NotThumb(u32),
+    /// A BKPT with this immediate that nobody handles.
+    Breakpoint(u8),
     /// An SVC at a priority that cannot take it.
     SupervisorCall,
-    /// An exception return with a value that is not one, or that does not fit the active exceptions.
-    BadReturn {
-        /// The value branched to.
-        code: u32,
-    },
+    /// An exception return by this value, which is none, or does not fit the active exceptions.
+    BadReturn(u32),
 }
 
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Fault::Undefined => write!(f, "undefined instruction"),
-            Fault::Unaligned { addr } => write!(f, "unaligned access to {addr:#010x}"),
-            Fault::Read { addr } => write!(f, "load from {addr:#010x}, where nothing answers"),
-            Fault::Write { addr } => write!(f, "store to {addr:#010x}, which cannot be written"),
-            Fault::Fetch { addr } => write!(f, "instruction fetch from {addr:#010x}, where there is no code"),
-            Fault::NotThumb { target } => write!(f, "branch to even address {target:#010x}"),
-            Fault::Breakpoint { imm } => write!(f, "BKPT #{imm} without a debugger"),
+            Fault::Unaligned(addr) => write!(f, "unaligned access to {addr:#010x}"),
+            Fault::Read(addr) => write!(f, "load from {addr:#010x}, where nothing answers"),
+            Fault::Write(addr) => write!(f, "store to {addr:#010x}, which cannot be written"),
+            Fault::Fetch(addr) => write!(f, "instruction fetch from {addr:#010x}, where there is no code"),
+            Fault::NotThumb(target) => write!(f, "branch to even address {target:#010x}"),
+            Fault::Breakpoint(imm) => write!(f, "BKPT #{imm} without a debugger"),
             Fault::SupervisorCall => write!(f, "SVC while its priority is masked"),
-            Fault::BadReturn { code } => write!(f, "bad exception return {code:#010x}"),
+            Fault::BadReturn(code) => write!(f, "bad exception return {code:#010x}"),
         }
     }
 }

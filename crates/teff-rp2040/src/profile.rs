@@ -35,7 +35,7 @@ impl Cost {
 }
 
 /// One function, called along one path.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 struct Node {
     function: usize,
     parent: Option<usize>,
@@ -45,7 +45,7 @@ struct Node {
 
 /// A call that has not returned.
 #[derive(Clone, Copy, Debug)]
-struct Frame {
+struct CallFrame {
     node: usize,
     /// Where it returns to; `None` for an exception, which its return ends.
     returns: Option<u32>,
@@ -53,9 +53,9 @@ struct Frame {
     ipsr: u32,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 struct Track {
-    frames: Vec<Frame>,
+    frames: Vec<CallFrame>,
     /// Totals at the last instruction, to take differences.
     cycle: u64,
     stalls: Stalls,
@@ -92,15 +92,10 @@ impl Profile {
         let starts: Vec<u32> = by_start.keys().copied().collect();
         for (i, (&start, &(size, name))) in by_start.iter().enumerate() {
             let next = starts.get(i + 1).copied().unwrap_or(u32::MAX);
-            functions.push((
-                start,
-                if size > 0 { start.saturating_add(size) } else { next },
-                name.to_string(),
-            ));
+            let end = if size > 0 { start.saturating_add(size) } else { next };
+            functions.push((start, end, name.to_string()));
         }
-        let root = Node { function: UNKNOWN, parent: None, cost: Cost::default(), children: BTreeMap::new() };
-        let track = Track { frames: Vec::new(), cycle: 0, stalls: Stalls::default(), started: false };
-        Profile { functions, nodes: vec![root.clone(), root], tracks: [track.clone(), track] }
+        Profile { functions, nodes: vec![Node::default(); 2], tracks: Default::default() }
     }
 
     fn function_of(&self, pc: u32) -> usize {
@@ -113,8 +108,7 @@ impl Profile {
             return node;
         }
         let node = self.nodes.len();
-        let cost = Cost::default();
-        self.nodes.push(Node { function, parent: Some(parent), cost, children: BTreeMap::new() });
+        self.nodes.push(Node { function, parent: Some(parent), ..Node::default() });
         self.nodes[parent].children.insert(function, node);
         node
     }
@@ -130,7 +124,7 @@ impl Profile {
         }
         let function = self.function_of(pc);
         let node = self.child(self.top(core), function);
-        self.tracks[core].frames.push(Frame { node, returns, ipsr });
+        self.tracks[core].frames.push(CallFrame { node, returns, ipsr });
     }
 
     /// Follows where the instruction has led.
@@ -175,7 +169,7 @@ impl Profile {
         let parent = self.top(id);
         let node = self.child(parent, now);
         let (returns, ipsr) = frame.map_or((None, core.ipsr), |f| (f.returns, f.ipsr));
-        self.tracks[id].frames.push(Frame { node, returns, ipsr });
+        self.tracks[id].frames.push(CallFrame { node, returns, ipsr });
     }
 
     /// Books what passed since the last instruction on the innermost frame.
@@ -208,7 +202,7 @@ impl Profile {
     pub fn by_function(&self, core: usize) -> Vec<(String, Cost)> {
         let mut sums: BTreeMap<&str, Cost> = BTreeMap::new();
         for (i, node) in self.nodes.iter().enumerate() {
-            if self.root_of(i) == core && node.cost.cycles > 0 {
+            if self.upwards(i).last() == Some(core) && node.cost.cycles > 0 {
                 sums.entry(&self.functions[node.function].2).or_default().add(&node.cost);
             }
         }
@@ -217,23 +211,18 @@ impl Profile {
         rows
     }
 
-    fn root_of(&self, node: usize) -> usize {
-        let mut at = node;
-        while let Some(parent) = self.nodes[at].parent {
-            at = parent;
-        }
-        at
+    /// A node and those above it; the last is the root of its core.
+    fn upwards(&self, node: usize) -> impl Iterator<Item = usize> {
+        std::iter::successors(Some(node), |&at| self.nodes[at].parent)
     }
 
     /// The names along the path to `node`, the core first.
     fn path(&self, node: usize) -> Vec<String> {
-        let mut names = Vec::new();
-        let mut at = node;
-        while let Some(parent) = self.nodes[at].parent {
-            names.push(self.functions[self.nodes[at].function].2.clone());
-            at = parent;
-        }
-        names.push(format!("core {at}"));
+        let name = |at: usize| match self.nodes[at].parent {
+            Some(_) => self.functions[self.nodes[at].function].2.clone(),
+            None => format!("core {at}"),
+        };
+        let mut names: Vec<String> = self.upwards(node).map(name).collect();
         names.reverse();
         names
     }

@@ -28,6 +28,14 @@ const COUNT: usize = ALL.len();
 const BUSY: [usize; 4] =
     [Event::Board as usize, Event::Pio0 as usize, Event::Pio1 as usize, Event::Dma as usize];
 
+impl Event {
+    /// Of two sources that follow each other, of which this is the first, that of number `id`.
+    #[inline]
+    pub(crate) fn of(self, id: usize) -> Event {
+        ALL[self as usize + id]
+    }
+}
+
 /// The plan: one due cycle for each source, the earliest of them, and how far the cores may run now.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Sched {

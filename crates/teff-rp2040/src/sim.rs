@@ -1,6 +1,5 @@
 //! The simulator as a library: load, run, look, inject.
 
-mod measure;
 mod outside;
 mod run;
 mod stuck;

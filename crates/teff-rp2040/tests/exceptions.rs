@@ -107,11 +107,3 @@ fn systick_interrupts_at_its_period_and_wakes_wfi_even_when_masked() {
     assert_eq!(sim.register(0, 4), 0);
     assert!(sim.register(0, 5) > 0);
 }
-
-#[test]
-fn cycles_between_two_addresses() {
-    // movs; adds; adds; b back: 1 + 1 + 1 + 2.
-    let mut sim = program(&[0x2000, 0x1c40, 0x1c40, 0xe7fb], &[]);
-    assert_eq!(sim.cycles_between(0, SRAM + 0x100, SRAM + 0x106, 1000), Ok(3));
-    assert_eq!(sim.cycles_between(0, SRAM + 0x102, SRAM + 0x100, 1000), Ok(4));
-}

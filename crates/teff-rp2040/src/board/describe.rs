@@ -1,7 +1,7 @@
 //! Board descriptions.
 
 /// Where a HM01B0 camera is connected.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct CameraPins {
     /// I2C controller that its SCCB bus belongs to.
     pub i2c: usize,
@@ -26,7 +26,7 @@ pub struct CameraPins {
 }
 
 /// Where an ST7735S display is connected.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct LcdPins {
     /// SPI controller.
     pub spi: usize,
@@ -43,7 +43,7 @@ pub struct LcdPins {
 }
 
 /// Where an ICM-20948 motion sensor is connected.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct ImuPins {
     /// I2C controller that its bus belongs to.
     pub i2c: usize,
@@ -56,7 +56,7 @@ pub struct ImuPins {
 }
 
 /// Where a digital microphone is connected.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct MicrophonePins {
     /// Data out of the microphone.
     pub data: u8,

@@ -87,10 +87,10 @@ impl FromStr for BoardFault {
         let (name, rest) = text.split_once(':').unwrap_or((text, ""));
         let form = BoardFault::FORMS.iter().find(|(form, _)| form.split([':', '[']).next() == Some(name));
         let bad = || match form {
-            Some((form, _)) => Error::BadFault { what: format!("\"{text}\" is not {form}") },
+            Some((form, _)) => Error::BadFault(format!("\"{text}\" is not {form}")),
             None => {
                 let forms = BoardFault::FORMS.map(|(form, _)| form).join(", ");
-                Error::BadFault { what: format!("there is no \"{name}\"; the faults are {forms}") }
+                Error::BadFault(format!("there is no \"{name}\"; the faults are {forms}"))
             }
         };
         let numbers = || {
@@ -105,10 +105,15 @@ impl FromStr for BoardFault {
             ("camera-stops", "reset-pin") => BoardFault::CameraStops(Revival::ResetPin),
             ("short-frame" | "lost-clocks" | "sda-low" | "scl-low", _) => match (name, numbers()?.as_slice())
             {
-                ("short-frame", &[frame, lines]) => short(frame, lines, 0),
-                ("short-frame", &[frame, lines, bytes]) => short(frame, lines, bytes),
-                ("lost-clocks", &[frame, line, clock]) => lost(frame, line, clock, 1),
-                ("lost-clocks", &[frame, line, clock, count]) => lost(frame, line, clock, count),
+                ("short-frame", &[frame, lines, ref bytes @ ..]) if bytes.len() < 2 => {
+                    let bytes = bytes.first().copied().unwrap_or(0) as usize;
+                    BoardFault::ShortFrame { frame: frame.into(), lines: lines as usize, bytes }
+                }
+                ("lost-clocks", &[frame, line, clock, ref count @ ..]) if count.len() < 2 => {
+                    let count = count.first().copied().unwrap_or(1).into();
+                    let (frame, line, clock) = (frame.into(), line as usize, clock.into());
+                    BoardFault::LostClocks { frame, line, clock, count }
+                }
                 ("sda-low", &[bus]) => BoardFault::SdaLow { bus: bus as usize, clocks: None },
                 ("sda-low", &[bus, clocks]) if clocks > 0 => {
                     BoardFault::SdaLow { bus: bus as usize, clocks: Some(clocks) }
@@ -118,19 +123,6 @@ impl FromStr for BoardFault {
             },
             _ => return Err(bad()),
         })
-    }
-}
-
-fn short(frame: u32, lines: u32, bytes: u32) -> BoardFault {
-    BoardFault::ShortFrame { frame: frame.into(), lines: lines as usize, bytes: bytes as usize }
-}
-
-fn lost(frame: u32, line: u32, clock: u32, count: u32) -> BoardFault {
-    BoardFault::LostClocks {
-        frame: frame.into(),
-        line: line as usize,
-        clock: clock.into(),
-        count: count.into(),
     }
 }
 
@@ -179,7 +171,7 @@ impl Board {
     fn bus_pins(&self, bus: usize) -> Result<(u8, u8), Error> {
         let camera = self.description.camera.filter(|pins| pins.i2c == bus).map(|pins| (pins.scl, pins.sda));
         let imu = self.description.imu.filter(|pins| pins.i2c == bus).map(|pins| (pins.scl, pins.sda));
-        let missing = || Error::BadFault { what: format!("this board has no device on I2C bus {bus}") };
+        let missing = || Error::BadFault(format!("this board has no device on I2C bus {bus}"));
         camera.or(imu).ok_or_else(missing)
     }
 
@@ -189,13 +181,10 @@ impl Board {
             | BoardFault::CameraStops(_)
             | BoardFault::ShortFrame { .. }
             | BoardFault::LostClocks { .. } => {
-                let missing = || Error::BadFault { what: "this board has no camera".into() };
-                self.devices.camera.as_mut().ok_or_else(missing)?.inject(fault, now, wires);
+                self.devices.camera.as_mut().ok_or(Error::NoDevice("camera"))?.inject(fault, now, wires);
             }
             BoardFault::DisplayUnplugged => {
-                let missing = || Error::BadFault { what: "this board has no display".into() };
-                self.devices.lcd.as_ref().ok_or_else(missing)?;
-                self.devices.lcd = None;
+                self.devices.lcd.take().ok_or(Error::NoDevice("display"))?;
             }
             BoardFault::SdaLow { bus, clocks } => {
                 let (scl, sda) = self.bus_pins(bus)?;
@@ -229,6 +218,8 @@ mod tests {
     #[test]
     fn faults_are_read_as_they_are_written() {
         let read = |text: &str| text.parse::<BoardFault>();
+        let short = |frame, lines, bytes| BoardFault::ShortFrame { frame, lines, bytes };
+        let lost = |frame, line, clock, count| BoardFault::LostClocks { frame, line, clock, count };
         assert_eq!(read("camera-stops:reset"), Ok(BoardFault::CameraStops(Revival::Reset)));
         assert_eq!(read("camera-stops"), Ok(BoardFault::CameraStops(Revival::Never)));
         assert_eq!(read("short-frame:3:100:7"), Ok(short(3, 100, 7)));

@@ -41,6 +41,7 @@ mod reg {
     pub(super) const BIT_CONTROL: usize = 0x3059;
 }
 
+#[derive(Default)]
 pub(crate) struct Camera {
     pins: CameraPins,
     /// What is in front of the lens, upright, one byte a pixel of the array, and which picture of the film it is.
@@ -88,24 +89,7 @@ struct Frame {
 
 impl Camera {
     pub(crate) fn new(pins: CameraPins) -> Camera {
-        let mut camera = Camera {
-            pins,
-            scene: vec![0; SIDE * SIDE],
-            shown: None,
-            film: Vec::new(),
-            regs: Vec::new(),
-            pointer: 0,
-            pointer_bytes: 0,
-            selected: false,
-            period: None,
-            in_reset: false,
-            gain: 1.0,
-            frame: Frame::default(),
-            frames: 0,
-            streaming: false,
-            sent: None,
-            faults: Faults::default(),
-        };
+        let mut camera = Camera { pins, scene: vec![0; SIDE * SIDE], ..Camera::default() };
         camera.reset_registers();
         camera
     }

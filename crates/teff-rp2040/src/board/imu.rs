@@ -23,14 +23,15 @@ struct Row {
     values: [[f32; 3]; 3],
 }
 
-impl Motion {
+impl Default for Motion {
     /// At rest: one g along z.
-    #[must_use]
-    pub fn rest() -> Motion {
+    fn default() -> Motion {
         let values = [[0.0, 0.0, 1.0], [0.0; 3], [0.0; 3]];
         Motion { rows: vec![Row { nanoseconds: 0, values }] }
     }
+}
 
+impl Motion {
     /// Reads rows of comma-separated numbers: seconds; acceleration x, y, z in g; and if there are any, rates of turn in
     /// degrees a second, and the magnetic field in microtesla. A first line that does not begin with a number is a heading.
     ///
@@ -101,13 +102,15 @@ mod reg {
 const BANK_SELECT: u8 = 0x7f;
 
 /// Who is being talked to.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 enum Selected {
+    #[default]
     Nobody,
     Sensor,
     Compass,
 }
 
+#[derive(Default)]
 pub(crate) struct Imu {
     pins: ImuPins,
     motion: Motion,
@@ -124,17 +127,7 @@ pub(crate) struct Imu {
 
 impl Imu {
     pub(crate) fn new(pins: ImuPins) -> Imu {
-        let mut imu = Imu {
-            pins,
-            motion: Motion::rest(),
-            regs: Vec::new(),
-            bank: 0,
-            compass_mode: 0,
-            selected: Selected::Nobody,
-            pointer: 0,
-            has_pointer: false,
-            told: 0,
-        };
+        let mut imu = Imu { pins, ..Imu::default() };
         imu.reset();
         imu
     }

@@ -102,10 +102,9 @@ impl Board {
     /// # Errors
     /// If the board has no camera, or there is no picture.
     pub fn play(&mut self, film: Vec<Timed>) -> Result<(), Error> {
-        let failed = |what: &str| Error::Picture { what: what.into() };
-        let camera = self.devices.camera.as_mut().ok_or_else(|| failed("this board has no camera"))?;
+        let camera = self.devices.camera.as_mut().ok_or(Error::NoDevice("camera"))?;
         if film.is_empty() {
-            return Err(failed("nothing to put before the camera"));
+            return Err(Error::Picture("nothing to put before the camera".into()));
         }
         camera.play(film);
         Ok(())
@@ -116,8 +115,7 @@ impl Board {
     /// # Errors
     /// If the board has none.
     pub fn shake(&mut self, motion: Motion) -> Result<(), Error> {
-        let missing = || Error::Recording { line: 0, what: "this board has no motion sensor".into() };
-        self.devices.imu.as_mut().ok_or_else(missing)?.play(motion);
+        self.devices.imu.as_mut().ok_or(Error::NoDevice("motion sensor"))?.play(motion);
         Ok(())
     }
 
@@ -126,8 +124,7 @@ impl Board {
     /// # Errors
     /// If the board has none.
     pub fn sound(&mut self, sound: Sound) -> Result<(), Error> {
-        let missing = || Error::Recording { line: 0, what: "this board has no microphone".into() };
-        self.devices.microphone.as_mut().ok_or_else(missing)?.play(sound);
+        self.devices.microphone.as_mut().ok_or(Error::NoDevice("microphone"))?.play(sound);
         Ok(())
     }
 
@@ -136,7 +133,7 @@ impl Board {
     /// # Errors
     /// If the board has no display.
     pub fn screen(&self) -> Result<RgbImage, Error> {
-        let pins = self.description.lcd.ok_or(Error::Picture { what: "this board has no display".into() })?;
+        let pins = self.description.lcd.ok_or(Error::NoDevice("display"))?;
         Ok(self.devices.lcd.as_ref().map_or_else(|| Lcd::new(pins).screen(), Lcd::screen))
     }
 

@@ -26,7 +26,7 @@ pub struct RgbImage {
 }
 
 fn failed(what: impl ToString) -> Error {
-    Error::Picture { what: what.to_string() }
+    Error::Picture(what.to_string())
 }
 
 /// Brightness of red, green and blue (ITU-R BT.601).

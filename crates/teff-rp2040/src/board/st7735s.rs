@@ -15,6 +15,7 @@ const MX: u8 = 0x40;
 const MV: u8 = 0x20;
 const BGR: u8 = 0x08;
 
+#[derive(Default)]
 pub(crate) struct Lcd {
     pins: LcdPins,
     /// Red, green, blue of each pixel, 8 bits each.
@@ -37,21 +38,9 @@ pub(crate) struct Lcd {
 
 impl Lcd {
     pub(crate) fn new(pins: LcdPins) -> Lcd {
-        Lcd {
-            pins,
-            memory: vec![[0; 3]; COLUMNS * ROWS],
-            command: 0,
-            data: Vec::new(),
-            columns: (0, 127),
-            rows: (0, 159),
-            at: (0, 0),
-            madctl: 0,
-            colmod: 6,
-            inverted: false,
-            on: false,
-            asleep: true,
-            written: 0,
-        }
+        let memory = vec![[0; 3]; COLUMNS * ROWS];
+        let (columns, rows) = ((0, 127), (0, 159));
+        Lcd { pins, memory, columns, rows, colmod: 6, asleep: true, ..Lcd::default() }
     }
 
     pub(crate) fn pins(&self) -> LcdPins {

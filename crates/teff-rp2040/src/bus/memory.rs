@@ -77,9 +77,9 @@ impl Bus {
                 self.enter_bridge(addr, at, APB_READ_EXTRA);
                 let now = *at;
                 *at += Self::bridge_extra(addr, APB_READ_EXTRA);
-                self.read_register(addr & !3, now).ok_or(Fault::Read { addr })?
+                self.read_register(addr & !3, now).ok_or(Fault::Read(addr))?
             }
-            _ => return Err(Fault::Read { addr }),
+            _ => return Err(Fault::Read(addr)),
         };
         Ok(lane(word, addr, size))
     }
@@ -111,7 +111,7 @@ impl Bus {
             0x10..=0x13 => {
                 self.xip.invalidate(addr);
                 let faults = self.xip.ctrl & super::xip::CTRL_ERR_BADWRITE != 0;
-                if faults { Err(Fault::Write { addr }) } else { Ok(()) }
+                if faults { Err(Fault::Write(addr)) } else { Ok(()) }
             }
             0x15 if addr - map::XIP_SRAM < map::XIP_SRAM_SIZE && self.xip.ctrl & 1 == 0 => {
                 let offset = addr - map::XIP_SRAM;
@@ -131,9 +131,9 @@ impl Bus {
                 } else {
                     replicate(value, size)
                 };
-                self.write_register(addr & !3, word, now).ok_or(Fault::Write { addr })
+                self.write_register(addr & !3, word, now).ok_or(Fault::Write(addr))
             }
-            _ => Err(Fault::Write { addr }),
+            _ => Err(Fault::Write(addr)),
         }
     }
 

@@ -10,22 +10,10 @@ mod stream;
 pub(crate) mod xip;
 
 use crate::board::Board;
-use crate::periph::adc::Adc;
-use crate::periph::dma::Dma;
-use crate::periph::i2c::I2c;
-use crate::periph::io_bank::IoBank;
-use crate::periph::pio::Pio;
-use crate::periph::plain::Plain;
-use crate::periph::pwm::Pwm;
-use crate::periph::resets::Resets;
-use crate::periph::rtc::Rtc;
-use crate::periph::sio::Sio;
-use crate::periph::spi::Spi;
-use crate::periph::ssi::Ssi;
-use crate::periph::timer::Timer;
-use crate::periph::uart::Uart;
-use crate::periph::usb::Usb;
-use crate::periph::watchdog::Watchdog;
+use crate::periph::{
+    adc::Adc, dma::Dma, i2c::I2c, io_bank::IoBank, pio::Pio, plain::Plain, pwm::Pwm, resets::Resets,
+    rtc::Rtc, sio::Sio, spi::Spi, ssi::Ssi, timer::Timer, uart::Uart, usb::Usb, watchdog::Watchdog,
+};
 use crate::wires::Wires;
 use banks::Banks;
 use code::Code;

@@ -51,7 +51,7 @@ pub(crate) fn store<const SIZE: u32>(
 #[inline(never)]
 fn load_elsewhere(core: &mut Core, bus: &mut Bus, addr: u32, size: u32, at: &mut u64) -> Result<u32, Fault> {
     if addr & (size - 1) != 0 {
-        return Err(Fault::Unaligned { addr });
+        return Err(Fault::Unaligned(addr));
     }
     if addr >> 24 >= 0x30 || matches!(addr >> 24, 0x14 | 0x18) {
         bus.heed(core.cycle);
@@ -60,10 +60,10 @@ fn load_elsewhere(core: &mut Core, bus: &mut Bus, addr: u32, size: u32, at: &mut
         0xd => {
             *at -= 1; // the single-cycle IO port (datasheet 2.3.1)
             bus.sync(*at);
-            let word = bus.read_sio(core.id, addr & !3, *at).ok_or(Fault::Read { addr })?;
+            let word = bus.read_sio(core.id, addr & !3, *at).ok_or(Fault::Read(addr))?;
             Ok(lane(word, addr, size))
         }
-        0xe => core.read_ppb(addr & !3, *at, bus).map(|w| lane(w, addr, size)).ok_or(Fault::Read { addr }),
+        0xe => core.read_ppb(addr & !3, *at, bus).map(|w| lane(w, addr, size)).ok_or(Fault::Read(addr)),
         region => {
             let before = *at;
             let result = bus.read(core.id, addr, size, at);
@@ -83,7 +83,7 @@ fn store_elsewhere(
     at: &mut u64,
 ) -> Result<(), Fault> {
     if addr & (size - 1) != 0 {
-        return Err(Fault::Unaligned { addr });
+        return Err(Fault::Unaligned(addr));
     }
     if addr >> 24 >= 0x30 || matches!(addr >> 24, 0x14 | 0x18) {
         bus.heed(core.cycle);
@@ -93,9 +93,9 @@ fn store_elsewhere(
             *at -= 1;
             bus.sync(*at);
             let word = replicate(value, size);
-            bus.write_sio(core.id, addr & !3, word, *at).ok_or(Fault::Write { addr })
+            bus.write_sio(core.id, addr & !3, word, *at).ok_or(Fault::Write(addr))
         }
-        0xe => core.write_ppb(addr & !3, value, *at, bus).ok_or(Fault::Write { addr }),
+        0xe => core.write_ppb(addr & !3, value, *at, bus).ok_or(Fault::Write(addr)),
         region => {
             let before = *at;
             let result = bus.write(core.id, addr, size, value, at);
@@ -163,7 +163,7 @@ impl Core {
             FetchFrom::Nothing => {
                 self.cycle += 1;
                 let pc = self.pc;
-                self.take_fault(bus, Fault::Fetch { addr: pc }, pc);
+                self.take_fault(bus, Fault::Fetch(pc), pc);
                 return false;
             }
         }

@@ -111,16 +111,8 @@ impl Core {
         let sp = self.regs[13];
         let aligned = sp.wrapping_sub(32) & !7;
         let padding = u32::from(sp & 4 != 0) << 9;
-        let frame = [
-            self.regs[0],
-            self.regs[1],
-            self.regs[2],
-            self.regs[3],
-            self.regs[12],
-            self.regs[14],
-            return_to,
-            self.xpsr() | padding,
-        ];
+        let [r0, r1, r2, r3, .., r12, _, lr, _] = self.regs;
+        let frame = [r0, r1, r2, r3, r12, lr, return_to, self.xpsr() | padding];
         let mut at = start;
         for (i, word) in frame.into_iter().enumerate() {
             at += 1;
@@ -150,7 +142,7 @@ impl Core {
         *at += 1;
         let vector = load::<4>(self, bus, self.nvic.vtor.wrapping_add(4 * number), at)?;
         if vector & 1 == 0 {
-            return Err(Fault::NotThumb { target: vector });
+            return Err(Fault::NotThumb(vector));
         }
         self.jump(vector & !1);
         Ok(())
@@ -163,11 +155,11 @@ impl Core {
             0xffff_fff1 => (true, false),
             0xffff_fff9 => (false, false),
             0xffff_fffd => (false, true),
-            _ => return Err(Fault::BadReturn { code }),
+            _ => return Err(Fault::BadReturn(code)),
         };
         self.nvic.deactivate(finished);
         if to_handler == (self.nvic.active == 0) {
-            return Err(Fault::BadReturn { code });
+            return Err(Fault::BadReturn(code));
         }
         bus.set_event(self.id);
         self.nvic.sample(bus.irq_lines(self.id));
@@ -199,7 +191,7 @@ impl Core {
         self.cycle = start + RETURN + (at - start - 8);
         bus.wires.sched.interrupt_run();
         if self.ipsr != 0 && !to_handler || frame[7] & 1 << 24 == 0 {
-            return Err(Fault::BadReturn { code });
+            return Err(Fault::BadReturn(code));
         }
         Ok(())
     }
@@ -220,7 +212,7 @@ impl Core {
     pub(crate) fn branch_interworking(&mut self, target: u32) -> Result<(), Fault> {
         self.jump(target & !1);
         if target & 1 == 0 {
-            return Err(Fault::NotThumb { target });
+            return Err(Fault::NotThumb(target));
         }
         Ok(())
     }
@@ -248,7 +240,7 @@ impl Core {
         }
         // The frame holds the faulting instruction; after a bad branch, its target (DDI 0419 B1.5.6).
         let return_to = match fault {
-            Fault::NotThumb { target } => target & !1,
+            Fault::NotThumb(target) => target & !1,
             _ => pc,
         };
         self.enter(bus, HARD_FAULT, return_to);

@@ -115,10 +115,6 @@ impl SysTick {
 }
 
 impl Core {
-    fn systick_event(&self) -> Event {
-        if self.id == 0 { Event::SysTick0 } else { Event::SysTick1 }
-    }
-
     /// Handles the schedule's SysTick event, or a change of its registers.
     pub(crate) fn systick_due(&mut self, now: u64, bus: &mut Bus) {
         if self.systick.advance(now) && self.systick.control & SysTick::TICKINT != 0 {
@@ -126,7 +122,7 @@ impl Core {
         }
         let interrupts = self.systick.control & SysTick::TICKINT != 0;
         let next = self.systick.next_zero().filter(|_| interrupts);
-        bus.wires.sched.set(self.systick_event(), next);
+        bus.wires.sched.set(Event::SysTick0.of(self.id), next);
         bus.wires.sched.interrupt_run();
     }
 
@@ -185,20 +181,13 @@ impl Core {
         }
         let irqs = u64::from(value) << FIRST_IRQ;
         match addr & 0xfff {
-            0x010 => {
+            register @ (0x010 | 0x014 | 0x018) => {
                 self.systick.advance(now);
-                self.systick.control = value & 7;
-                self.systick_due(now, bus);
-            }
-            0x014 => {
-                self.systick.advance(now);
-                self.systick.reload = value & 0x00ff_ffff;
-                self.systick_due(now, bus);
-            }
-            0x018 => {
-                self.systick.advance(now);
-                self.systick.count = 0;
-                self.systick.flag = false;
+                match register {
+                    0x010 => self.systick.control = value & 7,
+                    0x014 => self.systick.reload = value & 0x00ff_ffff,
+                    _ => (self.systick.count, self.systick.flag) = (0, false),
+                }
                 self.systick_due(now, bus);
             }
             0x100 => self.nvic.enabled |= value, // inputs 26 to 31 are not wired but can be pended

@@ -1,6 +1,5 @@
 //! ELF32 executables (System V gABI, chapters 4 and 5; Arm IHI 0044), read by the `object` crate: what is loaded, sections, symbols.
 
-use super::names::readable;
 use super::{Image, Section, Symbol, half, take, word};
 use crate::error::Error;
 use object::LittleEndian as Little;
@@ -18,18 +17,14 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Image, Error> {
     check_target(start)?;
     let header = Header::parse(bytes).map_err(damaged)?;
     if header.e_type(Little) != elf::ET_EXEC {
-        return Err(Error::NotExecutable { e_type: half(start, 16) });
+        return Err(Error::NotExecutable(half(start, 16)));
     }
     // A file that is cut off is the usual fault, and its message says where.
     for (table, size, count, what) in
         [(28, 42, 44, "the program headers"), (32, 46, 48, "the section headers")]
     {
-        take(
-            bytes,
-            word(start, table) as usize,
-            usize::from(half(start, size)) * usize::from(half(start, count)),
-            what,
-        )?;
+        let len = usize::from(half(start, size)) * usize::from(half(start, count));
+        take(bytes, word(start, table) as usize, len, what)?;
     }
     let mut segments = Vec::new();
     let mut loaded = 0;
@@ -52,7 +47,7 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Image, Error> {
 
 /// What `object` says of a file that contradicts itself.
 fn damaged(e: object::Error) -> Error {
-    Error::DamagedElf { what: e.to_string() }
+    Error::DamagedElf(e.to_string())
 }
 
 /// A 32-bit little-endian Arm file, or the name of what it is instead.
@@ -69,10 +64,10 @@ fn check_target(header: &[u8]) -> Result<(), Error> {
     };
     if header[4] != 1 || machine != elf::EM_ARM.0 {
         let bits = if header[4] == 1 { 32 } else { 64 };
-        return Err(Error::NotArm { found: format!("{name} (number {machine}, {bits} bits)") });
+        return Err(Error::NotArm(format!("{name} (number {machine}, {bits} bits)")));
     }
     if header[5] != 1 {
-        return Err(Error::NotArm { found: "a big-endian Arm".into() });
+        return Err(Error::NotArm("a big-endian Arm".into()));
     }
     Ok(())
 }
@@ -119,4 +114,36 @@ fn symbols(table: &SectionTable<Header>, bytes: &[u8]) -> Result<Vec<Symbol>, Er
     }
     symbols.sort_by(|a, b| (a.addr, &a.name).cmp(&(b.addr, &b.name)));
     Ok(symbols)
+}
+
+/// Names of Rust functions as they stand in the source, in both of rustc's manglings; others are left as they are:
+/// `_ZN4core3fmt5write17h0123456789abcdefE` and `_RNvNtCs4dZ_4core3fmt5write` as `core::fmt::write`.
+fn readable(linked: &str) -> String {
+    // In the alternate form, without the hash that tells builds apart.
+    let name = rustc_demangle::try_demangle(linked).map(|name| format!("{name:#}"));
+    name.ok().filter(|name| !name.is_empty()).unwrap_or_else(|| linked.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rust_names_become_paths_and_others_stay() {
+        let name = "_ZN112_$LT$usbd_serial..serial_port..SerialPort$LT$B$C$RS$C$WS$GT$$u20$as$u20$usb_device..class..UsbClass$LT$B$GT$\
+                    $GT$29get_configuration_descriptors17h530b6b50f7272b43E";
+        assert_eq!(
+            readable(name),
+            "<usbd_serial::serial_port::SerialPort<B,RS,WS> as usb_device::class::UsbClass<B>>::get_configuration_descriptors"
+        );
+        assert_eq!(readable("_ZN4core9panicking5panic17h0123456789abcdefE"), "core::panicking::panic");
+        assert_eq!(readable("_RNvCskwGfYPst2Cb_3foo3bar"), "foo::bar");
+        assert_eq!(
+            readable("_RNvMsa_NtCseold96UKqg_4core3fmtNtB5_9Formatter12pad_integral"),
+            "<core::fmt::Formatter>::pad_integral"
+        );
+        for other in ["main", "_ZN3foo3barEv", "_ZN99xE", "_ZN0E", "_ZN", "_RNvCs_4core", "_Rubbish"] {
+            assert_eq!(readable(other), other);
+        }
+    }
 }

@@ -1,6 +1,6 @@
 //! Intel HEX (Hexadecimal Object File Format Specification, revision A).
 
-use super::Image;
+use super::{Image, append};
 use crate::error::Error;
 
 pub(super) fn parse(bytes: &[u8]) -> Result<Image, Error> {
@@ -27,10 +27,7 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Image, Error> {
         match kind {
             0 => {
                 let addr = base.wrapping_add(u32::from(*high) << 8 | u32::from(*low));
-                match segments.last_mut() {
-                    Some((start, all)) if start.wrapping_add(all.len() as u32) == addr => all.extend(data),
-                    _ => segments.push((addr, data.to_vec())),
-                }
+                append(&mut segments, addr, data);
             }
             1 => ended = true,
             2 => base = value << 4,
@@ -41,12 +38,8 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Image, Error> {
         }
     }
     if !ended {
-        return Err(Error::Truncated {
-            what: "the HEX file (no end record)",
-            offset: bytes.len(),
-            needs: 11,
-            has: 0,
-        });
+        let what = "the HEX file (no end record)";
+        return Err(Error::Truncated { what, offset: bytes.len(), needs: 11, has: 0 });
     }
     Ok(Image { segments, entry, ..Image::default() })
 }

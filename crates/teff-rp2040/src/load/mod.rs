@@ -2,7 +2,6 @@
 
 mod elf;
 mod hex;
-mod names;
 pub mod uf2;
 
 use crate::error::Error;
@@ -68,7 +67,7 @@ impl Image {
         } else if bytes.is_empty() {
             return Err(Error::Empty);
         } else if bytes.len() < 8 || bytes.len() > MAX_RAW || looks_like_text(bytes) {
-            return Err(Error::UnknownFormat { len: bytes.len() });
+            return Err(Error::UnknownFormat(bytes.len()));
         } else {
             Image { segments: vec![(0x1000_0000, bytes.to_vec())], ..Image::default() }
         };
@@ -97,6 +96,14 @@ impl Image {
 /// A raw image begins with code or a vector table, never with only printable characters.
 fn looks_like_text(bytes: &[u8]) -> bool {
     bytes.iter().take(256).all(|b| matches!(b, b'\t' | b'\n' | b'\r' | b' '..=b'~'))
+}
+
+/// Adds bytes to the last segment, if they follow it, or as a new one.
+fn append(segments: &mut Vec<(u32, Vec<u8>)>, addr: u32, bytes: &[u8]) {
+    match segments.last_mut() {
+        Some((start, data)) if start.wrapping_add(data.len() as u32) == addr => data.extend(bytes),
+        _ => segments.push((addr, bytes.to_vec())),
+    }
 }
 
 /// `len` bytes at `offset`, or an error that names what they are.

@@ -1,6 +1,6 @@
 //! UF2: blocks of 512 bytes, a page of flash in each (github.com/microsoft/uf2; RP2040 datasheet 2.8.4.2).
 
-use super::{Image, take, word};
+use super::{Image, append, take, word};
 use crate::error::Error;
 use std::collections::BTreeMap;
 
@@ -48,12 +48,7 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Image, Error> {
         }
         found += 1;
         announced = word(b, 24) as usize;
-        match segments.last_mut() {
-            Some((start, data)) if *start as usize + data.len() == addr as usize => {
-                data.extend_from_slice(&b[32..32 + len]);
-            }
-            _ => segments.push((addr, b[32..32 + len].to_vec())),
-        }
+        append(&mut segments, addr, &b[32..32 + len]);
     }
     if found < announced {
         return Err(Error::MissingBlocks { found, announced });

@@ -258,20 +258,20 @@ fn field(reg: u32) -> Field {
         [(reg >> 2 & 15) as usize]
 }
 
-fn crc32(mut crc: u32, byte: u32) -> u32 {
-    crc ^= byte << 24;
-    for _ in 0..8 {
-        crc = crc << 1 ^ if crc >> 31 != 0 { 0x04c1_1db7 } else { 0 };
-    }
-    crc
+/// `crc` after another byte, by a polynomial of `width` bits.
+fn crc(crc: u32, byte: u32, width: u32, polynomial: u32) -> u32 {
+    let shifted = (0..8).fold(crc ^ byte << (width - 8), |crc, _| {
+        crc << 1 ^ if crc >> (width - 1) & 1 != 0 { polynomial } else { 0 }
+    });
+    shifted & u32::MAX >> (32 - width)
 }
 
-fn crc16(mut crc: u32, byte: u32) -> u32 {
-    crc ^= byte << 8;
-    for _ in 0..8 {
-        crc = crc << 1 ^ if crc >> 15 & 1 != 0 { 0x1021 } else { 0 };
-    }
-    crc & 0xffff
+pub(crate) fn crc32(old: u32, byte: u32) -> u32 {
+    crc(old, byte, 32, 0x04c1_1db7)
+}
+
+fn crc16(old: u32, byte: u32) -> u32 {
+    crc(old, byte, 16, 0x1021)
 }
 
 impl Bus {

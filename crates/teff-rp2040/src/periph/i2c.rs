@@ -81,10 +81,6 @@ impl I2c {
         i2c
     }
 
-    fn event_id(&self) -> Event {
-        if self.id == 0 { Event::I2c0 } else { Event::I2c1 }
-    }
-
     /// Cycles of one SCL period: high for HCNT + SPKLEN + 7, low for LCNT + 1 (4.3.14.1).
     fn bit(&self) -> u64 {
         let pair = if self.con >> 1 & 3 == 1 { SS_HCNT } else { FS_HCNT };
@@ -125,7 +121,7 @@ impl I2c {
         };
         let done = now + bits * self.bit();
         self.step = Some((step, done));
-        wires.sched.set(self.event_id(), Some(done));
+        wires.sched.set(Event::I2c0.of(self.id as usize), Some(done));
     }
 
     /// What has just crossed the bus; the board answers with [`I2c::answer`].
@@ -160,12 +156,12 @@ impl I2c {
         match (self.step, self.stretched) {
             (Some((_, due)), None) if scl_low => {
                 self.stretched = Some(due.saturating_sub(now));
-                wires.sched.set(self.event_id(), None);
+                wires.sched.set(Event::I2c0.of(self.id as usize), None);
             }
             (Some((step, _)), Some(left)) if !scl_low => {
                 self.stretched = None;
                 self.step = Some((step, now + left));
-                wires.sched.set(self.event_id(), Some(now + left));
+                wires.sched.set(Event::I2c0.of(self.id as usize), Some(now + left));
             }
             _ => {
                 self.start(now, wires);
@@ -310,7 +306,7 @@ impl I2c {
             self.rx.clear();
             (self.stretched, self.step, self.open) = (None, None, None);
             (self.stop_after, self.sticky) = (false, 0);
-            wires.sched.set(self.event_id(), None);
+            wires.sched.set(Event::I2c0.of(self.id as usize), None);
         }
     }
 }

@@ -4,6 +4,14 @@
 #[derive(Clone, Copy)]
 struct Lane(u32);
 
+const SIGNED: u32 = 15;
+const CROSS_INPUT: u32 = 16;
+const CROSS_RESULT: u32 = 17;
+const ADD_RAW: u32 = 18;
+/// BLEND in interpolator 0, CLAMP in interpolator 1: both in lane 0.
+const BLEND: u32 = 21;
+const CLAMP: u32 = 22;
+
 impl Lane {
     fn shift(self) -> u32 {
         self.0 & 31
@@ -16,28 +24,12 @@ impl Lane {
     fn msb(self) -> u32 {
         self.0 >> 10 & 31
     }
-    fn signed(self) -> bool {
-        self.0 >> 15 & 1 != 0
-    }
-    fn cross_input(self) -> bool {
-        self.0 >> 16 & 1 != 0
-    }
-    fn cross_result(self) -> bool {
-        self.0 >> 17 & 1 != 0
-    }
-    fn add_raw(self) -> bool {
-        self.0 >> 18 & 1 != 0
+    fn has(self, bit: u32) -> bool {
+        self.0 >> bit & 1 != 0
     }
     /// Bits ORed into 29:28 of what the processor reads.
     fn force_msb(self) -> u32 {
         (self.0 >> 19 & 3) << 28
-    }
-    /// BLEND in interpolator 0, CLAMP in interpolator 1: both in lane 0.
-    fn blend(self) -> bool {
-        self.0 >> 21 & 1 != 0
-    }
-    fn clamp(self) -> bool {
-        self.0 >> 22 & 1 != 0
     }
 }
 
@@ -68,19 +60,20 @@ impl Interp {
         let mut raw = [0; 2];
         let mut overflow = [false; 2];
         for i in 0..2 {
-            let input = self.accum[if lanes[i].cross_input() { 1 - i } else { i }];
+            let input = self.accum[if lanes[i].has(CROSS_INPUT) { 1 - i } else { i }];
             let shifted = input >> lanes[i].shift();
             overflow[i] = shifted & !(u32::MAX >> (31 - lanes[i].msb())) != 0;
             let value = shifted & lanes[i].mask();
             let unused = 31 - lanes[i].msb();
-            masked[i] = if lanes[i].signed() { ((value << unused) as i32 >> unused) as u32 } else { value };
-            raw[i] = if lanes[i].add_raw() { input } else { masked[i] };
+            masked[i] =
+                if lanes[i].has(SIGNED) { ((value << unused) as i32 >> unused) as u32 } else { value };
+            raw[i] = if lanes[i].has(ADD_RAW) { input } else { masked[i] };
         }
         let mut results = [raw[0].wrapping_add(self.base[0]), raw[1].wrapping_add(self.base[1])];
         let mut full = masked[0].wrapping_add(masked[1]).wrapping_add(self.base[2]);
-        if !self.second && lanes[0].blend() {
+        if !self.second && lanes[0].has(BLEND) {
             let alpha = i64::from(masked[1] & 0xff);
-            let (low, high) = if lanes[1].signed() {
+            let (low, high) = if lanes[1].has(SIGNED) {
                 (i64::from(self.base[0] as i32), i64::from(self.base[1] as i32))
             } else {
                 (i64::from(self.base[0]), i64::from(self.base[1]))
@@ -88,9 +81,9 @@ impl Interp {
             results = [alpha as u32, (low + (((high - low) * alpha) >> 8)) as u32];
             full = masked[0].wrapping_add(self.base[2]);
         }
-        if self.second && lanes[0].clamp() {
+        if self.second && lanes[0].has(CLAMP) {
             let (value, low, high) = (masked[0], self.base[0], self.base[1]);
-            results[0] = if lanes[0].signed() {
+            results[0] = if lanes[0].has(SIGNED) {
                 (value as i32).max(low as i32).min(high as i32) as u32
             } else {
                 value.max(low).min(high)
@@ -119,7 +112,7 @@ impl Interp {
         };
         if (0x14..=0x1c).contains(&reg) {
             for i in 0..2 {
-                let from = if Lane(self.ctrl[i]).cross_result() { 1 - i } else { i };
+                let from = if Lane(self.ctrl[i]).has(CROSS_RESULT) { 1 - i } else { i };
                 self.accum[i] = results.lanes[from];
             }
         }
@@ -143,10 +136,10 @@ impl Interp {
     /// BASE_1AND0: both half-words, sign-extended where the lane is signed (lane 1 decides for both in blend mode).
     fn write_bases(&mut self, value: u32) {
         let lanes = [Lane(self.ctrl[0]), Lane(self.ctrl[1])];
-        let blending = !self.second && lanes[0].blend();
+        let blending = !self.second && lanes[0].has(BLEND);
         for i in 0..2 {
             let half = value >> (16 * i) & 0xffff;
-            let signed = lanes[if blending { 1 } else { i }].signed();
+            let signed = lanes[if blending { 1 } else { i }].has(SIGNED);
             self.base[i] = if signed { half as i16 as u32 } else { half };
         }
     }

@@ -34,10 +34,6 @@ impl Spi {
         Spi { id, ..Spi::default() }
     }
 
-    fn event_id(&self) -> Event {
-        if self.id == 0 { Event::Spi0 } else { Event::Spi1 }
-    }
-
     /// Bits of a frame.
     pub(crate) fn bits(&self) -> u32 {
         (self.cr0 & 15) + 1
@@ -58,7 +54,7 @@ impl Spi {
         {
             let done = now.max(self.free_at) + self.frame(wires);
             self.shifting = Some((word, done));
-            wires.sched.set(self.event_id(), Some(done));
+            wires.sched.set(Event::Spi0.of(self.id as usize), Some(done));
         }
     }
 

@@ -43,10 +43,6 @@ impl Uart {
         *self = Uart { incoming: std::mem::take(&mut self.incoming), ..Uart::new(self.id) };
     }
 
-    fn event_id(&self) -> Event {
-        if self.id == 0 { Event::Uart0 } else { Event::Uart1 }
-    }
-
     /// Cycles of clk_sys that one frame takes: start, data, parity, stop bits of 16 * (IBRD + FBRD/64) each.
     fn frame(&self, wires: &Wires) -> u64 {
         let bits = 1 + 5 + (self.lcr >> 5 & 3) + (self.lcr >> 1 & 1) + 1 + (self.lcr >> 3 & 1);
@@ -82,7 +78,7 @@ impl Uart {
         let sent = self.shifting.map(|(_, at)| at);
         let received = (!self.incoming.is_empty()).then_some(self.arrives);
         let due = [sent, received, self.timeout].into_iter().flatten().min();
-        wires.sched.set(self.event_id(), due);
+        wires.sched.set(Event::Uart0.of(self.id as usize), due);
     }
 
     /// Handles what is due; returns a byte that has left.

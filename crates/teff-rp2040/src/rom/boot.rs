@@ -3,6 +3,7 @@
 use super::{BOOT2, DEAD, WAIT_FOR_VECTOR};
 use crate::bus::{Bus, Reset};
 use crate::cpu::{Core, CoreState};
+use crate::periph::dma::crc32;
 
 /// Cycles charged from reset to the second stage. The vendor's ROM takes about this long to set the pads, read
 /// 256 bytes over slow SPI and check them; the figure is an estimate.
@@ -60,13 +61,7 @@ fn watchdog_vector(bus: &mut Bus) -> Option<(u32, u32)> {
 /// True when the first 256 bytes of flash end with the CRC of the rest.
 pub(crate) fn boot2_valid(bus: &Bus) -> bool {
     let byte = |i: u32| (bus.flash[(i / 4) as usize] >> (8 * (i & 3))) as u8;
-    let crc = (0..BOOT2_LEN).fold(u32::MAX, |mut crc, i| {
-        crc ^= u32::from(byte(i)) << 24;
-        for _ in 0..8 {
-            crc = crc << 1 ^ if crc >> 31 != 0 { 0x04c1_1db7 } else { 0 };
-        }
-        crc
-    });
+    let crc = (0..BOOT2_LEN).fold(u32::MAX, |crc, i| crc32(crc, byte(i).into()));
     crc == bus.flash[63]
 }
 

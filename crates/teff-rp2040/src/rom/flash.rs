@@ -18,17 +18,11 @@ const PAGE_PROGRAM: u64 = 400;
 const MODE: u64 = 1_000;
 
 /// connect_internal_flash and flash_exit_xip.
-pub(super) fn leave_xip(core: &mut Core, _bus: &mut Bus) {
+pub(super) fn leave_xip(core: &mut Core) {
     core.cycle += MODE;
 }
 
-/// flash_enter_cmd_xip.
-pub(super) fn enter_xip(core: &mut Core, bus: &mut Bus) {
-    bus.xip.flush();
-    core.cycle += MODE;
-}
-
-/// flash_flush_cache.
+/// flash_enter_cmd_xip and flash_flush_cache.
 pub(super) fn flush(core: &mut Core, bus: &mut Bus) {
     bus.xip.flush();
     core.cycle += MODE;

@@ -41,70 +41,45 @@ pub(super) fn begin(core: &mut Core) {
     core.cycle += 8;
 }
 
-/// Ends when R2 has come to zero; otherwise stays on the same instruction.
-fn again_or_done(core: &mut Core) -> bool {
+/// memcpy, if it `copies`, else memset: up to four words or bytes to R0, from R1 on or of R1. Ends when R2 has come to zero; otherwise
+/// stays on the same instruction.
+pub(super) fn piece(core: &mut Core, bus: &mut Bus, copies: bool) -> Result<(), Fault> {
     if core.regs[2] == 0 {
         core.regs[0] = core.regs[12];
         core.cycle += 2;
-        return false;
+        return Ok(());
     }
     core.pc -= 2;
-    true
-}
-
-/// memcpy: up to four words or bytes from R1 to R0.
-pub(super) fn copy(core: &mut Core, bus: &mut Bus) -> Result<(), Fault> {
-    if !again_or_done(core) {
-        return Ok(());
-    }
     let [to, from, left] = [core.regs[0], core.regs[1], core.regs[2]];
-    let words = (to | from) & 3 == 0 && left >= 4;
+    let words = (to | if copies { from } else { 0 }) & 3 == 0 && left >= 4;
     let size = if words { 4 } else { 1 };
     let count = (left / size).min(4);
-    let mut values = [0; 4];
+    let mut values = [(from & 0xff) * 0x0101_0101; 4];
     let mut at = core.cycle;
-    for (i, value) in (0..count).zip(&mut values) {
+    if copies {
+        for (i, value) in (0..count).zip(&mut values) {
+            at += 1;
+            let addr = from.wrapping_add(i * size);
+            *value = if words {
+                load::<4>(core, bus, addr, &mut at)?
+            } else {
+                load::<1>(core, bus, addr, &mut at)?
+            };
+        }
         at += 1;
-        let addr = from.wrapping_add(i * size);
-        *value =
-            if words { load::<4>(core, bus, addr, &mut at)? } else { load::<1>(core, bus, addr, &mut at)? };
+        core.regs[1] = from.wrapping_add(count * size);
     }
-    at += 1;
     for (i, value) in (0..count).zip(values) {
         at += 1;
-        put(core, bus, to.wrapping_add(i * size), value, words, &mut at)?;
+        let addr = to.wrapping_add(i * size);
+        if words {
+            store::<4>(core, bus, addr, value, &mut at)?;
+        } else {
+            store::<1>(core, bus, addr, value, &mut at)?;
+        }
     }
-    finish(core, at, count * size, true);
-    Ok(())
-}
-
-/// memset: up to four words or bytes of R1 to R0.
-pub(super) fn fill(core: &mut Core, bus: &mut Bus) -> Result<(), Fault> {
-    if !again_or_done(core) {
-        return Ok(());
-    }
-    let [to, value, left] = [core.regs[0], core.regs[1] & 0xff, core.regs[2]];
-    let words = to & 3 == 0 && left >= 4;
-    let size = if words { 4 } else { 1 };
-    let count = (left / size).min(4);
-    let mut at = core.cycle;
-    for i in 0..count {
-        at += 1;
-        put(core, bus, to.wrapping_add(i * size), value * 0x0101_0101, words, &mut at)?;
-    }
-    finish(core, at, count * size, false);
-    Ok(())
-}
-
-fn put(core: &mut Core, bus: &mut Bus, addr: u32, value: u32, word: bool, at: &mut u64) -> Result<(), Fault> {
-    if word { store::<4>(core, bus, addr, value, at) } else { store::<1>(core, bus, addr, value, at) }
-}
-
-fn finish(core: &mut Core, at: u64, bytes: u32, copied: bool) {
-    core.regs[0] = core.regs[0].wrapping_add(bytes);
-    if copied {
-        core.regs[1] = core.regs[1].wrapping_add(bytes);
-    }
-    core.regs[2] -= bytes;
+    core.regs[0] = to.wrapping_add(count * size);
+    core.regs[2] -= count * size;
     core.cycle = at + 1 + LOOP;
+    Ok(())
 }

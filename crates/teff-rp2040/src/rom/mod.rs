@@ -223,13 +223,13 @@ pub(crate) fn call(core: &mut Core, bus: &mut Bus, number: u32) -> Result<(), Fa
         Native::Clz => memory::bits(core, u32::leading_zeros, 18),
         Native::Ctz => memory::bits(core, u32::trailing_zeros, 18),
         Native::CopyBegin | Native::FillBegin => memory::begin(core),
-        Native::CopyLoop => return memory::copy(core, bus),
-        Native::FillLoop => return memory::fill(core, bus),
-        Native::ConnectFlash | Native::ExitXip => flash::leave_xip(core, bus),
+        Native::CopyLoop | Native::FillLoop => {
+            return memory::piece(core, bus, native == Native::CopyLoop);
+        }
+        Native::ConnectFlash | Native::ExitXip => flash::leave_xip(core),
         Native::Erase => flash::erase(core, bus),
         Native::Program => return flash::program(core, bus),
-        Native::FlushCache => flash::flush(core, bus),
-        Native::EnterXip => flash::enter_xip(core, bus),
+        Native::FlushCache | Native::EnterXip => flash::flush(core, bus),
     }
     Ok(())
 }

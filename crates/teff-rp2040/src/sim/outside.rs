@@ -2,6 +2,7 @@
 
 use super::Simulator;
 use crate::board::{Board, BoardFault};
+use crate::bus::Bus;
 use crate::cpu::CoreState;
 use crate::error::Error;
 use crate::rom;
@@ -80,20 +81,12 @@ impl Simulator {
 
     /// Drives the pads in `mask` from outside to `level`.
     pub fn drive_pins(&mut self, mask: u32, level: u32) {
-        let now = self.cycles();
-        self.bus.sync(now);
-        self.bus.wires.pins.drive_outside(mask, level, now);
-        self.bus.i2c_lines_changed(now);
-        self.bus.after_change(now);
+        self.change_around(|bus, now| bus.wires.pins.drive_outside(mask, level, now));
     }
 
     /// Lets go of the pads in `mask`.
     pub fn release_pins(&mut self, mask: u32) {
-        let now = self.cycles();
-        self.bus.sync(now);
-        self.bus.wires.pins.release_outside(mask, now);
-        self.bus.i2c_lines_changed(now);
-        self.bus.after_change(now);
+        self.change_around(|bus, now| bus.wires.pins.release_outside(mask, now));
     }
 
     /// Lets a fault of the board happen now. Several may stand at once.
@@ -101,22 +94,23 @@ impl Simulator {
     /// # Errors
     /// If the board has no such device.
     pub fn inject(&mut self, fault: BoardFault) -> Result<(), Error> {
-        let now = self.cycles();
-        self.bus.sync(now);
-        self.bus.board.inject(fault, now, &mut self.bus.wires)?;
-        self.bus.i2c_lines_changed(now);
-        self.bus.after_change(now);
-        Ok(())
+        self.change_around(|bus, now| bus.board.inject(fault, now, &mut bus.wires))
     }
 
     /// Ends all faults that were injected: what was unplugged is there again, fresh from power-on; a camera that had stopped
     /// begins a frame; lines are let go.
     pub fn repair(&mut self) {
+        self.change_around(|bus, now| bus.board.repair(now, &mut bus.wires));
+    }
+
+    /// Changes something around the chip, and tells who watches pins.
+    fn change_around<T>(&mut self, change: impl FnOnce(&mut Bus, u64) -> T) -> T {
         let now = self.cycles();
         self.bus.sync(now);
-        self.bus.board.repair(now, &mut self.bus.wires);
+        let result = change(&mut self.bus, now);
         self.bus.i2c_lines_changed(now);
         self.bus.after_change(now);
+        result
     }
 
     /// Makes `core` hang: it turns in an endless loop of the ROM, deaf to interrupts, until it is reset.

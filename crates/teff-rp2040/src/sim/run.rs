@@ -183,7 +183,7 @@ impl Simulator {
         }
         let c = &mut self.cores[core];
         c.state = CoreState::Running;
-        c.take_fault(&mut self.bus, Fault::Breakpoint { imm }, pc);
+        c.take_fault(&mut self.bus, Fault::Breakpoint(imm), pc);
         None
     }
 

@@ -70,10 +70,6 @@ impl Pio {
         seen
     }
 
-    fn event_id(&self) -> Event {
-        if self.id == 0 { Event::Pio0 } else { Event::Pio1 }
-    }
-
     fn begin(&self, now: u64, wires: &Wires) -> Cycle {
         let seen = wires.pins.synchronised(now);
         let pins =
@@ -144,7 +140,7 @@ impl Pio {
 
     fn plan(&self, wires: &mut Wires) {
         let due = self.sm.iter().map(|m| m.due).min().unwrap_or(NOT_DUE);
-        wires.sched.set(self.event_id(), (due != NOT_DUE).then_some(due));
+        wires.sched.set(Event::Pio0.of(self.id), (due != NOT_DUE).then_some(due));
     }
 
     /// Sets interrupts and data requests of the machines in `which`, and plans the next cycle.
