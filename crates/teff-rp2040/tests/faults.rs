@@ -69,7 +69,7 @@ fn faults_need_their_device() {
     let mut b = Bench::new();
     for fault in ["camera-stops", "display-unplugged", "sda-low:0", "scl-low:1"] {
         let message = b.0.inject(fault.parse().unwrap()).unwrap_err().to_string();
-        assert!(message.starts_with("fault: this board has no "), "{message}");
+        assert!(message.contains("this board has no "), "{message}");
     }
 }
 
