@@ -37,13 +37,13 @@ impl Copy {
     }
 
     /// # Safety
-    /// `buffers` holds the address of every buffer of the program; nobody else touches the result.
+    /// `buffers` holds the address of every buffer of the schedule; nobody else touches the result.
     pub(crate) unsafe fn run(&self, buffers: &[*mut u8]) {
         if self.to.len() == 0 {
             return;
         }
         let size = self.to.dtype.size();
-        // SAFETY: views were checked against their buffers when the program was made.
+        // SAFETY: views were checked against their buffers when the schedule was made.
         unsafe {
             let from = buffers[self.from.buffer.index()].add(self.from.offset * size);
             let to = buffers[self.to.buffer.index()].add(self.to.offset * size);

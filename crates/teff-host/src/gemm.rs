@@ -7,7 +7,6 @@
 #![allow(unsafe_code)]
 
 use crate::cpu::{Level, leveled};
-use crate::sparse;
 
 /// Columns of a panel, and rows computed at a time: 12 vector registers of partial sums with AVX2.
 const COLUMNS: usize = 16;
@@ -17,9 +16,8 @@ const DEPTH: usize = 288;
 /// Bytes of A that are to stay in the second-level cache while panel after panel comes.
 const SECOND_LEVEL: usize = 256 << 10;
 
-/// Bytes of scratch memory a product needs.
-pub(crate) const SCRATCH: usize = if sparse::SCRATCH > PANEL { sparse::SCRATCH } else { PANEL };
-const PANEL: usize = DEPTH * COLUMNS * size_of::<f32>();
+/// Bytes of scratch memory a product needs: one panel.
+pub(crate) const SCRATCH: usize = DEPTH * COLUMNS * size_of::<f32>();
 
 /// A matrix: the address of its first element and the distances, in elements, of rows and columns.
 #[derive(Clone, Copy, Debug)]
@@ -62,10 +60,6 @@ impl Gemm {
 /// # Safety
 /// The matrices have all their elements, C lies apart from A and B, and `scratch` has [`SCRATCH`] bytes, aligned for f32.
 pub(crate) unsafe fn multiply(level: Level, product: Gemm, scratch: *mut u8) {
-    // SAFETY: as the caller promises.
-    if unsafe { sparse::multiply(level, &product, scratch) } {
-        return;
-    }
     let turned = product.transposed();
     let product = if turned.overhead() < product.overhead() { turned } else { product };
     // SAFETY: as the caller promises.

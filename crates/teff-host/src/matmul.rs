@@ -4,9 +4,14 @@
 
 use crate::cpu::Level;
 use crate::gemm::{self, Gemm, Matrix};
+use crate::sparse;
 use crate::view::{View, Walk};
 use std::fmt;
 use teff_graph::{DType, Element, Num, with_dtype};
+
+/// Bytes of scratch memory a product needs.
+pub(crate) const SCRATCH: usize =
+    if sparse::SCRATCH > gemm::SCRATCH { sparse::SCRATCH } else { gemm::SCRATCH };
 
 /// Products of matrices that lie in memory by any strides, so that transposing costs nothing.
 #[derive(Clone, Debug)]
@@ -54,7 +59,7 @@ impl MatMul {
     /// Computes parts `from .. to`.
     ///
     /// # Safety
-    /// `buffers` holds the address of every buffer of the schedule, `scratch` has [`gemm::SCRATCH`] bytes; nobody else touches
+    /// `buffers` holds the address of every buffer of the schedule, `scratch` has [`SCRATCH`] bytes; nobody else touches
     /// these parts of the result.
     pub(crate) unsafe fn run(&self, buffers: &[*mut u8], scratch: *mut u8, from: usize, to: usize) {
         let r = self.c.shape.len() - 2;
@@ -117,7 +122,10 @@ impl MatMul {
                     let a = Matrix { at: a.cast_const().cast(), row: ra, column: ca };
                     let b = Matrix { at: b.cast_const().cast(), row: rb, column: cb };
                     let c = Matrix { at: c.cast(), row: rc, column: cc };
-                    gemm::multiply(self.level, Gemm { m, n, k, a, b, c }, scratch);
+                    let product = Gemm { m, n, k, a, b, c };
+                    if !sparse::multiply(self.level, &product, scratch) {
+                        gemm::multiply(self.level, product, scratch);
+                    }
                 }
                 DType::F64 => {
                     let (a, b, c) = (a.cast(), b.cast(), c.cast());

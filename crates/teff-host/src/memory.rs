@@ -16,7 +16,7 @@ impl BufferId {
 
 /// Where a buffer lies.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) enum Place {
+pub(crate) enum BufferPlace {
     /// At a byte offset in the arena of the schedule; what a step needs for itself also lies there.
     Arena(usize),
     /// Memory that who runs the schedule provides: an input, an output or a parameter, by slot.
@@ -27,10 +27,10 @@ pub(crate) enum Place {
 
 /// What a schedule stores: elements of one dtype.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Buffer {
+pub(crate) struct PlacedBuffer {
     pub(crate) dtype: DType,
     pub(crate) len: usize,
-    pub(crate) place: Place,
+    pub(crate) place: BufferPlace,
 }
 
 /// Cache lines, and the widest vectors.

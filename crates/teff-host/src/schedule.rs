@@ -1,9 +1,9 @@
-//! Programs: steps over planned buffers.
+//! Schedules: steps over planned buffers.
 
 #![allow(unsafe_code)]
 
-use crate::gemm;
-use crate::memory::{Block, Buffer, BufferId, Place, address};
+use crate::matmul;
+use crate::memory::{Block, BufferId, BufferPlace, PlacedBuffer, address};
 use crate::task::{Entry, Task};
 use crate::threads::Team;
 use std::fmt::Write;
@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 /// A graph made into steps. Its memory is a [`Frame`], so that a schedule can be run while it is borrowed.
 pub(crate) struct Schedule {
     pub(crate) entries: Vec<Entry>,
-    pub(crate) buffers: Vec<Buffer>,
+    pub(crate) buffers: Vec<PlacedBuffer>,
     /// For each slot of memory from outside the buffers that lie there.
     pub(crate) externals: Vec<Vec<BufferId>>,
     pub(crate) arena_bytes: usize,
@@ -43,13 +43,13 @@ impl Frame {
         let arena = Block::new(schedule.arena_bytes);
         let addresses = schedule.buffers.iter().map(|b| match &b.place {
             // SAFETY: the plan keeps every buffer inside the arena.
-            Place::Arena(offset) => unsafe { arena.start().add(*offset) },
-            Place::External(_) => std::ptr::null_mut(),
-            Place::Constant(value) => address(value),
+            BufferPlace::Arena(offset) => unsafe { arena.start().add(*offset) },
+            BufferPlace::External(_) => std::ptr::null_mut(),
+            BufferPlace::Constant(value) => address(value),
         });
         let scratch = |e: &Entry| match &e.step {
             Task::Pointwise(g) => g.scratch_bytes(),
-            Task::MatMul(_) => gemm::SCRATCH,
+            Task::MatMul(_) => matmul::SCRATCH,
             Task::Copy(_) | Task::Conv(_) | Task::WeightGrad(_) | Task::Pool(_) => 0,
             Task::Reference(_) | Task::Scan(_) => 0,
         };
@@ -167,9 +167,9 @@ impl Schedule {
     fn place(&self, id: BufferId) -> String {
         let b = &self.buffers[id.index()];
         let at = match &b.place {
-            Place::Arena(offset) => format!("@{offset}"),
-            Place::External(slot) => format!("outside{slot}"),
-            Place::Constant(_) => "constant".into(),
+            BufferPlace::Arena(offset) => format!("@{offset}"),
+            BufferPlace::External(slot) => format!("outside{slot}"),
+            BufferPlace::Constant(_) => "constant".into(),
         };
         format!("{at}:{}x{}", b.dtype, b.len)
     }

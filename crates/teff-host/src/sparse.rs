@@ -31,7 +31,7 @@ pub(crate) const SCRATCH: usize = PANEL + 2 * LISTED * size_of::<Entry>() + BOUN
 /// False, and C not to be used, otherwise. A zero times an infinite or NaN element is NaN, so B must be finite for zeros to be skipped.
 ///
 /// # Safety
-/// As [`crate::gemm::multiply`]; `scratch` has [`SCRATCH`] bytes.
+/// As for [`crate::gemm::multiply`]; `scratch` has [`SCRATCH`] bytes.
 pub(crate) unsafe fn multiply(level: Level, p: &Gemm, scratch: *mut u8) -> bool {
     let pays =
         p.b.column == 1 && p.c.column == 1 && p.n >= 32 && p.m * p.k >= 1 << 14 && p.k <= SEARCHED / 32;

@@ -1,4 +1,4 @@
-//! The steps of a program, and how they are printed.
+//! The steps of a schedule, and how they are printed.
 
 use crate::copy::Copy;
 use crate::matmul::MatMul;

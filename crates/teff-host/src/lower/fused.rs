@@ -2,20 +2,16 @@
 
 use super::units::{Role, walked};
 use super::{Late, Lower};
-use crate::memory::{BufferId, Place};
-use crate::pointwise::{Builder, Val};
+use crate::memory::{BufferId, BufferPlace};
+use crate::pointwise::{GroupBuilder, Val};
 use crate::task::{Entry, Task};
 use crate::view::{View, identity};
 use std::collections::HashMap;
 use teff_graph::{NodeId, Op};
 
-/// Operands with at least so many elements that lie in another order than the unit walks are copied into that order first, by
-/// tiles, which the caches like better than to follow strides.
-const WORTH_COPYING: usize = 2048;
-
 /// A unit in the making.
 struct Unit {
-    builder: Builder,
+    builder: GroupBuilder,
     number: usize,
     values: HashMap<NodeId, Val>,
     reads: Vec<BufferId>,
@@ -30,7 +26,7 @@ impl Lower<'_> {
         self.label = members.iter().find_map(|m| self.graph[*m].label.as_deref()).unwrap_or_default().into();
         let order = self.walking_order(members, &shape);
         let mut unit = Unit {
-            builder: Builder::new(self.level, &shape, &order),
+            builder: GroupBuilder::new(self.level, &shape, &order),
             number: self.units.unit_of[first.index()],
             values: HashMap::new(),
             reads: Vec::new(),
@@ -63,7 +59,7 @@ impl Lower<'_> {
     /// the way.
     fn stored_result(&mut self, unit: &mut Unit, m: NodeId, v: Val) -> View {
         let mut view = self.result(m, unit.builder.order());
-        let Some(Place::External(slot)) = self.buffers[view.buffer.index()].place else {
+        let Some(BufferPlace::External(slot)) = self.buffers[view.buffer.index()].place else {
             unit.builder.store(v, &view);
             unit.writes.push(view.buffer);
             return view;
@@ -72,7 +68,7 @@ impl Lower<'_> {
             .reads
             .iter()
             .copied()
-            .filter(|b| self.buffers[b.index()].place == Some(Place::External(slot)))
+            .filter(|b| self.buffers[b.index()].place == Some(BufferPlace::External(slot)))
             .collect();
         if olds.iter().all(|&old| unit.builder.reads_in_place(old)) {
             unit.builder.store(v, &view);
@@ -145,11 +141,7 @@ impl Lower<'_> {
     }
 
     fn loaded(&mut self, unit: &mut Unit, id: NodeId) -> Val {
-        let mut view = self.view(id);
-        let repeats = view.shape.iter().zip(&view.strides).any(|(&n, &s)| n > 1 && s == 0);
-        if !repeats && view.len() >= WORTH_COPYING {
-            view = self.dense(&view, unit.builder.order());
-        }
+        let view = self.view(id);
         if !unit.reads.contains(&view.buffer) {
             unit.reads.push(view.buffer);
         }

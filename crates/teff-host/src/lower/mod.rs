@@ -1,5 +1,6 @@
 //! From a graph to a schedule.
 
+mod arena;
 mod fused;
 mod layout;
 mod patterns;
@@ -12,12 +13,11 @@ pub(crate) use units::Role;
 
 use crate::copy::Copy;
 use crate::cpu::Level;
-use crate::memory::{ALIGN, Buffer, BufferId, Place};
+use crate::memory::{BufferId, BufferPlace};
 use crate::schedule::Schedule;
 use crate::task::{Entry, Task};
 use crate::view::{View, identity};
 use std::collections::HashMap;
-use teff_graph::arena::{Item, pack};
 use teff_graph::{DType, Graph, NodeId, Op, Param};
 use units::Units;
 
@@ -25,11 +25,10 @@ use units::Units;
 pub(crate) fn params_of(graph: &Graph) -> Vec<Param> {
     let mut out: Vec<Param> = Vec::new();
     for node in graph.nodes() {
-        match &node.op {
-            Op::Param(p) => out.push(p.clone()),
-            Op::Scan(s) => out.extend(params_of(&s.body)),
-            // No other operation has a parameter or a body.
-            _ => {}
+        if let Op::Param(p) = &node.op {
+            out.push(p.clone());
+        } else if let Op::Scan(s) = &node.op {
+            out.extend(params_of(&s.body));
         }
     }
     out.sort_by_key(Param::id);
@@ -75,7 +74,7 @@ enum Late {
 struct Pending {
     dtype: DType,
     len: usize,
-    place: Option<Place>,
+    place: Option<BufferPlace>,
 }
 
 struct Lower<'g> {
@@ -189,7 +188,7 @@ impl<'g> Lower<'g> {
             .all(|reader| (reader != unit || !alone) && self.units.order(self.graph, reader, unit))
     }
 
-    fn buffer(&mut self, dtype: DType, len: usize, place: Option<Place>) -> BufferId {
+    fn buffer(&mut self, dtype: DType, len: usize, place: Option<BufferPlace>) -> BufferId {
         self.buffers.push(Pending { dtype, len, place });
         BufferId(self.buffers.len() as u32 - 1)
     }
@@ -201,7 +200,7 @@ impl<'g> Lower<'g> {
         let view = View::dense(buffer, ty.dtype, &ty.shape, order);
         if let Some(slot) = self.direct.remove(&id) {
             if view.is_row_major() {
-                self.buffers[buffer.index()].place = Some(Place::External(slot));
+                self.buffers[buffer.index()].place = Some(BufferPlace::External(slot));
             } else {
                 self.late.push((Late::Node(id), slot));
             }
@@ -221,18 +220,18 @@ impl<'g> Lower<'g> {
             Op::Input { .. } => {
                 let slot = self.graph.inputs().iter().position(|&i| i == id).expect("an input is listed");
                 View::row_major(
-                    self.buffer(ty.dtype, ty.len(), Some(Place::External(slot))),
+                    self.buffer(ty.dtype, ty.len(), Some(BufferPlace::External(slot))),
                     ty.dtype,
                     &ty.shape,
                 )
             }
             Op::Param(p) => {
                 let p = self.params.iter().position(|q| q == p).expect("all parameters are given");
-                let place = Some(Place::External(self.param_slot(p)));
+                let place = Some(BufferPlace::External(self.param_slot(p)));
                 View::row_major(self.buffer(ty.dtype, ty.len(), place), ty.dtype, &ty.shape)
             }
             Op::Constant(v) => {
-                let place = Some(Place::Constant(v.clone()));
+                let place = Some(BufferPlace::Constant(v.clone()));
                 View::row_major(self.buffer(ty.dtype, ty.len(), place), ty.dtype, &ty.shape)
             }
             Op::Project(i) => self.scan_results[&node.operands[0]][*i].clone(),
@@ -275,7 +274,7 @@ impl<'g> Lower<'g> {
     }
 
     fn copy_to_slot(&mut self, view: View, slot: usize) {
-        let buffer = self.buffer(view.dtype, view.len(), Some(Place::External(slot)));
+        let buffer = self.buffer(view.dtype, view.len(), Some(BufferPlace::External(slot)));
         let to = View::row_major(buffer, view.dtype, &view.shape);
         self.push_copy(view, to);
     }
@@ -289,62 +288,4 @@ impl<'g> Lower<'g> {
         let entry = Entry { step, reads, writes, overwrites: Vec::new(), label: self.label.clone() };
         self.entries.push(entry);
     }
-
-    /// Plans the arena.
-    fn finish(self) -> Schedule {
-        const NEVER: usize = usize::MAX;
-        let item = |b: &Pending| Item {
-            bytes: room(b.len * b.dtype.size()),
-            align: ALIGN,
-            first: NEVER,
-            last: 0,
-            class: None,
-        };
-        let mut items: Vec<Item> = self.buffers.iter().map(item).collect();
-        for (i, e) in self.entries.iter().enumerate() {
-            for b in e.reads.iter().chain(&e.writes) {
-                let item = &mut items[b.index()];
-                (item.first, item.last) = (item.first.min(i), i);
-            }
-        }
-        // A result that overwrites an operand lives where that does.
-        let in_arena = |b: BufferId| self.buffers[b.index()].place.is_none();
-        let bytes = |b: usize| self.buffers[b].len * self.buffers[b].dtype.size();
-        let mut host: Vec<usize> = (0..items.len()).collect();
-        for (i, e) in self.entries.iter().enumerate() {
-            for &(new, old) in &e.overwrites {
-                let (n, o) = (new.index(), host[old.index()]);
-                let fits = in_arena(new) && in_arena(old) && bytes(n) == bytes(o);
-                if fits && host[n] == n && items[o].last == i {
-                    host[n] = o;
-                    items[o].last = items[n].last;
-                }
-            }
-        }
-        let planned: Vec<usize> = (0..items.len())
-            .filter(|&b| host[b] == b && self.buffers[b].place.is_none() && items[b].first != NEVER)
-            .collect();
-        let chosen: Vec<Item> = planned.iter().map(|&b| items[b]).collect();
-        let (offsets, arena_bytes) = pack(&chosen, 0);
-        let mut at = vec![0; items.len()];
-        planned.iter().zip(offsets).for_each(|(&b, o)| at[b] = o);
-
-        let slots = self.graph.inputs().len() + self.graph.outputs().len() + self.params.len();
-        let mut externals = vec![Vec::new(); slots];
-        let mut buffers = Vec::with_capacity(self.buffers.len());
-        for (i, b) in self.buffers.into_iter().enumerate() {
-            let place = b.place.unwrap_or(Place::Arena(at[host[i]]));
-            if let Place::External(slot) = place {
-                externals[slot].push(BufferId(i as u32));
-            }
-            buffers.push(Buffer { dtype: b.dtype, len: b.len, place });
-        }
-        Schedule { entries: self.entries, buffers, externals, arena_bytes }
-    }
-}
-
-/// Large regions end in a few unused lines, so that buffers of one size, walked together, do not start at the same place of a
-/// page: stores would then seem to hit the loads that follow 4096 bytes apart, which makes processors wait.
-fn room(bytes: usize) -> usize {
-    bytes.next_multiple_of(ALIGN) + if bytes >= 4096 { 5 * ALIGN } else { 0 }
 }

@@ -29,42 +29,40 @@ impl Patterns {
         let only_users = graph.only_users();
         let only_user = |id: NodeId| only_users[id.index()];
         for id in graph.ids() {
-            match &graph[id].op {
-                Op::Conv(_) if suits_batch_layout(graph, id) => {
-                    let mut chain = ConvChain { conv: id, bias: None, relu: false };
-                    let mut last = id;
-                    if let Some((user, bias)) =
-                        only_user(last).and_then(|u| Some((u, added_bias(graph, u, last)?)))
-                    {
-                        patterns.absorbed[last.index()] = true;
-                        chain.bias = Some(bias);
-                        last = user;
-                    }
-                    if let Some(user) = only_user(last).filter(|&u| is_rectifier(graph, u, last)) {
-                        patterns.absorbed[last.index()] = true;
-                        chain.relu = true;
-                        last = user;
-                    }
-                    patterns.convs.insert(last, chain);
+            if !suits_batch_layout(graph, id) {
+                continue;
+            }
+            if let Op::Conv(_) = graph[id].op {
+                let mut chain = ConvChain { conv: id, bias: None, relu: false };
+                let mut last = id;
+                if let Some((user, bias)) =
+                    only_user(last).and_then(|u| Some((u, added_bias(graph, u, last)?)))
+                {
+                    patterns.absorbed[last.index()] = true;
+                    chain.bias = Some(bias);
+                    last = user;
                 }
-                Op::MaxPoolGrad { .. } if suits_batch_layout(graph, id) => {
-                    let Some(user) = only_user(id) else { continue };
-                    if masks(graph, user, id) {
-                        patterns.absorbed[id.index()] = true;
-                        patterns.masked_pools.insert(user, id);
-                    }
+                if let Some(user) = only_user(last).filter(|&u| is_rectifier(graph, u, last)) {
+                    patterns.absorbed[last.index()] = true;
+                    chain.relu = true;
+                    last = user;
                 }
-                // No other chain is one step.
-                _ => {}
+                patterns.convs.insert(last, chain);
+            } else if let Op::MaxPoolGrad { .. } = graph[id].op
+                && let Some(user) = only_user(id).filter(|&u| masks(graph, u, id))
+            {
+                patterns.absorbed[id.index()] = true;
+                patterns.masked_pools.insert(user, id);
             }
         }
         patterns
     }
 }
 
-/// True when a convolution or pool is one that `windows` computes, batch innermost.
+/// True when a node, if it is a convolution or pool, is one that `windows` computes, batch innermost.
 pub(crate) fn suits_batch_layout(graph: &Graph, id: NodeId) -> bool {
-    let data = graph[id].operands[usize::from(matches!(graph[id].op, Op::MaxPoolGrad { .. }))];
+    let data = usize::from(matches!(graph[id].op, Op::MaxPoolGrad { .. }));
+    let Some(&data) = graph[id].operands.get(data) else { return false };
     let ty = &graph[data].ty;
     ty.dtype == DType::F32
         && graph[id].ty.dtype == DType::F32

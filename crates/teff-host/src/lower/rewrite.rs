@@ -37,15 +37,13 @@ fn params_as_inputs(graph: &Graph) -> (Graph, Vec<Param>) {
 /// `0 < x` is the same as `0 < max(x, 0)`, and where the latter is kept, x need not be.
 fn masks_from_results(graph: &Graph) -> Graph {
     let mut rectified: HashMap<NodeId, NodeId> = HashMap::new();
-    let mapped = graph.mapped(|id, node| match (&node.op, &mut node.operands[..]) {
-        (Op::Binary(Binary::Max), [x, zero]) if graph.is_filled_with(*zero, 0) => {
-            rectified.entry(*x).or_insert(id);
+    let mapped = graph.mapped(|id, node| {
+        let [a, b] = &mut node.operands[..] else { return };
+        if node.op == Op::Binary(Binary::Max) && graph.is_filled_with(*b, 0) {
+            rectified.entry(*a).or_insert(id);
+        } else if node.op == Op::Binary(Binary::Lt) && graph.is_filled_with(*a, 0) {
+            *b = rectified.get(b).copied().unwrap_or(*b);
         }
-        (Op::Binary(Binary::Lt), [zero, x]) if graph.is_filled_with(*zero, 0) => {
-            *x = rectified.get(x).copied().unwrap_or(*x);
-        }
-        // Nothing else is a rectifier or its mask.
-        _ => {}
     });
     mapped.expect(CHECKED)
 }

@@ -1,5 +1,6 @@
 //! Lowering of operations that are a step by themselves.
 
+use super::patterns::suits_batch_layout;
 use super::{Lower, lower};
 use crate::matmul::MatMul;
 use crate::memory::BufferId;
@@ -7,7 +8,7 @@ use crate::reference::Reference;
 use crate::scan::ScanLoop;
 use crate::task::Task;
 use crate::view::{View, identity};
-use teff_graph::{NodeId, Op, Scan, Type, scan_result_types};
+use teff_graph::{NodeId, Op, PoolKind, Scan, Type, scan_result_types};
 
 impl Lower<'_> {
     /// Computes a node that is a unit by itself.
@@ -15,14 +16,24 @@ impl Lower<'_> {
         let graph = self.graph;
         let node = &graph[id];
         self.label = node.label.as_deref().unwrap_or_default().into();
-        if self.windowed(id) {
+        if self.chain(id) {
             return;
         }
+        let is_fast = suits_batch_layout(graph, id);
         match &node.op {
             Op::MatMul => self.matmul(id),
             Op::Concat { axis } => self.concat(id, *axis),
             Op::Pad(axes) => self.pad(id, axes),
             Op::Scan(scan) => self.scan(id, scan),
+            Op::ConvTranspose { geometry, .. } if is_fast => self.conv_adjoint(id, geometry),
+            Op::ConvWeightGrad { geometry, kernel } if is_fast => {
+                self.weight_grad(id, &geometry.window(kernel), geometry.groups);
+            }
+            Op::Pool { kind: kind @ (PoolKind::Max | PoolKind::Sum), window } if is_fast => {
+                self.pool(id, *kind, window);
+            }
+            Op::SumPoolGrad { window, .. } if is_fast => self.sum_pool_grad(id, window),
+            Op::MaxPoolGrad { window } if is_fast => self.max_pool_grad(id, id, window, false),
             Op::Random { .. } | Op::ArgReduce { .. } | Op::ArgSort { .. } => self.reference(id),
             Op::Conv(_) | Op::ConvTranspose { .. } | Op::ConvWeightGrad { .. } => self.reference(id),
             Op::Pool { .. } | Op::SumPoolGrad { .. } | Op::MaxPoolGrad { .. } => self.reference(id),

@@ -2,7 +2,7 @@
 
 use super::Lower;
 use super::layout::batch_innermost;
-use super::patterns::{ConvChain, suits_batch_layout};
+use super::patterns::ConvChain;
 use crate::memory::BufferId;
 use crate::task::Task;
 use crate::view::{View, identity};
@@ -12,49 +12,16 @@ use crate::windows::{
 use teff_graph::{ConvGeometry, DType, NodeId, Op, PoolKind, Window};
 
 impl Lower<'_> {
-    /// Computes a convolution, one of its adjoints, or a pool; true when there is a fast way.
-    pub(super) fn windowed(&mut self, id: NodeId) -> bool {
-        let graph = self.graph;
+    /// Computes a chain that ends with this node; false when none does.
+    pub(super) fn chain(&mut self, id: NodeId) -> bool {
         if let Some(chain) = self.units.patterns.convs.get(&id).copied() {
             self.conv_chain(id, chain);
             return true;
         }
-        if let Some(&grad) = self.units.patterns.masked_pools.get(&id) {
-            let Op::MaxPoolGrad { window } = &graph[grad].op else { unreachable!("the pattern says so") };
-            self.max_pool_grad(id, grad, window, true);
-            return true;
-        }
-        if !suits_batch_layout(graph, id) {
-            return false;
-        }
-        match &graph[id].op {
-            Op::ConvTranspose { geometry, .. } => {
-                self.conv_adjoint(id, geometry);
-                true
-            }
-            Op::ConvWeightGrad { geometry, kernel } => {
-                self.weight_grad(id, &geometry.window(kernel), geometry.groups);
-                true
-            }
-            Op::Pool { kind: PoolKind::Max, window } => {
-                self.pool(id, PoolWork::Max, window);
-                true
-            }
-            Op::Pool { kind: PoolKind::Sum, window } => {
-                self.pool(id, PoolWork::Sum, window);
-                true
-            }
-            Op::SumPoolGrad { window, .. } => {
-                self.sum_pool_grad(id, window);
-                true
-            }
-            Op::MaxPoolGrad { window } => {
-                self.max_pool_grad(id, id, window, false);
-                true
-            }
-            // Convolutions end a chain, and are there already; nothing else has windows.
-            _ => false,
-        }
+        let Some(&grad) = self.units.patterns.masked_pools.get(&id) else { return false };
+        let Op::MaxPoolGrad { window } = &self.graph[grad].op else { unreachable!("the pattern says so") };
+        self.max_pool_grad(id, grad, window, true);
+        true
     }
 
     fn batch_inside(&mut self, id: NodeId) -> View {
@@ -62,21 +29,23 @@ impl Lower<'_> {
         self.dense(&view, &batch_innermost(view.shape.len()))
     }
 
+    fn images(&self, id: NodeId) -> Images {
+        Images::of(&self.graph[id].ty.shape)
+    }
+
     fn conv_chain(&mut self, id: NodeId, chain: ConvChain) {
         let node = &self.graph[chain.conv];
         let Op::Conv(g) = &node.op else { unreachable!("the pattern says so") };
         let (x, w) = (node.operands[0], node.operands[1]);
         let window = g.window(&self.graph[w].ty.shape[2..]);
-        let output = Images::of(&node.ty.shape);
-        let taps = Taps::forward(&window, Images::of(&self.graph[x].ty.shape), output);
+        let taps = Taps::forward(&window, self.images(x), self.images(chain.conv));
         self.conv(id, x, w, chain, g.groups, taps);
     }
 
-    fn conv_adjoint(&mut self, id: NodeId, g: &ConvGeometry) {
+    pub(super) fn conv_adjoint(&mut self, id: NodeId, g: &ConvGeometry) {
         let (y, w) = (self.graph[id].operands[0], self.graph[id].operands[1]);
         let window = g.window(&self.graph[w].ty.shape[2..]);
-        let (input, output) = (Images::of(&self.graph[id].ty.shape), Images::of(&self.graph[y].ty.shape));
-        let taps = Taps::backward(&window, input, output);
+        let taps = Taps::backward(&window, self.images(id), self.images(y));
         self.conv(id, y, w, ConvChain { conv: id, bias: None, relu: false }, g.groups, taps);
     }
 
@@ -98,7 +67,7 @@ impl Lower<'_> {
         self.push(Task::Conv(Box::new(step)), reads, writes);
     }
 
-    fn weight_grad(&mut self, id: NodeId, window: &Window, groups: usize) {
+    pub(super) fn weight_grad(&mut self, id: NodeId, window: &Window, groups: usize) {
         let (x, y) = (self.graph[id].operands[0], self.graph[id].operands[1]);
         let (x, y) = (self.batch_inside(x), self.batch_inside(y));
         let rank = self.graph[id].ty.rank();
@@ -114,35 +83,24 @@ impl Lower<'_> {
         );
     }
 
-    fn pool(&mut self, id: NodeId, work: PoolWork, window: &Window) {
+    pub(super) fn pool(&mut self, id: NodeId, kind: PoolKind, window: &Window) {
+        let work = if kind == PoolKind::Max { PoolWork::Max } else { PoolWork::Sum };
         let x = self.graph[id].operands[0];
-        let (input, output) = (Images::of(&self.graph[x].ty.shape), Images::of(&self.graph[id].ty.shape));
-        let taps = Taps::forward(window, input, output);
+        let taps = Taps::forward(window, self.images(x), self.images(id));
         self.push_pool(id, work, x, None, taps);
     }
 
-    fn sum_pool_grad(&mut self, id: NodeId, window: &Window) {
+    pub(super) fn sum_pool_grad(&mut self, id: NodeId, window: &Window) {
         let y = self.graph[id].operands[0];
-        let (input, output) = (Images::of(&self.graph[id].ty.shape), Images::of(&self.graph[y].ty.shape));
-        let taps = Taps::backward(window, input, output);
+        let taps = Taps::backward(window, self.images(id), self.images(y));
         self.push_pool(id, PoolWork::Sum, y, None, taps);
     }
 
     /// The adjoint `grad` of a max pool, computed as node `id`.
-    fn max_pool_grad(&mut self, id: NodeId, grad: NodeId, window: &Window, rectified: bool) {
+    pub(super) fn max_pool_grad(&mut self, id: NodeId, grad: NodeId, window: &Window, rectified: bool) {
         let (y, x) = (self.graph[grad].operands[0], self.graph[grad].operands[1]);
-        let (input, output) = (Images::of(&self.graph[x].ty.shape), Images::of(&self.graph[y].ty.shape));
-        let taps = Taps::forward(window, input, output);
-        // Windows side by side that fill the image see every element once.
-        let spatial = &self.graph[x].ty.shape[2..];
-        let windows = &self.graph[y].ty.shape[2..];
-        let tiled = (0..spatial.len()).all(|i| {
-            let side_by_side = window.size[i] == window.stride[i] && window.dilation[i] == 1;
-            side_by_side
-                && window.pad_low[i] + window.pad_high[i] == 0
-                && windows[i] * window.size[i] == spatial[i]
-        });
-        self.push_pool(id, PoolWork::MaxGrad { rectified, tiled }, y, Some(x), taps);
+        let taps = Taps::forward(window, self.images(x), self.images(y));
+        self.push_pool(id, PoolWork::MaxGrad { rectified }, y, Some(x), taps);
     }
 
     fn push_pool(&mut self, id: NodeId, work: PoolWork, from: NodeId, input: Option<NodeId>, taps: Taps) {

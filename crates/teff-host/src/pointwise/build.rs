@@ -3,7 +3,7 @@
 use super::fold::Fold;
 use super::joined::{self, Before};
 use super::kernels::{self, Kernel};
-use super::run::{Group, Instr, Slot};
+use super::run::{Group, GroupSlot, Instr};
 use crate::cpu::Level;
 use crate::memory::BufferId;
 use crate::view::{View, Walk};
@@ -17,9 +17,9 @@ pub(crate) struct Val(pub(super) usize);
 #[derive(Clone, Debug)]
 pub(super) enum Def {
     /// Read where it lies.
-    Memory(Slot),
+    Memory(GroupSlot),
     /// One element for all.
-    Uniform(Slot),
+    Uniform(GroupSlot),
     /// Computed from other values.
     Apply {
         work: Work,
@@ -46,22 +46,22 @@ pub(super) enum Work {
     Other(Kernel),
 }
 
-pub(super) struct Value {
+pub(super) struct GroupValue {
     pub(super) def: Def,
     pub(super) dtype: DType,
     /// Where it is to lie, if others need it.
-    pub(super) stored: Option<Slot>,
+    pub(super) stored: Option<GroupSlot>,
 }
 
 /// Collects the values of a group in the order in which they are computed.
-pub(crate) struct Builder {
+pub(crate) struct GroupBuilder {
     level: Level,
     shape: Vec<usize>,
     order: Vec<usize>,
-    pub(super) values: Vec<Value>,
+    pub(super) values: Vec<GroupValue>,
     pub(super) folds: Vec<(Val, Fold)>,
     /// Values copied to where they are to lie after all else is done.
-    late: Vec<(Val, Slot)>,
+    late: Vec<(Val, GroupSlot)>,
     text: String,
 }
 
@@ -71,11 +71,11 @@ const REGISTER_BYTES: usize = 16 << 10;
 const LONGEST: usize = 256;
 const UNIT: usize = 64;
 
-impl Builder {
+impl GroupBuilder {
     /// A group over elements of `shape`, walked with the axes in `order`, outermost first.
-    pub(crate) fn new(level: Level, shape: &[usize], order: &[usize]) -> Builder {
+    pub(crate) fn new(level: Level, shape: &[usize], order: &[usize]) -> GroupBuilder {
         let (values, folds, late) = (Vec::new(), Vec::new(), Vec::new());
-        Builder {
+        GroupBuilder {
             level,
             shape: shape.to_vec(),
             order: order.to_vec(),
@@ -91,7 +91,7 @@ impl Builder {
     }
 
     fn push(&mut self, def: Def, dtype: DType) -> Val {
-        self.values.push(Value { def, dtype, stored: None });
+        self.values.push(GroupValue { def, dtype, stored: None });
         Val(self.values.len() - 1)
     }
 
@@ -104,10 +104,10 @@ impl Builder {
     pub(crate) fn load(&mut self, view: &View) -> Val {
         let (buffer, offset, dtype) = (view.buffer, view.offset, view.dtype);
         if view.is_dense_in(&self.order) && view.len() > 1 {
-            return self.push(Def::Memory(Slot::Memory { buffer, offset, dtype }), dtype);
+            return self.push(Def::Memory(GroupSlot::Memory { buffer, offset, dtype }), dtype);
         }
         if view.shape.iter().zip(&view.strides).all(|(&n, &s)| s == 0 || n == 1) {
-            return self.push(Def::Uniform(Slot::Uniform { buffer, offset, dtype }), dtype);
+            return self.push(Def::Uniform(GroupSlot::Uniform { buffer, offset, dtype }), dtype);
         }
         let walk = Walk::new(&self.shape, &self.order, &[&view.strides]);
         self.push(Def::Gather { buffer, offset, walk }, dtype)
@@ -189,7 +189,8 @@ impl Builder {
         let value = &mut self.values[v.0];
         debug_assert!(view.is_dense_in(&self.order) && value.stored.is_none());
         debug_assert!(!matches!(value.def, Def::Memory(_) | Def::Uniform(_)));
-        value.stored = Some(Slot::Memory { buffer: view.buffer, offset: view.offset, dtype: view.dtype });
+        value.stored =
+            Some(GroupSlot::Memory { buffer: view.buffer, offset: view.offset, dtype: view.dtype });
     }
 
     /// Makes the store of `v` the last thing done: what it overwrites is read until then.
@@ -201,7 +202,7 @@ impl Builder {
 
     /// True when nothing reads `buffer` after `v` is computed, and before that only in place.
     pub(crate) fn may_overwrite(&self, v: Val, buffer: BufferId) -> bool {
-        let reads = |o: &Val| matches!(&self.values[o.0].def, Def::Memory(Slot::Memory { buffer: b, .. }) if *b == buffer);
+        let reads = |o: &Val| matches!(&self.values[o.0].def, Def::Memory(GroupSlot::Memory { buffer: b, .. }) if *b == buffer);
         let later = self.values[v.0 + 1..].iter().any(|value| match &value.def {
             Def::Apply { operands, .. } => operands.iter().any(reads),
             // Not in place, or no memory.
@@ -213,15 +214,17 @@ impl Builder {
     /// True when `buffer` is only read in place.
     pub(crate) fn reads_in_place(&self, buffer: BufferId) -> bool {
         self.values.iter().all(|v| match &v.def {
-            Def::Uniform(Slot::Uniform { buffer: b, .. }) | Def::Gather { buffer: b, .. } => *b != buffer,
+            Def::Uniform(GroupSlot::Uniform { buffer: b, .. }) | Def::Gather { buffer: b, .. } => {
+                *b != buffer
+            }
             _ => true,
         })
     }
 
     /// Buffers read in place.
     pub(crate) fn read_in_place(&self) -> Vec<BufferId> {
-        let of = |v: &Value| match &v.def {
-            Def::Memory(Slot::Memory { buffer, .. }) => Some(*buffer),
+        let of = |v: &GroupValue| match &v.def {
+            Def::Memory(GroupSlot::Memory { buffer, .. }) => Some(*buffer),
             _ => None,
         };
         self.values.iter().filter_map(of).collect()
@@ -253,7 +256,7 @@ impl Builder {
         let total = self.shape.iter().product::<usize>();
         let dead = self.dead();
         let last_use = self.last_uses(&dead);
-        let mut slots: Vec<Slot> = Vec::with_capacity(self.values.len());
+        let mut slots: Vec<GroupSlot> = Vec::with_capacity(self.values.len());
         let mut instrs = Vec::new();
         // Registers in units of bytes an element, with those free to be used again.
         let mut free: [Vec<usize>; 9] = Default::default();
@@ -262,13 +265,13 @@ impl Builder {
             let size = value.dtype.size();
             if dead[i] {
                 // Joined with what follows.
-                slots.push(Slot::Register(0));
+                slots.push(GroupSlot::Register(0));
                 continue;
             }
             slots.push(match (&value.def, &value.stored) {
                 (Def::Memory(slot) | Def::Uniform(slot), _) => slot.clone(),
                 (_, Some(slot)) => slot.clone(),
-                (_, None) => Slot::Register(free[size].pop().unwrap_or_else(|| {
+                (_, None) => GroupSlot::Register(free[size].pop().unwrap_or_else(|| {
                     used += size;
                     used - size
                 })),
@@ -278,14 +281,14 @@ impl Builder {
                 instrs.push(Instr::Fold { from: v.0, fold: fold.clone() });
             }
             for (j, slot) in slots.iter().enumerate() {
-                if let (true, false, Slot::Register(at)) = (last_use[j] == i, dead[j], slot) {
+                if let (true, false, GroupSlot::Register(at)) = (last_use[j] == i, dead[j], slot) {
                     free[self.values[j].dtype.size()].push(*at);
                 }
             }
         }
         let chunk = (REGISTER_BYTES / used.max(1) / UNIT * UNIT).clamp(UNIT * 2, LONGEST);
         for slot in &mut slots {
-            if let Slot::Register(at) = slot {
+            if let GroupSlot::Register(at) = slot {
                 *at *= chunk;
             }
         }
@@ -354,7 +357,7 @@ mod tests {
     /// Of a group over `shape` that sums over each of these lists of axes: its work, and where it is split.
     fn split(shape: &[usize], sums: &[&[usize]]) -> (usize, usize) {
         let order: Vec<usize> = (0..shape.len()).collect();
-        let mut group = Builder::new(Level::Portable, shape, &order);
+        let mut group = GroupBuilder::new(Level::Portable, shape, &order);
         let x = group.load(&View::row_major(BufferId(0), DType::F32, shape));
         let x = group.unary(Unary::Neg, x);
         for (i, axes) in sums.iter().enumerate() {
@@ -376,7 +379,7 @@ mod tests {
             assert_eq!(split(&[4, 5, 6], shared).0, 0, "{shared:?}");
         }
         // What is not summed can be split anywhere.
-        let mut group = Builder::new(Level::Portable, &[120], &[0]);
+        let mut group = GroupBuilder::new(Level::Portable, &[120], &[0]);
         let x = group.load(&View::row_major(BufferId(0), DType::F32, &[120]));
         let x = group.unary(Unary::Neg, x);
         group.store(x, &View::row_major(BufferId(1), DType::F32, &[120]));

@@ -3,7 +3,7 @@
 
 #![allow(unsafe_code)]
 
-use super::build::{Builder, Def, Val, Work};
+use super::build::{Def, GroupBuilder, Val, Work};
 use super::kernels::{BLOCK, Kernel, in_blocks, read, write};
 use crate::cpu::{Level, leveled};
 use std::sync::atomic::{Ordering, compiler_fence};
@@ -96,7 +96,7 @@ pub(super) fn kernel(level: Level, op: Binary, before: [Before; 2]) -> Kernel {
     }
 }
 
-impl Builder {
+impl GroupBuilder {
     /// Joins operations with what is done to their operands, where nothing else needs that.
     pub(super) fn join(&mut self) {
         let mut uses = self.uses();
@@ -196,11 +196,11 @@ mod tests {
     use teff_graph::Unary;
 
     /// A group over six floats: values that are loaded, each from its own buffer, and one that all share.
-    struct Six(Builder, u32);
+    struct Six(GroupBuilder, u32);
 
     impl Six {
         fn new() -> Six {
-            Six(Builder::new(Level::Portable, &[6], &[0]), 0)
+            Six(GroupBuilder::new(Level::Portable, &[6], &[0]), 0)
         }
 
         fn load(&mut self, n: usize) -> Val {

@@ -259,8 +259,10 @@ pub(crate) fn binary(level: Level, b: Binary, dtype: DType, scalars: [bool; 2]) 
                 Binary::Eq => map2!(Level::Portable, scalars, $t => u8, |x, y| (x == y) as u8),
                 Binary::Lt => map2!(Level::Portable, scalars, $t => u8, |x, y| (x < y) as u8),
                 Binary::Le => map2!(Level::Portable, scalars, $t => u8, |x, y| (x <= y) as u8),
-                // Others are rare in integers.
-                _ => slow_binary::<$t>(b),
+                // These are rare in integers.
+                Binary::Div | Binary::Rem | Binary::Pow | Binary::Max | Binary::Min => slow_binary::<$t>(b),
+                Binary::And | Binary::Or | Binary::Xor => slow_binary::<$t>(b),
+                Binary::Shl | Binary::Shr | Binary::MulHigh => slow_binary::<$t>(b),
             }
         };
     }

@@ -11,5 +11,5 @@ mod kernels;
 pub(crate) mod math;
 mod run;
 
-pub(crate) use build::{Builder, Val};
+pub(crate) use build::{GroupBuilder, Val};
 pub(crate) use run::Group;

@@ -10,7 +10,7 @@ use teff_graph::{DType, with_dtype};
 
 /// Where a value of a group lies while a chunk is computed.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) enum Slot {
+pub(crate) enum GroupSlot {
     /// At this byte of the scratch memory.
     Register(usize),
     /// In a buffer, from this element on, as the group walks.
@@ -41,7 +41,7 @@ pub(crate) struct Group {
     pub(crate) total: usize,
     /// Elements computed at a time.
     pub(crate) chunk: usize,
-    pub(crate) slots: Vec<Slot>,
+    pub(crate) slots: Vec<GroupSlot>,
     pub(crate) instrs: Vec<Instr>,
     /// Bytes of registers.
     pub(crate) scratch: usize,
@@ -73,7 +73,7 @@ impl Group {
     /// Prepares the results of folds.
     ///
     /// # Safety
-    /// `buffers` holds the address of every buffer of the program.
+    /// `buffers` holds the address of every buffer of the schedule.
     pub(crate) unsafe fn start(&self, buffers: &[*mut u8]) {
         for instr in &self.instrs {
             if let Instr::Fold { fold, .. } = instr {
@@ -86,21 +86,21 @@ impl Group {
     /// Computes elements `from .. to` of the walk.
     ///
     /// # Safety
-    /// `buffers` holds the address of every buffer of the program, `scratch` at least [`Group::scratch_bytes`] aligned bytes;
+    /// `buffers` holds the address of every buffer of the schedule, `scratch` at least [`Group::scratch_bytes`] aligned bytes;
     /// nobody else touches either, nor elements of other ranges.
     pub(crate) unsafe fn run(&self, buffers: &[*mut u8], scratch: *mut u8, from: usize, to: usize) {
         // SAFETY: slots lie behind the registers; all addresses stay inside what the caller promises because views were checked
-        // against their buffers when the program was made.
+        // against their buffers when the schedule was made.
         unsafe {
             let addresses =
                 std::slice::from_raw_parts_mut(scratch.add(self.scratch).cast::<*mut u8>(), self.slots.len());
             for (address, slot) in addresses.iter_mut().zip(&self.slots) {
                 *address = match slot {
-                    Slot::Register(at) => scratch.add(*at),
-                    Slot::Memory { buffer, offset, dtype } => {
+                    GroupSlot::Register(at) => scratch.add(*at),
+                    GroupSlot::Memory { buffer, offset, dtype } => {
                         buffers[buffer.index()].add((offset + from) * dtype.size())
                     }
-                    Slot::Uniform { buffer, offset, dtype } => {
+                    GroupSlot::Uniform { buffer, offset, dtype } => {
                         buffers[buffer.index()].add(offset * dtype.size())
                     }
                 };
@@ -112,7 +112,7 @@ impl Group {
                     self.step(instr, addresses, buffers, at, n);
                 }
                 for (address, slot) in addresses.iter_mut().zip(&self.slots) {
-                    if let Slot::Memory { dtype, .. } = slot {
+                    if let GroupSlot::Memory { dtype, .. } = slot {
                         *address = address.add(n * dtype.size());
                     }
                 }

@@ -20,8 +20,6 @@ pub(crate) enum PoolWork {
     MaxGrad {
         /// 0 where the input is not above 0: the adjoint of a rectifier before the pool as well.
         rectified: bool,
-        /// Every input element is in exactly one window.
-        tiled: bool,
     },
 }
 
@@ -48,10 +46,8 @@ pub(crate) fn plane_kernel(level: Level, work: PoolWork, n: usize) -> PlaneKerne
         (PoolWork::Max, false) => pool_plane::<8, true>(level),
         (PoolWork::Sum, true) => pool_plane::<16, false>(level),
         (PoolWork::Sum, false) => pool_plane::<8, false>(level),
-        (PoolWork::MaxGrad { rectified: true, tiled: true }, _) => grad_plane::<true, true>(level),
-        (PoolWork::MaxGrad { rectified: true, tiled: false }, _) => grad_plane::<true, false>(level),
-        (PoolWork::MaxGrad { rectified: false, tiled: true }, _) => grad_plane::<false, true>(level),
-        (PoolWork::MaxGrad { rectified: false, tiled: false }, _) => grad_plane::<false, false>(level),
+        (PoolWork::MaxGrad { rectified: true }, _) => grad_plane::<true>(level),
+        (PoolWork::MaxGrad { rectified: false }, _) => grad_plane::<false>(level),
     }
 }
 
@@ -123,7 +119,7 @@ unsafe fn pool_body<const FMA: bool, const LANES: usize, const MAX: bool>(
 leveled! { fn pool_plane [const LANES: usize, const MAX: bool] [LANES, MAX] (p: &Pool, from: *const f32, input: *const f32, to: *mut f32) = pool_body; }
 
 #[inline(always)]
-unsafe fn grad_body<const FMA: bool, const RECTIFIED: bool, const TILED: bool>(
+unsafe fn grad_body<const FMA: bool, const RECTIFIED: bool>(
     p: &Pool,
     from: *const f32,
     input: *const f32,
@@ -132,10 +128,8 @@ unsafe fn grad_body<const FMA: bool, const RECTIFIED: bool, const TILED: bool>(
     const LANES: usize = 8;
     let (windows, images) = (Images::of(&p.from.shape), Images::of(&p.to.shape));
     let n = images.n;
-    if !TILED {
-        // SAFETY: the result has this plane.
-        unsafe { std::slice::from_raw_parts_mut(to, images.plane()).fill(0.0) };
-    }
+    // SAFETY: the result has this plane.
+    unsafe { std::slice::from_raw_parts_mut(to, images.plane()).fill(0.0) };
     for row in 0..windows.h {
         for column in 0..windows.w {
             let sees = (&p.taps.rows[row], &p.taps.columns[column]);
@@ -143,35 +137,25 @@ unsafe fn grad_body<const FMA: bool, const RECTIFIED: bool, const TILED: bool>(
             unsafe {
                 let from = from.add((row * windows.w + column) * n);
                 let mut first = 0;
-                while first + LANES <= n {
-                    one_window::<LANES, RECTIFIED, TILED>(
-                        sees,
-                        images,
-                        from.add(first),
-                        input.add(first),
-                        to.add(first),
-                    );
-                    first += LANES;
-                }
                 while first < n {
-                    one_window::<1, RECTIFIED, TILED>(
-                        sees,
-                        images,
-                        from.add(first),
-                        input.add(first),
-                        to.add(first),
-                    );
-                    first += 1;
+                    let (from, input, to) = (from.add(first), input.add(first), to.add(first));
+                    if first + LANES <= n {
+                        one_window::<LANES, RECTIFIED>(sees, images, from, input, to);
+                        first += LANES;
+                    } else {
+                        one_window::<1, RECTIFIED>(sees, images, from, input, to);
+                        first += 1;
+                    }
                 }
             }
         }
     }
 }
-leveled! { fn grad_plane [const RECTIFIED: bool, const TILED: bool] [RECTIFIED, TILED] (p: &Pool, from: *const f32, input: *const f32, to: *mut f32) = grad_body; }
+leveled! { fn grad_plane [const RECTIFIED: bool] [RECTIFIED] (p: &Pool, from: *const f32, input: *const f32, to: *mut f32) = grad_body; }
 
 /// Gives the gradient of one window, for `LANES` samples, to its first largest element.
 #[inline(always)]
-unsafe fn one_window<const LANES: usize, const RECTIFIED: bool, const TILED: bool>(
+unsafe fn one_window<const LANES: usize, const RECTIFIED: bool>(
     (rows, columns): (&Run, &Run),
     images: Images,
     from: *const f32,
@@ -206,14 +190,13 @@ unsafe fn one_window<const LANES: usize, const RECTIFIED: bool, const TILED: boo
                 let place = (start as isize + r as isize * down + c as isize * right) as usize;
                 let x = input.add(place).cast::<[f32; LANES]>().read_unaligned();
                 let at = to.add(place).cast::<[f32; LANES]>();
-                let mut dx = if TILED { [0.0f32; LANES] } else { at.read_unaligned() };
+                let mut dx = at.read_unaligned();
                 for l in 0..LANES {
                     // A NaN is the largest; if the largest is none, there is none.
                     let largest = mask(x[l] == best[l]) | mask(x[l].is_nan());
-                    let mine = f32::from_bits(g[l] & largest);
+                    dx[l] += f32::from_bits(g[l] & largest);
                     // The first has it all.
                     g[l] &= !largest;
-                    dx[l] = if TILED { mine } else { dx[l] + mine };
                 }
                 at.write_unaligned(dx);
                 // The samples are a vector already: the compiler shall not try to make one of the taps.
@@ -228,8 +211,8 @@ impl fmt::Display for Pool {
         let work = match self.work {
             PoolWork::Max => "max",
             PoolWork::Sum => "sum",
-            PoolWork::MaxGrad { rectified: false, .. } => "max adjoint",
-            PoolWork::MaxGrad { rectified: true, .. } => "max and rectifier adjoint",
+            PoolWork::MaxGrad { rectified: false } => "max adjoint",
+            PoolWork::MaxGrad { rectified: true } => "max and rectifier adjoint",
         };
         write!(f, "{work} {:?} to {:?}", self.from.shape, self.to.shape)
     }
