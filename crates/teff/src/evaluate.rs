@@ -58,14 +58,14 @@ pub fn predict(graph: &Graph, data: &Dataset, threads: usize) -> Result<Predicti
     if y.len() != batch * classes {
         return fail(format!("gives {y}, but the data has {classes} classes"));
     }
-    let turned = channels_first(graph, x, data.shape())?;
-    let (graph, batch) = fast(turned.as_ref().unwrap_or(graph), batch)?;
+    let channels_last = takes_channels_last(x, data.shape());
+    let (graph, batch) = fast(graph, batch)?;
     let mut plan = Plan::new(&graph, &Options { threads })?;
     let mut logits = Vec::with_capacity(data.len() * classes);
     let all: Vec<usize> = (0..data.len()).collect();
     for part in all.chunks(batch) {
         // The last part may not fill the batch; what is behind it is left from before and not looked at.
-        data.gather(part, &mut plan.input_mut::<f32>(0)[..part.len() * sample]);
+        gather(data, part, channels_last, &mut plan.input_mut::<f32>(0)[..part.len() * sample]);
         plan.run()?;
         logits.extend_from_slice(&plan.output::<f32>(0)[..part.len() * classes]);
     }
@@ -78,7 +78,7 @@ const BATCH: usize = 64;
 
 /// The graph as the executor is fastest with it, and for how many samples at a time: quantisation as plain arithmetic, and many samples instead
 /// of one.
-fn fast(graph: &Graph, batch: usize) -> Result<(Graph, usize)> {
+pub(crate) fn fast(graph: &Graph, batch: usize) -> Result<(Graph, usize)> {
     let graph = simplify(&unfold_quantization(graph)?);
     let many = if batch == 1 { for_batch(&graph, BATCH) } else { None };
     Ok(many.map_or((graph, batch), |many| (many, BATCH)))
@@ -109,17 +109,21 @@ fn with_floats(graph: &Graph, input: NodeId) -> Result<Option<Graph>> {
     Ok(Some(Graph::from_tensors(&graph.name, &[given], &[(&output.name, y)])?))
 }
 
-/// The graph for samples with channels first, if it takes them last, as TFLite models do.
-fn channels_first(graph: &Graph, x: &Type, sample: &[usize]) -> Result<Option<Graph>> {
-    let &[c, h, w] = sample else { return Ok(None) };
-    let last = matches!(x.shape[..], [_, a, b, d] if [a, b, d] == [h, w, c] && [a, b, d] != [c, h, w]);
-    if !last || c == 1 {
-        return Ok(None);
+/// Whether what takes `x` takes samples with channels last, as TFLite models do; the data have them first.
+pub(crate) fn takes_channels_last(x: &Type, sample: &[usize]) -> bool {
+    let &[c, h, w] = sample else { return false };
+    c != 1 && matches!(x.shape[..], [_, a, b, d] if [a, b, d] == [h, w, c] && [a, b, d] != [c, h, w])
+}
+
+/// Writes these samples to `out`, with channels last if they are to be.
+pub(crate) fn gather(data: &Dataset, indices: &[usize], channels_last: bool, out: &mut [f32]) {
+    data.gather(indices, out);
+    if let (true, &[c, h, w]) = (channels_last, data.shape()) {
+        for sample in out.chunks_exact_mut(c * h * w) {
+            let first = sample.to_vec();
+            first.iter().enumerate().for_each(|(i, x)| sample[i % (h * w) * c + i / (h * w)] = *x);
+        }
     }
-    let input = Tensor::input("samples", x.dtype, &[x.shape[0], c, h, w]);
-    let outputs = graph.instantiate(&[input.permute(&[0, 2, 3, 1])]);
-    let named: Vec<(&str, Tensor)> = graph.outputs().iter().map(|o| &*o.name).zip(outputs).collect();
-    Ok(Some(Graph::from_tensors(&graph.name, &[input], &named)?))
 }
 
 #[cfg(test)]

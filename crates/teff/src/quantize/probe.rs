@@ -4,15 +4,12 @@ use super::network::Network;
 use super::rewrite::tapped;
 use super::scheme::Scheme;
 use crate::error::{Error, Result};
+use crate::evaluate::{fast, gather, takes_channels_last};
 use crate::folded::ends;
 use crate::metrics::argmax;
 use teff_data::{Dataset, Rng};
-use teff_graph::passes::{for_batch, simplify, unfold_quantization};
 use teff_graph::{DType, Graph, NodeId};
 use teff_host::{Options, Plan};
-
-/// Samples computed at a time, where the network allows it.
-const BATCH: usize = 64;
 
 /// Samples laid out as the network takes them, with their labels.
 pub struct Samples {
@@ -34,16 +31,7 @@ impl Samples {
         order.sort_unstable();
         let each = data.sample_len();
         let mut x = vec![0.0; order.len() * each];
-        data.gather(&order, &mut x);
-        if let (true, &[c, h, w]) = (channels_last, data.shape()) {
-            let mut turned = vec![0.0; x.len()];
-            for (from, to) in x.chunks_exact(each).zip(turned.chunks_exact_mut(each)) {
-                for i in 0..each {
-                    to[i % (h * w) * c + i / (h * w)] = from[i];
-                }
-            }
-            x = turned;
-        }
+        gather(data, &order, channels_last, &mut x);
         let labels = order.iter().map(|&i| data.labels()[i]).collect();
         Ok(Samples { x, len: order.len(), labels })
     }
@@ -83,8 +71,7 @@ fn fits(graph: &Graph, data: &Dataset) -> Result<bool> {
     if y.len() != data.classes().len() {
         return fail(format!("gives {y}, but the data has {} classes", data.classes().len()));
     }
-    let &[c, h, w] = data.shape() else { return Ok(false) };
-    Ok(c != 1 && matches!(x.shape[..], [_, a, b, d] if [a, b, d] == [h, w, c] && [a, b, d] != [c, h, w]))
+    Ok(takes_channels_last(x, data.shape()))
 }
 
 /// A network that gives what it computes at some nodes.
@@ -97,11 +84,7 @@ pub(super) struct Probe {
 impl Probe {
     /// The network as `scheme` says, giving the values at `taps`.
     pub(super) fn new(network: &Network, scheme: &Scheme, taps: &[NodeId], threads: usize) -> Result<Probe> {
-        let graph = simplify(&unfold_quantization(&tapped(network, scheme, taps)?)?);
-        let (graph, batch) = match for_batch(&graph, BATCH) {
-            Some(many) => (many, BATCH),
-            None => (graph, 1),
-        };
+        let (graph, batch) = fast(&tapped(network, scheme, taps)?, 1)?;
         Ok(Probe { plan: Plan::new(&graph, &Options { threads })?, batch, taps: taps.len() })
     }
 
