@@ -1,6 +1,7 @@
 //! In how many bits weights are kept.
 
 use crate::error::{Error, Result};
+use crate::quantize::weight_range;
 
 /// The integers that stand for weights.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,16 +38,13 @@ impl Bits {
     /// Smallest and largest integer.
     pub fn range(self) -> (i32, i32) {
         match self {
-            // Symmetric: what runs on the chip may negate a weight.
-            Bits::Int8 => (-127, 127),
-            Bits::Int4 => (-8, 7),
-            Bits::Int2 => (-2, 1),
+            Bits::Int8 | Bits::Int4 | Bits::Int2 => weight_range(self.width()),
             Bits::Ternary => (-1, 1),
         }
     }
 
     /// Bits a weight takes.
-    pub fn width(self) -> usize {
+    pub fn width(self) -> u8 {
         match self {
             Bits::Int8 => 8,
             Bits::Int4 => 4,

@@ -35,7 +35,7 @@ pub use bits::{Bits, Widths};
 use crate::error::Result;
 use crate::folded::{Folded, applied, params};
 use crate::nn::Pass;
-use crate::quantize::{Grid, Interface, Scheme, Weights, rewrite};
+use crate::quantize::{Grid, Interface, Scheme, Weights, best_scale, joint_ranges, rewrite};
 use crate::train::Trainable;
 use std::collections::HashMap;
 use teff_data::Dataset;
@@ -110,7 +110,8 @@ impl<'a> Qat<'a> {
 
     /// Bytes that the weights of each layer take when they are packed.
     pub fn weight_bytes(&self) -> Vec<usize> {
-        let bytes = |(i, b): (usize, &Bits)| (self.folded.weight(i).ty().len() * b.width()).div_ceil(8);
+        let bytes =
+            |(i, b): (usize, &Bits)| (self.folded.weight(i).ty().len() * usize::from(b.width())).div_ceil(8);
         self.bits.iter().enumerate().map(bytes).collect()
     }
 
@@ -126,7 +127,7 @@ impl<'a> Qat<'a> {
         }
         for (i, slot) in scheme.layers.iter_mut().enumerate() {
             let (bits, steps) = (self.bits[i], steps_of(&self.weight_steps[i]));
-            let mut weights = Weights::with_scales(&network, i, bits.width() as u8, steps);
+            let mut weights = Weights::with_scales(&network, i, bits.width(), steps);
             let (low, high) = bits.range();
             weights.q.iter_mut().for_each(|q| *q = (*q).clamp(low as i8, high as i8));
             *slot = Some(weights);
@@ -162,8 +163,8 @@ fn weight_steps(folded: &Folded, bits: &[Bits]) -> Vec<Param> {
     let mut known: HashMap<NodeId, Param> = HashMap::new();
     let param = |(i, layer): (usize, &crate::quantize::Layer)| {
         let new = || {
-            let steps = ranges::steps(&network.weights(i), bits[i].range());
-            let logs = steps.iter().map(|s| s.ln()).collect();
+            let log_step = |weights: &Vec<f32>| best_scale(weights, bits[i].range()).ln();
+            let logs = network.weights(i).iter().map(log_step).collect();
             Param::new(&format!("{}.log_step", layer.name), Value::new([layer.channels], logs))
         };
         known.entry(layer.weight).or_insert_with(new).clone()
@@ -175,11 +176,7 @@ fn sites(folded: &Folded, data: &Dataset, threads: usize) -> Result<Vec<Quantize
     let sites = &folded.network().sites;
     let nodes: Vec<NodeId> = sites.iter().map(|s| s.node).collect();
     let seen = ranges::observed(folded, &nodes, data, CALIBRATION, threads)?;
-    let mut groups: HashMap<usize, (f32, f32)> = HashMap::new();
-    for (site, (low, high)) in sites.iter().zip(&seen) {
-        let range = groups.entry(site.group).or_insert((*low, *high));
-        *range = (range.0.min(*low), range.1.max(*high));
-    }
+    let groups = joint_ranges(sites, &seen);
     let mut known: HashMap<usize, Quantizer> = HashMap::new();
     let one = |site: &crate::quantize::Site| {
         let new = || {

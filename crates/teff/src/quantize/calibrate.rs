@@ -1,6 +1,6 @@
 //! From what was seen of a tensor to the range that its 8 bits are spent on.
 
-use super::network::Network;
+use super::network::{Network, Site};
 use super::observe::{BARS, Observation};
 use super::scheme::{Grid, range};
 use std::collections::HashMap;
@@ -58,12 +58,8 @@ pub(super) fn grids(
     dtype: DType,
 ) -> Vec<Option<Grid>> {
     let ranges: Vec<(f32, f32)> = seen.iter().map(|o| how.range(o)).collect();
-    let mut of_group: HashMap<usize, (f32, f32)> = HashMap::new();
-    for (site, r) in network.sites.iter().zip(&ranges) {
-        let joint = of_group.entry(site.group).or_insert(*r);
-        *joint = (joint.0.min(r.0), joint.1.max(r.1));
-    }
-    let grid = |site: &super::Site| {
+    let of_group = joint_ranges(&network.sites, &ranges);
+    let grid = |site: &Site| {
         Some(match site.fixed {
             Some((scale, _)) => Grid { dtype, scale, zero: range(dtype).0 },
             None => {
@@ -73,6 +69,16 @@ pub(super) fn grids(
         })
     };
     network.sites.iter().map(grid).collect()
+}
+
+/// The range of each group of sites, which holds those of all its sites.
+pub(crate) fn joint_ranges(sites: &[Site], ranges: &[(f32, f32)]) -> HashMap<usize, (f32, f32)> {
+    let mut of_group: HashMap<usize, (f32, f32)> = HashMap::new();
+    for (site, r) in sites.iter().zip(ranges) {
+        let joint = of_group.entry(site.group).or_insert(*r);
+        *joint = (joint.0.min(r.0), joint.1.max(r.1));
+    }
+    of_group
 }
 
 /// Cuts the same share off both ends.

@@ -58,16 +58,19 @@ mod settings;
 mod weights;
 
 pub use calibrate::Calibration;
+pub(crate) use calibrate::joint_ranges;
 pub use correct::correct_biases;
 pub use equalise::{Pair, equalised, factors, pairs};
 pub use network::{Layer, Network, Site};
-pub use noise::{Rounding, rounding};
+pub use noise::{TensorNoise, rounding};
 pub use observe::{Observation, observe};
 pub use probe::Samples;
 pub use rewrite::{Interface, rewrite};
 pub use run::quantize;
+pub(crate) use scheme::weight_range;
 pub use scheme::{Grid, Scheme, Weights};
 pub use settings::{
     Correction, Equalised, Finding, LayerReport, Progress, Quantised, Remedy, Report, Settings,
 };
+pub(crate) use weights::best_scale;
 pub use weights::{compensated, nearest};

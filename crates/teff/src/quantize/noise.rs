@@ -3,13 +3,14 @@
 use super::probe::Noise;
 use crate::error::Result;
 use std::sync::Arc;
+use teff_graph::facts::Class;
 use teff_graph::passes::simplify;
 use teff_graph::{DType, Graph, NodeId, Op, Tensor, Value};
 use teff_host::{Options, Plan};
 
 /// The noise of one quantised tensor.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Rounding {
+pub struct TensorNoise {
     /// The layers that compute the tensor, from the quantised tensors before it on, in order: labels of the graph's nodes.
     pub layers: Vec<Arc<str>>,
     /// Signal to noise in dB; 200 stands for no noise.
@@ -22,7 +23,7 @@ pub struct Rounding {
 ///
 /// # Errors
 /// Samples that are not the graph's inputs, as the host executor says it.
-pub fn rounding(graph: &Graph, samples: &[Vec<Value>]) -> Result<Vec<Rounding>> {
+pub fn rounding(graph: &Graph, samples: &[Vec<Value>]) -> Result<Vec<TensorNoise>> {
     let graph = simplify(graph);
     let pairs = Pairs::new(&graph);
     let outputs: Vec<(&str, Tensor)> =
@@ -42,7 +43,8 @@ pub fn rounding(graph: &Graph, samples: &[Vec<Value>]) -> Result<Vec<Rounding>> 
             noise.add(plan.output::<f32>(2 * i), plan.output::<f32>(2 * i + 1));
         }
     }
-    let of = |(tap, noise): (&Tap, &Noise)| Rounding { layers: tap.layers.clone(), sqnr: noise.decibels() };
+    let of =
+        |(tap, noise): (&Tap, &Noise)| TensorNoise { layers: tap.layers.clone(), sqnr: noise.decibels() };
     Ok(pairs.taps.iter().zip(&noise).map(of).collect())
 }
 
@@ -98,34 +100,28 @@ impl<'g> Pairs<'g> {
         let same = node.operands.iter().zip(&operands).all(|(o, u)| self.rounded[o.index()].id() == u.id());
         let mut unrounded = if same { rounded.clone() } else { Tensor::apply(node.op.clone(), &operands) };
         let mut behind = None;
-        match &node.op {
-            Op::Quantize { low, high, .. } => {
-                if let Some((scale, zero)) = self.grid(id) {
-                    let end = |q: i32| (f64::from(q) - zero as f64) * scale;
-                    let tensor = operands[0].clip(end(*low), end(*high));
-                    let [_, step, zero_point] = &of(&self.rounded)[..] else {
-                        unreachable!("checked by the graph")
-                    };
-                    let back =
-                        Tensor::apply(Op::Dequantize, &[rounded.clone(), step.clone(), zero_point.clone()]);
-                    self.tap(id, &back, &tensor);
-                    behind = Some(Behind { tensor, scale, zero });
-                }
+        if let Op::Quantize { low, high, .. } = &node.op {
+            if let Some((scale, zero)) = self.grid(id) {
+                let end = |q: i32| (f64::from(q) - zero as f64) * scale;
+                let tensor = operands[0].clip(end(*low), end(*high));
+                let [_, step, zero_point] = &of(&self.rounded)[..] else {
+                    unreachable!("checked by the graph")
+                };
+                let back =
+                    Tensor::apply(Op::Dequantize, &[rounded.clone(), step.clone(), zero_point.clone()]);
+                self.tap(id, &back, &tensor);
+                behind = Some(Behind { tensor, scale, zero });
             }
-            Op::Dequantize => {
-                let before = self.behind[node.operands[0].index()].clone();
-                if let Some(before) = before.filter(|b| self.grid(id) == Some((b.scale, b.zero))) {
-                    unrounded = before.tensor;
-                }
+        } else if node.op == Op::Dequantize {
+            let before = self.behind[node.operands[0].index()].clone();
+            if let Some(before) = before.filter(|b| self.grid(id) == Some((b.scale, b.zero))) {
+                unrounded = before.tensor;
             }
+        } else if node.op.traits().class == Class::View {
             // What moves integers, or chooses among them, moves what is behind them.
-            Op::Reshape(_) | Op::Permute(_) | Op::Broadcast(_) | Op::Slice(_) => {
-                behind = self.behind[node.operands[0].index()]
-                    .clone()
-                    .map(|b| Behind { tensor: Tensor::apply(node.op.clone(), &[b.tensor]), ..b });
-            }
-            // Everything else makes floats, or integers behind which there are none.
-            _ => {}
+            behind = self.behind[node.operands[0].index()]
+                .clone()
+                .map(|b| Behind { tensor: Tensor::apply(node.op.clone(), &[b.tensor]), ..b });
         }
         self.rounded.push(rounded);
         self.unrounded.push(unrounded);

@@ -49,7 +49,7 @@ pub(super) fn range(dtype: DType) -> (i32, i32) {
 
 /// The integers that weights of so many bits are: all but the lowest of 8, so that negation stays inside; all of fewer bits, of which
 /// none is to spare.
-pub(super) fn weight_range(bits: u8) -> (i32, i32) {
+pub(crate) fn weight_range(bits: u8) -> (i32, i32) {
     match bits {
         8 => (-127, 127),
         n => (-(1 << (n - 1)), (1 << (n - 1)) - 1),

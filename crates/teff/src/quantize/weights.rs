@@ -9,9 +9,8 @@ use teff_graph::{ConvGeometry, NodeId};
 /// Scales that are tried for a channel, as shares of the one that takes its largest weight to the end of the range.
 const TRIED: std::ops::RangeInclusive<u32> = 10..=100;
 
-/// The scale of least squared error for the weights of one channel.
-pub(super) fn best_scale(weights: &[f32], bits: u8) -> f32 {
-    let (low, high) = weight_range(bits);
+/// The scale of least squared error for the weights of one output channel, rounded to integers from `low` to `high`.
+pub(crate) fn best_scale(weights: &[f32], (low, high): (i32, i32)) -> f32 {
     let widest = scale_of(weights.iter().fold(0f32, |m, x| m.max(x.abs())), high as f32);
     let cost = |scale: f32| -> f64 {
         let error = |w: &f32| {
@@ -32,7 +31,7 @@ pub(super) fn best_scale(weights: &[f32], bits: u8) -> f32 {
 /// # Panics
 /// When there is no such layer, or `bits` is not 8, 4 or 2.
 pub fn nearest(network: &Network, i: usize, bits: u8) -> Weights {
-    let scales = network.weights(i).iter().map(|w| best_scale(w, bits)).collect();
+    let scales = network.weights(i).iter().map(|w| best_scale(w, weight_range(bits))).collect();
     Weights::with_scales(network, i, bits, scales)
 }
 
@@ -248,13 +247,30 @@ mod tests {
     #[test]
     fn few_bits_give_up_the_largest_weight_for_the_others() {
         let mut w = vec![0.1, -0.1, 0.11, -0.09, 0.1, -0.1, 0.1, 0.09];
-        assert!((best_scale(&w, 2) - 0.1).abs() < 0.006);
+        assert!((best_scale(&w, weight_range(2)) - 0.1).abs() < 0.006);
         w.extend(w.clone());
         w.push(0.4);
         // To hold 0.4 exactly all others would be 0.
-        assert!(best_scale(&w, 2) < 0.21);
-        assert!((best_scale(&w, 8) * 127.0 - 0.4).abs() < 0.01);
-        assert_eq!(best_scale(&[0.0; 4], 4), 1.0);
+        assert!(best_scale(&w, weight_range(2)) < 0.21);
+        assert!((best_scale(&w, weight_range(8)) * 127.0 - 0.4).abs() < 0.01);
+        assert_eq!(best_scale(&[0.0; 4], weight_range(4)), 1.0);
+    }
+
+    #[test]
+    fn scales_leave_less_error_than_the_largest_weight_would() {
+        // Many small weights and a large one, which a narrow range had better clip.
+        let weights: Vec<f32> = (0..64).map(|i| (i as f32 * 0.7).sin() * 0.1).chain([0.3]).collect();
+        let error = |step: f32, low: f32, high: f32| -> f32 {
+            weights.iter().map(|w| (w - (w / step).round_ties_even().clamp(low, high) * step).powi(2)).sum()
+        };
+        // With 4 bits the large one is worth its range, with fewer it is not.
+        for (low, high, share) in [(-8, 7, 1.0), (-2, 1, 0.9), (-1, 1, 0.9)] {
+            let step = best_scale(&weights, (low, high));
+            let (low, high) = (low as f32, high as f32);
+            assert!(error(step, low, high) <= share * error(0.3 / high, low, high), "{low} {step}");
+        }
+        // What fits exactly is kept exactly.
+        assert_eq!(best_scale(&[0.5, -1.0, 3.5], (-8, 7)), 0.5);
     }
 
     #[test]
