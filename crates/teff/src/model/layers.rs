@@ -1,6 +1,6 @@
 //! Every kind of layer that a description may name: which settings it has, and the layer they make of what reaches it.
 
-use super::settings::{Read, Settings};
+use super::settings::{LayerSettings, Read};
 use crate::nn::{
     Activation, AvgPool, BatchNorm, Conv, ConvTranspose2d, Dropout, Flatten, GlobalAvgPool, GroupNorm, Gru,
     LastStep, Layer, LayerNorm, Linear, Lstm, MaxPool, Reshape,
@@ -12,7 +12,7 @@ use teff_graph::{ConvGeometry, Tensor};
 pub(super) const MOST: usize = 1 << 28;
 
 /// What a layer is made for.
-pub(super) struct Place<'a> {
+pub(super) struct LayerContext<'a> {
     /// What the layer is called.
     pub(super) name: &'a str,
     /// What reaches it, for one sample.
@@ -23,7 +23,7 @@ pub(super) struct Place<'a> {
 }
 
 /// Makes a layer; says what does not fit.
-pub(super) type Make = Box<dyn Fn(&mut Place, usize) -> Read<Box<dyn Layer>>>;
+pub(super) type Make = Box<dyn Fn(&mut LayerContext, usize) -> Read<Box<dyn Layer>>>;
 
 /// How many neurons or channels a layer gives: this many, or one for each class of the data set.
 #[derive(Clone, Copy)]
@@ -41,7 +41,7 @@ impl Outputs {
     }
 }
 
-impl Place<'_> {
+impl LayerContext<'_> {
     fn features(&self) -> usize {
         self.x.shape().last().copied().unwrap_or(1)
     }
@@ -101,7 +101,7 @@ struct Slides {
 }
 
 impl Slides {
-    fn read(settings: &mut Settings) -> Read<Slides> {
+    fn read(settings: &mut LayerSettings) -> Read<Slides> {
         Ok(Slides {
             kernel: settings.count("kernel", None)?,
             stride: settings.count("stride", Some(1))?,
@@ -112,7 +112,7 @@ impl Slides {
 }
 
 /// Reads the settings of a layer of this kind: what its name begins with, and how it is made for so many classes.
-pub(super) fn of_kind(kind: &str, settings: &mut Settings) -> Read<(&'static str, Make)> {
+pub(super) fn of_kind(kind: &str, settings: &mut LayerSettings) -> Read<(&'static str, Make)> {
     use Activation as A;
     Ok(match kind {
         "linear" => {
@@ -132,7 +132,7 @@ pub(super) fn of_kind(kind: &str, settings: &mut Settings) -> Read<(&'static str
         "conv_transpose" => {
             let (out, slides) = (settings.outputs()?, Slides::read(settings)?);
             let output_padding = settings.whole("output_padding", Some(0))?;
-            let make = move |at: &mut Place, classes| {
+            let make = move |at: &mut LayerContext, classes| {
                 let (channels, out, kernel) = (at.channels(), out.count(classes), slides.kernel);
                 at.holds(&[channels, out, kernel, kernel])?;
                 at.needs(&[4], "images [channels, height, width]")?;
@@ -146,7 +146,7 @@ pub(super) fn of_kind(kind: &str, settings: &mut Settings) -> Read<(&'static str
             let size = settings.count("size", None)?;
             let stride = settings.count("stride", Some(size))?;
             let is_max = kind == "max_pool";
-            let make = move |_: &mut Place, _| match is_max {
+            let make = move |_: &mut LayerContext, _| match is_max {
                 true => layered(MaxPool { size, stride }),
                 false => layered(AvgPool { size, stride }),
             };
@@ -155,7 +155,7 @@ pub(super) fn of_kind(kind: &str, settings: &mut Settings) -> Read<(&'static str
         "global_avg_pool" => ("pool", Box::new(|_, _| layered(GlobalAvgPool))),
         "batch_norm" => ("norm", Box::new(|at, _| norm(at, |at| BatchNorm::new(at.name, at.channels())))),
         "layer_norm" => {
-            let make = |at: &mut Place, _| {
+            let make = |at: &mut LayerContext, _| {
                 at.holds(&[2, at.x.len()])?;
                 layered(LayerNorm::new(at.name, &at.x.shape()[1..]))
             };
@@ -163,7 +163,7 @@ pub(super) fn of_kind(kind: &str, settings: &mut Settings) -> Read<(&'static str
         }
         "group_norm" => {
             let groups = settings.count("groups", None)?;
-            let make = move |at: &mut Place| GroupNorm::new(at.name, at.channels(), groups);
+            let make = move |at: &mut LayerContext| GroupNorm::new(at.name, at.channels(), groups);
             ("norm", Box::new(move |at, _| norm(at, make)))
         }
         "dropout" => match settings.number("rate", Some(0.5))? {
@@ -177,16 +177,16 @@ pub(super) fn of_kind(kind: &str, settings: &mut Settings) -> Read<(&'static str
         }
         "lstm" => {
             let hidden = settings.count("hidden", None)?;
-            let make = move |at: &mut Place| Lstm::new(at.name, at.features(), hidden, at.rng);
+            let make = move |at: &mut LayerContext| Lstm::new(at.name, at.features(), hidden, at.rng);
             ("lstm", Box::new(move |at, _| recurrent(at, hidden, make)))
         }
         "gru" => {
             let hidden = settings.count("hidden", None)?;
-            let make = move |at: &mut Place| Gru::new(at.name, at.features(), hidden, at.rng);
+            let make = move |at: &mut LayerContext| Gru::new(at.name, at.features(), hidden, at.rng);
             ("gru", Box::new(move |at, _| recurrent(at, hidden, make)))
         }
         "last_step" => {
-            let make = |at: &mut Place, _| {
+            let make = |at: &mut LayerContext, _| {
                 at.needs(&[3], SEQUENCES)?;
                 layered(LastStep)
             };
@@ -221,7 +221,7 @@ fn activation(kind: Activation) -> (&'static str, Make) {
     ("layer", Box::new(move |_, _| layered(kind)))
 }
 
-fn linear(at: &mut Place, out: usize, bias: bool) -> Read<Box<dyn Layer>> {
+fn linear(at: &mut LayerContext, out: usize, bias: bool) -> Read<Box<dyn Layer>> {
     let features = at.features();
     at.holds(&[features + 1, out])?;
     at.needs(&[2, 3], "a list of features (put a flatten layer before it)")?;
@@ -230,7 +230,10 @@ fn linear(at: &mut Place, out: usize, bias: bool) -> Read<Box<dyn Layer>> {
 }
 
 /// A normalisation with numbers for each channel.
-fn norm<L: Layer + 'static>(at: &mut Place, make: impl Fn(&mut Place) -> L) -> Read<Box<dyn Layer>> {
+fn norm<L: Layer + 'static>(
+    at: &mut LayerContext,
+    make: impl Fn(&mut LayerContext) -> L,
+) -> Read<Box<dyn Layer>> {
     if at.x.rank() < 2 {
         return Err("takes at least one axis".into());
     }
@@ -239,9 +242,9 @@ fn norm<L: Layer + 'static>(at: &mut Place, make: impl Fn(&mut Place) -> L) -> R
 }
 
 fn recurrent<L: Layer + 'static>(
-    at: &mut Place,
+    at: &mut LayerContext,
     hidden: usize,
-    make: impl Fn(&mut Place) -> L,
+    make: impl Fn(&mut LayerContext) -> L,
 ) -> Read<Box<dyn Layer>> {
     at.holds(&[4, hidden, hidden + at.features() + 2])?;
     at.needs(&[3], SEQUENCES)?;

@@ -4,12 +4,12 @@ use super::layers::Outputs;
 use toml::{Table, Value};
 
 /// What a `[[layer]]` table still says.
-pub(super) struct Settings(pub(super) Table);
+pub(super) struct LayerSettings(pub(super) Table);
 
 /// What was read, or what is wrong with it.
 pub(super) type Read<T> = std::result::Result<T, String>;
 
-impl Settings {
+impl LayerSettings {
     pub(super) fn outputs(&mut self) -> Read<Outputs> {
         match self.0.remove("out") {
             Some(Value::String(s)) if s == "classes" => Ok(Outputs::Classes),

@@ -1,8 +1,8 @@
 //! Descriptions of networks: read from TOML, and built for samples of a certain shape.
 
 use super::Model;
-use super::layers::{MOST, Make, Place, of_kind};
-use super::settings::{Read, Settings, shown};
+use super::layers::{LayerContext, MOST, Make, of_kind};
+use super::settings::{LayerSettings, Read, shown};
 use crate::error::{Error, Result};
 use crate::nn::{Layer, Pass};
 use std::collections::HashMap;
@@ -103,7 +103,7 @@ impl ModelSpec {
             let number = counts.entry(spec.stem).or_default();
             *number += 1;
             let name = format!("{}{number}", spec.stem);
-            let mut place = Place { name: &name, x: &x, held: &mut held, rng: &mut rng };
+            let mut place = LayerContext { name: &name, x: &x, held: &mut held, rng: &mut rng };
             let layer = (spec.make)(&mut place, classes).map_err(fail)?;
             x = layer.forward(&x, &Pass::evaluation());
             x.check().map_err(|e| {
@@ -125,7 +125,7 @@ impl ModelSpec {
 /// A layer as its table says, which must say nothing else.
 fn layer(mut table: Table) -> Read<(&'static str, Make)> {
     let Some(Value::String(kind)) = table.remove("kind") else { return Err("needs kind = \"...\"".into()) };
-    let mut settings = Settings(table);
+    let mut settings = LayerSettings(table);
     let made = of_kind(&kind, &mut settings)?;
     match settings.0.keys().next() {
         Some(key) => Err(format!("unknown setting {key:?}")),

@@ -40,28 +40,3 @@ impl Layer for Linear {
         std::iter::once(&self.weight).chain(&self.bias).cloned().collect()
     }
 }
-
-/// A row of a table for each integer.
-pub struct Embedding {
-    /// `[rows, width]`.
-    pub table: Param,
-    name: String,
-}
-
-impl Embedding {
-    /// `rows` rows of `width` numbers.
-    pub fn new(name: &str, rows: usize, width: usize, rng: &mut Rng) -> Embedding {
-        Embedding { table: uniform(format!("{name}.weight"), &[rows, width], 1, rng), name: name.into() }
-    }
-}
-
-impl Layer for Embedding {
-    /// Integers `[..]` to `[.., width]`; an index outside the table takes the nearest row.
-    fn forward(&self, x: &Tensor, _: &Pass) -> Tensor {
-        Tensor::param(&self.table).take(x, 0).named(&self.name)
-    }
-
-    fn params(&self) -> Vec<Param> {
-        vec![self.table.clone()]
-    }
-}

@@ -12,7 +12,7 @@ mod recurrent;
 
 pub use activation::{Activation, Dropout, Flatten, Reshape};
 pub use conv::{AvgPool, Conv, ConvTranspose2d, GlobalAvgPool, MaxPool};
-pub use linear::{Embedding, Linear};
+pub use linear::Linear;
 pub use norm::{BatchNorm, GroupNorm, LayerNorm};
 pub use pass::Pass;
 pub use recurrent::{Gru, LastStep, Lstm};

@@ -14,37 +14,20 @@ pub(super) fn cut(
     removed: &HashSet<usize>,
 ) -> Result<Graph> {
     let cut = Cut { graph, units, removed };
-    let mut made: Vec<Option<Tensor>> = Vec::with_capacity(graph.nodes().len());
-    let mut inputs = Vec::new();
-    for id in graph.ids() {
-        if !varies(id) {
-            made.push(None);
-            continue;
-        }
+    let smaller = graph.rewritten(|id, operands, tensor| {
         let node = &graph[id];
-        let operands: Vec<Tensor> = node
-            .operands
-            .iter()
-            .enumerate()
-            .map(|(i, o)| match &made[o.index()] {
-                Some(t) => t.clone(),
-                None if layers.contains(&id) && i == 1 => cut.weights(id, *o),
-                None => cut.beside(id, *o),
-            })
-            .collect();
-        let tensor = Tensor::apply(cut.op(id, &operands), &operands);
-        let tensor = node.label.iter().fold(tensor, |t, l| t.named(l));
-        if let Op::Input { .. } = node.op {
-            inputs.push(tensor.clone());
+        if !varies(id) || node.operands.is_empty() {
+            return tensor;
         }
-        made.push(Some(tensor));
-    }
-    let outputs: Vec<(&str, Tensor)> = graph
-        .outputs()
-        .iter()
-        .map(|o| (&*o.name, made[o.node.index()].clone().expect("the output comes from the input")))
-        .collect();
-    Ok(Graph::from_tensors(&graph.name, &inputs, &outputs)?)
+        let of = |(i, o): (usize, &NodeId)| match varies(*o) {
+            true => operands[i].clone(),
+            false if layers.contains(&id) && i == 1 => cut.weights(id, *o),
+            false => cut.beside(id, *o),
+        };
+        let operands: Vec<Tensor> = node.operands.iter().enumerate().map(of).collect();
+        Tensor::apply(cut.op(id, &operands), &operands)
+    });
+    Ok(smaller?)
 }
 
 struct Cut<'a> {
@@ -96,19 +79,16 @@ impl Cut<'_> {
         let out = self.kept_of(id);
         let x = self.kept_of(node.operands[0]);
         let mut kept: Vec<Vec<usize>> = value.shape().iter().map(|n| (0..*n).collect()).collect();
-        match &node.op {
-            // Of a convolution; all other layers are products.
-            Op::Conv(geometry) => {
-                kept[0].clone_from(&out[1]);
-                if geometry.groups == 1 {
-                    kept[1].clone_from(&x[1]);
-                }
+        if let Op::Conv(geometry) = &node.op {
+            kept[0].clone_from(&out[1]);
+            if geometry.groups == 1 {
+                kept[1].clone_from(&x[1]);
             }
-            _ => {
-                let rank = kept.len();
-                kept[rank - 1].clone_from(out.last().expect("a matrix"));
-                kept[rank - 2].clone_from(x.last().expect("a matrix"));
-            }
+        } else {
+            // All other layers are products.
+            let rank = kept.len();
+            kept[rank - 1].clone_from(out.last().expect("a matrix"));
+            kept[rank - 2].clone_from(x.last().expect("a matrix"));
         }
         let tensor = Tensor::constant(picked(&value, &kept));
         self.graph[weights].label.iter().fold(tensor, |t, l| t.named(l))

@@ -97,20 +97,14 @@ fn finding(
     kept.keep.extend(settings.keep.iter().cloned());
     let mut without = only.clone();
     budget::keep(network, &mut without, &kept);
-    let mut last = Vec::new();
-    std::mem::swap(&mut last, &mut remedies);
     let quality = reference.measure(network, &without)?;
-    last.push(Remedy {
+    remedies.push(Remedy {
         option: format!("--keep {}", network.layers[i].name),
         what: "leaves it float".into(),
         sqnr: quality.sqnr,
         accuracy: quality.accuracy,
     });
-    Ok(Finding {
-        layer: network.layers[i].name.clone(),
-        cause: cause(network, scheme, seen, i),
-        remedies: last,
-    })
+    Ok(Finding { layer: network.layers[i].name.clone(), cause: cause(network, scheme, seen, i), remedies })
 }
 
 /// The layer alone, after it was equalised with the next.
@@ -124,20 +118,17 @@ fn with_equalised(
     reference: &Reference,
 ) -> Result<Option<(Network, Scheme)>> {
     let Some(pair) = pairs(network).into_iter().find(|p| p.first == i) else { return Ok(None) };
-    let Some(factors) = factors(network, &pair, seen_of(network, reference, settings)?.as_slice()) else {
+    let Some(factors) = factors(network, &pair, &observe(network, reference.samples, settings.threads)?)
+    else {
         return Ok(None);
     };
     let changed = equalised(network, &pair, &factors);
-    let seen = seen_of(&changed, reference, settings)?;
+    let seen = observe(&changed, reference.samples, settings.threads)?;
     let mut layers = scheme.layers.clone();
     layers[i] = Some(super::weights::nearest(&changed, i, bits));
     let all = Scheme { sites: grids(&changed, &seen, how, settings.tensors), layers };
     let alone = measure::only(&changed, &all, i);
     Ok(Some((changed, alone)))
-}
-
-fn seen_of(network: &Network, reference: &Reference, settings: &Settings) -> Result<Vec<Observation>> {
-    observe(network, reference.samples, settings.threads)
 }
 
 /// What makes a layer lose, as far as its numbers tell.

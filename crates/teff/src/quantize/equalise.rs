@@ -151,18 +151,8 @@ pub(super) fn spread_of(peaks: &[f32]) -> f64 {
 pub fn equalised(network: &Network, pair: &Pair, factors: &[f32]) -> Network {
     let (first, second) = (&network.layers[pair.first], &network.layers[pair.second]);
     assert_eq!(factors.len(), first.channels, "a factor for each channel");
-    let replaced = |id: NodeId, value: &Value| -> Option<Value> {
-        let shape = value.shape();
-        let scaled = |f: &dyn Fn(usize) -> f64| {
-            Value::from_fn(&value.ty(), |i| Num::Float(value.get(i).as_f64() * f(i)))
-        };
-        if id == first.weight {
-            Some(scaled(&|i| 1.0 / f64::from(factors[channel_of(i, shape, first.axis)])))
-        } else if id == second.weight {
-            Some(scaled(&|i| f64::from(factors[input_of(network, pair.second, i) / pair.spread])))
-        } else {
-            None
-        }
+    let scaled = |value: &Value, f: &dyn Fn(usize) -> f64| {
+        Value::from_fn(&value.ty(), |i| Num::Float(value.get(i).as_f64() * f(i)))
     };
     let bias = first.bias.map(|(_, constant)| {
         let value = network.constant(constant);
@@ -177,15 +167,18 @@ pub fn equalised(network: &Network, pair: &Pair, factors: &[f32]) -> Network {
         Value::new(shape, old.iter().zip(factors).map(|(b, f)| b / f).collect::<Vec<f32>>())
     });
     let graph = network.graph.mapped(|id, node| {
-        let scaled = match (&node.op, &bias) {
-            (Op::Constant(_), Some(bias)) if first.bias.is_some_and(|b| b.1 == id) => Some(bias.clone()),
-            (Op::Constant(v), _) => replaced(id, v),
-            // Only constants change.
-            _ => None,
+        let Op::Constant(value) = &node.op else { return };
+        let shape = value.shape();
+        let changed = if first.bias.is_some_and(|b| b.1 == id) {
+            bias.clone().expect("there is one")
+        } else if id == first.weight {
+            scaled(value, &|i| 1.0 / f64::from(factors[channel_of(i, shape, first.axis)]))
+        } else if id == second.weight {
+            scaled(value, &|i| f64::from(factors[input_of(network, pair.second, i) / pair.spread]))
+        } else {
+            return;
         };
-        if let Some(value) = scaled {
-            node.op = Op::Constant(Arc::new(value));
-        }
+        node.op = Op::Constant(Arc::new(changed));
     });
     let graph = graph.expect("shapes stay");
     Network { graph, ..network.clone() }

@@ -102,19 +102,12 @@ impl<'a> Rewriter<'a> {
         let tensor = if let Op::Input { name, ty } = &node.op {
             self.input(id, name, ty, grid)?
         } else {
-            match grid {
-                Some(grid) => {
-                    let x = self.unclamped(id, &grid);
-                    self.quantised(id, &x, &grid)
-                }
-                // What is moved is quantised again, to the same integers: other tools look for that around each of their operators.
-                None => match self.moved.get(&id).and_then(|s| self.scheme.sites[*s]) {
-                    Some(grid) => {
-                        let x = self.plain(id);
-                        self.quantised(id, &x, &grid)
-                    }
-                    None => self.plain(id),
-                },
+            let x = grid.map_or_else(|| self.plain(id), |grid| self.unclamped(id, &grid));
+            // What is moved is quantised again, to the same integers: other tools look for that around each of their operators.
+            let moved = || self.moved.get(&id).and_then(|s| self.scheme.sites[*s]);
+            match grid.or_else(moved) {
+                Some(grid) => self.quantised(id, &x, &grid),
+                None => x,
             }
         };
         tensor.check()?;
