@@ -177,11 +177,11 @@ fn what_lies_in_sram_is_marked() {
         NET_SRAM_CODE static void row_sums_of_runs(const uint8_t *x, unsigned flip, const uint16_t *runs, int count, const int8_t *w, int pitch, int outputs,
         NET_SRAM_CODE static inline int32_t wrap_add_i32(int32_t a, int32_t b)
         NET_SRAM_CODE static inline int64_t wrap_add_i64(int64_t a, int64_t b)
+        NET_SRAM_CODE static inline int32_t max_i32(int32_t a, int32_t b)
+        NET_SRAM_CODE static inline int32_t min_i32(int32_t a, int32_t b)
         NET_SRAM_CODE static inline int32_t shr_i32(int32_t a, int32_t b)
         NET_SRAM_CODE static inline int64_t shr_i64(int64_t a, int64_t b)
         NET_SRAM_CODE static inline int32_t mul_high_i32(int32_t a, int32_t b)
-        NET_SRAM_CODE static inline int32_t max_i32(int32_t a, int32_t b)
-        NET_SRAM_CODE static inline int32_t min_i32(int32_t a, int32_t b)
         NET_SRAM_TABLE static const int8_t constant[576] WORD_ALIGNED = {
         NET_SRAM_TABLE static const uint16_t constant_runs[12] = {
         NET_SRAM_TABLE static const uint16_t constant_rest_runs[14] = {

@@ -4,7 +4,7 @@ use super::expr::c_type;
 use super::{functions, micro, packed};
 use crate::armv6m::of_bits;
 use std::collections::BTreeSet;
-use teff_graph::{Binary, DType};
+use teff_graph::{Binary, DType, Unary};
 
 const ROLLED: &str =
     "/* Keeps gcc from unrolling a short loop before it has vectorised the loops beside it. */
@@ -29,25 +29,22 @@ const WRITES: &str =
 
 ";
 
-const BITS: [Helper; 2] = [Helper::Bits(DType::I32), Helper::Bits(DType::F32)];
-
-/// A function that generated code may need.
+/// A function that generated code may need. Those that others call come before them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Helper {
-    /// Integer arithmetic that wraps, divides by zero, or shifts out.
-    Int(Binary, DType),
-    Neg(DType),
-    Abs(DType),
-    Sign(DType),
-    Max(DType),
-    Min(DType),
+    /// What both forms of [`crate::program::RowSums`] need, with weights of so many bits.
+    RowList(u8),
+    RowSums(u8),
+    RowSumsOfRuns(u8),
+    WindowSums,
+    /// [`crate::program::PairSums`] with weights of so many bits.
+    PairSums(u8),
     /// The 32 bits of a float as an integer, or of an integer as a float.
     Bits(DType),
-    /// Of 32-bit floats, in integers where there is no float unit.
-    Exp,
-    Expm1,
-    Tanh,
-    Sigmoid(DType),
+    /// Of 32-bit floats, exponentials are computed in integers where there is no float unit.
+    Unary(Unary, DType),
+    /// What C's operators do not do, or leave undefined.
+    Binary(Binary, DType),
     /// Truncates and saturates.
     FromFloat(DType, DType),
 }
@@ -58,81 +55,42 @@ pub(super) struct Helpers {
     needed: BTreeSet<Helper>,
     /// Those that others need where there is no float unit.
     soft: BTreeSet<Helper>,
-    math: bool,
-    rolled: bool,
-    writes: bool,
-    /// Widths of weights.
-    pair_sums: BTreeSet<u8>,
-    all_rows: BTreeSet<u8>,
-    runs_of_rows: BTreeSet<u8>,
-    window_sums: bool,
+    /// Whether `math.h` is needed.
+    pub(super) math: bool,
+    /// Whether a loop stays rolled.
+    pub(super) rolled: bool,
+    /// Whether a function marks itself as one that writes memory.
+    pub(super) writes: bool,
 }
 
 impl Helpers {
     /// Notes that `helper` is called; its name.
     pub(super) fn need(&mut self, helper: Helper) -> String {
+        let (exp, bits) = (Helper::Unary(Unary::Exp, DType::F32), [DType::I32, DType::F32].map(Helper::Bits));
         match helper {
-            Helper::Int(Binary::Pow, d) => {
-                self.need(Helper::Int(Binary::Mul, d));
+            Helper::RowSums(bits) | Helper::RowSumsOfRuns(bits) => {
+                self.needed.insert(Helper::RowList(bits));
             }
-            Helper::Abs(d) if d.is_signed_int() => {
-                self.need(Helper::Neg(d));
+            Helper::Binary(Binary::Pow, d) => {
+                self.needed.insert(Helper::Binary(Binary::Mul, d));
             }
-            Helper::Exp => {
+            Helper::Unary(Unary::Abs, d) if d.is_signed_int() => {
+                self.needed.insert(Helper::Unary(Unary::Neg, d));
+            }
+            Helper::Unary(Unary::Sigmoid, DType::F32) => {
+                self.need(exp);
+            }
+            Helper::Unary(Unary::Sigmoid, _) => self.math = true,
+            Helper::Unary(Unary::Exp | Unary::Expm1 | Unary::Tanh, _) => {
                 self.math = true;
-                self.soft.extend(BITS);
+                self.soft.extend(bits);
+                self.soft.insert(exp);
             }
-            Helper::Expm1 | Helper::Tanh => {
-                self.math = true;
-                self.soft.extend(BITS);
-                self.soft.insert(Helper::Exp);
-            }
-            Helper::Sigmoid(DType::F32) => {
-                self.need(Helper::Exp);
-            }
-            Helper::Sigmoid(_) => self.math = true,
+            // The others call none.
             _ => {}
         }
         self.needed.insert(helper);
         name(helper)
-    }
-
-    pub(super) fn need_math(&mut self) {
-        self.math = true;
-    }
-
-    pub(super) fn need_rolled(&mut self) {
-        self.rolled = true;
-    }
-
-    /// Notes that a function marks itself as one that writes memory.
-    pub(super) fn need_writes(&mut self) {
-        self.writes = true;
-    }
-
-    /// Notes that [`crate::program::PairSums`] with weights of `bits` is called; its name.
-    pub(super) fn need_pair_sums(&mut self, bits: u8) -> String {
-        self.pair_sums.insert(bits);
-        of_bits("pair_sums", bits)
-    }
-
-    pub(super) fn need_window_sums(&mut self) {
-        self.window_sums = true;
-    }
-
-    /// Notes that [`crate::program::RowSums`] with weights of `bits` is called, for all inputs or runs of them; its name.
-    pub(super) fn need_row_sums(&mut self, bits: u8, runs: bool) -> String {
-        let name = of_bits("row_sums", bits);
-        if runs {
-            self.runs_of_rows.insert(bits);
-            return name + "_of_runs";
-        }
-        self.all_rows.insert(bits);
-        name
-    }
-
-    pub(super) fn needs_math(&self) -> bool {
-        self.math
     }
 
     /// All of them, each before its users.
@@ -141,35 +99,17 @@ impl Helpers {
         if self.rolled {
             out += ROLLED;
         }
-        let rows: BTreeSet<u8> = self.all_rows.union(&self.runs_of_rows).copied().collect();
-        let micro = !self.pair_sums.is_empty() || self.window_sums || !rows.is_empty();
+        let micro = self.needed.first().is_some_and(|first| *first < Helper::Bits(DType::Bool));
         if self.writes || micro {
             out += WRITES;
         }
         if micro {
             out += micro::MACROS;
         }
-        for bits in &rows {
-            out += &packed::row_sums_of_list(*bits);
-            if self.all_rows.contains(bits) {
-                out += &packed::row_sums(*bits);
-            }
-            if self.runs_of_rows.contains(bits) {
-                out += &packed::row_sums_of_runs(*bits);
-            }
-        }
-        if self.window_sums {
-            out += &micro::window_sums();
-        }
-        for bits in &self.pair_sums {
-            out += &if *bits == 8 { micro::pair_sums() } else { packed::pair_sums(*bits) };
-        }
-        let late = |h: &&Helper| matches!(h, Helper::Int(Binary::Pow, _) | Helper::Abs(_));
-        let all: BTreeSet<Helper> = self.needed.union(&self.soft).copied().collect();
-        for h in all.iter().filter(|h| !late(h)).chain(all.iter().filter(late)) {
+        for h in self.needed.union(&self.soft) {
             let definition = definition(*h);
             out += &match self.needed.contains(h) {
-                true => definition + "\n",
+                true => format!("{}\n\n", definition.trim_end()),
                 false => format!("#if defined(__SOFTFP__)\n{definition}#endif\n\n"),
             };
         }
@@ -179,21 +119,19 @@ impl Helpers {
 
 fn name(helper: Helper) -> String {
     match helper {
-        Helper::Int(op @ (Binary::Add | Binary::Sub | Binary::Mul), d) => {
-            format!("wrap_{}_{}", op.name(), d.name())
+        Helper::RowList(bits) => of_bits("row_sums", bits) + "_of_list",
+        Helper::RowSums(bits) => of_bits("row_sums", bits),
+        Helper::RowSumsOfRuns(bits) => of_bits("row_sums", bits) + "_of_runs",
+        Helper::WindowSums => "window_sums".into(),
+        Helper::PairSums(bits) => of_bits("pair_sums", bits),
+        Helper::Binary(op @ (Binary::Add | Binary::Sub | Binary::Mul), d) => {
+            format!("wrap_{}_{d}", op.name())
         }
-        Helper::Int(op, d) => format!("{}_{}", op.name(), d.name()),
-        Helper::Neg(d) => format!("wrap_neg_{}", d.name()),
-        Helper::Abs(d) => format!("abs_{}", d.name()),
-        Helper::Sign(d) => format!("sign_{}", d.name()),
-        Helper::Max(d) => format!("max_{}", d.name()),
-        Helper::Min(d) => format!("min_{}", d.name()),
-        Helper::Exp => "exp_f32".into(),
-        Helper::Expm1 => "expm1_f32".into(),
-        Helper::Tanh => "tanh_f32".into(),
-        Helper::Sigmoid(d) => format!("sigmoid_{}", d.name()),
-        Helper::Bits(d) => format!("bits_{}", d.name()),
-        Helper::FromFloat(from, to) => format!("{}_from_{}", to.name(), from.name()),
+        Helper::Binary(op, d) => format!("{}_{d}", op.name()),
+        Helper::Unary(Unary::Neg, d) => format!("wrap_neg_{d}"),
+        Helper::Unary(op, d) => format!("{}_{d}", op.name()),
+        Helper::Bits(d) => format!("bits_{d}"),
+        Helper::FromFloat(from, to) => format!("{to}_from_{from}"),
     }
 }
 
@@ -216,40 +154,22 @@ fn definition(helper: Helper) -> String {
         format!("{note}static inline {t} {n}({t} a, {t} b)\n{{\n{body}}}\n")
     };
     match helper {
-        Helper::Int(op, d) => {
-            let (note, body) = int_body(op, d);
+        Helper::RowList(bits) => packed::row_sums_of_list(bits),
+        Helper::RowSums(bits) => packed::row_sums(bits),
+        Helper::RowSumsOfRuns(bits) => packed::row_sums_of_runs(bits),
+        Helper::WindowSums => micro::window_sums(),
+        Helper::PairSums(8) => micro::pair_sums(),
+        Helper::PairSums(bits) => packed::pair_sums(bits),
+        Helper::Binary(op, d) => {
+            let (note, body) = binary(op, d);
             two(d, note, &body)
         }
-        Helper::Neg(d) => one(d, "", &format!("    return ({})(0u - ({})x);\n", c_type(d), unsigned(d))),
-        Helper::Abs(d) if !d.is_signed_int() => one(d, "", "    return x;\n"),
-        Helper::Abs(d) => one(d, "", &format!("    return x < 0 ? wrap_neg_{}(x) : x;\n", d.name())),
-        Helper::Sign(d) if d.is_float() => {
-            let zero = super::data::float_literal(d, 0.0);
-            let unit = super::data::float_literal(d, 1.0);
-            one(
-                d,
-                "/* A zero keeps its sign, NaN stays. */\n",
-                &format!("    return x > {zero} ? {unit} : x < {zero} ? -{unit} : x;\n"),
-            )
-        }
-        Helper::Sign(d) if d.is_signed_int() => {
-            one(d, "", &format!("    return ({})((x > 0) - (x < 0));\n", c_type(d)))
-        }
-        Helper::Sign(d) => one(d, "", "    return x > 0 ? 1 : 0;\n"),
-        Helper::Max(d) if d.is_float() => {
-            two(d, "/* NaN if either is. */\n", "    return b > a || b != b ? b : a;\n")
-        }
-        Helper::Min(d) if d.is_float() => {
-            two(d, "/* NaN if either is. */\n", "    return b < a || b != b ? b : a;\n")
-        }
-        Helper::Max(d) => two(d, "", "    return b > a ? b : a;\n"),
-        Helper::Min(d) => two(d, "", "    return b < a ? b : a;\n"),
-        Helper::Exp => functions::EXP.into(),
-        Helper::Expm1 => functions::EXPM1.into(),
-        Helper::Tanh => functions::TANH.into(),
-        Helper::Sigmoid(d) => {
-            let (unit, exp) = if d == DType::F32 { ("1.0f", "exp_f32") } else { ("1.0", "exp") };
-            one(d, "", &format!("    return {unit} / ({unit} + {exp}(-x));\n"))
+        Helper::Unary(Unary::Exp, DType::F32) => functions::EXP.into(),
+        Helper::Unary(Unary::Expm1, _) => functions::EXPM1.into(),
+        Helper::Unary(Unary::Tanh, _) => functions::TANH.into(),
+        Helper::Unary(op, d) => {
+            let (note, body) = unary(op, d);
+            one(d, note, &body)
         }
         Helper::Bits(d) => {
             let from = c_type(if d.is_float() { DType::I32 } else { DType::F32 });
@@ -262,7 +182,36 @@ fn definition(helper: Helper) -> String {
     }
 }
 
-fn int_body(op: Binary, d: DType) -> (&'static str, String) {
+fn unary(op: Unary, d: DType) -> (&'static str, String) {
+    let (t, literal) = (c_type(d), |x: f64| super::data::float_literal(d, x));
+    let library = || unreachable!("a function of C's library, or an operator");
+    match op {
+        Unary::Neg => ("", format!("    return ({t})(0u - ({})x);\n", unsigned(d))),
+        Unary::Abs if !d.is_signed_int() => ("", "    return x;\n".into()),
+        Unary::Abs => ("", format!("    return x < 0 ? wrap_neg_{d}(x) : x;\n")),
+        Unary::Sign if d.is_float() => {
+            let (zero, unit) = (literal(0.0), literal(1.0));
+            let body = format!("    return x > {zero} ? {unit} : x < {zero} ? -{unit} : x;\n");
+            ("/* A zero keeps its sign, NaN stays. */\n", body)
+        }
+        Unary::Sign if d.is_signed_int() => ("", format!("    return ({t})((x > 0) - (x < 0));\n")),
+        Unary::Sign => ("", "    return x > 0 ? 1 : 0;\n".into()),
+        Unary::Sigmoid => {
+            let (unit, exp) = (literal(1.0), if d == DType::F32 { "exp_f32" } else { "exp" });
+            ("", format!("    return {unit} / ({unit} + {exp}(-x));\n"))
+        }
+        Unary::Floor | Unary::Ceil | Unary::Round | Unary::Sqrt | Unary::Exp | Unary::Expm1 | Unary::Log => {
+            library()
+        }
+        Unary::Sin | Unary::Cos | Unary::Tan | Unary::Asin | Unary::Acos | Unary::Atan => library(),
+        Unary::Sinh | Unary::Cosh | Unary::Tanh | Unary::Asinh | Unary::Acosh | Unary::Atanh => library(),
+        Unary::Erf | Unary::Erfc | Unary::Not | Unary::IsNan | Unary::IsInf | Unary::StopGradient => {
+            library()
+        }
+    }
+}
+
+fn binary(op: Binary, d: DType) -> (&'static str, String) {
     let (t, u) = (c_type(d), unsigned(d));
     let bits = 8 * d.size();
     let arithmetic = |sign: &str| format!("    return ({t})(({u})a {sign} ({u})b);\n");
@@ -298,10 +247,16 @@ fn int_body(op: Binary, d: DType) -> (&'static str, String) {
         }
         Binary::MulHigh => ("/* The upper half of a product. */\n", MUL_HIGH.into()),
         Binary::Pow => ("/* Wraps; 1 / a^-b truncated when b is negative. */\n", power(d)),
-        Binary::Max | Binary::Min | Binary::And | Binary::Or | Binary::Xor => {
+        Binary::Max | Binary::Min => {
+            let sign = if op == Binary::Max { ">" } else { "<" };
+            match d.is_float() {
+                true => ("/* NaN if either is. */\n", format!("    return b {sign} a || b != b ? b : a;\n")),
+                false => ("", format!("    return b {sign} a ? b : a;\n")),
+            }
+        }
+        Binary::And | Binary::Or | Binary::Xor | Binary::Eq | Binary::Lt | Binary::Le => {
             unreachable!("printed as operators")
         }
-        Binary::Eq | Binary::Lt | Binary::Le => unreachable!("printed as operators"),
     }
 }
 

@@ -1,8 +1,9 @@
 //! The micro-kernels in C: portable, and in assembly where a compiler does not see the way.
 
 use super::expr::{Printer, c_type};
+use super::helper::Helper;
 use crate::armv6m::{self, Parameter, Routine};
-use crate::program::{Micro, RowSums, WindowSums};
+use crate::program::{Micro, RowSums};
 use std::fmt::Write;
 use teff_graph::DType;
 
@@ -145,49 +146,48 @@ static void window_sums(const int32_t *x, int pitch, const int8_t *w, int height
 
 /// The call of a micro-kernel, without a semicolon.
 pub(super) fn call(p: &mut Printer, micro: &Micro) -> String {
+    let at = p.index(micro.at()).0;
+    let local = |p: &Printer, id| p.scope.local(id).name;
+    let buffer = |p: &Printer, id| p.scope.buffer(id).name;
     match micro {
-        Micro::Rows(r) => row_sums_call(p, r),
-        Micro::Window(w) => window_sums_call(p, w),
+        Micro::Rows(r) => row_sums_call(p, r, &at),
+        Micro::Window(w) => {
+            let name = p.helpers.need(Helper::WindowSums);
+            let weights = after(&buffer(p, w.weights), &at);
+            let [height, width] = w.window;
+            let places = format!("{}, {}, {}, {}", w.rows, w.row_step, w.columns, w.column_step);
+            let (words, sums) = (local(p, w.words), local(p, w.sums));
+            format!("{name}({words}, {}, {weights}, {height}, {width}, {places}, {sums})", w.pitch)
+        }
         Micro::Pairs(s) => {
-            let name = p.helpers.need_pair_sums(s.bits);
-            let at = p.index(&s.at).0;
-            let weights = after(p.buffer(s.weights), &at);
-            let sums = after(&p.array_names[s.sums.0 as usize], &s.to.to_string());
-            let inputs = &p.array_names[s.inputs.0 as usize];
-            format!("{name}({inputs}, {}, {weights}, {}, {sums})", s.taps, s.outputs)
+            let name = p.helpers.need(Helper::PairSums(s.bits));
+            let weights = after(&buffer(p, s.weights), &at);
+            let sums = after(&local(p, s.sums), &s.to.to_string());
+            format!("{name}({}, {}, {weights}, {}, {sums})", local(p, s.inputs), s.taps, s.outputs)
         }
     }
 }
 
-fn row_sums_call(p: &mut Printer, r: &RowSums) -> String {
-    let name = p.helpers.need_row_sums(r.bits, r.runs.is_some());
-    let at = p.index(&r.at).0;
-    let weights = after(p.buffer(r.weights), &at);
-    let inputs = after(p.buffer(r.inputs), &r.first.to_string());
-    let (inputs, flip) = match p.program.buffer(r.inputs).ty.dtype {
+fn row_sums_call(p: &mut Printer, r: &RowSums, at: &str) -> String {
+    let kernel = if r.runs.is_some() { Helper::RowSumsOfRuns } else { Helper::RowSums };
+    let name = p.helpers.need(kernel(r.bits));
+    let weights = after(&p.scope.buffer(r.weights).name, at);
+    let inputs = after(&p.scope.buffer(r.inputs).name, &r.first.to_string());
+    let (inputs, flip) = match p.scope.program.buffer(r.inputs).ty.dtype {
         // A cast stands before a sum in brackets.
         DType::I8 if r.first > 0 => (format!("(const uint8_t *)({inputs})"), "128u"),
         DType::I8 => (format!("(const uint8_t *){inputs}"), "128u"),
         _ => (inputs, "0u"),
     };
-    let sums = &p.array_names[r.sums.0 as usize];
+    let sums = p.scope.local(r.sums).name;
     let (which, adds) = match r.runs {
         None => (r.len.to_string(), String::new()),
         Some(runs) => {
-            (format!("{}, {}", p.buffer(runs), p.program.buffer(runs).len()), format!("{}, ", r.adds))
+            let runs = p.scope.buffer(runs);
+            (format!("{}, {}", runs.name, runs.len), format!("{}, ", r.adds))
         }
     };
     format!("{name}({inputs}, {flip}, {which}, {weights}, {}, {}, {adds}{sums})", r.pitch, r.outputs)
-}
-
-fn window_sums_call(p: &mut Printer, w: &WindowSums) -> String {
-    p.helpers.need_window_sums();
-    let at = p.index(&w.at).0;
-    let weights = after(p.buffer(w.weights), &at);
-    let [height, width] = w.window;
-    let (words, sums) = (&p.array_names[w.words.0 as usize], &p.array_names[w.sums.0 as usize]);
-    let places = format!("{}, {}, {}, {}", w.rows, w.row_step, w.columns, w.column_step);
-    format!("window_sums({words}, {}, {weights}, {height}, {width}, {places}, {sums})", w.pitch)
 }
 
 /// The address of element `at` of an array.

@@ -1,8 +1,9 @@
 //! The printed form of a Program, for people and snapshots.
 
 use super::{Atom, Expr, Index, Kernel, Micro, Place, Program, Scalar, Stmt, Var, VarKind};
+use crate::printing::sign;
 use std::fmt::{self, Display, Formatter, Write};
-use teff_graph::{Binary, Num};
+use teff_graph::Num;
 
 impl Display for Program {
     fn fmt(&self, f: &mut Formatter) -> fmt::Result {
@@ -196,24 +197,5 @@ fn constant(s: Scalar) -> String {
         Num::Int(i) if s.dtype() == teff_graph::DType::Bool => (i != 0).to_string(),
         Num::Int(i) => i.to_string(),
         Num::Float(x) => format!("{x:?}"),
-    }
-}
-
-fn sign(op: Binary) -> Option<&'static str> {
-    match op {
-        Binary::Add => Some("+"),
-        Binary::Sub => Some("-"),
-        Binary::Mul => Some("*"),
-        Binary::Div => Some("/"),
-        Binary::Rem => Some("%"),
-        Binary::And => Some("&"),
-        Binary::Or => Some("|"),
-        Binary::Xor => Some("^"),
-        Binary::Shl => Some("<<"),
-        Binary::Shr => Some(">>"),
-        Binary::Eq => Some("=="),
-        Binary::Lt => Some("<"),
-        Binary::Le => Some("<="),
-        Binary::Pow | Binary::Max | Binary::Min | Binary::MulHigh => None,
     }
 }

@@ -1,71 +1,23 @@
-//! Expressions in Rust, with no more parentheses than a reader needs.
+//! Expressions and statements in Rust.
 
 use super::bounds::bounds;
 use super::data::{literal, typed_literal};
 use super::names::Names;
-use crate::printing::at_least;
-use crate::program::{ArrayId, BufferId, Expr, Facts, Index, Kernel, Program, Scalar, VarInfo};
-use std::collections::{BTreeSet, HashMap};
+use crate::printing::{Array, Binds, Language, Scope, Text, at_least, compared};
+use crate::program::{Expr, Index, Micro, Program, Scalar, Stmt, Var};
+use std::collections::BTreeSet;
 use teff_graph::{Binary, DType, Num, Unary};
 
-/// How tightly an operator binds (reference, "Expression precedence"); larger is tighter.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Binds {
-    Choice,
-    Or,
-    And,
-    Comparison,
-    Bits,
-    Sum,
-    Product,
-    Cast,
-    Prefix,
-    Postfix,
-}
-
-/// Text and how tightly its outermost operator binds.
-pub(super) type Text = (String, Binds);
-
-/// The array through which a kernel's function sees a buffer, and where in it the buffer begins.
-#[derive(Clone)]
-pub(super) struct Seen {
-    pub(super) name: String,
-    pub(super) offset: i64,
-    /// Elements of the array.
-    pub(super) len: usize,
-}
-
-/// The state of printing one kernel.
+/// The state of printing.
 pub(super) struct Printer<'a> {
-    pub(super) program: &'a Program,
-    pub(super) names: &'a Names,
+    pub(super) scope: Scope<'a>,
     /// Functions of `mod math` that are called.
     pub(super) math: BTreeSet<String>,
-    pub(super) vars: &'a [VarInfo],
-    pub(super) var_names: Vec<String>,
-    pub(super) array_names: Vec<String>,
-    pub(super) seen: HashMap<BufferId, Seen>,
-    /// Conditions that hold where the printer is.
-    pub(super) facts: Facts,
 }
 
 impl<'a> Printer<'a> {
-    pub(super) fn new(program: &'a Program, names: &'a Names) -> Printer<'a> {
-        Printer {
-            program,
-            names,
-            math: BTreeSet::new(),
-            vars: &[],
-            var_names: Vec::new(),
-            array_names: Vec::new(),
-            seen: HashMap::new(),
-            facts: Facts::default(),
-        }
-    }
-
-    /// An expression as text on its own.
-    pub(super) fn value(&mut self, e: &Expr) -> String {
-        self.expr(e).0
+    pub(super) fn new(program: &'a Program, names: &Names) -> Printer<'a> {
+        Printer { scope: Scope::new(program, names.buffers.clone()), math: BTreeSet::new() }
     }
 
     /// An expression where nothing else says its type.
@@ -76,110 +28,47 @@ impl<'a> Printer<'a> {
         }
     }
 
-    pub(super) fn operand(&mut self, e: &Expr, least: Binds) -> String {
-        at_least(self.expr(e), least)
-    }
-
     /// What a method is called on.
     fn receiver(&mut self, e: &Expr) -> String {
         at_least(self.typed(e), Binds::Postfix)
     }
 
     fn method(&mut self, x: &Expr, name: &str, others: &[&Expr]) -> Text {
-        let receiver = self.receiver(x);
-        let others: Vec<String> = others.iter().map(|e| self.value(e)).collect();
-        (format!("{receiver}.{name}({})", others.join(", ")), Binds::Postfix)
+        (format!("{}.{name}({})", self.receiver(x), self.list(others)), Binds::Postfix)
     }
 
     /// A function of `mod math`.
     fn math(&mut self, name: &str, operands: &[&Expr]) -> Text {
         let name = format!("{name}_{}", operands[0].dtype());
-        let list: Vec<String> = operands.iter().map(|e| self.value(e)).collect();
-        let text = format!("math::{name}({})", list.join(", "));
+        let text = format!("math::{name}({})", self.list(operands));
         self.math.insert(name);
         (text, Binds::Postfix)
     }
+}
 
-    fn infix(&mut self, a: &Expr, op: &str, b: &Expr, binds: Binds) -> Text {
-        let left = if is_untyped(a) && is_untyped(b) { self.typed(a) } else { self.expr(a) };
-        let (left, right) = (at_least(left, binds), self.expr(b));
-        // The right operand of a left-associative operator needs parentheses at the same level.
-        let right = if right.1 <= binds { format!("({})", right.0) } else { right.0 };
-        (format!("{left} {op} {right}"), binds)
+impl<'a> Language<'a> for Printer<'a> {
+    const BITS: Binds = Binds::Bits;
+    const NAMES_ALL: bool = false;
+    const FILLS: bool = true;
+
+    fn scope(&mut self) -> &mut Scope<'a> {
+        &mut self.scope
     }
 
-    /// `a < b` and the like, which do not chain.
-    fn comparison(&mut self, a: &Expr, op: &str, b: &Expr) -> Text {
-        let left = if is_untyped(a) && is_untyped(b) { self.typed(a) } else { self.expr(a) };
-        let (left, right) = (compared(left, op), self.operand(b, Binds::Bits));
-        (format!("{left} {op} {right}"), Binds::Comparison)
+    fn constant(&mut self, s: Scalar) -> Text {
+        (literal(s.dtype(), s.get()), binds_of(s))
     }
 
-    fn bits(&mut self, a: &Expr, op: &str, b: &Expr) -> Text {
-        let left = if is_untyped(a) && is_untyped(b) { self.typed(a) } else { self.expr(a) };
-        let (a, b) = (at_least(left, Binds::Prefix), self.operand(b, Binds::Prefix));
-        (format!("{a} {op} {b}"), Binds::Bits)
+    fn number(&mut self, dtype: DType, index: &Index) -> Text {
+        self.number_of(dtype, index)
     }
 
-    pub(super) fn expr(&mut self, e: &Expr) -> Text {
-        match e {
-            Expr::Const(s) => (literal(s.dtype(), s.get()), binds_of(*s)),
-            Expr::Var(v, _) => (self.var_names[v.0 as usize].clone(), Binds::Postfix),
-            Expr::Index(dtype, i) => self.number(*dtype, i),
-            Expr::InRange { index, low, high } => self.in_range(index, *low, *high),
-            Expr::Load(id, _, i) => (self.place(*id, i), Binds::Postfix),
-            Expr::LoadLocal(id, _, i) => (self.local(*id, i), Binds::Postfix),
-            Expr::Unary(op, x) => self.unary(*op, x),
-            Expr::Binary(op, a, b) => match a.dtype() {
-                DType::Bool => self.bool_binary(*op, a, b),
-                d if d.is_float() => self.float_binary(*op, a, b),
-                _ => self.int_binary(*op, e, a, b),
-            },
-            Expr::Select(operands) => {
-                let [condition, a, b] = operands.as_ref();
-                let test = self.value(condition);
-                let outside = self.facts.clone();
-                self.facts = outside.under(condition);
-                let a = self.value(a);
-                self.facts = outside.outside(condition, self.vars);
-                let b = self.value(b);
-                self.facts = outside;
-                (format!("if {test} {{ {a} }} else {{ {b} }}"), Binds::Choice)
-            }
-            Expr::Cast(dtype, x) => self.converted(*dtype, x),
-            Expr::Bits(DType::F32, x) => {
-                let from = self.value(&x.as_ref().clone().cast(DType::U32));
-                (format!("f32::from_bits({from})"), Binds::Postfix)
-            }
-            Expr::Bits(_, x) => (format!("{}.to_bits() as i32", self.receiver(x)), Binds::Cast),
-        }
+    fn in_range(&mut self, index: &Index, low: i64, high: i64) -> Text {
+        self.range(index, low, high)
     }
 
-    /// The array that shows a buffer: a parameter, or a table of weights.
-    pub(super) fn array_of_buffer(&self, id: BufferId) -> Seen {
-        let table = || {
-            let name = self.names.buffers[id.index()].clone();
-            Seen { name, offset: 0, len: self.program.buffer(id).len() }
-        };
-        self.seen.get(&id).cloned().unwrap_or_else(table)
-    }
-
-    /// A local array.
-    pub(super) fn array_of_local(&self, kernel: &Kernel, id: ArrayId) -> Seen {
-        let at = id.0 as usize;
-        Seen { name: self.array_names[at].clone(), offset: 0, len: kernel.arrays[at].len }
-    }
-
-    /// An element of a buffer.
-    pub(super) fn place(&mut self, id: BufferId, index: &Index) -> String {
-        let array = self.array_of_buffer(id);
-        self.element(&array.name, array.len, &index.offset(array.offset))
-    }
-
-    /// An element of a local array.
-    pub(super) fn local(&mut self, id: ArrayId, index: &Index) -> String {
-        let index = self.position(index).0;
-        format!("{}[{index}]", self.array_names[id.0 as usize])
+    fn element(&mut self, array: &Array, index: &Index) -> String {
+        self.place(array, index)
     }
 
     fn unary(&mut self, op: Unary, x: &Expr) -> Text {
@@ -188,121 +77,72 @@ impl<'a> Printer<'a> {
         match op {
             Unary::Neg if float => (format!("-{}", self.receiver(x)), Binds::Prefix),
             Unary::Neg => self.method(x, "wrapping_neg", &[]),
-            Unary::Abs if float => self.math("abs", &[x]),
             Unary::Abs if dtype.is_signed_int() => self.method(x, "wrapping_abs", &[]),
-            Unary::Abs | Unary::StopGradient => self.expr(x),
-            Unary::Sign if float => self.math("sign", &[x]),
+            Unary::Abs if !float => self.expr(x),
             Unary::Sign if dtype.is_signed_int() => self.method(x, "signum", &[]),
-            Unary::Sign => (format!("{}.min(1)", self.receiver(x)), Binds::Postfix),
+            Unary::Sign if !float => (format!("{}.min(1)", self.receiver(x)), Binds::Postfix),
             Unary::Not => (format!("!{}", self.receiver(x)), Binds::Prefix),
             Unary::IsNan => self.method(x, "is_nan", &[]),
             Unary::IsInf => self.method(x, "is_infinite", &[]),
-            Unary::Floor => self.math("floor", &[x]),
-            Unary::Ceil => self.math("ceil", &[x]),
-            Unary::Round => self.math("round", &[x]),
-            Unary::Sqrt => self.math("sqrt", &[x]),
-            Unary::Exp => self.math("exp", &[x]),
-            Unary::Expm1 => self.math("expm1", &[x]),
-            Unary::Log => self.math("log", &[x]),
-            Unary::Sin => self.math("sin", &[x]),
-            Unary::Cos => self.math("cos", &[x]),
-            Unary::Tan => self.math("tan", &[x]),
-            Unary::Asin => self.math("asin", &[x]),
-            Unary::Acos => self.math("acos", &[x]),
-            Unary::Atan => self.math("atan", &[x]),
-            Unary::Sinh => self.math("sinh", &[x]),
-            Unary::Cosh => self.math("cosh", &[x]),
-            Unary::Tanh => self.math("tanh", &[x]),
-            Unary::Asinh => self.math("asinh", &[x]),
-            Unary::Acosh => self.math("acosh", &[x]),
-            Unary::Atanh => self.math("atanh", &[x]),
-            Unary::Erf => self.math("erf", &[x]),
-            Unary::Erfc => self.math("erfc", &[x]),
-            Unary::Sigmoid => self.math("sigmoid", &[x]),
+            Unary::StopGradient => self.expr(x),
+            Unary::Abs
+            | Unary::Sign
+            | Unary::Floor
+            | Unary::Ceil
+            | Unary::Round
+            | Unary::Sqrt
+            | Unary::Exp => self.math(op.name(), &[x]),
+            Unary::Expm1 | Unary::Log | Unary::Sin | Unary::Cos | Unary::Tan | Unary::Asin | Unary::Acos => {
+                self.math(op.name(), &[x])
+            }
+            Unary::Atan | Unary::Sinh | Unary::Cosh | Unary::Tanh | Unary::Asinh | Unary::Acosh => {
+                self.math(op.name(), &[x])
+            }
+            Unary::Atanh | Unary::Erf | Unary::Erfc | Unary::Sigmoid => self.math(op.name(), &[x]),
         }
     }
 
-    fn bool_binary(&mut self, op: Binary, a: &Expr, b: &Expr) -> Text {
-        match op {
-            Binary::And | Binary::Min => {
-                let left = self.operand(a, Binds::And);
-                // What holds on the left holds on the right.
-                let outside = self.facts.clone();
-                self.facts = outside.under(a);
-                let right = self.operand(b, Binds::Comparison);
-                self.facts = outside;
-                (format!("{left} && {right}"), Binds::And)
-            }
-            Binary::Or | Binary::Max => self.infix(a, "||", b, Binds::Or),
-            Binary::Eq => self.comparison(a, "==", b),
-            Binary::Xor => self.comparison(a, "!=", b),
-            Binary::Lt | Binary::Le => {
-                let (sign, binds) = if op == Binary::Lt { ("&&", Binds::And) } else { ("||", Binds::Or) };
-                let (a, b) = (self.operand(a, Binds::Postfix), self.operand(b, Binds::Comparison));
-                (format!("!{a} {sign} {b}"), binds)
-            }
-            Binary::Add | Binary::Sub | Binary::Mul | Binary::Div | Binary::Rem | Binary::Pow => {
-                unreachable!("no numbers")
-            }
-            Binary::Shl | Binary::Shr | Binary::MulHigh => unreachable!("no integers"),
-        }
-    }
-
-    fn float_binary(&mut self, op: Binary, a: &Expr, b: &Expr) -> Text {
-        match op {
-            Binary::Add => self.infix(a, "+", b, Binds::Sum),
-            Binary::Sub => self.infix(a, "-", b, Binds::Sum),
-            Binary::Mul => self.infix(a, "*", b, Binds::Product),
-            Binary::Div => self.infix(a, "/", b, Binds::Product),
-            Binary::Rem => self.infix(a, "%", b, Binds::Product),
-            Binary::Pow => self.math("pow", &[a, b]),
-            Binary::Max => self.math("max", &[a, b]),
-            Binary::Min => self.math("min", &[a, b]),
-            Binary::Eq => self.comparison(a, "==", b),
-            Binary::Lt => self.comparison(a, "<", b),
-            Binary::Le => self.comparison(a, "<=", b),
-            Binary::And | Binary::Or | Binary::Xor => unreachable!("no integers"),
-            Binary::Shl | Binary::Shr | Binary::MulHigh => unreachable!("no integers"),
-        }
-    }
-
-    fn int_binary(&mut self, op: Binary, whole: &Expr, a: &Expr, b: &Expr) -> Text {
+    fn arithmetic(&mut self, whole: &Expr, op: Binary, a: &Expr, b: &Expr) -> Text {
         let dtype = a.dtype();
         let number = match b {
             Expr::Const(s) => s.get().as_int(),
             _ => 0,
         };
-        // An operator where it cannot overflow, a method that wraps where it may.
-        let fits = bounds(whole, self.vars).is_some();
+        let shifts = number > 0 && number < 8 * dtype.size() as i128;
         match op {
-            Binary::Add if fits => self.infix(a, "+", b, Binds::Sum),
-            Binary::Sub if fits => self.infix(a, "-", b, Binds::Sum),
-            Binary::Mul if fits => self.infix(a, "*", b, Binds::Product),
-            Binary::Add => self.method(a, "wrapping_add", &[b]),
-            Binary::Sub => self.method(a, "wrapping_sub", &[b]),
-            Binary::Mul => self.method(a, "wrapping_mul", &[b]),
+            Binary::Rem if dtype.is_float() => self.infix(op, a, b),
+            Binary::Max | Binary::Min if dtype.is_float() => self.math(op.name(), &[a, b]),
+            // An operator where it cannot overflow, a method that wraps where it may.
+            Binary::Add | Binary::Sub | Binary::Mul if bounds(whole, self.scope.vars).is_some() => {
+                self.infix(op, a, b)
+            }
+            Binary::Add | Binary::Sub | Binary::Mul => {
+                self.method(a, &format!("wrapping_{}", op.name()), &[b])
+            }
             // Only 0 and -1 need care.
-            Binary::Div if !(-1..=0).contains(&number) => self.infix(a, "/", b, Binds::Product),
-            Binary::Rem if !(-1..=0).contains(&number) => self.infix(a, "%", b, Binds::Product),
-            Binary::Div => self.math("div", &[a, b]),
-            Binary::Rem => self.math("rem", &[a, b]),
-            Binary::Pow => self.math("pow", &[a, b]),
+            Binary::Div | Binary::Rem if !(-1..=0).contains(&number) => self.infix(op, a, b),
             Binary::Max | Binary::Min => match clamp(whole) {
                 Some([x, low, high]) => self.method(x, "clamp", &[low, high]),
-                None => self.method(a, if op == Binary::Max { "max" } else { "min" }, &[b]),
+                None => self.method(a, op.name(), &[b]),
             },
-            Binary::And => self.bits(a, "&", b),
-            Binary::Or => self.bits(a, "|", b),
-            Binary::Xor => self.bits(a, "^", b),
-            Binary::Shl if number > 0 && number < 8 * dtype.size() as i128 => self.bits(a, "<<", b),
-            Binary::Shr if number > 0 && number < 8 * dtype.size() as i128 => self.bits(a, ">>", b),
-            Binary::Shl => self.math("shl", &[a, b]),
-            Binary::Shr => self.math("shr", &[a, b]),
-            Binary::MulHigh => self.math("mul_high", &[a, b]),
-            Binary::Eq => self.comparison(a, "==", b),
-            Binary::Lt => self.comparison(a, "<", b),
-            Binary::Le => self.comparison(a, "<=", b),
+            Binary::And | Binary::Or | Binary::Xor => self.infix(op, a, b),
+            Binary::Shl | Binary::Shr if shifts => self.infix(op, a, b),
+            Binary::Div | Binary::Rem | Binary::Pow | Binary::Shl | Binary::Shr | Binary::MulHigh => {
+                self.math(op.name(), &[a, b])
+            }
+            Binary::Eq | Binary::Lt | Binary::Le => unreachable!("a comparison"),
         }
+    }
+
+    fn select(&mut self, [condition, a, b]: &[Expr; 3]) -> Text {
+        let test = self.value(condition);
+        let outside = self.scope.suppose(condition, true);
+        let a = self.value(a);
+        self.scope.facts = outside.clone();
+        self.scope.suppose(condition, false);
+        let b = self.value(b);
+        self.scope.facts = outside;
+        (format!("if {test} {{ {a} }} else {{ {b} }}"), Binds::Choice)
     }
 
     /// Rust's `as` is the graph's cast: integers wrap, floats are truncated and saturate, NaN is 0.
@@ -321,6 +161,47 @@ impl<'a> Printer<'a> {
             _ => (format!("{} as {to}", at_least(typed, Binds::Cast)), Binds::Cast),
         }
     }
+
+    fn same_bits(&mut self, to: DType, x: &Expr) -> Text {
+        if to == DType::F32 {
+            let from = self.value(&x.clone().cast(DType::U32));
+            return (format!("f32::from_bits({from})"), Binds::Postfix);
+        }
+        (format!("{}.to_bits() as i32", self.receiver(x)), Binds::Cast)
+    }
+
+    fn left(&mut self, a: &Expr, b: &Expr) -> Text {
+        if is_untyped(a) && is_untyped(b) { self.typed(a) } else { self.expr(a) }
+    }
+
+    fn loop_head(&mut self, name: &str, count: usize, _: bool) -> Vec<String> {
+        vec![format!("for {name} in 0..{count} {{")]
+    }
+
+    fn whole_loop(&mut self, var: Var, count: usize, body: &[Stmt]) -> Option<String> {
+        self.whole(var, count, body)
+    }
+
+    fn test(&mut self, condition: &Expr) -> String {
+        format!("if {}", self.value(condition))
+    }
+
+    fn definition(&mut self, name: &str, value: &Expr, changes: bool) -> String {
+        format!("let {}{name} = {};", if changes { "mut " } else { "" }, self.typed(value).0)
+    }
+
+    fn index_definition(&mut self, name: &str, var: Var, index: &Index) -> String {
+        format!("let {name} = {};", self.named_index(var, index))
+    }
+
+    fn array_definition(&mut self, array: &Array, dtype: DType, first: Option<Scalar>) -> String {
+        let first = first.map_or(Num::Int(0), Scalar::get);
+        format!("let mut {} = [{}; {}];", array.name, typed_literal(dtype, first), array.len)
+    }
+
+    fn micro(&mut self, micro: &Micro) -> String {
+        format!("math::{}", self.micro_call(micro))
+    }
 }
 
 fn binds_of(s: Scalar) -> Binds {
@@ -329,13 +210,6 @@ fn binds_of(s: Scalar) -> Binds {
         Num::Float(x) => x.is_finite() && x.is_sign_negative(),
     };
     if negative { Binds::Prefix } else { Binds::Postfix }
-}
-
-/// The left side of a comparison. A type before `<` would be read as the beginning of its parameters.
-pub(super) fn compared((text, binds): Text, op: &str) -> String {
-    let ends_with_type = text.rsplit_once(" as ").is_some_and(|(_, t)| t.chars().all(char::is_alphanumeric));
-    let least = if op.starts_with('<') && ends_with_type { Binds::Postfix } else { Binds::Bits };
-    at_least((text, binds), least)
 }
 
 /// What is held between which constants, if this is that: `x`, `low`, `high` of `min(max(x, low), high)` or the other way round.

@@ -1,7 +1,7 @@
 //! The micro-kernels in Rust, as functions of `mod math`.
 
-use super::expr::{Printer, Seen};
-use super::kernel::Body;
+use super::expr::Printer;
+use crate::printing::Array;
 use crate::program::{Micro, PairSums, RowSums, WindowSums};
 use teff_graph::DType;
 
@@ -197,9 +197,9 @@ pub(super) fn window_sums<'a>(
 }
 ";
 
-impl Body<'_, '_> {
+impl Printer<'_> {
     /// The call of a micro-kernel of `mod math`.
-    pub(super) fn micro(&mut self, micro: &Micro) -> String {
+    pub(super) fn micro_call(&mut self, micro: &Micro) -> String {
         match micro {
             Micro::Rows(r) => self.row_sums(r),
             Micro::Window(w) => self.window_sums(w),
@@ -208,65 +208,62 @@ impl Body<'_, '_> {
     }
 
     fn row_sums(&mut self, r: &RowSums) -> String {
-        let p = &mut *self.p;
-        let seen = p.array_of_buffer(r.inputs);
+        let seen = self.scope.buffer(r.inputs);
         let inputs = slice(&seen, r.first + seen.offset as usize, r.len);
-        let more = if p.program.buffer(r.inputs).ty.dtype == DType::I8 { " + 128" } else { "" };
-        let weights = format!("{}[{}..]", p.array_of_buffer(r.weights).name, p.position(&r.at).0);
-        let sums = slice(&p.array_of_local(self.kernel, r.sums), 0, r.outputs);
+        let more = if self.scope.program.buffer(r.inputs).ty.dtype == DType::I8 { " + 128" } else { "" };
+        let weights = format!("{}[{}..]", self.scope.buffer(r.weights).name, self.position(&r.at).0);
+        let sums = slice(&self.scope.local(r.sums), 0, r.outputs);
         match r.runs {
             None => {
-                let function = needed(p, "row_sums", r.bits);
+                let function = self.needed("row_sums", r.bits);
                 let inputs = format!("{inputs}.iter().map(|x| i32::from(*x){more})");
                 format!("{function}({inputs}, &{weights}, {}, &mut {sums})", r.pitch)
             }
             Some(runs) => {
-                let function = needed(p, "row_sums_of_runs", r.bits);
-                let runs = p.array_of_buffer(runs).name;
+                let function = self.needed("row_sums_of_runs", r.bits);
+                let runs = self.scope.buffer(runs).name;
                 let inputs = format!("&{inputs}[..], |x| i32::from(x){more}, &{runs}[..]");
                 format!("{function}({inputs}, &{weights}, {}, {}, &mut {sums})", r.pitch, r.adds)
             }
         }
     }
 
+    /// The name of a micro-kernel of `mod math` for weights of `bits`.
+    fn needed(&mut self, name: &str, bits: u8) -> String {
+        let name = crate::armv6m::of_bits(name, bits);
+        self.math.insert(name.clone());
+        name
+    }
+
     fn window_sums(&mut self, w: &WindowSums) -> String {
-        let p = &mut *self.p;
-        p.math.insert("window_sums".into());
-        let words = p.array_of_local(self.kernel, w.words).name;
-        let table = p.array_of_buffer(w.weights).name;
+        self.math.insert("window_sums".into());
+        let words = self.scope.local(w.words).name;
+        let table = self.scope.buffer(w.weights).name;
         let [height, width] = w.window;
-        let at = p.position(&w.at).0;
+        let at = self.position(&w.at).0;
         let weights = format!("{table}[{at}..][..{}].chunks_exact({width})", height * width);
-        let sums = slice(&p.array_of_local(self.kernel, w.sums), 0, 2 * w.rows * w.columns);
+        let sums = slice(&self.scope.local(w.sums), 0, 2 * w.rows * w.columns);
         let steps = format!("[{}, {}, {}]", w.pitch, w.row_step, w.column_step);
         format!("window_sums(&{words}, {steps}, {weights}, [{}, {}], &mut {sums})", w.rows, w.columns)
     }
 
     fn pair_sums(&mut self, s: &PairSums) -> String {
-        let p = &mut *self.p;
-        let function = needed(p, "pair_sums", s.bits);
-        let inputs = slice(&p.array_of_local(self.kernel, s.inputs), 0, s.taps);
-        let table = p.array_of_buffer(s.weights);
+        let function = self.needed("pair_sums", s.bits);
+        let inputs = slice(&self.scope.local(s.inputs), 0, s.taps);
+        let table = self.scope.buffer(s.weights);
         let len = PairSums::weight_len(s.outputs, s.taps) * usize::from(s.bits) / 8;
         let weights = match s.at.as_constant() {
             Some(0) if len == table.len => format!("&{}[..]", table.name),
             Some(first) => format!("&{}[{first}..{}]", table.name, first as usize + len),
-            None => format!("&{}[{}..][..{len}]", table.name, p.position(&s.at).0),
+            None => format!("&{}[{}..][..{len}]", table.name, self.position(&s.at).0),
         };
-        let sums = slice(&p.array_of_local(self.kernel, s.sums), s.to, 2 * s.outputs);
+        let sums = slice(&self.scope.local(s.sums), s.to, 2 * s.outputs);
         format!("{function}(&{inputs}, {weights}, &mut {sums})")
     }
 }
 
-/// The name of a micro-kernel of `mod math` for weights of `bits`.
-fn needed(p: &mut Printer, name: &str, bits: u8) -> String {
-    let name = if bits == 8 { name.to_string() } else { format!("{name}_{bits}") };
-    p.math.insert(name.clone());
-    name
-}
-
 /// Elements `first ..` of an array, `len` of them.
-fn slice(array: &Seen, first: usize, len: usize) -> String {
+fn slice(array: &Array, first: usize, len: usize) -> String {
     if first == 0 && len == array.len {
         return array.name.clone();
     }

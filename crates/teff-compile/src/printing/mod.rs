@@ -1,4 +1,10 @@
-//! What the printers do alike: names, tables, what a function takes.
+//! What the printers do alike: names, tables, what a function takes; `body` and `language` are the frame of both.
+
+mod body;
+mod language;
+
+pub(crate) use body::{Array, Scope, statements};
+pub(crate) use language::{Binds, Language, Text, compared, ordered, product, range_test, sign, sum};
 
 use crate::program::{BufferId, Kernel, Place, Program};
 use std::collections::HashSet;
@@ -87,7 +93,7 @@ pub(crate) fn indent(out: &mut String, depth: usize) {
 }
 
 /// Text and how tightly its outermost operator binds, in parentheses when that is less than `least`.
-pub(crate) fn at_least<B: PartialOrd>((text, binds): (String, B), least: B) -> String {
+pub(crate) fn at_least((text, binds): Text, least: Binds) -> String {
     if binds < least { format!("({text})") } else { text }
 }
 
