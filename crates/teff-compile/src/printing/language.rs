@@ -72,9 +72,11 @@ pub(crate) fn range_test(text: &Text, [above, below]: [bool; 2], low: i64, high:
     }
 }
 
-/// The terms of an index, larger strides first, and which of them are added; the others are subtracted.
-pub(crate) fn ordered(index: &Index) -> (Vec<&(Atom, i64)>, Vec<&(Atom, i64)>) {
-    let mut terms: Vec<&(Atom, i64)> = index.terms().iter().collect();
+type Terms<'i> = Vec<&'i (Atom, i64)>;
+
+/// The terms of an index that are added and those that are subtracted, larger strides first.
+pub(crate) fn ordered(index: &Index) -> (Terms<'_>, Terms<'_>) {
+    let mut terms: Terms = index.terms().iter().collect();
     terms.sort_by_key(|(_, c)| std::cmp::Reverse(*c));
     terms.into_iter().partition(|(_, c)| *c > 0)
 }

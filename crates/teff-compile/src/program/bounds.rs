@@ -2,7 +2,7 @@
 
 use super::index::Interval;
 use super::{Atom, Expr, Index, VarInfo};
-use teff_graph::{Binary, Num};
+use teff_graph::{Binary, DType, Num};
 
 /// Dividends within dividends are looked into so far: what is known of one may mention the other, and so on without end.
 const DEEPEST: usize = 4;
@@ -136,26 +136,48 @@ impl Facts {
     }
 }
 
-/// Bounds of an integer expression that can be seen in its form: constants, indices, narrow types, and what is clamped.
-pub(crate) fn integer_bounds(e: &Expr, vars: &[VarInfo]) -> Option<Interval> {
-    let of_type = e.dtype().int_range().and_then(|(a, b)| Some((a.try_into().ok()?, b.try_into().ok()?)));
-    let from_form = match e {
+/// Bounds of an integer that follow from the types and operations it is made of; `None` when it may wrap, or is no integer.
+pub(crate) fn unwrapped(e: &Expr, vars: &[VarInfo]) -> Option<(i128, i128)> {
+    let of_type = e.dtype().int_range()?;
+    let exact = match e {
         Expr::Const(s) => match s.get() {
-            Num::Int(i) => i.try_into().ok().map(|i| (i, i)),
-            Num::Float(_) => None,
+            Num::Int(i) => (i, i),
+            Num::Float(_) => return None,
         },
-        Expr::Index(_, index) => index.interval(vars),
-        Expr::Binary(op, a, b) => match (op, integer_bounds(a, vars), integer_bounds(b, vars)) {
-            (Binary::Min, Some((a, b)), Some((c, d))) => Some((a.min(c), b.min(d))),
-            (Binary::Max, Some((a, b)), Some((c, d))) => Some((a.max(c), b.max(d))),
-            _ => None,
+        Expr::Index(_, index) => index.interval(vars).map(|(a, b)| (a as i128, b as i128))?,
+        Expr::Binary(op, a, b) => {
+            let (a, b) = (integer_bounds(a, vars)?, integer_bounds(b, vars)?);
+            match op {
+                Binary::Add => (a.0 + b.0, a.1 + b.1),
+                Binary::Sub => (a.0 - b.1, a.1 - b.0),
+                Binary::Mul | Binary::MulHigh => {
+                    let pairs = [(a.0, b.0), (a.0, b.1), (a.1, b.0), (a.1, b.1)];
+                    let products = pairs.map(|(x, y)| x.saturating_mul(y));
+                    let half = if *op == Binary::MulHigh { 32 } else { 0 };
+                    (products.iter().min()? >> half, products.iter().max()? >> half)
+                }
+                Binary::Max => (a.0.max(b.0), a.1.max(b.1)),
+                Binary::Min => (a.0.min(b.0), a.1.min(b.1)),
+                Binary::Div | Binary::Rem | Binary::Pow | Binary::Shl | Binary::Shr => of_type,
+                Binary::And | Binary::Or | Binary::Xor | Binary::Eq | Binary::Lt | Binary::Le => of_type,
+            }
+        }
+        Expr::Select(operands) => {
+            let (a, b) = (integer_bounds(&operands[1], vars)?, integer_bounds(&operands[2], vars)?);
+            (a.0.min(b.0), a.1.max(b.1))
+        }
+        Expr::Cast(_, x) if x.dtype() == DType::Bool => (0, 1),
+        Expr::Cast(_, x) => match integer_bounds(x, vars) {
+            Some(inner) if of_type.0 <= inner.0 && inner.1 <= of_type.1 => inner,
+            _ => of_type,
         },
-        Expr::Cast(_, x) if x.dtype().int_range().is_some() => integer_bounds(x, vars),
-        _ => None,
+        Expr::Bits(..) | Expr::Var(..) | Expr::Load(..) | Expr::LoadLocal(..) => of_type,
+        Expr::Unary(..) | Expr::InRange { .. } => of_type,
     };
-    match (from_form, of_type) {
-        // A form outside its type wraps, and then says nothing.
-        (Some((a, b)), Some((low, high))) if low <= a && b <= high => Some((a, b)),
-        (_, of_type) => of_type,
-    }
+    (of_type.0 <= exact.0 && exact.1 <= of_type.1).then_some(exact)
+}
+
+/// The same, or the bounds of its type where it may wrap.
+pub(super) fn integer_bounds(e: &Expr, vars: &[VarInfo]) -> Option<(i128, i128)> {
+    unwrapped(e, vars).or(e.dtype().int_range())
 }

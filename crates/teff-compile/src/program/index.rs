@@ -249,7 +249,10 @@ impl Atom {
                 let (low, high) = e.interval(vars)?;
                 Some(if low >= 0 && high < *n { (low, high) } else { (0, n - 1) })
             }
-            Atom::Value(e) => super::bounds::integer_bounds(e, vars),
+            Atom::Value(e) => {
+                let (low, high) = super::bounds::integer_bounds(e, vars)?;
+                Some((low.try_into().ok()?, high.try_into().ok()?))
+            }
         }
     }
 }

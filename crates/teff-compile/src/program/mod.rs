@@ -28,7 +28,7 @@ mod text;
 mod validate;
 mod walk;
 
-pub(crate) use bounds::Facts;
+pub(crate) use bounds::{Facts, unwrapped};
 pub use cost::{Cost, cost, kernel_cost};
 pub(crate) use evaluate::rows_used;
 pub use evaluate::{Fault, evaluate};

@@ -36,20 +36,16 @@ fn window_sums() -> String {
 }
 
 /// The lines of documentation that a function begins with, and the rest.
-fn split_note(function: &str) -> (String, String) {
+pub(super) fn split_note(function: &str) -> (String, String) {
     let end = function.find("pub(super)").expect("a function");
     (function[..end].into(), function[end..].into())
 }
 
 fn of(text: &str, bits: u8) -> String {
-    let (suffix, kind) = if bits == 8 { (String::new(), "i8") } else { (format!("_{bits}"), "u8") };
-    // What eight weights of 2 bits take.
-    let align = if bits == 2 { "2" } else { "4" };
-    // Columns of fewer than 8 bits come by eights.
-    let rest = if bits == 8 { REST } else { "" };
+    // What eight weights of 2 bits take; columns of fewer than 8 bits come by eights.
+    let (align, rest) = (if bits == 2 { "2" } else { "4" }, if bits == 8 { REST } else { "" });
     let of_row = if bits == 8 { "pitch" } else { "(pitch / EACH)" };
-    let names = text.replace("_SUFFIX", &suffix).replace("KIND", kind).replace("ROW_BYTES", of_row);
-    for_bits(&names.replace("REST", rest).replace("ALIGN", align), bits)
+    for_bits(&text.replace("REST", rest).replace("ALIGN", align).replace("ROW_BYTES", of_row), bits)
 }
 
 /// The columns behind the last eight.
@@ -136,11 +132,11 @@ const PAIR_SUMS: &str = "pub(super) fn pair_sums(inputs: &[i32], weights: &[i8],
 ";
 
 /// [`crate::program::PairSums`] with several weights to a byte.
-const PACKED_PAIR_SUMS: &str = "pub(super) fn pair_sums_BITS(inputs: &[i32], weights: &[u8], sums: &mut [i32]) {
+const PACKED_PAIR_SUMS: &str = "pub(super) fn pair_sums_SUFFIX(inputs: &[i32], weights: &[u8], sums: &mut [i32]) {
     let (taps, outputs) = (inputs.len(), sums.len() / 2);
     debug_assert!(outputs % 2 == 0 && weights.len() >= outputs * taps / EACH && weights.as_ptr() as usize % 4 == 0);
     // SAFETY: there are taps inputs, two sums for each row, and rows two by two of taps weights each in whole words, which are aligned.
-    unsafe { armv6m::pair_sums_BITS_rows(inputs.as_ptr(), weights.as_ptr(), sums.as_mut_ptr(), taps, outputs / 2) }
+    unsafe { armv6m::pair_sums_SUFFIX_rows(inputs.as_ptr(), weights.as_ptr(), sums.as_mut_ptr(), taps, outputs / 2) }
 }
 ";
 

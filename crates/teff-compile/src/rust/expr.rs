@@ -1,10 +1,9 @@
 //! Expressions and statements in Rust.
 
-use super::bounds::bounds;
 use super::data::{literal, typed_literal};
 use super::names::Names;
 use crate::printing::{Array, Binds, Language, Scope, Text, at_least, compared};
-use crate::program::{Expr, Index, Micro, Program, Scalar, Stmt, Var};
+use crate::program::{Expr, Index, Micro, Program, Scalar, Stmt, Var, unwrapped};
 use std::collections::BTreeSet;
 use teff_graph::{Binary, DType, Num, Unary};
 
@@ -113,7 +112,7 @@ impl<'a> Language<'a> for Printer<'a> {
             Binary::Rem if dtype.is_float() => self.infix(op, a, b),
             Binary::Max | Binary::Min if dtype.is_float() => self.math(op.name(), &[a, b]),
             // An operator where it cannot overflow, a method that wraps where it may.
-            Binary::Add | Binary::Sub | Binary::Mul if bounds(whole, self.scope.vars).is_some() => {
+            Binary::Add | Binary::Sub | Binary::Mul if unwrapped(whole, self.scope.vars).is_some() => {
                 self.infix(op, a, b)
             }
             Binary::Add | Binary::Sub | Binary::Mul => {

@@ -11,13 +11,21 @@ pub(super) fn portable(name: &str) -> Option<String> {
     let text = match (kernel, bits) {
         ("pair_sums", 8) => PAIR_SUMS,
         ("pair_sums", _) => PACKED_PAIR_SUMS,
-        ("row_sums", 8) => ROW_SUMS,
-        ("row_sums", _) => PACKED_ROW_SUMS,
-        ("row_sums_of_runs", 8) => ROW_SUMS_OF_RUNS,
-        ("row_sums_of_runs", _) => PACKED_ROW_SUMS_OF_RUNS,
+        ("row_sums", _) => ROW_SUMS,
+        ("row_sums_of_runs", _) => ROW_SUMS_OF_RUNS,
         _ => WINDOW_SUMS,
     };
-    Some(for_bits(text, bits))
+    let (mut text, add) = (text.to_string(), if bits == 8 { ADD_ROW } else { ADD_PACKED_ROW });
+    if let Some(at) = text.find("ADD_ROW") {
+        let indent = " ".repeat(at - text[..at].rfind('\n').map_or(0, |line| line + 1));
+        text = text.replace("ADD_ROW", &add.replace('\n', &format!("\n{indent}")));
+    }
+    if bits != 8 {
+        // What it says is said once, of the plain form.
+        let (_, function) = super::assembly::split_note(&text);
+        text = format!("/// As `{kernel}`, for weights of BITS bits.\n{function}");
+    }
+    Some(for_bits(&text, bits))
 }
 
 /// The kernel and the width of its weights, of a name such as `row_sums_4`.
@@ -29,15 +37,30 @@ pub(super) fn kernel(name: &str) -> Option<(&str, u8)> {
     ["pair_sums", "row_sums", "row_sums_of_runs", "window_sums"].contains(&kernel).then_some((kernel, bits))
 }
 
-/// The text with what depends on the width of weights.
+/// The text with what depends on the width of weights. Several of fewer than 8 bits come to a byte.
 pub(super) fn for_bits(text: &str, bits: u8) -> String {
+    let (suffix, kind, of_row) = match bits {
+        8 => (String::new(), "i8", "pitch"),
+        _ => (format!("_{bits}"), "u8", "pitch / EACH"),
+    };
+    let text = text.replace("_SUFFIX", &suffix).replace("KIND", kind).replace("ROW_BYTES", of_row);
     let text = text.replace("BITS", &bits.to_string()).replace("UNUSED", &(8 - bits).to_string());
     text.replace("EACH", &(8 / bits).to_string())
 }
 
+/// Adds the products of an input with its weights.
+const ADD_ROW: &str = "for (sum, w) in sums.iter_mut().zip(row) {
+    *sum = sum.wrapping_add(x * i32::from(*w));
+}";
+const ADD_PACKED_ROW: &str = "for (i, sum) in sums.iter_mut().enumerate() {
+    let up = UNUSED - BITS * (i % EACH);
+    let w = (row[i / EACH] << up) as i8 >> UNUSED;
+    *sum = sum.wrapping_add(x * i32::from(w));
+}";
+
 /// [`crate::program::PairSums`] with several weights to a byte.
-const PACKED_PAIR_SUMS: &str = "/// As `pair_sums`, for weights of BITS bits.
-pub(super) fn pair_sums_BITS(inputs: &[i32], weights: &[u8], sums: &mut [i32]) {
+const PACKED_PAIR_SUMS: &str =
+    "pub(super) fn pair_sums_SUFFIX(inputs: &[i32], weights: &[u8], sums: &mut [i32]) {
     let taps = inputs.len();
     for (o, sums) in sums.chunks_exact_mut(2).enumerate() {
         let row = o / 2 * 2 * taps + o % 2 * 2;
@@ -52,22 +75,6 @@ pub(super) fn pair_sums_BITS(inputs: &[i32], weights: &[u8], sums: &mut [i32]) {
         }
         sums[0] = both.wrapping_sub(high << 16);
         sums[1] = high;
-    }
-}
-";
-
-/// [`crate::program::RowSums`] with several weights to a byte.
-const PACKED_ROW_SUMS: &str = "/// As `row_sums`, for weights of BITS bits.
-pub(super) fn row_sums_BITS(inputs: impl Iterator<Item = i32>, weights: &[u8], pitch: usize, sums: &mut [i32]) {
-    sums.fill(0);
-    for (x, row) in inputs.zip(weights.chunks(pitch / EACH)) {
-        if x != 0 {
-            for (i, sum) in sums.iter_mut().enumerate() {
-                let up = UNUSED - BITS * (i % EACH);
-                let w = (row[i / EACH] << up) as i8 >> UNUSED;
-                *sum = sum.wrapping_add(x * i32::from(w));
-            }
-        }
     }
 }
 ";
@@ -94,13 +101,11 @@ pub(super) fn pair_sums(inputs: &[i32], weights: &[i8], sums: &mut [i32]) {
 
 /// [`crate::program::RowSums`].
 const ROW_SUMS: &str = "/// Sums of products of a row of inputs; those that are 0 take none.
-pub(super) fn row_sums(inputs: impl Iterator<Item = i32>, weights: &[i8], pitch: usize, sums: &mut [i32]) {
+pub(super) fn row_sums_SUFFIX(inputs: impl Iterator<Item = i32>, weights: &[KIND], pitch: usize, sums: &mut [i32]) {
     sums.fill(0);
-    for (x, row) in inputs.zip(weights.chunks(pitch)) {
+    for (x, row) in inputs.zip(weights.chunks(ROW_BYTES)) {
         if x != 0 {
-            for (sum, w) in sums.iter_mut().zip(row) {
-                *sum = sum.wrapping_add(x * i32::from(*w));
-            }
+            ADD_ROW
         }
     }
 }
@@ -109,11 +114,11 @@ pub(super) fn row_sums(inputs: impl Iterator<Item = i32>, weights: &[i8], pitch:
 /// [`crate::program::RowSums`] with runs.
 const ROW_SUMS_OF_RUNS: &str = "/// The same for some of the inputs: runs say how many are passed over, how many are meant, and so on. The first of several such calls
 /// for the same sums does not add to what is there.
-pub(super) fn row_sums_of_runs<T: Copy>(
+pub(super) fn row_sums_of_runs_SUFFIX<T: Copy>(
     inputs: &[T],
     value: impl Fn(T) -> i32,
     runs: &[u16],
-    weights: &[i8],
+    weights: &[KIND],
     pitch: usize,
     adds: bool,
     sums: &mut [i32],
@@ -121,47 +126,13 @@ pub(super) fn row_sums_of_runs<T: Copy>(
     if !adds {
         sums.fill(0);
     }
-    let (mut rest, mut rows) = (inputs, weights.chunks(pitch));
+    let (mut rest, mut rows) = (inputs, weights.chunks(ROW_BYTES));
     for run in runs.chunks_exact(2) {
         let (over, meant) = (usize::from(run[0]), usize::from(run[1]));
         for x in rest.iter().skip(over).take(meant) {
             let (x, Some(row)) = (value(*x), rows.next()) else { return };
             if x != 0 {
-                for (sum, w) in sums.iter_mut().zip(row) {
-                    *sum = sum.wrapping_add(x * i32::from(*w));
-                }
-            }
-        }
-        rest = rest.get(over + meant..).unwrap_or_default();
-    }
-}
-";
-
-/// [`crate::program::RowSums`] with runs and several weights to a byte.
-const PACKED_ROW_SUMS_OF_RUNS: &str = "/// As `row_sums_of_runs`, for weights of BITS bits.
-pub(super) fn row_sums_of_runs_BITS<T: Copy>(
-    inputs: &[T],
-    value: impl Fn(T) -> i32,
-    runs: &[u16],
-    weights: &[u8],
-    pitch: usize,
-    adds: bool,
-    sums: &mut [i32],
-) {
-    if !adds {
-        sums.fill(0);
-    }
-    let (mut rest, mut rows) = (inputs, weights.chunks(pitch / EACH));
-    for run in runs.chunks_exact(2) {
-        let (over, meant) = (usize::from(run[0]), usize::from(run[1]));
-        for x in rest.iter().skip(over).take(meant) {
-            let (x, Some(row)) = (value(*x), rows.next()) else { return };
-            if x != 0 {
-                for (i, sum) in sums.iter_mut().enumerate() {
-                    let up = UNUSED - BITS * (i % EACH);
-                    let w = (row[i / EACH] << up) as i8 >> UNUSED;
-                    *sum = sum.wrapping_add(x * i32::from(w));
-                }
+                ADD_ROW
             }
         }
         rest = rest.get(over + meant..).unwrap_or_default();

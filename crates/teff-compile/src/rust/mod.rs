@@ -11,7 +11,6 @@
 //! ([`crate::plan::by_type`]).
 
 mod assembly;
-mod bounds;
 mod data;
 mod entry;
 mod expr;
