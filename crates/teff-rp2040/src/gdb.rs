@@ -62,10 +62,10 @@ struct Server<'a> {
 pub fn serve(sim: &mut Simulator, stream: TcpStream, between: Between) -> Result<Ended, Error> {
     let failed = |e: std::io::Error| Error::Io { what: "serve GDB".into(), why: e.to_string() };
     stream.set_nodelay(true).map_err(failed)?;
-    let stops = sim.stop_at_bkpt(true);
+    let stops = std::mem::replace(&mut sim.options.stop_at_bkpt, true);
     let mut server = Server { sim, between, stream, pending: Vec::new(), core: 0, acknowledge: true };
     let ended = server.run().map_err(failed);
-    sim.stop_at_bkpt(stops);
+    sim.options.stop_at_bkpt = stops;
     ended
 }
 

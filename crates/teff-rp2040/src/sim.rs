@@ -96,7 +96,7 @@ pub enum Stop {
 pub struct Simulator {
     cores: [Core; 2],
     bus: Box<Bus>,
-    options: Options,
+    pub(crate) options: Options,
     /// Where the cores start when the boot ROM is passed over.
     direct: Option<(u32, [u32; 2])>,
     semihosting: Vec<u8>,
@@ -119,7 +119,7 @@ impl Simulator {
         let size = options.flash_bytes;
         assert!(size.is_power_of_two() && (4096..=16 << 20).contains(&size), "flash of {size} bytes");
         let mut bus = Box::new(Bus::new(size, options.flash_miss, board));
-        bus.usb.set_host_present(options.usb_host);
+        bus.usb.host.present = options.usb_host;
         bus.shortcuts = !options.step_by_step;
         let cores = [Core::new(0), Core::new(1)];
         Simulator { cores, bus, options, direct: None, semihosting: Vec::new(), faults_seen: 0 }
@@ -182,11 +182,6 @@ impl Simulator {
             }
             _ => Err(Error::NoEntry { addr: candidates[0], words: words(candidates[0]) }),
         }
-    }
-
-    /// Sets [`Options::stop_at_bkpt`]; returns what it was.
-    pub(crate) fn stop_at_bkpt(&mut self, stop: bool) -> bool {
-        std::mem::replace(&mut self.options.stop_at_bkpt, stop)
     }
 
     /// Resets the chip, as power-on does; memory keeps its contents.

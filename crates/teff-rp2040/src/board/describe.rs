@@ -113,26 +113,7 @@ impl Description {
     /// The ArduCAM Pico4ML: camera, display, motion sensor, I2S microphone and LED as its schematic wires them.
     #[must_use]
     pub fn pico4ml() -> Description {
-        Description {
-            name: "pico4ml".into(),
-            led: Some(25),
-            camera: Some(CameraPins {
-                i2c: 0,
-                scl: 5,
-                sda: 4,
-                reset: 2,
-                xclk: 3,
-                data: 6,
-                pclk: 14,
-                href: 15,
-                vsync: 16,
-                upside_down: true,
-            }),
-            lcd: Some(LcdPins { spi: 1, dc: 9, cs: 13, reset: 7, size: (80, 160), offset: (24, 0) }),
-            imu: Some(ImuPins { i2c: 0, scl: 5, sda: 4, address: 0x68 }),
-            microphone: Some(MicrophonePins { data: 26, clock: 28, select: Some(27) }),
-            ..Description::default()
-        }
+        Description::parse(include_str!("pico4ml.board")).expect("the file is one of ours")
     }
 
     /// The names of the built-in boards.

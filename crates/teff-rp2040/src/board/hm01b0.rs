@@ -43,7 +43,7 @@ mod reg {
 
 #[derive(Default)]
 pub(crate) struct Camera {
-    pins: CameraPins,
+    pub(super) pins: CameraPins,
     /// What is in front of the lens, upright, one byte a pixel of the array, and which picture of the film it is.
     scene: Vec<u8>,
     shown: Option<usize>,
@@ -58,10 +58,10 @@ pub(crate) struct Camera {
     in_reset: bool,
     gain: f32,
     frame: Frame,
-    frames: u64,
+    pub(super) frames: u64,
     streaming: bool,
-    /// The last frame that was sent whole.
-    sent: Option<GreyImage>,
+    /// The last frame that was sent whole, as it went over the wires.
+    pub(super) sent: Option<GreyImage>,
     faults: Faults,
 }
 
@@ -92,19 +92,6 @@ impl Camera {
         let mut camera = Camera { pins, scene: vec![0; SIDE * SIDE], ..Camera::default() };
         camera.reset_registers();
         camera
-    }
-
-    pub(crate) fn pins(&self) -> CameraPins {
-        self.pins
-    }
-
-    pub(crate) fn frames(&self) -> u64 {
-        self.frames
-    }
-
-    /// The last frame that was sent whole, as it went over the wires.
-    pub(crate) fn sent(&self) -> Option<&GreyImage> {
-        self.sent.as_ref()
     }
 
     /// Pictures with the nanoseconds that each is shown, from power-on, repeated.

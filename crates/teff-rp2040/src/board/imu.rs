@@ -112,8 +112,8 @@ enum Selected {
 
 #[derive(Default)]
 pub(crate) struct Imu {
-    pins: ImuPins,
-    motion: Motion,
+    pub(super) pins: ImuPins,
+    pub(super) motion: Motion,
     regs: Vec<u8>,
     bank: u8,
     /// CNTL2 of the magnetometer: its mode.
@@ -130,14 +130,6 @@ impl Imu {
         let mut imu = Imu { pins, ..Imu::default() };
         imu.reset();
         imu
-    }
-
-    pub(crate) fn pins(&self) -> ImuPins {
-        self.pins
-    }
-
-    pub(crate) fn play(&mut self, motion: Motion) {
-        self.motion = motion;
     }
 
     fn reset(&mut self) {
@@ -307,7 +299,7 @@ mod tests {
 
     fn imu(rows: &str) -> Imu {
         let mut imu = Imu::new(ImuPins { i2c: 0, scl: 5, sda: 4, address: 0x68 });
-        imu.play(Motion::parse(rows).unwrap());
+        imu.motion = Motion::parse(rows).unwrap();
         imu
     }
 

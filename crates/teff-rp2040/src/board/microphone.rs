@@ -67,7 +67,7 @@ impl Sound {
 
 pub(crate) struct Microphone {
     pins: MicrophonePins,
-    sound: Sound,
+    pub(super) sound: Sound,
     /// I2S: the bits still to be sent, most significant first, and the word select as last seen.
     word: u32,
     select: bool,
@@ -83,10 +83,6 @@ impl Microphone {
 
     pub(crate) fn watched(&self) -> u32 {
         1 << self.pins.clock
-    }
-
-    pub(crate) fn play(&mut self, sound: Sound) {
-        self.sound = sound;
     }
 
     /// The clock has toggled, if it is among the pins that changed.
@@ -140,7 +136,7 @@ mod tests {
     /// Toggles the clock of a microphone that hears one level, and reads its data before each rising edge.
     fn listen(pins: MicrophonePins, level: i16, clocks: usize, select: impl Fn(usize) -> bool) -> Vec<bool> {
         let mut microphone = Microphone::new(pins);
-        microphone.play(Sound { rate: 1, samples: vec![level; 100] });
+        microphone.sound = Sound { rate: 1, samples: vec![level; 100] };
         let mut wires = Wires::new(12_000_000);
         let mut bits = Vec::new();
         for i in 0..clocks {

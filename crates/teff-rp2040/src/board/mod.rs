@@ -31,10 +31,11 @@ use st7735s::Lcd;
 /// A board: its description and the state of its devices.
 pub struct Board {
     description: Description,
-    devices: Devices,
+    pub(crate) devices: Devices,
     /// I2C by hand: programs that toggle SCL and SDA as GPIO.
     bit_bus: Option<BitBus>,
-    uarts: [Vec<u8>; 2],
+    /// What each UART has sent and nobody has taken.
+    pub(crate) uarts: [Vec<u8>; 2],
     led_changes: u64,
     /// Pins that any device watches.
     watched: u32,
@@ -59,8 +60,8 @@ impl Board {
         let microphone = description.microphone.map(Microphone::new);
         let camera_bus = description.camera.map(|pins| BitBus::new(pins.i2c, pins.scl, pins.sda));
         let bit_bus = camera_bus.or(description.imu.map(|pins| BitBus::new(pins.i2c, pins.scl, pins.sda)));
-        let watched = camera.as_ref().map_or(0, |c| 1 << c.pins().reset)
-            | lcd.as_ref().map_or(0, |l| 1 << l.pins().reset)
+        let watched = camera.as_ref().map_or(0, |c| 1 << c.pins.reset)
+            | lcd.as_ref().map_or(0, |l| 1 << l.pins.reset)
             | microphone.as_ref().map_or(0, Microphone::watched)
             | bit_bus.as_ref().map_or(0, BitBus::watched)
             | description.led.map_or(0, |pin| 1 << pin);
@@ -115,7 +116,7 @@ impl Board {
     /// # Errors
     /// If the board has none.
     pub fn shake(&mut self, motion: Motion) -> Result<(), Error> {
-        self.devices.imu.as_mut().ok_or(Error::NoDevice("motion sensor"))?.play(motion);
+        self.devices.imu.as_mut().ok_or(Error::NoDevice("motion sensor"))?.motion = motion;
         Ok(())
     }
 
@@ -124,7 +125,7 @@ impl Board {
     /// # Errors
     /// If the board has none.
     pub fn sound(&mut self, sound: Sound) -> Result<(), Error> {
-        self.devices.microphone.as_mut().ok_or(Error::NoDevice("microphone"))?.play(sound);
+        self.devices.microphone.as_mut().ok_or(Error::NoDevice("microphone"))?.sound = sound;
         Ok(())
     }
 
@@ -141,14 +142,14 @@ impl Board {
     /// binning and gain. It changes when VSYNC falls. `None` before the first one.
     #[must_use]
     pub fn camera_frame(&self) -> Option<&GreyImage> {
-        self.devices.camera.as_ref()?.sent()
+        self.devices.camera.as_ref()?.sent.as_ref()
     }
 
     /// Frames that the camera has sent, and pixels that the display has taken.
     #[must_use]
     pub fn traffic(&self) -> (u64, u64) {
-        let frames = self.devices.camera.as_ref().map_or(0, Camera::frames);
-        (frames, self.devices.lcd.as_ref().map_or(0, Lcd::pixels_written))
+        let frames = self.devices.camera.as_ref().map_or(0, |camera| camera.frames);
+        (frames, self.devices.lcd.as_ref().map_or(0, |lcd| lcd.written))
     }
 
     /// How often the LED has changed.
@@ -157,27 +158,14 @@ impl Board {
         self.led_changes
     }
 
-    pub(crate) fn uart_byte(&mut self, port: usize, byte: u8) {
-        self.uarts[port].push(byte);
-    }
-
-    pub(crate) fn uart_output(&mut self, port: usize) -> &mut Vec<u8> {
-        &mut self.uarts[port]
-    }
-
     /// A frame that SPI `port` has sent; the answer is what came back.
     pub(crate) fn spi_frame(&mut self, port: usize, word: u16, bits: u32, pins: u32) -> u16 {
         if let Some(lcd) = &mut self.devices.lcd
-            && lcd.pins().spi == port
+            && lcd.pins.spi == port
         {
             lcd.frame(word, bits, pins);
         }
         0
-    }
-
-    /// A step of an I2C controller's transfer: whether a device acknowledges, and the byte it sends.
-    pub(crate) fn i2c_step(&mut self, port: usize, step: I2cStep, now: u64, wires: &mut Wires) -> (bool, u8) {
-        self.devices.i2c(port, step, now, wires)
     }
 
     pub(crate) fn pins_changed(&mut self, changed: u32, now: u64, wires: &mut Wires) {
@@ -237,14 +225,15 @@ impl Board {
 }
 
 impl Devices {
-    /// Offers a step of an I2C transfer to the devices on bus `port`: any may acknowledge, and each can pull bits low.
-    fn i2c(&mut self, port: usize, step: I2cStep, now: u64, wires: &mut Wires) -> (bool, u8) {
+    /// Offers a step of an I2C transfer to the devices on bus `port`: whether any acknowledges, and the byte sent, whose bits each can pull
+    /// low.
+    pub(crate) fn i2c(&mut self, port: usize, step: I2cStep, now: u64, wires: &mut Wires) -> (bool, u8) {
         let (mut acknowledged, mut byte) = (false, 0xff);
-        if let Some(camera) = self.camera.as_mut().filter(|camera| camera.pins().i2c == port) {
+        if let Some(camera) = self.camera.as_mut().filter(|camera| camera.pins.i2c == port) {
             let (yes, bits) = camera.i2c(step, now, wires);
             (acknowledged, byte) = (acknowledged | yes, byte & bits);
         }
-        if let Some(imu) = self.imu.as_mut().filter(|imu| imu.pins().i2c == port) {
+        if let Some(imu) = self.imu.as_mut().filter(|imu| imu.pins.i2c == port) {
             let (yes, bits) = imu.i2c(step, now, wires);
             (acknowledged, byte) = (acknowledged | yes, byte & bits);
         }

@@ -126,39 +126,29 @@ fn lcd(fields: &mut Fields) -> Result<LcdPins, Error> {
 mod tests {
     use super::*;
 
-    const PICO4ML: &str = "
-        name = pico4ml   # ArduCAM
-        led = 25
-        camera.i2c = 0
-        camera.scl = 5
-        camera.sda = 4
-        camera.reset = 2
-        camera.xclk = 3
-        camera.data = 6
-        camera.pclk = 14
-        camera.href = 15
-        camera.vsync = 16
-        camera.upside_down = yes
-        lcd.spi = 1
-        lcd.dc = 9
-        lcd.cs = 13
-        lcd.reset = 7
-        lcd.width = 80
-        lcd.height = 160
-        lcd.column = 24
-        lcd.row = 0
-        imu.i2c = 0
-        imu.scl = 5
-        imu.sda = 4
-        imu.address = 104
-        microphone.data = 26
-        microphone.clock = 28
-        microphone.select = 27
-    ";
-
     #[test]
-    fn a_text_can_say_what_the_built_in_board_is() {
-        assert_eq!(Description::parse(PICO4ML), Ok(Description::pico4ml()));
+    fn the_pico4ml_is_wired_as_its_schematic_says() {
+        let wired = Description {
+            name: "pico4ml".into(),
+            led: Some(25),
+            camera: Some(CameraPins {
+                i2c: 0,
+                scl: 5,
+                sda: 4,
+                reset: 2,
+                xclk: 3,
+                data: 6,
+                pclk: 14,
+                href: 15,
+                vsync: 16,
+                upside_down: true,
+            }),
+            lcd: Some(LcdPins { spi: 1, dc: 9, cs: 13, reset: 7, size: (80, 160), offset: (24, 0) }),
+            imu: Some(ImuPins { i2c: 0, scl: 5, sda: 4, address: 0x68 }),
+            microphone: Some(MicrophonePins { data: 26, clock: 28, select: Some(27) }),
+            ..Description::default()
+        };
+        assert_eq!(Description::pico4ml(), wired);
     }
 
     #[test]

@@ -17,7 +17,7 @@ const BGR: u8 = 0x08;
 
 #[derive(Default)]
 pub(crate) struct Lcd {
-    pins: LcdPins,
+    pub(super) pins: LcdPins,
     /// Red, green, blue of each pixel, 8 bits each.
     memory: Vec<[u8; 3]>,
     command: u8,
@@ -33,7 +33,7 @@ pub(crate) struct Lcd {
     inverted: bool,
     on: bool,
     asleep: bool,
-    written: u64,
+    pub(super) written: u64,
 }
 
 impl Lcd {
@@ -41,14 +41,6 @@ impl Lcd {
         let memory = vec![[0; 3]; COLUMNS * ROWS];
         let (columns, rows) = ((0, 127), (0, 159));
         Lcd { pins, memory, columns, rows, colmod: 6, asleep: true, ..Lcd::default() }
-    }
-
-    pub(crate) fn pins(&self) -> LcdPins {
-        self.pins
-    }
-
-    pub(crate) fn pixels_written(&self) -> u64 {
-        self.written
     }
 
     /// The reset pin went low: everything but the memory goes back.

@@ -152,13 +152,13 @@ impl Bus {
 
     fn uart_event(&mut self, port: usize, now: u64) {
         if let Some(byte) = self.uarts[port].event(now, &mut self.wires) {
-            self.board.uart_byte(port, byte);
+            self.board.uarts[port].push(byte);
         }
     }
 
     fn i2c_event(&mut self, port: usize, now: u64) {
         if let Some(step) = self.i2cs[port].event(now, &mut self.wires) {
-            let (acknowledged, byte) = self.board.i2c_step(port, step, now, &mut self.wires);
+            let (acknowledged, byte) = self.board.devices.i2c(port, step, now, &mut self.wires);
             self.i2cs[port].answer(acknowledged, byte, now, &mut self.wires);
         }
     }
@@ -315,7 +315,7 @@ impl Bus {
             3 | 4 => self.i2cs[(bit - 3) as usize] = periph::i2c::I2c::new(bit - 3),
             5 => {
                 reset_io(w, false);
-                self.io_bank = periph::io_bank::IoBank::new();
+                self.io_bank = Default::default();
             }
             8 => reset_io(w, true),
             10 | 11 => {
@@ -329,9 +329,9 @@ impl Bus {
                 w.pins.drive(pins::func::PWM, 0, 0, now);
                 self.clock_outputs_changed(now);
             }
-            15 => self.rtc = periph::rtc::Rtc::new(),
+            15 => self.rtc = Default::default(),
             16 | 17 => self.spis[(bit - 16) as usize] = periph::spi::Spi::new(bit - 16),
-            21 => self.timer = periph::timer::Timer::new(),
+            21 => self.timer = Default::default(),
             22 | 23 => self.uarts[(bit - 22) as usize].reset(),
             24 => self.usb.reset(),
             _ => {} // BUSCTRL, IO_QSPI, JTAG, PADS_QSPI, SYSCFG, SYSINFO, TBMAN keep nothing that matters

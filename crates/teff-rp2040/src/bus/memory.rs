@@ -1,7 +1,7 @@
 //! Reads and writes of any master outside the cores' fast path to SRAM.
 
 use super::{Bus, map};
-use crate::cpu::access::{lane, replicate};
+use crate::cpu::access::{lane, merge, replicate};
 use crate::error::Fault;
 
 /// Bus cycles that the APB bridge adds to a read and to a write (datasheet 2.1.3): 3 and 4 in all.
@@ -13,17 +13,7 @@ impl Bus {
     #[inline(always)]
     pub(crate) fn store_sram<const SIZE: u32>(&mut self, offset: u32, value: u32) {
         let word = &mut self.sram[(offset >> 2) as usize];
-        match SIZE {
-            4 => *word = value,
-            2 => {
-                let shift = (offset & 2) * 8;
-                *word = *word & !(0xffff << shift) | (value & 0xffff) << shift;
-            }
-            _ => {
-                let shift = (offset & 3) * 8;
-                *word = *word & !(0xff << shift) | (value & 0xff) << shift;
-            }
-        }
+        *word = merge(*word, offset, SIZE, value);
         self.code.sram_written(offset);
     }
 
@@ -116,8 +106,7 @@ impl Bus {
             0x15 if addr - map::XIP_SRAM < map::XIP_SRAM_SIZE && self.xip.ctrl & 1 == 0 => {
                 let offset = addr - map::XIP_SRAM;
                 let word = &mut self.xip_sram[(offset >> 2) as usize];
-                let mask = (u32::MAX >> (32 - 8 * size)) << ((addr & 3) * 8);
-                *word = *word & !mask | replicate(value, size) & mask;
+                *word = merge(*word, addr, size, value);
                 self.code.xip_sram_written(offset);
                 Ok(())
             }
@@ -178,8 +167,7 @@ impl Bus {
         if (0x10..=0x13).contains(&(addr >> 24)) {
             let words = self.flash.len();
             let word = &mut self.flash[(addr & 0x00ff_ffff) as usize / 4 % words];
-            let shift = (addr & 3) * 8;
-            *word = *word & !(0xff << shift) | u32::from(value) << shift;
+            *word = merge(*word, addr, 1, value.into());
             return true;
         }
         false

@@ -115,15 +115,15 @@ impl Bus {
             sio: Sio::new(),
             resets: Resets::new(),
             plain: Plain::new(),
-            io_bank: IoBank::new(),
-            timer: Timer::new(),
+            io_bank: IoBank::default(),
+            timer: Timer::default(),
             watchdog: Watchdog::new(),
             uarts: [Uart::new(0), Uart::new(1)],
             spis: [Spi::new(0), Spi::new(1)],
             i2cs: [I2c::new(0), I2c::new(1)],
             adc: Adc::new(),
             pwm: Pwm::new(),
-            rtc: Rtc::new(),
+            rtc: Rtc::default(),
             dma: Dma::new(),
             pios: [Pio::new(0), Pio::new(1)],
             usb: Usb::new(),
@@ -134,10 +134,6 @@ impl Bus {
             steady: None,
             watched: None,
         }
-    }
-
-    pub(crate) fn irq_lines(&self, core: usize) -> u32 {
-        self.wires.irq_lines(core)
     }
 
     /// SEV: sets the event register of both cores.

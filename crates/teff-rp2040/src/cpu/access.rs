@@ -18,12 +18,7 @@ pub(crate) fn load<const SIZE: u32>(
         if bus.contended {
             core.stalls.bank += bus.banks.claim(map::bank_of(offset), at);
         }
-        let word = bus.sram[(offset >> 2) as usize];
-        return Ok(match SIZE {
-            4 => word,
-            2 => word >> ((offset & 2) * 8) & 0xffff,
-            _ => word >> ((offset & 3) * 8) & 0xff,
-        });
+        return Ok(lane(bus.sram[(offset >> 2) as usize], offset, SIZE));
     }
     load_elsewhere(core, bus, addr, SIZE, at)
 }
@@ -106,6 +101,7 @@ fn store_elsewhere(
 }
 
 /// The bytes of `word` that a load of `size` at `addr` takes.
+#[inline(always)]
 pub(crate) fn lane(word: u32, addr: u32, size: u32) -> u32 {
     match size {
         4 => word,
@@ -115,12 +111,20 @@ pub(crate) fn lane(word: u32, addr: u32, size: u32) -> u32 {
 }
 
 /// Narrow stores put their bytes on every lane of the bus (datasheet 2.1.4); registers take the whole word.
+#[inline(always)]
 pub(crate) fn replicate(value: u32, size: u32) -> u32 {
     match size {
         4 => value,
         2 => (value & 0xffff) * 0x1_0001,
         _ => (value & 0xff) * 0x0101_0101,
     }
+}
+
+/// What a store of `size` bytes at `addr` leaves in `word`.
+#[inline(always)]
+pub(crate) fn merge(word: u32, addr: u32, size: u32, value: u32) -> u32 {
+    let mask = (u32::MAX >> (32 - 8 * size)) << ((addr & 3) * 8);
+    word & !mask | replicate(value, size) & mask
 }
 
 impl Core {
@@ -138,34 +142,24 @@ impl Core {
     /// False when nothing can be fetched there; the fault has then been taken.
     #[inline(always)]
     pub(crate) fn fetch(&mut self, word: u32, bus: &mut Bus) -> bool {
-        match self.window_from {
-            FetchFrom::Sram => {
-                if bus.contended {
-                    let bank = map::bank_of(word.wrapping_sub(map::SRAM));
-                    self.stalls.bank += bus.banks.claim(bank, &mut self.cycle);
-                }
-            }
-            FetchFrom::Flash => {
-                let before = self.cycle;
-                if bus.contended {
-                    self.stalls.bank += bus.banks.claim(map::BANK_XIP, &mut self.cycle);
-                }
-                let after_port = self.cycle;
-                bus.xip.fetch(word, &mut self.cycle);
-                self.stalls.flash += self.cycle - after_port;
-                debug_assert!(self.cycle >= before);
-            }
-            FetchFrom::Rom => {
-                if bus.contended {
-                    self.stalls.bank += bus.banks.claim(map::BANK_ROM, &mut self.cycle);
-                }
-            }
+        let port = match self.window_from {
+            FetchFrom::Sram => map::bank_of(word.wrapping_sub(map::SRAM)),
+            FetchFrom::Flash => map::BANK_XIP,
+            FetchFrom::Rom => map::BANK_ROM,
             FetchFrom::Nothing => {
                 self.cycle += 1;
                 let pc = self.pc;
                 self.take_fault(bus, Fault::Fetch(pc), pc);
                 return false;
             }
+        };
+        if bus.contended {
+            self.stalls.bank += bus.banks.claim(port, &mut self.cycle);
+        }
+        if self.window_from == FetchFrom::Flash {
+            let before = self.cycle;
+            bus.xip.fetch(word, &mut self.cycle);
+            self.stalls.flash += self.cycle - before;
         }
         self.fetched = word;
         true

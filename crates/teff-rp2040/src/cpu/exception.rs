@@ -65,7 +65,7 @@ impl Core {
     /// Takes in the interrupt lines, wakes the core when one calls for it, and enters the most urgent exception
     /// if it may run now. Called by the run loop whenever lines, masks or pending bits may have changed.
     pub(crate) fn check_exceptions(&mut self, bus: &mut Bus, now: u64) {
-        let newly = self.nvic.sample(bus.irq_lines(self.id));
+        let newly = self.nvic.sample(bus.wires.irq_lines(self.id));
         if matches!(
             self.state,
             CoreState::Lockup | CoreState::Held | CoreState::AtBkpt(_) | CoreState::AtStop
@@ -162,7 +162,7 @@ impl Core {
             return Err(Fault::BadReturn(code));
         }
         bus.set_event(self.id);
-        self.nvic.sample(bus.irq_lines(self.id));
+        self.nvic.sample(bus.wires.irq_lines(self.id));
         if let Some((number, priority)) = self.most_urgent()
             && priority < self.execution_priority()
         {

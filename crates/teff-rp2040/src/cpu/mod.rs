@@ -158,6 +158,11 @@ impl Core {
         self.regs[14] = 0xffff_ffff;
     }
 
+    /// Whether no interrupt is enabled.
+    pub(crate) fn deaf(&self) -> bool {
+        self.nvic.enabled == 0 && !self.systick.interrupts()
+    }
+
     /// Gives the core a stack.
     pub(crate) fn begin_stack(&mut self, sp: u32) {
         let top = sp & !3;

@@ -132,7 +132,7 @@ impl Core {
             return None;
         }
         bus.touched += 1;
-        self.nvic.sample(bus.irq_lines(self.id));
+        self.nvic.sample(bus.wires.irq_lines(self.id));
         Some(match addr & 0xfff {
             0x010 => {
                 self.systick.advance(now);

@@ -17,10 +17,6 @@ pub(crate) struct IoBank {
 const LEVELS: u32 = 0x3333_3333;
 
 impl IoBank {
-    pub(crate) fn new() -> IoBank {
-        IoBank::default()
-    }
-
     /// Whether any pin can interrupt a core.
     pub(crate) fn interrupts(&self) -> bool {
         self.used

@@ -66,10 +66,6 @@ pub(crate) struct Rtc {
 }
 
 impl Rtc {
-    pub(crate) fn new() -> Rtc {
-        Rtc::default()
-    }
-
     fn active(&self) -> bool {
         self.ctrl & 1 != 0
     }

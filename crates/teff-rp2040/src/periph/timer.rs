@@ -20,10 +20,6 @@ pub(crate) struct Timer {
 }
 
 impl Timer {
-    pub(crate) fn new() -> Timer {
-        Timer::default()
-    }
-
     /// Microseconds (ticks of the watchdog's divider) at cycle `now`.
     fn time(&self, now: u64, wires: &Wires) -> u64 {
         if self.paused {

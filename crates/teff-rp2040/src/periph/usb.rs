@@ -1,12 +1,12 @@
 //! The USB controller as a full-speed device (datasheet 4.1). Its host side is not modelled; the host at the
 //! other end of the cable is [`super::usb_host`].
 
-use super::usb_host::{Host, Port};
+use super::usb_host::Host;
 use super::{Interrupts, Words};
 use crate::clocks::Domain;
+use crate::cpu::access::merge;
 use crate::sched::Event;
 use crate::wires::{Wires, irq};
-use std::collections::VecDeque;
 
 const WORDS: usize = 0x1000 / 4;
 
@@ -38,7 +38,8 @@ pub(crate) struct Usb {
     dpram: Vec<u32>,
     regs: Words<{ 0x100 / 4 }>,
     interrupts: Interrupts,
-    host: Host,
+    /// At the other end of the cable; without one that is a charger.
+    pub(crate) host: Host,
     /// Microseconds since attach, for start-of-frame numbers.
     micros: u64,
 }
@@ -52,25 +53,6 @@ impl Usb {
     pub(crate) fn reset(&mut self) {
         self.host.unplug();
         *self = Usb { host: std::mem::take(&mut self.host), ..Usb::new() };
-    }
-
-    /// Connects or disconnects a host; without one the cable ends in a charger.
-    pub(crate) fn set_host_present(&mut self, present: bool) {
-        self.host.present = present;
-    }
-
-    /// Bytes that the device printed on its serial interface.
-    pub(crate) fn output(&mut self) -> &mut Vec<u8> {
-        &mut self.host.output
-    }
-
-    pub(crate) fn input(&mut self) -> &mut VecDeque<u8> {
-        &mut self.host.input
-    }
-
-    /// True once a host has opened the serial interface.
-    pub(crate) fn console_open(&self) -> bool {
-        self.host.open()
     }
 
     fn attached(&self) -> bool {
@@ -121,9 +103,7 @@ impl Usb {
 
     /// The word that a store of `size` bytes at `offset` leaves in the DPRAM.
     pub(crate) fn merge(&self, offset: u32, value: u32, size: u32) -> u32 {
-        let mask = (u32::MAX >> (32 - 8 * size)) << ((offset & 3) * 8);
-        let placed = crate::cpu::access::replicate(value, size);
-        self.dpram[(offset / 4) as usize % WORDS] & !mask | placed & mask
+        merge(self.dpram[(offset / 4) as usize % WORDS], offset, size, value)
     }
 
     pub(crate) fn write_dpram(&mut self, reg: u32, value: u32, _now: u64, wires: &mut Wires) {
@@ -184,15 +164,15 @@ impl Usb {
         }
         self.regs[SIE_STATUS] |= TRANS_COMPLETE;
     }
-}
 
-impl Port for Usb {
-    fn bus_reset(&mut self) {
+    // What a host can do to the controller.
+
+    pub(super) fn bus_reset(&mut self) {
         self.regs[SIE_STATUS] |= BUS_RESET;
         self.regs[0] = 0;
     }
 
-    fn setup(&mut self, packet: [u8; 8]) {
+    pub(super) fn setup(&mut self, packet: [u8; 8]) {
         let word = |i: usize| u32::from_le_bytes([packet[i], packet[i + 1], packet[i + 2], packet[i + 3]]);
         self.dpram[0] = word(0);
         self.dpram[1] = word(4);
@@ -203,7 +183,8 @@ impl Port for Usb {
         }
     }
 
-    fn take_in(&mut self, endpoint: u32) -> Result<Option<Vec<u8>>, ()> {
+    /// Takes a packet that the device has ready: `Ok(None)` is a NAK, `Err` a stall.
+    pub(super) fn take_in(&mut self, endpoint: u32) -> Result<Option<Vec<u8>>, ()> {
         let (control, buffer) = self.endpoint(endpoint, true);
         let word = self.dpram[control];
         if word & STALL != 0 {
@@ -221,7 +202,8 @@ impl Port for Usb {
         Ok(Some(data))
     }
 
-    fn give_out(&mut self, endpoint: u32, data: &[u8]) -> Result<bool, ()> {
+    /// Offers a packet: `Ok(false)` is a NAK.
+    pub(super) fn give_out(&mut self, endpoint: u32, data: &[u8]) -> Result<bool, ()> {
         let (control, buffer) = self.endpoint(endpoint, false);
         let word = self.dpram[control];
         if word & STALL != 0 {

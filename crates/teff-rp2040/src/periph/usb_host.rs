@@ -1,17 +1,8 @@
 //! The computer at the other end of the USB cable: enumerates the device, and when it has a CDC serial
 //! interface opens it, prints what comes and sends what is typed (USB 2.0 chapter 9; CDC PSTN 1.2).
 
+use super::usb::Usb;
 use std::collections::VecDeque;
-
-/// What a host can do to a device's controller.
-pub(crate) trait Port {
-    fn bus_reset(&mut self);
-    fn setup(&mut self, packet: [u8; 8]);
-    /// Takes a packet that the device has ready: `Ok(None)` is a NAK, `Err` a stall.
-    fn take_in(&mut self, endpoint: u32) -> Result<Option<Vec<u8>>, ()>;
-    /// Offers a packet: `Ok(false)` is a NAK.
-    fn give_out(&mut self, endpoint: u32, data: &[u8]) -> Result<bool, ()>;
-}
 
 /// Microseconds from attach to the bus reset, and from there to the first request (USB 2.0 7.1.7.3: 100 ms and
 /// 10 ms; shortened, so that programs do not spend simulated seconds on it).
@@ -95,7 +86,7 @@ impl Host {
     }
 
     /// One look at the device, `micros` after the last.
-    pub(crate) fn poll(&mut self, port: &mut impl Port, micros: u64) {
+    pub(crate) fn poll(&mut self, port: &mut Usb, micros: u64) {
         self.waited += micros;
         match self.stage {
             Stage::Attach if self.waited >= ATTACH_US => {
@@ -124,7 +115,7 @@ impl Host {
         self.waited = 0;
     }
 
-    fn poll_data(&mut self, i: usize, port: &mut impl Port) {
+    fn poll_data(&mut self, i: usize, port: &mut Usb) {
         let Some(packet) = self.request(i) else { return };
         let length = usize::from(u16::from_le_bytes([packet[6], packet[7]]));
         if packet[0] & 0x80 == 0 {
@@ -153,7 +144,7 @@ impl Host {
         }
     }
 
-    fn poll_status(&mut self, i: usize, port: &mut impl Port) {
+    fn poll_status(&mut self, i: usize, port: &mut Usb) {
         let Some(packet) = self.request(i) else { return };
         let reads = packet[0] & 0x80 != 0;
         let done = if reads { port.give_out(0, &[]) } else { port.take_in(0).map(|data| data.is_some()) };
@@ -167,7 +158,7 @@ impl Host {
         self.go(Stage::Send(i + 1));
     }
 
-    fn poll_serial(&mut self, port: &mut impl Port) {
+    fn poll_serial(&mut self, port: &mut Usb) {
         let Some(cdc) = self.cdc else { return };
         if let Ok(Some(bytes)) = port.take_in(cdc.bulk_in) {
             self.output.extend(bytes);

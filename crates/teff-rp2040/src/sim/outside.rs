@@ -59,7 +59,7 @@ impl Simulator {
     /// Interrupts that are pending at `core`, as bits by number (NVIC_ISPR).
     #[must_use]
     pub fn pending_interrupts(&self, core: usize) -> u32 {
-        let lines = self.bus.irq_lines(core);
+        let lines = self.bus.wires.irq_lines(core);
         (self.cores[core].nvic.pending >> 16) as u32 | lines
     }
 
@@ -132,7 +132,7 @@ impl Simulator {
 
     /// Takes what UART `port` has sent since the last call.
     pub fn take_uart(&mut self, port: usize) -> Vec<u8> {
-        std::mem::take(self.bus.board.uart_output(port))
+        std::mem::take(&mut self.bus.board.uarts[port])
     }
 
     /// True while the program listens to UART `port`; what is sent to it otherwise is lost.
@@ -149,18 +149,18 @@ impl Simulator {
 
     /// Takes what the program has printed on its USB serial interface since the last call.
     pub fn take_usb(&mut self) -> Vec<u8> {
-        std::mem::take(self.bus.usb.output())
+        std::mem::take(&mut self.bus.usb.host.output)
     }
 
     /// Sends bytes to the USB serial interface; they wait until the program has opened it.
     pub fn send_usb(&mut self, bytes: &[u8]) {
-        self.bus.usb.input().extend(bytes);
+        self.bus.usb.host.input.extend(bytes);
     }
 
     /// True once the USB serial interface is open.
     #[must_use]
     pub fn usb_open(&self) -> bool {
-        self.bus.usb.console_open()
+        self.bus.usb.host.open()
     }
 
     /// Takes what the program has written by semihosting since the last call.

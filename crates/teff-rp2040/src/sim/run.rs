@@ -106,11 +106,7 @@ impl Simulator {
             return Ok(at);
         }
         let next = self.bus.wires.sched.next();
-        let deaf = |i: usize| {
-            let core = &self.cores[i];
-            core.nvic.enabled == 0 && !core.systick.interrupts() || core.state == CoreState::Held
-        };
-        if next == NEVER || deaf(0) && deaf(1) {
+        if next == NEVER || self.cores.iter().all(|core| core.deaf() || core.state == CoreState::Held) {
             return Err(Stop::Deadlock);
         }
         let now = next.max(at).min(until);

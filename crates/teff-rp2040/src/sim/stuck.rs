@@ -63,9 +63,8 @@ impl Simulator {
     fn left_alone(&self) -> bool {
         let sched = &self.bus.wires.sched;
         let deaf = |core: &Core| {
-            let ignores = core.nvic.enabled == 0 && !core.systick.interrupts();
             let masked = core.primask && core.state == CoreState::Running;
-            (ignores || masked || core.state == CoreState::Held) && !core.nvic.sev_on_pend
+            (core.deaf() || masked || core.state == CoreState::Held) && !core.nvic.sev_on_pend
         };
         let silent = sched.next() == NEVER || self.cores.iter().all(deaf);
         silent
