@@ -43,13 +43,13 @@ pub struct ConvGeometry {
 impl ConvGeometry {
     /// Stride and dilation 1, no padding, one group.
     pub fn new(spatial_axes: usize) -> ConvGeometry {
-        ConvGeometry {
-            stride: vec![1; spatial_axes],
-            dilation: vec![1; spatial_axes],
-            pad_low: vec![0; spatial_axes],
-            pad_high: vec![0; spatial_axes],
-            groups: 1,
-        }
+        ConvGeometry::alike(spatial_axes, 1, 0, 1, 1)
+    }
+
+    /// The same along all axes.
+    pub fn alike(axes: usize, stride: usize, pad: usize, dilation: usize, groups: usize) -> ConvGeometry {
+        let [stride, dilation, pad_low, pad_high] = [stride, dilation, pad, pad].map(|n| vec![n; axes]);
+        ConvGeometry { stride, dilation, pad_low, pad_high, groups }
     }
 
     /// The windows that a kernel of these sizes sees.
@@ -77,6 +77,13 @@ pub struct Window {
     pub pad_low: Vec<usize>,
     /// Padding after the last element.
     pub pad_high: Vec<usize>,
+}
+
+/// Elements of padding with which windows `stride` apart are as many as strides begun in `size` elements; `None` where that is too large.
+pub fn same_padding(size: usize, kernel: usize, stride: usize, dilation: usize) -> Option<usize> {
+    let span = kernel.saturating_sub(1).checked_mul(dilation)?.checked_add(1)?;
+    let reach = size.div_ceil(stride.max(1)).saturating_sub(1).checked_mul(stride)?;
+    Some(reach.checked_add(span)?.saturating_sub(size))
 }
 
 impl Window {

@@ -54,7 +54,7 @@ mod value;
 pub use dtype::{DType, Shape, Type, broadcast_shape, strides};
 pub use error::{Error, Result};
 pub use evaluate::{evaluate, evaluate_all, evaluate_with};
-pub use geometry::{ConvGeometry, PadAxis, SliceAxis, Window};
+pub use geometry::{ConvGeometry, PadAxis, SliceAxis, Window, same_padding};
 pub use grad::{gradients, parameter_leaves};
 pub use graph::{Graph, Node, NodeId, Output};
 pub use op::{Binary, Op, PoolKind, ReduceKind, ScatterKind, Unary};

@@ -13,7 +13,7 @@ pub struct Param(Arc<Cell>);
 struct Cell {
     id: u64,
     ty: Type,
-    name: RwLock<Arc<str>>,
+    name: Arc<str>,
     value: RwLock<Value>,
 }
 
@@ -22,12 +22,7 @@ impl Param {
     pub fn new(name: &str, value: Value) -> Param {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         let id = NEXT.fetch_add(1, Ordering::Relaxed);
-        Param(Arc::new(Cell {
-            id,
-            ty: value.ty(),
-            name: RwLock::new(name.into()),
-            value: RwLock::new(value),
-        }))
+        Param(Arc::new(Cell { id, ty: value.ty(), name: name.into(), value: RwLock::new(value) }))
     }
 
     /// A number no other cell of this process has.
@@ -42,12 +37,7 @@ impl Param {
 
     /// Its name, such as `l1.weight`.
     pub fn name(&self) -> Arc<str> {
-        read(&self.0.name).clone()
-    }
-
-    /// Renames it.
-    pub fn set_name(&self, name: &str) {
-        *write(&self.0.name) = name.into();
+        self.0.name.clone()
     }
 
     /// What it holds now.

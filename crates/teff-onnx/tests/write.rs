@@ -162,23 +162,18 @@ fn windows() -> Vec<Case> {
     let window = Window { pad_low: vec![1, 0], pad_high: vec![1, 1], ..Window::new([3, 2], [2, 1]) };
     let y = x.conv_general(&w, g.clone());
     let dy = f32_input("dy", y.shape());
-    let pooled = x.pool(PoolKind::Max, window.clone());
-    let dp = f32_input("dp", pooled.shape());
     let xi = Tensor::input("x", DType::I32, &[2, 4, 7, 6]);
     let wi = Tensor::input("w", DType::I32, &[6, 2, 3, 2]);
     let ai = Tensor::input("a", DType::I8, &[3, 4]);
     vec![
         case("conv", one, y.clone()),
         case("conv_transpose", std::slice::from_ref(&dy), dy.conv_adjoint(&w, g.clone(), &[7, 6])),
-        case("conv_weight_grad", &[x.clone(), dy.clone()], x.conv_weight_grad(&dy, g.clone(), &[3, 2])),
         case("conv_i32", &[xi.clone(), wi.clone()], xi.conv_general(&wi, g)),
         case("pool_sum", one, x.pool(PoolKind::Sum, window.clone())),
         case("pool_mean", one, x.avg_pool(window.clone(), true)),
         case("pool_mean_inside", one, x.avg_pool(window.clone(), false)),
         case("pool_argmax", one, x.pool(PoolKind::ArgMax, window.clone())),
-        case("pool_max", one, pooled),
-        case("sum_pool_grad", std::slice::from_ref(&dp), dp.sum_pool_grad(window.clone(), &[7, 6])),
-        case("max_pool_grad", &[dp.clone(), x.clone()], dp.max_pool_grad(&x, window)),
+        case("pool_max", one, x.pool(PoolKind::Max, window)),
         case("global_max", one, x.max_keep(&[2, 3])),
         case("matmul_i8", std::slice::from_ref(&ai), ai.matmul(&ai.transpose())),
     ]
@@ -425,4 +420,14 @@ fn narrow_integers_are_stored_narrow() {
             .count()
     };
     assert_eq!((stored(&model.graph), stored(&read(&plain, &ReadOptions::default()).unwrap().graph)), (3, 3));
+}
+
+#[test]
+fn what_exists_only_in_training_is_refused() {
+    let x = f32_input("x", &[1, 1, 4]);
+    let y = x.pool(PoolKind::Max, Window::new([2], [2]));
+    let grads = teff_graph::gradients(&[(y.clone(), y.full_like(1.0))], std::slice::from_ref(&x)).unwrap();
+    let graph = Graph::from_tensors("g", &[x], &[("dx", grads[0].clone().unwrap().named("pool"))]).unwrap();
+    let e = write(&graph, &WriteOptions::default()).unwrap_err().to_string();
+    assert!(e.contains("pool") && e.contains("only in training"), "{e}");
 }

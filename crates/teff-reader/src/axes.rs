@@ -2,7 +2,7 @@
 
 use crate::fault::{Fault, Lowered};
 use crate::invalid;
-use teff_graph::{Tensor, broadcast_shape};
+use teff_graph::broadcast_shape;
 
 /// Integers as sizes.
 pub fn sizes(list: &[i64], what: &str) -> Lowered<Vec<usize>> {
@@ -34,12 +34,6 @@ pub fn axes_of(axes: &[i64], rank: usize) -> Lowered<Vec<usize>> {
     out.sort_unstable();
     out.dedup();
     Ok(out)
-}
-
-/// `x` without these axes, which have one element each.
-pub fn without(x: &Tensor, axes: &[usize]) -> Tensor {
-    let kept: Vec<usize> = (0..x.rank()).filter(|a| !axes.contains(a)).map(|a| x.shape()[a]).collect();
-    x.reshape(&kept)
 }
 
 /// The shape both broadcast to.

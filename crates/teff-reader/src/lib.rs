@@ -36,11 +36,11 @@ mod operands;
 mod reading;
 mod scan;
 
-pub use axes::{axes_of, axis_of, common_shape, listed_or_all, sizes, without};
+pub use axes::{axes_of, axis_of, common_shape, listed_or_all, sizes};
 pub use element::{ElementType, FloatLayout};
 pub use error::{Error, FileFormat, NodeAt, Result};
 pub use fault::{Fault, Lowered, rule_broken, unsupported};
 pub use interface::{AxisSize, check_names, pinned};
-pub use operands::Operands;
+pub use operands::{Operands, Repeat};
 pub use reading::{ReadState, label};
 pub use scan::{Scanned, scan};

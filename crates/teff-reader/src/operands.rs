@@ -7,6 +7,19 @@ use crate::{ensure, invalid};
 use std::sync::Arc;
 use teff_graph::{Num, Tensor, Type, Value};
 
+/// Which elements padding repeats.
+#[derive(Clone, Copy)]
+pub enum Repeat {
+    /// The outermost.
+    Edge,
+    /// Those inside, mirrored at the outermost, which is not repeated.
+    Reflect,
+    /// The same, the outermost repeated too.
+    Symmetric,
+    /// Those from the other end on.
+    Wrap,
+}
+
 /// A node whose operands can be asked for. `what` is what the format's documentation calls an operand, for messages.
 ///
 /// # Errors
@@ -125,5 +138,25 @@ pub trait Operands {
             (Num::Int(a), Num::Int(d)) => Num::Int(a + i as i128 * d),
             (a, d) => Num::Float(a.as_f64() + i as f64 * d.as_f64()),
         })))
+    }
+
+    /// `x` with `low` elements before and `high` after its own along `axis`, which repeat them.
+    fn repeated(&self, x: &Tensor, axis: usize, (low, high): (usize, usize), repeat: Repeat) -> Lowered {
+        x.check()?;
+        if (low, high) == (0, 0) {
+            return Ok(x.clone());
+        }
+        self.spend(low.saturating_add(high).saturating_add(x.shape()[axis]))?;
+        let n = x.shape()[axis] as i64;
+        ensure!(n != 0, "axis {axis} of {x} cannot be padded: it is empty");
+        let mirrored = |i: i64, period: i64, last: i64| i.rem_euclid(period).min(last - i.rem_euclid(period));
+        let source = |i: i64| match repeat {
+            Repeat::Edge => i.clamp(0, n - 1),
+            Repeat::Wrap => i.rem_euclid(n),
+            Repeat::Symmetric => mirrored(i, 2 * n, 2 * n - 1),
+            Repeat::Reflect => mirrored(i, (2 * n - 2).max(1), 2 * n - 2),
+        };
+        let indices: Vec<i64> = (-(low as i64)..n + high as i64).map(source).collect();
+        Ok(x.gather(&Tensor::from_slice(&indices), axis))
     }
 }

@@ -205,6 +205,11 @@ impl<'a> ModelFile<'a> {
         })
     }
 
+    /// The position of a tensor as a list names it, if there is such a tensor.
+    pub(crate) fn position(&self, tensor: Option<i32>) -> Option<usize> {
+        usize::try_from(tensor?).ok().filter(|&t| t < self.tensors.len())
+    }
+
     /// The bytes of buffer `i`; `None` when there is no such buffer or nothing in it.
     pub(crate) fn data(&self, i: u32) -> Access<Option<&'a [u8]>> {
         let i = i as usize;

@@ -3,7 +3,7 @@
 //! | question | answer |
 //! |---|---|
 //! | what constant is this node | [`Known`], [`Graph::uniform`], [`Known::along`] for one that differs along one axis |
-//! | is this a softmax | [`softmax`] |
+//! | is this a softmax | [`softmax`], [`log_softmax`] |
 //! | what uses this node | [`Graph::users`], [`Graph::uses`], [`Graph::only_users`]; what depends on inputs: [`Graph::depend_on_inputs`] |
 //! | where does this axis go | [`axis_after`]; which values have a row for each sample: [`counts_samples`] |
 //! | what kind of operation is this | [`Op::traits`], [`Graph::reads`] |
@@ -20,7 +20,7 @@ pub use axes::axis_after;
 pub use batch::counts_samples;
 pub(crate) use batch::takes_rows;
 pub use known::Known;
-pub use softmax::{Softmax, softmax};
+pub use softmax::{Softmax, log_softmax, softmax};
 pub use traits::{Class, Read, Traits};
 pub use work::{multiply_accumulates, work};
 

@@ -1,6 +1,6 @@
 //! Convolution and its two adjoints. All three walk the same list of (output, tap, input) triples.
 
-use super::Rule;
+use super::{Gradients, Rule};
 use crate::dtype::{DType, Type, for_each_index, offset, strides};
 use crate::geometry::ConvGeometry;
 use crate::tensor::Tensor;
@@ -138,31 +138,21 @@ pub(super) fn weight_grad(g: &ConvGeometry, kernel: &[usize], x: &Value, y: &Val
     accumulate(ty, x, y, |f| for_each_product(g, x.shape(), &shape, y.shape(), |x, w, y| f(x, y, w)))
 }
 
-pub(super) fn conv_gradient(g: &ConvGeometry, x: &Tensor, w: &Tensor, dy: &Tensor) -> Vec<Option<Tensor>> {
+pub(super) fn conv_gradient(g: &ConvGeometry, x: &Tensor, w: &Tensor, dy: &Tensor) -> Gradients {
     vec![
         Some(dy.conv_adjoint(w, g.clone(), x.shape().get(2..).unwrap_or_default())),
         Some(x.conv_weight_grad(dy, g.clone(), w.shape().get(2..).unwrap_or_default())),
     ]
 }
 
-pub(super) fn transpose_gradient(
-    g: &ConvGeometry,
-    y: &Tensor,
-    w: &Tensor,
-    dx: &Tensor,
-) -> Vec<Option<Tensor>> {
+pub(super) fn transpose_gradient(g: &ConvGeometry, y: &Tensor, w: &Tensor, dx: &Tensor) -> Gradients {
     vec![
         Some(dx.conv_general(w, g.clone())),
         Some(dx.conv_weight_grad(y, g.clone(), w.shape().get(2..).unwrap_or_default())),
     ]
 }
 
-pub(super) fn weight_grad_gradient(
-    g: &ConvGeometry,
-    x: &Tensor,
-    y: &Tensor,
-    dw: &Tensor,
-) -> Vec<Option<Tensor>> {
+pub(super) fn weight_grad_gradient(g: &ConvGeometry, x: &Tensor, y: &Tensor, dw: &Tensor) -> Gradients {
     vec![
         Some(y.conv_adjoint(dw, g.clone(), x.shape().get(2..).unwrap_or_default())),
         Some(x.conv_general(dw, g.clone())),

@@ -1,6 +1,6 @@
 //! Picking, writing and sorting by index.
 
-use super::Rule;
+use super::{Gradients, Rule};
 use crate::dtype::{DType, Type, strides};
 use crate::op::{Binary, ScatterKind};
 use crate::ops::pointwise::binary;
@@ -55,7 +55,7 @@ pub(super) fn gather(axis: usize, x: &Value, indices: &Value) -> Value {
     x.take(ty.shape, &at)
 }
 
-pub(super) fn gather_gradient(axis: usize, x: &Tensor, indices: &Tensor, g: &Tensor) -> Vec<Option<Tensor>> {
+pub(super) fn gather_gradient(axis: usize, x: &Tensor, indices: &Tensor, g: &Tensor) -> Gradients {
     // A clamped index reads, and so passes gradient to, the nearest element inside.
     let last = x.shape()[axis] as f64 - 1.0;
     let inside = indices.maximum(&indices.full_like(0.0)).minimum(&indices.full_like(last));
@@ -100,7 +100,7 @@ pub(super) fn scatter_gradient(
     operands: &[Tensor],
     out: &Tensor,
     g: &Tensor,
-) -> Vec<Option<Tensor>> {
+) -> Gradients {
     let (x, indices, updates) = (&operands[0], &operands[1], &operands[2]);
     // An index outside wrote nothing, so its update has no gradient.
     let size = x.shape()[axis] as f64;

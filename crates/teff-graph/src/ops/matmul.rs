@@ -1,6 +1,6 @@
 //! Matrix products.
 
-use super::Rule;
+use super::{Gradients, Rule};
 use crate::dtype::{DType, Type};
 use crate::tensor::Tensor;
 use crate::value::{Num, Value};
@@ -46,6 +46,6 @@ pub(super) fn matmul(a: &Value, b: &Value) -> Value {
     }
 }
 
-pub(super) fn gradient(a: &Tensor, b: &Tensor, g: &Tensor) -> Vec<Option<Tensor>> {
+pub(super) fn gradient(a: &Tensor, b: &Tensor, g: &Tensor) -> Gradients {
     vec![Some(g.matmul(&b.transpose())), Some(a.transpose().matmul(g))]
 }

@@ -30,6 +30,9 @@ pub fn infer(op: &Op, operands: &[Type]) -> Result<Type> {
     rule(op, operands).map_err(|reason| Error::new(op.name(), operands.to_vec(), reason))
 }
 
+/// Gradients in each operand, `None` where they are zero for certain.
+type Gradients = Vec<Option<Tensor>>;
+
 /// A type, or what is wrong with the operands.
 type Rule = std::result::Result<Type, String>;
 
@@ -162,7 +165,7 @@ pub(crate) use recurrence::run as run_scan;
 /// Gradients in each operand of `op`, given `g`, the gradient in its result `out`. `None` where it is zero for certain.
 ///
 /// `out` and `g` are those of one result; a scan has several and goes through [`scan_gradient`] instead.
-pub(crate) fn gradient(op: &Op, operands: &[Tensor], out: &Tensor, g: &Tensor) -> Vec<Option<Tensor>> {
+pub(crate) fn gradient(op: &Op, operands: &[Tensor], out: &Tensor, g: &Tensor) -> Gradients {
     match op {
         Op::Input { .. } | Op::Constant(_) | Op::Param(_) | Op::Iota { .. } => vec![],
         Op::Random { .. } | Op::ArgReduce { .. } | Op::ArgSort { .. } => vec![None],

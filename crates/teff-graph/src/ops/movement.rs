@@ -1,6 +1,6 @@
 //! Operations that move elements without computing.
 
-use super::Rule;
+use super::{Gradients, Rule};
 use crate::dtype::{Type, broadcast_shape, for_each_index, offset, strides};
 use crate::geometry::{PadAxis, SliceAxis};
 use crate::tensor::Tensor;
@@ -139,7 +139,7 @@ pub(super) fn pad(axes: &[PadAxis], x: &Value, fill: &Value) -> Value {
     Value::from_fn(&ty, |i| at[i].map_or(fill.get(0), |p| x.get(p)))
 }
 
-pub(super) fn pad_gradient(axes: &[PadAxis], x: &Tensor, g: &Tensor) -> Vec<Option<Tensor>> {
+pub(super) fn pad_gradient(axes: &[PadAxis], x: &Tensor, g: &Tensor) -> Gradients {
     let slices = axes
         .iter()
         .zip(x.shape())
@@ -187,7 +187,7 @@ pub(super) fn concat(axis: usize, operands: &[&Value]) -> Value {
     Value::from_fn(&ty, |i| operands[at[i].0].get(at[i].1))
 }
 
-pub(super) fn concat_gradient(axis: usize, operands: &[Tensor], g: &Tensor) -> Vec<Option<Tensor>> {
+pub(super) fn concat_gradient(axis: usize, operands: &[Tensor], g: &Tensor) -> Gradients {
     let mut start = 0;
     operands
         .iter()

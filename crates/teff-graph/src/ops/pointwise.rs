@@ -1,6 +1,6 @@
 //! Functions of each element.
 
-use super::Rule;
+use super::{Gradients, Rule};
 use crate::dtype::{DType, Type};
 use crate::op::{Binary, Unary};
 use crate::tensor::Tensor;
@@ -202,13 +202,7 @@ pub(super) fn eval_binary(b: Binary, x: &Value, y: &Value) -> Value {
     Value::from_fn(&ty, |i| binary(b, x.get(i), y.get(i), x.dtype()))
 }
 
-pub(super) fn binary_gradient(
-    b: Binary,
-    x: &Tensor,
-    y: &Tensor,
-    out: &Tensor,
-    g: &Tensor,
-) -> Vec<Option<Tensor>> {
+pub(super) fn binary_gradient(b: Binary, x: &Tensor, y: &Tensor, out: &Tensor, g: &Tensor) -> Gradients {
     let zero = || g.full_like(0.0);
     match b {
         Binary::Add => vec![Some(g.clone()), Some(g.clone())],
@@ -253,7 +247,7 @@ pub(super) fn eval_select(c: &Value, a: &Value, b: &Value) -> Value {
     Value::from_fn(&a.ty(), |i| if c.get(i) == Num::Int(1) { a.get(i) } else { b.get(i) })
 }
 
-pub(super) fn select_gradient(c: &Tensor, g: &Tensor) -> Vec<Option<Tensor>> {
+pub(super) fn select_gradient(c: &Tensor, g: &Tensor) -> Gradients {
     let zero = g.full_like(0.0);
     vec![None, Some(c.select(g, &zero)), Some(c.select(&zero, g))]
 }

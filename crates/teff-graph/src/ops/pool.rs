@@ -1,6 +1,6 @@
 //! Sliding windows without weights, and their adjoints.
 
-use super::Rule;
+use super::{Gradients, Rule};
 use crate::dtype::{DType, Type, for_each_index, offset, strides};
 use crate::geometry::Window;
 use crate::op::PoolKind;
@@ -128,7 +128,7 @@ pub(super) fn pool_gradient(kind: PoolKind, window: &Window, x: &Tensor, g: &Ten
 }
 
 /// The winners do not move, so the gradient picks them out of `g`.
-pub(super) fn max_grad_gradient(window: &Window, x: &Tensor, g: &Tensor) -> Vec<Option<Tensor>> {
+pub(super) fn max_grad_gradient(window: &Window, x: &Tensor, g: &Tensor) -> Gradients {
     let winners = x.pool(PoolKind::ArgMax, window.clone());
     let planes: usize = x.shape()[..2].iter().product();
     let plane: usize = x.shape()[2..].iter().product();

@@ -2,7 +2,7 @@
 //!
 //! Rounding is that of ONNX QuantizeLinear: to nearest, halves to even.
 
-use super::Rule;
+use super::{Gradients, Rule};
 use crate::dtype::{DType, Type, for_each_index, offset, strides};
 use crate::tensor::Tensor;
 use crate::value::{Num, Value};
@@ -73,12 +73,7 @@ pub(super) fn dequantize(q: &Value, scale: &Value, zero: &Value) -> Value {
 }
 
 /// Only the scale is continuous: its gradient is the sum of g * (q - zero) over its block.
-pub(super) fn dequantize_gradient(
-    q: &Tensor,
-    scale: &Tensor,
-    zero: &Tensor,
-    g: &Tensor,
-) -> Vec<Option<Tensor>> {
+pub(super) fn dequantize_gradient(q: &Tensor, scale: &Tensor, zero: &Tensor, g: &Tensor) -> Gradients {
     let one = scale.full_like(1.0);
     let steps = q.dequantize(&one, zero);
     // Each axis split into blocks and the elements of a block, which are summed away.

@@ -1,6 +1,6 @@
 //! The scan: shape rule, evaluation and gradient.
 
-use super::Rule;
+use super::{Gradients, Rule};
 use crate::dtype::Type;
 use crate::error::Result;
 use crate::evaluate::evaluate;
@@ -105,11 +105,7 @@ fn element(x: &Value, t: usize) -> Value {
 
 /// Gradients in each operand, given those in each result: a scan in the other direction that carries the gradients of the
 /// states and the sums of those of the whole operands. The states that entered each step are computed once more and kept.
-pub(crate) fn gradient(
-    scan: &Scan,
-    operands: &[Tensor],
-    grads: &[Option<Tensor>],
-) -> Result<Vec<Option<Tensor>>> {
+pub(crate) fn gradient(scan: &Scan, operands: &[Tensor], grads: &[Option<Tensor>]) -> Result<Gradients> {
     let body = &scan.body;
     let inputs = placeholders(body);
     let outputs = body.instantiate(&inputs);

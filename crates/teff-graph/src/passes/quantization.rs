@@ -33,18 +33,12 @@ fn spread(p: &Tensor, x: &Tensor) -> Option<Tensor> {
 }
 
 /// In f32: the quotient is below 2^24 where it is not clamped, so that adding the zero point is exact.
-fn quantized(
-    x: &Tensor,
-    scale: &Tensor,
-    zero: &Tensor,
-    dtype: DType,
-    (low, high): (i32, i32),
-) -> Option<Tensor> {
+fn quantized(x: &Tensor, scale: &Tensor, zero: &Tensor, dtype: DType, range: (i32, i32)) -> Option<Tensor> {
     if x.dtype() != DType::F32 || dtype.size() > 2 {
         return None;
     }
     let (scale, zero) = (spread(scale, x)?, spread(&zero.cast(DType::F32), x)?);
-    Some(((x / scale).round() + zero).clip(low.into(), high.into()).cast(dtype))
+    Some(((x / scale).round() + zero).clip(range.0.into(), range.1.into()).cast(dtype))
 }
 
 fn dequantized(q: &Tensor, scale: &Tensor, zero: &Tensor) -> Option<Tensor> {

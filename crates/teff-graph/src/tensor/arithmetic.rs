@@ -11,40 +11,24 @@ pub trait Operand {
     fn beside(self, other: &Tensor) -> Tensor;
 }
 
-impl Operand for &Tensor {
-    fn beside(self, _: &Tensor) -> Tensor {
-        self.clone()
-    }
+macro_rules! operand {
+    ($($t:ty: |$x:ident, $other:pat_param| $tensor:expr;)*) => { $(
+        impl Operand for $t {
+            fn beside(self, $other: &Tensor) -> Tensor {
+                let $x = self;
+                $tensor
+            }
+        }
+    )* };
 }
 
-impl Operand for &&Tensor {
-    fn beside(self, _: &Tensor) -> Tensor {
-        (*self).clone()
-    }
-}
-
-impl Operand for Tensor {
-    fn beside(self, _: &Tensor) -> Tensor {
-        self
-    }
-}
-
-impl Operand for f64 {
-    fn beside(self, other: &Tensor) -> Tensor {
-        other.full_like(self)
-    }
-}
-
-impl Operand for f32 {
-    fn beside(self, other: &Tensor) -> Tensor {
-        other.full_like(self.into())
-    }
-}
-
-impl Operand for i32 {
-    fn beside(self, other: &Tensor) -> Tensor {
-        other.full_like(self.into())
-    }
+operand! {
+    &Tensor: |x, _| x.clone();
+    &&Tensor: |x, _| (*x).clone();
+    Tensor: |x, _| x;
+    f64: |x, other| other.full_like(x);
+    f32: |x, other| other.full_like(x.into());
+    i32: |x, other| other.full_like(x.into());
 }
 
 impl Tensor {

@@ -36,15 +36,9 @@ impl Tensor {
 
     /// With `updates` combined in at the places [`Tensor::take_along`] reads.
     #[track_caller]
-    pub fn scatter_along(
-        &self,
-        indices: &Tensor,
-        updates: &Tensor,
-        axis: usize,
-        kind: ScatterKind,
-    ) -> Tensor {
+    pub fn scatter_along(&self, indices: &Tensor, updates: &Tensor, axis: usize, how: ScatterKind) -> Tensor {
         let at = valid!(self.line_positions(indices, axis)).flatten_all();
-        self.flatten_all().scatter(&at, &updates.flatten_all(), 0, kind).reshape(self.shape())
+        self.flatten_all().scatter(&at, &updates.flatten_all(), 0, how).reshape(self.shape())
     }
 
     /// Positions in this tensor, flattened, that indices along `axis` name.

@@ -151,6 +151,15 @@ impl Tensor {
         self.pad_axes(widths.iter().map(|&(low, high)| PadAxis { low, high, interior: 0 }).collect(), fill)
     }
 
+    /// Cut, or filled with zeros at the end, to `n` elements along axis `axis`.
+    #[track_caller]
+    pub fn fitted(&self, axis: usize, n: usize) -> Tensor {
+        let axis = valid!(self.axis("fitted", axis as isize));
+        let mut widths = vec![(0, 0); self.rank()];
+        widths[axis].1 = n.saturating_sub(self.shape()[axis]);
+        self.pad(&widths, 0.0).narrow(axis, 0, n)
+    }
+
     /// Copies of `fill` around and between the elements of each axis.
     #[track_caller]
     pub fn pad_axes(&self, axes: Vec<PadAxis>, fill: f64) -> Tensor {
@@ -200,6 +209,15 @@ impl Tensor {
         let repeated: Vec<usize> = self.shape().iter().zip(counts).flat_map(|(&n, &c)| [c, n]).collect();
         let shape: Vec<usize> = self.shape().iter().zip(counts).map(|(n, &c)| n.saturating_mul(c)).collect();
         self.reshape(&with_ones).broadcast_to(&repeated).reshape(&shape)
+    }
+
+    /// Each element repeated to a block: of `shape`, whose sizes are multiples of this tensor's.
+    #[track_caller]
+    pub fn in_blocks(&self, shape: &[usize]) -> Tensor {
+        let with_ones: Vec<usize> = self.shape().iter().flat_map(|&n| [n, 1]).collect();
+        let both = self.shape().iter().zip(shape);
+        let repeated: Vec<usize> = both.flat_map(|(&n, &to)| [n, to / n.max(1)]).collect();
+        self.reshape(&with_ones).broadcast_to(&repeated).reshape(shape)
     }
 
     /// Elements moved `by` places towards the end of axis `axis`, those that leave it entering at the front.

@@ -7,6 +7,7 @@
 use super::Tensor;
 use crate::dtype::{DType, Type};
 use crate::value::{Num, Value};
+use std::ops::Range;
 
 /// Transforms up to this length are products with a matrix.
 const SMALL: usize = 20;
@@ -44,13 +45,7 @@ impl Signal {
 }
 
 /// `cos` and `sign * sin` of `2 pi r c / length` for these rows r and so many columns c.
-fn turns(
-    dtype: DType,
-    rows: std::ops::Range<usize>,
-    columns: usize,
-    length: usize,
-    sign: f64,
-) -> (Tensor, Tensor) {
+fn turns(dtype: DType, rows: Range<usize>, columns: usize, length: usize, sign: f64) -> (Tensor, Tensor) {
     let of = |factor: f64, f: fn(f64) -> f64| {
         Tensor::constant(Value::from_fn(&Type::new(dtype, [rows.len(), columns]), |i| {
             // The product is reduced modulo the period while it is a whole number.

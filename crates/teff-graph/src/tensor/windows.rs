@@ -25,48 +25,14 @@ impl Tensor {
 
     /// 1-D convolution of `[N, C, L]` with `[O, C/groups, K]`.
     #[track_caller]
-    pub fn conv1d(
-        &self,
-        w: &Tensor,
-        stride: usize,
-        padding: usize,
-        dilation: usize,
-        groups: usize,
-    ) -> Tensor {
-        self.conv_same(w, 1, stride, padding, dilation, groups)
+    pub fn conv1d(&self, w: &Tensor, stride: usize, pad: usize, dilation: usize, groups: usize) -> Tensor {
+        self.conv_general(w, ConvGeometry::alike(1, stride, pad, dilation, groups))
     }
 
     /// 2-D convolution of `[N, C, H, W]` with `[O, C/groups, Kh, Kw]`; stride, padding and dilation are those of both axes.
     #[track_caller]
-    pub fn conv2d(
-        &self,
-        w: &Tensor,
-        stride: usize,
-        padding: usize,
-        dilation: usize,
-        groups: usize,
-    ) -> Tensor {
-        self.conv_same(w, 2, stride, padding, dilation, groups)
-    }
-
-    #[track_caller]
-    fn conv_same(
-        &self,
-        w: &Tensor,
-        axes: usize,
-        stride: usize,
-        pad: usize,
-        dilation: usize,
-        groups: usize,
-    ) -> Tensor {
-        let geometry = ConvGeometry {
-            stride: vec![stride; axes],
-            dilation: vec![dilation; axes],
-            pad_low: vec![pad; axes],
-            pad_high: vec![pad; axes],
-            groups,
-        };
-        self.conv_general(w, geometry)
+    pub fn conv2d(&self, w: &Tensor, stride: usize, pad: usize, dilation: usize, groups: usize) -> Tensor {
+        self.conv_general(w, ConvGeometry::alike(2, stride, pad, dilation, groups))
     }
 
     /// Transposed convolution as PyTorch and ONNX define it: x `[N, C, D..]` with w `[C, O/groups, K..]` gives
@@ -97,20 +63,8 @@ impl Tensor {
 
     /// Transposed 2-D convolution with one stride and padding for both axes; see [`Tensor::conv_transpose`].
     #[track_caller]
-    pub fn conv_transpose2d(
-        &self,
-        w: &Tensor,
-        stride: usize,
-        padding: usize,
-        output_padding: usize,
-    ) -> Tensor {
-        let geometry = ConvGeometry {
-            stride: vec![stride; 2],
-            pad_low: vec![padding; 2],
-            pad_high: vec![padding; 2],
-            ..ConvGeometry::new(2)
-        };
-        self.conv_transpose(w, geometry, &[output_padding; 2])
+    pub fn conv_transpose2d(&self, w: &Tensor, stride: usize, pad: usize, output_padding: usize) -> Tensor {
+        self.conv_transpose(w, ConvGeometry::alike(2, stride, pad, 1, 1), &[output_padding; 2])
     }
 
     /// Each window of `[N, C, D..]` combined.

@@ -17,15 +17,11 @@ trait MessageField<'a> {
 }
 
 /// Decodes each field of `bytes`.
-fn each<'a>(
-    bytes: &'a [u8],
-    depth: usize,
-    mut take: impl FnMut(u64, Payload<'a>) -> Result<()>,
-) -> Result<()> {
+fn each<'a>(bytes: &'a [u8], depth: usize, mut f: impl FnMut(u64, Payload<'a>) -> Result<()>) -> Result<()> {
     if depth > DEPTH {
         return Err(Malformed("messages are nested too deeply"));
     }
-    WireFields(bytes).try_for_each(|field| field.and_then(|(number, payload)| take(number, payload)))
+    WireFields(bytes).try_for_each(|field| field.and_then(|(number, payload)| f(number, payload)))
 }
 
 /// A struct with the fields of a message, each behind its number.

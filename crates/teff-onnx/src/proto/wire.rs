@@ -121,39 +121,40 @@ impl<'a> Payload<'a> {
         }
     }
 
+    fn double(self) -> Result<f64> {
+        match self {
+            Payload::Fixed64(n) => Ok(f64::from_bits(n)),
+            _ => Err(Malformed("a double is not coded as one")),
+        }
+    }
+
     /// Appends the 32-bit words of a repeated field, packed or single.
     pub(crate) fn floats(self, out: &mut Vec<f32>) -> Result<()> {
-        match self {
-            Payload::Bytes(b) => {
-                let words = b.chunks_exact(4);
-                if !words.remainder().is_empty() {
-                    return Err(Malformed("a list of floats ends in the middle of one"));
-                }
-                out.extend(words.map(|w| f32::from_le_bytes(w.try_into().expect("4 bytes"))));
-                Ok(())
-            }
-            single => single.float().map(|x| out.push(x)),
+        if let Payload::Bytes(b) = self {
+            words(b, out, f32::from_le_bytes)
+        } else {
+            self.float().map(|x| out.push(x))
         }
     }
 
     /// Appends the 64-bit words of a repeated field, packed or single.
     pub(crate) fn doubles(self, out: &mut Vec<f64>) -> Result<()> {
-        match self {
-            Payload::Bytes(b) => {
-                let words = b.chunks_exact(8);
-                if !words.remainder().is_empty() {
-                    return Err(Malformed("a list of doubles ends in the middle of one"));
-                }
-                out.extend(words.map(|w| f64::from_le_bytes(w.try_into().expect("8 bytes"))));
-                Ok(())
-            }
-            Payload::Fixed64(n) => {
-                out.push(f64::from_bits(n));
-                Ok(())
-            }
-            _ => Err(Malformed("a double is not coded as one")),
+        if let Payload::Bytes(b) = self {
+            words(b, out, f64::from_le_bytes)
+        } else {
+            self.double().map(|x| out.push(x))
         }
     }
+}
+
+/// Appends the words of N bytes that a packed field has.
+fn words<const N: usize, T>(bytes: &[u8], out: &mut Vec<T>, of: fn([u8; N]) -> T) -> Result<()> {
+    let words = bytes.chunks_exact(N);
+    if !words.remainder().is_empty() {
+        return Err(Malformed("a list of floats ends in the middle of one"));
+    }
+    out.extend(words.map(|w| of(w.try_into().expect("as many bytes"))));
+    Ok(())
 }
 
 /// Writes a message, field by field.

@@ -10,7 +10,7 @@ use crate::proto::{Attribute, ElementType, GraphProto, NodeProto, element_type};
 use std::cell::RefCell;
 use teff_graph::Tensor;
 pub(crate) use teff_reader::{
-    Fault, Lowered, Operands, ReadState, axis_of, ensure, invalid, listed_or_all, sizes, unsupported, without,
+    Fault, Lowered, Operands, ReadState, Repeat, axis_of, ensure, invalid, listed_or_all, sizes, unsupported,
 };
 
 /// The node being lowered.
@@ -157,17 +157,12 @@ impl<'n, 's, 'm> Node<'n, 's, 'm> {
     }
 
     /// What the word of attribute `name` stands for.
-    pub(crate) fn choice<T: Copy>(
-        &self,
-        name: &str,
-        default: &'static str,
-        choices: &[(&str, T)],
-    ) -> Lowered<T> {
+    pub(crate) fn choice<T: Copy>(&self, name: &str, default: &'static str, all: &[(&str, T)]) -> Lowered<T> {
         let word = self.text(name, default)?;
-        match choices.iter().find(|(choice, _)| *choice == word) {
+        match all.iter().find(|(choice, _)| *choice == word) {
             Some(&(_, meaning)) => Ok(meaning),
             None => {
-                let words: Vec<&str> = choices.iter().map(|(choice, _)| *choice).collect();
+                let words: Vec<&str> = all.iter().map(|(choice, _)| *choice).collect();
                 let (last, others) = words.split_last().expect("there is a choice");
                 let others = others.join(", ");
                 unsupported(format!("{name}={word:?}"), &format!("use {others} or {last}"))

@@ -124,13 +124,8 @@ impl<'g> Emitter<'g> {
         }
         let plan = match pattern(&self.view, id) {
             Some(plan) => plan,
-            None => match self.view.op(id) {
-                Op::Scan(_) => self.scan_plan(id)?,
-                // It names them all.
-                _ => {
-                    primitive(&self.view, id).map_err(|reason| inexpressible(self.view.graph, id, reason))?
-                }
-            },
+            None if matches!(self.view.op(id), Op::Scan(_)) => self.scan_plan(id)?,
+            None => primitive(&self.view, id).map_err(|reason| inexpressible(self.view.graph, id, reason))?,
         };
         self.opset = self.opset.max(plan.opset);
         Ok(Some(plan))

@@ -1,17 +1,16 @@
 //! A graph that computes the same with operations that ONNX operators say as they are.
 //!
-//! ONNX leaves undefined what this graph defines (a division by zero, an index outside), lacks some dtypes for some operators in
-//! its own specification or in onnxruntime, and has no adjoints of convolution and pooling in the weights.
+//! ONNX leaves undefined what this graph defines (a division by zero, an index outside), and lacks some dtypes for some
+//! operators in its own specification or in onnxruntime.
 
 use super::view::inexpressible;
 use super::widen::{product, through, wider};
-use super::windows::{
-    arg_max_pool, integer_conv, integer_conv_sum, max_pool_grad, sum_pool_grad, weight_grad,
-};
+use super::windows::{arg_max_pool, integer_conv, integer_conv_sum};
 use crate::{Error, Result};
-use teff_graph::{
-    Binary, DType, Graph, Num, Op, PadAxis, PoolKind, ReduceKind, ScatterKind, Tensor, Type, Unary, Value,
-};
+use std::sync::Arc;
+use teff_graph::facts::Known;
+use teff_graph::{Binary, DType, Graph, NodeId, Num, Op, PadAxis, PoolKind, ReduceKind, ScatterKind};
+use teff_graph::{Tensor, Type, Unary, Value};
 
 /// `graph` with every operation rewritten that has no direct counterpart. Labels stay.
 pub(crate) fn legalise(graph: &Graph) -> Result<Graph> {
@@ -25,8 +24,9 @@ pub(crate) fn legalise(graph: &Graph) -> Result<Graph> {
             return Err(inexpressible(graph, id, reason));
         }
     }
+    let known = Known::new(graph);
     graph
-        .rewritten(|id, operands, t| rewritten(&graph[id].op, operands).unwrap_or(t))
+        .rewritten(|id, operands, t| rewritten(graph, &known, id, operands).unwrap_or(t))
         .map_err(|e| Error::model(e.to_string()))
 }
 
@@ -37,20 +37,25 @@ const MOST_PARTS: usize = 1 << 14;
 fn parts(op: &Op, operands: &[Type]) -> usize {
     let taps = |sizes: &[usize]| sizes.iter().fold(1usize, |n, &d| n.saturating_mul(d));
     let is_float = operands.first().is_none_or(|x| x.dtype.is_float());
-    match op {
-        Op::Conv(_) if !is_float => taps(&operands[1].shape[2..]),
-        Op::ConvWeightGrad { geometry, .. } if is_float => geometry.groups,
-        Op::ConvWeightGrad { geometry, .. } => geometry.groups.saturating_mul(taps(&operands[1].shape[2..])),
-        Op::Pool { kind: PoolKind::Sum, window } if !is_float => taps(&window.size),
-        Op::Pool { kind: PoolKind::ArgMax, window } | Op::MaxPoolGrad { window } => taps(&window.size),
-        // Others are written whole: `rewritten` names them all.
-        _ => 0,
+    if let (Op::Conv(_), false) = (op, is_float) {
+        return taps(&operands[1].shape[2..]);
     }
+    let Op::Pool { kind, window } = op else { return 0 };
+    if *kind == PoolKind::ArgMax || *kind == PoolKind::Sum && !is_float { taps(&window.size) } else { 0 }
 }
 
-fn rewritten(op: &Op, operands: &[Tensor]) -> Option<Tensor> {
+fn rewritten(graph: &Graph, known: &Known, id: NodeId, operands: &[Tensor]) -> Option<Tensor> {
+    let op = &graph[id].op;
+    // What operand 1 is where that is known, in whatever shape.
+    let second = || known.compact(graph[id].operands[1]);
     match op {
-        Op::Binary(b) => binary(*b, &operands[0], &operands[1]),
+        Op::Binary(b) => binary(*b, &operands[0], &operands[1], &second),
+        // Written as `Elu`.
+        Op::Unary(Unary::Expm1)
+            if graph[id].ty.dtype == DType::F32 && never_positive(graph, graph[id].operands[0]) =>
+        {
+            None
+        }
         Op::Unary(u) => unary(*u, &operands[0]),
         Op::Pad(axes) if axes.iter().any(|a| a.interior > 0) => Some(interior_pad(axes, operands)),
         Op::Reduce { kind, .. } => {
@@ -65,12 +70,9 @@ fn rewritten(op: &Op, operands: &[Tensor]) -> Option<Tensor> {
         Op::Pool { kind: PoolKind::Sum, window } if !operands[0].dtype().is_float() => {
             Some(integer_conv_sum(&operands[0], window))
         }
-        Op::ConvWeightGrad { geometry, kernel } => {
-            Some(weight_grad(geometry, kernel, &operands[0], &operands[1]))
-        }
-        Op::SumPoolGrad { window, spatial } => Some(sum_pool_grad(window, spatial, &operands[0])),
-        Op::MaxPoolGrad { window } => Some(max_pool_grad(window, &operands[0], &operands[1])),
-        Op::Gather { axis } => gather(*axis, &operands[0], &operands[1]),
+        Op::Gather { axis } if inside(second(), operands[0].shape()[*axis]) => None,
+        Op::Gather { axis } => Some(gather(*axis, &operands[0], &operands[1])),
+        Op::Scatter { axis, .. } if inside(second(), operands[0].shape()[*axis]) => None,
         Op::Scatter { axis, kind } => scatter(*axis, *kind, operands),
         Op::Quantize { .. } | Op::Dequantize => one_blocked_axis(op, operands),
         Op::Input { .. } | Op::Constant(_) | Op::Param(_) | Op::Iota { .. } | Op::Random { .. } => None,
@@ -78,6 +80,7 @@ fn rewritten(op: &Op, operands: &[Tensor]) -> Option<Tensor> {
         Op::Cast(_) | Op::Reshape(_) | Op::Permute(_) | Op::Broadcast(_) | Op::Slice(_) => None,
         Op::Pad(_) | Op::Concat { .. } | Op::Conv(_) | Op::ConvTranspose { .. } | Op::Pool { .. } => None,
         Op::Scan(_) | Op::Project(_) => None,
+        Op::ConvWeightGrad { .. } | Op::SumPoolGrad { .. } | Op::MaxPoolGrad { .. } => None,
     }
 }
 
@@ -99,13 +102,11 @@ fn select(operands: &[Tensor]) -> Option<Tensor> {
 }
 
 fn unary(u: Unary, x: &Tensor) -> Option<Tensor> {
+    // Negating an unsigned number wraps; ONNX negates signed ones only.
+    if u == Unary::Neg && matches!(x.dtype(), DType::U8 | DType::U16 | DType::U32 | DType::U64) {
+        return Some(x.full_like(0.0) - x);
+    }
     match u {
-        // Negating an unsigned number wraps; ONNX negates signed ones only.
-        Unary::Neg if matches!(x.dtype(), DType::U8 | DType::U16 | DType::U32 | DType::U64) => {
-            Some(x.full_like(0.0) - x)
-        }
-        // Written as `Elu`.
-        Unary::Expm1 if x.dtype() == DType::F32 && never_positive(x) => None,
         Unary::Expm1 => Some(expm1(x)),
         Unary::Erfc => Some(1.0 - x.erf()),
         // ONNX has the others, or `primitive` says that it has not.
@@ -114,15 +115,14 @@ fn unary(u: Unary, x: &Tensor) -> Option<Tensor> {
 }
 
 /// True of the smaller of something and 0, also when scaled.
-fn never_positive(x: &Tensor) -> bool {
-    match (x.op(), x.operands()) {
-        (Op::Binary(Binary::Min), operands) => operands.iter().any(|o| uniform(o).is_some_and(|b| b <= 0.0)),
-        (Op::Binary(Binary::Mul | Binary::Div), [x, by]) => {
-            uniform(by).is_some_and(|b| b > 0.0) && never_positive(x)
-        }
-        // Of others it is not seen.
-        _ => false,
+fn never_positive(graph: &Graph, id: NodeId) -> bool {
+    let operands = &graph[id].operands;
+    let bound = |o: NodeId| graph.uniform(o).map(Num::as_f64);
+    if graph[id].op == Op::Binary(Binary::Min) {
+        return operands.iter().any(|&o| bound(o).is_some_and(|b| b <= 0.0));
     }
+    let is_scaled = matches!(graph[id].op, Op::Binary(Binary::Mul | Binary::Div));
+    is_scaled && bound(operands[1]).is_some_and(|b| b > 0.0) && never_positive(graph, operands[0])
 }
 
 /// With t = tanh(-|x| / 2), e^-|x| - 1 is 2 t / (1 - t), and e^|x| - 1 is less that times e^|x|.
@@ -132,10 +132,12 @@ fn expm1(x: &Tensor) -> Tensor {
     x.full_like(0.0).less(x).select(&-(&below * x.exp()), &below)
 }
 
-fn binary(b: Binary, x: &Tensor, y: &Tensor) -> Option<Tensor> {
+/// `known` gives what `y` is, if that is known.
+fn binary(b: Binary, x: &Tensor, y: &Tensor, known: &dyn Fn() -> Option<Arc<Value>>) -> Option<Tensor> {
+    let is_never_zero = || known().is_some_and(|v| v.to_f64().iter().all(|&x| x != 0.0));
     let dtype = x.dtype();
     match b {
-        Binary::Div | Binary::Rem if dtype.is_int() && !never_zero(y) => {
+        Binary::Div | Binary::Rem if dtype.is_int() && !is_never_zero() => {
             let zero = y.full_like(0.0);
             let is_zero = y.equal(&zero);
             let safe = choose(&is_zero, &y.full_like(1.0), y);
@@ -143,8 +145,9 @@ fn binary(b: Binary, x: &Tensor, y: &Tensor) -> Option<Tensor> {
             Some(choose(&is_zero, &zero, &out))
         }
         Binary::MulHigh => Some(upper_half(x, y)),
-        Binary::Shl if dtype.is_int() => shift(b, x, y),
-        Binary::Shr if dtype.is_int() => shift(b, x, y),
+        Binary::Shl | Binary::Shr if dtype.is_int() => {
+            shift(b, x, y, known().and_then(|v| v.uniform()).map(Num::as_f64))
+        }
         Binary::Max | Binary::Min if matches!(dtype, DType::I16 | DType::U16) => {
             through(DType::I32, &Op::Binary(b), &[x.clone(), y.clone()])
         }
@@ -163,21 +166,6 @@ fn upper_half(x: &Tensor, y: &Tensor) -> Tensor {
     (quotient - above).cast(DType::I32)
 }
 
-/// The constant that `t` repeats or shows in another order or shape.
-fn constant(t: &Tensor) -> Option<&Value> {
-    let mut t = t;
-    while let Op::Broadcast(_) | Op::Reshape(_) | Op::Permute(_) = t.op() {
-        t = &t.operands()[0];
-    }
-    // What is computed from constants was folded before.
-    if let Op::Constant(v) = t.op() { Some(v) } else { None }
-}
-
-/// True when every element is a known number other than 0.
-fn never_zero(t: &Tensor) -> bool {
-    constant(t).is_some_and(|v| v.to_f64().iter().all(|&x| x != 0.0))
-}
-
 fn unsigned(dtype: DType) -> DType {
     match dtype {
         DType::I8 => DType::U8,
@@ -189,12 +177,10 @@ fn unsigned(dtype: DType) -> DType {
 }
 
 /// ONNX shifts unsigned integers, by less than their width. A negative number is shifted right through its complement.
-fn shift(b: Binary, x: &Tensor, by: &Tensor) -> Option<Tensor> {
+fn shift(b: Binary, x: &Tensor, by: &Tensor, known: Option<f64>) -> Option<Tensor> {
     let dtype = x.dtype();
     let width = 8.0 * dtype.size() as f64;
-    let known = matches!(by.op(), Op::Broadcast(_) | Op::Constant(_))
-        && uniform(by).is_some_and(|n| n >= 0.0 && n < width);
-    if known && unsigned(dtype) == dtype {
+    if known.is_some_and(|n| n >= 0.0 && n < width) && unsigned(dtype) == dtype {
         return None;
     }
     let inside = by.full_like(0.0).less_equal(by).and(&by.less(&by.full_like(width)));
@@ -213,10 +199,6 @@ fn shift(b: Binary, x: &Tensor, by: &Tensor) -> Option<Tensor> {
         shifted(x)
     };
     Some(choose(&inside, &out, &outside))
-}
-
-fn uniform(t: &Tensor) -> Option<f64> {
-    constant(t)?.uniform().map(Num::as_f64)
 }
 
 /// Between the elements: each axis gets one of its own for them, which is padded and merged.
@@ -239,27 +221,20 @@ fn interior_pad(axes: &[PadAxis], operands: &[Tensor]) -> Tensor {
 }
 
 /// True when indices are known and lie within `size` elements.
-fn known_inside(indices: &Tensor, size: usize) -> bool {
-    constant(indices).is_some_and(|v| v.to_i64().iter().all(|&i| (0..size as i64).contains(&i)))
+fn inside(known: Option<Arc<Value>>, size: usize) -> bool {
+    known.is_some_and(|v| v.to_i64().iter().all(|&i| (0..size as i64).contains(&i)))
 }
 
 /// An index outside is clamped; ONNX takes negative ones from the end and calls the rest errors.
-fn gather(axis: usize, x: &Tensor, indices: &Tensor) -> Option<Tensor> {
-    let size = x.shape()[axis];
-    if known_inside(indices, size) {
-        return None;
-    }
-    let wide = indices.cast(DType::I64);
-    Some(x.gather(&wide.maximum(&wide.full_like(0.0)).minimum(&wide.full_like(size as f64 - 1.0)), axis))
+fn gather(axis: usize, x: &Tensor, indices: &Tensor) -> Tensor {
+    let (wide, last) = (indices.cast(DType::I64), x.shape()[axis] as f64 - 1.0);
+    x.gather(&wide.maximum(&wide.full_like(0.0)).minimum(&wide.full_like(last)), axis)
 }
 
 /// An index outside is dropped: it writes into one more element at the end, which is cut off.
 fn scatter(axis: usize, kind: ScatterKind, operands: &[Tensor]) -> Option<Tensor> {
     let [x, indices, updates] = operands else { return None };
     let size = x.shape()[axis];
-    if known_inside(indices, size) {
-        return None;
-    }
     let wide = indices.cast(DType::I64);
     let last = wide.full_like(size as f64);
     let inside = wide.full_like(0.0).less_equal(&wide).and(&wide.less(&last));
@@ -280,10 +255,5 @@ fn one_blocked_axis(op: &Op, operands: &[Tensor]) -> Option<Tensor> {
     if many == 0 || vector || partial <= 1 {
         return None;
     }
-    let each = |t: &Tensor| {
-        let with_ones: Vec<usize> = by.iter().flat_map(|&b| [b, 1]).collect();
-        let repeated: Vec<usize> = by.iter().zip(shape).flat_map(|(&b, &n)| [b, n / b.max(1)]).collect();
-        t.reshape(&with_ones).broadcast_to(&repeated).reshape(shape)
-    };
-    Some(Tensor::apply(op.clone(), &[x.clone(), each(scale), each(zero)]))
+    Some(Tensor::apply(op.clone(), &[x.clone(), scale.in_blocks(shape), zero.in_blocks(shape)]))
 }

@@ -5,7 +5,10 @@
 
 use super::plan::{Arg, Attribute, Translation, sizes};
 use super::view::{GraphView, MOST_ELEMENTS, scalar};
-use teff_graph::{Binary, ConvGeometry, DType, NodeId, Op, PoolKind, ReduceKind, Unary, Window};
+use teff_graph::facts::{self, Softmax};
+use teff_graph::{
+    Binary, ConvGeometry, DType, NodeId, Num, Op, PoolKind, ReduceKind, Type, Unary, Value, Window,
+};
 
 /// The operator that node `id` and some before it are, if they are one.
 pub(crate) fn pattern(v: &GraphView, id: NodeId) -> Option<Translation> {
@@ -15,8 +18,10 @@ pub(crate) fn pattern(v: &GraphView, id: NodeId) -> Option<Translation> {
         Op::Binary(Binary::Add) => {
             batch_norm(v, id).or_else(|| gemm(v, id)).or_else(|| conv_with_bias(v, id))
         }
-        Op::Binary(Binary::Sub) => log_softmax(v, id),
-        Op::Binary(Binary::Div) => softmax(v, id).or_else(|| average(v, id)).or_else(|| reciprocal(v, id)),
+        Op::Binary(Binary::Sub) => softmax("LogSoftmax", facts::log_softmax(v.graph, id)),
+        Op::Binary(Binary::Div) => softmax("Softmax", facts::softmax(v.graph, id))
+            .or_else(|| average(v, id))
+            .or_else(|| reciprocal(v, id)),
         Op::Binary(Binary::Mul) => average_by_factor(v, id).or_else(|| gelu(v, id)),
         Op::MatMul => product(v, id),
         Op::Reduce { kind: ReduceKind::Max, axes } => global_max(v, id, axes),
@@ -124,14 +129,11 @@ fn conv_with_bias(v: &GraphView, id: NodeId) -> Option<Translation> {
     }
     either(v, id)?.into_iter().filter(|&(conv, _)| v.single(conv)).find_map(|(conv, bias)| {
         let bias = || v.per_axis(bias, v.shape(id).len(), 1, v.shape(id)[1]);
-        match v.op(conv) {
-            Op::Conv(g) => Some(conv_plan(v, conv, g, Some(bias()?))),
-            Op::ConvTranspose { geometry, spatial } => {
-                Some(conv_transpose_plan(v, conv, geometry, spatial, Some(bias()?)))
-            }
-            // Nothing else has a bias.
-            _ => None,
+        if let Op::Conv(g) = v.op(conv) {
+            return Some(conv_plan(v, conv, g, Some(bias()?)));
         }
+        let Op::ConvTranspose { geometry, spatial } = v.op(conv) else { return None };
+        Some(conv_transpose_plan(v, conv, geometry, spatial, Some(bias()?)))
     })
 }
 
@@ -185,10 +187,8 @@ fn average(v: &GraphView, id: NodeId) -> Option<Translation> {
     if spatial.iter().product::<usize>() > MOST_ELEMENTS {
         return None;
     }
-    let ones = teff_graph::Value::full(
-        &teff_graph::Type::new(v.ty(id).dtype, [&[1, 1], spatial].concat()),
-        teff_graph::Num::Float(1.0),
-    );
+    let one_plane = Type::new(v.ty(id).dtype, [&[1, 1], spatial].concat());
+    let ones = Value::full(&one_plane, Num::Float(1.0));
     let expected = teff_graph::evaluate_op(v.op(sum), &[&ones]);
     let same = counts.shape() == expected.shape() && *counts == expected;
     (same && v.single(sum)).then(|| average_pool(v, sum, window, false))
@@ -209,26 +209,18 @@ fn mean_of(v: &GraphView, sum: NodeId, n: f64) -> Option<Translation> {
     if !v.single(sum) || !float(v, sum) {
         return None;
     }
-    match v.op(sum) {
-        Op::Pool { kind: PoolKind::Sum, window } => {
-            let all: usize = window.size.iter().product();
-            (n == all as f64).then(|| average_pool(v, sum, window, true))
-        }
-        Op::Reduce { kind: ReduceKind::Sum, axes } => {
-            let x = v.operands(sum)[0];
-            let all: usize = axes.iter().map(|&a| v.shape(x)[a]).product();
-            if n != all as f64 || axes.is_empty() {
-                return None;
-            }
-            let spatial = v.shape(x).len() > 2 && axes.iter().copied().eq(2..v.shape(x).len());
-            Some(match spatial {
-                true => Translation::of("GlobalAveragePool", vec![Arg::Node(x)]),
-                false => Translation::of("ReduceMean", vec![Arg::Node(x), sizes(axes, "axes")]),
-            })
-        }
-        // Nothing else sums.
-        _ => None,
+    if let Op::Pool { kind: PoolKind::Sum, window } = v.op(sum) {
+        let all: usize = window.size.iter().product();
+        return (n == all as f64).then(|| average_pool(v, sum, window, true));
     }
+    let Op::Reduce { kind: ReduceKind::Sum, axes } = v.op(sum) else { return None };
+    let x = v.operands(sum)[0];
+    let all: usize = axes.iter().map(|&a| v.shape(x)[a]).product();
+    let spatial = v.shape(x).len() > 2 && axes.iter().copied().eq(2..v.shape(x).len());
+    (n == all as f64 && !axes.is_empty()).then(|| match spatial {
+        true => Translation::of("GlobalAveragePool", vec![Arg::Node(x)]),
+        false => Translation::of("ReduceMean", vec![Arg::Node(x), sizes(axes, "axes")]),
+    })
 }
 
 fn average_pool(v: &GraphView, sum: NodeId, window: &Window, count_padding: bool) -> Translation {
@@ -252,36 +244,10 @@ fn global_max(v: &GraphView, id: NodeId, axes: &[usize]) -> Option<Translation> 
         .then(|| Translation::of("GlobalMaxPool", vec![Arg::Node(x)]))
 }
 
-/// x less its largest element along an axis, exponentiated; gives (x, axis).
-fn shifted(v: &GraphView, id: NodeId) -> Option<(NodeId, usize)> {
-    let (x, top) = v.binary(id, Binary::Sub)?;
-    match v.reduction(v.unbroadcast(top), ReduceKind::Max)? {
-        (of, &[axis]) if of == x => Some((x, axis)),
-        _ => None,
-    }
-}
-
-/// The sum of `x` along `axis`, broadcast back.
-fn is_sum_of(v: &GraphView, id: NodeId, x: NodeId, axis: usize) -> bool {
-    v.reduction(v.unbroadcast(id), ReduceKind::Sum) == Some((x, &[axis]))
-}
-
-/// e = exp(x - max x), e / sum e.
-fn softmax(v: &GraphView, id: NodeId) -> Option<Translation> {
-    let (e, sum) = v.binary(id, Binary::Div)?;
-    let (x, axis) = shifted(v, v.unary(e, Unary::Exp)?)?;
-    is_sum_of(v, sum, e, axis)
-        .then(|| Translation::of("Softmax", vec![Arg::Node(x)]).int("axis", axis as i64))
-}
-
-/// s = x - max x, s - log sum exp s.
-fn log_softmax(v: &GraphView, id: NodeId) -> Option<Translation> {
-    let (s, log) = v.binary(id, Binary::Sub)?;
-    let (x, axis) = shifted(v, s)?;
-    let sum = v.unary(v.unbroadcast(log), Unary::Log)?;
-    let (e, _) = v.reduction(sum, ReduceKind::Sum)?;
-    (v.unary(e, Unary::Exp) == Some(s) && is_sum_of(v, sum, e, axis))
-        .then(|| Translation::of("LogSoftmax", vec![Arg::Node(x)]).int("axis", axis as i64))
+/// A softmax, or its logarithm, along one axis.
+fn softmax(operator: &'static str, found: Option<Softmax>) -> Option<Translation> {
+    let Softmax { of, axes: &[axis], .. } = found? else { return None };
+    Some(Translation::of(operator, vec![Arg::Node(of)]).int("axis", axis as i64))
 }
 
 /// x * f + (shift - mean * f) with f = scale / sqrt(variance + epsilon), all a channel, as the library's layer computes it.

@@ -80,10 +80,10 @@ pub(crate) fn primitive(v: &GraphView, id: NodeId) -> Result<Translation, String
         Op::Dequantize => quantization(v, "DequantizeLinear", id, v.ty(operands[0]).dtype),
         Op::Project(_) => Translation::of("Identity", all()),
         Op::Scan(_) => unreachable!("scans are written by the emitter, which knows names"),
-        Op::Pool { kind: PoolKind::ArgMax, .. }
-        | Op::ConvWeightGrad { .. }
-        | Op::SumPoolGrad { .. }
-        | Op::MaxPoolGrad { .. } => unreachable!("rewritten by legalise"),
+        Op::Pool { kind: PoolKind::ArgMax, .. } => unreachable!("rewritten by legalise"),
+        Op::ConvWeightGrad { .. } | Op::SumPoolGrad { .. } | Op::MaxPoolGrad { .. } => {
+            return Err("it exists only in training; write the network without its gradients".into());
+        }
     })
 }
 

@@ -7,7 +7,7 @@ use std::cell::Cell;
 use std::collections::HashMap;
 use std::sync::Arc;
 use teff_graph::facts::Known;
-use teff_graph::{Binary, Graph, NodeId, Num, Op, ReduceKind, Type, Unary, Value, broadcast_shape};
+use teff_graph::{Binary, Graph, NodeId, Num, Op, Type, Unary, Value, broadcast_shape};
 
 /// A graph and how often each node is used.
 pub(crate) struct GraphView<'g> {
@@ -102,12 +102,6 @@ impl<'g> GraphView<'g> {
         self.unary(id, op).filter(|_| self.single(id))
     }
 
-    /// The operand and the axes of `id`, if it reduces so.
-    pub(crate) fn reduction(&self, id: NodeId, kind: ReduceKind) -> Option<(NodeId, &'g [usize])> {
-        let Op::Reduce { kind: this, axes } = self.op(id) else { return None };
-        (*this == kind).then(|| (self.operands(id)[0], &axes[..]))
-    }
-
     /// What is broadcast to give `id`, or `id`.
     pub(crate) fn unbroadcast(&self, id: NodeId) -> NodeId {
         if let Op::Broadcast(_) = self.op(id) { self.operands(id)[0] } else { id }
@@ -169,6 +163,5 @@ pub(crate) fn inexpressible(graph: &Graph, id: NodeId, reason: impl Into<String>
 
 /// A scalar of the dtype of `ty`.
 pub(crate) fn scalar(ty: &Type, x: f64, word: &'static str) -> Arg {
-    let n = if ty.dtype.is_float() { Num::Float(x) } else { Num::Int(x as i128) };
-    Arg::Constant(Value::full(&Type::new(ty.dtype, []), n), word, None)
+    Arg::Constant(Value::full(&Type::new(ty.dtype, []), Num::of(x, ty.dtype)), word, None)
 }

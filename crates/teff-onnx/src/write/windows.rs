@@ -1,7 +1,7 @@
 //! What ONNX has no operator for over windows, as operations tap by tap: [`super::legalise`] calls for it.
 
 use super::widen::product;
-use teff_graph::{ConvGeometry, DType, Op, PadAxis, ScatterKind, SliceAxis, Tensor, Type, Window};
+use teff_graph::{ConvGeometry, DType, Op, PadAxis, SliceAxis, Tensor, Type, Window};
 
 /// What each window sees at each of its taps: for every tap a strided slice of the padded input, `[N, C, E..]`.
 fn taps(x: &Tensor, window: &Window, fill: &Tensor) -> Vec<Tensor> {
@@ -83,57 +83,4 @@ pub(crate) fn arg_max_pool(x: &Tensor, window: &Window) -> Tensor {
         (wins.select(&value, &best), wins.select(&at, &best_at))
     });
     best.map_or(outside, |(value, at)| at.broadcast_to(value.shape()))
-}
-
-/// The adjoint in the weights is a convolution of the input, batch and channels exchanged, with the output's gradient as weights.
-pub(crate) fn weight_grad(g: &ConvGeometry, kernel: &[usize], x: &Tensor, dy: &Tensor) -> Tensor {
-    let axes = kernel.len();
-    let exchanged: Vec<usize> = [1, 0].into_iter().chain(2..axes + 2).collect();
-    let (per_x, per_y) = (x.shape()[1] / g.groups, dy.shape()[1] / g.groups);
-    let geometry = ConvGeometry {
-        stride: g.dilation.clone(),
-        dilation: g.stride.clone(),
-        pad_low: g.pad_low.clone(),
-        pad_high: g.pad_high.clone(),
-        groups: 1,
-    };
-    let group = |i: usize| {
-        let x = x.narrow(1, i * per_x, per_x).permute(&exchanged);
-        let dy = dy.narrow(1, i * per_y, per_y).permute(&exchanged);
-        let all = match x.dtype().is_float() {
-            true => x.conv_general(&dy, geometry.clone()),
-            false => integer_conv(&geometry, &x, &dy),
-        };
-        // What a stride leaves over at the end makes a kernel larger than there is.
-        let cut = [per_x, per_y].iter().chain(kernel).map(|&len| SliceAxis::whole(len)).collect();
-        all.slice_axes(cut).permute(&exchanged)
-    };
-    Tensor::concat(&(0..g.groups).map(group).collect::<Vec<_>>(), 0)
-}
-
-/// The adjoint of a sum over windows is the adjoint of a convolution with ones, each channel by itself.
-pub(crate) fn sum_pool_grad(window: &Window, spatial: &[usize], dy: &Tensor) -> Tensor {
-    let channels = dy.shape()[1];
-    let ones = Tensor::full(Type::new(dy.dtype(), [&[channels, 1], &window.size[..]].concat()), 1.0);
-    let geometry = ConvGeometry {
-        stride: window.stride.clone(),
-        dilation: window.dilation.clone(),
-        pad_low: window.pad_low.clone(),
-        pad_high: window.pad_high.clone(),
-        groups: channels,
-    };
-    dy.conv_adjoint(&ones, geometry, spatial)
-}
-
-/// Each gradient is added where its window's largest element is.
-pub(crate) fn max_pool_grad(window: &Window, dy: &Tensor, x: &Tensor) -> Tensor {
-    let planes: usize = x.shape()[..2].iter().product();
-    let plane: usize = x.shape()[2..].iter().product();
-    let winners = arg_max_pool(x, window);
-    let mut each = x.shape()[..2].to_vec();
-    each.resize(x.rank(), 1);
-    let starts = Tensor::iota(Type::new(DType::I64, [planes]), 0) * plane as f64;
-    let at = winners + starts.reshape(&each);
-    let zeros = Tensor::full(Type::new(x.dtype(), [planes * plane]), 0.0);
-    zeros.scatter(&at.flatten_all(), &dy.flatten_all(), 0, ScatterKind::Add).reshape(x.shape())
 }

@@ -7,8 +7,8 @@ use super::lower::{Lower, Table};
 use super::reader::{Reader, layer_name, operator_at};
 use crate::Result;
 use crate::schema::tensor_type;
-use teff_graph::{PadAxis, Tensor};
-use teff_reader::{Fault, Lowered, axis_of, ensure, invalid, label, sizes};
+use teff_graph::Tensor;
+use teff_reader::{Fault, Lowered, ensure, invalid, label, sizes};
 
 pub(super) const TABLE: Table = &[
     ("COMPLEX_ABS", Lower::Walk(|reader, i| of_complex(reader, i, magnitude))),
@@ -27,14 +27,11 @@ impl Reader<'_, '_> {
     /// Lowers operator `i` if it moves complex numbers; else does nothing.
     pub(super) fn moved_complex(&mut self, i: usize) -> Result<bool> {
         let info = &self.file.operators[i];
-        let position = |t: Option<i32>| t.and_then(|t| usize::try_from(t).ok());
         let moves = info.name.is_some_and(|name| MOVES.contains(&name));
-        let (Some(from), Some(to)) = (position(info.inputs.get(0)), position(info.outputs.get(0))) else {
-            return Ok(false);
-        };
+        let (from, to) = (self.file.position(info.inputs.get(0)), self.file.position(info.outputs.get(0)));
+        let (Some(from), Some(to)) = (from, to) else { return Ok(false) };
         let Some(imaginary) = self.imaginary.get(&from).cloned().filter(|_| moves) else { return Ok(false) };
-        let is_complex = |info: &crate::model::TensorInfo| info.number == tensor_type::COMPLEX64;
-        if !self.file.tensors.get(to).is_some_and(is_complex) {
+        if self.file.tensors[to].number != tensor_type::COMPLEX64 {
             let reason = "it moves complex numbers to what is none".into();
             return Err(Fault::Invalid(reason).at(&operator_at(self.file, i)));
         }
@@ -61,8 +58,7 @@ impl Reader<'_, '_> {
 
 /// Tensor `k` of a list of an operator.
 fn tensor(reader: &Reader, list: crate::flatbuffer::Vector<i32>, k: usize) -> Lowered<usize> {
-    let found = list.get(k).and_then(|t| usize::try_from(t).ok()).filter(|&t| t < reader.file.tensors.len());
-    found.ok_or_else(|| Fault::Invalid(format!("its tensor {k} does not exist")))
+    reader.file.position(list.get(k)).ok_or_else(|| Fault::Invalid(format!("its tensor {k} does not exist")))
 }
 
 /// Input `k`, real, with axes as in the file.
@@ -119,7 +115,7 @@ fn rfft_2d(reader: &mut Reader, i: usize) -> Lowered<()> {
     let lengths = sizes(&lengths, "length")?;
     // A matrix of each length is the most that is made.
     reader.reading.spend(lengths.iter().map(|n| n * n).sum())?;
-    let x = fitted(&fitted(&x, -1, lengths[1])?, -2, lengths[0])?;
+    let x = x.fitted(x.rank() - 1, lengths[1]).fitted(x.rank() - 2, lengths[0]);
     let (mut real, mut imaginary) = x.real_dft();
     if lengths[0] > 1 {
         let turned = imaginary.swap_axes(-1, -2);
@@ -133,16 +129,4 @@ fn rfft_2d(reader: &mut Reader, i: usize) -> Lowered<()> {
     }
     reader.set_complex(to, real, imaginary);
     Ok(())
-}
-
-/// `x` cut or filled with zeros to `n` along an axis.
-fn fitted(x: &Tensor, axis: i64, n: usize) -> Lowered {
-    let axis = axis_of(axis, x.rank())?;
-    let have = x.shape()[axis];
-    if n <= have {
-        return Ok(x.narrow(axis, 0, n));
-    }
-    let mut axes = vec![PadAxis::default(); x.rank()];
-    axes[axis].high = n - have;
-    Ok(x.pad_axes(axes, 0.0))
 }

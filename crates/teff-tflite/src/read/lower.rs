@@ -10,6 +10,8 @@ use teff_graph::Tensor;
 pub(crate) enum Lower {
     /// To its one output.
     One(fn(&mut Node) -> Lowered<Held>),
+    /// To its one output, with axes as in the file, given its first input so.
+    Of(fn(&mut Node, Tensor) -> Lowered),
     /// To its outputs.
     Many(fn(&mut Node) -> Lowered<Vec<Held>>),
     /// To its outputs, from its position and inputs, by running sub-graphs.

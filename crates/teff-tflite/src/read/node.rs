@@ -10,8 +10,8 @@ use crate::model::{OperatorInfo, TensorInfo};
 use std::cell::RefCell;
 use teff_graph::{DType, Tensor};
 pub(crate) use teff_reader::{
-    Fault, Lowered, Operands, ReadState, axes_of, axis_of, common_shape, ensure, invalid, sizes, unsupported,
-    without,
+    Fault, Lowered, Operands, ReadState, Repeat, axes_of, axis_of, common_shape, ensure, invalid, sizes,
+    unsupported,
 };
 
 /// What a loop takes to build, in elements.
@@ -63,30 +63,22 @@ impl<'n, 'm> Node<'n, 'm> {
 
     /// What the file says of input `i`.
     pub(crate) fn input_info(&self, i: usize) -> Lowered<&'n TensorInfo<'m>> {
-        match self.tensor_index(self.info.inputs, i) {
-            Some(info) => Ok(info),
-            None => invalid!("input {i} is missing"),
-        }
+        self.info_of(self.info.inputs, i, "input")
     }
 
     /// What the file says of output `i`.
     pub(crate) fn output_info(&self, i: usize) -> Lowered<&'n TensorInfo<'m>> {
-        match self.tensor_index(self.info.outputs, i) {
-            Some(info) => Ok(info),
-            None => invalid!("output {i} is missing"),
-        }
+        self.info_of(self.info.outputs, i, "output")
     }
 
     /// What the file says of intermediate `i`, which carries the quantisation of a value inside the operator.
     pub(crate) fn intermediate_info(&self, i: usize) -> Lowered<&'n TensorInfo<'m>> {
-        match self.tensor_index(self.info.intermediates, i) {
-            Some(info) => Ok(info),
-            None => invalid!("intermediate {i} is missing"),
-        }
+        self.info_of(self.info.intermediates, i, "intermediate")
     }
 
-    fn tensor_index(&self, list: Vector<i32>, i: usize) -> Option<&'n TensorInfo<'m>> {
-        self.tensors.get(usize::try_from(list.get(i)?).ok()?)
+    fn info_of(&self, list: Vector<i32>, i: usize, what: &str) -> Lowered<&'n TensorInfo<'m>> {
+        let found = list.get(i).and_then(|t| self.tensors.get(usize::try_from(t).ok()?));
+        found.ok_or_else(|| Fault::Invalid(format!("{what} {i} is missing")))
     }
 
     /// Input `i` if it is given, as it is held.

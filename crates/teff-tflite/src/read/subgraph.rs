@@ -167,7 +167,7 @@ pub(super) fn given(reader: &mut Reader, info: &OperatorInfo) -> Lowered<Vec<Ten
     let file = reader.file;
     let mut all = Vec::new();
     for (k, t) in info.inputs.iter().enumerate() {
-        let tensor = usize::try_from(t).ok().and_then(|t| file.tensors.get(t));
+        let tensor = file.position(Some(t)).map(|t| &file.tensors[t]);
         if let Some(tensor) = tensor.filter(|t| t.number == tensor_type::RESOURCE) {
             return unsupported(
                 format!("a variable inside a sub-graph (input {k}, {:?})", tensor.name),

@@ -11,7 +11,7 @@ use crate::model::OperatorInfo;
 use crate::schema::tensor_type;
 use crate::{Error, NodeAt, Result};
 use teff_graph::{DType, Tensor};
-use teff_reader::{Fault, Lowered, ensure, invalid, label};
+use teff_reader::{Lowered, Operands, ensure, invalid, label};
 
 /// A model has no more operators than this.
 const MOST_OPERATORS: usize = 1 << 14;
@@ -51,6 +51,9 @@ impl<'m> Reader<'_, 'm> {
                 (f(self, i, inputs)?.into_iter().map(Held::plain).collect(), vec![])
             }
             Lower::One(f) => self.by_node(info, |node| Ok(vec![f(node)?]))?,
+            Lower::Of(f) => {
+                self.by_node(info, |node| node.x(0).and_then(|x| Ok(vec![Held::plain(f(node, x)?)])))?
+            }
             Lower::Many(f) => self.by_node(info, f)?,
         };
         let (given, named) = (results.len(), info.outputs.len());
@@ -88,8 +91,7 @@ impl<'m> Reader<'_, 'm> {
         if index == -1 {
             return Ok(None);
         }
-        let known = usize::try_from(index).ok().filter(|&i| i < self.file.tensors.len());
-        let Some(index) = known else {
+        let Some(index) = self.file.position(Some(index)) else {
             return invalid!("its input {k} is tensor {index}, which does not exist");
         };
         let name = self.file.tensors[index].name;
@@ -124,11 +126,7 @@ impl<'m> Reader<'_, 'm> {
 
     fn set_state(&mut self, index: Option<i32>, next: Tensor) -> Lowered<()> {
         next.check()?;
-        let Some(index) =
-            index.and_then(|i| usize::try_from(i).ok()).filter(|&i| i < self.file.tensors.len())
-        else {
-            return Err(Fault::Invalid("its state is no tensor".into()));
-        };
+        let Some(index) = self.file.position(index) else { return invalid!("its state is no tensor") };
         self.remember(&Key::Tensor(index), &next)?;
         self.set(index, Held::plain(next));
         Ok(())

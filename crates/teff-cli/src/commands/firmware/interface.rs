@@ -2,8 +2,9 @@
 //! how many classes.
 
 use crate::failure::{Failure, Result};
+use teff::graph::facts::softmax;
 use teff::graph::passes::simplify;
-use teff::graph::{Binary, DType, Graph, Node, NodeId, Op, ReduceKind, Unary};
+use teff::graph::{DType, Graph, Node, NodeId, Op};
 
 /// Sides of a picture that are worth one, in pixels.
 const SMALLEST: usize = 8;
@@ -170,29 +171,22 @@ fn scale_of_input(graph: &Graph, input: NodeId) -> Option<Quantization> {
 
 /// What the last `Quantize` before the output says.
 fn scale_of_output(graph: &Graph, output: NodeId) -> Option<Quantization> {
-    let node = behind(graph, output, moves);
+    let node = &graph[behind(graph, output, moves)];
     matches!(node.op, Op::Quantize { .. }).then(|| affine(graph, node)).flatten()
 }
 
 /// The node whose result is at `id` once what `passes` lets through is taken off.
-fn behind(graph: &Graph, mut id: NodeId, passes: impl Fn(&Node) -> bool) -> &Node {
+fn behind(graph: &Graph, mut id: NodeId, passes: impl Fn(&Node) -> bool) -> NodeId {
     while passes(&graph[id]) {
         id = graph[id].operands[0];
     }
-    &graph[id]
+    id
 }
 
 /// Whether the output is exponentials by their sum, perhaps quantised.
 fn ends_in_softmax(graph: &Graph, output: NodeId) -> bool {
     let wraps = |n: &Node| moves(n) || matches!(n.op, Op::Quantize { .. } | Op::Dequantize);
-    let divided = behind(graph, output, wraps);
-    let (Op::Binary(Binary::Div), [above, below]) = (&divided.op, &divided.operands[..]) else {
-        return false;
-    };
-    let sum = behind(graph, *below, moves);
-    matches!(&sum.op, Op::Reduce { kind: ReduceKind::Sum, .. })
-        && matches!(graph[*above].op, Op::Unary(Unary::Exp))
-        && sum.operands == [*above]
+    softmax(graph, behind(graph, output, wraps)).is_some()
 }
 
 #[cfg(test)]

@@ -5,35 +5,34 @@ use super::*;
 use teff_graph::Unary as U;
 
 pub(super) const TABLE: Table = &[
-    ("Celu", One(|n| Ok(n.x(0)?.celu(n.float("alpha", 1.0))))),
-    ("Clip", One(clip)),
-    ("Elu", One(|n| Ok(n.x(0)?.elu(n.float("alpha", 1.0))))),
+    ("Celu", Of(|n, x| Ok(x.celu(n.float("alpha", 1.0))))),
+    ("Clip", Of(clip)),
+    ("Elu", Of(|n, x| Ok(x.elu(n.float("alpha", 1.0))))),
     ("Gelu", One(gelu)),
     ("HardSigmoid", One(hard_sigmoid)),
-    ("HardSwish", One(|n| Ok(n.x(0)?.hard_swish()))),
+    ("HardSwish", Of(|_, x| Ok(x.hard_swish()))),
     ("Hardmax", One(hardmax)),
-    ("LeakyRelu", One(|n| Ok(n.x(0)?.leaky_relu(n.float("alpha", 0.01))))),
+    ("LeakyRelu", Of(|n, x| Ok(x.leaky_relu(n.float("alpha", 0.01))))),
     ("LogSoftmax", One(|n| along(n, &n.x(0)?, n.version, Tensor::log_softmax))),
-    ("Mish", One(|n| Ok(n.x(0)?.mish()))),
-    ("PRelu", One(prelu)),
-    ("Relu", One(|n| Ok(n.x(0)?.relu()))),
+    ("Mish", Of(|_, x| Ok(x.mish()))),
+    ("PRelu", OfTwo(prelu)),
+    ("Relu", Of(|_, x| Ok(x.relu()))),
     ("Selu", One(selu)),
-    ("Shrink", One(shrink)),
+    ("Shrink", Of(shrink)),
     ("Sigmoid", Unary(U::Sigmoid)),
     ("Softmax", One(|n| along(n, &n.x(0)?, n.version, Tensor::softmax))),
-    ("Softplus", One(|n| Ok(n.x(0)?.softplus()))),
-    ("Softsign", One(|n| Ok(n.x(0)?.softsign()))),
-    ("Swish", One(swish)),
+    ("Softplus", Of(|_, x| Ok(x.softplus()))),
+    ("Softsign", Of(|_, x| Ok(x.softsign()))),
+    ("Swish", Of(swish)),
     ("Tanh", Unary(U::Tanh)),
-    ("ThresholdedRelu", One(thresholded_relu)),
+    ("ThresholdedRelu", Of(thresholded_relu)),
 ];
 
 /// A function of each element, or along axes that stay.
 pub(super) type TensorFunction = fn(&Tensor) -> Tensor;
 
 /// Bounds are attributes before version 11, then inputs.
-fn clip(n: &mut Node) -> Lowered {
-    let x = n.x(0)?;
+fn clip(n: &mut Node, x: Tensor) -> Lowered {
     let (low, high) = if n.version < 11 {
         n.ignore(&["consumed_inputs"]);
         let bound = |name: &str| n.attribute(name).map(|a| x.full_like(a.f.into()));
@@ -65,16 +64,14 @@ fn selu(n: &mut Node) -> Lowered {
 }
 
 /// Slopes broadcast to x; before version 7 one a channel was meant.
-fn prelu(n: &mut Node) -> Lowered {
-    let (x, slope) = (n.x(0)?, n.x(1)?);
+fn prelu(n: &mut Node, x: Tensor, slope: Tensor) -> Lowered {
     let per_channel = slope.rank() == 1 && x.rank() > 2 && x.shape()[1] == slope.len() && slope.len() > 1;
     let slope = if n.version < 7 && per_channel { slope.per_channel(x.rank()) } else { slope };
     let zero = x.full_like(0.0);
     Ok(x.less(&zero).select(&(&x * &slope), &x))
 }
 
-fn shrink(n: &mut Node) -> Lowered {
-    let x = n.x(0)?;
+fn shrink(n: &mut Node, x: Tensor) -> Lowered {
     let (lambda, bias) = (n.float("lambd", 0.5), n.float("bias", 0.0));
     let wide = if x.dtype().is_float() { x.dtype() } else { DType::F32 };
     let y = x.cast(wide);
@@ -83,14 +80,12 @@ fn shrink(n: &mut Node) -> Lowered {
     Ok(y.full_like(lambda).less(&y).select(&(&y - bias), &low).cast(x.dtype()))
 }
 
-fn swish(n: &mut Node) -> Lowered {
-    let x = n.x(0)?;
+fn swish(n: &mut Node, x: Tensor) -> Lowered {
     let alpha = n.float("alpha", 1.0);
     Ok(if alpha == 1.0 { x.silu() } else { &x * (&x * alpha).sigmoid() })
 }
 
-fn thresholded_relu(n: &mut Node) -> Lowered {
-    let x = n.x(0)?;
+fn thresholded_relu(n: &mut Node, x: Tensor) -> Lowered {
     let threshold = x.full_like(n.float("alpha", 1.0));
     Ok(threshold.less(&x).select(&x, &x.full_like(0.0)))
 }

@@ -31,7 +31,7 @@ pub(super) const TABLE: Table = &[
     ("Floor", Unary(U::Floor)),
     ("Greater", One(|n| pair(n, |a, b| b.less(a)))),
     ("GreaterOrEqual", One(|n| pair(n, |a, b| b.less_equal(a)))),
-    ("IsInf", One(is_inf)),
+    ("IsInf", Of(is_inf)),
     ("IsNaN", Unary(U::IsNan)),
     ("Less", Binary(B::Lt)),
     ("LessOrEqual", Binary(B::Le)),
@@ -39,13 +39,13 @@ pub(super) const TABLE: Table = &[
     ("Max", Joined(B::Max)),
     ("Mean", One(|n| Ok(joined(n, B::Add)? / n.input_count() as f64))),
     ("Min", Joined(B::Min)),
-    ("Mod", One(modulo)),
+    ("Mod", OfTwo(modulo)),
     ("Mul", Binary(B::Mul)),
     ("Neg", Unary(U::Neg)),
     ("Not", Unary(U::Not)),
     ("Or", Binary(B::Or)),
-    ("Pow", One(power)),
-    ("Reciprocal", One(|n| Ok(n.x(0)?.recip()))),
+    ("Pow", OfTwo(power)),
+    ("Reciprocal", Of(|_, x| Ok(x.recip()))),
     ("Round", Unary(U::Round)),
     ("Sign", Unary(U::Sign)),
     ("Sin", Unary(U::Sin)),
@@ -93,8 +93,7 @@ pub(super) fn joined(n: &Node, op: B) -> Lowered {
 }
 
 /// The result has the base's type. A power of integers to a float goes through floats.
-fn power(n: &mut Node) -> Lowered {
-    let (base, exponent) = (n.x(0)?, n.x(1)?);
+fn power(n: &mut Node, base: Tensor, exponent: Tensor) -> Lowered {
     if n.version < 7 {
         return pair(n, |a, b| a.pow(b));
     }
@@ -112,8 +111,7 @@ fn power(n: &mut Node) -> Lowered {
 }
 
 /// The remainder of `fmod` has the sign of the dividend; the other, for integers only, that of the divisor.
-fn modulo(n: &mut Node) -> Lowered {
-    let (a, b) = (n.x(0)?, n.x(1)?);
+fn modulo(n: &mut Node, a: Tensor, b: Tensor) -> Lowered {
     if n.flag("fmod", false) {
         return Ok(a.rem(&b));
     }
@@ -127,8 +125,7 @@ fn bit_shift(n: &mut Node) -> Lowered {
     Ok(if left { x.shl(&by) } else { x.shr(&by) })
 }
 
-fn is_inf(n: &mut Node) -> Lowered {
-    let x = n.x(0)?;
+fn is_inf(n: &mut Node, x: Tensor) -> Lowered {
     let zero = x.full_like(0.0);
     let infinite = x.is_inf();
     Ok(match (n.flag("detect_negative", true), n.flag("detect_positive", true)) {

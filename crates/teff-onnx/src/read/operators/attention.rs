@@ -7,7 +7,7 @@ pub(super) const TABLE: Table = &[
     ("Attention", Many(attention)),
     ("CausalConvWithState", Many(causal_conv)),
     ("LinearAttention", Many(linear_attention)),
-    ("RotaryEmbedding", One(rotary_embedding)),
+    ("RotaryEmbedding", Of(rotary_embedding)),
 ];
 
 /// Operators of `ai.onnx.preview`.
@@ -123,7 +123,7 @@ fn guarded_softmax(x: &Tensor) -> Tensor {
 }
 
 /// Outputs: the result, keys and values with those of the past, and the scores at the stage that was asked for.
-fn attention(n: &mut Node) -> Lowered<Vec<OnnxValue>> {
+fn attention(n: &mut Node) -> Lowered<Outputs> {
     let (mut q, mut k, mut v) = (n.x(0)?, n.x(1)?, n.x(2)?);
     let packed = q.rank() == 3;
     let (q_heads, kv_heads) = (n.size("q_num_heads", 0), n.size("kv_num_heads", 0));
@@ -197,7 +197,7 @@ fn modified(n: &mut Node, name: &str, x: Tensor) -> Lowered {
 }
 
 /// A recurrence over tokens with a matrix as state, by rule: linear, gated, delta, gated_delta.
-fn linear_attention(n: &mut Node) -> Lowered<Vec<OnnxValue>> {
+fn linear_attention(n: &mut Node) -> Lowered<Outputs> {
     let (q_heads, kv_heads) = (n.size("q_num_heads", 0), n.size("kv_num_heads", 0));
     let q = split_heads(&n.x(0)?, q_heads)?;
     let (k, v) = (split_heads(&n.x(1)?, kv_heads)?, split_heads(&n.x(2)?, kv_heads)?);
@@ -209,6 +209,10 @@ fn linear_attention(n: &mut Node) -> Lowered<Vec<OnnxValue>> {
         ("gated_delta", (true, true)),
     ];
     let (gated, delta) = n.choice("update_rule", "gated_delta", &rules)?;
+    ensure!(
+        kv_heads != 0 && q_heads.is_multiple_of(kv_heads),
+        "{q_heads} query heads cannot share {kv_heads} key heads"
+    );
     let (batch, d_k, d_v) = (q.shape()[0], k.shape()[3], v.shape()[3]);
     let scale = match n.float("scale", 0.0) {
         0.0 => 1.0 / (d_k as f64).sqrt(),
@@ -220,7 +224,7 @@ fn linear_attention(n: &mut Node) -> Lowered<Vec<OnnxValue>> {
     };
     // Time comes first; what is one a head gets an axis for the key dimension.
     let in_time = |t: Tensor| t.permute(&[2, 0, 1, 3]);
-    let mut scanned = vec![in_time(shared_queries(&q, kv_heads)?), in_time(k), in_time(v)];
+    let mut scanned = vec![in_time(q), in_time(k), in_time(v)];
     let gates = |n: &Node, i: usize| -> Lowered {
         let t = n.x(i)?;
         let width = t.shape().last().copied().unwrap_or(0);
@@ -234,7 +238,7 @@ fn linear_attention(n: &mut Node) -> Lowered<Vec<OnnxValue>> {
     }
     n.item(4);
     n.item(5);
-    let group = q_heads / kv_heads.max(1);
+    let group = q_heads / kv_heads;
     let (last, stacks) = Tensor::scan(&[initial], &scanned, false, |states, x| {
         let (q, k, v) = (&x[0], x[1].unsqueeze(-1), x[2].unsqueeze(-2));
         // Decay per key dimension or per head: `[B, H, d_k or 1]` against `[B, H, d_k, d_v]`.
@@ -255,18 +259,8 @@ fn linear_attention(n: &mut Node) -> Lowered<Vec<OnnxValue>> {
     Ok(vec![n.carried(y), n.carried(last[0].clone())])
 }
 
-/// Query heads stay as they are; how they share key heads is checked.
-fn shared_queries(q: &Tensor, kv_heads: usize) -> Lowered {
-    ensure!(
-        kv_heads != 0 && q.shape()[1].is_multiple_of(kv_heads),
-        "{} query heads cannot share {kv_heads} key heads",
-        q.shape()[1]
-    );
-    Ok(q.clone())
-}
-
 /// A depthwise convolution that sees the past only; the last inputs are handed on for the next call.
-fn causal_conv(n: &mut Node) -> Lowered<Vec<OnnxValue>> {
+fn causal_conv(n: &mut Node) -> Lowered<Outputs> {
     let (x, w) = (n.x(0)?, n.x(1)?);
     let ([batch, channels, _], [_, 1, size]) = (x.shape(), w.shape()) else {
         return invalid!("takes X [N, C, L] and W [C, 1, k], not {x} and {w}");
@@ -291,8 +285,7 @@ fn causal_conv(n: &mut Node) -> Lowered<Vec<OnnxValue>> {
 }
 
 /// Pairs of elements of each head turned by an angle that grows with the position (Su et al., 2021).
-fn rotary_embedding(n: &mut Node) -> Lowered {
-    let given = n.x(0)?;
+fn rotary_embedding(n: &mut Node, given: Tensor) -> Lowered {
     let heads = n.size("num_heads", 0);
     let packed = given.rank() == 3;
     let x = if packed { split_heads(&given, heads)? } else { given };

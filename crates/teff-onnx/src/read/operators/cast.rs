@@ -6,19 +6,19 @@ use crate::proto::FloatLayout;
 pub(super) const TABLE: Table =
     &[("BitCast", Many(bit_cast)), ("Cast", Many(cast)), ("CastLike", Many(cast_like))];
 
-fn cast(n: &mut Node) -> Lowered<Vec<OnnxValue>> {
+fn cast(n: &mut Node) -> Lowered<Outputs> {
     let x = n.typed(0)?;
     let Some(to) = n.element("to")? else { return invalid!("the attribute \"to\" is missing") };
     cast_to(n, &x, to)
 }
 
-fn cast_like(n: &mut Node) -> Lowered<Vec<OnnxValue>> {
+fn cast_like(n: &mut Node) -> Lowered<Outputs> {
     let x = n.typed(0)?;
     let to = n.typed(1)?.element;
     cast_to(n, &x, to)
 }
 
-fn cast_to(n: &Node, x: &Typed, to: ElementType) -> Lowered<Vec<OnnxValue>> {
+fn cast_to(n: &Node, x: &Typed, to: ElementType) -> Lowered<Outputs> {
     let y = converted(x, to, n.flag("saturate", true), n.text("round_mode", "up")?)?;
     Ok(vec![OnnxValue::narrow(y, to)])
 }
@@ -120,7 +120,7 @@ fn clamped(x: &Tensor, to: ElementType, saturate: bool) -> Tensor {
 }
 
 /// The bits of a constant under another type of the same width.
-fn bit_cast(n: &mut Node) -> Lowered<Vec<OnnxValue>> {
+fn bit_cast(n: &mut Node) -> Lowered<Outputs> {
     let x = n.typed(0)?;
     let Some(to) = n.element("to")? else { return invalid!("the attribute \"to\" is missing") };
     let ElementType::Plain(dtype) = to else {

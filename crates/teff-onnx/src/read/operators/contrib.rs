@@ -19,10 +19,10 @@ pub(super) const TABLE: Table = &[
     ("BiasGelu", One(|n| Ok((n.x(0)? + n.x(1)?).gelu()))),
     ("DequantizeLinear", Many(dequantize_linear)),
     ("FastGelu", One(fast_gelu)),
-    ("FusedConv", One(fused_conv)),
+    ("FusedConv", OfTwo(fused_conv)),
     ("FusedGemm", One(fused_gemm)),
     ("FusedMatMul", One(fused_mat_mul)),
-    ("Gelu", One(|n| Ok(n.x(0)?.gelu()))),
+    ("Gelu", Of(|_, x| Ok(x.gelu()))),
     ("QGemm", One(q_gemm)),
     ("QLinearAdd", One(|n| q_linear_pair(n, |a, b| a + b))),
     ("QLinearAveragePool", One(q_linear_average_pool)),
@@ -35,7 +35,7 @@ pub(super) const TABLE: Table = &[
     ("QLinearSoftmax", One(q_linear_softmax)),
     ("QLinearWhere", One(q_linear_where)),
     ("QuantizeLinear", Many(quantize_linear)),
-    ("QuickGelu", One(quick_gelu)),
+    ("QuickGelu", Of(quick_gelu)),
     ("SimplifiedLayerNormalization", One(rms_normalization)),
     ("SkipLayerNormalization", Many(|n| skip_layer_norm(n, true))),
     ("SkipSimplifiedLayerNormalization", Many(|n| skip_layer_norm(n, false))),
@@ -163,8 +163,7 @@ fn fast_gelu(n: &mut Node) -> Lowered {
     Ok(n.plus(n.x(0)?, 1)?.gelu_tanh())
 }
 
-fn quick_gelu(n: &mut Node) -> Lowered {
-    let x = n.x(0)?;
+fn quick_gelu(n: &mut Node, x: Tensor) -> Lowered {
     Ok(&x * (&x * n.float("alpha", f64::from(1.702f32))).sigmoid())
 }
 
@@ -186,8 +185,7 @@ fn activated(n: &Node, y: Tensor) -> Lowered {
 }
 
 /// A convolution, an optional tensor added, an activation.
-fn fused_conv(n: &mut Node) -> Lowered {
-    let (x, w) = (n.x(0)?, n.x(1)?);
+fn fused_conv(n: &mut Node, x: Tensor, w: Tensor) -> Lowered {
     let geometry = geometry(n, &x, &w)?;
     let y = with_bias(x.conv_general(&w, geometry), n.optional(2)?)?;
     activated(n, n.plus(y, 3)?)
@@ -207,7 +205,7 @@ fn fused_mat_mul(n: &mut Node) -> Lowered {
 }
 
 /// Input + skip (+ bias), normalised over the last axis; the sum itself is the fourth output.
-fn skip_layer_norm(n: &mut Node, centre: bool) -> Lowered<Vec<OnnxValue>> {
+fn skip_layer_norm(n: &mut Node, centre: bool) -> Lowered<Outputs> {
     let (bias_at, shift) = if centre { (4, n.optional(3)?) } else { (3, None) };
     let sum = n.plus(n.x(0)? + n.x(1)?, bias_at)?;
     let scale = n.x(2)?;

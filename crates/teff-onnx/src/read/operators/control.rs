@@ -10,7 +10,7 @@ pub(super) const TABLE: Table = &[("If", Many(if_)), ("Loop", Many(loop_)), ("Sc
 const MOST_TRIPS: i64 = 4096;
 
 /// One branch when the condition is known; else both, and what the condition picks, where they agree in type.
-fn if_(n: &mut Node) -> Lowered<Vec<OnnxValue>> {
+fn if_(n: &mut Node) -> Lowered<Outputs> {
     let condition = n.x(0)?;
     let (then, other) = (n.graph("then_branch")?, n.graph("else_branch")?);
     ensure!(condition.len() == 1, "the condition must have one element, not {condition}");
@@ -42,7 +42,7 @@ fn pick(condition: &Tensor, a: OnnxValue, b: OnnxValue) -> Lowered<OnnxValue> {
 }
 
 /// Unrolled: the trip count, and the condition after each trip, must be known while reading.
-fn loop_(n: &mut Node) -> Lowered<Vec<OnnxValue>> {
+fn loop_(n: &mut Node) -> Lowered<Outputs> {
     let body = n.graph("body")?;
     let limit = n.optional_int_of(0, "M (the trip count)")?.unwrap_or(i64::MAX);
     let mut going = n.optional_int_of(1, "cond")? != Some(0);
@@ -93,7 +93,7 @@ fn run_body<'m>(
     body: &GraphProto<'m>,
     trip: i64,
     carried: Vec<OnnxValue>,
-) -> Lowered<Vec<OnnxValue>> {
+) -> Lowered<Outputs> {
     let front = [Tensor::constant(Value::scalar(trip)).into(), Tensor::constant(Value::scalar(true)).into()];
     let inputs = front.into_iter().chain(carried).collect();
     n.reader.subgraph(n.scope, body, inputs)
@@ -141,7 +141,7 @@ fn moved(x: &Tensor, from: usize, to: usize) -> Tensor {
     x.permute(&perm)
 }
 
-fn scan(n: &mut Node) -> Lowered<Vec<OnnxValue>> {
+fn scan(n: &mut Node) -> Lowered<Outputs> {
     let body = n.graph("body")?;
     let scanned = n.size("num_scan_inputs", 0);
     if n.version < 9 {
@@ -191,11 +191,7 @@ fn run_scan<'m>(
 }
 
 /// Version 8: a batch axis before the scanned one, each batch scanned by itself, after an optional list of lengths.
-fn batched_scan<'m>(
-    n: &mut Node<'_, '_, 'm>,
-    body: &GraphProto<'m>,
-    scanned: usize,
-) -> Lowered<Vec<OnnxValue>> {
+fn batched_scan<'m>(n: &mut Node<'_, '_, 'm>, body: &GraphProto<'m>, scanned: usize) -> Lowered<Outputs> {
     if n.ints("directions").is_some_and(|d| d.iter().any(|&d| d != 0)) {
         return unsupported("a reversed scan at version 8", "export with opset 9 or newer");
     }

@@ -1,8 +1,9 @@
 //! Convolution and transposed convolution.
 
 use super::*;
+use teff_graph::same_padding;
 
-pub(super) const TABLE: Table = &[("Conv", One(conv)), ("ConvTranspose", One(conv_transpose))];
+pub(super) const TABLE: Table = &[("Conv", OfTwo(conv)), ("ConvTranspose", OfTwo(conv_transpose))];
 
 /// Padding before and after each spatial axis.
 pub(super) struct Pads {
@@ -66,14 +67,9 @@ pub(super) fn window_pads(
         AutoPad::NotSet => Ok(explicit),
         AutoPad::Valid => Ok(Pads { low: vec![0; axes], high: vec![0; axes] }),
         AutoPad::SameUpper | AutoPad::SameLower => {
-            let total = |i: usize| {
-                let span = size[i].saturating_sub(1).checked_mul(dilation[i])?.checked_add(1)?;
-                let reach = spatial[i].div_ceil(stride[i].max(1)).saturating_sub(1).checked_mul(stride[i])?;
-                Some(reach.checked_add(span)?.saturating_sub(spatial[i]))
-            };
+            let total = |i: usize| same_padding(spatial[i], size[i], stride[i], dilation[i]);
             let totals: Option<Vec<usize>> = (0..axes).map(total).collect();
-            let totals = totals
-                .ok_or_else(|| crate::read::node::Fault::Invalid("the windows are too large".into()))?;
+            let Some(totals) = totals else { return invalid!("the windows are too large") };
             let (low, high) = totals.into_iter().map(|t| split(t, mode)).unzip();
             Ok(Pads { low, high })
         }
@@ -104,8 +100,7 @@ fn unpadded(n: &Node, w: &Tensor) -> Lowered<ConvGeometry> {
     Ok(ConvGeometry { stride, dilation, groups: n.size("group", 1), ..ConvGeometry::new(axes) })
 }
 
-fn conv(n: &mut Node) -> Lowered {
-    let (x, w) = (n.x(0)?, n.x(1)?);
+fn conv(n: &mut Node, x: Tensor, w: Tensor) -> Lowered {
     let geometry = geometry(n, &x, &w)?;
     let y = x.conv_general(&w, geometry);
     with_bias(y, n.optional(2)?)
@@ -122,8 +117,7 @@ pub(super) fn with_bias(y: Tensor, bias: Option<Tensor>) -> Lowered {
 }
 
 /// Weights are `[C, O/groups, K..]`, the adjoint's order. Padding that is not said follows from `output_shape`.
-fn conv_transpose(n: &mut Node) -> Lowered {
-    let (x, w) = (n.x(0)?, n.x(1)?);
+fn conv_transpose(n: &mut Node, x: Tensor, w: Tensor) -> Lowered {
     ensure!(
         x.rank() >= 3 && w.rank() == x.rank() && w.shape()[0] == x.shape()[1],
         "takes X [N, C, D..] and W [C, O/group, K..], not {x} and {w}"

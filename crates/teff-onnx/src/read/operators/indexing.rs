@@ -3,17 +3,17 @@
 use super::*;
 
 pub(super) const TABLE: Table = &[
-    ("Compress", One(compress)),
-    ("Gather", One(gather)),
-    ("GatherElements", One(gather_elements)),
-    ("GatherND", One(gather_nd)),
+    ("Compress", Of(compress)),
+    ("Gather", OfTwo(gather)),
+    ("GatherElements", OfTwo(gather_elements)),
+    ("GatherND", OfTwo(gather_nd)),
     ("NonZero", One(non_zero)),
-    ("OneHot", One(one_hot)),
-    ("ReverseSequence", One(reverse_sequence)),
+    ("OneHot", Of(one_hot)),
+    ("ReverseSequence", OfTwo(reverse_sequence)),
     ("Scatter", One(|n| scatter_elements(n, ScatterKind::Set))),
     ("ScatterElements", One(|n| reduction(n).and_then(|kind| scatter_elements(n, kind)))),
     ("ScatterND", One(|n| reduction(n).and_then(|kind| scatter_nd(n, kind)))),
-    ("TensorScatter", One(tensor_scatter)),
+    ("TensorScatter", OfTwo(tensor_scatter)),
     ("TopK", Many(top_k)),
     ("Unique", Many(unique)),
 ];
@@ -41,15 +41,13 @@ fn positive_along(n: &Node, indices: &Tensor, sizes: &[usize]) -> Lowered {
     Ok(wide.less(&wide.full_like(0.0)).select(&(&wide + size), &wide))
 }
 
-fn gather(n: &mut Node) -> Lowered {
-    let (x, indices) = (n.x(0)?, n.x(1)?);
+fn gather(n: &mut Node, x: Tensor, indices: Tensor) -> Lowered {
     let axis = axis_of(n.int("axis", 0), x.rank())?;
     let indices = positive(n, &indices, x.shape()[axis])?;
     Ok(x.take(&indices, axis))
 }
 
-fn gather_elements(n: &mut Node) -> Lowered {
-    let (x, indices) = (n.x(0)?, n.x(1)?);
+fn gather_elements(n: &mut Node, x: Tensor, indices: Tensor) -> Lowered {
     let axis = axis_of(n.int("axis", 0), x.rank())?;
     let indices = positive(n, &indices, x.shape()[axis])?;
     Ok(x.take_along(&indices, axis))
@@ -71,8 +69,7 @@ fn tuples(n: &Node, x: &Tensor, indices: &Tensor, batch: usize) -> Lowered {
     Ok(if batch == 0 { columns.remove(0) } else { Tensor::concat(&columns, lead.len()) })
 }
 
-fn gather_nd(n: &mut Node) -> Lowered {
-    let (x, indices) = (n.x(0)?, n.x(1)?);
+fn gather_nd(n: &mut Node, x: Tensor, indices: Tensor) -> Lowered {
     let batch = n.size("batch_dims", 0);
     ensure!(batch < indices.rank().min(x.rank()).max(1), "{batch} batch axes");
     Ok(x.gather_nd(&tuples(n, &x, &indices, batch)?))
@@ -104,8 +101,7 @@ fn scatter_nd(n: &mut Node, kind: ScatterKind) -> Lowered {
 }
 
 /// Writes updates into a cache along `axis`, for each batch from its own index on; circular ones wrap around.
-fn tensor_scatter(n: &mut Node) -> Lowered {
-    let (cache, update) = (n.x(0)?, n.x(1)?);
+fn tensor_scatter(n: &mut Node, cache: Tensor, update: Tensor) -> Lowered {
     let rank = cache.rank();
     let axis = axis_of(n.int("axis", -2), rank)?;
     let circular = n.choice("mode", "linear", &[("linear", false), ("circular", true)])?;
@@ -126,8 +122,7 @@ fn tensor_scatter(n: &mut Node) -> Lowered {
 }
 
 /// `depth` values at a new axis: on at the index, which counts from the end when negative, off elsewhere.
-fn one_hot(n: &mut Node) -> Lowered {
-    let indices = n.x(0)?;
+fn one_hot(n: &mut Node, indices: Tensor) -> Lowered {
     let depth = n.constant(1, "depth")?;
     let depth = if depth.len() == 1 { depth.get(0).as_int() } else { -1 };
     let Some(depth) = usize::try_from(depth).ok().filter(|&d| d < 1 << 32) else {
@@ -142,7 +137,7 @@ fn one_hot(n: &mut Node) -> Lowered {
 }
 
 /// The largest or smallest elements along an axis, with their indices. k is an attribute before version 10.
-fn top_k(n: &mut Node) -> Lowered<Vec<OnnxValue>> {
+fn top_k(n: &mut Node) -> Lowered<Outputs> {
     let x = n.typed(0)?;
     let k = if n.version < 10 { n.int("k", 0) } else { n.int_of(1, "K")? };
     let x_t = x.tensor;
@@ -157,8 +152,7 @@ fn top_k(n: &mut Node) -> Lowered<Vec<OnnxValue>> {
 }
 
 /// The slices at which a condition holds that is known while reading.
-fn compress(n: &mut Node) -> Lowered {
-    let x = n.x(0)?;
+fn compress(n: &mut Node, x: Tensor) -> Lowered {
     let condition = n.constant(1, "condition")?.to_i64();
     let (x, axis) = match n.attribute("axis") {
         Some(a) => {
@@ -185,15 +179,14 @@ fn non_zero(n: &mut Node) -> Lowered {
 }
 
 /// Reverses the first elements of each batch, as many as its length says.
-fn reverse_sequence(n: &mut Node) -> Lowered {
-    let (x, lengths) = (n.x(0)?, n.x(1)?);
+fn reverse_sequence(n: &mut Node, x: Tensor, lengths: Tensor) -> Lowered {
     let time = axis_of(n.int("time_axis", 0), x.rank())?;
     let batch = axis_of(n.int("batch_axis", 1), x.rank())?;
     Ok(x.reverse_sequences(&lengths, time, batch))
 }
 
 /// The different elements or slices of a tensor known while reading, with first positions, inverse and counts.
-fn unique(n: &mut Node) -> Lowered<Vec<OnnxValue>> {
+fn unique(n: &mut Node) -> Lowered<Outputs> {
     let v = n.constant(0, "X")?;
     let sorted = n.flag("sorted", true);
     let (shape, axis) = match n.attribute("axis") {

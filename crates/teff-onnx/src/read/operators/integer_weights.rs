@@ -12,7 +12,7 @@ use super::{
 pub(super) const TABLE: Table = &[
     ("DynamicQuantizeMatMul", One(dynamic_quantize_mat_mul)),
     ("GatherBlockQuantized", One(gather_block_quantized)),
-    ("MatMulIntegerToFloat", One(mat_mul_integer_to_float)),
+    ("MatMulIntegerToFloat", OfTwo(mat_mul_integer_to_float)),
     ("MatMulNBits", One(mat_mul_n_bits)),
 ];
 
@@ -31,8 +31,7 @@ fn dynamic_quantize_mat_mul(n: &mut Node) -> Lowered {
     n.plus(rescaled(&sums, &a_scale, &b_scale), 4)
 }
 
-fn mat_mul_integer_to_float(n: &mut Node) -> Lowered {
-    let (a, b) = (n.x(0)?, n.x(1)?);
+fn mat_mul_integer_to_float(n: &mut Node, a: Tensor, b: Tensor) -> Lowered {
     let (a_scale, b_scale) = (n.x(2)?, n.x(3)?);
     let a_zero = n.optional(4)?.map(|z| matrix_zero(&z, &a, -2));
     let b_zero = n.optional(5)?.map(|z| matrix_zero(&z, &b, -1));

@@ -9,29 +9,27 @@ use crate::read::item::Strings;
 use std::rc::Rc;
 
 pub(super) const TABLE: Table = &[
-    ("ArrayFeatureExtractor", One(array_feature_extractor)),
-    ("Binarizer", One(binarizer)),
+    ("ArrayFeatureExtractor", OfTwo(array_feature_extractor)),
+    ("Binarizer", Of(binarizer)),
     ("FeatureVectorizer", One(feature_vectorizer)),
-    ("Imputer", One(imputer)),
-    ("LabelEncoder", One(label_encoder)),
+    ("Imputer", Of(imputer)),
+    ("LabelEncoder", Of(label_encoder)),
     ("LinearClassifier", Many(linear_classifier)),
     ("LinearRegressor", One(linear_regressor)),
     ("Normalizer", One(normalizer)),
     ("OneHotEncoder", One(one_hot_encoder)),
-    ("Scaler", One(scaler)),
-    ("ZipMap", One(zip_map)),
+    ("Scaler", Of(scaler)),
+    ("ZipMap", Of(zip_map)),
 ];
 
 /// Columns picked along the last axis.
-fn array_feature_extractor(n: &mut Node) -> Lowered {
-    let (x, columns) = (n.x(0)?, n.x(1)?);
+fn array_feature_extractor(_: &mut Node, x: Tensor, columns: Tensor) -> Lowered {
     let Some(last) = x.rank().checked_sub(1) else { return invalid!("X is a scalar") };
     let picked = x.gather(&columns.flatten_all(), last);
     Ok(if x.rank() == 1 { picked.unsqueeze(0) } else { picked })
 }
 
-fn binarizer(n: &mut Node) -> Lowered {
-    let x = n.x(0)?;
+fn binarizer(n: &mut Node, x: Tensor) -> Lowered {
     Ok(x.full_like(n.float("threshold", 0.0)).less(&x).cast(x.dtype()))
 }
 
@@ -47,8 +45,7 @@ fn row(x: &Tensor, list: &[f64]) -> Tensor {
 }
 
 /// Values to be replaced are replaced, a column by its own number or all by one.
-fn imputer(n: &mut Node) -> Lowered {
-    let x = n.x(0)?;
+fn imputer(n: &mut Node, x: Tensor) -> Lowered {
     let Some(with) = numbers(n, "imputed_value_floats", "imputed_value_int64s") else {
         return invalid!("there is nothing to impute");
     };
@@ -62,8 +59,7 @@ fn imputer(n: &mut Node) -> Lowered {
     Ok(missing.select(&row(&x, &with).cast(x.dtype()), &x))
 }
 
-fn scaler(n: &mut Node) -> Lowered {
-    let x = n.x(0)?;
+fn scaler(n: &mut Node, x: Tensor) -> Lowered {
     let list = |name: &str, default: f32| n.attribute(name).map_or(vec![default], |a| a.floats.clone());
     let of = |list: Vec<f32>| row(&x, &list.into_iter().map(f64::from).collect::<Vec<_>>());
     let (offset, scale) = (of(list("offset", 0.0)), of(list("scale", 1.0)));
@@ -106,8 +102,7 @@ fn one_hot_encoder(n: &mut Node) -> Lowered {
 }
 
 /// A map from class to score for each sample is here the tensor of the scores, as it came.
-fn zip_map(n: &mut Node) -> Lowered {
-    let scores = n.x(0)?;
+fn zip_map(n: &mut Node, scores: Tensor) -> Lowered {
     n.ignore(&["classlabels_int64s", "classlabels_strings"]);
     let numbers = n.ints("classlabels_int64s").unwrap_or_default();
     let mut shown = n.words("classlabels_strings");
@@ -124,8 +119,7 @@ fn zip_map(n: &mut Node) -> Lowered {
 }
 
 /// Numbers to numbers by a table; strings are not supported.
-fn label_encoder(n: &mut Node) -> Lowered {
-    let x = n.x(0)?;
+fn label_encoder(n: &mut Node, x: Tensor) -> Lowered {
     let table = |n: &mut Node, floats: &str, ints: &str, tensor: &str| -> Lowered<Option<Vec<f64>>> {
         Ok(n.tensor_numbers(tensor)?.or_else(|| numbers(n, floats, ints)))
     };
@@ -172,19 +166,29 @@ fn softmax_without_zeros(scores: &Tensor) -> Tensor {
     &powers / powers.sum_keep(&[-1]).maximum(&zero.full_like(f64::from(f32::MIN_POSITIVE)))
 }
 
-fn linear(n: &Node, outputs: Option<usize>) -> Lowered {
+/// The features as rows of floats.
+pub(super) fn rows(n: &Node) -> Lowered {
     let x = n.x(0)?.cast(DType::F32);
-    let x = if x.rank() == 1 { x.unsqueeze(0) } else { x };
-    let coefficients = n.floats("coefficients");
-    let Some(&features) = x.shape().last() else { return invalid!("X is a scalar") };
-    let rows = outputs.unwrap_or_else(|| coefficients.len() / features.max(1));
-    ensure!(
-        rows.checked_mul(features) == Some(coefficients.len()) && x.rank() == 2,
-        "{} coefficients for {x}",
-        coefficients.len()
-    );
-    let w = Tensor::constant(Value::new([rows, features], coefficients.to_vec()));
-    let y = x.matmul(&w.transpose());
+    match x.rank() {
+        1 => Ok(x.unsqueeze(0)),
+        2 => Ok(x),
+        _ => invalid!("X {x} must have one or two axes"),
+    }
+}
+
+/// `list` as a matrix with `count` rows for the features of `x`.
+pub(super) fn matrix(x: &Tensor, list: &[f32], count: usize, what: &str) -> Lowered {
+    let features = x.shape()[1];
+    match features.checked_mul(count) {
+        Some(len) if len == list.len() => Ok(Tensor::constant(Value::new([count, features], list.to_vec()))),
+        _ => invalid!("{} numbers in {what} for {count} rows of {features} features", list.len()),
+    }
+}
+
+fn linear(n: &Node, outputs: Option<usize>) -> Lowered {
+    let (x, coefficients) = (rows(n)?, n.floats("coefficients"));
+    let outputs = outputs.unwrap_or_else(|| coefficients.len() / x.shape()[1].max(1));
+    let y = x.matmul(&matrix(&x, coefficients, outputs, "coefficients")?.transpose());
     match n.floats("intercepts") {
         [] => Ok(y),
         intercepts => Ok((y + Tensor::from_slice(intercepts)).ok()?),
@@ -240,7 +244,7 @@ impl Labels {
 }
 
 /// One row of coefficients for two classes is the score of the second.
-fn linear_classifier(n: &mut Node) -> Lowered<Vec<OnnxValue>> {
+fn linear_classifier(n: &mut Node) -> Lowered<Outputs> {
     let scores = linear(n, None)?;
     n.ignore(&["multi_class"]);
     let labels = labels(n, "classlabels_ints", "classlabels_strings");

@@ -15,7 +15,7 @@ pub(super) const TRAINING: Table = &[
     ("Momentum", Many(momentum)),
 ];
 
-fn softmax_cross_entropy(n: &mut Node) -> Lowered<Vec<OnnxValue>> {
+fn softmax_cross_entropy(n: &mut Node) -> Lowered<Outputs> {
     let (loss, log_probabilities) = picked_loss(n, 0, |x| x.log_softmax(1))?;
     Ok(vec![n.carried(loss), n.carried(log_probabilities)])
 }
@@ -75,7 +75,7 @@ fn in_order(groups: Vec<Vec<Tensor>>) -> Vec<OnnxValue> {
 }
 
 /// Duchi et al., 2011.
-fn adagrad(n: &mut Node) -> Lowered<Vec<OnnxValue>> {
+fn adagrad(n: &mut Node) -> Lowered<Outputs> {
     let (rate, step, groups) = groups(n, 1)?;
     let (decay, epsilon) = (n.float("decay_factor", 0.0), n.float("epsilon", 0.0));
     let rate = rate / (step.cast(DType::F32) * decay + 1.0);
@@ -90,7 +90,7 @@ fn adagrad(n: &mut Node) -> Lowered<Vec<OnnxValue>> {
 }
 
 /// Kingma and Ba, 2015.
-fn adam(n: &mut Node) -> Lowered<Vec<OnnxValue>> {
+fn adam(n: &mut Node) -> Lowered<Outputs> {
     let (rate, step, groups) = groups(n, 2)?;
     let (alpha, beta) = (n.float("alpha", f64::from(0.9f32)), n.float("beta", f64::from(0.999f32)));
     let epsilon = n.float("epsilon", 0.0);
@@ -115,7 +115,7 @@ fn adam(n: &mut Node) -> Lowered<Vec<OnnxValue>> {
 }
 
 /// Sutskever et al., 2013; the gradient counts fully on the first step.
-fn momentum(n: &mut Node) -> Lowered<Vec<OnnxValue>> {
+fn momentum(n: &mut Node) -> Lowered<Outputs> {
     let (rate, step, groups) = groups(n, 1)?;
     let (alpha, beta) = (n.float("alpha", 0.0), n.float("beta", 0.0));
     let nesterov = n.choice("mode", "standard", &[("standard", false), ("nesterov", true)])?;
@@ -133,7 +133,7 @@ fn momentum(n: &mut Node) -> Lowered<Vec<OnnxValue>> {
 }
 
 /// The gradient of the value called `y` in the values called `xs`, with what this node's inputs are in their place.
-fn gradient(n: &mut Node) -> Lowered<Vec<OnnxValue>> {
+fn gradient(n: &mut Node) -> Lowered<Outputs> {
     n.ignore(&["zs"]);
     let count = n.attribute("xs").map_or(0, |a| a.strings.len());
     let name = n.text("y", "")?;

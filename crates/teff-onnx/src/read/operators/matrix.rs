@@ -3,7 +3,7 @@
 use super::*;
 
 pub(super) const TABLE: Table = &[
-    ("Det", One(determinant)),
+    ("Det", Of(determinant)),
     ("Einsum", One(|n| Ok(Tensor::einsum(&n.text("equation", "")?.replace(' ', ""), &n.tensors(0)?)))),
     ("Gemm", One(gemm)),
     ("MatMul", One(|n| Ok(n.x(0)?.matmul(&n.x(1)?)))),
@@ -42,8 +42,7 @@ pub(super) fn scaled(x: &Tensor, factor: f64) -> Tensor {
 }
 
 /// The determinant of each matrix, by expansion along the first row; no more than five rows, since the work grows as n!.
-fn determinant(n: &mut Node) -> Lowered {
-    let x = n.x(0)?;
+fn determinant(_: &mut Node, x: Tensor) -> Lowered {
     let rank = x.rank();
     ensure!(rank >= 2 && x.shape()[rank - 1] == x.shape()[rank - 2], "takes square matrices, not {x}");
     let size = x.shape()[rank - 1];

@@ -39,7 +39,7 @@ use super::item::{OnnxValue, Typed};
 use super::node::*;
 use super::reader::is_default;
 use crate::proto::ElementType;
-use Lower::{Many, One};
+use Lower::{Many, Of, OfTwo, One};
 use teff_graph::{
     Binary, ConvGeometry, DType, Num, Op, PadAxis, PoolKind, ReduceKind, ScatterKind, SliceAxis,
 };
@@ -50,8 +50,12 @@ use teff_graph::{Tensor, Type, Unary, Value, Window, strides};
 pub(crate) enum Lower {
     /// To its one output.
     One(fn(&mut Node) -> Lowered<Tensor>),
+    /// To its one output, given its first input, a tensor.
+    Of(fn(&mut Node, Tensor) -> Lowered<Tensor>),
+    /// To its one output, given its first two inputs.
+    OfTwo(fn(&mut Node, Tensor, Tensor) -> Lowered<Tensor>),
     /// To its outputs, with their element types.
-    Many(fn(&mut Node) -> Lowered<Vec<OnnxValue>>),
+    Many(fn(&mut Node) -> Lowered<Outputs>),
     /// To an operation of each element.
     Unary(Unary),
     /// To an operation of two operands that broadcast.
@@ -60,12 +64,17 @@ pub(crate) enum Lower {
     Joined(Binary),
 }
 
+/// The outputs of a node.
+type Outputs = Vec<OnnxValue>;
+
 impl Lower {
     /// The outputs of a node.
-    pub(crate) fn outputs(self, n: &mut Node) -> Lowered<Vec<OnnxValue>> {
+    pub(crate) fn outputs(self, n: &mut Node) -> Lowered<Outputs> {
         let y = match self {
             Lower::Many(f) => return f(n),
             Lower::One(f) => f(n)?,
+            Lower::Of(f) => n.x(0).and_then(|x| f(n, x))?,
+            Lower::OfTwo(f) => n.x(0).and_then(|x| n.x(1).and_then(|y| f(n, x, y)))?,
             Lower::Unary(op) => Tensor::apply(Op::Unary(op), &[n.x(0)?]),
             Lower::Binary(op) => arithmetic::pair(n, |a, b| a.binary(op, b))?,
             Lower::Joined(op) => arithmetic::joined(n, op)?,

@@ -3,22 +3,22 @@
 use super::*;
 
 pub(super) const TABLE: Table = &[
-    ("CenterCropPad", One(center_crop_pad)),
+    ("CenterCropPad", Of(center_crop_pad)),
     ("Concat", One(concat)),
     ("DepthToSpace", One(|n| Ok(n.x(0)?.depth_to_space(n.size("blocksize", 0), place_first(n)?)))),
-    ("Expand", One(expand)),
-    ("Flatten", One(flatten)),
+    ("Expand", Of(expand)),
+    ("Flatten", Of(flatten)),
     ("Identity", Many(|n| Ok(vec![n.item(0)]))),
-    ("Pad", One(pad)),
-    ("Reshape", One(reshape)),
-    ("Slice", One(slice)),
+    ("Pad", Of(pad)),
+    ("Reshape", Of(reshape)),
+    ("Slice", Of(slice)),
     ("SpaceToDepth", One(|n| Ok(n.x(0)?.space_to_depth(n.size("blocksize", 0), place_first(n)?)))),
     ("Split", Many(split)),
-    ("Squeeze", One(squeeze)),
-    ("Tile", One(tile)),
-    ("Transpose", One(transpose)),
-    ("Trilu", One(trilu)),
-    ("Unsqueeze", One(unsqueeze)),
+    ("Squeeze", Of(squeeze)),
+    ("Tile", Of(tile)),
+    ("Transpose", Of(transpose)),
+    ("Trilu", Of(trilu)),
+    ("Unsqueeze", Of(unsqueeze)),
 ];
 
 fn concat(n: &mut Node) -> Lowered {
@@ -28,8 +28,7 @@ fn concat(n: &mut Node) -> Lowered {
     Ok(Tensor::concat(&parts, axis))
 }
 
-fn expand(n: &mut Node) -> Lowered {
-    let x = n.x(0)?;
+fn expand(n: &mut Node, x: Tensor) -> Lowered {
     let shape = n.sizes_of(1, "shape")?;
     match teff_graph::broadcast_shape(x.shape(), &shape) {
         Some(shape) => Ok(x.broadcast_to(&shape)),
@@ -37,8 +36,7 @@ fn expand(n: &mut Node) -> Lowered {
     }
 }
 
-fn flatten(n: &mut Node) -> Lowered {
-    let x = n.x(0)?;
+fn flatten(n: &mut Node, x: Tensor) -> Lowered {
     let axis = n.int("axis", 1);
     // One past the last axis is allowed.
     let axis = if axis == x.rank() as i64 { x.rank() } else { axis_of(axis, x.rank())? };
@@ -47,8 +45,7 @@ fn flatten(n: &mut Node) -> Lowered {
 }
 
 /// 0 keeps a size (unless `allowzero`), one -1 takes what is left.
-fn reshape(n: &mut Node) -> Lowered {
-    let x = n.x(0)?;
+fn reshape(n: &mut Node, x: Tensor) -> Lowered {
     let wanted = match n.ints("shape") {
         Some(list) if n.version < 5 => list.to_vec(),
         _ => n.ints_of(1, "shape")?,
@@ -73,8 +70,7 @@ fn reshape(n: &mut Node) -> Lowered {
 }
 
 /// Starts, ends, axes and steps are attributes before version 10.
-fn slice(n: &mut Node) -> Lowered {
-    let x = n.x(0)?;
+fn slice(n: &mut Node, x: Tensor) -> Lowered {
     let (starts, ends, axes, steps) = if n.version < 10 {
         let list = |name: &str| n.ints(name).map(<[i64]>::to_vec);
         let (Some(starts), Some(ends)) = (list("starts"), list("ends")) else {
@@ -102,7 +98,7 @@ fn slice(n: &mut Node) -> Lowered {
 }
 
 /// Sizes are an attribute before version 13, then an input; without them the axis is split evenly, the last part taking the rest.
-fn split(n: &mut Node) -> Lowered<Vec<OnnxValue>> {
+fn split(n: &mut Node) -> Lowered<Outputs> {
     let Typed { tensor: x, element } = n.typed(0)?;
     let axis = axis_of(n.int("axis", 0), x.rank())?;
     let given = n.ints_at("split", 1)?;
@@ -128,17 +124,15 @@ fn split(n: &mut Node) -> Lowered<Vec<OnnxValue>> {
     Ok(x.split(axis, &sizes).into_iter().map(|t| OnnxValue::narrow(t, element)).collect())
 }
 
-fn squeeze(n: &mut Node) -> Lowered {
-    let x = n.x(0)?;
+fn squeeze(n: &mut Node, x: Tensor) -> Lowered {
     let gone = match n.ints_at("axes", 1)? {
         Some(axes) => axes_of(&axes, x.rank())?,
         None => (0..x.rank()).filter(|&a| x.shape()[a] == 1).collect(),
     };
-    Ok(without(&x, &gone))
+    Ok(x.without(&gone))
 }
 
-fn unsqueeze(n: &mut Node) -> Lowered {
-    let x = n.x(0)?;
+fn unsqueeze(n: &mut Node, x: Tensor) -> Lowered {
     let Some(axes) = n.ints_at("axes", 1)? else { return invalid!("axes are missing") };
     let rank = x.rank() + axes.len();
     ensure!(axes.len() <= 64, "a result of {rank} axes");
@@ -149,8 +143,7 @@ fn unsqueeze(n: &mut Node) -> Lowered {
     Ok(x.reshape(&shape.expect("as many old axes as are not new")))
 }
 
-fn tile(n: &mut Node) -> Lowered {
-    let x = n.x(0)?;
+fn tile(n: &mut Node, x: Tensor) -> Lowered {
     if n.version < 6 {
         return unsupported("Tile before version 6", "export with a newer opset");
     }
@@ -158,15 +151,13 @@ fn tile(n: &mut Node) -> Lowered {
     Ok(x.repeat(&repeats))
 }
 
-fn transpose(n: &mut Node) -> Lowered {
-    let x = n.x(0)?;
+fn transpose(n: &mut Node, x: Tensor) -> Lowered {
     let perm = n.ints("perm").map_or_else(|| Ok((0..x.rank()).rev().collect()), |p| sizes(p, "perm"))?;
     Ok(x.permute(&perm))
 }
 
 /// Keeps the upper or lower triangle of each matrix, from the k-th diagonal on.
-fn trilu(n: &mut Node) -> Lowered {
-    let x = n.x(0)?;
+fn trilu(n: &mut Node, x: Tensor) -> Lowered {
     let k = n.optional_int_of(1, "k")?.unwrap_or(0);
     ensure!(x.rank() >= 2, "takes matrices, not {x}");
     let ty = Type::new(DType::I64, &x.shape()[x.rank() - 2..]);
@@ -183,8 +174,7 @@ fn place_first(n: &Node) -> Lowered<bool> {
 }
 
 /// Crops or pads axes around their centres.
-fn center_crop_pad(n: &mut Node) -> Lowered {
-    let mut x = n.x(0)?;
+fn center_crop_pad(n: &mut Node, mut x: Tensor) -> Lowered {
     let wanted = n.sizes_of(1, "shape")?;
     let axes = listed_or_all(n.ints("axes"), x.rank())?;
     ensure!(axes.len() == wanted.len(), "{} sizes for {} axes", wanted.len(), axes.len());
@@ -216,8 +206,7 @@ fn pad_widths(n: &mut Node, rank: usize) -> Lowered<Vec<(i64, i64)>> {
     Ok(widths)
 }
 
-fn pad(n: &mut Node) -> Lowered {
-    let x = n.x(0)?;
+fn pad(n: &mut Node, x: Tensor) -> Lowered {
     let widths = pad_widths(n, x.rank())?;
     let modes = [
         ("constant", None),
@@ -246,40 +235,8 @@ fn pad(n: &mut Node) -> Lowered {
             let axes = widths.iter().map(|&(low, high)| PadAxis { low, high, interior: 0 }).collect();
             Ok(Tensor::apply(Op::Pad(axes), &[x, fill.reshape(&[])]))
         }
-        Some(repeat) => widths
-            .iter()
-            .enumerate()
-            .try_fold(x, |x, (axis, &width)| pad_by_index(n, &x, axis, width, repeat)),
-    }
-}
-
-/// Which elements padding repeats.
-#[derive(Clone, Copy)]
-enum Repeat {
-    Edge,
-    /// Mirrored at the edge, which is not repeated.
-    Reflect,
-    Wrap,
-}
-
-/// Padding that repeats elements, picked by index.
-fn pad_by_index(n: &Node, x: &Tensor, axis: usize, (low, high): (usize, usize), repeat: Repeat) -> Lowered {
-    x.check()?;
-    if (low, high) == (0, 0) {
-        return Ok(x.clone());
-    }
-    n.spend(low.saturating_add(high).saturating_add(x.shape()[axis]))?;
-    let n = x.shape()[axis] as i64;
-    ensure!(n != 0, "axis {axis} of {x} cannot be padded: it is empty");
-    let source = |i: i64| match repeat {
-        Repeat::Edge => i.clamp(0, n - 1),
-        Repeat::Wrap => i.rem_euclid(n),
-        Repeat::Reflect => {
-            let period = (2 * (n - 1)).max(1);
-            let i = i.rem_euclid(period);
-            if n == 1 { 0 } else { i.min(period - i) }
+        Some(repeat) => {
+            widths.iter().enumerate().try_fold(x, |x, (axis, &width)| n.repeated(&x, axis, width, repeat))
         }
-    };
-    let indices: Vec<i64> = (-(low as i64)..n + high as i64).map(source).collect();
-    Ok(x.gather(&Tensor::from_slice(&indices), axis))
+    }
 }

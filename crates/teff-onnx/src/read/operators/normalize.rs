@@ -7,15 +7,15 @@ pub(super) const TABLE: Table = &[
     ("BatchNormalization", Many(batch_normalization)),
     ("GroupNormalization", One(group_normalization)),
     ("InstanceNormalization", One(instance_normalization)),
-    ("LRN", One(local_response)),
+    ("LRN", Of(local_response)),
     ("LayerNormalization", Many(layer_normalization)),
-    ("LpNormalization", One(lp_normalization)),
-    ("MeanVarianceNormalization", One(mean_variance)),
+    ("LpNormalization", Of(lp_normalization)),
+    ("MeanVarianceNormalization", Of(mean_variance)),
     ("RMSNormalization", One(rms_normalization)),
 ];
 
 /// With `training_mode` the statistics are those of the batch, and the running ones are outputs too.
-fn batch_normalization(n: &mut Node) -> Lowered<Vec<OnnxValue>> {
+fn batch_normalization(n: &mut Node) -> Lowered<Outputs> {
     let (x, scale, shift) = (n.x(0)?, n.x(1)?, n.x(2)?);
     let (mean, variance) = (n.x(3)?, n.x(4)?);
     let epsilon = n.float("epsilon", 1e-5);
@@ -68,7 +68,7 @@ fn group_normalization(n: &mut Node) -> Lowered {
 }
 
 /// Over all axes from `axis` on; mean and 1 / standard deviation are outputs too.
-fn layer_normalization(n: &mut Node) -> Lowered<Vec<OnnxValue>> {
+fn layer_normalization(n: &mut Node) -> Lowered<Outputs> {
     let (x, scale) = (n.x(0)?, n.x(1)?);
     n.ignore(&["stash_type"]);
     let axes = n.trailing_axes(x.rank())?;
@@ -89,8 +89,7 @@ pub(super) fn rms_normalization(n: &mut Node) -> Lowered {
 }
 
 /// x / (bias + alpha / size * sum of squares over `size` neighbouring channels)^beta.
-fn local_response(n: &mut Node) -> Lowered {
-    let x = n.x(0)?;
+fn local_response(n: &mut Node, x: Tensor) -> Lowered {
     let size = n.size("size", 0);
     let (alpha, beta, bias) =
         (n.float("alpha", f64::from(1e-4f32)), n.float("beta", 0.75), n.float("bias", 1.0));
@@ -102,8 +101,7 @@ fn local_response(n: &mut Node) -> Lowered {
     Ok(x.local_response_norm(1, (before, size - 1 - before), alpha / size as f64, beta, bias))
 }
 
-fn lp_normalization(n: &mut Node) -> Lowered {
-    let x = n.x(0)?;
+fn lp_normalization(n: &mut Node, x: Tensor) -> Lowered {
     let axis = axis_of(n.int("axis", -1), x.rank())? as isize;
     match n.int("p", 2) {
         1 => Ok(normalized(&x, l1_norm(&x, &[axis]))),
@@ -129,8 +127,7 @@ pub(super) fn normalized(x: &Tensor, norm: Tensor) -> Tensor {
     x / norm.equal(&zero).select(&norm.full_like(1.0), &norm)
 }
 
-fn mean_variance(n: &mut Node) -> Lowered {
-    let x = n.x(0)?;
+fn mean_variance(n: &mut Node, x: Tensor) -> Lowered {
     let axes = axes_of(n.ints("axes").unwrap_or(&[0, 2, 3]), x.rank())?;
     let axes: Vec<isize> = axes.into_iter().map(|a| a as isize).collect();
     let centred = &x - x.mean_keep(&axes);

@@ -10,7 +10,7 @@ pub(super) const TABLE: Table = &[
     ("GlobalMaxPool", One(|n| spatial(n).map(|x| x.max_keep(&spatial_axes(&x))))),
     ("LpPool", One(lp_pool)),
     ("MaxPool", Many(max_pool)),
-    ("MaxUnpool", One(max_unpool)),
+    ("MaxUnpool", OfTwo(max_unpool)),
 ];
 
 /// Input 0, which has spatial axes.
@@ -56,7 +56,7 @@ fn windows(n: &Node, x: &Tensor) -> Lowered<(Window, Vec<usize>)> {
 
 /// Values, and on request the positions of the largest: over the whole tensor, row-major, or with `storage_order` column-major
 /// within each plane.
-fn max_pool(n: &mut Node) -> Lowered<Vec<OnnxValue>> {
+fn max_pool(n: &mut Node) -> Lowered<Outputs> {
     let x = spatial(n)?;
     let (window, _) = windows(n, &x)?;
     let column_major = n.flag("storage_order", false);
@@ -151,8 +151,7 @@ fn global_lp_pool(n: &mut Node) -> Lowered {
 
 /// Puts each element back where `MaxPool` took it from. Indices count over the whole tensor of the size that kernel, strides and
 /// pads imply; a larger `output_shape` is filled with zeros at the ends.
-fn max_unpool(n: &mut Node) -> Lowered {
-    let (x, indices) = (n.x(0)?, n.x(1)?);
+fn max_unpool(n: &mut Node, x: Tensor, indices: Tensor) -> Lowered {
     ensure!(
         x.rank() >= 3 && indices.shape() == x.shape(),
         "takes X [N, C, D..] and indices of its shape, not {x} and {indices}"

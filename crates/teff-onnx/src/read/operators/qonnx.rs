@@ -6,10 +6,10 @@
 use super::*;
 
 pub(super) const TABLE: Table = &[
-    ("BipolarQuant", One(bipolar_quant)),
-    ("IntQuant", One(quant)),
-    ("Quant", One(quant)),
-    ("Trunc", One(trunc)),
+    ("BipolarQuant", Of(bipolar_quant)),
+    ("IntQuant", Of(quant)),
+    ("Quant", Of(quant)),
+    ("Trunc", Of(trunc)),
 ];
 
 /// The domains that have them; older files have the later ones.
@@ -103,8 +103,7 @@ fn beside(x: &Tensor, p: &Tensor) -> Option<Tensor> {
 }
 
 /// `(round(clamp(x / scale + zero)) - zero) * scale`.
-fn quant(n: &mut Node) -> Lowered {
-    let x = n.x(0)?;
+fn quant(n: &mut Node, x: Tensor) -> Lowered {
     let (scale, zero) = (n.x(1)?.cast(x.dtype()), n.x(2)?.cast(x.dtype()));
     let (bits, shape) = bits_of(n, 3, "bitwidth")?;
     let rounding = RoundingMode::of(n, "ROUND")?;
@@ -159,8 +158,7 @@ fn signs(x: &Tensor) -> Tensor {
 }
 
 /// `scale` where x is at least 0, else `-scale`; as integers -1 and 1 where the scale allows.
-fn bipolar_quant(n: &mut Node) -> Lowered {
-    let x = n.x(0)?;
+fn bipolar_quant(n: &mut Node, x: Tensor) -> Lowered {
     let scale = n.x(1)?.cast(x.dtype());
     let signs = signs(&x);
     Ok(match beside(&x, &scale) {
@@ -176,8 +174,7 @@ fn bipolar_quant(n: &mut Node) -> Lowered {
 ///
 /// Version 1 has the bits before and after as inputs 3 and 4, and the result keeps the scale. Version 2 has after them the scale of the
 /// result (some files its zero point too, which has no part in the definition) and the bits of the result last.
-fn trunc(n: &mut Node) -> Lowered {
-    let x = n.x(0)?;
+fn trunc(n: &mut Node, x: Tensor) -> Lowered {
     let (scale, zero) = (n.x(1)?.cast(x.dtype()), n.x(2)?.cast(x.dtype()));
     let (before, _) = bits_of(n, 3, "in_bitwidth")?;
     let last = n.input_count() - 1;

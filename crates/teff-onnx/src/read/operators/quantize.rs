@@ -11,10 +11,10 @@ use super::{
 };
 
 pub(super) const TABLE: Table = &[
-    ("ConvInteger", One(conv_integer)),
+    ("ConvInteger", OfTwo(conv_integer)),
     ("DequantizeLinear", Many(dequantize_linear)),
     ("DynamicQuantizeLinear", Many(dynamic_quantize_linear)),
-    ("MatMulInteger", One(mat_mul_integer)),
+    ("MatMulInteger", OfTwo(mat_mul_integer)),
     ("QLinearConv", One(q_linear_conv)),
     ("QLinearMatMul", One(q_linear_mat_mul)),
     ("QuantizeLinear", Many(quantize_linear)),
@@ -50,13 +50,7 @@ pub(super) fn beside(x: &Tensor, p: &Tensor, axis: i64, block: i64) -> Lowered {
 /// Scales of blocks as one for each element, to broadcast against `x`.
 fn spread(x: &Tensor, scale: &Tensor) -> Tensor {
     let broadcasts = scale.shape().iter().zip(x.shape()).all(|(&s, &n)| s == 1 || s == n);
-    if broadcasts {
-        return scale.clone();
-    }
-    let with_ones: Vec<usize> = scale.shape().iter().flat_map(|&s| [s, 1]).collect();
-    let repeated: Vec<usize> =
-        scale.shape().iter().zip(x.shape()).flat_map(|(&s, &n)| [s, n / s.max(1)]).collect();
-    scale.reshape(&with_ones).broadcast_to(&repeated).reshape(x.shape())
+    if broadcasts { scale.clone() } else { scale.in_blocks(x.shape()) }
 }
 
 /// The zero point given as input `i`, or zero of this type.
@@ -87,7 +81,7 @@ pub(super) fn dequantized(q: &Tensor, scale: &Tensor, zero: &Tensor, axis: i64, 
     Ok(q.dequantize(&scale, &zero))
 }
 
-pub(super) fn quantize_linear(n: &mut Node) -> Lowered<Vec<OnnxValue>> {
+pub(super) fn quantize_linear(n: &mut Node) -> Lowered<Outputs> {
     let (x, scale) = (n.typed(0)?, n.x(1)?);
     let (axis, block) = (n.int("axis", 1), n.int("block_size", 0));
     n.ignore(&["saturate", "precision"]);
@@ -107,7 +101,7 @@ pub(super) fn quantize_linear(n: &mut Node) -> Lowered<Vec<OnnxValue>> {
     Ok(vec![OnnxValue::narrow(q, zero.element)])
 }
 
-pub(super) fn dequantize_linear(n: &mut Node) -> Lowered<Vec<OnnxValue>> {
+pub(super) fn dequantize_linear(n: &mut Node) -> Lowered<Outputs> {
     let (q, scale) = (n.typed(0)?, n.typed(1)?);
     let (axis, block) = (n.int("axis", 1), n.int("block_size", 0));
     let zero = zero_point(n, 2, q.element)?.tensor;
@@ -122,7 +116,7 @@ pub(super) fn dequantize_linear(n: &mut Node) -> Lowered<Vec<OnnxValue>> {
     Ok(vec![OnnxValue::narrow(y, to)])
 }
 
-fn dynamic_quantize_linear(n: &mut Node) -> Lowered<Vec<OnnxValue>> {
+fn dynamic_quantize_linear(n: &mut Node) -> Lowered<Outputs> {
     Ok(dynamically_quantized(&n.x(0)?).map(OnnxValue::from).into())
 }
 
@@ -157,15 +151,13 @@ pub(super) fn centred(q: &Tensor, zero: Option<&Tensor>) -> Tensor {
     zero.map_or(wide.clone(), |z| wide - z.cast(DType::I32))
 }
 
-fn mat_mul_integer(n: &mut Node) -> Lowered {
-    let (a, b) = (n.x(0)?, n.x(1)?);
+fn mat_mul_integer(n: &mut Node, a: Tensor, b: Tensor) -> Lowered {
     let a_zero = n.optional(2)?.map(|z| matrix_zero(&z, &a, -2));
     let b_zero = n.optional(3)?.map(|z| matrix_zero(&z, &b, -1));
     Ok(centred(&a, a_zero.as_ref()).matmul(&centred(&b, b_zero.as_ref())))
 }
 
-fn conv_integer(n: &mut Node) -> Lowered {
-    let (x, w) = (n.x(0)?, n.x(1)?);
+fn conv_integer(n: &mut Node, x: Tensor, w: Tensor) -> Lowered {
     let x_zero = n.optional(2)?.map(|z| z.reshape(&[]));
     let w_zero = n.optional(3)?.map(|z| per_output(&z, &w));
     let geometry = geometry(n, &x, &w)?;

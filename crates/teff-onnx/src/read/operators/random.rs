@@ -40,7 +40,7 @@ fn scaled(
     draw: fn(&mut Mt19937) -> f64,
     scale: f64,
     offset: f64,
-) -> Lowered<Vec<OnnxValue>> {
+) -> Lowered<Outputs> {
     let (element, shape) = ty;
     let dtype = holder(element);
     ensure!(dtype.is_float(), "random numbers are floats, not {}", element.name());
@@ -55,33 +55,33 @@ fn scaled(
     Ok(vec![OnnxValue::narrow(value, element)])
 }
 
-fn uniform(n: &mut Node, element: ElementType, shape: &[usize]) -> Lowered<Vec<OnnxValue>> {
+fn uniform(n: &mut Node, element: ElementType, shape: &[usize]) -> Lowered<Outputs> {
     let (low, high) = (n.float("low", 0.0), n.float("high", 1.0));
     scaled(n, (element, shape), Mt19937::uniform, high - low, low)
 }
 
-fn normal(n: &mut Node, element: ElementType, shape: &[usize]) -> Lowered<Vec<OnnxValue>> {
+fn normal(n: &mut Node, element: ElementType, shape: &[usize]) -> Lowered<Outputs> {
     let (mean, deviation) = (n.float("mean", 0.0), n.float("scale", 1.0));
     scaled(n, (element, shape), Mt19937::normal, deviation, mean)
 }
 
 /// What draws numbers of a type in a shape.
-type Numbers = fn(&mut Node, ElementType, &[usize]) -> Lowered<Vec<OnnxValue>>;
+type Numbers = fn(&mut Node, ElementType, &[usize]) -> Lowered<Outputs>;
 
-fn of_shape(n: &mut Node, numbers: Numbers) -> Lowered<Vec<OnnxValue>> {
+fn of_shape(n: &mut Node, numbers: Numbers) -> Lowered<Outputs> {
     let Some(shape) = n.sizes("shape")? else { return invalid!("the attribute \"shape\" is missing") };
     let element = n.element("dtype")?.unwrap_or(element(1)?);
     numbers(n, element, &shape)
 }
 
-fn like(n: &mut Node, numbers: Numbers) -> Lowered<Vec<OnnxValue>> {
+fn like(n: &mut Node, numbers: Numbers) -> Lowered<Outputs> {
     let x = n.typed(0)?;
     let element = n.element("dtype")?.unwrap_or(x.element);
     numbers(n, element, x.tensor.shape())
 }
 
 /// One with the probability that each element of the input is, else zero.
-fn bernoulli(n: &mut Node) -> Lowered<Vec<OnnxValue>> {
+fn bernoulli(n: &mut Node) -> Lowered<Outputs> {
     let x = n.typed(0)?;
     let to = n.element("dtype")?.unwrap_or(x.element);
     let x = x.tensor;
@@ -96,7 +96,7 @@ fn bernoulli(n: &mut Node) -> Lowered<Vec<OnnxValue>> {
 }
 
 /// Classes drawn by their unnormalised log-probabilities `[batch, classes]`: `[batch, sample_size]`.
-fn multinomial(n: &mut Node) -> Lowered<Vec<OnnxValue>> {
+fn multinomial(n: &mut Node) -> Lowered<Outputs> {
     let x = n.x(0)?;
     let to = n.element("dtype")?.unwrap_or(ElementType::Plain(DType::I32));
     let (&[batch, classes], Ok(samples)) = (x.shape(), usize::try_from(n.int("sample_size", 1))) else {
@@ -115,7 +115,7 @@ fn multinomial(n: &mut Node) -> Lowered<Vec<OnnxValue>> {
 
 /// Outside training the identity, and a mask that keeps everything. In training an element is kept where a number is not below the
 /// ratio, and what is kept is scaled so that the expectation stays.
-fn dropout(n: &mut Node) -> Lowered<Vec<OnnxValue>> {
+fn dropout(n: &mut Node) -> Lowered<Outputs> {
     n.ignore(&["consumed_inputs"]);
     let x = n.typed(0)?;
     let ratio = n.optional_number_of(1, "ratio")?.unwrap_or(n.float("ratio", 0.5));

@@ -211,14 +211,14 @@ impl Direction {
     }
 }
 
-fn recurrent(n: &mut Node, cell: CellKind) -> Lowered<Vec<OnnxValue>> {
+fn recurrent(n: &mut Node, cell: CellKind) -> Lowered<Outputs> {
     let (w, r) = (n.x(1)?, n.x(2)?);
     run_all(n, cell, &w, &r, None)
 }
 
 /// An LSTM whose weights are integers `[directions, I, 4 H]`, of which `quantize_dynamic` makes it: what they are multiplied with is
 /// quantised over its range, the input as a whole, the hidden state in each step.
-fn dynamic_quantize_lstm(n: &mut Node) -> Lowered<Vec<OnnxValue>> {
+fn dynamic_quantize_lstm(n: &mut Node) -> Lowered<Outputs> {
     let weights = |n: &Node, at: usize, scale_at: usize| {
         let q = n.x(at)?;
         let [directions, _, rows] = q.shape()[..] else {
@@ -248,7 +248,7 @@ fn run_all(
     w: &Tensor,
     r: &Tensor,
     scales: Option<(Tensor, Tensor)>,
-) -> Lowered<Vec<OnnxValue>> {
+) -> Lowered<Outputs> {
     let batch_first = n.flag("layout", false);
     let x = if batch_first { n.x(0)?.swap_axes(0, 1) } else { n.x(0)? };
     let b = n.optional(3)?;

@@ -32,7 +32,7 @@ fn reduced(n: &mut Node, f: impl Fn(&Tensor, &[usize]) -> Tensor) -> Lowered {
         _ => (0..x.rank()).collect(),
     };
     let out = f(&x, &axes);
-    Ok(if keep { out } else { without(&out, &axes) })
+    Ok(if keep { out } else { out.without(&axes) })
 }
 
 fn l2(x: &Tensor, axes: &[usize]) -> Tensor {

@@ -3,7 +3,7 @@
 
 use super::*;
 
-pub(super) const TABLE: Table = &[("Resize", One(resize)), ("Upsample", One(upsample))];
+pub(super) const TABLE: Table = &[("Resize", Of(resize)), ("Upsample", Of(upsample))];
 
 /// How to interpolate.
 #[derive(Clone, Copy, PartialEq)]
@@ -46,8 +46,7 @@ pub(super) fn mode(n: &Node, default: &'static str) -> Lowered<Mode> {
 }
 
 /// Replaced by `Resize` in version 10. Positions are those of `asymmetric`.
-fn upsample(n: &mut Node) -> Lowered {
-    let x = n.x(0)?;
+fn upsample(n: &mut Node, x: Tensor) -> Lowered {
     let scales = match n.attribute("scales") {
         Some(a) => a.floats.iter().map(|&s| f64::from(s)).collect(),
         None => n.constant(1, "scales")?.to_f64(),
@@ -77,8 +76,7 @@ fn by_scales(n: &mut Node, x: &Tensor, scales: &[f64], mode: Mode) -> Lowered {
     resized(n, x, (0..x.rank()).map(along).collect(), &method)
 }
 
-fn resize(n: &mut Node) -> Lowered {
-    let x = n.x(0)?;
+fn resize(n: &mut Node, x: Tensor) -> Lowered {
     let mode = mode(n, "nearest")?;
     if n.version < 11 {
         let scales = n.constant(1, "scales")?.to_f64();

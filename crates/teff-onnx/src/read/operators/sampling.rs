@@ -7,7 +7,7 @@ use super::{
 };
 
 pub(super) const TABLE: Table =
-    &[("AffineGrid", One(affine_grid)), ("DeformConv", One(deform_conv)), ("GridSample", One(grid_sample))];
+    &[("AffineGrid", Of(affine_grid)), ("DeformConv", One(deform_conv)), ("GridSample", OfTwo(grid_sample))];
 
 /// What elements outside an image are.
 #[derive(Clone, Copy, PartialEq)]
@@ -131,8 +131,7 @@ fn cubic_taps(part: &Tensor) -> Vec<(f64, Tensor)> {
 }
 
 /// The grid's last axis names positions from -1 to 1, the innermost axis first.
-fn grid_sample(n: &mut Node) -> Lowered {
-    let (x, grid) = (n.x(0)?, n.x(1)?);
+fn grid_sample(n: &mut Node, x: Tensor, grid: Tensor) -> Lowered {
     let axes = x.rank().saturating_sub(2);
     let fits = axes > 0
         && grid.rank() == axes + 2
@@ -174,8 +173,7 @@ fn grid_sample(n: &mut Node) -> Lowered {
 }
 
 /// Positions that an affine map gives for the elements of an image, for `GridSample`.
-fn affine_grid(n: &mut Node) -> Lowered {
-    let theta = n.x(0)?;
+fn affine_grid(n: &mut Node, theta: Tensor) -> Lowered {
     let size = n.sizes_of(1, "size")?;
     let aligned = n.flag("align_corners", false);
     let Some(spatial) = size.get(2..).filter(|s| s.len() == 2 || s.len() == 3) else {

@@ -43,23 +43,23 @@ fn optional_position(n: &mut Node, i: usize, len: usize, default: usize, end: bo
     }
 }
 
-fn sequence_construct(n: &mut Node) -> Lowered<Vec<OnnxValue>> {
+fn sequence_construct(n: &mut Node) -> Lowered<Outputs> {
     let list = (0..n.input_count()).map(|i| n.typed(i)).collect::<Lowered<Vec<_>>>()?;
     Ok(vec![OnnxValue::Sequence(list)])
 }
 
-fn sequence_empty(n: &mut Node) -> Lowered<Vec<OnnxValue>> {
+fn sequence_empty(n: &mut Node) -> Lowered<Outputs> {
     n.ignore(&["dtype"]);
     Ok(vec![OnnxValue::Sequence(vec![])])
 }
 
-fn sequence_at(n: &mut Node) -> Lowered<Vec<OnnxValue>> {
+fn sequence_at(n: &mut Node) -> Lowered<Outputs> {
     let list = sequence(n, 0)?;
     let at = position(n.int_of(1, "position")?, list.len(), false)?;
     Ok(vec![OnnxValue::Tensor(list[at].clone())])
 }
 
-fn sequence_insert(n: &mut Node) -> Lowered<Vec<OnnxValue>> {
+fn sequence_insert(n: &mut Node) -> Lowered<Outputs> {
     let mut list = sequence(n, 0)?;
     let new = n.typed(1)?;
     let at = optional_position(n, 2, list.len(), list.len(), true)?;
@@ -67,7 +67,7 @@ fn sequence_insert(n: &mut Node) -> Lowered<Vec<OnnxValue>> {
     Ok(vec![OnnxValue::Sequence(list)])
 }
 
-fn sequence_erase(n: &mut Node) -> Lowered<Vec<OnnxValue>> {
+fn sequence_erase(n: &mut Node) -> Lowered<Outputs> {
     let mut list = sequence(n, 0)?;
     ensure!(!list.is_empty(), "the sequence is empty");
     let at = optional_position(n, 1, list.len(), list.len() - 1, false)?;
@@ -84,7 +84,7 @@ fn concat_from_sequence(n: &mut Node) -> Lowered {
 }
 
 /// Parts of sizes given as a list, of one size (the last may be smaller), or of one element each, whose axis may be dropped.
-fn split_to_sequence(n: &mut Node) -> Lowered<Vec<OnnxValue>> {
+fn split_to_sequence(n: &mut Node) -> Lowered<Outputs> {
     let x = n.typed(0)?;
     let axis = axis_of(n.int("axis", 0), x.tensor.rank())?;
     let size = x.tensor.shape()[axis];
@@ -116,7 +116,7 @@ fn split_to_sequence(n: &mut Node) -> Lowered<Vec<OnnxValue>> {
 }
 
 /// A sub-graph applied to each element of a sequence, beside the elements of further sequences and whole tensors.
-fn sequence_map(n: &mut Node) -> Lowered<Vec<OnnxValue>> {
+fn sequence_map(n: &mut Node) -> Lowered<Outputs> {
     let body = n.graph("body")?;
     let length = sequence(n, 0)?.len();
     let mut outputs = vec![Vec::new(); body.outputs.len()];
@@ -140,12 +140,12 @@ fn sequence_map(n: &mut Node) -> Lowered<Vec<OnnxValue>> {
 }
 
 /// What it holds, or nothing.
-fn optional(n: &mut Node) -> Lowered<Vec<OnnxValue>> {
+fn optional(n: &mut Node) -> Lowered<Outputs> {
     n.ignore(&["type"]);
     Ok(vec![n.item(0)])
 }
 
-fn optional_get_element(n: &mut Node) -> Lowered<Vec<OnnxValue>> {
+fn optional_get_element(n: &mut Node) -> Lowered<Outputs> {
     match n.item(0) {
         OnnxValue::Absent => invalid!("the optional is empty"),
         item => Ok(vec![item]),

@@ -11,11 +11,11 @@ pub(super) const TABLE: Table = &[
     ("HannWindow", One(|n| window(n, &[0.5, -0.5]))),
     ("MelWeightMatrix", One(mel_weight_matrix)),
     ("Range", One(|n| n.range())),
-    ("Shape", One(shape)),
+    ("Shape", Of(shape)),
     ("Size", One(|n| n.x(0).map(|x| Tensor::constant(Value::scalar(x.len() as i64))))),
 ];
 
-fn constant(n: &mut Node) -> Lowered<Vec<OnnxValue>> {
+fn constant(n: &mut Node) -> Lowered<Outputs> {
     let item = |value: Value| Ok(vec![Tensor::constant(value).into()]);
     if let Some(a) = n.attribute("value") {
         return match &a.tensor {
@@ -41,7 +41,7 @@ fn constant(n: &mut Node) -> Lowered<Vec<OnnxValue>> {
     unsupported("the constant is a string or missing", "keep text processing outside the model")
 }
 
-fn constant_of_shape(n: &mut Node) -> Lowered<Vec<OnnxValue>> {
+fn constant_of_shape(n: &mut Node) -> Lowered<Outputs> {
     let shape = n.sizes_of(0, "shape")?;
     let value = match n.attribute("value").and_then(|a| a.tensor.as_ref()) {
         Some(t) => n.reader.tensor(t)?,
@@ -61,8 +61,7 @@ fn eye_like(n: &mut Node) -> Lowered {
     Ok(distance.equal(&Tensor::constant(Value::scalar(k))).cast(dtype))
 }
 
-fn shape(n: &mut Node) -> Lowered {
-    let x = n.x(0)?;
+fn shape(n: &mut Node, x: Tensor) -> Lowered {
     let rank = x.rank() as i64;
     let position = |p: i64| (if p < 0 { p.saturating_add(rank) } else { p }).clamp(0, rank) as usize;
     let start = position(n.int("start", 0));

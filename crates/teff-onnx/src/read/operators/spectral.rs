@@ -3,7 +3,7 @@
 use super::convolution::{explicit_pads, per_axis};
 use super::*;
 
-pub(super) const TABLE: Table = &[("Col2Im", One(col2im)), ("DFT", One(dft)), ("STFT", One(stft))];
+pub(super) const TABLE: Table = &[("Col2Im", Of(col2im)), ("DFT", Of(dft)), ("STFT", Of(stft))];
 
 /// Transforms longer than this are refused: of a prime length, they take a matrix with as many rows and columns.
 const LONGEST: usize = 1 << 11;
@@ -46,21 +46,8 @@ impl ComplexSignal {
     }
 }
 
-/// `x` cut or filled with zeros to `n` along its last axis.
-fn fitted(x: &Tensor, n: usize) -> Tensor {
-    let axis = x.rank() - 1;
-    let have = x.shape()[axis];
-    if n <= have {
-        return x.narrow(axis, 0, n);
-    }
-    let mut widths = vec![(0, 0); x.rank()];
-    widths[axis].1 = n - have;
-    x.pad(&widths, 0.0)
-}
-
 /// The axis is an attribute before version 20, then an input.
-fn dft(n: &mut Node) -> Lowered {
-    let x = n.x(0)?;
+fn dft(n: &mut Node, x: Tensor) -> Lowered {
     let (inverse, onesided) = (n.flag("inverse", false), n.flag("onesided", false));
     let axis = if n.version < 20 {
         n.int("axis", 1)
@@ -79,15 +66,14 @@ fn dft(n: &mut Node) -> Lowered {
     };
     let taken = if inverse && onesided { length / 2 + 1 } else { length };
     ensure!(length <= LONGEST, "a transform of length {length}");
-    let signal = signal.map(|t| fitted(&t.swap_axes(axis as isize, -1), taken));
+    let signal = signal.map(|t| t.swap_axes(axis as isize, -1).fitted(t.rank() - 1, taken));
     n.spend(2 * length * length)?;
     let y = signal.transform(length, inverse, onesided)?;
     Ok(y.swap_axes(axis as isize, -2))
 }
 
 /// Windows of the signal, `frame_step` apart, each transformed.
-fn stft(n: &mut Node) -> Lowered {
-    let x = n.x(0)?;
+fn stft(n: &mut Node, x: Tensor) -> Lowered {
     let step = usize::try_from(n.int_of(1, "frame_step")?).unwrap_or(0);
     let window = n.optional(2)?;
     let length = match n.optional_ints_of(3, "frame_length")? {
@@ -115,8 +101,7 @@ fn stft(n: &mut Node) -> Lowered {
 }
 
 /// Blocks put back to where they were cut out, overlaps added.
-fn col2im(n: &mut Node) -> Lowered {
-    let x = n.x(0)?;
+fn col2im(n: &mut Node, x: Tensor) -> Lowered {
     let image = n.sizes_of(1, "image_shape")?;
     let block = n.sizes_of(2, "block_shape")?;
     let axes = image.len();

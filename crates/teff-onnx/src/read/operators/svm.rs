@@ -1,28 +1,9 @@
 //! Support vector machines (`ai.onnx.ml`), with the votes, scores and coupled probabilities that onnxruntime gives.
 
-use super::linear_models::{Labels, labels, post_transform};
+use super::linear_models::{Labels, labels, matrix, post_transform, rows};
 use super::*;
 
 pub(super) const TABLE: Table = &[("SVMClassifier", Many(classifier)), ("SVMRegressor", One(regressor))];
-
-/// The features as rows of floats.
-fn rows(n: &Node) -> Lowered {
-    let x = n.x(0)?.cast(DType::F32);
-    match x.rank() {
-        1 => Ok(x.unsqueeze(0)),
-        2 => Ok(x),
-        _ => invalid!("X {x} must have one or two axes"),
-    }
-}
-
-/// `list` as a matrix with `count` rows for the features of `x`.
-fn matrix(x: &Tensor, list: &[f32], count: usize, what: &str) -> Lowered {
-    let features = x.shape()[1];
-    match features.checked_mul(count) {
-        Some(len) if len == list.len() => Ok(Tensor::constant(Value::new([count, features], list.to_vec()))),
-        _ => invalid!("{} numbers in {what} for {count} rows of {features} features", list.len()),
-    }
-}
 
 /// The support vectors, and how like features are to each.
 struct SvmKernel<'n> {
@@ -161,7 +142,7 @@ fn regressor(n: &mut Node) -> Lowered {
 /// More classes than this are an error: each pair of them has a machine.
 const MOST_CLASSES: usize = 1 << 8;
 
-fn classifier(n: &mut Node) -> Lowered<Vec<OnnxValue>> {
+fn classifier(n: &mut Node) -> Lowered<Outputs> {
     let x = rows(n)?;
     let labels = labels(n, "classlabels_ints", "classlabels_strings");
     let per_class = n.ints("vectors_per_class").unwrap_or_default();
@@ -207,7 +188,7 @@ fn classifier(n: &mut Node) -> Lowered<Vec<OnnxValue>> {
 }
 
 /// The highest score decides; of two classes the second where it is positive, or above a half if all coefficients are positive.
-fn linear_classifier(n: &mut Node, x: &Tensor, labels: &Labels) -> Lowered<Vec<OnnxValue>> {
+fn linear_classifier(n: &mut Node, x: &Tensor, labels: &Labels) -> Lowered<Outputs> {
     let scores = linear(n, x, labels.len())?.ok()?;
     let mut best = scores.argmax(1);
     if labels.len() == 2 {

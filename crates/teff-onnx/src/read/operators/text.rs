@@ -2,11 +2,10 @@
 
 use super::*;
 
-pub(super) const TABLE: Table = &[("TfIdfVectorizer", One(tf_idf))];
+pub(super) const TABLE: Table = &[("TfIdfVectorizer", Of(tf_idf))];
 
 /// How often each n-gram of a pool occurs in each row, elements up to `max_skip_count` apart; truncated to 1, or weighted, by mode.
-fn tf_idf(n: &mut Node) -> Lowered {
-    let x = n.x(0)?;
+fn tf_idf(n: &mut Node, x: Tensor) -> Lowered {
     let Some(pool) = n.ints("pool_int64s") else {
         return unsupported("n-grams of strings", "keep text processing outside the model");
     };

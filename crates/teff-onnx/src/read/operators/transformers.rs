@@ -16,14 +16,14 @@ pub(super) const TABLE: Table = &[
 ];
 
 /// Queries, keys and values are one product of the input with weights `[I, Q + K + V]`.
-fn attention(n: &mut Node) -> Lowered<Vec<OnnxValue>> {
+fn attention(n: &mut Node) -> Lowered<Outputs> {
     let projected = n.x(0)?.matmul(&n.x(1)?);
     let projected = n.optional(2)?.map_or(projected.clone(), |bias| projected + bias);
     attend(n, &projected, 3, 4, 5)
 }
 
 /// The product is one of integers, with one scale for all weights or one a column.
-fn q_attention(n: &mut Node) -> Lowered<Vec<OnnxValue>> {
+fn q_attention(n: &mut Node) -> Lowered<Outputs> {
     let (x, w) = (n.x(0)?, n.x(1)?);
     let x_zero = n.optional(6)?.map(|z| z.reshape(&[]));
     let w_zero = n.optional(7)?.map(|z| matrix_zero(&z, &w, -1));
@@ -41,7 +41,7 @@ fn attend(
     mask_at: usize,
     past_at: usize,
     bias_at: usize,
-) -> Lowered<Vec<OnnxValue>> {
+) -> Lowered<Outputs> {
     projected.check()?;
     let [batch, steps, width] = projected.shape()[..] else {
         return invalid!("the input must have three axes, the projection is {projected}");
@@ -117,7 +117,7 @@ fn allowed(n: &mut Node, at: usize, batch: usize, steps: usize, keys: usize) -> 
 }
 
 /// Words, positions and segments looked up, added and normalised; how many words there are before the mask's first 0; the sum.
-fn embed_layer_normalization(n: &mut Node) -> Lowered<Vec<OnnxValue>> {
+fn embed_layer_normalization(n: &mut Node) -> Lowered<Outputs> {
     let words = n.x(0)?;
     let [batch, steps] = words.shape()[..] else {
         return invalid!("input_ids must have two axes, not {words}");

@@ -125,7 +125,7 @@ fn regressor(n: &mut Node) -> Lowered {
 
 /// Two classes whose leaves all name class 0 have one score, and it is that of the second (so onnxruntime and the exporters have
 /// it): it wins above a half when all weights are positive, which makes them probabilities, else above 0.
-fn classifier(n: &mut Node) -> Lowered<Vec<OnnxValue>> {
+fn classifier(n: &mut Node) -> Lowered<Outputs> {
     let x = rows(n)?;
     let forest = numbered_forest(n, "class")?;
     let labels = labels(n, "classlabels_int64s", "classlabels_strings");

@@ -7,6 +7,7 @@ use crate::read::quantization::{bias_scale, dequantized};
 use crate::schema::{
     conv2d_options, conv3d_options, depthwise_conv2d_options, padding, transpose_conv_options,
 };
+use teff_graph::same_padding;
 
 pub(super) const TABLE: Table = &[
     ("CONV_2D", One(|n| convolution(n, &CONV_2D))),
@@ -28,59 +29,45 @@ struct Form {
     weights: &'static [usize],
 }
 
-const CONV_2D: Form = {
-    use conv2d_options::*;
-    Form {
-        union: UNION,
-        stride: &[(STRIDE_H, "stride_h"), (STRIDE_W, "stride_w")],
-        dilation: &[(DILATION_H_FACTOR, "dilation_h"), (DILATION_W_FACTOR, "dilation_w")],
-        padding: PADDING,
-        activation: FUSED_ACTIVATION_FUNCTION,
-        weights: &[0, 3, 1, 2],
-    }
-};
+/// The form of the operator with this table of options, whose fields are called as messages call them.
+macro_rules! form {
+    ($table:ident, [$($stride:ident $s:literal),*], [$($dilation:ident $d:literal),*], $weights:expr) => {
+        Form {
+            union: $table::UNION,
+            stride: &[$(($table::$stride, $s)),*],
+            dilation: &[$(($table::$dilation, $d)),*],
+            padding: $table::PADDING,
+            activation: $table::FUSED_ACTIVATION_FUNCTION,
+            weights: &$weights,
+        }
+    };
+}
+
+const CONV_2D: Form = form!(
+    conv2d_options,
+    [STRIDE_H "stride_h", STRIDE_W "stride_w"],
+    [DILATION_H_FACTOR "dilation_h", DILATION_W_FACTOR "dilation_w"],
+    [0, 3, 1, 2]
+);
 
 /// Weights are `[1, H, W, C * multiplier]`; output channel `c * multiplier + m` sees input channel `c`.
-const DEPTHWISE_CONV_2D: Form = {
-    use depthwise_conv2d_options::*;
-    Form {
-        union: UNION,
-        stride: &[(STRIDE_H, "stride_h"), (STRIDE_W, "stride_w")],
-        dilation: &[(DILATION_H_FACTOR, "dilation_h"), (DILATION_W_FACTOR, "dilation_w")],
-        padding: PADDING,
-        activation: FUSED_ACTIVATION_FUNCTION,
-        weights: &[3, 0, 1, 2],
-    }
-};
+const DEPTHWISE_CONV_2D: Form = form!(
+    depthwise_conv2d_options,
+    [STRIDE_H "stride_h", STRIDE_W "stride_w"],
+    [DILATION_H_FACTOR "dilation_h", DILATION_W_FACTOR "dilation_w"],
+    [3, 0, 1, 2]
+);
 
-const TRANSPOSE_CONV: Form = {
-    use transpose_conv_options::*;
-    Form {
-        union: UNION,
-        stride: &[(STRIDE_H, "stride_h"), (STRIDE_W, "stride_w")],
-        dilation: &[],
-        padding: PADDING,
-        activation: FUSED_ACTIVATION_FUNCTION,
-        weights: &[3, 0, 1, 2],
-    }
-};
+const TRANSPOSE_CONV: Form =
+    form!(transpose_conv_options, [STRIDE_H "stride_h", STRIDE_W "stride_w"], [], [3, 0, 1, 2]);
 
 /// Of volumes `[N, D, H, W, C]`, with weights `[D, H, W, I, O]`, or `[D, H, W, O, I]` where it is transposed.
-const CONV_3D: Form = {
-    use conv3d_options::*;
-    Form {
-        union: UNION,
-        stride: &[(STRIDE_D, "stride_d"), (STRIDE_H, "stride_h"), (STRIDE_W, "stride_w")],
-        dilation: &[
-            (DILATION_D_FACTOR, "dilation_d"),
-            (DILATION_H_FACTOR, "dilation_h"),
-            (DILATION_W_FACTOR, "dilation_w"),
-        ],
-        padding: PADDING,
-        activation: FUSED_ACTIVATION_FUNCTION,
-        weights: &[4, 3, 0, 1, 2],
-    }
-};
+const CONV_3D: Form = form!(
+    conv3d_options,
+    [STRIDE_D "stride_d", STRIDE_H "stride_h", STRIDE_W "stride_w"],
+    [DILATION_D_FACTOR "dilation_d", DILATION_H_FACTOR "dilation_h", DILATION_W_FACTOR "dilation_w"],
+    [4, 3, 0, 1, 2]
+);
 
 /// Input `i`, weights with as many axes as `perm`, as floats with axes in that order.
 fn weights(n: &Node, i: usize, perm: &[usize]) -> Lowered {
@@ -123,9 +110,8 @@ pub(super) fn window_padding(
 ) -> Lowered<(Vec<usize>, Vec<usize>)> {
     let one = |i: usize| match way {
         padding::SAME => {
-            let span = kernel[i].saturating_sub(1).saturating_mul(dilation[i]).saturating_add(1);
-            let reach = spatial[i].div_ceil(stride[i]).saturating_sub(1).saturating_mul(stride[i]);
-            let total = reach.saturating_add(span).saturating_sub(spatial[i]);
+            let total = same_padding(spatial[i], kernel[i], stride[i], dilation[i]);
+            let Some(total) = total else { return invalid!("the windows are too large") };
             Ok((total / 2, total - total / 2))
         }
         padding::VALID => Ok((0, 0)),

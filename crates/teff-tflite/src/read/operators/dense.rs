@@ -42,11 +42,6 @@ fn batch_matmul(n: &mut Node) -> Lowered<Held> {
     use batch_mat_mul_options as o;
     let options = n.options(o::UNION)?;
     let (a, b) = (matrices(n, 0, options.get(o::ADJ_X)?)?, matrices(n, 1, options.get(o::ADJ_Y)?)?);
-    let (a_batch, a_matrix) = a.shape().split_at(a.rank() - 2);
-    let (b_batch, b_matrix) = b.shape().split_at(b.rank() - 2);
-    let batch = common_shape(a_batch, b_batch)?;
-    let a = a.broadcast_to(&[&batch, a_matrix].concat());
-    let b = b.broadcast_to(&[&batch, b_matrix].concat());
     Ok(Held::plain(a.matmul(&b)))
 }
 

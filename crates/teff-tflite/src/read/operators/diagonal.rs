@@ -5,7 +5,7 @@ use super::*;
 pub(super) const TABLE: Table = &[
     ("BROADCAST_ARGS", One(broadcast_args)),
     ("DILATE", One(dilate)),
-    ("MATRIX_DIAG", One(matrix_diag)),
+    ("MATRIX_DIAG", Of(matrix_diag)),
     ("MATRIX_SET_DIAG", One(matrix_set_diag)),
 ];
 
@@ -15,11 +15,10 @@ fn on_diagonal(rows: usize, columns: usize) -> Tensor {
     Tensor::iota(ty.clone(), 0).equal(&Tensor::iota(ty, 1))
 }
 
-fn matrix_diag(n: &mut Node) -> Lowered<Held> {
-    let diagonal = n.x(0)?;
+fn matrix_diag(_: &mut Node, diagonal: Tensor) -> Lowered {
     let Some(&size) = diagonal.shape().last() else { return invalid!("its input is a scalar") };
     let spread = diagonal.unsqueeze(-1);
-    Ok(Held::plain(on_diagonal(size, size).select(&spread, &spread.full_like(0.0))))
+    Ok(on_diagonal(size, size).select(&spread, &spread.full_like(0.0)))
 }
 
 fn matrix_set_diag(n: &mut Node) -> Lowered<Held> {

@@ -26,7 +26,7 @@ use crate::schema::activation_function_type as fused;
 // What the families use.
 use super::held::{Held, Layout};
 use super::node::*;
-use Lower::{Many, One};
+use Lower::{Many, Of, One};
 use teff_graph::{
     ConvGeometry, DType, Num, Op, PadAxis, PoolKind, ReduceKind, ScatterKind, SliceAxis, Tensor,
 };

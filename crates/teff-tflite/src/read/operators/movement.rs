@@ -11,14 +11,14 @@ pub(super) const TABLE: Table = &[
     ("BROADCAST_TO", One(broadcast_to)),
     ("CONCATENATION", One(concatenation)),
     ("DEPTH_TO_SPACE", One(depth_to_space)),
-    ("EXPAND_DIMS", One(expand_dims)),
+    ("EXPAND_DIMS", Of(expand_dims)),
     ("PACK", One(pack)),
-    ("RESHAPE", One(reshape)),
+    ("RESHAPE", Of(reshape)),
     ("REVERSE_V2", One(reverse)),
     ("SPACE_TO_DEPTH", One(space_to_depth)),
     ("SPLIT", Many(split)),
     ("SPLIT_V", Many(split_v)),
-    ("SQUEEZE", One(squeeze)),
+    ("SQUEEZE", Of(squeeze)),
     ("TILE", One(tile)),
     ("TRANSPOSE", One(transpose)),
     ("UNPACK", Many(unpack)),
@@ -50,8 +50,7 @@ fn concatenation(n: &mut Node) -> Lowered<Held> {
 }
 
 /// One size may be -1 and is what is left.
-fn reshape(n: &mut Node) -> Lowered<Held> {
-    let x = n.x(0)?;
+fn reshape(n: &mut Node, x: Tensor) -> Lowered {
     let options = n.options(reshape_options::UNION)?;
     let wanted: Vec<i64> = match (n.optional(1), options.vector::<i32>(reshape_options::NEW_SHAPE)?) {
         (Some(_), _) => n.ints_of(1, "shape")?,
@@ -67,7 +66,7 @@ fn reshape(n: &mut Node) -> Lowered<Held> {
         _ => return invalid!("its input {x} does not fill the shape {wanted:?}"),
     };
     let shape: Vec<usize> = wanted.iter().map(|&d| if d == -1 { rest } else { d as usize }).collect();
-    Ok(Held::plain(x.reshape(&shape)))
+    Ok(x.reshape(&shape))
 }
 
 fn transpose(n: &mut Node) -> Lowered<Held> {
@@ -76,8 +75,7 @@ fn transpose(n: &mut Node) -> Lowered<Held> {
     Ok(Held::plain(x.permute(&perm).ok()?))
 }
 
-fn squeeze(n: &mut Node) -> Lowered<Held> {
-    let x = n.x(0)?;
+fn squeeze(n: &mut Node, x: Tensor) -> Lowered {
     let named =
         n.options(squeeze_options::UNION)?.vector::<i32>(squeeze_options::SQUEEZE_DIMS)?.unwrap_or_default();
     let axes = named.iter().map(|&a| axis_of(a.into(), x.rank())).collect::<Lowered<Vec<_>>>()?;
@@ -85,13 +83,12 @@ fn squeeze(n: &mut Node) -> Lowered<Held> {
         return invalid!("axis {axis} of its input {x} does not have size 1");
     }
     let ones: Vec<usize> = (0..x.rank()).filter(|&axis| x.shape()[axis] == 1).collect();
-    Ok(Held::plain(without(&x, if axes.is_empty() { &ones } else { &axes })))
+    Ok(x.without(if axes.is_empty() { &ones } else { &axes }))
 }
 
-fn expand_dims(n: &mut Node) -> Lowered<Held> {
-    let x = n.x(0)?;
+fn expand_dims(n: &mut Node, x: Tensor) -> Lowered {
     let axis = axis_of(n.int_of(1, "axis")?, x.rank() + 1)?;
-    Ok(Held::plain(x.unsqueeze(axis as isize)))
+    Ok(x.unsqueeze(axis as isize))
 }
 
 fn pack(n: &mut Node) -> Lowered<Held> {

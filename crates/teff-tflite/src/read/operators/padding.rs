@@ -4,15 +4,12 @@ use super::*;
 use crate::schema::{mirror_pad_mode, mirror_pad_options};
 
 pub(super) const TABLE: Table = &[
-    ("BATCH_TO_SPACE_ND", One(batch_to_space)),
+    ("BATCH_TO_SPACE_ND", Of(batch_to_space)),
     ("MIRROR_PAD", One(mirror_pad)),
     ("PAD", One(pad)),
     ("PADV2", One(pad_v2)),
     ("SPACE_TO_BATCH_ND", One(space_to_batch)),
 ];
-
-/// No mirrored axis becomes longer than this.
-const LONGEST: usize = 1 << 16;
 
 /// Pairs of sizes, before and after, given as input `i`: as many as `axes`.
 fn widths(n: &Node, i: usize, axes: usize) -> Lowered<Vec<(usize, usize)>> {
@@ -53,28 +50,19 @@ fn pad_v2(n: &mut Node) -> Lowered<Held> {
 /// Elements before an edge repeated behind it in reverse, the edge itself too or not.
 fn mirror_pad(n: &mut Node) -> Lowered<Held> {
     use mirror_pad_options as o;
-    let edge = match n.options(o::UNION)?.get(o::MODE)? {
-        mirror_pad_mode::REFLECT => 1,
-        mirror_pad_mode::SYMMETRIC => 0,
+    let (how, edge) = match n.options(o::UNION)?.get(o::MODE)? {
+        mirror_pad_mode::REFLECT => (Repeat::Reflect, 1),
+        mirror_pad_mode::SYMMETRIC => (Repeat::Symmetric, 0),
         other => return unsupported(format!("mirror mode {other}"), "use REFLECT (0) or SYMMETRIC (1)"),
     };
     let mut x = n.held(0)?;
     for (axis, (low, high)) in widths(n, 1, x.tensor.rank())?.into_iter().enumerate() {
-        if (low, high) == (0, 0) {
-            continue;
-        }
-        let size = x.shape()[axis];
+        let (size, position) = (x.shape()[axis], x.position(axis));
         ensure!(
-            low.max(high) + edge <= size && size <= LONGEST,
+            (low, high) == (0, 0) || low.max(high) + edge <= size,
             "axis {axis} of {size} elements cannot be mirrored by {low} and {high}"
         );
-        let before = (0..low).rev().map(|i| i + edge);
-        let after = (0..high).map(|i| size - 1 - edge - i);
-        let indices: Vec<i64> = before.chain(0..size).chain(after).map(|i| i as i64).collect();
-        let position = x.position(axis);
-        let indices = n.reading.made(Value::new([indices.len()], indices))?;
-        x = x.map(|x| x.gather(&indices, position));
-        x.tensor.check()?;
+        x = Held { tensor: n.repeated(&x.tensor, position, (low, high), how)?, layout: x.layout };
     }
     Ok(x)
 }
@@ -113,8 +101,7 @@ fn space_to_batch(n: &mut Node) -> Lowered<Held> {
 }
 
 /// The inverse, with crops.
-fn batch_to_space(n: &mut Node) -> Lowered<Held> {
-    let x = n.x(0)?;
+fn batch_to_space(n: &mut Node, x: Tensor) -> Lowered {
     let blocks = blocks(n, x.rank())?;
     let (m, shape) = (blocks.len(), x.shape().to_vec());
     let crops = widths(n, 2, m)?;
@@ -139,5 +126,5 @@ fn batch_to_space(n: &mut Node) -> Lowered<Held> {
         };
         y = y.narrow(i + 1, low, left);
     }
-    Ok(Held::plain(y))
+    Ok(y)
 }

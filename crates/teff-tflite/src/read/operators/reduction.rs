@@ -29,7 +29,7 @@ fn reduce(n: &Node, x: Held, f: impl FnOnce(&Tensor, &[usize]) -> Tensor) -> Low
     if keep {
         return Ok(kept);
     }
-    Ok(Held::plain(without(&kept.into_plain(), &axes)))
+    Ok(Held::plain(kept.into_plain().without(&axes)))
 }
 
 /// The sum over the number of elements; of integers without a scale the quotient is truncated.
