@@ -128,9 +128,6 @@ fn random_numbers_are_uniform_and_repeatable() {
     assert!((mean(&a) - 0.5).abs() < 0.01 && a.iter().all(|x| (0.0..1.0).contains(x)));
     let product: Vec<f32> = a.iter().zip(&b).map(|(x, y)| (x - 0.5) * (y - 0.5)).collect();
     assert!(mean(&product).abs() < 0.003, "neighbouring keys are correlated");
-    let n = floats(&Tensor::normal(&Tensor::scalar(3i64), &[20_000]));
-    let squares: Vec<f32> = n.iter().map(|x| x * x).collect();
-    assert!(mean(&n).abs() < 0.03 && (mean(&squares) - 1.0).abs() < 0.04);
 }
 
 #[test]

@@ -49,22 +49,37 @@ impl Stored for bool {
     }
 }
 
-/// A field that holds a number: its place in the table, and its value when absent.
+/// A field: its place in the table, and its value when absent.
 #[derive(Clone, Copy)]
 pub(crate) struct Scalar<T> {
     place: u16,
     pub(crate) default: T,
+    /// The number of its table in the union of options, where it is an option.
+    pub(crate) union: u8,
 }
 
-impl<T> Scalar<T> {
+impl<T: Copy> Scalar<T> {
     pub(crate) const fn new(place: u16, default: T) -> Scalar<T> {
-        Scalar { place, default }
+        Scalar { place, default, union: 0 }
+    }
+
+    pub(crate) const fn of(self, union: u8) -> Scalar<T> {
+        Scalar { union, ..self }
     }
 }
 
-/// A field that refers to a table, vector or text: its place in the table.
+/// A field that refers to a table, vector or text.
+pub(crate) type Reference = Scalar<Referred>;
+
+/// What has no value of its own when absent.
 #[derive(Clone, Copy)]
-pub(crate) struct Reference(pub(crate) u16);
+pub(crate) struct Referred;
+
+impl Reference {
+    pub(crate) const fn at(place: u16) -> Reference {
+        Scalar::new(place, Referred)
+    }
+}
 
 /// A table somewhere in a file.
 #[derive(Clone, Copy)]
@@ -115,7 +130,7 @@ impl<'a> Table<'a> {
 
     /// A table, if there is one.
     pub(crate) fn table(&self, field: Reference) -> Access<Option<Table<'a>>> {
-        self.field(field.0).map(|at| Table::at(self.file, follow(self.file, at)?)).transpose()
+        self.field(field.place).map(|at| Table::at(self.file, follow(self.file, at)?)).transpose()
     }
 
     /// The numbers of a vector; none when it is absent.
@@ -125,7 +140,7 @@ impl<'a> Table<'a> {
 
     /// Whether the field is there at all.
     pub(crate) fn has(&self, field: Reference) -> bool {
-        self.field(field.0).is_some()
+        self.field(field.place).is_some()
     }
 
     /// A text; empty when it is no UTF-8.
@@ -141,7 +156,7 @@ impl<'a> Table<'a> {
 
     /// Where the elements of a vector are, `size` bytes each; nowhere when the vector is absent.
     fn elements(&self, field: Reference, size: usize) -> Access<Range<usize>> {
-        let Some(at) = self.field(field.0) else { return Ok(0..0) };
+        let Some(at) = self.field(field.place) else { return Ok(0..0) };
         let at = follow(self.file, at)?;
         let count: u32 = load(self.file, at)?;
         let end = (count as usize).checked_mul(size).and_then(|n| n.checked_add(at + 4));

@@ -93,380 +93,380 @@ pub(crate) const OPERATORS: &str = "\
 
 pub(crate) mod quantization_parameters {
     use super::*;
-    pub(crate) const MIN: Reference = Reference(0);
-    pub(crate) const MAX: Reference = Reference(1);
-    pub(crate) const SCALE: Reference = Reference(2);
-    pub(crate) const ZERO_POINT: Reference = Reference(3);
+    pub(crate) const MIN: Reference = Reference::at(0);
+    pub(crate) const MAX: Reference = Reference::at(1);
+    pub(crate) const SCALE: Reference = Reference::at(2);
+    pub(crate) const ZERO_POINT: Reference = Reference::at(3);
     pub(crate) const DETAILS_TYPE: Scalar<u8> = Scalar::new(4, 0);
-    pub(crate) const DETAILS: Reference = Reference(5);
+    pub(crate) const DETAILS: Reference = Reference::at(5);
     pub(crate) const QUANTIZED_DIMENSION: Scalar<i32> = Scalar::new(6, 0);
 }
 
 pub(crate) mod tensor {
     use super::*;
-    pub(crate) const SHAPE: Reference = Reference(0);
+    pub(crate) const SHAPE: Reference = Reference::at(0);
     pub(crate) const TYPE: Scalar<i8> = Scalar::new(1, 0);
     pub(crate) const BUFFER: Scalar<u32> = Scalar::new(2, 0);
-    pub(crate) const NAME: Reference = Reference(3);
-    pub(crate) const QUANTIZATION: Reference = Reference(4);
+    pub(crate) const NAME: Reference = Reference::at(3);
+    pub(crate) const QUANTIZATION: Reference = Reference::at(4);
     pub(crate) const IS_VARIABLE: Scalar<bool> = Scalar::new(5, false);
-    pub(crate) const SPARSITY: Reference = Reference(6);
-    pub(crate) const SHAPE_SIGNATURE: Reference = Reference(7);
+    pub(crate) const SPARSITY: Reference = Reference::at(6);
+    pub(crate) const SHAPE_SIGNATURE: Reference = Reference::at(7);
     pub(crate) const HAS_RANK: Scalar<bool> = Scalar::new(8, false);
-    pub(crate) const VARIANT_TENSORS: Reference = Reference(9);
+    pub(crate) const VARIANT_TENSORS: Reference = Reference::at(9);
     pub(crate) const EXTERNAL_BUFFER: Scalar<u32> = Scalar::new(10, 0);
 }
 
 pub(crate) mod stablehlo_reduce_window_options {
     use super::*;
     pub(crate) const UNION_2: u8 = 13;
-    pub(crate) const WINDOW_DIMENSIONS: Reference = Reference(0);
-    pub(crate) const WINDOW_STRIDES: Reference = Reference(1);
-    pub(crate) const BASE_DILATIONS: Reference = Reference(2);
-    pub(crate) const WINDOW_DILATIONS: Reference = Reference(3);
-    pub(crate) const PADDING: Reference = Reference(4);
+    pub(crate) const WINDOW_DIMENSIONS: Reference = Reference::at(0);
+    pub(crate) const WINDOW_STRIDES: Reference = Reference::at(1);
+    pub(crate) const BASE_DILATIONS: Reference = Reference::at(2);
+    pub(crate) const WINDOW_DILATIONS: Reference = Reference::at(3);
+    pub(crate) const PADDING: Reference = Reference::at(4);
     pub(crate) const BODY_SUBGRAPH_INDEX: Scalar<i32> = Scalar::new(5, 0);
 }
 
 pub(crate) mod conv2d_options {
     use super::*;
     pub(crate) const UNION: u8 = 1;
-    pub(crate) const PADDING: Scalar<i8> = Scalar::new(0, 0);
-    pub(crate) const STRIDE_W: Scalar<i32> = Scalar::new(1, 0);
-    pub(crate) const STRIDE_H: Scalar<i32> = Scalar::new(2, 0);
-    pub(crate) const FUSED_ACTIVATION_FUNCTION: Scalar<i8> = Scalar::new(3, 0);
-    pub(crate) const DILATION_W_FACTOR: Scalar<i32> = Scalar::new(4, 1);
-    pub(crate) const DILATION_H_FACTOR: Scalar<i32> = Scalar::new(5, 1);
-    pub(crate) const QUANTIZED_BIAS_TYPE: Scalar<i8> = Scalar::new(6, 0);
+    pub(crate) const PADDING: Scalar<i8> = Scalar::new(0, 0).of(UNION);
+    pub(crate) const STRIDE_W: Scalar<i32> = Scalar::new(1, 0).of(UNION);
+    pub(crate) const STRIDE_H: Scalar<i32> = Scalar::new(2, 0).of(UNION);
+    pub(crate) const FUSED_ACTIVATION_FUNCTION: Scalar<i8> = Scalar::new(3, 0).of(UNION);
+    pub(crate) const DILATION_W_FACTOR: Scalar<i32> = Scalar::new(4, 1).of(UNION);
+    pub(crate) const DILATION_H_FACTOR: Scalar<i32> = Scalar::new(5, 1).of(UNION);
+    pub(crate) const QUANTIZED_BIAS_TYPE: Scalar<i8> = Scalar::new(6, 0).of(UNION);
 }
 
 pub(crate) mod conv3d_options {
     use super::*;
     pub(crate) const UNION: u8 = 106;
-    pub(crate) const PADDING: Scalar<i8> = Scalar::new(0, 0);
-    pub(crate) const STRIDE_D: Scalar<i32> = Scalar::new(1, 0);
-    pub(crate) const STRIDE_W: Scalar<i32> = Scalar::new(2, 0);
-    pub(crate) const STRIDE_H: Scalar<i32> = Scalar::new(3, 0);
-    pub(crate) const FUSED_ACTIVATION_FUNCTION: Scalar<i8> = Scalar::new(4, 0);
-    pub(crate) const DILATION_D_FACTOR: Scalar<i32> = Scalar::new(5, 1);
-    pub(crate) const DILATION_W_FACTOR: Scalar<i32> = Scalar::new(6, 1);
-    pub(crate) const DILATION_H_FACTOR: Scalar<i32> = Scalar::new(7, 1);
+    pub(crate) const PADDING: Scalar<i8> = Scalar::new(0, 0).of(UNION);
+    pub(crate) const STRIDE_D: Scalar<i32> = Scalar::new(1, 0).of(UNION);
+    pub(crate) const STRIDE_W: Scalar<i32> = Scalar::new(2, 0).of(UNION);
+    pub(crate) const STRIDE_H: Scalar<i32> = Scalar::new(3, 0).of(UNION);
+    pub(crate) const FUSED_ACTIVATION_FUNCTION: Scalar<i8> = Scalar::new(4, 0).of(UNION);
+    pub(crate) const DILATION_D_FACTOR: Scalar<i32> = Scalar::new(5, 1).of(UNION);
+    pub(crate) const DILATION_W_FACTOR: Scalar<i32> = Scalar::new(6, 1).of(UNION);
+    pub(crate) const DILATION_H_FACTOR: Scalar<i32> = Scalar::new(7, 1).of(UNION);
 }
 
 pub(crate) mod pool2d_options {
     use super::*;
     pub(crate) const UNION: u8 = 5;
-    pub(crate) const PADDING: Scalar<i8> = Scalar::new(0, 0);
-    pub(crate) const STRIDE_W: Scalar<i32> = Scalar::new(1, 0);
-    pub(crate) const STRIDE_H: Scalar<i32> = Scalar::new(2, 0);
-    pub(crate) const FILTER_WIDTH: Scalar<i32> = Scalar::new(3, 0);
-    pub(crate) const FILTER_HEIGHT: Scalar<i32> = Scalar::new(4, 0);
-    pub(crate) const FUSED_ACTIVATION_FUNCTION: Scalar<i8> = Scalar::new(5, 0);
+    pub(crate) const PADDING: Scalar<i8> = Scalar::new(0, 0).of(UNION);
+    pub(crate) const STRIDE_W: Scalar<i32> = Scalar::new(1, 0).of(UNION);
+    pub(crate) const STRIDE_H: Scalar<i32> = Scalar::new(2, 0).of(UNION);
+    pub(crate) const FILTER_WIDTH: Scalar<i32> = Scalar::new(3, 0).of(UNION);
+    pub(crate) const FILTER_HEIGHT: Scalar<i32> = Scalar::new(4, 0).of(UNION);
+    pub(crate) const FUSED_ACTIVATION_FUNCTION: Scalar<i8> = Scalar::new(5, 0).of(UNION);
 }
 
 pub(crate) mod depthwise_conv2d_options {
     use super::*;
     pub(crate) const UNION: u8 = 2;
-    pub(crate) const PADDING: Scalar<i8> = Scalar::new(0, 0);
-    pub(crate) const STRIDE_W: Scalar<i32> = Scalar::new(1, 0);
-    pub(crate) const STRIDE_H: Scalar<i32> = Scalar::new(2, 0);
-    pub(crate) const DEPTH_MULTIPLIER: Scalar<i32> = Scalar::new(3, 0);
-    pub(crate) const FUSED_ACTIVATION_FUNCTION: Scalar<i8> = Scalar::new(4, 0);
-    pub(crate) const DILATION_W_FACTOR: Scalar<i32> = Scalar::new(5, 1);
-    pub(crate) const DILATION_H_FACTOR: Scalar<i32> = Scalar::new(6, 1);
+    pub(crate) const PADDING: Scalar<i8> = Scalar::new(0, 0).of(UNION);
+    pub(crate) const STRIDE_W: Scalar<i32> = Scalar::new(1, 0).of(UNION);
+    pub(crate) const STRIDE_H: Scalar<i32> = Scalar::new(2, 0).of(UNION);
+    pub(crate) const DEPTH_MULTIPLIER: Scalar<i32> = Scalar::new(3, 0).of(UNION);
+    pub(crate) const FUSED_ACTIVATION_FUNCTION: Scalar<i8> = Scalar::new(4, 0).of(UNION);
+    pub(crate) const DILATION_W_FACTOR: Scalar<i32> = Scalar::new(5, 1).of(UNION);
+    pub(crate) const DILATION_H_FACTOR: Scalar<i32> = Scalar::new(6, 1).of(UNION);
 }
 
 pub(crate) mod svdf_options {
     use super::*;
     pub(crate) const UNION: u8 = 6;
-    pub(crate) const RANK: Scalar<i32> = Scalar::new(0, 0);
-    pub(crate) const FUSED_ACTIVATION_FUNCTION: Scalar<i8> = Scalar::new(1, 0);
-    pub(crate) const ASYMMETRIC_QUANTIZE_INPUTS: Scalar<bool> = Scalar::new(2, false);
+    pub(crate) const RANK: Scalar<i32> = Scalar::new(0, 0).of(UNION);
+    pub(crate) const FUSED_ACTIVATION_FUNCTION: Scalar<i8> = Scalar::new(1, 0).of(UNION);
+    pub(crate) const ASYMMETRIC_QUANTIZE_INPUTS: Scalar<bool> = Scalar::new(2, false).of(UNION);
 }
 
 pub(crate) mod fully_connected_options {
     use super::*;
     pub(crate) const UNION: u8 = 8;
-    pub(crate) const FUSED_ACTIVATION_FUNCTION: Scalar<i8> = Scalar::new(0, 0);
-    pub(crate) const WEIGHTS_FORMAT: Scalar<i8> = Scalar::new(1, 0);
-    pub(crate) const KEEP_NUM_DIMS: Scalar<bool> = Scalar::new(2, false);
-    pub(crate) const ASYMMETRIC_QUANTIZE_INPUTS: Scalar<bool> = Scalar::new(3, false);
-    pub(crate) const QUANTIZED_BIAS_TYPE: Scalar<i8> = Scalar::new(4, 0);
+    pub(crate) const FUSED_ACTIVATION_FUNCTION: Scalar<i8> = Scalar::new(0, 0).of(UNION);
+    pub(crate) const WEIGHTS_FORMAT: Scalar<i8> = Scalar::new(1, 0).of(UNION);
+    pub(crate) const KEEP_NUM_DIMS: Scalar<bool> = Scalar::new(2, false).of(UNION);
+    pub(crate) const ASYMMETRIC_QUANTIZE_INPUTS: Scalar<bool> = Scalar::new(3, false).of(UNION);
+    pub(crate) const QUANTIZED_BIAS_TYPE: Scalar<i8> = Scalar::new(4, 0).of(UNION);
 }
 
 pub(crate) mod softmax_options {
     use super::*;
     pub(crate) const UNION: u8 = 9;
-    pub(crate) const BETA: Scalar<f32> = Scalar::new(0, 0.0);
+    pub(crate) const BETA: Scalar<f32> = Scalar::new(0, 0.0).of(UNION);
 }
 
 pub(crate) mod concatenation_options {
     use super::*;
     pub(crate) const UNION: u8 = 10;
-    pub(crate) const AXIS: Scalar<i32> = Scalar::new(0, 0);
-    pub(crate) const FUSED_ACTIVATION_FUNCTION: Scalar<i8> = Scalar::new(1, 0);
+    pub(crate) const AXIS: Scalar<i32> = Scalar::new(0, 0).of(UNION);
+    pub(crate) const FUSED_ACTIVATION_FUNCTION: Scalar<i8> = Scalar::new(1, 0).of(UNION);
 }
 
 pub(crate) mod add_options {
     use super::*;
     pub(crate) const UNION: u8 = 11;
-    pub(crate) const FUSED_ACTIVATION_FUNCTION: Scalar<i8> = Scalar::new(0, 0);
-    pub(crate) const POT_SCALE_INT16: Scalar<bool> = Scalar::new(1, true);
+    pub(crate) const FUSED_ACTIVATION_FUNCTION: Scalar<i8> = Scalar::new(0, 0).of(UNION);
+    pub(crate) const POT_SCALE_INT16: Scalar<bool> = Scalar::new(1, true).of(UNION);
 }
 
 pub(crate) mod mul_options {
     use super::*;
     pub(crate) const UNION: u8 = 21;
-    pub(crate) const FUSED_ACTIVATION_FUNCTION: Scalar<i8> = Scalar::new(0, 0);
+    pub(crate) const FUSED_ACTIVATION_FUNCTION: Scalar<i8> = Scalar::new(0, 0).of(UNION);
 }
 
 pub(crate) mod l2norm_options {
     use super::*;
     pub(crate) const UNION: u8 = 12;
-    pub(crate) const FUSED_ACTIVATION_FUNCTION: Scalar<i8> = Scalar::new(0, 0);
+    pub(crate) const FUSED_ACTIVATION_FUNCTION: Scalar<i8> = Scalar::new(0, 0).of(UNION);
 }
 
 pub(crate) mod local_response_normalization_options {
     use super::*;
     pub(crate) const UNION: u8 = 13;
-    pub(crate) const RADIUS: Scalar<i32> = Scalar::new(0, 0);
-    pub(crate) const BIAS: Scalar<f32> = Scalar::new(1, 0.0);
-    pub(crate) const ALPHA: Scalar<f32> = Scalar::new(2, 0.0);
-    pub(crate) const BETA: Scalar<f32> = Scalar::new(3, 0.0);
+    pub(crate) const RADIUS: Scalar<i32> = Scalar::new(0, 0).of(UNION);
+    pub(crate) const BIAS: Scalar<f32> = Scalar::new(1, 0.0).of(UNION);
+    pub(crate) const ALPHA: Scalar<f32> = Scalar::new(2, 0.0).of(UNION);
+    pub(crate) const BETA: Scalar<f32> = Scalar::new(3, 0.0).of(UNION);
 }
 
 pub(crate) mod unidirectional_sequence_lstm_options {
     use super::*;
     pub(crate) const UNION: u8 = 71;
-    pub(crate) const FUSED_ACTIVATION_FUNCTION: Scalar<i8> = Scalar::new(0, 0);
-    pub(crate) const CELL_CLIP: Scalar<f32> = Scalar::new(1, 0.0);
-    pub(crate) const PROJ_CLIP: Scalar<f32> = Scalar::new(2, 0.0);
-    pub(crate) const TIME_MAJOR: Scalar<bool> = Scalar::new(3, false);
-    pub(crate) const ASYMMETRIC_QUANTIZE_INPUTS: Scalar<bool> = Scalar::new(4, false);
-    pub(crate) const DIAGONAL_RECURRENT_TENSORS: Scalar<bool> = Scalar::new(5, false);
+    pub(crate) const FUSED_ACTIVATION_FUNCTION: Scalar<i8> = Scalar::new(0, 0).of(UNION);
+    pub(crate) const CELL_CLIP: Scalar<f32> = Scalar::new(1, 0.0).of(UNION);
+    pub(crate) const PROJ_CLIP: Scalar<f32> = Scalar::new(2, 0.0).of(UNION);
+    pub(crate) const TIME_MAJOR: Scalar<bool> = Scalar::new(3, false).of(UNION);
+    pub(crate) const ASYMMETRIC_QUANTIZE_INPUTS: Scalar<bool> = Scalar::new(4, false).of(UNION);
+    pub(crate) const DIAGONAL_RECURRENT_TENSORS: Scalar<bool> = Scalar::new(5, false).of(UNION);
 }
 
 pub(crate) mod resize_bilinear_options {
     use super::*;
     pub(crate) const UNION: u8 = 15;
-    pub(crate) const NEW_HEIGHT: Scalar<i32> = Scalar::new(0, 0);
-    pub(crate) const NEW_WIDTH: Scalar<i32> = Scalar::new(1, 0);
-    pub(crate) const ALIGN_CORNERS: Scalar<bool> = Scalar::new(2, false);
-    pub(crate) const HALF_PIXEL_CENTERS: Scalar<bool> = Scalar::new(3, false);
+    pub(crate) const NEW_HEIGHT: Scalar<i32> = Scalar::new(0, 0).of(UNION);
+    pub(crate) const NEW_WIDTH: Scalar<i32> = Scalar::new(1, 0).of(UNION);
+    pub(crate) const ALIGN_CORNERS: Scalar<bool> = Scalar::new(2, false).of(UNION);
+    pub(crate) const HALF_PIXEL_CENTERS: Scalar<bool> = Scalar::new(3, false).of(UNION);
 }
 
 pub(crate) mod resize_nearest_neighbor_options {
     use super::*;
     pub(crate) const UNION: u8 = 74;
-    pub(crate) const ALIGN_CORNERS: Scalar<bool> = Scalar::new(0, false);
-    pub(crate) const HALF_PIXEL_CENTERS: Scalar<bool> = Scalar::new(1, false);
+    pub(crate) const ALIGN_CORNERS: Scalar<bool> = Scalar::new(0, false).of(UNION);
+    pub(crate) const HALF_PIXEL_CENTERS: Scalar<bool> = Scalar::new(1, false).of(UNION);
 }
 
 pub(crate) mod reshape_options {
     use super::*;
     pub(crate) const UNION: u8 = 17;
-    pub(crate) const NEW_SHAPE: Reference = Reference(0);
+    pub(crate) const NEW_SHAPE: Reference = Reference::at(0).of(UNION);
 }
 
 pub(crate) mod space_to_depth_options {
     use super::*;
     pub(crate) const UNION: u8 = 19;
-    pub(crate) const BLOCK_SIZE: Scalar<i32> = Scalar::new(0, 0);
+    pub(crate) const BLOCK_SIZE: Scalar<i32> = Scalar::new(0, 0).of(UNION);
 }
 
 pub(crate) mod depth_to_space_options {
     use super::*;
     pub(crate) const UNION: u8 = 94;
-    pub(crate) const BLOCK_SIZE: Scalar<i32> = Scalar::new(0, 0);
+    pub(crate) const BLOCK_SIZE: Scalar<i32> = Scalar::new(0, 0).of(UNION);
 }
 
 pub(crate) mod sub_options {
     use super::*;
     pub(crate) const UNION: u8 = 28;
-    pub(crate) const FUSED_ACTIVATION_FUNCTION: Scalar<i8> = Scalar::new(0, 0);
-    pub(crate) const POT_SCALE_INT16: Scalar<bool> = Scalar::new(1, true);
+    pub(crate) const FUSED_ACTIVATION_FUNCTION: Scalar<i8> = Scalar::new(0, 0).of(UNION);
+    pub(crate) const POT_SCALE_INT16: Scalar<bool> = Scalar::new(1, true).of(UNION);
 }
 
 pub(crate) mod div_options {
     use super::*;
     pub(crate) const UNION: u8 = 29;
-    pub(crate) const FUSED_ACTIVATION_FUNCTION: Scalar<i8> = Scalar::new(0, 0);
+    pub(crate) const FUSED_ACTIVATION_FUNCTION: Scalar<i8> = Scalar::new(0, 0).of(UNION);
 }
 
 pub(crate) mod gather_options {
     use super::*;
     pub(crate) const UNION: u8 = 23;
-    pub(crate) const AXIS: Scalar<i32> = Scalar::new(0, 0);
-    pub(crate) const BATCH_DIMS: Scalar<i32> = Scalar::new(1, 0);
+    pub(crate) const AXIS: Scalar<i32> = Scalar::new(0, 0).of(UNION);
+    pub(crate) const BATCH_DIMS: Scalar<i32> = Scalar::new(1, 0).of(UNION);
 }
 
 pub(crate) mod reducer_options {
     use super::*;
     pub(crate) const UNION: u8 = 27;
-    pub(crate) const KEEP_DIMS: Scalar<bool> = Scalar::new(0, false);
+    pub(crate) const KEEP_DIMS: Scalar<bool> = Scalar::new(0, false).of(UNION);
 }
 
 pub(crate) mod squeeze_options {
     use super::*;
     pub(crate) const UNION: u8 = 30;
-    pub(crate) const SQUEEZE_DIMS: Reference = Reference(0);
+    pub(crate) const SQUEEZE_DIMS: Reference = Reference::at(0).of(UNION);
 }
 
 pub(crate) mod split_options {
     use super::*;
     pub(crate) const UNION: u8 = 35;
-    pub(crate) const NUM_SPLITS: Scalar<i32> = Scalar::new(0, 0);
+    pub(crate) const NUM_SPLITS: Scalar<i32> = Scalar::new(0, 0).of(UNION);
 }
 
 pub(crate) mod split_v_options {
     use super::*;
     pub(crate) const UNION: u8 = 79;
-    pub(crate) const NUM_SPLITS: Scalar<i32> = Scalar::new(0, 0);
+    pub(crate) const NUM_SPLITS: Scalar<i32> = Scalar::new(0, 0).of(UNION);
 }
 
 pub(crate) mod strided_slice_options {
     use super::*;
     pub(crate) const UNION: u8 = 32;
-    pub(crate) const BEGIN_MASK: Scalar<i32> = Scalar::new(0, 0);
-    pub(crate) const END_MASK: Scalar<i32> = Scalar::new(1, 0);
-    pub(crate) const ELLIPSIS_MASK: Scalar<i32> = Scalar::new(2, 0);
-    pub(crate) const NEW_AXIS_MASK: Scalar<i32> = Scalar::new(3, 0);
-    pub(crate) const SHRINK_AXIS_MASK: Scalar<i32> = Scalar::new(4, 0);
-    pub(crate) const OFFSET: Scalar<bool> = Scalar::new(5, false);
+    pub(crate) const BEGIN_MASK: Scalar<i32> = Scalar::new(0, 0).of(UNION);
+    pub(crate) const END_MASK: Scalar<i32> = Scalar::new(1, 0).of(UNION);
+    pub(crate) const ELLIPSIS_MASK: Scalar<i32> = Scalar::new(2, 0).of(UNION);
+    pub(crate) const NEW_AXIS_MASK: Scalar<i32> = Scalar::new(3, 0).of(UNION);
+    pub(crate) const SHRINK_AXIS_MASK: Scalar<i32> = Scalar::new(4, 0).of(UNION);
+    pub(crate) const OFFSET: Scalar<bool> = Scalar::new(5, false).of(UNION);
 }
 
 pub(crate) mod cast_options {
     use super::*;
     pub(crate) const UNION: u8 = 37;
-    pub(crate) const IN_DATA_TYPE: Scalar<i8> = Scalar::new(0, 0);
-    pub(crate) const OUT_DATA_TYPE: Scalar<i8> = Scalar::new(1, 0);
+    pub(crate) const IN_DATA_TYPE: Scalar<i8> = Scalar::new(0, 0).of(UNION);
+    pub(crate) const OUT_DATA_TYPE: Scalar<i8> = Scalar::new(1, 0).of(UNION);
 }
 
 pub(crate) mod arg_max_options {
     use super::*;
     pub(crate) const UNION: u8 = 40;
-    pub(crate) const OUTPUT_TYPE: Scalar<i8> = Scalar::new(0, 0);
+    pub(crate) const OUTPUT_TYPE: Scalar<i8> = Scalar::new(0, 0).of(UNION);
 }
 
 pub(crate) mod arg_min_options {
     use super::*;
     pub(crate) const UNION: u8 = 57;
-    pub(crate) const OUTPUT_TYPE: Scalar<i8> = Scalar::new(0, 0);
+    pub(crate) const OUTPUT_TYPE: Scalar<i8> = Scalar::new(0, 0).of(UNION);
 }
 
 pub(crate) mod transpose_conv_options {
     use super::*;
     pub(crate) const UNION: u8 = 49;
-    pub(crate) const PADDING: Scalar<i8> = Scalar::new(0, 0);
-    pub(crate) const STRIDE_W: Scalar<i32> = Scalar::new(1, 0);
-    pub(crate) const STRIDE_H: Scalar<i32> = Scalar::new(2, 0);
-    pub(crate) const FUSED_ACTIVATION_FUNCTION: Scalar<i8> = Scalar::new(3, 0);
-    pub(crate) const QUANTIZED_BIAS_TYPE: Scalar<i8> = Scalar::new(4, 0);
+    pub(crate) const PADDING: Scalar<i8> = Scalar::new(0, 0).of(UNION);
+    pub(crate) const STRIDE_W: Scalar<i32> = Scalar::new(1, 0).of(UNION);
+    pub(crate) const STRIDE_H: Scalar<i32> = Scalar::new(2, 0).of(UNION);
+    pub(crate) const FUSED_ACTIVATION_FUNCTION: Scalar<i8> = Scalar::new(3, 0).of(UNION);
+    pub(crate) const QUANTIZED_BIAS_TYPE: Scalar<i8> = Scalar::new(4, 0).of(UNION);
 }
 
 pub(crate) mod shape_options {
     use super::*;
     pub(crate) const UNION: u8 = 55;
-    pub(crate) const OUT_TYPE: Scalar<i8> = Scalar::new(0, 0);
+    pub(crate) const OUT_TYPE: Scalar<i8> = Scalar::new(0, 0).of(UNION);
 }
 
 pub(crate) mod pack_options {
     use super::*;
     pub(crate) const UNION: u8 = 59;
-    pub(crate) const VALUES_COUNT: Scalar<i32> = Scalar::new(0, 0);
-    pub(crate) const AXIS: Scalar<i32> = Scalar::new(1, 0);
+    pub(crate) const VALUES_COUNT: Scalar<i32> = Scalar::new(0, 0).of(UNION);
+    pub(crate) const AXIS: Scalar<i32> = Scalar::new(1, 0).of(UNION);
 }
 
 pub(crate) mod one_hot_options {
     use super::*;
     pub(crate) const UNION: u8 = 61;
-    pub(crate) const AXIS: Scalar<i32> = Scalar::new(0, 0);
+    pub(crate) const AXIS: Scalar<i32> = Scalar::new(0, 0).of(UNION);
 }
 
 pub(crate) mod unpack_options {
     use super::*;
     pub(crate) const UNION: u8 = 64;
-    pub(crate) const NUM: Scalar<i32> = Scalar::new(0, 0);
-    pub(crate) const AXIS: Scalar<i32> = Scalar::new(1, 0);
+    pub(crate) const NUM: Scalar<i32> = Scalar::new(0, 0).of(UNION);
+    pub(crate) const AXIS: Scalar<i32> = Scalar::new(1, 0).of(UNION);
 }
 
 pub(crate) mod leaky_relu_options {
     use super::*;
     pub(crate) const UNION: u8 = 75;
-    pub(crate) const ALPHA: Scalar<f32> = Scalar::new(0, 0.0);
+    pub(crate) const ALPHA: Scalar<f32> = Scalar::new(0, 0.0).of(UNION);
 }
 
 pub(crate) mod mirror_pad_options {
     use super::*;
     pub(crate) const UNION: u8 = 77;
-    pub(crate) const MODE: Scalar<i8> = Scalar::new(0, 0);
+    pub(crate) const MODE: Scalar<i8> = Scalar::new(0, 0).of(UNION);
 }
 
 pub(crate) mod reverse_sequence_options {
     use super::*;
     pub(crate) const UNION: u8 = 87;
-    pub(crate) const SEQ_DIM: Scalar<i32> = Scalar::new(0, 0);
-    pub(crate) const BATCH_DIM: Scalar<i32> = Scalar::new(1, 0);
+    pub(crate) const SEQ_DIM: Scalar<i32> = Scalar::new(0, 0).of(UNION);
+    pub(crate) const BATCH_DIM: Scalar<i32> = Scalar::new(1, 0).of(UNION);
 }
 
 pub(crate) mod if_options {
     use super::*;
     pub(crate) const UNION: u8 = 92;
-    pub(crate) const THEN_SUBGRAPH_INDEX: Scalar<i32> = Scalar::new(0, 0);
-    pub(crate) const ELSE_SUBGRAPH_INDEX: Scalar<i32> = Scalar::new(1, 0);
+    pub(crate) const THEN_SUBGRAPH_INDEX: Scalar<i32> = Scalar::new(0, 0).of(UNION);
+    pub(crate) const ELSE_SUBGRAPH_INDEX: Scalar<i32> = Scalar::new(1, 0).of(UNION);
 }
 
 pub(crate) mod call_once_options {
     use super::*;
     pub(crate) const UNION: u8 = 103;
-    pub(crate) const INIT_SUBGRAPH_INDEX: Scalar<i32> = Scalar::new(0, 0);
+    pub(crate) const INIT_SUBGRAPH_INDEX: Scalar<i32> = Scalar::new(0, 0).of(UNION);
 }
 
 pub(crate) mod while_options {
     use super::*;
     pub(crate) const UNION: u8 = 93;
-    pub(crate) const COND_SUBGRAPH_INDEX: Scalar<i32> = Scalar::new(0, 0);
-    pub(crate) const BODY_SUBGRAPH_INDEX: Scalar<i32> = Scalar::new(1, 0);
+    pub(crate) const COND_SUBGRAPH_INDEX: Scalar<i32> = Scalar::new(0, 0).of(UNION);
+    pub(crate) const BODY_SUBGRAPH_INDEX: Scalar<i32> = Scalar::new(1, 0).of(UNION);
 }
 
 pub(crate) mod batch_mat_mul_options {
     use super::*;
     pub(crate) const UNION: u8 = 101;
-    pub(crate) const ADJ_X: Scalar<bool> = Scalar::new(0, false);
-    pub(crate) const ADJ_Y: Scalar<bool> = Scalar::new(1, false);
-    pub(crate) const ASYMMETRIC_QUANTIZE_INPUTS: Scalar<bool> = Scalar::new(2, false);
+    pub(crate) const ADJ_X: Scalar<bool> = Scalar::new(0, false).of(UNION);
+    pub(crate) const ADJ_Y: Scalar<bool> = Scalar::new(1, false).of(UNION);
+    pub(crate) const ASYMMETRIC_QUANTIZE_INPUTS: Scalar<bool> = Scalar::new(2, false).of(UNION);
 }
 
 pub(crate) mod cumsum_options {
     use super::*;
     pub(crate) const UNION: u8 = 102;
-    pub(crate) const EXCLUSIVE: Scalar<bool> = Scalar::new(0, false);
-    pub(crate) const REVERSE: Scalar<bool> = Scalar::new(1, false);
+    pub(crate) const EXCLUSIVE: Scalar<bool> = Scalar::new(0, false).of(UNION);
+    pub(crate) const REVERSE: Scalar<bool> = Scalar::new(1, false).of(UNION);
 }
 
 pub(crate) mod var_handle_options {
     use super::*;
     pub(crate) const UNION: u8 = 111;
-    pub(crate) const CONTAINER: Reference = Reference(0);
-    pub(crate) const SHARED_NAME: Reference = Reference(1);
+    pub(crate) const CONTAINER: Reference = Reference::at(0).of(UNION);
+    pub(crate) const SHARED_NAME: Reference = Reference::at(1).of(UNION);
 }
 
 pub(crate) mod bucketize_options {
     use super::*;
     pub(crate) const UNION: u8 = 115;
-    pub(crate) const BOUNDARIES: Reference = Reference(0);
+    pub(crate) const BOUNDARIES: Reference = Reference::at(0).of(UNION);
 }
 
 pub(crate) mod gelu_options {
     use super::*;
     pub(crate) const UNION: u8 = 116;
-    pub(crate) const APPROXIMATE: Scalar<bool> = Scalar::new(0, false);
+    pub(crate) const APPROXIMATE: Scalar<bool> = Scalar::new(0, false).of(UNION);
 }
 
 pub(crate) mod operator_code {
     use super::*;
     pub(crate) const DEPRECATED_BUILTIN_CODE: Scalar<i8> = Scalar::new(0, 0);
-    pub(crate) const CUSTOM_CODE: Reference = Reference(1);
+    pub(crate) const CUSTOM_CODE: Reference = Reference::at(1);
     pub(crate) const VERSION: Scalar<i32> = Scalar::new(2, 1);
     pub(crate) const BUILTIN_CODE: Scalar<i32> = Scalar::new(3, 0);
 }
@@ -474,9 +474,9 @@ pub(crate) mod operator_code {
 pub(crate) mod stable_hlo_composite_options {
     use super::*;
     pub(crate) const UNION_2: u8 = 21;
-    pub(crate) const NAME: Reference = Reference(0);
+    pub(crate) const NAME: Reference = Reference::at(0);
     pub(crate) const DECOMPOSITION_SUBGRAPH_INDEX: Scalar<i32> = Scalar::new(1, 0);
-    pub(crate) const COMPOSITE_ATTRIBUTES: Reference = Reference(2);
+    pub(crate) const COMPOSITE_ATTRIBUTES: Reference = Reference::at(2);
     pub(crate) const COMPOSITE_ATTRIBUTES_FORMAT: Scalar<i8> = Scalar::new(3, 0);
     pub(crate) const VERSION: Scalar<i32> = Scalar::new(4, 0);
 }
@@ -484,34 +484,34 @@ pub(crate) mod stable_hlo_composite_options {
 pub(crate) mod operator {
     use super::*;
     pub(crate) const OPCODE_INDEX: Scalar<u32> = Scalar::new(0, 0);
-    pub(crate) const INPUTS: Reference = Reference(1);
-    pub(crate) const OUTPUTS: Reference = Reference(2);
+    pub(crate) const INPUTS: Reference = Reference::at(1);
+    pub(crate) const OUTPUTS: Reference = Reference::at(2);
     pub(crate) const BUILTIN_OPTIONS_TYPE: Scalar<u8> = Scalar::new(3, 0);
-    pub(crate) const BUILTIN_OPTIONS: Reference = Reference(4);
-    pub(crate) const CUSTOM_OPTIONS: Reference = Reference(5);
+    pub(crate) const BUILTIN_OPTIONS: Reference = Reference::at(4);
+    pub(crate) const CUSTOM_OPTIONS: Reference = Reference::at(5);
     pub(crate) const CUSTOM_OPTIONS_FORMAT: Scalar<i8> = Scalar::new(6, 0);
-    pub(crate) const MUTATING_VARIABLE_INPUTS: Reference = Reference(7);
-    pub(crate) const INTERMEDIATES: Reference = Reference(8);
+    pub(crate) const MUTATING_VARIABLE_INPUTS: Reference = Reference::at(7);
+    pub(crate) const INTERMEDIATES: Reference = Reference::at(8);
     pub(crate) const LARGE_CUSTOM_OPTIONS_OFFSET: Scalar<u64> = Scalar::new(9, 0);
     pub(crate) const LARGE_CUSTOM_OPTIONS_SIZE: Scalar<u64> = Scalar::new(10, 0);
     pub(crate) const BUILTIN_OPTIONS_2_TYPE: Scalar<u8> = Scalar::new(11, 0);
-    pub(crate) const BUILTIN_OPTIONS_2: Reference = Reference(12);
+    pub(crate) const BUILTIN_OPTIONS_2: Reference = Reference::at(12);
     pub(crate) const DEBUG_METADATA_INDEX: Scalar<i32> = Scalar::new(13, -1);
 }
 
 pub(crate) mod sub_graph {
     use super::*;
-    pub(crate) const TENSORS: Reference = Reference(0);
-    pub(crate) const INPUTS: Reference = Reference(1);
-    pub(crate) const OUTPUTS: Reference = Reference(2);
-    pub(crate) const OPERATORS: Reference = Reference(3);
-    pub(crate) const NAME: Reference = Reference(4);
+    pub(crate) const TENSORS: Reference = Reference::at(0);
+    pub(crate) const INPUTS: Reference = Reference::at(1);
+    pub(crate) const OUTPUTS: Reference = Reference::at(2);
+    pub(crate) const OPERATORS: Reference = Reference::at(3);
+    pub(crate) const NAME: Reference = Reference::at(4);
     pub(crate) const DEBUG_METADATA_INDEX: Scalar<i32> = Scalar::new(5, -1);
 }
 
 pub(crate) mod buffer {
     use super::*;
-    pub(crate) const DATA: Reference = Reference(0);
+    pub(crate) const DATA: Reference = Reference::at(0);
     pub(crate) const OFFSET: Scalar<u64> = Scalar::new(1, 0);
     pub(crate) const SIZE: Scalar<u64> = Scalar::new(2, 0);
 }
@@ -519,13 +519,13 @@ pub(crate) mod buffer {
 pub(crate) mod model {
     use super::*;
     pub(crate) const VERSION: Scalar<u32> = Scalar::new(0, 0);
-    pub(crate) const OPERATOR_CODES: Reference = Reference(1);
-    pub(crate) const SUBGRAPHS: Reference = Reference(2);
-    pub(crate) const DESCRIPTION: Reference = Reference(3);
-    pub(crate) const BUFFERS: Reference = Reference(4);
-    pub(crate) const METADATA_BUFFER: Reference = Reference(5);
-    pub(crate) const METADATA: Reference = Reference(6);
-    pub(crate) const SIGNATURE_DEFS: Reference = Reference(7);
-    pub(crate) const EXTERNAL_BUFFER_GROUPS: Reference = Reference(8);
-    pub(crate) const EXTERNAL_BUFFERS: Reference = Reference(9);
+    pub(crate) const OPERATOR_CODES: Reference = Reference::at(1);
+    pub(crate) const SUBGRAPHS: Reference = Reference::at(2);
+    pub(crate) const DESCRIPTION: Reference = Reference::at(3);
+    pub(crate) const BUFFERS: Reference = Reference::at(4);
+    pub(crate) const METADATA_BUFFER: Reference = Reference::at(5);
+    pub(crate) const METADATA: Reference = Reference::at(6);
+    pub(crate) const SIGNATURE_DEFS: Reference = Reference::at(7);
+    pub(crate) const EXTERNAL_BUFFER_GROUPS: Reference = Reference::at(8);
+    pub(crate) const EXTERNAL_BUFFERS: Reference = Reference::at(9);
 }

@@ -76,21 +76,4 @@ impl Tensor {
     pub fn random(key: &Tensor, shape: &[usize]) -> Tensor {
         Tensor::apply(Op::Random { shape: shape.into() }, std::slice::from_ref(key))
     }
-
-    /// f32 uniform in [low, high).
-    #[track_caller]
-    pub fn uniform(key: &Tensor, shape: &[usize], low: f64, high: f64) -> Tensor {
-        Tensor::random(key, shape) * (high - low) + low
-    }
-
-    /// f32 with normal distribution of mean 0 and standard deviation 1 (Box and Muller, 1958).
-    #[track_caller]
-    pub fn normal(key: &Tensor, shape: &[usize]) -> Tensor {
-        // Both uniforms come from one draw of twice the elements, so that they are independent.
-        let pair = Tensor::random(key, &[&[2], shape].concat());
-        let u = pair.narrow(0, 0, 1).reshape(shape);
-        let v = pair.narrow(0, 1, 1).reshape(shape);
-        // 1 - u is in (0, 1], so that the logarithm is finite.
-        ((u.full_like(1.0) - u).log() * -2.0).sqrt() * (v * std::f64::consts::TAU).cos()
-    }
 }

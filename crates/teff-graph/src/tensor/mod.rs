@@ -23,7 +23,6 @@ mod indexing;
 mod layout;
 mod loss;
 mod normalize;
-mod quantize;
 mod recurrent;
 mod reduce;
 mod spectral;

@@ -4,13 +4,11 @@
 
 mod message;
 mod tensor;
-mod types;
 mod wire;
 
 pub(crate) use message::{
     Attribute, Dim, FunctionProto, GraphProto, Message, ModelProto, NodeProto, TensorProto, ValueKind,
 };
 pub(crate) use teff_reader::{ElementType, FloatLayout};
-pub(crate) use tensor::tensor_value;
-pub(crate) use types::{element_type, type_number};
+pub(crate) use tensor::{element_type, tensor_value, type_number};
 pub(crate) use wire::Encoder;

@@ -1,8 +1,7 @@
 //! The inputs and outputs of the model's graph.
 
 use super::ReadOptions;
-use super::item::holder;
-use super::item::{OnnxValue, Typed};
+use super::item::{OnnxValue, Typed, holder};
 use super::reader::{Reader, Scope};
 use crate::proto::{Dim, ElementType, GraphProto, ValueKind, element_type};
 use crate::{Error, Result};
@@ -23,36 +22,40 @@ pub(crate) fn graph_inputs<'m>(
     let asked = asked.chain(options.fixed_inputs.iter().map(|(n, _)| n));
     let asked = asked.chain(options.sequence_inputs.iter().map(|(n, _)| n)).chain(&options.absent_inputs);
     check_names(asked, &graph.inputs.iter().map(|i| i.name).collect::<Vec<_>>())?;
-    let mut inputs = Vec::new();
+    let mut inputs = GraphInputs { reader, options, made: Vec::new() };
     for info in graph.inputs.iter().filter(|i| !given.contains(i.name)) {
         if scope.holds(info.name) {
             return Err(Error::interface(info.name, "is listed twice"));
         }
-        let item = input(reader, info.name, &info.kind, options, &mut inputs)?;
+        let item = inputs.input(info.name, &info.kind)?;
         scope.set(info.name, item);
     }
-    Ok(inputs)
+    Ok(inputs.made)
 }
 
-/// What an input's name stands for. The tensors that the caller of the graph must give are added to `inputs`.
-fn input(
-    reader: &mut Reader,
-    name: &str,
-    kind: &ValueKind,
-    options: &ReadOptions,
-    inputs: &mut Vec<Tensor>,
-) -> Result<OnnxValue> {
-    let wrong = |reason: String| Err(Error::interface(name, reason));
-    let elements = options.sequence_inputs.iter().find(|(n, _)| n == name).map(|(_, shapes)| shapes);
-    let is_absent = options.absent_inputs.iter().any(|n| n == name);
-    match (kind, elements) {
+/// The inputs of a graph while they are made.
+struct GraphInputs<'r, 'm, 'o> {
+    reader: &'r mut Reader<'m>,
+    options: &'r ReadOptions<'o>,
+    /// What the caller of the graph must give.
+    made: Vec<Tensor>,
+}
+
+impl GraphInputs<'_, '_, '_> {
+    /// What an input's name stands for.
+    fn input(&mut self, name: &str, kind: &ValueKind) -> Result<OnnxValue> {
+        let options = self.options;
+        let wrong = |reason: String| Err(Error::interface(name, reason));
+        let elements = options.sequence_inputs.iter().find(|(n, _)| n == name).map(|(_, shapes)| shapes);
+        let is_absent = options.absent_inputs.iter().any(|n| n == name);
+        match (kind, elements) {
         (ValueKind::Optional(_), _) if is_absent => Ok(OnnxValue::Absent),
-        (ValueKind::Optional(kind), _) => input(reader, name, kind, options, inputs),
+        (ValueKind::Optional(kind), _) => self.input(name, kind),
         _ if is_absent => wrong("is said to be absent, but it is no optional".into()),
         (ValueKind::Sequence(kind), Some(shapes)) => {
             let mut element = |(i, shape): (usize, &Vec<usize>)| {
-                let (element, shape) = input_type(reader, name, kind, Some(shape))?;
-                Ok(Typed { tensor: new_input(&format!("{name}.{i}"), element, &shape, inputs)?, element })
+                let (element, shape) = self.input_type(name, kind, Some(shape))?;
+                Ok(Typed { tensor: self.new_input(&format!("{name}.{i}"), element, &shape)?, element })
             };
             Ok(OnnxValue::Sequence(shapes.iter().enumerate().map(&mut element).collect::<Result<_>>()?))
         }
@@ -63,80 +66,76 @@ fn input(
         ),
         (_, Some(_)) => wrong("shapes of elements were given for it, but it is no sequence".into()),
         (ValueKind::Tensor { .. } | ValueKind::Unknown | ValueKind::Other(_), None) => {
-            tensor_input(reader, name, kind, options, inputs)
+            self.tensor_input(name, kind)
         }
     }
-}
+    }
 
-fn tensor_input(
-    reader: &mut Reader,
-    name: &str,
-    kind: &ValueKind,
-    options: &ReadOptions,
-    inputs: &mut Vec<Tensor>,
-) -> Result<OnnxValue> {
-    let value = options.fixed_inputs.iter().find(|(n, _)| n == name).map(|(_, v)| v);
-    let shape = options.input_shapes.iter().find(|(n, _)| n == name).map(|(_, s)| &s[..]);
-    let (element, shape) = input_type(reader, name, kind, shape.or(value.map(|v| v.shape())))?;
-    let tensor = match value {
-        None => new_input(name, element, &shape, inputs)?,
-        Some(value) => {
-            let wanted = Type::new(holder(element), shape);
-            if value.ty() != wanted {
-                let reason = format!("the value given for it is {}, it takes {wanted}", value.ty());
-                return Err(Error::interface(name, reason));
+    fn tensor_input(&mut self, name: &str, kind: &ValueKind) -> Result<OnnxValue> {
+        let options = self.options;
+        let value = options.fixed_inputs.iter().find(|(n, _)| n == name).map(|(_, v)| v);
+        let shape = options.input_shapes.iter().find(|(n, _)| n == name).map(|(_, s)| &s[..]);
+        let (element, shape) = self.input_type(name, kind, shape.or(value.map(|v| v.shape())))?;
+        let tensor = match value {
+            None => self.new_input(name, element, &shape)?,
+            Some(value) => {
+                let wanted = Type::new(holder(element), shape);
+                if value.ty() != wanted {
+                    let reason = format!("the value given for it is {}, it takes {wanted}", value.ty());
+                    return Err(Error::interface(name, reason));
+                }
+                Tensor::constant(value.clone()).named(name)
             }
-            Tensor::constant(value.clone()).named(name)
-        }
-    };
-    Ok(OnnxValue::narrow(tensor, element))
-}
-
-fn new_input(name: &str, element: ElementType, shape: &[usize], inputs: &mut Vec<Tensor>) -> Result<Tensor> {
-    let tensor = Tensor::input(name, holder(element), shape);
-    tensor.check().map_err(|e| Error::interface(name, rule_broken(&e)))?;
-    inputs.push(tensor.clone());
-    Ok(tensor)
-}
-
-/// Element type and shape of a tensor, pinned where the model leaves it open.
-fn input_type(
-    reader: &mut Reader,
-    name: &str,
-    kind: &ValueKind,
-    fixed: Option<&[usize]>,
-) -> Result<(ElementType, Vec<usize>)> {
-    let wrong = |reason: String| Err(Error::interface(name, reason));
-    let (data_type, dims) = match kind {
-        ValueKind::Tensor { data_type, dims } => (*data_type, dims.as_deref()),
-        ValueKind::Unknown => return wrong("the model does not say its type".into()),
-        ValueKind::Sequence(_) | ValueKind::Optional(_) => {
-            return wrong("nests sequences or optionals in a way that ONNX does not".into());
-        }
-        ValueKind::Other(kind) => {
-            return wrong(format!(
-                "is a {kind}; only tensors, sequences and optionals are supported. Export the model with tensors instead"
-            ));
-        }
-    };
-    let element = match element_type(data_type) {
-        Some(ElementType::String) => {
-            return wrong("holds strings. Export the model without its text processing".into());
-        }
-        None => return wrong(format!("has element type {data_type}, which is not supported")),
-        Some(e) => e,
-    };
-    reader.note_held(&format!("input {name:?}: "), element);
-    let Some(dims) = dims else {
-        return match fixed {
-            Some(shape) => Ok((element, shape.to_vec())),
-            None => wrong(format!(
-                "the model does not say its shape. Give it, for example --input-shape {name}:1x3x32x32"
-            )),
         };
-    };
-    let sizes: Vec<AxisSize> = dims.iter().map(size).collect();
-    Ok((element, pinned(&reader.reading, name, &sizes, fixed)?))
+        Ok(OnnxValue::narrow(tensor, element))
+    }
+
+    fn new_input(&mut self, name: &str, element: ElementType, shape: &[usize]) -> Result<Tensor> {
+        let tensor = Tensor::input(name, holder(element), shape);
+        tensor.check().map_err(|e| Error::interface(name, rule_broken(&e)))?;
+        self.made.push(tensor.clone());
+        Ok(tensor)
+    }
+
+    /// Element type and shape of a tensor, pinned where the model leaves it open.
+    fn input_type(
+        &mut self,
+        name: &str,
+        kind: &ValueKind,
+        fixed: Option<&[usize]>,
+    ) -> Result<(ElementType, Vec<usize>)> {
+        let wrong = |reason: String| Err(Error::interface(name, reason));
+        let (data_type, dims) = match kind {
+            ValueKind::Tensor { data_type, dims } => (*data_type, dims.as_deref()),
+            ValueKind::Unknown => return wrong("the model does not say its type".into()),
+            ValueKind::Sequence(_) | ValueKind::Optional(_) => {
+                return wrong("nests sequences or optionals in a way that ONNX does not".into());
+            }
+            ValueKind::Other(kind) => {
+                return wrong(format!(
+                    "is a {kind}; only tensors, sequences and optionals are supported. Export the model with tensors instead"
+                ));
+            }
+        };
+        let element = match element_type(data_type) {
+            Some(ElementType::String) => {
+                return wrong("holds strings. Export the model without its text processing".into());
+            }
+            None => return wrong(format!("has element type {data_type}, which is not supported")),
+            Some(e) => e,
+        };
+        self.reader.note_held(&format!("input {name:?}: "), element);
+        let Some(dims) = dims else {
+            return match fixed {
+                Some(shape) => Ok((element, shape.to_vec())),
+                None => wrong(format!(
+                    "the model does not say its shape. Give it, for example --input-shape {name}:1x3x32x32"
+                )),
+            };
+        };
+        let sizes: Vec<AxisSize> = dims.iter().map(size).collect();
+        Ok((element, pinned(&self.reader.reading, name, &sizes, fixed)?))
+    }
 }
 
 /// Exporters mark an open size by a name, by nothing, or by a negative number.

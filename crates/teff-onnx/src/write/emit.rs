@@ -11,7 +11,7 @@ use teff_graph::{Graph, NodeId, Op, Scan, Type, Value, passes};
 
 /// Writes one graph: the model's, or the body of a scan.
 pub(crate) struct Emitter<'g> {
-    view: GraphView<'g>,
+    pub(crate) view: GraphView<'g>,
     /// Names of values, taken across the model.
     taken: TakenNames,
     /// Names of nodes, taken across the model.
@@ -37,16 +37,6 @@ impl<'g> Emitter<'g> {
             initializers: Encoder::default(),
             opset,
         }
-    }
-
-    /// Stores these constants in narrower types.
-    pub(crate) fn store_narrow(&mut self, types: HashMap<NodeId, ElementType>) {
-        self.view.narrow = types;
-    }
-
-    /// Leaves the leading size of these nodes open.
-    pub(crate) fn open_batch(&mut self, nodes: Vec<bool>) {
-        self.view.open = nodes;
     }
 
     /// The `GraphProto`.

@@ -48,10 +48,10 @@ pub fn write(graph: &Graph, options: &WriteOptions) -> Result<Vec<u8>> {
     let graph = passes::simplify_stored(&legalise::legalise(&graph)?);
     let mut emitter = Emitter::new(&graph, OPSET);
     if options.narrow {
-        emitter.store_narrow(narrow::narrow(&graph));
+        emitter.view.narrow = narrow::narrow(&graph);
     }
     if options.open_batch {
-        emitter.open_batch(batch::batched(&graph)?);
+        emitter.view.open = batch::batched(&graph)?;
     }
     let body = emitter.body()?;
     let opset = emitter.opset;

@@ -1,6 +1,5 @@
 //! Reading: a model becomes a graph.
 
-mod branch;
 mod complex;
 mod constants;
 mod fixed;

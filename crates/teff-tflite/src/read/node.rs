@@ -126,9 +126,27 @@ impl<'n, 'm> Node<'n, 'm> {
         Ok(in_one_layout(self.held(a)?, self.held(b)?))
     }
 
-    /// As [`OperatorInfo::options`].
-    pub(crate) fn options(&self, union: u8) -> Lowered<Options<'m>> {
-        self.info.options(union)
+    /// The option `field`.
+    pub(crate) fn get<T: Stored>(&self, field: Scalar<T>) -> Lowered<T> {
+        self.info.options(field.union)?.get(field)
+    }
+
+    /// The numbers of option `field`, if there are any.
+    pub(crate) fn vector<T: Stored>(&self, field: Reference) -> Lowered<Option<Vec<T>>> {
+        self.info.options(field.union)?.vector(field)
+    }
+
+    /// Counts that must be at least 1, each an option with its name.
+    pub(crate) fn counts(&self, fields: &[(Scalar<i32>, &str)]) -> Lowered<Vec<usize>> {
+        fields.iter().map(|&(field, what)| self.count(field, what)).collect()
+    }
+
+    /// A count that must be at least 1.
+    pub(crate) fn count(&self, field: Scalar<i32>, what: &str) -> Lowered<usize> {
+        match self.get(field)? {
+            n if n >= 1 => Ok(n as usize),
+            n => invalid!("{what} is {n}, and must be at least 1"),
+        }
     }
 }
 
@@ -188,19 +206,6 @@ impl<'m> Options<'m> {
 
     pub(crate) fn text(&self, field: Reference) -> Lowered<&'m str> {
         self.0.map_or(Ok(""), |table| table.text(field).map_err(outside))
-    }
-
-    /// Counts that must be at least 1, each a field with its name.
-    pub(crate) fn counts(&self, fields: &[(Scalar<i32>, &str)]) -> Lowered<Vec<usize>> {
-        fields.iter().map(|&(field, what)| self.count(field, what)).collect()
-    }
-
-    /// A count that must be at least 1.
-    pub(crate) fn count(&self, field: Scalar<i32>, what: &str) -> Lowered<usize> {
-        match self.get(field)? {
-            n if n >= 1 => Ok(n as usize),
-            n => invalid!("{what} is {n}, and must be at least 1"),
-        }
     }
 }
 

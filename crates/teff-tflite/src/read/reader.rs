@@ -52,17 +52,12 @@ impl<'f, 'm> Reader<'f, 'm> {
     /// A reader of a sub-graph that goes on with what this one has left, which [`Reader::leave`] gives back.
     pub(super) fn enter<'s>(&mut self, file: &'s ModelFile<'m>, values: Vec<Option<Held>>) -> Reader<'s, 'm> {
         Reader {
-            file,
             values,
-            imaginary: HashMap::new(),
-            moving_complex: false,
             constants: std::mem::replace(&mut self.constants, Constants::new(0)),
             reading: Rc::clone(&self.reading),
-            states: self.states,
-            memories: Vec::new(),
-            variables: Variables::default(),
             depth: self.depth + 1,
             operands: self.operands,
+            ..Reader::new(file, 0, self.states)
         }
     }
 

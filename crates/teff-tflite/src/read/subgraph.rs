@@ -1,13 +1,16 @@
 //! Sub-graphs: lowered as often as they are run, each time only what is wanted of them.
 
 use super::held::Held;
+use super::lower::{Lower, Table};
 use super::reader::Reader;
 use crate::model::{ModelFile, OperatorInfo};
-use crate::schema::tensor_type;
+use crate::schema::{if_options as o, tensor_type};
 use crate::{Error, Result};
 use std::collections::HashSet;
-use teff_graph::Tensor;
+use teff_graph::{DType, Tensor};
 use teff_reader::{Fault, Lowered, ensure, invalid, unsupported};
+
+pub(super) const TABLE: Table = &[("IF", Lower::Subgraphs(if_))];
 
 /// A sub-graph has no more inputs than this.
 const MOST_INPUTS: usize = 128;
@@ -193,4 +196,32 @@ pub(super) fn run_whole(
     let part = sub.part(sub.file.outputs.clone());
     let inputs: Vec<Option<Held>> = inputs.iter().cloned().map(Held::plain).map(Some).collect();
     Ok(sub.run(reader, &part, &inputs)?.into_iter().map(Held::into_plain).collect())
+}
+
+/// One of two sub-graphs; where the condition depends on the model's inputs, both, of which one is taken.
+fn if_(reader: &mut Reader, i: usize, given: Vec<Tensor>) -> Lowered<Vec<Tensor>> {
+    let info = reader.file.operators[i];
+    let Some((condition, rest)) = given.split_first() else { return invalid!("it has no condition") };
+    ensure!(
+        condition.dtype() == DType::Bool && condition.len() == 1,
+        "its condition is {condition}, and must be one bool"
+    );
+    let options = info.options(o::UNION)?;
+    let (then, other) = (options.get(o::THEN_SUBGRAPH_INDEX)?, options.get(o::ELSE_SUBGRAPH_INDEX)?);
+    let branch = |reader: &mut Reader, index| run_whole(reader, index, rest, info.outputs.len());
+    match reader.reading.value(condition) {
+        Some(v) => branch(reader, if v.to_i64()[0] != 0 { then } else { other }),
+        None => {
+            let (yes, no) = (branch(reader, then)?, branch(reader, other)?);
+            reader
+                .reading
+                .note(format!("of the branches at operator {i} both are computed, and one is taken"));
+            let condition = condition.reshape(&[]);
+            let either = |(yes, no): (&Tensor, &Tensor)| match yes.ty() == no.ty() {
+                true => Ok(condition.select(yes, no)),
+                false => invalid!("its branches give {yes} and {no}"),
+            };
+            yes.iter().zip(&no).map(either).collect()
+        }
+    }
 }

@@ -18,7 +18,7 @@ use super::{
 pub(super) const TABLE: Table = &[
     ("BiasGelu", One(|n| Ok((n.x(0)? + n.x(1)?).gelu()))),
     ("DequantizeLinear", Many(dequantize_linear)),
-    ("FastGelu", One(fast_gelu)),
+    ("FastGelu", One(|n| Ok(n.plus(n.x(0)?, 1)?.gelu_tanh()))),
     ("FusedConv", OfTwo(fused_conv)),
     ("FusedGemm", One(fused_gemm)),
     ("FusedMatMul", One(fused_mat_mul)),
@@ -35,7 +35,7 @@ pub(super) const TABLE: Table = &[
     ("QLinearSoftmax", One(q_linear_softmax)),
     ("QLinearWhere", One(q_linear_where)),
     ("QuantizeLinear", Many(quantize_linear)),
-    ("QuickGelu", Of(quick_gelu)),
+    ("QuickGelu", Of(|n, x| Ok(&x * (&x * n.float("alpha", f64::from(1.702f32))).sigmoid()))),
     ("SimplifiedLayerNormalization", One(rms_normalization)),
     ("SkipLayerNormalization", Many(|n| skip_layer_norm(n, true))),
     ("SkipSimplifiedLayerNormalization", Many(|n| skip_layer_norm(n, false))),
@@ -157,14 +157,6 @@ fn q_gemm(n: &mut Node) -> Lowered {
         None => Ok(sums.cast(DType::F32) * factor),
         Some(scale) => requantized(&sums, &(factor / scale.reshape(&[])), &n.typed(8)?),
     }
-}
-
-fn fast_gelu(n: &mut Node) -> Lowered {
-    Ok(n.plus(n.x(0)?, 1)?.gelu_tanh())
-}
-
-fn quick_gelu(n: &mut Node, x: Tensor) -> Lowered {
-    Ok(&x * (&x * n.float("alpha", f64::from(1.702f32))).sigmoid())
 }
 
 /// The activation that an optimiser fused behind an operator.

@@ -10,7 +10,7 @@ use std::rc::Rc;
 
 pub(super) const TABLE: Table = &[
     ("ArrayFeatureExtractor", OfTwo(array_feature_extractor)),
-    ("Binarizer", Of(binarizer)),
+    ("Binarizer", Of(|n, x| Ok(x.full_like(n.float("threshold", 0.0)).less(&x).cast(x.dtype())))),
     ("FeatureVectorizer", One(feature_vectorizer)),
     ("Imputer", Of(imputer)),
     ("LabelEncoder", Of(label_encoder)),
@@ -27,10 +27,6 @@ fn array_feature_extractor(_: &mut Node, x: Tensor, columns: Tensor) -> Lowered 
     let Some(last) = x.rank().checked_sub(1) else { return invalid!("X is a scalar") };
     let picked = x.gather(&columns.flatten_all(), last);
     Ok(if x.rank() == 1 { picked.unsqueeze(0) } else { picked })
-}
-
-fn binarizer(n: &mut Node, x: Tensor) -> Lowered {
-    Ok(x.full_like(n.float("threshold", 0.0)).less(&x).cast(x.dtype()))
 }
 
 /// The list of floats or integers with either name.

@@ -13,7 +13,7 @@ use super::{
 pub(super) const TABLE: Table = &[
     ("ConvInteger", OfTwo(conv_integer)),
     ("DequantizeLinear", Many(dequantize_linear)),
-    ("DynamicQuantizeLinear", Many(dynamic_quantize_linear)),
+    ("DynamicQuantizeLinear", Many(|n| Ok(dynamically_quantized(&n.x(0)?).map(OnnxValue::from).into()))),
     ("MatMulInteger", OfTwo(mat_mul_integer)),
     ("QLinearConv", One(q_linear_conv)),
     ("QLinearMatMul", One(q_linear_mat_mul)),
@@ -114,10 +114,6 @@ pub(super) fn dequantize_linear(n: &mut Node) -> Lowered<Outputs> {
     }
     let y = dequantized(&q.tensor, &scale.tensor, &zero, axis, block)?.cast(holder(to));
     Ok(vec![OnnxValue::narrow(y, to)])
-}
-
-fn dynamic_quantize_linear(n: &mut Node) -> Lowered<Outputs> {
-    Ok(dynamically_quantized(&n.x(0)?).map(OnnxValue::from).into())
 }
 
 /// `x` quantised to u8 over the range of its values, with 0 in it; the scale and the zero point.

@@ -43,7 +43,7 @@ fn float(n: &Node, f: impl FnOnce(Tensor) -> Tensor) -> Lowered<Held> {
 
 /// How many boundaries each element has reached.
 fn bucketize(n: &mut Node) -> Lowered<Held> {
-    let boundaries = n.options(bucketize_options::UNION)?.vector::<f32>(bucketize_options::BOUNDARIES)?;
+    let boundaries = n.vector::<f32>(bucketize_options::BOUNDARIES)?;
     let (x, boundaries) = (n.x(0)?, boundaries.unwrap_or_default());
     n.spend(boundaries.len().saturating_mul(x.len()))?;
     let limits = Tensor::from_slice(&boundaries);
@@ -52,12 +52,12 @@ fn bucketize(n: &mut Node) -> Lowered<Held> {
 }
 
 fn gelu(n: &mut Node) -> Lowered<Held> {
-    let approximate = n.options(gelu_options::UNION)?.get(gelu_options::APPROXIMATE)?;
+    let approximate = n.get(gelu_options::APPROXIMATE)?;
     float(n, |x| if approximate { x.gelu_tanh() } else { x.gelu() })
 }
 
 fn leaky_relu(n: &mut Node) -> Lowered<Held> {
-    let alpha = n.options(leaky_relu_options::UNION)?.get(leaky_relu_options::ALPHA)?;
+    let alpha = n.get(leaky_relu_options::ALPHA)?;
     float(n, |x| x.leaky_relu(alpha.into()))
 }
 
@@ -74,7 +74,7 @@ fn prelu(n: &mut Node) -> Lowered<Held> {
 }
 
 /// Where the last axis of the file is.
-fn last_axis(x: &Held) -> Lowered<isize> {
+pub(super) fn last_axis(x: &Held) -> Lowered<isize> {
     match x.tensor.rank() {
         0 => invalid!("its input has no axes"),
         rank => Ok(x.position(rank - 1) as isize),
@@ -82,8 +82,7 @@ fn last_axis(x: &Held) -> Lowered<isize> {
 }
 
 fn softmax(n: &mut Node) -> Lowered<Held> {
-    let options = n.options(softmax_options::UNION)?;
-    let beta = options.get(softmax_options::BETA)?;
+    let beta = n.get(softmax_options::BETA)?;
     let x = n.real(0)?;
     let axis = last_axis(&x)?;
     let layout = x.layout;

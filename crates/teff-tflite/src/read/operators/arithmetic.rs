@@ -6,11 +6,11 @@ use crate::read::quantization::same;
 use crate::schema::{add_options, div_options, mul_options, sub_options};
 
 pub(super) const TABLE: Table = &[
-    ("ADD", One(|n| fused(n, add_options::UNION, add_options::FUSED_ACTIVATION_FUNCTION, |a, b| a + b))),
+    ("ADD", One(|n| fused(n, add_options::FUSED_ACTIVATION_FUNCTION, |a, b| a + b))),
     ("ADD_N", One(add_n)),
     ("ATAN2", One(atan2)),
     ("BITWISE_XOR", One(|n| bits(n, |a, b| a.xor(b)))),
-    ("DIV", One(|n| fused(n, div_options::UNION, div_options::FUSED_ACTIVATION_FUNCTION, |a, b| a / b))),
+    ("DIV", One(|n| fused(n, div_options::FUSED_ACTIVATION_FUNCTION, |a, b| a / b))),
     ("EQUAL", One(|n| compared(n, |a, b| a.equal(b)))),
     ("FLOOR_DIV", One(|n| pointwise(n, Tensor::floor_div))),
     ("FLOOR_MOD", One(|n| pointwise(n, Tensor::floor_mod))),
@@ -22,21 +22,21 @@ pub(super) const TABLE: Table = &[
     ("LOGICAL_OR", One(|n| logical(n, |a, b| a.or(b)))),
     ("MAXIMUM", One(|n| extreme(n, |a, b| a.maximum(b)))),
     ("MINIMUM", One(|n| extreme(n, |a, b| a.minimum(b)))),
-    ("MUL", One(|n| fused(n, mul_options::UNION, mul_options::FUSED_ACTIVATION_FUNCTION, |a, b| a * b))),
+    ("MUL", One(|n| fused(n, mul_options::FUSED_ACTIVATION_FUNCTION, |a, b| a * b))),
     ("NOT_EQUAL", One(|n| compared(n, |a, b| a.equal(b).not()))),
     ("POW", One(|n| pointwise(n, |a, b| a.pow(b)))),
     ("RIGHT_SHIFT", One(|n| bits(n, |a, b| a.shr(b)))),
     ("SELECT", One(select)),
     ("SELECT_V2", One(select_v2)),
     ("SQUARED_DIFFERENCE", One(|n| pointwise(n, |a, b| (a - b).square()))),
-    ("SUB", One(|n| fused(n, sub_options::UNION, sub_options::FUSED_ACTIVATION_FUNCTION, |a, b| a - b))),
+    ("SUB", One(|n| fused(n, sub_options::FUSED_ACTIVATION_FUNCTION, |a, b| a - b))),
 ];
 
 type Binary = fn(&Tensor, &Tensor) -> Tensor;
 
 /// With the activation that the options say.
-fn fused(n: &mut Node, union: u8, activation: Scalar<i8>, f: Binary) -> Lowered<Held> {
-    let activation = n.options(union)?.get(activation)?;
+fn fused(n: &mut Node, activation: Scalar<i8>, f: Binary) -> Lowered<Held> {
+    let activation = n.get(activation)?;
     let (a, b, layout) = n.pair(0, 1)?;
     Ok(Held { tensor: activated(f(&a, &b).ok()?, activation)?, layout })
 }

@@ -19,7 +19,6 @@ pub(super) const TABLE: Table = &[
 
 /// Where the options of an operator are, and how its weights lie.
 struct Form {
-    union: u8,
     /// Fields by spatial axis, with their names; of dilations none where there are none.
     stride: &'static [(Scalar<i32>, &'static str)],
     dilation: &'static [(Scalar<i32>, &'static str)],
@@ -33,7 +32,6 @@ struct Form {
 macro_rules! form {
     ($table:ident, [$($stride:ident $s:literal),*], [$($dilation:ident $d:literal),*], $weights:expr) => {
         Form {
-            union: $table::UNION,
             stride: &[$(($table::$stride, $s)),*],
             dilation: &[$(($table::$dilation, $d)),*],
             padding: $table::PADDING,
@@ -130,17 +128,16 @@ impl Form {
 
     /// The geometry of a convolution of a tensor with these sizes by w, in one group.
     fn geometry(&self, n: &Node, spatial: &[usize], w: &Tensor) -> Lowered<ConvGeometry> {
-        let options = n.options(self.union)?;
-        let (stride, mut dilation) = (options.counts(self.stride)?, options.counts(self.dilation)?);
+        let (stride, mut dilation) = (n.counts(self.stride)?, n.counts(self.dilation)?);
         dilation.resize(stride.len(), 1);
-        let way = options.get(self.padding)?;
+        let way = n.get(self.padding)?;
         let (pad_low, pad_high) = window_padding(way, spatial, &w.shape()[2..], &stride, &dilation)?;
         Ok(ConvGeometry { stride, dilation, pad_low, pad_high, groups: 1 })
     }
 
     /// With the bias that input `i` is, and the activation.
     fn finished(&self, n: &Node, y: Tensor, i: usize, factors: (usize, usize)) -> Lowered<Held> {
-        let activation = n.options(self.union)?.get(self.activation)?;
+        let activation = n.get(self.activation)?;
         Ok(Held::channels_first(activated(with_bias(n, y, i, factors)?, activation)?))
     }
 }

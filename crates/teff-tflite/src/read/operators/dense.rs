@@ -13,8 +13,7 @@ pub(super) const TABLE: Table =
 /// Rows of as many elements as the weights `[O, I]` take; the axes before stay only if the options say so.
 fn fully_connected(n: &mut Node) -> Lowered<Held> {
     use fully_connected_options as o;
-    let options = n.options(o::UNION)?;
-    if options.get(o::WEIGHTS_FORMAT)? != format::DEFAULT {
+    if n.get(o::WEIGHTS_FORMAT)? != format::DEFAULT {
         return unsupported("shuffled weights", "convert the model for all processors, not for one");
     }
     let (x, w) = (floats(n.real_plain(0)?, "its input")?, n.x(1)?);
@@ -26,7 +25,7 @@ fn fully_connected(n: &mut Node) -> Lowered<Held> {
         "its weights {w} take rows of {inputs}, its input is {x}"
     );
     let mut shape = vec![x.len() / inputs, outputs];
-    if options.get(o::KEEP_NUM_DIMS)? {
+    if n.get(o::KEEP_NUM_DIMS)? {
         let Some((_, front)) = x.shape().split_last().filter(|(last, _)| **last == inputs) else {
             return invalid!("its input {x} keeps its axes and must end with {inputs}");
         };
@@ -35,13 +34,12 @@ fn fully_connected(n: &mut Node) -> Lowered<Held> {
     let w = if w.dtype().is_float() { w } else { dequantized(&w, n.input_info(1)?, n.reading, |axis| axis)? };
     let y = x.reshape(&[x.len() / inputs, inputs]).matmul(&w.transpose());
     let y = with_bias(n, y, 2, (0, 1))?;
-    Ok(Held::plain(activated(y, options.get(o::FUSED_ACTIVATION_FUNCTION)?)?.reshape(&shape)))
+    Ok(Held::plain(activated(y, n.get(o::FUSED_ACTIVATION_FUNCTION)?)?.reshape(&shape)))
 }
 
 fn batch_matmul(n: &mut Node) -> Lowered<Held> {
     use batch_mat_mul_options as o;
-    let options = n.options(o::UNION)?;
-    let (a, b) = (matrices(n, 0, options.get(o::ADJ_X)?)?, matrices(n, 1, options.get(o::ADJ_Y)?)?);
+    let (a, b) = (matrices(n, 0, n.get(o::ADJ_X)?)?, matrices(n, 1, n.get(o::ADJ_Y)?)?);
     Ok(Held::plain(a.matmul(&b)))
 }
 

@@ -23,11 +23,10 @@ fn embedding_lookup(n: &mut Node) -> Lowered<Held> {
 
 fn gather(n: &mut Node) -> Lowered<Held> {
     use gather_options as o;
-    let options = n.options(o::UNION)?;
     let (x, indices) = (n.x(0)?, indices(n, 1)?);
-    let axis = axis_of(options.get(o::AXIS)?.into(), x.rank())?;
+    let axis = axis_of(n.get(o::AXIS)?.into(), x.rank())?;
     // A negative count is from the end of the indices' axes.
-    let given = i64::from(options.get(o::BATCH_DIMS)?);
+    let given = i64::from(n.get(o::BATCH_DIMS)?);
     let from_front = if given < 0 { given + indices.rank() as i64 } else { given };
     let shared = usize::try_from(from_front)
         .ok()
@@ -55,7 +54,7 @@ fn gather_in_batches(x: &Tensor, indices: &Tensor, shared: usize, axis: usize) -
 }
 
 fn one_hot(n: &mut Node) -> Lowered<Held> {
-    let axis = n.options(one_hot_options::UNION)?.get(one_hot_options::AXIS)?;
+    let axis = n.get(one_hot_options::AXIS)?;
     let (indices, depth) = (indices(n, 0)?, n.int_of(1, "depth")?);
     let (on, off) = (n.x(2)?, n.x(3)?);
     let Some(depth) = usize::try_from(depth).ok().filter(|&d| d <= 1 << 24) else {

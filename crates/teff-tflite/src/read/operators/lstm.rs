@@ -8,8 +8,7 @@ use crate::schema::unidirectional_sequence_lstm_options as o;
 pub(super) const TABLE: Table = &[("UNIDIRECTIONAL_SEQUENCE_LSTM", One(lstm))];
 
 fn lstm(n: &mut Node) -> Lowered<Held> {
-    let options = n.options(o::UNION)?;
-    if options.get(o::DIAGONAL_RECURRENT_TENSORS)? {
+    if n.get(o::DIAGONAL_RECURRENT_TENSORS)? {
         return unsupported("diagonal recurrent weights", "convert the model with full ones");
     }
     if NORM.iter().any(|&i| n.optional(i).is_some()) {
@@ -21,7 +20,7 @@ fn lstm(n: &mut Node) -> Lowered<Held> {
         "its input {x}, states {hidden} and {cell} have the wrong axes"
     );
     n.spend(LOOP)?;
-    let time_major = options.get(o::TIME_MAJOR)?;
+    let time_major = n.get(o::TIME_MAJOR)?;
     let y = if x.dtype().is_int() { lstm_integer::run(n, time_major)? } else { run(n, time_major)? };
     Ok(Held::plain(in_order(&y, time_major)))
 }
@@ -66,9 +65,8 @@ impl Gate {
 
 /// Over floats; weights of integers are taken for the floats they stand for. Gives `[T, N, outputs]`.
 fn run(n: &mut Node, time_major: bool) -> Lowered<Tensor> {
-    let options = n.options(o::UNION)?;
-    let (cell_clip, projection_clip) = (options.get(o::CELL_CLIP)?, options.get(o::PROJ_CLIP)?);
-    let activation = options.get(o::FUSED_ACTIVATION_FUNCTION)?;
+    let (cell_clip, projection_clip) = (n.get(o::CELL_CLIP)?, n.get(o::PROJ_CLIP)?);
+    let activation = n.get(o::FUSED_ACTIVATION_FUNCTION)?;
     let input = Gate::of(n, 0)?;
     let (Some(forget), Some(update), Some(output)) = (Gate::of(n, 1)?, Gate::of(n, 2)?, Gate::of(n, 3)?)
     else {

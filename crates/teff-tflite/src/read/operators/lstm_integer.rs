@@ -85,7 +85,7 @@ pub(super) fn run(n: &mut Node, time_major: bool) -> Lowered<Tensor> {
         Err(_) => (hidden_scale, hidden_zero),
     };
     let to_hidden = Multiplier::new(f64::from((FRACTION / f64::from(product_scale) * FRACTION) as f32))?;
-    let clip = n.options(o::UNION)?.get(o::CELL_CLIP)?;
+    let clip = n.get(o::CELL_CLIP)?;
     let clip = (clip > 0.0).then(|| f64::from((clip / cell_scale).min(32767.0).trunc()));
     let gate = |g: usize| IntegerGate::of(n, g, x_scale, hidden_scale);
     let (input, forget, update, output) = (gate(0)?, gate(1)?, gate(2)?, gate(3)?);

@@ -21,7 +21,7 @@ mod svdf;
 
 pub(super) use super::lower::{Lower, Table};
 use super::variables;
-use super::{branch, complex, loops, stablehlo};
+use super::{complex, loops, stablehlo, subgraph};
 use crate::schema::activation_function_type as fused;
 // What the families use.
 use super::held::{Held, Layout};
@@ -35,7 +35,6 @@ use teff_graph::{Type, Value, Window, strides};
 const FAMILIES: &[Table] = &[
     activation::TABLE,
     arithmetic::TABLE,
-    branch::TABLE,
     complex::TABLE,
     convolution::TABLE,
     dense::TABLE,
@@ -51,6 +50,7 @@ const FAMILIES: &[Table] = &[
     scatter::TABLE,
     slicing::TABLE,
     stablehlo::TABLE,
+    subgraph::TABLE,
     source::TABLE,
     svdf::TABLE,
     variables::TABLE,

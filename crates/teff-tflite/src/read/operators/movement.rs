@@ -31,16 +31,15 @@ fn broadcast_to(n: &mut Node) -> Lowered<Held> {
 
 fn concatenation(n: &mut Node) -> Lowered<Held> {
     use concatenation_options as o;
-    let options = n.options(o::UNION)?;
     let mut raw = true;
     for i in 0..n.input_count() {
         raw &= same(n.input_info(i)?, n.output_info(0)?);
     }
-    let activation = options.get(o::FUSED_ACTIVATION_FUNCTION)?;
+    let activation = n.get(o::FUSED_ACTIVATION_FUNCTION)?;
     let one = |i| if raw && activation == 0 { n.held(i) } else { n.real(i) };
     let parts: Vec<Held> = (0..n.input_count()).map(one).collect::<Lowered<_>>()?;
     let Some(first) = parts.first() else { return invalid!("it has no inputs") };
-    let axis = axis_of(options.get(o::AXIS)?.into(), first.tensor.rank())?;
+    let axis = axis_of(n.get(o::AXIS)?.into(), first.tensor.rank())?;
     let together =
         parts.iter().any(|p| p.layout == Layout::ChannelsFirst) && parts.iter().all(|p| p.tensor.rank() == 4);
     let layout = if together { Layout::ChannelsFirst } else { Layout::Plain };
@@ -51,8 +50,7 @@ fn concatenation(n: &mut Node) -> Lowered<Held> {
 
 /// One size may be -1 and is what is left.
 fn reshape(n: &mut Node, x: Tensor) -> Lowered {
-    let options = n.options(reshape_options::UNION)?;
-    let wanted: Vec<i64> = match (n.optional(1), options.vector::<i32>(reshape_options::NEW_SHAPE)?) {
+    let wanted: Vec<i64> = match (n.optional(1), n.vector::<i32>(reshape_options::NEW_SHAPE)?) {
         (Some(_), _) => n.ints_of(1, "shape")?,
         (None, Some(shape)) => shape.into_iter().map(i64::from).collect(),
         (None, None) => n.output_info(0)?.shape.iter().map(|&d| d.into()).collect(),
@@ -76,8 +74,7 @@ fn transpose(n: &mut Node) -> Lowered<Held> {
 }
 
 fn squeeze(n: &mut Node, x: Tensor) -> Lowered {
-    let named =
-        n.options(squeeze_options::UNION)?.vector::<i32>(squeeze_options::SQUEEZE_DIMS)?.unwrap_or_default();
+    let named = n.vector::<i32>(squeeze_options::SQUEEZE_DIMS)?.unwrap_or_default();
     let axes = named.iter().map(|&a| axis_of(a.into(), x.rank())).collect::<Lowered<Vec<_>>>()?;
     if let Some(&axis) = axes.iter().find(|&&axis| x.shape()[axis] != 1) {
         return invalid!("axis {axis} of its input {x} does not have size 1");
@@ -92,17 +89,15 @@ fn expand_dims(n: &mut Node, x: Tensor) -> Lowered {
 }
 
 fn pack(n: &mut Node) -> Lowered<Held> {
-    let options = n.options(pack_options::UNION)?;
     let parts: Vec<Tensor> = (0..n.input_count()).map(|i| n.x(i)).collect::<Lowered<_>>()?;
     let Some(first) = parts.first() else { return invalid!("it has no inputs") };
-    let axis = axis_of(options.get(pack_options::AXIS)?.into(), first.rank() + 1)?;
+    let axis = axis_of(n.get(pack_options::AXIS)?.into(), first.rank() + 1)?;
     Ok(Held::plain(Tensor::stack(&parts, axis)))
 }
 
 fn unpack(n: &mut Node) -> Lowered<Vec<Held>> {
-    let options = n.options(unpack_options::UNION)?;
     let x = n.x(0)?;
-    let axis = axis_of(options.get(unpack_options::AXIS)?.into(), x.rank())?;
+    let axis = axis_of(n.get(unpack_options::AXIS)?.into(), x.rank())?;
     ensure!(
         x.shape()[axis] == n.output_count(),
         "{} outputs for axis {axis} of its input {x}",
@@ -124,7 +119,7 @@ fn parts(x: Held, axis: usize, sizes: &[usize]) -> Lowered<Vec<Held>> {
 }
 
 fn split(n: &mut Node) -> Lowered<Vec<Held>> {
-    let count = n.options(split_options::UNION)?.count(split_options::NUM_SPLITS, "num_splits")?;
+    let count = n.count(split_options::NUM_SPLITS, "num_splits")?;
     let x = n.held(1)?;
     let axis = axis_of(n.int_of(0, "axis")?, x.tensor.rank())?;
     let size = x.shape()[axis];
@@ -166,10 +161,10 @@ fn blocks(n: &Node, block: usize, f: fn(&Tensor, usize, bool) -> Tensor) -> Lowe
 
 fn space_to_depth(n: &mut Node) -> Lowered<Held> {
     use space_to_depth_options as o;
-    blocks(n, n.options(o::UNION)?.count(o::BLOCK_SIZE, "block_size")?, Tensor::space_to_depth)
+    blocks(n, n.count(o::BLOCK_SIZE, "block_size")?, Tensor::space_to_depth)
 }
 
 fn depth_to_space(n: &mut Node) -> Lowered<Held> {
     use depth_to_space_options as o;
-    blocks(n, n.options(o::UNION)?.count(o::BLOCK_SIZE, "block_size")?, Tensor::depth_to_space)
+    blocks(n, n.count(o::BLOCK_SIZE, "block_size")?, Tensor::depth_to_space)
 }

@@ -50,7 +50,7 @@ fn pad_v2(n: &mut Node) -> Lowered<Held> {
 /// Elements before an edge repeated behind it in reverse, the edge itself too or not.
 fn mirror_pad(n: &mut Node) -> Lowered<Held> {
     use mirror_pad_options as o;
-    let (how, edge) = match n.options(o::UNION)?.get(o::MODE)? {
+    let (how, edge) = match n.get(o::MODE)? {
         mirror_pad_mode::REFLECT => (Repeat::Reflect, 1),
         mirror_pad_mode::SYMMETRIC => (Repeat::Symmetric, 0),
         other => return unsupported(format!("mirror mode {other}"), "use REFLECT (0) or SYMMETRIC (1)"),

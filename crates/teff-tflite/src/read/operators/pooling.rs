@@ -13,13 +13,11 @@ const LONGEST: usize = 1 << 16;
 
 /// The windows over `x`, which has channels first, and the activation.
 fn window(n: &Node, x: &Tensor) -> Lowered<(Window, i8)> {
-    let options = n.options(o::UNION)?;
-    let size = options.counts(&[(o::FILTER_HEIGHT, "filter_height"), (o::FILTER_WIDTH, "filter_width")])?;
-    let stride = options.counts(&[(o::STRIDE_H, "stride_h"), (o::STRIDE_W, "stride_w")])?;
-    let (pad_low, pad_high) =
-        window_padding(options.get(o::PADDING)?, &x.shape()[2..], &size, &stride, &[1, 1])?;
+    let size = n.counts(&[(o::FILTER_HEIGHT, "filter_height"), (o::FILTER_WIDTH, "filter_width")])?;
+    let stride = n.counts(&[(o::STRIDE_H, "stride_h"), (o::STRIDE_W, "stride_w")])?;
+    let (pad_low, pad_high) = window_padding(n.get(o::PADDING)?, &x.shape()[2..], &size, &stride, &[1, 1])?;
     let window = Window { pad_low, pad_high, ..Window::new(size, stride) };
-    Ok((window, options.get(o::FUSED_ACTIVATION_FUNCTION)?))
+    Ok((window, n.get(o::FUSED_ACTIVATION_FUNCTION)?))
 }
 
 fn image(x: Held) -> Lowered {

@@ -1,5 +1,6 @@
 //! What combines the elements along axes.
 
+use super::activation::last_axis;
 use super::*;
 use crate::schema::{cumsum_options, local_response_normalization_options, reducer_options};
 
@@ -20,7 +21,7 @@ pub(super) const TABLE: Table = &[
 
 /// `f` over the axes of input 1, which leave unless the options keep them.
 fn reduce(n: &Node, x: Held, f: impl FnOnce(&Tensor, &[usize]) -> Tensor) -> Lowered<Held> {
-    let keep = n.options(reducer_options::UNION)?.get(reducer_options::KEEP_DIMS)?;
+    let keep = n.get(reducer_options::KEEP_DIMS)?;
     let axes = axes_of(&n.ints_of(1, "axes")?, x.tensor.rank())?;
     let mut positions: Vec<usize> = axes.iter().map(|&axis| x.position(axis)).collect();
     positions.sort_unstable();
@@ -58,18 +59,16 @@ fn arg_reduce(n: &mut Node, min: bool) -> Lowered<Held> {
 
 fn cumsum(n: &mut Node) -> Lowered<Held> {
     use cumsum_options as o;
-    let options = n.options(o::UNION)?;
     let x = n.real(0)?;
     let axis = x.position(axis_of(n.int_of(1, "axis")?, x.tensor.rank())?);
-    let (exclusive, reverse) = (options.get(o::EXCLUSIVE)?, options.get(o::REVERSE)?);
+    let (exclusive, reverse) = (n.get(o::EXCLUSIVE)?, n.get(o::REVERSE)?);
     Ok(x.map(|x| x.cumsum(axis as isize, exclusive, reverse)))
 }
 
 /// x over its Euclidean length along the last axis. A length below 1e-3 counts as that, as the runtime has it.
 fn l2_normalization(n: &mut Node) -> Lowered<Held> {
     let x = n.real(0)?;
-    let Some(last) = x.tensor.rank().checked_sub(1) else { return invalid!("its input has no axes") };
-    let axis = x.position(last) as isize;
+    let axis = last_axis(&x)?;
     let layout = x.layout;
     let x = floats(x.tensor, "its input")?;
     let squares = x.square().sum_keep(&[axis]);
@@ -80,10 +79,9 @@ fn l2_normalization(n: &mut Node) -> Lowered<Held> {
 /// `x / (bias + alpha * s)^beta`, s the sum of the squares in the channels not further away than the radius.
 fn local_response_normalization(n: &mut Node) -> Lowered<Held> {
     use local_response_normalization_options as o;
-    let options = n.options(o::UNION)?;
     let x = floats(n.x(0)?, "its input")?;
     let Some((&channels, rest)) = x.shape().split_last() else { return invalid!("its input is a scalar") };
-    let radius = usize::try_from(options.get(o::RADIUS)?).unwrap_or(0).min(channels);
-    let [bias, alpha, beta] = [o::BIAS, o::ALPHA, o::BETA].map(|field| options.get(field).map(f64::from));
+    let radius = usize::try_from(n.get(o::RADIUS)?).unwrap_or(0).min(channels);
+    let [bias, alpha, beta] = [o::BIAS, o::ALPHA, o::BETA].map(|field| n.get(field).map(f64::from));
     Ok(Held::plain(x.local_response_norm(rest.len(), (radius, radius), alpha?, beta?, bias?)))
 }

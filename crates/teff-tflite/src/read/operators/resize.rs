@@ -21,9 +21,8 @@ struct PixelGrid {
 
 impl PixelGrid {
     /// As the options say, whose fields these are.
-    fn of(n: &Node, union: u8, corners: Scalar<bool>, half: Scalar<bool>) -> Lowered<PixelGrid> {
-        let options = n.options(union)?;
-        Ok(PixelGrid { corners: options.get(corners)?, half: options.get(half)? })
+    fn of(n: &Node, corners: Scalar<bool>, half: Scalar<bool>) -> Lowered<PixelGrid> {
+        Ok(PixelGrid { corners: n.get(corners)?, half: n.get(half)? })
     }
 
     /// Input pixels from one result to the next.
@@ -79,7 +78,7 @@ fn resized(
 
 fn bilinear(n: &mut Node) -> Lowered<Held> {
     use resize_bilinear_options::*;
-    let grid = PixelGrid::of(n, UNION, ALIGN_CORNERS, HALF_PIXEL_CENTERS)?;
+    let grid = PixelGrid::of(n, ALIGN_CORNERS, HALF_PIXEL_CENTERS)?;
     let x = n.real(0)?;
     floats(x.tensor.clone(), "its input")?;
     resized(n, x, grid, PixelGrid::linear)
@@ -87,6 +86,6 @@ fn bilinear(n: &mut Node) -> Lowered<Held> {
 
 fn nearest(n: &mut Node) -> Lowered<Held> {
     use resize_nearest_neighbor_options::*;
-    let grid = PixelGrid::of(n, UNION, ALIGN_CORNERS, HALF_PIXEL_CENTERS)?;
+    let grid = PixelGrid::of(n, ALIGN_CORNERS, HALF_PIXEL_CENTERS)?;
     resized(n, n.held(0)?, grid, PixelGrid::nearest)
 }

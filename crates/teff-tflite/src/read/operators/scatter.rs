@@ -82,10 +82,9 @@ fn dynamic_update_slice(n: &mut Node) -> Lowered<Held> {
 /// Of each sequence of a batch, the first elements turned around.
 fn reverse_sequence(n: &mut Node) -> Lowered<Held> {
     use reverse_sequence_options as o;
-    let options = n.options(o::UNION)?;
     let (x, lengths) = (n.x(0)?, indices(n, 1)?);
-    let time = axis_of(options.get(o::SEQ_DIM)?.into(), x.rank())?;
-    let batch = axis_of(options.get(o::BATCH_DIM)?.into(), x.rank())?;
+    let time = axis_of(n.get(o::SEQ_DIM)?.into(), x.rank())?;
+    let batch = axis_of(n.get(o::BATCH_DIM)?.into(), x.rank())?;
     Ok(Held::plain(x.reverse_sequences(&lengths, time, batch)))
 }
 

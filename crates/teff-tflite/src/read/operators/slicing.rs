@@ -30,7 +30,6 @@ fn slice(n: &mut Node) -> Lowered<Held> {
 
 /// What Python's `x[b:e:s, ..]` takes; masks say which bounds are open and which entries add or drop an axis.
 fn strided_slice(n: &mut Node) -> Lowered<Held> {
-    let options = n.options(o::UNION)?;
     let x = n.x(0)?;
     let (begin, end, stride) = (n.ints_of(1, "begin")?, n.ints_of(2, "end")?, n.ints_of(3, "strides")?);
     let entries = begin.len();
@@ -41,9 +40,9 @@ fn strided_slice(n: &mut Node) -> Lowered<Held> {
         stride.len()
     );
     let set = |mask: i32, i: usize| mask >> i & 1 == 1;
-    let (ellipsis, new_axis) = (options.get(o::ELLIPSIS_MASK)?, options.get(o::NEW_AXIS_MASK)?);
-    let (begin_mask, end_mask) = (options.get(o::BEGIN_MASK)?, options.get(o::END_MASK)?);
-    let (shrink, offset) = (options.get(o::SHRINK_AXIS_MASK)?, options.get(o::OFFSET)?);
+    let (ellipsis, new_axis) = (n.get(o::ELLIPSIS_MASK)?, n.get(o::NEW_AXIS_MASK)?);
+    let (begin_mask, end_mask) = (n.get(o::BEGIN_MASK)?, n.get(o::END_MASK)?);
+    let (shrink, offset) = (n.get(o::SHRINK_AXIS_MASK)?, n.get(o::OFFSET)?);
     ensure!((0..entries).filter(|&i| set(ellipsis, i)).count() <= 1, "it has more than one ellipsis");
     let taking = (0..entries).filter(|&i| !set(ellipsis, i) && !set(new_axis, i)).count();
     let Some(skipped) = x.rank().checked_sub(taking) else {

@@ -10,7 +10,7 @@ pub(super) const TABLE: Table = &[
     ("FILL", One(fill)),
     ("QUANTIZE", One(quantize)),
     ("RANGE", One(|n| Ok(Held::plain(n.range()?)))),
-    ("RANK", One(rank)),
+    ("RANK", One(|n| Ok(Held::plain(Tensor::scalar(n.held(0)?.tensor.rank() as i32))))),
     ("SHAPE", One(shape)),
     ("ZEROS_LIKE", One(zeros_like)),
 ];
@@ -50,10 +50,6 @@ fn fill(n: &mut Node) -> Lowered<Held> {
     let (shape, x) = (n.sizes_of(0, "shape")?, n.x(1)?);
     ensure!(x.len() == 1, "its value {x} must have one element");
     Ok(Held::plain(x.reshape(&[]).broadcast_to(&shape)))
-}
-
-fn rank(n: &mut Node) -> Lowered<Held> {
-    Ok(Held::plain(Tensor::scalar(n.held(0)?.tensor.rank() as i32)))
 }
 
 fn shape(n: &mut Node) -> Lowered<Held> {

@@ -23,9 +23,8 @@ struct Sizes {
 }
 
 fn svdf(n: &mut Node) -> Lowered<Held> {
-    let options = n.options(svdf_options::UNION)?;
-    let rank = options.count(svdf_options::RANK, "rank")?;
-    let activation = options.get(svdf_options::FUSED_ACTIVATION_FUNCTION)?;
+    let rank = n.count(svdf_options::RANK, "rank")?;
+    let activation = n.get(svdf_options::FUSED_ACTIVATION_FUNCTION)?;
     let (x, features, time, state) = (n.x(X)?, n.x(FEATURES)?, n.x(TIME)?, n.x(STATE)?);
     let (&[batch, inputs], &[filters, width], &[filters_too, memory]) =
         (x.shape(), features.shape(), time.shape())
