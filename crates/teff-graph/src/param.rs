@@ -42,12 +42,13 @@ impl Param {
 
     /// What it holds now.
     pub fn value(&self) -> RwLockReadGuard<'_, Value> {
-        read(&self.0.value)
+        // A panic while the lock is held leaves a whole value behind: elements are plain numbers.
+        self.0.value.read().unwrap_or_else(|e| e.into_inner())
     }
 
     /// What it holds, for writing elements in place. Shape and dtype must stay.
     pub fn value_mut(&self) -> RwLockWriteGuard<'_, Value> {
-        write(&self.0.value)
+        self.0.value.write().unwrap_or_else(|e| e.into_inner())
     }
 
     /// Replaces what it holds.
@@ -58,18 +59,9 @@ impl Param {
         if value.ty() != self.0.ty {
             return Err((self.0.ty.clone(), value.ty()));
         }
-        *write(&self.0.value) = value;
+        *self.value_mut() = value;
         Ok(())
     }
-}
-
-// A panic while the lock is held leaves a whole value behind: elements are plain numbers.
-fn read<T>(lock: &RwLock<T>) -> RwLockReadGuard<'_, T> {
-    lock.read().unwrap_or_else(|e| e.into_inner())
-}
-
-fn write<T>(lock: &RwLock<T>) -> RwLockWriteGuard<'_, T> {
-    lock.write().unwrap_or_else(|e| e.into_inner())
 }
 
 impl PartialEq for Param {

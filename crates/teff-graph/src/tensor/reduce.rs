@@ -3,6 +3,29 @@
 use super::Tensor;
 use crate::op::{Binary, Op, ReduceKind};
 
+macro_rules! reductions {
+    ($($(#[$doc:meta])* $method:ident = $kind:ident, $keep:literal;)*) => {
+        impl Tensor {
+            $($(#[$doc])* #[track_caller] pub fn $method(&self, axes: &[isize]) -> Tensor {
+                self.reduced(ReduceKind::$kind, axes, $keep)
+            })*
+        }
+    };
+}
+
+reductions! {
+    /// Sum along `axes` (negative ones count from the end; none means all), which are dropped.
+    sum = Sum, false;
+    /// As [`Tensor::sum`], the axes staying with size 1.
+    sum_keep = Sum, true;
+    /// Largest along `axes`, which are dropped.
+    max = Max, false;
+    /// Largest along `axes`, which stay with size 1.
+    max_keep = Max, true;
+    /// Smallest along `axes`, which are dropped.
+    min = Min, false;
+}
+
 impl Tensor {
     /// All elements along `axes` (ascending) combined; the axes stay with size 1.
     #[track_caller]
@@ -27,36 +50,6 @@ impl Tensor {
         let axes = valid!(self.axes(kind.name(), axes));
         let out = self.reduce(kind, &axes);
         if keep { out } else { out.without(&axes) }
-    }
-
-    /// Sum along `axes` (negative ones count from the end; none means all), which are dropped.
-    #[track_caller]
-    pub fn sum(&self, axes: &[isize]) -> Tensor {
-        self.reduced(ReduceKind::Sum, axes, false)
-    }
-
-    /// As [`Tensor::sum`], the axes staying with size 1.
-    #[track_caller]
-    pub fn sum_keep(&self, axes: &[isize]) -> Tensor {
-        self.reduced(ReduceKind::Sum, axes, true)
-    }
-
-    /// Largest along `axes`, which are dropped.
-    #[track_caller]
-    pub fn max(&self, axes: &[isize]) -> Tensor {
-        self.reduced(ReduceKind::Max, axes, false)
-    }
-
-    /// Largest along `axes`, which stay with size 1.
-    #[track_caller]
-    pub fn max_keep(&self, axes: &[isize]) -> Tensor {
-        self.reduced(ReduceKind::Max, axes, true)
-    }
-
-    /// Smallest along `axes`, which are dropped.
-    #[track_caller]
-    pub fn min(&self, axes: &[isize]) -> Tensor {
-        self.reduced(ReduceKind::Min, axes, false)
     }
 
     /// Mean along `axes`, which are dropped.

@@ -49,26 +49,26 @@ impl GraphInputs<'_, '_, '_> {
         let elements = options.sequence_inputs.iter().find(|(n, _)| n == name).map(|(_, shapes)| shapes);
         let is_absent = options.absent_inputs.iter().any(|n| n == name);
         match (kind, elements) {
-        (ValueKind::Optional(_), _) if is_absent => Ok(OnnxValue::Absent),
-        (ValueKind::Optional(kind), _) => self.input(name, kind),
-        _ if is_absent => wrong("is said to be absent, but it is no optional".into()),
-        (ValueKind::Sequence(kind), Some(shapes)) => {
-            let mut element = |(i, shape): (usize, &Vec<usize>)| {
-                let (element, shape) = self.input_type(name, kind, Some(shape))?;
-                Ok(Typed { tensor: self.new_input(&format!("{name}.{i}"), element, &shape)?, element })
-            };
-            Ok(OnnxValue::Sequence(shapes.iter().enumerate().map(&mut element).collect::<Result<_>>()?))
+            (ValueKind::Optional(_), _) if is_absent => Ok(OnnxValue::Absent),
+            (ValueKind::Optional(kind), _) => self.input(name, kind),
+            _ if is_absent => wrong("is said to be absent, but it is no optional".into()),
+            (ValueKind::Sequence(kind), Some(shapes)) => {
+                let mut element = |(i, shape): (usize, &Vec<usize>)| {
+                    let (element, shape) = self.input_type(name, kind, Some(shape))?;
+                    Ok(Typed { tensor: self.new_input(&format!("{name}.{i}"), element, &shape)?, element })
+                };
+                Ok(OnnxValue::Sequence(shapes.iter().enumerate().map(&mut element).collect::<Result<_>>()?))
+            }
+            (ValueKind::Sequence(_), None) => wrong(
+                "is a sequence. Say what shapes its elements have (`sequence_inputs` of the library's \
+             options), or export the model with tensors instead"
+                    .into(),
+            ),
+            (_, Some(_)) => wrong("shapes of elements were given for it, but it is no sequence".into()),
+            (ValueKind::Tensor { .. } | ValueKind::Unknown | ValueKind::Other(_), None) => {
+                self.tensor_input(name, kind)
+            }
         }
-        (ValueKind::Sequence(_), None) => wrong(
-            "is a sequence. Say what shapes its elements have (`sequence_inputs` of the library's options), or export the model \
-             with tensors instead"
-                .into(),
-        ),
-        (_, Some(_)) => wrong("shapes of elements were given for it, but it is no sequence".into()),
-        (ValueKind::Tensor { .. } | ValueKind::Unknown | ValueKind::Other(_), None) => {
-            self.tensor_input(name, kind)
-        }
-    }
     }
 
     fn tensor_input(&mut self, name: &str, kind: &ValueKind) -> Result<OnnxValue> {

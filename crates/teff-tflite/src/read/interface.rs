@@ -3,7 +3,7 @@
 use super::ReadOptions;
 use super::held::Held;
 use super::reader::Reader;
-use crate::model::TensorInfo;
+use crate::model::{ModelFile, TensorInfo};
 use crate::{Error, Result};
 use teff_graph::Tensor;
 use teff_reader::{AxisSize, ElementType, check_names, pinned};
@@ -11,11 +11,8 @@ use teff_reader::{AxisSize, ElementType, check_names, pinned};
 /// Makes an input of each input of the model.
 pub(crate) fn inputs(reader: &mut Reader, options: &ReadOptions) -> Result<Vec<Tensor>> {
     let file = reader.file;
-    let name_of = |k: usize| match file.tensors[file.inputs[k]].name {
-        "" => format!("input{k}"),
-        name => name.to_string(),
-    };
-    let names: Vec<String> = (0..file.inputs.len()).map(name_of).collect();
+    let names: Vec<String> =
+        (0..file.inputs.len()).map(|k| name_of(file, file.inputs[k], "input", k)).collect();
     let known: Vec<&str> = names.iter().map(String::as_str).collect();
     check_names(options.input_shapes.iter().map(|(name, _)| name), &known)?;
     let mut made = Vec::new();
@@ -45,6 +42,12 @@ pub(crate) fn inputs(reader: &mut Reader, options: &ReadOptions) -> Result<Vec<T
     Ok(made)
 }
 
+/// The name of a tensor that is input or output `k`.
+fn name_of(file: &ModelFile, index: usize, what: &str, k: usize) -> String {
+    let name = file.tensors[index].name;
+    if name.is_empty() { format!("{what}{k}") } else { name.into() }
+}
+
 fn sizes(info: &TensorInfo) -> Vec<AxisSize<'static>> {
     let size = |(axis, &n): (usize, &i32)| match usize::try_from(n) {
         Ok(n) if !info.open.contains(&axis) => AxisSize::Known(n),
@@ -61,10 +64,7 @@ pub(crate) fn outputs(reader: &mut Reader) -> Result<Vec<(String, Tensor)>> {
     }
     let mut outputs = Vec::new();
     for (k, &index) in file.outputs.iter().enumerate() {
-        let name = match file.tensors[index].name {
-            "" => format!("output{k}"),
-            name => name.to_string(),
-        };
+        let name = name_of(file, index, "output", k);
         match reader.get(index)? {
             Some(held) => outputs.push((name, held.into_plain())),
             None => return Err(Error::interface(name, "is given by no operator")),

@@ -171,7 +171,7 @@ impl Forest {
         dtype: DType,
     ) -> Lowered {
         let nothing = how.nothing();
-        let tests = order.tests;
+        let tests = order.tests.len();
         let leaves = self.nodes.len() - tests;
         let width = if order.of_target.is_empty() { targets } else { 1 };
         let mut weights = vec![nothing; leaves * width];
@@ -208,8 +208,8 @@ impl Forest {
 
 /// How nodes and trees are numbered in the tables.
 struct Numbering {
-    /// Nodes with a test come first, so many; then the leaves.
-    tests: usize,
+    /// Nodes with a test, which come first; then the leaves.
+    tests: Vec<usize>,
     /// The place of each node.
     place: Vec<usize>,
     /// The trees.
@@ -224,8 +224,7 @@ impl Numbering {
         let (inner, leaves): (Vec<usize>, Vec<usize>) = (0..forest.nodes.len()).partition(is_test);
         let mut place = vec![0; forest.nodes.len()];
         inner.iter().chain(&leaves).enumerate().for_each(|(at, &node)| place[node] = at);
-        let mut order =
-            Numbering { tests: inner.len(), place, roots: forest.roots.clone(), of_target: Vec::new() };
+        let mut order = Numbering { tests: inner, place, roots: forest.roots.clone(), of_target: Vec::new() };
         // Of no tree, a target would be nothing but its base.
         let sums = matches!(how, Aggregate::Sum | Aggregate::Average);
         if let Some(of) = forest.target_of_trees().filter(|_| sums && targets > 1) {
@@ -271,11 +270,7 @@ struct Descent<'x> {
 impl Descent<'_> {
     fn new<'x>(forest: &Forest, order: &Numbering, x: &'x Tensor) -> Descent<'x> {
         let number = order.number();
-        let mut inner: Vec<&TreeNode> = vec![];
-        let mut by_place: Vec<(usize, usize)> =
-            order.place.iter().enumerate().map(|(i, &p)| (p, i)).collect();
-        by_place.sort_unstable();
-        inner.extend(by_place.iter().take(order.tests).map(|&(_, i)| &forest.nodes[i]));
+        let inner: Vec<&TreeNode> = order.tests.iter().map(|&i| &forest.nodes[i]).collect();
         let tests: Vec<(Compare, usize, f64)> = inner.iter().filter_map(|n| n.test).collect();
         let narrow = |list: Vec<i64>| {
             let small = list.iter().all(|&i| i < 1 << 8);
@@ -291,7 +286,7 @@ impl Descent<'_> {
         let any_missing = x.dtype().is_float() && missing.contains(&1);
         Descent {
             x,
-            tests: order.tests,
+            tests: order.tests.len(),
             number,
             next: Tensor::from_slice(&next).cast(number),
             feature: narrow(tests.iter().map(|t| t.1 as i64).collect()),
