@@ -4,7 +4,7 @@ mod random;
 
 use random::{Purpose, Rng, random_graph};
 use std::sync::Arc;
-use teff_graph::facts::{Known, axis_after, multiply_accumulates, softmax};
+use teff_graph::facts::{Known, axis_after, log_softmax, multiply_accumulates, softmax};
 use teff_graph::passes::simplify;
 use teff_graph::{
     ConvGeometry, DType, Graph, Num, Op, PadAxis, Tensor, Type, Value, evaluate, evaluate_all, evaluate_op,
@@ -218,4 +218,17 @@ fn a_softmax_is_found_with_what_it_is_of() {
     let expected = Some((graph.inputs()[0], vec![1]));
     assert_eq!([of(0), of(1), of(2), of(3), of(4)], [expected.clone(), expected, None, None, None]);
     assert_eq!(graph.ids().filter(|id| softmax(&graph, *id).is_some()).count(), 1, "equal nodes are one");
+}
+
+#[test]
+fn a_logarithm_of_a_softmax_is_found_and_that_of_an_input_is_none() {
+    let x = Tensor::input("x", DType::F32, &[2, 5]);
+    let y = x.log_softmax(1);
+    let others = [&x - x.log(), &x - x.exp().sum_keep(&[1]).log(), y.exp()];
+    let mut outputs = vec![("y", y)];
+    outputs.extend(others.into_iter().map(|t| ("", t)));
+    let graph = simplify(&Graph::from_tensors("g", &[x], &outputs).unwrap());
+    let of = |i: usize| log_softmax(&graph, graph.outputs()[i].node).map(|s| (s.of, s.axes.to_vec()));
+    assert_eq!(of(0), Some((graph.inputs()[0], vec![1])));
+    assert_eq!([of(1), of(2), of(3)], [None, None, None]);
 }

@@ -32,7 +32,7 @@ pub fn log_softmax(graph: &Graph, id: NodeId) -> Option<Softmax<'_>> {
     let (shifted, log) = binary(graph, id, Binary::Sub)?;
     let log = &graph[graph.unrepeated(log)];
     let sum = if let Op::Unary(Unary::Log) = log.op { log.operands[0] } else { return None };
-    let exp = graph[graph.unrepeated(sum)].operands[0];
+    let &exp = graph[graph.unrepeated(sum)].operands.first()?;
     let is_exp = graph[exp].op == Op::Unary(Unary::Exp) && graph[exp].operands[0] == shifted;
     is_exp.then(|| of_shifted(graph, shifted, exp, sum))?
 }

@@ -225,6 +225,9 @@ impl Tensor {
     pub fn roll(&self, axis: usize, by: usize) -> Tensor {
         let n = self.shape().get(axis).copied().unwrap_or(0);
         let by = by.checked_rem(n).unwrap_or(0);
+        if by == 0 {
+            return self.clone();
+        }
         Tensor::concat(&[self.narrow(axis, n - by, by), self.narrow(axis, 0, n - by)], axis)
     }
 }
