@@ -17,7 +17,7 @@ use crate::memory::{BufferId, BufferPlace};
 use crate::schedule::Schedule;
 use crate::task::{Entry, Task};
 use crate::view::{View, identity};
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use teff_graph::{DType, Graph, NodeId, Op, Param};
 use units::Units;
 
@@ -80,6 +80,8 @@ struct Pending {
 struct Lower<'g> {
     graph: &'g Graph,
     params: &'g [Param],
+    /// The nodes that read each parameter.
+    sources: HashMap<u64, Vec<NodeId>>,
     level: Level,
     units: Units,
     wishes: Vec<Option<Vec<usize>>>,
@@ -103,9 +105,16 @@ impl<'g> Lower<'g> {
         let units = Units::new(graph);
         let wishes = layout::wishes(graph, &units.roles);
         let used_outside = units.used_outside(graph);
+        let mut sources: HashMap<u64, Vec<NodeId>> = HashMap::new();
+        for id in graph.ids() {
+            if let Op::Param(p) = &graph[id].op {
+                sources.entry(p.id()).or_default().push(id);
+            }
+        }
         Lower {
             graph,
             params,
+            sources,
             level,
             units,
             wishes,
@@ -176,14 +185,11 @@ impl<'g> Lower<'g> {
         if unit == usize::MAX || self.direct.contains_key(&node) {
             return false;
         }
-        let reads = |n: &NodeId| matches!(&self.graph[*n].op, Op::Param(q) if *q == self.params[p]);
-        let sources: Vec<NodeId> = self.graph.ids().filter(reads).collect();
         // A result that is not computed element by element overwrites what its own unit still reads.
         let alone = self.units.roles[node.index()] != Role::Pointwise;
-        sources
-            .into_iter()
-            .flat_map(|s| self.units.readers(self.graph, s))
-            .collect::<Vec<_>>()
+        let sources = self.sources.get(&self.params[p].id()).into_iter().flatten();
+        let readers: BTreeSet<usize> = sources.flat_map(|s| self.units.readers(*s)).collect();
+        readers
             .into_iter()
             .all(|reader| (reader != unit || !alone) && self.units.order(self.graph, reader, unit))
     }

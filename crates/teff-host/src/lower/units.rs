@@ -2,7 +2,7 @@
 //! itself.
 
 use super::patterns::Patterns;
-use std::collections::BinaryHeap;
+use std::collections::{BTreeSet, BinaryHeap};
 use teff_graph::{Binary, DType, Graph, NodeId, Op, Unary, facts};
 
 /// How a node is computed.
@@ -34,6 +34,16 @@ pub(crate) struct Units {
     pub(crate) members: Vec<Vec<NodeId>>,
     /// For each unit those that must come before it although it needs nothing of them.
     before: Vec<Vec<usize>>,
+    /// All units, each after those it needs or must wait for, and the place of each in there. What a new wait or a union asks for is
+    /// only looked for between the two places, and only what lies there is moved (Pearce and Kelly, "A dynamic topological sort
+    /// algorithm for directed acyclic graphs", 2006): planning takes time in proportion to the graph.
+    order: Vec<usize>,
+    place: Vec<usize>,
+    users: Vec<Vec<NodeId>>,
+    /// Of each unit, how many steps that need whole values come before it, and behind it, at least; and how many there are in a row.
+    steps_before: Vec<usize>,
+    steps_behind: Vec<usize>,
+    longest: usize,
 }
 
 const NONE: usize = usize::MAX;
@@ -43,8 +53,20 @@ impl Units {
         let patterns = Patterns::new(graph);
         let class = roles(graph, &patterns);
         let n = graph.nodes().len();
-        let mut units =
-            Units { roles: class, patterns, unit_of: vec![NONE; n], members: Vec::new(), before: Vec::new() };
+        let mut units = Units {
+            roles: class,
+            patterns,
+            unit_of: vec![NONE; n],
+            members: Vec::new(),
+            before: Vec::new(),
+            order: Vec::new(),
+            place: Vec::new(),
+            users: graph.users(),
+            steps_before: Vec::new(),
+            steps_behind: Vec::new(),
+            longest: 0,
+        };
+        let (before, behind) = units.steps_around(graph);
         for id in graph.ids() {
             match units.roles[id.index()] {
                 Role::Source | Role::Move | Role::Inline | Role::Absorbed => continue,
@@ -53,6 +75,10 @@ impl Units {
             units.unit_of[id.index()] = units.members.len();
             units.members.push(vec![id]);
             units.before.push(Vec::new());
+            units.place.push(units.order.len());
+            units.order.push(units.order.len());
+            units.steps_before.push(before[id.index()]);
+            units.steps_behind.push(behind[id.index()]);
             if units.roles[id.index()] != Role::Single {
                 units.join(graph, id);
             }
@@ -68,14 +94,44 @@ impl Units {
                 continue;
             }
             let (mine, theirs) = (self.unit_of[id.index()], self.unit_of[o.index()]);
-            if mine == theirs || self.needs_itself(graph, &[mine, theirs]) {
+            let (first, last) =
+                if self.place[mine] < self.place[theirs] { (mine, theirs) } else { (theirs, mine) };
+            // Inside a unit only values of single elements are handed on, not whole ones to be moved, and not sums.
+            let whole = |unit: usize| {
+                let operands = self.members[unit].iter().flat_map(|&m| &graph[m].operands);
+                operands.into_iter().any(|&o| self.takes_whole(graph, o, false, &[mine, theirs]))
+            };
+            // Most values that are kept for the way back through a network are refused here, without looking for the way.
+            let longer = self.steps_behind[first] + self.steps_before[last] > self.longest;
+            if mine == theirs || longer || whole(mine) || whole(theirs) {
                 continue;
             }
+            let Some(needed) = self.needed_since(graph, first, last, true) else { continue };
+            self.rearrange(first, last, &needed, [theirs, mine]);
             let moved = std::mem::take(&mut self.members[mine]);
             moved.iter().for_each(|m| self.unit_of[m.index()] = theirs);
             self.members[theirs].extend(moved);
             self.members[theirs].sort_unstable();
+            self.steps_before[theirs] = self.steps_before[theirs].max(self.steps_before[mine]);
+            self.steps_behind[theirs] = self.steps_behind[theirs].max(self.steps_behind[mine]);
         }
+    }
+
+    /// For each node how many steps that need whole values are on the longest way to it, and from it on.
+    fn steps_around(&mut self, graph: &Graph) -> (Vec<usize>, Vec<usize>) {
+        let is_step = |id: NodeId| usize::from(matches!(self.roles[id.index()], Role::Single | Role::Reduce));
+        let (mut before, mut behind) = (vec![0; graph.nodes().len()], vec![0; graph.nodes().len()]);
+        for id in graph.ids() {
+            let ways = graph[id].operands.iter().map(|o| before[o.index()] + is_step(*o));
+            before[id.index()] = ways.max().unwrap_or(0);
+        }
+        for id in graph.ids().rev() {
+            let ways = self.users[id.index()].iter().map(|u| behind[u.index()] + is_step(*u));
+            behind[id.index()] = ways.max().unwrap_or(0);
+        }
+        let through = graph.ids().map(|id| before[id.index()] + is_step(id) + behind[id.index()]);
+        self.longest = through.max().unwrap_or(0);
+        (before, behind)
     }
 
     /// Operands of a node, with inline nodes replaced by theirs.
@@ -136,28 +192,39 @@ impl Units {
         out
     }
 
-    /// True when, taken as one, `together` would need itself through some other unit.
-    fn needs_itself(&self, graph: &Graph, together: &[usize]) -> bool {
-        let mut seen = vec![false; self.members.len()];
-        let mut open: Vec<usize> = Vec::new();
-        for &t in together {
-            open.extend(self.needs(graph, t).into_iter().filter(|u| !together.contains(u)));
-            // Inside a unit only values of single elements are handed on, not whole ones to be moved, and not sums.
-            let members = self.members[t].iter();
-            if members.flat_map(|&m| &graph[m].operands).any(|&o| self.takes_whole(graph, o, false, together))
-            {
-                return true;
+    /// The units placed between `first` and `last` that `last` needs; `None` when it needs `first` through one of them, or, unless
+    /// they are to be one, at once.
+    fn needed_since(
+        &self,
+        graph: &Graph,
+        first: usize,
+        last: usize,
+        are_one: bool,
+    ) -> Option<BTreeSet<usize>> {
+        let mut needed = BTreeSet::new();
+        let mut open = vec![last];
+        while let Some(unit) = open.pop() {
+            for n in self.needs(graph, unit) {
+                if n == first && !(are_one && unit == last) {
+                    return None;
+                }
+                if self.place[n] > self.place[first] && needed.insert(n) {
+                    open.push(n);
+                }
             }
         }
-        while let Some(u) = open.pop() {
-            if together.contains(&u) {
-                return true;
-            }
-            if !std::mem::replace(&mut seen[u], true) {
-                open.extend(self.needs(graph, u));
-            }
+        Some(needed)
+    }
+
+    /// Places between `first` and `last`, both included, anew: what is needed, then the `pair` that the two are, then all others.
+    fn rearrange(&mut self, first: usize, last: usize, needed: &BTreeSet<usize>, pair: [usize; 2]) {
+        let (from, to) = (self.place[first], self.place[last]);
+        let between: Vec<usize> = self.order[from + 1..to].to_vec();
+        let (before, after): (Vec<usize>, Vec<usize>) = between.into_iter().partition(|u| needed.contains(u));
+        for (i, unit) in before.into_iter().chain(pair).chain(after).enumerate() {
+            self.order[from + i] = unit;
+            self.place[unit] = from + i;
         }
-        false
     }
 
     /// True when `id` needs the whole result of a node of the units `together`.
@@ -176,34 +243,31 @@ impl Units {
 
     /// Makes `first` come before `second`; false, and nothing done, when that cannot be.
     pub(crate) fn order(&mut self, graph: &Graph, first: usize, second: usize) -> bool {
-        if first == second {
-            return true;
+        if self.place[first] > self.place[second] {
+            let Some(needed) = self.needed_since(graph, second, first, false) else { return false };
+            self.rearrange(second, first, &needed, [first, second]);
         }
-        self.before[second].push(first);
-        let possible = !self.needs_itself(graph, &[second]);
-        if !possible {
-            self.before[second].pop();
+        if first != second {
+            self.before[second].push(first);
         }
-        possible
+        true
     }
 
     /// Units whose members read source `id`, through moves and inline nodes.
-    pub(crate) fn readers(&self, graph: &Graph, id: NodeId) -> Vec<usize> {
-        let mut reached = vec![false; graph.nodes().len()];
-        reached[id.index()] = true;
-        let mut out = Vec::new();
-        for n in graph.ids().filter(|n| n.index() > id.index()) {
-            if !graph[n].operands.iter().any(|o| reached[o.index()]) {
-                continue;
-            }
-            match self.roles[n.index()] {
-                Role::Move | Role::Inline | Role::Absorbed => reached[n.index()] = true,
-                Role::Source => {}
-                Role::Pointwise | Role::Reduce | Role::Single => out.push(self.unit_of[n.index()]),
+    pub(crate) fn readers(&self, id: NodeId) -> BTreeSet<usize> {
+        let mut out = BTreeSet::new();
+        let mut open = vec![id];
+        while let Some(at) = open.pop() {
+            for &user in &self.users[at.index()] {
+                match self.roles[user.index()] {
+                    Role::Move | Role::Inline | Role::Absorbed => open.push(user),
+                    Role::Source => {}
+                    Role::Pointwise | Role::Reduce | Role::Single => {
+                        out.insert(self.unit_of[user.index()]);
+                    }
+                }
             }
         }
-        out.sort_unstable();
-        out.dedup();
         out
     }
 
