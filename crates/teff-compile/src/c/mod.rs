@@ -22,7 +22,7 @@ pub use runner::runner;
 pub use selftest::selftest;
 
 use crate::printing;
-use crate::program::{Kernel, Place, Program};
+use crate::program::{Kernel, Place, Port, Program};
 use expr::Printer;
 use std::fmt::Write;
 
@@ -169,15 +169,10 @@ fn entry(program: &Program, options: &Options) -> String {
     if out.ends_with(";\n") {
         out.push('\n');
     }
-    for (i, _) in program.inputs.iter().enumerate() {
-        let buffer = program.inputs[i].buffer;
-        if !used.iter().flatten().any(|a| a.buffer == buffer) {
-            let _ = writeln!(out, "    (void)input{i};");
-        }
-    }
-    for (i, p) in program.outputs.iter().enumerate() {
-        if !used.iter().flatten().any(|a| a.buffer == p.buffer) {
-            let _ = writeln!(out, "    (void)output{i};");
+    for (kind, ports) in [("input", &program.inputs), ("output", &program.outputs)] {
+        let unused = |p: &Port| !used.iter().flatten().any(|a| a.buffer == p.buffer);
+        for (i, _) in ports.iter().enumerate().filter(|(_, p)| unused(p)) {
+            let _ = writeln!(out, "    (void){kind}{i};");
         }
     }
     if options.arena == ArenaOwner::Caller && types.is_empty() {

@@ -32,13 +32,11 @@ impl Facts {
     }
 
     fn learn(&mut self, condition: &Expr) {
-        match condition {
-            Expr::InRange { index, low, high } => self.add(index, *low, high - 1),
-            Expr::Binary(Binary::And, a, b) => {
-                self.learn(a);
-                self.learn(b);
-            }
-            _ => {}
+        if let Expr::InRange { index, low, high } = condition {
+            self.add(index, *low, high - 1);
+        } else if let Expr::Binary(Binary::And, a, b) = condition {
+            self.learn(a);
+            self.learn(b);
         }
     }
 

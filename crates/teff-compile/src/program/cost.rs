@@ -208,16 +208,33 @@ impl Counter<'_> {
 
     fn binary(&self, op: Binary, dtype: DType) -> f64 {
         let c = self.cycles;
-        match (op, dtype.is_float()) {
-            (Binary::Mul, true) => c.float_multiply,
-            (Binary::Div | Binary::Rem, true) => c.float_divide,
-            (Binary::Pow, true) => 2.0 * c.function,
-            (_, true) => c.float_add,
-            (Binary::Div | Binary::Rem, false) => c.int_divide,
-            (Binary::Pow, false) => 32.0 * c.int,
-            (Binary::MulHigh, false) => c.mul_high,
-            // Twice as many registers.
-            (_, false) => c.int * if dtype.size() == 8 { 3.0 } else { 1.0 },
+        match op {
+            Binary::Mul if dtype.is_float() => c.float_multiply,
+            Binary::Div | Binary::Rem if dtype.is_float() => c.float_divide,
+            Binary::Div | Binary::Rem => c.int_divide,
+            Binary::Pow if dtype.is_float() => 2.0 * c.function,
+            Binary::Pow => 32.0 * c.int,
+            Binary::MulHigh => c.mul_high,
+            Binary::Add
+            | Binary::Sub
+            | Binary::Mul
+            | Binary::Max
+            | Binary::Min
+            | Binary::And
+            | Binary::Or
+            | Binary::Xor
+            | Binary::Shl
+            | Binary::Shr
+            | Binary::Eq
+            | Binary::Lt
+            | Binary::Le => match dtype {
+                DType::F32 | DType::F64 => c.float_add,
+                // Twice as many registers.
+                DType::I64 | DType::U64 => 3.0 * c.int,
+                DType::Bool | DType::I8 | DType::U8 | DType::I16 | DType::U16 | DType::I32 | DType::U32 => {
+                    c.int
+                }
+            },
         }
     }
 }

@@ -18,57 +18,44 @@ pub enum Fault {
         /// Types given.
         given: Vec<Type>,
     },
-    /// An index outside a buffer or local array.
-    Overrun {
+    /// An element that a kernel may not use so.
+    Element {
         /// The kernel that ran.
         kernel: String,
-        /// The buffer or array.
-        buffer: String,
+        /// The buffer or local array.
+        of: String,
         /// The index.
         index: i64,
+        /// What is wrong with it.
+        wrong: Wrong,
     },
-    /// An element that is read before it is written.
-    Unwritten {
-        /// The kernel that ran.
-        kernel: String,
-        /// The buffer or array.
-        buffer: String,
-        /// The index.
-        index: i64,
-    },
-    /// An input of [`super::PairSums`] that does not hold two numbers of 8 bits.
-    Lanes {
-        /// The kernel that ran.
-        kernel: String,
-        /// The input.
-        value: i64,
-    },
-    /// An element that is read after another buffer was written over it.
-    Overwritten {
-        /// The kernel that ran.
-        kernel: String,
-        /// The buffer.
-        buffer: String,
-        /// The index.
-        index: i64,
-        /// The buffer written over it.
-        by: String,
-    },
+}
+
+/// What is wrong with an element.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Wrong {
+    /// It is outside.
+    Outside,
+    /// It is read before it is written.
+    Unwritten,
+    /// It is read after this buffer was written over it.
+    Overwritten(String),
+    /// As an input of [`super::PairSums`] it should hold two numbers of 8 bits, and is this.
+    Wide(i64),
 }
 
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         match self {
             Fault::Inputs { expected, given } => write!(f, "the program takes {expected:?}, given {given:?}"),
-            Fault::Overrun { kernel, buffer, index } => write!(f, "{kernel}: {buffer}[{index}] is outside"),
-            Fault::Unwritten { kernel, buffer, index } => {
-                write!(f, "{kernel}: {buffer}[{index}] is read before it is written")
-            }
-            Fault::Lanes { kernel, value } => {
-                write!(f, "{kernel}: {value} holds more than 8 bits in a lane")
-            }
-            Fault::Overwritten { kernel, buffer, index, by } => {
-                write!(f, "{kernel}: {buffer}[{index}] is read after {by} was written over it")
+            Fault::Element { kernel, of, index, wrong } => {
+                write!(f, "{kernel}: {of}[{index}] ")?;
+                match wrong {
+                    Wrong::Outside => f.write_str("is outside"),
+                    Wrong::Unwritten => f.write_str("is read before it is written"),
+                    Wrong::Overwritten(by) => write!(f, "is read after {by} was written over it"),
+                    Wrong::Wide(word) => write!(f, "is {word}, with more than 8 bits in a lane"),
+                }
             }
         }
     }
@@ -141,11 +128,7 @@ impl Memory {
         let b = program.buffer(id);
         let elements = &self.elements[id.index()];
         if let Some(i) = elements.iter().position(Option::is_none) {
-            return Err(Fault::Unwritten {
-                kernel: program.name.clone(),
-                buffer: b.name.clone(),
-                index: i as i64,
-            });
+            return Err(element(&program.name, &b.name, i as i64, Wrong::Unwritten));
         }
         Ok(Value::from_fn(&b.ty, |i| elements[i].expect("just checked")))
     }
@@ -158,6 +141,10 @@ struct Run<'a> {
     scalars: Vec<Num>,
     indices: Vec<i64>,
     locals: Vec<Vec<Option<Num>>>,
+}
+
+fn element(kernel: &str, of: &str, index: i64, wrong: Wrong) -> Fault {
+    Fault::Element { kernel: kernel.into(), of: of.into(), index, wrong }
 }
 
 fn narrow(n: Num, dtype: DType) -> Num {
@@ -213,6 +200,10 @@ impl Run<'_> {
             Stmt::Micro(Micro::Rows(r)) => self.row_sums(r)?,
         }
         Ok(())
+    }
+
+    fn fault(&self, of: &str, index: i64, wrong: Wrong) -> Fault {
+        element(&self.kernel.name, of, index, wrong)
     }
 
     fn pair_sums(&mut self, p: &PairSums) -> Result<(), Fault> {
@@ -300,7 +291,11 @@ impl Run<'_> {
         let word = self.local(id, i as i64)?.as_int() as i32;
         let (low, high) = (word as i16, (word.wrapping_add(0x8000)) >> 16);
         if [i32::from(low), high].iter().any(|lane| !(-128..=127).contains(lane)) {
-            return Err(Fault::Lanes { kernel: self.kernel.name.clone(), value: word.into() });
+            return Err(self.fault(
+                &self.kernel.arrays[id.0 as usize].name,
+                i as i64,
+                Wrong::Wide(word.into()),
+            ));
         }
         Ok([i128::from(low), i128::from(high)])
     }
@@ -308,33 +303,24 @@ impl Run<'_> {
     fn local(&self, id: ArrayId, i: i64) -> Result<Num, Fault> {
         let array = &self.kernel.arrays[id.0 as usize];
         let at = self.inside(i, array.len, &array.name)?;
-        self.locals[id.0 as usize][at].ok_or_else(|| Fault::Unwritten {
-            kernel: self.kernel.name.clone(),
-            buffer: array.name.clone(),
-            index: i,
-        })
+        self.locals[id.0 as usize][at].ok_or_else(|| self.fault(&array.name, i, Wrong::Unwritten))
     }
 
     fn inside(&self, i: i64, len: usize, name: &str) -> Result<usize, Fault> {
-        usize::try_from(i).ok().filter(|&at| at < len).ok_or_else(|| Fault::Overrun {
-            kernel: self.kernel.name.clone(),
-            buffer: name.into(),
-            index: i,
-        })
+        usize::try_from(i).ok().filter(|&at| at < len).ok_or_else(|| self.fault(name, i, Wrong::Outside))
     }
 
     fn load(&self, id: BufferId, i: i64) -> Result<Num, Fault> {
         let b = self.program.buffer(id);
         let at = self.inside(i, b.len(), &b.name)?;
-        let (kernel, buffer) = (|| self.kernel.name.clone(), || b.name.clone());
         let value = self.memory.elements[id.index()][at];
-        let value = value.ok_or_else(|| Fault::Unwritten { kernel: kernel(), buffer: buffer(), index: i })?;
+        let value = value.ok_or_else(|| self.fault(&b.name, i, Wrong::Unwritten))?;
         if let Place::Arena(offset) = b.place {
             let size = b.ty.dtype.size();
             let bytes = &self.memory.owner[offset + at * size..][..size];
             if let Some(other) = bytes.iter().flatten().find(|o| **o != id) {
                 let by = self.program.buffer(*other).name.clone();
-                return Err(Fault::Overwritten { kernel: kernel(), buffer: buffer(), index: i, by });
+                return Err(self.fault(&b.name, i, Wrong::Overwritten(by)));
             }
         }
         Ok(value)

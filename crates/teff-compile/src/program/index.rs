@@ -108,33 +108,31 @@ impl Index {
 
     /// The same index of other variables. Integers of the network in it stay as they are.
     pub(crate) fn map_vars(&self, f: &impl Fn(Var) -> Var) -> Index {
-        let mut index = Index::from(self.constant);
-        for (atom, c) in &self.terms {
-            let atom = match atom {
-                Atom::Var(v) => Atom::Var(f(*v)),
-                Atom::Div(i, n) => Atom::Div(Box::new(i.map_vars(f)), *n),
-                Atom::Mod(i, n) => Atom::Mod(Box::new(i.map_vars(f)), *n),
-                Atom::Value(e) => Atom::Value(e.clone()),
-            };
-            index.add_term(atom, *c);
-        }
-        index
+        self.mapped(&mut |atom| {
+            if let Atom::Var(v) = atom {
+                *v = f(*v)
+            }
+        })
     }
 
     /// The same index with every integer of the network in it changed.
     pub(crate) fn map_values(&self, f: &mut impl FnMut(&mut Expr)) -> Index {
+        self.mapped(&mut |atom| {
+            if let Atom::Value(e) = atom {
+                f(e)
+            }
+        })
+    }
+
+    /// The same index with every atom changed, those in quotients too.
+    fn mapped(&self, f: &mut impl FnMut(&mut Atom)) -> Index {
         let mut index = Index::from(self.constant);
         for (atom, c) in &self.terms {
-            let atom = match atom {
-                Atom::Var(v) => Atom::Var(*v),
-                Atom::Div(i, n) => Atom::Div(Box::new(i.map_values(f)), *n),
-                Atom::Mod(i, n) => Atom::Mod(Box::new(i.map_values(f)), *n),
-                Atom::Value(e) => {
-                    let mut e = e.clone();
-                    f(&mut e);
-                    Atom::Value(e)
-                }
-            };
+            let mut atom = atom.clone();
+            match &mut atom {
+                Atom::Var(_) | Atom::Value(_) => f(&mut atom),
+                Atom::Div(i, _) | Atom::Mod(i, _) => **i = i.mapped(f),
+            }
             index.add_term(atom, *c);
         }
         index

@@ -31,7 +31,7 @@ mod walk;
 pub(crate) use bounds::{Facts, unwrapped};
 pub use cost::{Cost, cost, kernel_cost};
 pub(crate) use evaluate::rows_used;
-pub use evaluate::{Fault, evaluate};
+pub use evaluate::{Fault, Wrong, evaluate};
 pub use index::{Atom, Index};
 pub(crate) use index::{ravel, unravel};
 pub use micro::{Micro, PairSums, RowSums, WindowSums};

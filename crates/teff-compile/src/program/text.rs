@@ -1,8 +1,10 @@
 //! The printed form of a Program, for people and snapshots.
 
-use super::{Atom, Expr, Index, Kernel, Micro, Place, Program, Scalar, Stmt, Var, VarKind};
-use crate::printing::sign;
-use std::fmt::{self, Display, Formatter, Write};
+use super::{
+    ArrayId, Atom, BufferId, Expr, Index, Kernel, Micro, Place, Program, Scalar, Stmt, Var, VarKind,
+};
+use crate::printing::{Binds, Text, ordered, product, sign, sum};
+use std::fmt::{self, Display, Formatter};
 use teff_graph::Num;
 
 impl Display for Program {
@@ -34,16 +36,16 @@ fn write_kernel(f: &mut Formatter, program: &Program, kernel: &Kernel) -> fmt::R
         write!(f, " of {label:?}")?;
     }
     writeln!(f, ": {} -> {}, {} macs", kernel.ops.join(" "), kernel.result, kernel.macs)?;
-    let text = Text { program, kernel };
+    let text = Writer { program, kernel };
     kernel.body.iter().try_for_each(|s| text.stmt(f, s, 1))
 }
 
-struct Text<'a> {
+struct Writer<'a> {
     program: &'a Program,
     kernel: &'a Kernel,
 }
 
-impl Text<'_> {
+impl Writer<'_> {
     /// Variables by hint and number, so that equal names stay apart.
     fn var(&self, v: Var) -> String {
         match self.kernel.vars.get(v.0 as usize) {
@@ -71,14 +73,13 @@ impl Text<'_> {
             Stmt::Set(v, e) => writeln!(f, "{} = {}", self.var(*v), self.expr(e)),
             Stmt::Array(id) => {
                 let a = &self.kernel.arrays[id.0 as usize];
-                writeln!(f, "array {}.{}: {}[{}]", a.name, id.0, a.dtype, a.len)
+                writeln!(f, "array {}: {}[{}]", self.array(*id), a.dtype, a.len)
             }
             Stmt::StoreLocal(id, i, e) => {
-                let name = &self.kernel.arrays[id.0 as usize].name;
-                writeln!(f, "{name}.{}[{}] = {}", id.0, self.index(i), self.expr(e))
+                writeln!(f, "{}[{}] = {}", self.array(*id), self.index(i), self.expr(e))
             }
             Stmt::Store(id, i, e) => {
-                writeln!(f, "{}[{}] = {}", self.program.buffer(*id).name, self.index(i), self.expr(e))
+                writeln!(f, "{}[{}] = {}", self.buffer(*id), self.index(i), self.expr(e))
             }
             Stmt::If { condition, then, otherwise } => {
                 writeln!(f, "if {}", self.expr(condition))?;
@@ -89,81 +90,60 @@ impl Text<'_> {
                 writeln!(f, "{:1$}else", "", 2 * depth)?;
                 otherwise.iter().try_for_each(|s| self.stmt(f, s, depth + 1))
             }
-            Stmt::Micro(Micro::Rows(r)) => {
-                let sums = format!("{}.{}", self.kernel.arrays[r.sums.0 as usize].name, r.sums.0);
-                let name = |id: super::BufferId| &self.program.buffer(id).name;
-                let (inputs, weights) = (name(r.inputs), name(r.weights));
-                write!(
-                    f,
-                    "{sums} = row sums of {inputs}[{}..][..{}] with {} columns ",
-                    r.first, r.len, r.outputs
-                )?;
-                let which = r.runs.map_or(String::new(), |runs| format!(", of the inputs in {}", name(runs)));
-                let adds = if r.adds { ", added" } else { "" };
-                writeln!(
-                    f,
-                    "of {weights}, {} bits each, from {}, {} a row{which}{adds}",
-                    r.bits,
-                    self.index(&r.at),
-                    r.pitch
-                )
+            Stmt::Micro(m) => writeln!(f, "{}", self.micro(m)),
+        }
+    }
+
+    fn buffer(&self, id: BufferId) -> &str {
+        &self.program.buffer(id).name
+    }
+
+    fn array(&self, id: ArrayId) -> String {
+        format!("{}.{}", self.kernel.arrays[id.0 as usize].name, id.0)
+    }
+
+    fn micro(&self, micro: &Micro) -> String {
+        let at = self.index(micro.at());
+        match micro {
+            Micro::Rows(r) => {
+                let (sums, inputs, weights) =
+                    (self.array(r.sums), self.buffer(r.inputs), self.buffer(r.weights));
+                let which =
+                    r.runs.map_or("".into(), |runs| format!(", of the inputs in {}", self.buffer(runs)));
+                let (first, len, adds) = (r.first, r.len, if r.adds { ", added" } else { "" });
+                let columns = format!("{} columns of {weights}, {} bits each", r.outputs, r.bits);
+                let rows = format!("from {at}, {} a row{which}{adds}", r.pitch);
+                format!("{sums} = row sums of {inputs}[{first}..][..{len}] with {columns}, {rows}")
             }
-            Stmt::Micro(Micro::Window(w)) => {
-                let name =
-                    |id: super::ArrayId| format!("{}.{}", self.kernel.arrays[id.0 as usize].name, id.0);
-                let [height, width] = w.window;
-                write!(f, "{} = window sums of {}, {} a row, ", name(w.sums), name(w.words), w.pitch)?;
-                write!(f, "{} by {} places {} and {} apart", w.rows, w.columns, w.row_step, w.column_step)?;
-                let weights = &self.program.buffer(w.weights).name;
-                writeln!(f, ", {height}x{width} of {weights} from {}", self.index(&w.at))
+            Micro::Window(w) => {
+                let ([height, width], weights) = (w.window, self.buffer(w.weights));
+                let words = format!("{}, {} a row", self.array(w.words), w.pitch);
+                let step = format!("{} and {} apart", w.row_step, w.column_step);
+                let places = format!("{} by {} places {step}", w.rows, w.columns);
+                let sums = self.array(w.sums);
+                format!("{sums} = window sums of {words}, {places}, {height}x{width} of {weights} from {at}")
             }
-            Stmt::Micro(Micro::Pairs(p)) => {
-                let name =
-                    |id: super::ArrayId| format!("{}.{}", self.kernel.arrays[id.0 as usize].name, id.0);
-                writeln!(
-                    f,
-                    "{}[{}..] = pair sums of {}[..{}] with {} rows of {}, {} bits each, from {}",
-                    name(p.sums),
-                    p.to,
-                    name(p.inputs),
-                    p.taps,
-                    p.outputs,
-                    self.program.buffer(p.weights).name,
-                    p.bits,
-                    self.index(&p.at)
-                )
+            Micro::Pairs(p) => {
+                let (sums, inputs) = (self.array(p.sums), self.array(p.inputs));
+                let rows = format!("{} rows of {}, {} bits each", p.outputs, self.buffer(p.weights), p.bits);
+                format!("{sums}[{}..] = pair sums of {inputs}[..{}] with {rows}, from {at}", p.to, p.taps)
             }
         }
     }
 
     fn index(&self, index: &Index) -> String {
-        let mut out = String::new();
-        for (atom, c) in index.terms() {
-            let part = match atom {
-                Atom::Var(v) => self.var(*v),
-                Atom::Div(i, n) => format!("({}) / {n}", self.index(i)),
-                Atom::Mod(i, n) => format!("({}) % {n}", self.index(i)),
-                Atom::Value(e) => format!("int({})", self.expr(e)),
-            };
-            let sign = match (out.is_empty(), *c < 0) {
-                (true, false) => "",
-                (true, true) => "-",
-                (false, false) => " + ",
-                (false, true) => " - ",
-            };
-            out += sign;
-            match c.abs() {
-                1 if matches!(atom, Atom::Var(_) | Atom::Value(_)) => out += &part,
-                1 => _ = write!(out, "({part})"),
-                c if matches!(atom, Atom::Var(_) | Atom::Value(_)) => _ = write!(out, "{c}*{part}"),
-                c => _ = write!(out, "{c}*({part})"),
-            }
-        }
-        match (out.is_empty(), index.constant()) {
-            (true, c) => c.to_string(),
-            (false, 0) => out,
-            (false, c) if c < 0 => format!("{out} - {}", -c),
-            (false, c) => format!("{out} + {c}"),
+        let (added, subtracted) = ordered(index);
+        let parts =
+            |terms: Vec<&(Atom, i64)>| terms.iter().map(|(a, c)| product(c.abs(), self.atom(a))).collect();
+        sum(parts(added), index.constant(), parts(subtracted)).0
+    }
+
+    fn atom(&self, atom: &Atom) -> Text {
+        match atom {
+            Atom::Var(v) => (self.var(*v), Binds::Postfix),
+            Atom::Div(i, n) => (format!("({}) / {n}", self.index(i)), Binds::Product),
+            Atom::Mod(i, n) => (format!("({}) % {n}", self.index(i)), Binds::Product),
+            Atom::Value(e) => (format!("int({})", self.expr(e)), Binds::Postfix),
         }
     }
 
@@ -173,10 +153,8 @@ impl Text<'_> {
             Expr::Var(v, _) => self.var(*v),
             Expr::Index(dtype, i) => format!("{dtype}({})", self.index(i)),
             Expr::InRange { index, low, high } => format!("{low} <= {} < {high}", self.index(index)),
-            Expr::Load(id, _, i) => format!("{}[{}]", self.program.buffer(*id).name, self.index(i)),
-            Expr::LoadLocal(id, _, i) => {
-                format!("{}.{}[{}]", self.kernel.arrays[id.0 as usize].name, id.0, self.index(i))
-            }
+            Expr::Load(id, _, i) => format!("{}[{}]", self.buffer(*id), self.index(i)),
+            Expr::LoadLocal(id, _, i) => format!("{}[{}]", self.array(*id), self.index(i)),
             Expr::Unary(op, x) => format!("{}({})", op.name(), self.expr(x)),
             Expr::Binary(op, a, b) => match sign(*op) {
                 Some(sign) => format!("({} {sign} {})", self.expr(a), self.expr(b)),

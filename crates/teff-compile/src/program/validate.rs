@@ -296,12 +296,8 @@ impl Checker<'_> {
                 Ok(*dtype)
             }
             Expr::LoadLocal(id, dtype, index) => self.local(id.0, *dtype, index, facts).map(|()| *dtype),
-            Expr::Unary(op, x) => {
-                self.result(Op::Unary(*op), &[self.expr(x, facts)?]).and_then(|d| match op {
-                    Unary::StopGradient => Err("stop_gradient has no place in a program".into()),
-                    _ => Ok(d),
-                })
-            }
+            Expr::Unary(Unary::StopGradient, _) => Err("stop_gradient has no place in a program".into()),
+            Expr::Unary(op, x) => self.result(Op::Unary(*op), &[self.expr(x, facts)?]),
             Expr::Binary(Binary::And, a, b) if a.dtype() == DType::Bool => {
                 self.boolean(a, facts)?;
                 self.boolean(b, &facts.under(a)).map(|()| DType::Bool)

@@ -15,6 +15,11 @@ pub(super) fn literal(dtype: DType, x: Num) -> String {
     out
 }
 
+/// Zero.
+pub(super) fn zero(dtype: DType) -> String {
+    literal(dtype, if dtype.is_float() { Num::Float(0.0) } else { Num::Int(0) })
+}
+
 /// A literal that says its type: `3i8`, `0.5f32`.
 pub(super) fn typed_literal(dtype: DType, x: Num) -> String {
     match x {

@@ -95,16 +95,8 @@ pub(super) fn arena(program: &Program, options: &Options) -> String {
         let _ = writeln!(out, "    {}: [{}; {}],", field(p.dtype), p.dtype, p.len);
     }
     out += "}\n\n";
-    let fields: Vec<String> = parts
-        .iter()
-        .map(|p| {
-            let zero = super::data::literal(
-                p.dtype,
-                if p.dtype.is_float() { teff_graph::Num::Float(0.0) } else { teff_graph::Num::Int(0) },
-            );
-            format!("{}: [{zero}; {}]", field(p.dtype), p.len)
-        })
-        .collect();
+    let zeros = |p: &Part| format!("{}: [{}; {}]", field(p.dtype), super::data::zero(p.dtype), p.len);
+    let fields: Vec<String> = parts.iter().map(zeros).collect();
     let (note, new) = match options.arena {
         ArenaOwner::Caller => (
             "    /// Memory that holds zeros; made when compiling if it is a `static`.\n",

@@ -1,6 +1,6 @@
 //! Expressions and statements in Rust.
 
-use super::data::{literal, typed_literal};
+use super::data::{literal, typed_literal, zero};
 use super::names::Names;
 use crate::printing::{Array, Binds, Language, Scope, Text, at_least, compared};
 use crate::program::{Expr, Index, Micro, Program, Scalar, Stmt, Var, unwrapped};
@@ -103,10 +103,7 @@ impl<'a> Language<'a> for Printer<'a> {
 
     fn arithmetic(&mut self, whole: &Expr, op: Binary, a: &Expr, b: &Expr) -> Text {
         let dtype = a.dtype();
-        let number = match b {
-            Expr::Const(s) => s.get().as_int(),
-            _ => 0,
-        };
+        let number = if let Expr::Const(s) = b { s.get().as_int() } else { 0 };
         let shifts = number > 0 && number < 8 * dtype.size() as i128;
         match op {
             Binary::Rem if dtype.is_float() => self.infix(op, a, b),
@@ -153,7 +150,7 @@ impl<'a> Language<'a> for Printer<'a> {
         let typed = self.typed(x);
         match (from, to) {
             (_, DType::Bool) => {
-                let zero = literal(from, if from.is_float() { Num::Float(0.0) } else { Num::Int(0) });
+                let zero = zero(from);
                 (format!("{} != {zero}", compared(typed, "!=")), Binds::Comparison)
             }
             (DType::Bool, to) if to.is_float() => (format!("{to}::from({})", typed.0), Binds::Postfix),
@@ -215,15 +212,12 @@ fn binds_of(s: Scalar) -> Binds {
 fn clamp(e: &Expr) -> Option<[&Expr; 3]> {
     let Expr::Binary(outer, inside, bound) = e else { return None };
     let Expr::Binary(inner, x, other) = inside.as_ref() else { return None };
-    let (low, high) = match (outer, inner) {
-        (Binary::Min, Binary::Max) => (other, bound),
-        (Binary::Max, Binary::Min) => (bound, other),
-        _ => return None,
-    };
-    match (low.as_ref(), high.as_ref()) {
-        (Expr::Const(a), Expr::Const(b)) if a.get().as_int() <= b.get().as_int() => Some([x, low, high]),
-        _ => None,
+    let (low, high) = if *outer == Binary::Min { (other, bound) } else { (bound, other) };
+    if !matches!((outer, inner), (Binary::Min, Binary::Max) | (Binary::Max, Binary::Min)) {
+        return None;
     }
+    let (Expr::Const(a), Expr::Const(b)) = (low.as_ref(), high.as_ref()) else { return None };
+    (a.get().as_int() <= b.get().as_int()).then_some([x, low, high])
 }
 
 /// True when only literals say what type this is.

@@ -1,13 +1,13 @@
 //! A program that runs the generated code on whatever inputs it is given.
 
 use super::Options;
-use super::data::literal;
+use super::data::zero;
 use super::entry::takes_arena;
 use super::names::Names;
 use crate::plan;
 use crate::program::Program;
 use std::fmt::Write;
-use teff_graph::{DType, Num};
+use teff_graph::DType;
 
 /// `NAME_run.rs`, beside `NAME.rs`: a program whose one argument says how many times to run. Each time it reads all inputs from
 /// standard input and writes all outputs to standard output, little-endian, one behind the other; in the end it writes the seconds
@@ -30,7 +30,7 @@ pub fn runner(program: &Program, options: &Options) -> String {
     let mut arguments = Vec::new();
     for (kind, ports) in [("input", &program.inputs), ("output", &program.outputs)] {
         for (i, p) in ports.iter().enumerate() {
-            let zero = literal(p.ty.dtype, if p.ty.dtype.is_float() { Num::Float(0.0) } else { Num::Int(0) });
+            let zero = zero(p.ty.dtype);
             let _ = writeln!(out, "    let mut {kind}{i} = Box::new([{zero}; {}]);", len(p.buffer));
             arguments.push(if kind == "input" { format!("&input{i}") } else { format!("&mut output{i}") });
         }

@@ -1,7 +1,7 @@
 //! A program that runs the generated code on samples and compares.
 
 use super::Options;
-use super::data::{elements, literal};
+use super::data::{elements, literal, zero};
 use super::entry::takes_arena;
 use super::names::Names;
 use crate::plan;
@@ -53,7 +53,7 @@ pub fn selftest(program: &Program, options: &Options, samples: &[Sample], tolera
         let _ = writeln!(out, "    let mut arena = Box::new({name}::Arena::new());");
     }
     for (i, p) in program.outputs.iter().enumerate() {
-        let zero = literal(p.ty.dtype, if p.ty.dtype.is_float() { Num::Float(0.0) } else { Num::Int(0) });
+        let zero = zero(p.ty.dtype);
         let _ = writeln!(
             out,
             "    let mut output{i} = [{zero}; {name}::{}_LEN];",
