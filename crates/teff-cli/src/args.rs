@@ -66,7 +66,7 @@ fn floats(word: &str) -> Result<Floats, String> {
 pub(crate) fn dataset() -> Arg {
     Arg::new("data")
         .value_name("DATASET")
-        .help("Folder of IDX files (MNIST), folder of images per class, or NPZ file with x and y")
+        .help("NPZ or CSV file, folder of IDX files (MNIST), or folder of pictures for each class (docs/data.md)")
         .required(true)
         .value_parser(value_parser!(PathBuf))
 }

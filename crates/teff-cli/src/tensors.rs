@@ -1,12 +1,12 @@
 //! Tensors in files: what models are run on, and what they give.
 
-use crate::args::{count, one};
+use crate::args::{count, one, path_of};
 use crate::failure::{During, Failure, Result};
 use crate::files::{read, write};
 use clap::ArgMatches;
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
-use teff::data::{Element, Npy, Picture};
+use teff::data::{Array, Element, Picture, Split};
 use teff::graph::{DType, Graph, Num, Type, Value, random_bits};
 
 /// Types of elements as NumPy's files have them, and as graphs do.
@@ -28,17 +28,30 @@ fn element(dtype: DType) -> Element {
     TYPES.iter().find(|(_, d)| *d == dtype).expect("all are listed").0
 }
 
-fn value(array: &Npy) -> Value {
+fn value(array: &Array) -> Value {
     let (_, dtype) = TYPES.iter().find(|(e, _)| *e == array.element).expect("all are listed");
     let ty = Type::new(*dtype, &array.shape[..]);
     Value::from_le_bytes(&ty, &array.bytes).expect("an array has as many bytes as its shape says")
 }
 
+/// The data set that `--data` or the command's first argument names, whose samples are of classes.
+pub(crate) fn classified(args: &ArgMatches) -> Result<Split> {
+    let path = path_of(args, "data");
+    let data = teff::data::open(path)?;
+    if data.train.classes().is_empty() {
+        return Err(Failure::new(format!(
+            "{} does not say of which class its samples are; add an array y of whole numbers, or folders named for the classes",
+            path.display()
+        )));
+    }
+    Ok(data)
+}
+
 /// Writes a `.npy` file.
 pub(crate) fn write_npy(path: &Path, value: &Value) -> Result<()> {
     let array =
-        Npy { element: element(value.dtype()), shape: value.shape().to_vec(), bytes: value.to_le_bytes() };
-    write(path, &array.to_bytes())
+        Array { element: element(value.dtype()), shape: value.shape().to_vec(), bytes: value.to_le_bytes() };
+    write(path, &array.to_npy())
 }
 
 /// Numbers 0 to 1, as data sets give them, as an input of floats or of 8-bit integers, which are the bytes of the picture, black the least
@@ -115,7 +128,7 @@ pub(crate) fn inputs(graph: &Graph, arguments: &[OsString]) -> Result<Vec<Value>
         let (name, path) = named(argument, &names);
         let path = path.as_path();
         if path.extension().is_some_and(|e| e == "npz") && name.is_none() {
-            for (name, array) in Npy::open_all(path)? {
+            for (name, array) in Array::open_all(path)? {
                 given[place(&name)?] = Some(value(&array));
             }
             continue;
@@ -129,7 +142,7 @@ pub(crate) fn inputs(graph: &Graph, arguments: &[OsString]) -> Result<Vec<Value>
         given[at] = Some(match path.extension().and_then(|e| e.to_str()) {
             Some("pb") => teff::onnx::read_tensor(&read(path)?).during(path.display())?.1,
             _ if Picture::is_named(path) => pixels(path, names[at], &graph[graph.inputs()[at]].ty)?,
-            _ => value(&Npy::open(path)?),
+            _ => value(&Array::open(path)?),
         });
     }
     let all = given.into_iter().zip(graph.inputs()).zip(&names);
@@ -154,7 +167,7 @@ fn fitted(value: Option<Value>, name: &str, ty: &Type, graph: &Graph) -> Result<
              x.astype(\"{}\")",
             value.ty(),
             ty.dtype,
-            element(ty.dtype).name()
+            element(ty.dtype).code()
         )));
     };
     Ok(same.reshape(&ty.shape[..]))

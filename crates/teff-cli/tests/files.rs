@@ -4,7 +4,7 @@ mod common;
 
 use common::{Folder, exists, fail, succeed, teff};
 use std::path::Path;
-use teff::data::{Element, Npy};
+use teff::data::{Array, Element};
 
 /// A model among the test data.
 fn case(name: &str) -> String {
@@ -21,7 +21,7 @@ fn elements(of: &serde_json::Value) -> Vec<f64> {
 
 fn floats(folder: &Folder, name: &str, shape: &[usize], list: &[f32]) -> String {
     let bytes = list.iter().flat_map(|x| x.to_le_bytes()).collect();
-    folder.write(name, Npy { element: Element::F32, shape: shape.to_vec(), bytes }.to_bytes())
+    folder.write(name, Array { element: Element::F32, shape: shape.to_vec(), bytes }.to_npy())
 }
 
 /// The `.npy` file that NumPy writes of floats of 16 bits, given their bits.
@@ -70,7 +70,7 @@ fn outputs_get_files_whatever_they_are_called() {
     let names: Vec<String> =
         made["files"].as_array().unwrap().iter().map(|f| f.as_str().unwrap().into()).collect();
     assert_eq!(names, [format!("{out}/a_b.npy"), format!("{out}/a_b_2.npy")]);
-    let read = |file: &str| Npy::open(Path::new(file)).unwrap().bytes;
+    let read = |file: &str| Array::open(Path::new(file)).unwrap().bytes;
     let bytes = |list: [f32; 3]| list.iter().flat_map(|x| x.to_le_bytes()).collect::<Vec<u8>>();
     assert_eq!(read(&names[0]), bytes([2.0, 4.0, 6.0]));
     assert_eq!(read(&names[1]), bytes([2.0, 8.0, 18.0]));

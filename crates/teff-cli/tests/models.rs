@@ -38,7 +38,7 @@ fn a_model_runs_on_given_tensors() {
     }
     // What was written can be given again: to the same shape, under the name of an input.
     let file = host["files"][0].as_str().unwrap();
-    let written = teff::data::Npy::open(Path::new(file)).unwrap();
+    let written = teff::data::Array::open(Path::new(file)).unwrap();
     assert_eq!((written.element, &written.shape[..]), (teff::data::Element::F32, &[1, 10][..]));
     let message = fail(&["run", &model, "--input", file], 1);
     assert!(message.contains("takes f32[1,1,28,28], the file has f32[1,10]"), "{message}");
@@ -74,13 +74,13 @@ fn inputs_that_are_missing_or_wrong_are_named() {
     assert!(message.contains("the model has only"), "{message}");
     let doubles = |x: f64| {
         let bytes = x.to_le_bytes().repeat(120);
-        teff::data::Npy { element: teff::data::Element::F64, shape: vec![3, 40], bytes }
+        teff::data::Array { element: teff::data::Element::F64, shape: vec![3, 40], bytes }
     };
-    let message = fail(&["run", &model, "-i", &folder.write("x.npy", doubles(0.1).to_bytes())], 1);
+    let message = fail(&["run", &model, "-i", &folder.write("x.npy", doubles(0.1).to_npy())], 1);
     assert!(message.contains("x.astype(\"float32\")"), "{message}");
     // What is the same number as a float of 32 bits is taken.
-    succeed(&["run", &model, "-i", &folder.write("x.npy", doubles(0.5).to_bytes())]);
-    let file = folder.write("cut.npy", &doubles(0.5).to_bytes()[..500]);
+    succeed(&["run", &model, "-i", &folder.write("x.npy", doubles(0.5).to_npy())]);
+    let file = folder.write("cut.npy", &doubles(0.5).to_npy()[..500]);
     assert!(fail(&["run", &model, "-i", &file], 1).contains("cut.npy"));
     assert!(fail(&["run", &model, "-i", &folder.text("none.npy")], 1).contains("none.npy"));
     let message = fail(&["run", &model, "--input-shape", "nobody:1x3x40", "-i", &input], 1);

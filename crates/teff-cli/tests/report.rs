@@ -8,7 +8,7 @@ use serde_json::Value as Json;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use teff::compile::{Options, Target, c, compile};
-use teff::data::Npy;
+use teff::data::Array;
 use teff::graph::{DType, Value};
 
 fn model(name: &str) -> PathBuf {
@@ -52,8 +52,8 @@ fn cycles_stack_and_outputs_are_those_of_the_chip() {
             ),
         };
         let folder = Folder::new(&format!("report-{name}"));
-        let npy = Npy { element, shape: ty.shape.to_vec(), bytes: given.to_le_bytes() };
-        let input = folder.write("x.npy", npy.to_bytes());
+        let npy = Array { element, shape: ty.shape.to_vec(), bytes: given.to_le_bytes() };
+        let input = folder.write("x.npy", npy.to_npy());
         let said = json(&path, &["--input", &input]);
         let program =
             compile(&graph, &Options { target: Target::CORTEX_M0PLUS, ..Options::default() }).unwrap();

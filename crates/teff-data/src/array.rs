@@ -1,14 +1,7 @@
-//! An array as a file holds it, and its way into samples and labels.
+//! An array of numbers, as files of NumPy and MNIST hold it.
 
-use crate::dataset::{Dataset, Samples};
 use crate::error::{Error, Result, dimensions};
 use crate::stream::Stream;
-
-/// The most classes a label (a `u16`) can tell apart.
-const MAX_CLASSES: usize = 1 << 16;
-
-/// Below this many classes a label is believed however few samples there are.
-const SURE_CLASSES: usize = 256;
 
 /// The type of an array's elements.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,235 +20,162 @@ pub enum Element {
     F64,
 }
 
+/// Each with NumPy's code and bytes.
+const ELEMENTS: [(Element, &str, usize); 11] = [
+    (Element::Bool, "b1", 1),
+    (Element::U8, "u1", 1),
+    (Element::I8, "i1", 1),
+    (Element::U16, "u2", 2),
+    (Element::I16, "i2", 2),
+    (Element::U32, "u4", 4),
+    (Element::I32, "i4", 4),
+    (Element::U64, "u8", 8),
+    (Element::I64, "i8", 8),
+    (Element::F32, "f4", 4),
+    (Element::F64, "f8", 8),
+];
+
 impl Element {
     /// Bytes of one element.
     pub fn size(self) -> usize {
-        match self {
-            Self::Bool | Self::U8 | Self::I8 => 1,
-            Self::U16 | Self::I16 => 2,
-            Self::U32 | Self::I32 | Self::F32 => 4,
-            Self::U64 | Self::I64 | Self::F64 => 8,
-        }
+        ELEMENTS[self as usize].2
     }
 
-    /// The name NumPy gives it.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Bool => "bool",
-            Self::U8 => "uint8",
-            Self::I8 => "int8",
-            Self::U16 => "uint16",
-            Self::I16 => "int16",
-            Self::U32 => "uint32",
-            Self::I32 => "int32",
-            Self::U64 => "uint64",
-            Self::I64 => "int64",
-            Self::F32 => "float32",
-            Self::F64 => "float64",
-        }
+    /// NumPy's code without the byte order: `f4` for floats of 32 bits.
+    pub fn code(self) -> &'static str {
+        ELEMENTS[self as usize].1
+    }
+
+    /// The type that NumPy calls so.
+    pub(crate) fn of_code(code: &str) -> Option<Self> {
+        ELEMENTS.iter().find(|(_, known, _)| *known == code).map(|(element, ..)| *element)
+    }
+
+    /// Whether it has numbers between the whole ones.
+    pub fn is_float(self) -> bool {
+        matches!(self, Self::F32 | Self::F64)
     }
 }
 
-/// Elements in row-major order, with the name of the file for errors.
-#[derive(Debug)]
-pub(crate) struct Array {
-    pub(crate) name: String,
+/// An array of numbers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Array {
+    /// The type of its elements.
+    pub element: Element,
+    /// Its dimensions; none for a single number.
+    pub shape: Vec<usize>,
+    /// The elements in row-major order, little-endian.
+    pub bytes: Vec<u8>,
+}
+
+/// How a file stores an array.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Layout {
+    /// The type, of floats of 16 bits that of their bits.
     pub(crate) element: Element,
     pub(crate) big_endian: bool,
-    pub(crate) shape: Vec<usize>,
-    /// As in the file, `shape.product() * element.size()` of them.
-    bytes: Vec<u8>,
+    /// The first axis varies fastest.
+    pub(crate) fortran: bool,
+    /// Floats of 16 bits, which are read as floats of 32.
+    pub(crate) half: bool,
 }
 
 impl Array {
     /// Reads what a header has promised, and checks that no more follows.
-    pub(crate) fn read(
-        mut stream: Stream,
-        element: Element,
-        big_endian: bool,
-        shape: Vec<usize>,
-    ) -> Result<Self> {
-        let name = stream.name().to_owned();
-        let size = shape.iter().try_fold(element.size() as u64, |n, &d| n.checked_mul(d as u64));
-        let Some(size) = size else {
+    pub(crate) fn read(mut stream: Stream, layout: Layout, shape: Vec<usize>) -> Result<Self> {
+        let Layout { mut element, big_endian, fortran, half } = layout;
+        let size = element.size();
+        let Some(all) = shape.iter().try_fold(size as u64, |n, &d| n.checked_mul(d as u64)) else {
             let what =
                 format!("its header promises {} elements, more than any file holds", dimensions(&shape));
-            return Err(Error::damaged(&name, what));
+            return Err(Error::damaged(stream.name(), what));
         };
-        let bytes = stream.take(size)?;
+        let mut bytes = stream.take(all)?;
         stream.finish()?;
-        Ok(Self { name, element, big_endian, shape, bytes })
-    }
-
-    /// The same numbers in a wider type, given the bits of each.
-    pub(crate) fn widened<const N: usize>(self, element: Element, wide: fn(u16) -> [u8; N]) -> Self {
-        let bytes = self.decode(u16::from_le_bytes).into_iter().flat_map(wide).collect();
-        Self { element, big_endian: false, bytes, ..self }
+        if big_endian {
+            bytes.chunks_exact_mut(size).for_each(<[u8]>::reverse);
+        }
+        if fortran && shape.iter().filter(|&&d| d != 1).count() > 1 {
+            bytes = row_major(&bytes, &shape, size);
+        }
+        if half {
+            let wide = |b: &[u8]| widened(u16::from_le_bytes([b[0], b[1]])).to_le_bytes();
+            (element, bytes) = (Element::F32, bytes.chunks_exact(2).flat_map(wide).collect());
+        }
+        Ok(Self { element, shape, bytes })
     }
 
     /// The number of samples: the first dimension.
-    pub(crate) fn count(&self) -> usize {
+    pub fn rows(&self) -> usize {
         self.shape.first().copied().unwrap_or(0)
     }
 
-    /// The elements as they lie in memory of a little-endian machine.
-    pub(crate) fn into_le_bytes(mut self) -> Vec<u8> {
-        if self.big_endian {
-            self.bytes.chunks_exact_mut(self.element.size()).for_each(<[u8]>::reverse);
-        }
-        self.bytes
-    }
-
-    /// The elements decoded one by one.
-    fn decode<T, const N: usize>(&self, from_le: fn([u8; N]) -> T) -> Vec<T> {
-        let decode_one = |chunk: &[u8]| {
-            let mut bytes = [0; N];
-            bytes.copy_from_slice(chunk);
-            if self.big_endian {
-                bytes.reverse();
-            }
-            from_le(bytes)
-        };
-        self.bytes.chunks_exact(N).map(decode_one).collect()
-    }
-
-    /// The samples and the shape of one: `[1, h, w]` from `n x h x w`, `[c, h, w]` from `n x c x h x w` or, when only
-    /// the last dimension looks like channels (1, 3 or 4), from `n x h x w x c`.
-    fn into_samples(self) -> Result<(Samples, Vec<usize>)> {
-        let shape = self.shape.clone();
-        let samples = match self.element {
-            Element::U8 => Samples::U8(self.bytes),
-            Element::F32 => Samples::F32(self.decode(f32::from_le_bytes)),
-            Element::F64 => Samples::F32(self.decode(|b| f64::from_le_bytes(b) as f32)),
+    /// The elements as floats, rounded where they must be; bools are 0 and 1.
+    pub fn to_f32(&self) -> Vec<f32> {
+        match self.element {
+            Element::F32 => self.decode(f32::from_le_bytes),
+            Element::F64 => self.decode(|b| f64::from_le_bytes(b) as f32),
+            Element::U64 => self.decode(|b| u64::from_le_bytes(b) as f32),
             Element::Bool
+            | Element::U8
             | Element::I8
             | Element::U16
             | Element::I16
             | Element::U32
             | Element::I32
-            | Element::U64
-            | Element::I64 => {
-                let what = format!("the element type {} for samples", self.element.name());
-                let remedy = "store pixels of 0 to 255 as uint8, anything else as float32, so that the scale is certain";
-                return Err(Error::unsupported(&self.name, what, remedy));
-            }
-        };
-        let is_channels = |d: usize| matches!(d, 1 | 3 | 4);
-        Ok(match shape[..] {
-            [_, h, w] => (samples, vec![1, h, w]),
-            [_, h, w, c] if is_channels(c) && !is_channels(h) => {
-                let samples = match samples {
-                    Samples::U8(v) => Samples::U8(channels_first(&v, h * w, c)),
-                    Samples::F32(v) => Samples::F32(channels_first(&v, h * w, c)),
-                };
-                (samples, vec![c, h, w])
-            }
-            [_, ref sample @ ..] if !sample.is_empty() => (samples, sample.to_vec()),
-            _ => {
-                let what = format!("an array of shape ({}) as samples", dimensions(&shape));
-                return Err(Error::unsupported(
-                    &self.name,
-                    what,
-                    "make the first dimension count the samples",
-                ));
-            }
-        })
+            | Element::I64 => self.to_i64().into_iter().flatten().map(|n| n as f32).collect(),
+        }
     }
 
-    /// The labels as whole numbers; the shape must be `n` or `n x 1`.
-    fn label_values(&self) -> Result<Vec<i64>> {
-        if !matches!(self.shape[..], [_] | [_, 1]) {
-            let what = format!("an array of shape {} as labels", dimensions(&self.shape));
-            let remedy = "store one class number per sample (for one-hot rows, y.argmax(axis=1))";
-            return Err(Error::unsupported(&self.name, what, remedy));
-        }
-        Ok(match self.element {
-            Element::U8 => self.decode(|b: [u8; 1]| i64::from(b[0])),
+    /// The elements as whole numbers; none if they are floats. What is too large is the largest there is.
+    pub fn to_i64(&self) -> Option<Vec<i64>> {
+        Some(match self.element {
+            Element::Bool | Element::U8 => self.decode(|b: [u8; 1]| i64::from(b[0])),
             Element::I8 => self.decode(|b| i64::from(i8::from_le_bytes(b))),
             Element::U16 => self.decode(|b| i64::from(u16::from_le_bytes(b))),
             Element::I16 => self.decode(|b| i64::from(i16::from_le_bytes(b))),
             Element::U32 => self.decode(|b| i64::from(u32::from_le_bytes(b))),
             Element::I32 => self.decode(|b| i64::from(i32::from_le_bytes(b))),
-            // What does not fit is no class either way; only the number in the message is capped.
             Element::U64 => self.decode(|b| i64::try_from(u64::from_le_bytes(b)).unwrap_or(i64::MAX)),
             Element::I64 => self.decode(i64::from_le_bytes),
-            Element::Bool | Element::F32 | Element::F64 => {
-                let what = format!("the element type {} for labels", self.element.name());
-                let remedy = "store class numbers as whole numbers, for instance y.astype(\"uint8\")";
-                return Err(Error::unsupported(&self.name, what, remedy));
-            }
+            Element::F32 | Element::F64 => return None,
         })
     }
+
+    fn decode<T, const N: usize>(&self, from_le: fn([u8; N]) -> T) -> Vec<T> {
+        let chunks = self.bytes.chunks_exact(N);
+        chunks.map(|chunk| from_le(chunk.try_into().expect("as long as asked"))).collect()
+    }
 }
 
-/// Pixel-interleaved images of `pixels` pixels and `c` channels, turned into planes.
-fn channels_first<T: Copy>(values: &[T], pixels: usize, c: usize) -> Vec<T> {
-    let mut planes = Vec::with_capacity(values.len());
-    for image in values.chunks_exact((pixels * c).max(1)) {
-        for channel in 0..c {
-            planes.extend(image[channel..].iter().step_by(c));
-        }
-    }
-    planes
-}
-
-/// Which labels are legal.
-#[derive(Clone, Debug)]
-pub(crate) enum Classes {
-    /// Those with these names.
-    Named(Vec<String>),
-    /// 0 to the largest label found, named by their numbers.
-    Found,
-}
-
-/// Joins an array of samples and one of labels.
-pub(crate) fn pair(images: Array, labels: &Array, classes: Classes) -> Result<Dataset> {
-    if images.count() != labels.count() {
-        return Err(Error::Counts {
-            image_count: images.count(),
-            images: images.name,
-            labels: labels.name.clone(),
-            label_count: labels.count(),
-        });
-    }
-    if images.count() == 0 {
-        return Err(Error::unusable(&images.name, "holds no samples; a data set needs at least one"));
-    }
-    let values = labels.label_values()?;
-    let names = match classes {
-        Classes::Named(names) => names,
-        Classes::Found => {
-            let largest = values.iter().copied().max().unwrap_or(0);
-            if largest >= values.len().max(SURE_CLASSES) as i64 {
-                let what = format!(
-                    "label {largest} would make more classes than there are samples ({}); \
-                     number the classes from 0 without gaps",
-                    values.len()
-                );
-                return Err(Error::unusable(&labels.name, what));
+/// Elements that were stored with the first axis fastest, with the last axis fastest.
+fn row_major(bytes: &[u8], shape: &[usize], size: usize) -> Vec<u8> {
+    let mut strides = vec![size; shape.len()];
+    (1..shape.len()).for_each(|k| strides[k] = strides[k - 1] * shape[k - 1]);
+    let mut out = Vec::with_capacity(bytes.len());
+    let mut index = vec![0; shape.len()];
+    for _ in 0..bytes.len() / size {
+        let at: usize = index.iter().zip(&strides).map(|(i, stride)| i * stride).sum();
+        out.extend_from_slice(&bytes[at..at + size]);
+        for k in (0..shape.len()).rev() {
+            index[k] += 1;
+            if index[k] < shape[k] {
+                break;
             }
-            (0..=largest.clamp(0, MAX_CLASSES as i64 - 1)).map(|class| class.to_string()).collect()
+            index[k] = 0;
         }
+    }
+    out
+}
+
+/// The number that a float of 16 bits is (IEEE 754 binary16).
+pub(crate) fn widened(bits: u16) -> f32 {
+    let (exponent, fraction) = (i32::from(bits >> 10 & 0x1f), f32::from(bits & 0x3ff));
+    let magnitude = match exponent {
+        0 => fraction * 2f32.powi(-24),
+        0x1f if fraction == 0.0 => f32::INFINITY,
+        0x1f => f32::NAN,
+        _ => (1024.0 + fraction) * 2f32.powi(exponent - 25),
     };
-    let mut numbers = Vec::with_capacity(values.len());
-    for (index, &label) in values.iter().enumerate() {
-        match u16::try_from(label) {
-            Ok(number) if usize::from(number) < names.len() => numbers.push(number),
-            _ => {
-                let file = labels.name.clone();
-                return Err(Error::Label { file, index, label, classes: names.len() });
-            }
-        }
-    }
-    let name = images.name.clone();
-    let (samples, shape) = images.into_samples()?;
-    Dataset::new(samples, shape, numbers, names).map_err(|e| in_file(e, &name))
-}
-
-/// Puts the file's name in the place of "data set".
-fn in_file(error: Error, name: &str) -> Error {
-    match error {
-        Error::Unusable { what, .. } => Error::Unusable { file: name.to_owned(), what },
-        other => other,
-    }
+    if bits >> 15 == 1 { -magnitude } else { magnitude }
 }

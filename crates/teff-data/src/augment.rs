@@ -162,10 +162,7 @@ impl Augmenter {
         }
         for (channel, out) in out.chunks_exact_mut(pixels).enumerate() {
             let range = channel * pixels..(channel + 1) * pixels;
-            match sample {
-                Sample::U8(values) => scratch.padded.load_u8(&values[range]),
-                Sample::F32(values) => scratch.padded.load_f32(&values[range]),
-            }
+            scratch.padded.load(sample.part(range));
             scratch.plan.sample(&scratch.padded, out);
         }
     }

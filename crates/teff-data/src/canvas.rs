@@ -47,11 +47,8 @@ impl Canvas {
         let [channels, height, width] = shape;
         let value = |channel: usize, pixel: usize| {
             let at = channel.min(channels - 1) * height * width + pixel;
-            match sample {
-                Sample::U8(pixels) => pixels[at],
-                // Casting to u8 keeps within its range.
-                Sample::F32(values) => (values[at] * 255.0).round() as u8,
-            }
+            // Casting to u8 keeps within its range.
+            (sample.value(at) * 255.0).round() as u8
         };
         for row in 0..height {
             for column in 0..width {

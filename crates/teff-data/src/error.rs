@@ -28,15 +28,6 @@ pub enum Error {
         /// The system's reason.
         source: io::Error,
     },
-    /// The file ends before its own header says it does.
-    Truncated {
-        /// The file.
-        file: String,
-        /// Bytes that the header promises.
-        expected: u64,
-        /// Bytes that are there.
-        found: u64,
-    },
     /// The file is of another format than its place or name says.
     WrongFormat {
         /// The file.
@@ -44,7 +35,7 @@ pub enum Error {
         /// What was to be found, and what was.
         what: String,
     },
-    /// A checksum, stream or header inside the file contradicts itself.
+    /// The file is cut short, or a checksum, stream or header inside it contradicts itself.
     Damaged {
         /// The file.
         file: String,
@@ -60,47 +51,11 @@ pub enum Error {
         /// How to change the file so that it can be read.
         remedy: String,
     },
-    /// Images and labels do not pair up.
-    Counts {
-        /// The images' file.
-        images: String,
-        /// How many it holds.
-        image_count: usize,
-        /// The labels' file.
-        labels: String,
-        /// How many it holds.
-        label_count: usize,
-    },
-    /// A label names no class.
-    Label {
-        /// The labels' file.
-        file: String,
-        /// Which sample, counted from 0.
-        index: usize,
-        /// Its label.
-        label: i64,
-        /// How many classes there are.
-        classes: usize,
-    },
-    /// A class folder without an image in it.
-    EmptyClass {
-        /// The folder.
-        folder: PathBuf,
-    },
-    /// Samples differ in shape.
-    Shape {
-        /// The odd file.
-        file: String,
-        /// Its shape.
-        shape: Vec<usize>,
-        /// The shape of the others.
-        expected: Vec<usize>,
-    },
-    /// The data set as a whole is not usable: no samples, no classes, a class that is only tested.
+    /// What the file holds makes no data set: counts or shapes differ, a label names no class, there are no samples.
     Unusable {
         /// The file or folder.
         file: String,
-        /// Why.
+        /// Why, and what to do.
         what: String,
     },
     /// A parameter is outside its documented range.
@@ -118,7 +73,12 @@ impl Error {
     }
 
     pub(crate) fn damaged(file: &str, what: impl Into<String>) -> Self {
-        Self::Damaged { file: file.to_owned(), what: what.into() }
+        Self::Damaged { file: file.to_owned(), what: format!("damaged: {}", what.into()) }
+    }
+
+    pub(crate) fn cut_short(file: &str, expected: u64, found: u64) -> Self {
+        let what = format!("cut short: its header promises {expected} bytes, but only {found} are there");
+        Self::Damaged { file: file.to_owned(), what }
     }
 
     pub(crate) fn wrong_format(file: &str, what: impl Into<String>) -> Self {
@@ -149,40 +109,13 @@ impl fmt::Display for Error {
                     file.display()
                 )
             }
-            Self::Truncated { file, expected, found } => write!(
-                f,
-                "{file}: cut short: its header promises {expected} bytes, but only {found} are there. Copy or download it again."
-            ),
             Self::WrongFormat { file, what } => {
                 write!(f, "{file}: {what}. Check that this is the right file and that it is whole.")
             }
             Self::Damaged { file, what } => {
-                write!(f, "{file}: damaged: {what}. Copy or download it again.")
+                write!(f, "{file}: {what}. Copy or download it again.")
             }
             Self::Unsupported { file, what, remedy } => write!(f, "{file}: {what} is not read; {remedy}."),
-            Self::Counts { images, image_count, labels, label_count } => write!(
-                f,
-                "{images} holds {image_count} images but {labels} holds {label_count} labels. \
-                 Take both from the same data set, so that every image has its label."
-            ),
-            Self::Label { file, index, label, classes } => write!(
-                f,
-                "{file}: label {label} of sample {index} is not one of the {classes} classes, 0 to {}. \
-                 Correct the label, or take the labels from the same data set as the images.",
-                classes.saturating_sub(1)
-            ),
-            Self::EmptyClass { folder } => write!(
-                f,
-                "{}: a class folder without an image. Put .png or .jpg files in it, or remove the folder.",
-                folder.display()
-            ),
-            Self::Shape { file, shape, expected } => write!(
-                f,
-                "{file}: has shape {}, the other samples have {} (channels x height x width). \
-                 Bring all images to one size and kind.",
-                dimensions(shape),
-                dimensions(expected)
-            ),
             Self::Unusable { file, what } => write!(f, "{file}: {what}."),
             Self::Parameter { name, what } => write!(f, "{name} {what}. Choose a value within that range."),
         }
@@ -191,20 +124,7 @@ impl fmt::Display for Error {
 
 impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self {
-            Self::Io { source, .. } => Some(source),
-            Self::NotFound { .. }
-            | Self::Truncated { .. }
-            | Self::WrongFormat { .. }
-            | Self::Damaged { .. }
-            | Self::Unsupported { .. }
-            | Self::Counts { .. }
-            | Self::Label { .. }
-            | Self::EmptyClass { .. }
-            | Self::Shape { .. }
-            | Self::Unusable { .. }
-            | Self::Parameter { .. } => None,
-        }
+        if let Self::Io { source, .. } = self { Some(source) } else { None }
     }
 }
 

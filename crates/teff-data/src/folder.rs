@@ -1,21 +1,21 @@
-//! A folder of pictures for each class: `cat/1.png`, `dog/2.png`; optionally under `train/` and `test/`.
+//! A folder of pictures for each class: `cat/1.png`, `dog/2.png`; optionally under `train/` and `test/`. Or pictures alone.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use crate::dataset::{Dataset, Samples, Split};
-use crate::error::{Error, Result};
-use crate::npz::joined;
+use crate::columns::joined;
+use crate::dataset::{Column, Dataset, Samples, Split, Targets};
+use crate::error::{Error, Result, dimensions};
 use crate::open::Options;
 use crate::picture::Picture;
 
-/// Whether `path` has a folder with pictures in it, itself or under `train/`.
+/// Whether `path` has pictures, or a folder with pictures in it, itself or under `train/`.
 pub(crate) fn is_one(path: &Path) -> Result<bool> {
-    if path.join("train").is_dir() {
+    if path.join("train").is_dir() || !pictures(path)?.is_empty() {
         return Ok(true);
     }
     for folder in folders(path)? {
-        if entries(&folder)?.iter().any(|file| Picture::is_named(file)) {
+        if !pictures(&folder)?.is_empty() {
             return Ok(true);
         }
     }
@@ -25,6 +25,13 @@ pub(crate) fn is_one(path: &Path) -> Result<bool> {
 /// Reads the folder; without a `test/` the samples are split as `options` say.
 pub(crate) fn read(path: &Path, options: &Options) -> Result<Split> {
     let (train_path, test_path) = (path.join("train"), path.join("test"));
+    let alone = pictures(path)?;
+    if !train_path.is_dir() && !alone.is_empty() {
+        let images =
+            alone.into_iter().map(|file| Ok((Picture::open(&file)?, file))).collect::<Result<_>>()?;
+        let data = Dataset::of(vec![stack(images)?], Targets::Missing)?;
+        return data.split(options.test_fraction, options.split_seed);
+    }
     if !train_path.is_dir() {
         return read_part(path, None)?.split(options.test_fraction, options.split_seed);
     }
@@ -71,46 +78,44 @@ fn read_part(path: &Path, classes: Option<&[String]>) -> Result<Dataset> {
     let (mut images, mut labels) = (Vec::new(), Vec::new());
     for (label, name) in names.iter().enumerate() {
         let Some(folder) = found.get(name) else { continue };
-        let before = images.len();
-        for file in entries(folder)? {
-            if Picture::is_named(&file) {
-                let image = Picture::open(&file)?;
-                images.push((file, image));
-                labels.push(label as u16);
-            }
+        let files = pictures(folder)?;
+        if files.is_empty() {
+            let what = "a class folder without an image; put .png or .jpg files in it, or remove the folder";
+            return Err(Error::unusable(&folder.display().to_string(), what));
         }
-        if images.len() == before {
-            return Err(Error::EmptyClass { folder: folder.clone() });
+        for file in files {
+            images.push((Picture::open(&file)?, file));
+            labels.push(label as u16);
         }
     }
-    let (pixels, shape) = stack(images)?;
-    Dataset::new(Samples::U8(pixels), shape, labels, names)
+    Dataset::of(vec![stack(images)?], Targets::Classes { labels, names })
 }
 
 /// Joins images of one size; where grey and colour mix, grey becomes colour.
-fn stack(images: Vec<(PathBuf, Picture)>) -> Result<(Vec<u8>, Vec<usize>)> {
+fn stack(images: Vec<(Picture, PathBuf)>) -> Result<Column> {
     let mut sizes: BTreeMap<(usize, usize), usize> = BTreeMap::new();
-    for (_, image) in &images {
+    for (image, _) in &images {
         *sizes.entry((image.height, image.width)).or_default() += 1;
     }
     // The odd file is one that differs from most, not from the first.
     let (height, width) = sizes.iter().max_by_key(|&(_, count)| *count).map_or((0, 0), |(&size, _)| size);
-    let channels = images.iter().map(|(_, image)| image.channels).max().unwrap_or(1);
-    if let Some((file, odd)) = images.iter().find(|(_, i)| (i.height, i.width) != (height, width)) {
-        return Err(Error::Shape {
-            file: file.display().to_string(),
-            shape: vec![odd.channels, odd.height, odd.width],
-            expected: vec![channels, height, width],
-        });
+    let channels = images.iter().map(|(image, _)| image.channels).max().unwrap_or(1);
+    if let Some((odd, file)) = images.iter().find(|(i, _)| (i.height, i.width) != (height, width)) {
+        let what = format!(
+            "has shape {}, the other samples have {} (channels x height x width); bring all images to one size and kind",
+            dimensions(&[odd.channels, odd.height, odd.width]),
+            dimensions(&[channels, height, width])
+        );
+        return Err(Error::unusable(&file.display().to_string(), what));
     }
     let mut pixels = Vec::with_capacity(images.len() * channels * height * width);
-    for (_, image) in images {
+    for (image, _) in images {
         let planes = image.planes();
         for _ in 0..channels / image.channels {
             pixels.extend_from_slice(&planes);
         }
     }
-    Ok((pixels, vec![channels, height, width]))
+    Ok(Column { name: "x".into(), shape: vec![channels, height, width], samples: Samples::U8(pixels) })
 }
 
 /// Grey samples with their plane three times.
@@ -129,6 +134,11 @@ fn folders(path: &Path) -> Result<Vec<PathBuf>> {
         !hidden && p.is_dir()
     });
     Ok(folders)
+}
+
+/// The pictures in a folder.
+fn pictures(path: &Path) -> Result<Vec<PathBuf>> {
+    Ok(entries(path)?.into_iter().filter(|file| file.is_file() && Picture::is_named(file)).collect())
 }
 
 /// What a folder holds, sorted by name so that the result does not depend on the file system.

@@ -5,7 +5,7 @@
 
 use std::path::Path;
 
-use crate::array::{Array, Element};
+use crate::array::{Array, Element, Layout};
 use crate::error::{Error, Result};
 use crate::stream::Stream;
 
@@ -43,5 +43,5 @@ pub(crate) fn read(path: &Path) -> Result<Array> {
     for _ in 0..dimensions {
         shape.push(u32::from_be_bytes(stream.array()?) as usize);
     }
-    Array::read(stream, element, true, shape)
+    Array::read(stream, Layout { element, big_endian: true, fortran: false, half: false }, shape)
 }

@@ -1,9 +1,10 @@
-//! Data sets of small images: reading them, cutting them into batches, varying them, showing them.
+//! Data sets: reading them, cutting them into batches, varying them, showing them.
 //!
 //! The contract:
 //!
 //! - A [`Dataset`] is whole and sound, or there is none: counts, shapes, labels and numbers are checked once, when it
-//!   is made. Images are channels x height x width, bytes stay bytes until a batch is gathered.
+//!   is made. It has one or more arrays of samples, and [`Targets`]: classes, numbers, or nothing. Images are channels x height x width,
+//!   bytes stay bytes until a batch is gathered.
 //! - Files are never trusted: memory is bounded by what a file of that length can hold, checksums are compared, and
 //!   every [`Error`] names the file, what is wrong with it and what to do.
 //! - Whatever looks random is a function of a seed (see [`Rng`]): the split, the [`Order`] of an epoch, and what an
@@ -31,20 +32,21 @@
 //! # Ok::<(), teff_data::Error>(())
 //! ```
 //!
-//! Where things are: `open` recognises what a path holds and calls `idx`, `npz` (over `zip` and `npy`) or `folder`
-//! (over `picture` and `pnm`); the first two read through `stream` into an `array`, which becomes a `dataset`. `augment`
+//! Where things are: `open` recognises what a path holds and calls `idx`, `npy` (over `zip` for many), `csv` or `folder`
+//! (over `picture` and `pnm`); files are read through `stream`; `columns` makes samples and targets of arrays. `augment`
 //! and `sheet` (over `canvas` and `font`) work on samples in memory.
 
 mod array;
 mod augment;
 mod canvas;
+mod columns;
+mod csv;
 mod dataset;
 mod error;
 mod folder;
 mod font;
 mod idx;
 mod npy;
-mod npz;
 mod open;
 mod picture;
 mod pnm;
@@ -53,11 +55,10 @@ mod sheet;
 mod stream;
 mod zip;
 
-pub use array::Element;
+pub use array::{Array, Element};
 pub use augment::{Augment, Augmenter, Outside, Scratch};
-pub use dataset::{Dataset, Sample, Samples, Split};
+pub use dataset::{Column, Dataset, Sample, Samples, Split, Targets};
 pub use error::{Error, Result};
-pub use npy::Npy;
 pub use open::{Options, is_data_folder, mnist, open, open_with};
 pub use picture::Picture;
 pub use rng::{Order, Rng};

@@ -1,68 +1,47 @@
-//! NPY, one array of NumPy: versions 1 to 3, numbers of either byte order, C order. Floats of 16 bits are read as floats of 32.
+//! NPY, one array of NumPy: versions 1 to 3, numbers of either byte order, in C or Fortran order. Floats of 16 bits are read as floats of 32.
 //!
 //! Format: numpy.org/doc/stable/reference/generated/numpy.lib.format.html. The header is a Python dictionary literal
 //! with the keys `descr`, `fortran_order` and `shape`.
 
-use crate::array::{Array, Element};
+use crate::array::{Array, Element, Layout};
 use crate::error::{Error, Result};
 use crate::stream::Stream;
 use crate::zip::Archive;
 use std::path::Path;
 
-/// One array of numbers, as NumPy saves it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Npy {
-    /// The type of its elements.
-    pub element: Element,
-    /// Its dimensions; none for a single number.
-    pub shape: Vec<usize>,
-    /// The elements in row-major order, little-endian.
-    pub bytes: Vec<u8>,
-}
-
-impl Npy {
+impl Array {
     /// Reads a `.npy` file.
     ///
     /// # Errors
-    /// The file cannot be read, is damaged, or holds something else than numbers in C order.
-    pub fn open(path: &Path) -> Result<Npy> {
-        Ok(Npy::from(read(Stream::open(path)?)?))
+    /// The file cannot be read, is damaged, or holds something else than numbers.
+    pub fn open(path: impl AsRef<Path>) -> Result<Array> {
+        read(Stream::open(path.as_ref())?)
     }
 
     /// Reads all arrays of a `.npz` file, with their names.
     ///
     /// # Errors
-    /// As [`Npy::open`].
-    pub fn open_all(path: &Path) -> Result<Vec<(String, Npy)>> {
-        let archive = Archive::open(path)?;
-        let names: Vec<String> = archive.names().filter(|n| n.ends_with(".npy")).map(String::from).collect();
+    /// As [`Array::open`].
+    pub fn open_all(path: impl AsRef<Path>) -> Result<Vec<(String, Array)>> {
+        let archive = Archive::open(path.as_ref())?;
         let mut all = Vec::new();
-        for name in names {
-            if let Some(stream) = archive.member(&name)? {
-                all.push((name.trim_end_matches(".npy").to_string(), Npy::from(read(stream)?)));
+        for name in archive.names().filter(|name| name.ends_with(".npy")) {
+            if let Some(stream) = archive.member(name)? {
+                all.push((name.trim_end_matches(".npy").to_string(), read(stream)?));
             }
         }
         Ok(all)
     }
 
     /// The contents of a `.npy` file, version 1.
-    pub fn to_bytes(&self) -> Vec<u8> {
-        let kind = match self.element {
-            Element::Bool => "|b1",
-            Element::U8 => "|u1",
-            Element::I8 => "|i1",
-            Element::U16 => "<u2",
-            Element::I16 => "<i2",
-            Element::U32 => "<u4",
-            Element::I32 => "<i4",
-            Element::U64 => "<u8",
-            Element::I64 => "<i8",
-            Element::F32 => "<f4",
-            Element::F64 => "<f8",
-        };
+    pub fn to_npy(&self) -> Vec<u8> {
+        let order = if self.element.size() == 1 { '|' } else { '<' };
         let shape: String = self.shape.iter().map(|n| format!("{n}, ")).collect();
-        let mut header =
-            format!("{{'descr': '{kind}', 'fortran_order': False, 'shape': ({}), }}", shape.trim_end());
+        let mut header = format!(
+            "{{'descr': '{order}{}', 'fortran_order': False, 'shape': ({}), }}",
+            self.element.code(),
+            shape.trim_end()
+        );
         // The elements begin at a multiple of 64; the header ends with a line feed.
         let fill = (64 - (11 + header.len()) % 64) % 64;
         header.extend(std::iter::repeat_n(' ', fill));
@@ -75,14 +54,8 @@ impl Npy {
     }
 }
 
-impl From<Array> for Npy {
-    fn from(array: Array) -> Npy {
-        Npy { element: array.element, shape: array.shape.clone(), bytes: array.into_le_bytes() }
-    }
-}
-
 /// Reads one array.
-pub(crate) fn read(mut stream: Stream) -> Result<Array> {
+fn read(mut stream: Stream) -> Result<Array> {
     let name = stream.name().to_owned();
     let magic: [u8; 8] = stream.array()?;
     if !magic.starts_with(b"\x93NUMPY") {
@@ -93,41 +66,22 @@ pub(crate) fn read(mut stream: Stream) -> Result<Array> {
         2 | 3 => u32::from_le_bytes(stream.array()?),
         version => {
             let what = format!("version {version} of the NPY format");
-            return Err(Error::unsupported(
-                &name,
-                what,
-                "save it with a NumPy that writes version 1, 2 or 3",
-            ));
+            let remedy = "save it with a NumPy that writes version 1, 2 or 3";
+            return Err(Error::unsupported(&name, what, remedy));
         }
     };
     let header = stream.take(u64::from(len))?;
     let header = String::from_utf8_lossy(&header);
-    let Kind { element, big_endian, is_half } = kind(&name, &header)?;
-    match value(&header, "fortran_order") {
-        Some(v) if v.starts_with("False") => {}
-        Some(v) if v.starts_with("True") => {
-            let remedy = "save numpy.ascontiguousarray(array) instead";
-            return Err(Error::unsupported(&name, "an array in Fortran order", remedy));
-        }
+    let fortran = match value(&header, "fortran_order") {
+        Some(v) if v.starts_with("False") => false,
+        Some(v) if v.starts_with("True") => true,
         _ => return Err(Error::damaged(&name, "its header does not say fortran_order")),
-    }
+    };
+    let layout = Layout { fortran, ..layout(&name, &header)? };
     let Some(shape) = value(&header, "shape").and_then(tuple) else {
         return Err(Error::damaged(&name, "its header does not give a shape"));
     };
-    let array = Array::read(stream, element, big_endian, shape)?;
-    Ok(if is_half { array.widened(Element::F32, |bits| half(bits).to_le_bytes()) } else { array })
-}
-
-/// The number that a float of 16 bits is (IEEE 754 binary16).
-fn half(bits: u16) -> f32 {
-    let (exponent, fraction) = (i32::from(bits >> 10 & 0x1f), f32::from(bits & 0x3ff));
-    let magnitude = match exponent {
-        0 => fraction * 2f32.powi(-24),
-        0x1f if fraction == 0.0 => f32::INFINITY,
-        0x1f => f32::NAN,
-        _ => (1024.0 + fraction) * 2f32.powi(exponent - 25),
-    };
-    if bits >> 15 == 1 { -magnitude } else { magnitude }
+    Array::read(stream, layout, shape)
 }
 
 /// What follows `'key':` in the header.
@@ -145,16 +99,8 @@ fn tuple(text: &str) -> Option<Vec<usize>> {
     parts.filter(|p| !p.is_empty()).map(|p| p.trim_end_matches('L').parse().ok()).collect()
 }
 
-/// How elements are stored.
-struct Kind {
-    /// The type, of floats of 16 bits that of their bits.
-    element: Element,
-    big_endian: bool,
-    is_half: bool,
-}
-
 /// How `descr` says that elements are stored.
-fn kind(name: &str, header: &str) -> Result<Kind> {
+fn layout(name: &str, header: &str) -> Result<Layout> {
     let Some(text) = value(header, "descr") else {
         return Err(Error::damaged(name, "its header does not give a descr"));
     };
@@ -162,39 +108,18 @@ fn kind(name: &str, header: &str) -> Result<Kind> {
         return Err(Error::unsupported(name, "a record array", "save each field as an array of numbers"));
     };
     let descr = text[1..].split(quote).next().unwrap_or("");
-    let (order, kind) = descr.split_at_checked(1).unwrap_or(("", ""));
-    let element = match kind {
-        "b1" => Element::Bool,
-        "u1" => Element::U8,
-        "i1" => Element::I8,
-        "u2" => Element::U16,
-        "i2" => Element::I16,
-        "u4" => Element::U32,
-        "i4" => Element::I32,
-        "u8" => Element::U64,
-        "i8" => Element::I64,
-        "f4" => Element::F32,
-        "f8" => Element::F64,
-        // The bits, which become floats of 32 bits.
-        "f2" => Element::U16,
+    let (order, code) = descr.split_at_checked(1).unwrap_or(("", ""));
+    let half = code == "f2";
+    let Some(element) = (if half { Some(Element::U16) } else { Element::of_code(code) }) else {
         // What NumPy writes of a type that it does not know itself.
-        "V2" => {
-            let what = format!("the element type '{descr}', which may be bfloat16");
-            return Err(Error::unsupported(name, what, "save array.astype(\"float32\") instead"));
-        }
-        _ => {
-            let what = format!("the element type '{descr}'");
-            return Err(Error::unsupported(
-                name,
-                what,
-                "store samples as uint8 or float32, and labels as whole numbers",
-            ));
-        }
+        let (may, remedy) = match code {
+            "V2" => (", which may be bfloat16", "save array.astype(\"float32\") instead"),
+            _ => ("", "store samples as uint8 or float32, and labels as whole numbers"),
+        };
+        return Err(Error::unsupported(name, format!("the element type '{descr}'{may}"), remedy));
     };
-    let stored = |big_endian| Ok(Kind { element, big_endian, is_half: kind == "f2" });
     match order {
-        "<" | "|" | "=" => stored(false),
-        ">" => stored(true),
+        "<" | "|" | "=" | ">" => Ok(Layout { element, big_endian: order == ">", fortran: false, half }),
         _ => Err(Error::damaged(name, format!("its header gives the byte order of '{descr}' as '{order}'"))),
     }
 }
@@ -210,17 +135,17 @@ mod tests {
             [(Element::F32, &[2, 3]), (Element::I64, &[5]), (Element::Bool, &[]), (Element::U8, &[1, 0, 4])];
         for (element, shape) in shapes {
             let n = shape.iter().product::<usize>() * element.size();
-            let array = Npy { element, shape: shape.to_vec(), bytes: (0..n as u8).collect() };
-            let bytes = array.to_bytes();
+            let array = Array { element, shape: shape.to_vec(), bytes: (0..n as u8).collect() };
+            let bytes = array.to_npy();
             assert_eq!((bytes.len() - n) % 64, 0);
             std::fs::write(&path, bytes).unwrap();
-            assert_eq!(Npy::open(&path).unwrap(), array);
+            assert_eq!(Array::open(&path).unwrap(), array);
         }
         std::fs::remove_file(path).unwrap();
     }
 
     /// The file that NumPy would save of floats of 16 bits.
-    fn of_halves(descr: &str, bytes: &[u8]) -> Result<Npy> {
+    fn of_halves(descr: &str, bytes: &[u8]) -> Result<Array> {
         let path = std::env::temp_dir().join(format!("teff-npy-{descr}-{}.npy", std::process::id()));
         let header =
             format!("{{'descr': '{descr}', 'fortran_order': False, 'shape': ({},), }}\n", bytes.len() / 2);
@@ -229,7 +154,7 @@ mod tests {
         file.extend(header.as_bytes());
         file.extend(bytes);
         std::fs::write(&path, file).unwrap();
-        let read = Npy::open(&path);
+        let read = Array::open(&path);
         std::fs::remove_file(path).unwrap();
         read
     }
@@ -259,7 +184,7 @@ mod tests {
             let want: Vec<u8> = known.iter().flat_map(|&(_, x)| (x as f32).to_le_bytes()).collect();
             assert_eq!(array.bytes, want);
         }
-        assert!(half(0x7e00).is_nan());
+        assert!(crate::array::widened(0x7e00).is_nan());
         let e = of_halves("<V2", &[0, 0]).unwrap_err().to_string();
         assert!(e.contains("bfloat16") && e.contains("astype(\"float32\")"), "{e}");
     }

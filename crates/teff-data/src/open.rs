@@ -3,11 +3,11 @@
 use std::path::{Path, PathBuf};
 use std::thread;
 
-use crate::array::{Array, Classes, pair};
-use crate::dataset::{Dataset, Split};
+use crate::array::Array;
+use crate::columns::{Arrays, Classes, joined, pair};
+use crate::dataset::Split;
 use crate::error::{Error, Result};
-use crate::npz::joined;
-use crate::{folder, idx, npz};
+use crate::{csv, folder, idx};
 
 /// How to open a data set that comes in one part.
 #[derive(Clone, Debug)]
@@ -16,11 +16,13 @@ pub struct Options {
     pub test_fraction: f32,
     /// Chooses which samples those are; 0 unless told.
     pub split_seed: u64,
+    /// The column of a table, or the array, that holds what is to be found; known by its name unless told.
+    pub label: Option<String>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { test_fraction: 0.2, split_seed: 0 }
+        Self { test_fraction: 0.2, split_seed: 0, label: None }
     }
 }
 
@@ -41,10 +43,13 @@ const FASHION: [&str; 10] = [
 /// Opens the data set at `path`, whatever it is:
 ///
 /// - a folder with IDX files named as MNIST's are (see [`mnist`]; the test part may also be called `test-...`);
-/// - an `.npz` file with the arrays `x` and `y`, or `x_train`, `y_train`, `x_test` and `y_test`;
-/// - a folder of `.png`, `.jpg`, `.pgm` or `.ppm` pictures for each class, which may lie under `train/` and `test/`.
+/// - an `.npz` file with arrays of samples, the first axis counting them: `x`, or named as a model's inputs; what is to be found in `y`,
+///   `y0`, `label` or `target`, whole numbers for classes and floats for others; all with `_train` and `_test` behind the names for two parts;
+/// - an `.npy` file of samples;
+/// - a `.csv` file with a line of names and a line for each sample;
+/// - a folder of `.png`, `.jpg`, `.pgm` or `.ppm` pictures for each class, which may lie under `train/` and `test/`, or of pictures alone.
 ///
-/// Where there is no test part, a fifth of every class is set aside (see [`open_with`]).
+/// Where there is no test part, a fifth of every class is set aside (see [`open_with`]). Nothing need be said of what is to be found.
 ///
 /// Classes are named by their folder or number. A file `classes.txt` beside IDX files, with one name on each line,
 /// names them instead; a folder whose name contains "fashion" gets the names of Fashion-MNIST.
@@ -63,12 +68,22 @@ pub fn open_with(path: impl AsRef<Path>, options: &Options) -> Result<Split> {
     let path = path.as_ref();
     let metadata = std::fs::metadata(path).map_err(|e| Error::io(path, e))?;
     if metadata.is_file() {
-        let is_npz = path.extension().is_some_and(|e| e.eq_ignore_ascii_case("npz"));
-        if is_npz {
-            return npz::read(path, options);
-        }
-        let remedy = "give an .npz file, or the folder that the files of the data set are in";
-        return Err(Error::unsupported(&path.display().to_string(), "a single file of this kind", remedy));
+        let ending = path.extension().unwrap_or_default().to_string_lossy().to_lowercase();
+        let arrays = match &*ending {
+            "npz" => Array::open_all(path)?,
+            "npy" => vec![("x".to_owned(), Array::open(path)?)],
+            "csv" | "tsv" => return csv::read(path, options),
+            _ => {
+                let remedy =
+                    "give an .npz, .npy or .csv file, or the folder that the files of the data set are in";
+                return Err(Error::unsupported(
+                    &path.display().to_string(),
+                    "a single file of this kind",
+                    remedy,
+                ));
+            }
+        };
+        return Arrays { path, part: "", arrays }.split(options);
     }
     if find(path, &["train"], "images", 3).is_some() {
         return read_idx_folder(path, class_names(path)?);
@@ -160,10 +175,11 @@ fn read_idx_folder(path: &Path, names: Option<Vec<String>>) -> Result<Split> {
         // Where no thread is to be had, one part is read after the other.
         (read_both(&files.train), test.map_or_else(|_| Ok(read_both(&files.test)), |test| test.join()))
     });
-    let (train_images, train_labels) = train?;
-    let (test_images, test_labels) = test.unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
-    let classes = names.map_or(Classes::Found, Classes::Named);
-    let train: Dataset = pair(train_images, &train_labels, classes)?;
-    let test = pair(test_images, &test_labels, Classes::Named(train.classes().to_vec()))?;
+    let part = |(images, labels): &(PathBuf, PathBuf), read: (Array, Array), classes| {
+        pair((images, read.0), (labels, read.1), classes)
+    };
+    let train = part(&files.train, train?, names.map_or(Classes::Found, Classes::Named))?;
+    let test = test.unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
+    let test = part(&files.test, test, Classes::Named(train.classes().to_vec()))?;
     joined(path, train, test)
 }

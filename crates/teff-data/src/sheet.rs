@@ -65,11 +65,7 @@ pub fn contact_sheet(title: &str, tiles: &[Tile<'_>], shape: &[usize], columns: 
         return Err(Error::Parameter { name: "tiles", what });
     }
     let sample_len = height.saturating_mul(width).saturating_mul(channels);
-    let fits = |tile: &Tile<'_>| match tile.sample {
-        Sample::U8(v) => v.len() == sample_len,
-        Sample::F32(v) => v.len() == sample_len,
-    };
-    if let Some(odd) = tiles.iter().position(|tile| !fits(tile)) {
+    if let Some(odd) = tiles.iter().position(|tile| tile.sample.len() != sample_len) {
         let what = format!("number {odd} does not have the shape {}, and must", dimensions(shape));
         return Err(Error::Parameter { name: "tiles", what });
     }

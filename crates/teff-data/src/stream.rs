@@ -70,8 +70,7 @@ impl Stream {
     pub(crate) fn take(&mut self, len: u64) -> Result<Vec<u8>> {
         let end = self.position.saturating_add(len);
         if end > self.bound {
-            let found = self.bound;
-            return Err(Error::Truncated { file: self.name.clone(), expected: end, found });
+            return Err(Error::cut_short(&self.name, end, self.bound));
         }
         let mut bytes = Vec::with_capacity(len.min(RESERVE) as usize);
         let outcome = self.reader.by_ref().take(len).read_to_end(&mut bytes);
@@ -97,7 +96,7 @@ impl Stream {
     }
 
     fn cut_short(&self, expected: u64) -> Error {
-        Error::Truncated { file: self.name.clone(), expected, found: self.position }
+        Error::cut_short(&self.name, expected, self.position)
     }
 
     fn failure(&self, error: std::io::Error, expected: u64) -> Error {

@@ -69,14 +69,3 @@ fn split_takes_a_share_of_each_class_and_loses_nothing() {
     assert_eq!(all.split(0.001, 1).unwrap().test.counts(), [1, 1, 1]);
     assert_eq!(all.split(0.999, 1).unwrap().train.counts(), [1, 1, 1]);
 }
-
-#[test]
-fn mean_and_deviation_of_bytes_and_floats() {
-    let samples = Samples::U8(vec![0, 255]);
-    let bytes = Dataset::new(samples, vec![2], vec![0], vec!["a".into()]).unwrap();
-    assert_eq!(bytes.mean_and_deviation(), (0.5, 0.5));
-    let samples = Samples::F32(vec![1.0, 3.0, 5.0, 7.0]);
-    let floats = Dataset::new(samples, vec![4], vec![0], vec!["a".into()]).unwrap();
-    let (mean, deviation) = floats.mean_and_deviation();
-    assert_eq!((mean, deviation), (4.0, 5f32.sqrt()));
-}

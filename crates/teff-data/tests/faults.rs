@@ -34,11 +34,11 @@ fn missing_path_and_empty_folder() {
         "DIR: does not hold train-images-idx3-ubyte(.gz) and its companions, or a folder of .png or .jpg pictures \
          for each class. Give the path of the folder or .npz file that does."
     );
-    folder.write("a.csv", b"1,2");
+    folder.write("a.xlsx", b"1,2");
     assert_eq!(
-        folder.fault_of("a.csv"),
-        "DIR/a.csv: a single file of this kind is not read; give an .npz file, or the folder that the files of the \
-         data set are in."
+        folder.fault_of("a.xlsx"),
+        "DIR/a.xlsx: a single file of this kind is not read; give an .npz, .npy or .csv file, or the folder that the \
+         files of the data set are in."
     );
 }
 
@@ -164,8 +164,8 @@ fn labels_and_images_of_different_counts() {
     assert_eq!(
         fault_with(LABELS, &idx(8, &[5], &[5, 0, 4, 1, 9])),
         format!(
-            "DIR/{IMAGES} holds 6 images but DIR/{LABELS} holds 5 labels. Take both from the same data set, so that \
-             every image has its label."
+            "DIR/{IMAGES}: holds 6 samples but DIR/{LABELS} holds 5 labels; take both from the same data set, so that \
+             every sample has its label."
         )
     );
 }
@@ -175,8 +175,8 @@ fn label_out_of_range() {
     assert_eq!(
         fault_with(LABELS, &idx(8, &[6], &[5, 0, 4, 10, 9, 2])),
         format!(
-            "DIR/{LABELS}: label 10 of sample 3 is not one of the 10 classes, 0 to 9. Correct the label, or take the \
-             labels from the same data set as the images."
+            "DIR/{LABELS}: label 10 of sample 3 is not one of the 10 classes, 0 to 9; correct the label, or take the \
+             labels from the same data set as the samples."
         )
     );
     let x = npy("|u1", "(2, 2)", &[0; 4]);
@@ -197,19 +197,27 @@ fn label_out_of_range() {
 #[test]
 fn parts_of_different_shape() {
     let message = fault_with("t10k-images-idx3-ubyte", &idx(8, &[4, 5, 3], &pixels(60)));
-    assert!(message.contains("(test part): has shape 1x5x3, the other samples have 1x3x5"), "{message}");
+    assert!(
+        message.contains("has samples of shape 1x5x3 in its test part, and of 1x3x5 in the other"),
+        "{message}"
+    );
 }
 
 #[test]
-fn npz_without_x_or_y() {
+fn npz_without_samples_or_with_arrays_of_different_lengths() {
+    let one = || npy("|u1", "(1,)", &[0]);
     assert_eq!(
-        fault_of_npz(&[("images.npy", npy("|u1", "(1,)", &[0])), ("y.npy", npy("|u1", "(1,)", &[0]))]),
-        "DIR/set.npz: does not hold arrays x and y, or x_train, y_train, x_test and y_test; the file holds images, y. Give \
-         the path of the folder or .npz file that does."
+        fault_of_npz(&[("label.npy", one()), ("y.npy", one())]),
+        "DIR/set.npz: does not hold arrays of samples (x, or named as the model's inputs; x_train and x_test for two parts); the \
+         file holds label, y. Give the path of the folder or .npz file that does."
     );
-    let message = fault_of_npz(&[("x.npy", npy("|u1", "(1, 4)", &[0; 4]))]);
-    assert!(message.contains("the file holds x."), "{message}");
     assert!(fault_of_npz(&[]).contains("the file holds no arrays."));
+    assert_eq!(
+        fault_of_npz(&[("left.npy", npy("|u1", "(2, 3)", &[0; 6])), ("right.npy", one())]),
+        "DIR/set.npz: left holds 2 samples, but right holds 1; give as many of both, so that they pair up."
+    );
+    let message = fault_of_npz(&[("x.npy", npy("|u1", "(2, 3)", &[0; 6])), ("y.npy", one())]);
+    assert!(message.contains("x holds 2 samples, but y holds 1"), "{message}");
 }
 
 #[test]
@@ -243,20 +251,11 @@ fn npz_that_is_not_one_or_is_cut() {
 fn npy_of_a_kind_that_is_not_read() {
     let y = ("y.npy", npy("|u1", "(2,)", &[0, 1]));
     let fault = |x: Vec<u8>| fault_of_npz(&[("x.npy", x), y.clone()]);
-    assert_eq!(
-        fault(npy_with(1, "<f4", "True", "(2, 2)", &[0; 16])),
-        "DIR/set.npz (x.npy): an array in Fortran order is not read; save numpy.ascontiguousarray(array) instead."
-    );
-    assert_eq!(
-        fault(npy("<i8", "(2, 2)", &[0; 32])),
-        "DIR/set.npz (x.npy): the element type int64 for samples is not read; store pixels of 0 to 255 as uint8, \
-         anything else as float32, so that the scale is certain."
-    );
     assert!(fault(npy("|O", "(2,)", &[])).contains("the element type '|O' is not read"));
     assert!(fault(npy("<c8", "(2, 2)", &[0; 32])).contains("the element type '<c8' is not read"));
     assert!(fault(npy_with(9, "|u1", "False", "(2, 2)", &[0; 4])).contains("version 9 of the NPY format"));
     assert!(fault(npy("|u1", "(2, x)", &[0; 4])).contains("does not give a shape"));
-    assert!(fault(npy("|u1", "(2,)", &[0; 2])).contains("make the first dimension count the samples"));
+    assert!(fault(npy("|u1", "()", &[0; 1])).contains("holds no samples"));
     assert!(fault(b"\x93NUMPX\x01\0".to_vec()).contains("not a NumPy array"));
     let nan = le(&[0.0, 1.0, f32::NAN, 0.0], f32::to_le_bytes);
     assert_eq!(
@@ -277,7 +276,7 @@ fn empty_class_folder() {
     folder.write("dog/readme.txt", b"later");
     assert_eq!(
         folder.fault(),
-        "DIR/dog: a class folder without an image. Put .png or .jpg files in it, or remove the folder."
+        "DIR/dog: a class folder without an image; put .png or .jpg files in it, or remove the folder."
     );
 }
 
@@ -289,7 +288,7 @@ fn odd_and_broken_pictures() {
     folder.write("cat/c.png", &png(2, 2, 1, &[0; 4]));
     assert_eq!(
         folder.fault(),
-        "DIR/cat/a.png: has shape 1x2x3, the other samples have 1x2x2 (channels x height x width). Bring all images to \
+        "DIR/cat/a.png: has shape 1x2x3, the other samples have 1x2x2 (channels x height x width); bring all images to \
          one size and kind."
     );
     let whole = png(2, 2, 1, &[0; 4]);
@@ -331,8 +330,8 @@ fn parameters_out_of_range() {
     }
     let samples = || Samples::U8(vec![0; 4]);
     let classes = || vec!["a".to_owned()];
-    assert!(matches!(Dataset::new(samples(), vec![3], vec![0], classes()), Err(Error::Counts { .. })));
+    assert!(matches!(Dataset::new(samples(), vec![3], vec![0], classes()), Err(Error::Unusable { .. })));
     assert!(matches!(Dataset::new(samples(), vec![4, 0], vec![0], classes()), Err(Error::Unusable { .. })));
-    assert!(matches!(Dataset::new(samples(), vec![4], vec![1], classes()), Err(Error::Label { .. })));
+    assert!(matches!(Dataset::new(samples(), vec![4], vec![1], classes()), Err(Error::Unusable { .. })));
     assert!(open(folder.path()).is_ok());
 }

@@ -3,7 +3,7 @@
 mod common;
 
 use common::{Folder, gz, idx, le, npy, npy_with, pixels, png, tiny_mnist, zip};
-use teff_data::{Options, Samples, mnist, open, open_with};
+use teff_data::{Array, Column, Options, Samples, Targets, mnist, open, open_with};
 
 #[test]
 fn idx_files_plain_and_zipped() {
@@ -86,7 +86,7 @@ fn npz_stored_and_deflated_of_every_version() {
                 ("y.npy", npy_with(version, "<i8", "False", "(10,)", &le(&labels, i64::to_le_bytes))),
             ];
             let path = folder.write("set.npz", &zip(&members, deflated));
-            let options = Options { test_fraction: 0.34, split_seed: 3 };
+            let options = Options { test_fraction: 0.34, split_seed: 3, ..Options::default() };
             let split = open_with(&path, &options).unwrap();
             assert_eq!(split.train.shape(), [1, 2, 3]);
             assert_eq!(split.test.counts(), [1, 1, 1]);
@@ -147,6 +147,90 @@ fn npz_of_every_number_type() {
             assert_eq!(split.train.samples(), &Samples::F32(floats.to_vec()));
             assert_eq!(split.test.labels(), [1, 0]);
         }
+    }
+}
+
+/// A file that NumPy would save of `np.asfortranarray([[1, 2, 3], [4, 5, 6]])`, bools, and whole numbers of 16 bits.
+#[test]
+fn arrays_of_any_layout_and_type() {
+    let folder = Folder::new();
+    let fortran = npy_with(1, "<f4", "True", "(2, 3)", &le(&[1., 4., 2., 5., 3., 6.], f32::to_le_bytes));
+    let array = Array::open(folder.write("a.npy", &fortran)).unwrap();
+    assert_eq!((array.to_f32(), &*array.shape), (vec![1., 2., 3., 4., 5., 6.], &[2, 3][..]));
+    // Three axes, the first fastest: element (i, j, k) is 100 i + 10 j + k.
+    let cube: Vec<i16> = (0..8).map(|n| (n % 2) * 100 + (n / 2 % 2) * 10 + n / 4).collect();
+    let array = npy_with(1, ">i2", "True", "(2, 2, 2)", &le(&cube, i16::to_be_bytes));
+    let array = Array::open(folder.write("b.npy", &array)).unwrap();
+    assert_eq!(array.to_i64().unwrap(), [0, 1, 10, 11, 100, 101, 110, 111]);
+    let bools = Array::open(folder.write("c.npy", &npy("|b1", "(3,)", &[1, 0, 1]))).unwrap();
+    assert_eq!(bools.to_f32(), [1.0, 0.0, 1.0]);
+}
+
+#[test]
+fn npz_with_several_inputs_and_with_numbers_to_be_found() {
+    let folder = Folder::new();
+    let members = [
+        ("tokens.npy", npy("<i4", "(5, 2)", &le(&[0, 1, 2, 3, 4, 5, 6, 7, 8, 9], i32::to_le_bytes))),
+        ("speed.npy", npy("<f8", "(5,)", &le(&[0.5, 1.5, 2.5, 3.5, 4.5], f64::to_le_bytes))),
+        ("y0.npy", npy("<f4", "(5, 1, 2)", &le(&[9.0; 10], f32::to_le_bytes))),
+        ("y1.npy", npy("<i8", "(5,)", &le(&[1, 2, 3, 4, 5], i64::to_le_bytes))),
+    ];
+    let all = open(folder.write("set.npz", &zip(&members, true))).unwrap();
+    assert_eq!((all.train.len(), all.test.len()), (4, 1));
+    let names: Vec<&str> = all.test.inputs().iter().map(|c| &*c.name).collect();
+    assert_eq!(names, ["tokens", "speed"]);
+    assert_eq!((&*all.test.inputs()[0].shape, &*all.test.inputs()[1].shape), (&[2][..], &[1][..]));
+    let at = |c: &Column| if let Samples::I64(v) = &c.samples { v[0] / 2 } else { panic!("whole") };
+    let Samples::F32(speed) = &all.test.inputs()[1].samples else { panic!("floats") };
+    assert_eq!(speed[..], [at(&all.test.inputs()[0]) as f32 + 0.5]);
+    let Targets::Values(targets) = all.test.targets() else { panic!("two arrays are no classes") };
+    assert_eq!((targets.len(), &*targets[0].shape, &*targets[1].shape), (2, &[1, 2][..], &[1][..]));
+    // Samples alone.
+    let alone =
+        open(folder.write("x.npy", &npy("<f4", "(4, 3)", &le(&[1.0; 12], f32::to_le_bytes)))).unwrap();
+    assert_eq!((alone.train.targets(), alone.train.shape()), (&Targets::Missing, &[3][..]));
+    // One array of floats is to be found, not a class.
+    let members = [
+        ("x.npy", npy("<f4", "(4, 1)", &le(&[1.0; 4], f32::to_le_bytes))),
+        ("y.npy", npy("<f2", "(4,)", &le(&[0x3c00; 4], u16::to_le_bytes))),
+        ("mean.npy", npy("<f4", "(1,)", &le(&[1.0], f32::to_le_bytes))),
+    ];
+    let sine = open(folder.write("sine.npz", &zip(&members, false))).unwrap().train;
+    let Targets::Values(targets) = sine.targets() else { panic!("floats are no classes") };
+    assert_eq!((sine.inputs().len(), &targets[0].samples), (1, &Samples::F32(vec![1.0; 3])));
+}
+
+#[test]
+fn tables_have_features_and_words_or_numbers_to_be_found() {
+    let folder = Folder::new();
+    let text = "\u{feff}width,\"height, cm\",kind\n1,2.5,oats\n2,-1e3,\"te\"\"ff\"\n\n3,4,oats\n 5 , 6 ,oats\n7,8,\"te\"\"ff\"\n";
+    let file = folder.write("grain.csv", text.as_bytes());
+    let with = |label: &str| {
+        open_with(&file, &Options { label: Some(label.into()), test_fraction: 0.01, ..Options::default() })
+    };
+    let all = with("kind").unwrap();
+    assert_eq!(all.train.classes(), ["oats", "te\"ff"]);
+    assert_eq!((all.train.shape(), all.train.labels().len() + all.test.labels().len()), (&[2][..], 5));
+    let e = with("colour").unwrap_err().to_string();
+    assert!(e.contains("has no column colour; its columns are width, height, cm, kind"), "{e}");
+    let e = open(&file).unwrap_err().to_string();
+    assert!(e.contains("line 2, column kind: \"oats\" is no number"), "{e}");
+    // Numbers that are no classes; semicolons, as where commas are in numbers.
+    let file = folder.write("price.csv", b"size;rooms;target\n50;2;100000.5\n60;3;200000\n70;3;210000\n");
+    let all = open(&file).unwrap();
+    let Targets::Values(price) = all.train.targets() else { panic!("prices are no classes") };
+    assert_eq!((&*price[0].name, all.train.shape()), ("target", &[2][..]));
+    let numbers = "a,label\n".to_string() + &(0..20).map(|i| format!("{i},{}\n", i % 3)).collect::<String>();
+    assert_eq!(open(folder.write("n.csv", numbers.as_bytes())).unwrap().train.classes(), ["0", "1", "2"]);
+    for (text, said) in [
+        ("1,2\n3,4\n", "has numbers in its first line"),
+        ("a,b\n1\n", "line 2 has 1 fields, its header 2"),
+        ("a,b\n1,\n", "line 2, column b: \"\" is no number"),
+        ("", "has no lines"),
+        ("a\n", "has no samples"),
+    ] {
+        let e = open(folder.write("bad.csv", text.as_bytes())).unwrap_err().to_string();
+        assert!(e.contains(said), "{e}");
     }
 }
 

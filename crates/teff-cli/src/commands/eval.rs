@@ -4,6 +4,7 @@ use crate::args::{given, input_shape, model, path, path_of, switch, threads, thr
 use crate::failure::Result;
 use crate::files::{check_writable, write};
 use crate::model::read_model;
+use crate::tensors::classified;
 use crate::ui::{Ui, grouped, percent, table};
 use clap::{ArgMatches, Command};
 use serde_json::json;
@@ -29,7 +30,7 @@ pub(crate) fn run(args: &ArgMatches, ui: &Ui) -> Result<()> {
         check_writable(picture)?;
     }
     let graph = read_model(path_of(args, "model"), args, ui)?;
-    let data = teff::data::open(path_of(args, "data"))?;
+    let data = classified(args)?;
     let part = if args.get_flag("train-part") { &data.train } else { &data.test };
     let predictions = predict(&graph, part, threads_of(args))?;
     let confusion = predictions.confusion(part);

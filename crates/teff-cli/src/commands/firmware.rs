@@ -214,8 +214,8 @@ pub(crate) fn run(args: &ArgMatches, ui: &Ui) -> Result<()> {
             .expect("one of those that are known"),
         language,
         labels: match &data {
-            Some(data) => Some(data.classes().to_vec()),
-            None => labels(args)?,
+            Some(data) if !data.classes().is_empty() => Some(data.classes().to_vec()),
+            Some(_) | None => labels(args)?,
         },
         samples: data.as_ref(),
         sram_tables: args.get_one("sram-tables").copied(),

@@ -10,6 +10,7 @@ use crate::failure::{Failure, Result};
 use crate::files::{check_writable, write};
 use crate::model::read_model;
 use crate::stop::Stop;
+use crate::tensors::classified;
 use crate::ui::{Bar, Ui};
 use clap::ArgMatches;
 use teff::data::Split;
@@ -22,7 +23,7 @@ pub(crate) fn run(args: &ArgMatches, ui: &Ui) -> Result<()> {
     check_writable(out)?;
     let settings = settings(args);
     let graph = read_model(path_of(args, "model"), args, ui)?;
-    let data = teff::data::open(path_of(args, "data"))?;
+    let data = classified(args)?;
     let done = with_progress(&graph, &data, &settings, &Stop::watch(), ui)?;
     let mut bar = ui.bar("measuring accuracy", 2);
     let before = predict(&graph, &data.test, settings.threads)?.confusion(&data.test);

@@ -11,6 +11,7 @@ use crate::failure::{During, Failure, Result};
 use crate::files::{beside, check_writable, write};
 use crate::model::{check_memory, read_model_with};
 use crate::stop::Stop;
+use crate::tensors::classified;
 use crate::ui::{Ui, duration, grouped, path_text};
 use clap::ArgMatches;
 use serde_json::{Value as Json, json};
@@ -89,7 +90,7 @@ pub(crate) fn run(args: &ArgMatches, ui: &Ui) -> Result<()> {
     let shrink = shrink::Plan::new(args, &settings);
 
     let started = Instant::now();
-    let data = teff::data::open(path_of(args, "data"))?;
+    let data = classified(args)?;
     let start = match given(args, "from") {
         Some(file) => Start::Folded(Box::new(Folded::new(&read_model_with(file, &Default::default(), ui)?)?)),
         None => {

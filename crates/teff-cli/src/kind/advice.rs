@@ -111,8 +111,9 @@ fn data(kind: Kind, command: &str, path: &Path) -> Option<String> {
         (Family::Model | Family::Foreign, _) | (_, Kind::Toml) => {
             format!("--data takes a data set: teff {command} {file} --data DATASET")
         }
-        (_, Kind::Npy) => format!("a data set has samples and labels; save both from Python: {arrays}"),
-        (_, Kind::Table) => format!("save samples and labels from Python as one file: {arrays}"),
+        (_, Kind::Table) if path.extension().is_none_or(|e| e != "csv" && e != "tsv") => {
+            format!("save it as CSV, or samples and labels from Python as one file: {arrays}")
+        }
         (_, Kind::Picture | Kind::Sound) => {
             "give the folder that has a folder of pictures for each class".into()
         }
@@ -120,7 +121,7 @@ fn data(kind: Kind, command: &str, path: &Path) -> Option<String> {
             "unpack it, and give the folder".into()
         }
         (Family::Program, _) | (_, Kind::Source | Kind::Python | Kind::Pdf | Kind::Json) => {
-            "a data set is an NPZ file, a folder of IDX files or a folder of pictures for each class (docs/data.md)".into()
+            "a data set is an NPZ or CSV file, a folder of IDX files or a folder of pictures for each class (docs/data.md)".into()
         }
         _ => return None,
     })

@@ -188,11 +188,11 @@ fn data_set(kind: Kind, bytes: &[u8]) {
     };
     match kind {
         Kind::Npy => {
-            stage("NPY", teff::data::Npy::open(&write("x.npy", bytes))).map(|array| array.to_bytes());
+            stage("NPY", teff::data::Array::open(write("x.npy", bytes))).map(|array| array.to_npy());
         }
         Kind::Npz => {
             let path = write("xy.npz", bytes);
-            let _ = stage("NPZ", teff::data::Npy::open_all(&path));
+            let _ = stage("NPZ", teff::data::Array::open_all(&path));
             stage("data set", teff::data::open(&path)).iter().for_each(train);
         }
         _ => {

@@ -1,6 +1,7 @@
 //! The one sampling pass: an affine map plus displacements, laid out per pixel, then applied to each channel.
 
 use super::Outside;
+use crate::dataset::Sample;
 
 /// A place in the original for each pixel `(x, y)` of the result: `x' = xx x + xy y + x0`, `y' = yx x + yy y + y0`, in
 /// pixels, x to the right and y downwards.
@@ -43,21 +44,11 @@ impl Padded {
         Self { values: vec![0.0; (height + 3) * stride], width }
     }
 
-    /// Loads pixels as `pixel / 255`.
-    pub(super) fn load_u8(&mut self, pixels: &[u8]) {
+    /// Loads an image as a network sees it.
+    pub(super) fn load(&mut self, image: Sample<'_>) {
         let width = self.width;
-        for (row, pixels) in self.rows().zip(pixels.chunks_exact(width)) {
-            for (value, &pixel) in row.iter_mut().zip(pixels) {
-                *value = f32::from(pixel) / 255.0;
-            }
-        }
-    }
-
-    /// Loads floats as they are.
-    pub(super) fn load_f32(&mut self, values: &[f32]) {
-        let width = self.width;
-        for (row, values) in self.rows().zip(values.chunks_exact(width)) {
-            row.copy_from_slice(values);
+        for (y, row) in self.rows().take(image.len() / width.max(1)).enumerate() {
+            image.part(y * width..(y + 1) * width).write_to(row);
         }
     }
 
@@ -232,7 +223,7 @@ mod tests {
             let (height, width) = size;
             let image: Vec<f32> = (0..height * width).map(|_| rng.unit()).collect();
             let mut padded = Padded::new(height, width);
-            padded.load_f32(&image);
+            padded.load(Sample::F32(&image));
             let mut plan = Plan::new(height * width);
             let mut out = vec![0.0; height * width];
             for round in 0..50 {
