@@ -142,24 +142,27 @@ impl Core {
     /// False when nothing can be fetched there; the fault has then been taken.
     #[inline(always)]
     pub(crate) fn fetch(&mut self, word: u32, bus: &mut Bus) -> bool {
-        let port = match self.window_from {
-            FetchFrom::Sram => map::bank_of(word.wrapping_sub(map::SRAM)),
-            FetchFrom::Flash => map::BANK_XIP,
-            FetchFrom::Rom => map::BANK_ROM,
+        if bus.contended && self.window_from != FetchFrom::Nothing {
+            let port = match self.window_from {
+                FetchFrom::Sram => map::bank_of(word.wrapping_sub(map::SRAM)),
+                FetchFrom::Flash => map::BANK_XIP,
+                FetchFrom::Rom | FetchFrom::Nothing => map::BANK_ROM,
+            };
+            self.stalls.bank += bus.banks.claim(port, &mut self.cycle);
+        }
+        match self.window_from {
+            FetchFrom::Flash => {
+                let before = self.cycle;
+                bus.xip.fetch(word, &mut self.cycle);
+                self.stalls.flash += self.cycle - before;
+            }
+            FetchFrom::Sram | FetchFrom::Rom => {}
             FetchFrom::Nothing => {
                 self.cycle += 1;
                 let pc = self.pc;
                 self.take_fault(bus, Fault::Fetch(pc), pc);
                 return false;
             }
-        };
-        if bus.contended {
-            self.stalls.bank += bus.banks.claim(port, &mut self.cycle);
-        }
-        if self.window_from == FetchFrom::Flash {
-            let before = self.cycle;
-            bus.xip.fetch(word, &mut self.cycle);
-            self.stalls.flash += self.cycle - before;
         }
         self.fetched = word;
         true

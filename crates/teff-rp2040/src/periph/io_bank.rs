@@ -23,14 +23,13 @@ impl IoBank {
     }
 
     fn raw(&self, word: usize, wires: &Wires) -> u32 {
-        let level = wires.pins.input() >> (8 * word) & 0xff;
-        let mut raw = self.edges[word];
-        for pin in 0..8 {
-            if word * 8 + pin < COUNT {
-                raw |= (1 + (level >> pin & 1)) << (4 * pin);
-            }
+        // A nibble a pin, 1 for a low level and 2 for a high one: 1 and the level, spread.
+        let mut high = wires.pins.input() >> (8 * word) & 0xff;
+        for (by, mask) in [(12, 0x000f_000f), (6, 0x0303_0303), (3, 0x1111_1111)] {
+            high = (high | high << by) & mask;
         }
-        raw
+        let there = if word < 3 { u32::MAX } else { u32::MAX >> (4 * (32 - COUNT)) };
+        self.edges[word] | (0x1111_1111 + high) & there
     }
 
     /// Latches the edges of inputs that changed.
