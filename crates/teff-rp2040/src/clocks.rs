@@ -46,9 +46,10 @@ pub(crate) struct Clocks {
     pub(crate) pll: [[u32; 4]; 2],
     /// WATCHDOG_TICK (2.14.3).
     tick: u32,
-    sys_hz: u64,
-    /// Clock of UART and SPI.
-    peri_hz: u64,
+    /// clk_sys in hertz.
+    pub(crate) sys_hz: u64,
+    /// clk_peri, the clock of UART and SPI, in hertz; 0 while it is disabled.
+    pub(crate) peri_hz: u64,
     since: u64,
     counts: [Count; DOMAINS],
 }
@@ -95,16 +96,6 @@ impl Clocks {
         fresh.sys_hz = self.sys_hz;
         fresh.changed(now);
         *self = fresh;
-    }
-
-    /// clk_sys in hertz.
-    pub(crate) fn sys_hz(&self) -> u64 {
-        self.sys_hz
-    }
-
-    /// clk_peri in hertz; 0 while it is disabled.
-    pub(crate) fn peri_hz(&self) -> u64 {
-        self.peri_hz
     }
 
     /// Whole ticks of `domain` up to cycle `now`.
@@ -368,7 +359,7 @@ mod tests {
     #[test]
     fn the_vendor_start_up_gives_125_mhz_and_a_microsecond_tick() {
         let c = at_125_mhz();
-        assert_eq!(c.sys_hz(), 125_000_000);
+        assert_eq!(c.sys_hz, 125_000_000);
         assert_eq!(c.read(0x44), 2);
         let before = c.ticks(Domain::Tick, 100);
         assert_eq!(c.ticks(Domain::Tick, 100 + 125_000_000) - before, 1_000_000);
@@ -384,7 +375,7 @@ mod tests {
         let mut c = at_125_mhz();
         let start = c.ticks(Domain::Nanosecond, 1000);
         c.write_pll(0, 12, 3 << 16 | 2 << 12, 1000);
-        assert_eq!(c.sys_hz(), 250_000_000);
+        assert_eq!(c.sys_hz, 250_000_000);
         assert_eq!(c.ticks(Domain::Nanosecond, 1000), start);
         assert_eq!(c.ticks(Domain::Nanosecond, 1250) - start, 1000);
     }

@@ -236,7 +236,7 @@ impl Simulator {
     /// The present frequency of clk_sys in hertz.
     #[must_use]
     pub fn clock_hz(&self) -> u64 {
-        self.bus.wires.clocks.sys_hz()
+        self.bus.wires.clocks.sys_hz
     }
 
     /// R0 to R12, SP, LR, PC (13 to 15) or xPSR (16) of `core`.

@@ -46,7 +46,7 @@ pub(crate) struct Wires {
     /// Set when a line changed since the run loop last looked.
     pub(crate) irq_changed: bool,
     /// Level of each data request.
-    dreq: u64,
+    pub(crate) dreq: u64,
     /// Requests that a busy DMA channel waits for.
     pub(crate) dreq_wanted: u64,
 }
@@ -108,9 +108,5 @@ impl Wires {
         self.dreq = 0;
         self.dreq_wanted = 0;
         self.sched = Sched::new();
-    }
-
-    pub(crate) fn dreq(&self) -> u64 {
-        self.dreq
     }
 }

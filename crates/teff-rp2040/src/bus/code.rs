@@ -25,9 +25,11 @@ pub(crate) struct Code {
 }
 
 /// A stretch of memory that code can run in.
+#[derive(Clone, Copy, PartialEq, Debug, Default)]
 pub(crate) struct Window {
     pub(crate) base: u32,
     pub(crate) len: u32,
+    /// Of its first decoded half-word.
     pub(crate) index: usize,
     pub(crate) from: FetchFrom,
 }
@@ -75,6 +77,7 @@ impl Code {
 impl Bus {
     /// The memory that holds `pc`; empty where nothing can be executed. The contiguous alias of the SRAM banks
     /// (0x21000000) holds data only here.
+    #[inline(never)]
     pub(crate) fn fetch_window(&self, pc: u32) -> Window {
         let flash_len = (self.flash.len() * 4) as u32;
         let at = |base, len, index, from| Window { base, len, index, from };

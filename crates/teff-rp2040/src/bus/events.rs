@@ -42,7 +42,7 @@ impl Bus {
     fn next_seen(&mut self) -> u64 {
         let sched = &self.wires.sched;
         let (next, seen) = (sched.next(), sched.next_seen());
-        if next >= seen || self.io_bank.interrupts() || !self.shortcuts {
+        if next >= seen || self.io_bank.used || !self.shortcuts {
             return next;
         }
         if let Some(steady) = self.steady.filter(|steady| steady.seen != 0) {
@@ -242,12 +242,7 @@ impl Bus {
         }
     }
 
-    /// XIP_AUX: the streaming FIFO again, on the fast bus.
-    pub(crate) fn read_xip_aux(&mut self, reg: u32, now: u64) -> u32 {
-        if reg == 0 { self.pop_stream(now) } else { 0 }
-    }
-
-    fn pop_stream(&mut self, now: u64) -> u32 {
+    pub(crate) fn pop_stream(&mut self, now: u64) -> u32 {
         let word = self.ssi.pop_stream(now, &mut self.wires);
         self.start_stream(now);
         word
@@ -256,15 +251,11 @@ impl Bus {
     /// Begins to fetch the next streamed word when there is room; misses of the cache and the stream take turns.
     fn start_stream(&mut self, now: u64) {
         let room = self.ssi.stream.len() < STREAM_FIFO;
-        if self.ssi.stream_left > 0 && room && !self.stream_running() {
+        if self.ssi.stream_left > 0 && room && !self.wires.sched.planned(Event::Stream) {
             let miss = self.xip.miss;
             let done = self.xip.use_flash(now, miss);
             self.wires.sched.set(Event::Stream, Some(done));
         }
-    }
-
-    fn stream_running(&self) -> bool {
-        self.wires.sched.planned(Event::Stream)
     }
 
     fn stream_event(&mut self, now: u64) {
@@ -296,15 +287,6 @@ impl Bus {
 
     pub(crate) fn reset_subsystem(&mut self, bit: u32, now: u64) {
         let w = &mut self.wires;
-        let reset_io = |w: &mut crate::wires::Wires, pads: bool| {
-            let fresh = pins::Pins::new();
-            if pads {
-                w.pins.pads = fresh.pads;
-            } else {
-                w.pins.ctrl = fresh.ctrl;
-            }
-            w.pins.reconfigure(now);
-        };
         match bit {
             0 => {
                 let inputs = self.adc.inputs;
@@ -314,10 +296,14 @@ impl Bus {
             2 => self.dma = Dma::new(),
             3 | 4 => self.i2cs[(bit - 3) as usize] = periph::i2c::I2c::new(bit - 3),
             5 => {
-                reset_io(w, false);
+                w.pins.ctrl = pins::Pins::new().ctrl;
+                w.pins.reconfigure(now);
                 self.io_bank = Default::default();
             }
-            8 => reset_io(w, true),
+            8 => {
+                w.pins.pads = pins::Pins::new().pads;
+                w.pins.reconfigure(now);
+            }
             10 | 11 => {
                 let id = (bit - 10) as usize;
                 self.pios[id] = periph::pio::Pio::new(id);

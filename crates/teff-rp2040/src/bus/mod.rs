@@ -47,7 +47,7 @@ pub(crate) struct Bus {
     pub(crate) code: Code,
     pub(crate) xip: Xip,
     /// Event registers of the cores, for WFE.
-    event: [bool; 2],
+    pub(crate) event: [bool; 2],
     /// Hard faults taken so far.
     pub(crate) faults: u64,
     /// Accesses to registers whose value may change by itself, and changes of flash, so far.
@@ -140,15 +140,6 @@ impl Bus {
     pub(crate) fn send_event(&mut self) {
         self.event = [true; 2];
         self.wires.sched.interrupt_run();
-    }
-
-    /// The event registers of both cores.
-    pub(crate) fn events(&self) -> [bool; 2] {
-        self.event
-    }
-
-    pub(crate) fn set_event(&mut self, core: usize) {
-        self.event[core & 1] = true;
     }
 
     /// Takes the event register of `core`: true if it was set.

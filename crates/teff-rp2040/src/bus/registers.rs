@@ -90,7 +90,14 @@ impl Bus {
             0x5010_0000 => self.usb.read_dpram(reg),
             0x5011_0000 => self.usb.read(reg),
             0x5020_0000 | 0x5030_0000 => self.pios[second(0x5020_0000)].read(reg, now, w),
-            0x5040_0000 => self.read_xip_aux(reg, now),
+            // XIP_AUX: the streaming FIFO again, on the fast bus.
+            0x5040_0000 => {
+                if reg == 0 {
+                    self.pop_stream(now)
+                } else {
+                    0
+                }
+            }
             _ => return None,
         })
     }

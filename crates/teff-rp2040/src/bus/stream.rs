@@ -117,7 +117,7 @@ impl Bus {
         };
         let Some(line) = self.board.line() else { return false };
         let moving = line.moving();
-        let free = self.wires.pins.follows_outside(moving) && !self.io_bank.interrupts();
+        let free = self.wires.pins.follows_outside(moving) && !self.io_bank.used;
         if !free || self.pios[1 - block].awaits(moving) {
             return false;
         }

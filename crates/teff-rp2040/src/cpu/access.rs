@@ -128,29 +128,19 @@ pub(crate) fn merge(word: u32, addr: u32, size: u32, value: u32) -> u32 {
 }
 
 impl Core {
-    /// Points the fetch window at the memory that holds `pc`.
-    #[inline(never)]
-    pub(crate) fn window_for(&mut self, pc: u32, bus: &mut Bus) {
-        let window = bus.fetch_window(pc);
-        self.window_base = window.base;
-        self.window_len = window.len;
-        self.window_index = window.index;
-        self.window_from = window.from;
-    }
-
     /// Brings the word at `word` into the fetch buffer, adding its stall to the core's cycle.
     /// False when nothing can be fetched there; the fault has then been taken.
     #[inline(always)]
     pub(crate) fn fetch(&mut self, word: u32, bus: &mut Bus) -> bool {
-        if bus.contended && self.window_from != FetchFrom::Nothing {
-            let port = match self.window_from {
+        if bus.contended && self.window.from != FetchFrom::Nothing {
+            let port = match self.window.from {
                 FetchFrom::Sram => map::bank_of(word.wrapping_sub(map::SRAM)),
                 FetchFrom::Flash => map::BANK_XIP,
                 FetchFrom::Rom | FetchFrom::Nothing => map::BANK_ROM,
             };
             self.stalls.bank += bus.banks.claim(port, &mut self.cycle);
         }
-        match self.window_from {
+        match self.window.from {
             FetchFrom::Flash => {
                 let before = self.cycle;
                 bus.xip.fetch(word, &mut self.cycle);

@@ -73,7 +73,7 @@ impl Core {
             return;
         }
         if newly && self.nvic.sev_on_pend {
-            bus.set_event(self.id);
+            bus.event[self.id] = true;
         }
         let urgent = self.most_urgent();
         // WFI and WFE wake for an exception that would preempt if PRIMASK were clear (DDI 0419 B1.5.19).
@@ -138,7 +138,7 @@ impl Core {
     fn start_handler(&mut self, bus: &mut Bus, number: u32, at: &mut u64) -> Result<(), Fault> {
         self.ipsr = number;
         self.nvic.activate(number);
-        bus.set_event(self.id); // exception entry sets the event register (DDI 0419 B1.5.18)
+        bus.event[self.id] = true; // exception entry sets the event register (DDI 0419 B1.5.18)
         *at += 1;
         let vector = load::<4>(self, bus, self.nvic.vtor.wrapping_add(4 * number), at)?;
         if vector & 1 == 0 {
@@ -161,7 +161,7 @@ impl Core {
         if to_handler == (self.nvic.active == 0) {
             return Err(Fault::BadReturn(code));
         }
-        bus.set_event(self.id);
+        bus.event[self.id] = true;
         self.nvic.sample(bus.wires.irq_lines(self.id));
         if let Some((number, priority)) = self.most_urgent()
             && priority < self.execution_priority()

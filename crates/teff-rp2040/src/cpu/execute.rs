@@ -19,7 +19,7 @@ pub(crate) fn run<P: Probe>(core: &mut Core, bus: &mut Bus, probe: &mut P) {
             if !bus.catch_up(core.cycle) {
                 return;
             }
-            bus.contended = bus.dma.active();
+            bus.contended = bus.dma.active;
         }
         step(core, bus, probe, u64::MAX);
     }
@@ -50,8 +50,8 @@ pub(crate) fn run_both<P: Probe>(cores: &mut [Core; 2], bus: &mut Bus, probe: &m
 pub(crate) fn step<P: Probe>(core: &mut Core, bus: &mut Bus, probe: &mut P, ahead: u64) {
     let pc = core.pc;
     let begin = core.cycle;
-    if pc.wrapping_sub(core.window_base) >= core.window_len {
-        core.window_for(pc, bus);
+    if pc.wrapping_sub(core.window.base) >= core.window.len {
+        core.window = bus.fetch_window(pc);
     }
     let word = pc & !3;
     if word != core.fetched {
@@ -69,7 +69,7 @@ pub(crate) fn step<P: Probe>(core: &mut Core, bus: &mut Bus, probe: &mut P, ahea
             return;
         }
     }
-    let index = core.window_index + (pc.wrapping_sub(core.window_base) >> 1) as usize;
+    let index = core.window.index + (pc.wrapping_sub(core.window.base) >> 1) as usize;
     let mut op = bus.code.ops[index];
     if op.code == Opcode::Unknown {
         op = bus.decode_at(index, pc);

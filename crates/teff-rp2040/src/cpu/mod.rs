@@ -9,6 +9,7 @@ pub(crate) mod execute;
 pub(crate) mod op;
 pub(crate) mod ppb;
 
+use crate::bus::code::Window;
 use crate::error::Fault;
 use ppb::{Nvic, SysTick};
 
@@ -96,11 +97,8 @@ pub(crate) struct Core {
     pub(crate) v: u32,
     /// Address of the word in the fetch buffer; odd when there is none.
     pub(crate) fetched: u32,
-    /// The memory that `pc` runs in: first address, length, index of its first decoded half-word.
-    pub(crate) window_base: u32,
-    pub(crate) window_len: u32,
-    pub(crate) window_index: usize,
-    pub(crate) window_from: FetchFrom,
+    /// The memory that `pc` runs in.
+    pub(crate) window: Window,
     pub(crate) primask: bool,
     /// CONTROL.SPSEL and CONTROL.nPRIV.
     pub(crate) spsel: bool,

@@ -56,7 +56,7 @@ pub(crate) struct Dma {
     /// The transfer before holds the bus until this cycle.
     free_at: u64,
     /// Any channel has transfers left.
-    active: bool,
+    pub(crate) active: bool,
 }
 
 impl Dma {
@@ -66,11 +66,6 @@ impl Dma {
             channel.ctrl = (i as u32) << 11; // CHAIN_TO itself: no chaining
         }
         dma
-    }
-
-    /// True while any channel has transfers left.
-    pub(crate) fn active(&self) -> bool {
-        self.active
     }
 
     fn update(&mut self, now: u64, wires: &mut Wires) {
@@ -84,7 +79,7 @@ impl Dma {
             wires.set_irq(irq::DMA_0 + i, line.status(self.raised) != 0);
         }
         let paced = wanted >> TIMER0 & 15 != 0;
-        if paced || wanted & (wires.dreq() | 1 << PERMANENT) != 0 {
+        if paced || wanted & (wires.dreq | 1 << PERMANENT) != 0 {
             wires.sched.no_later(Event::Dma, self.free_at.max(now + 1));
         }
     }
@@ -281,7 +276,7 @@ impl Bus {
             self.wires.sched.set(Event::Dma, Some(self.dma.free_at));
             return;
         }
-        let requests = self.wires.dreq() | 1 << PERMANENT | self.dma.timer_requests(now);
+        let requests = self.wires.dreq | 1 << PERMANENT | self.dma.timer_requests(now);
         if let Some(i) = self.dma.pick(requests) {
             let treq = self.dma.channels[i].treq();
             if (TIMER0..TIMER0 + 4).contains(&treq) {

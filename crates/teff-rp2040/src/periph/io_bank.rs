@@ -11,17 +11,12 @@ pub(crate) struct IoBank {
     /// By destination (core 0, core 1, or waking from dormant, which is kept without effect) and word.
     to: [[Interrupts; 4]; 3],
     /// Whether either core has any pin interrupt enabled or forced.
-    used: bool,
+    pub(crate) used: bool,
 }
 
 const LEVELS: u32 = 0x3333_3333;
 
 impl IoBank {
-    /// Whether any pin can interrupt a core.
-    pub(crate) fn interrupts(&self) -> bool {
-        self.used
-    }
-
     fn raw(&self, word: usize, wires: &Wires) -> u32 {
         // A nibble a pin, 1 for a low level and 2 for a high one: 1 and the level, spread.
         let mut high = wires.pins.input() >> (8 * word) & 0xff;

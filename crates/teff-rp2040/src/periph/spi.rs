@@ -44,7 +44,7 @@ impl Spi {
     fn frame(&self, wires: &Wires) -> u64 {
         let halves = 2 * self.bits() + if self.cr0 & 0x80 == 0 { 3 } else { 0 };
         let clock = u64::from(self.prescale.max(2)) * u64::from((self.cr0 >> 8 & 0xff) + 1);
-        wires.clocks.in_sys(u64::from(halves) * clock / 2, wires.clocks.peri_hz())
+        wires.clocks.in_sys(u64::from(halves) * clock / 2, wires.clocks.peri_hz)
     }
 
     fn start(&mut self, now: u64, wires: &mut Wires) {

@@ -47,7 +47,7 @@ impl Uart {
     fn frame(&self, wires: &Wires) -> u64 {
         let bits = 1 + 5 + (self.lcr >> 5 & 3) + (self.lcr >> 1 & 1) + 1 + (self.lcr >> 3 & 1);
         let divisor = u64::from(self.ibrd * 64 + self.fbrd).max(64);
-        wires.clocks.in_sys(u64::from(bits) * divisor / 4, wires.clocks.peri_hz())
+        wires.clocks.in_sys(u64::from(bits) * divisor / 4, wires.clocks.peri_hz)
     }
 
     fn depth(&self) -> usize {

@@ -55,7 +55,7 @@ impl Simulator {
             let bus = &mut *self.bus;
             bus.wires.sched.limit = until;
             bus.run_on();
-            let dma = bus.dma.active();
+            let dma = bus.dma.active;
             match awake {
                 [true, true] => {
                     bus.contended = true;

@@ -67,10 +67,7 @@ impl Simulator {
             (core.deaf() || masked || core.state == CoreState::Held) && !core.nvic.sev_on_pend
         };
         let silent = sched.next() == NEVER || self.cores.iter().all(deaf);
-        silent
-            && !self.bus.dma.active()
-            && !sched.planned(Event::Watchdog)
-            && self.bus.reset_request.is_none()
+        silent && !self.bus.dma.active && !sched.planned(Event::Watchdog) && self.bus.reset_request.is_none()
     }
 
     fn moment(&self) -> Moment {
@@ -78,7 +75,7 @@ impl Simulator {
         Moment {
             cores: self.cores_now(),
             sio: bus.sio.clone(),
-            events: bus.events(),
+            events: bus.event,
             sram: bus.sram.to_vec(),
             xip_sram: bus.xip_sram.clone(),
             cache: bus.xip.state(self.cycles()),
@@ -107,7 +104,7 @@ impl Simulator {
         self.cores[0].pc == before.cores[0].pc
             && self.cores[1].pc == before.cores[1].pc
             && self.cores_now() == before.cores
-            && bus.events() == before.events
+            && bus.event == before.events
             && bus.sio == before.sio
             && bus.banks.ahead(now) == before.claims
             && bus.xip.state(now) == before.cache

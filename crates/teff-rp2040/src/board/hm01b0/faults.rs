@@ -29,10 +29,8 @@ impl Faults {
 
     /// Whether pulse `clock` of line `row` of frame `number` is missing.
     pub(super) fn lost(&self, number: u64, row: usize, clock: u64) -> bool {
-        let here = |&&(frame, line, from, to): &&(u64, usize, u64, u64)| {
-            (frame, line) == (number, row) && (from..to).contains(&clock)
-        };
-        self.lost.iter().any(|fault| here(&fault))
+        let mut lost = self.lost.iter().filter(|&&(frame, line, ..)| (frame, line) == (number, row));
+        lost.any(|&(_, _, from, to)| (from..to).contains(&clock))
     }
 
     fn damages(&self, number: u64) -> bool {
@@ -43,22 +41,23 @@ impl Faults {
 impl Camera {
     pub(crate) fn inject(&mut self, fault: BoardFault, now: u64, wires: &mut Wires) {
         match fault {
-            BoardFault::CameraUnplugged => self.faults.unplugged = true,
-            BoardFault::CameraStops(revival) => self.faults.stopped = Some(revival),
-            BoardFault::ShortFrame { frame, lines, bytes } => self.faults.short.push((frame, lines, bytes)),
-            BoardFault::LostClocks { frame, line, clock, count } => {
-                self.faults.lost.push((frame, line, clock, clock.saturating_add(count)));
-            }
-            BoardFault::DisplayUnplugged | BoardFault::SdaLow { .. } | BoardFault::SclLow { .. } => return,
-        }
-        match fault {
             BoardFault::CameraUnplugged => {
+                self.faults.unplugged = true;
                 self.reset_registers();
                 self.restart(now, wires);
             }
-            BoardFault::CameraStops(_) => self.restart(now, wires),
-            // One that is being sent may be meant.
-            _ => self.cut_frame(),
+            BoardFault::CameraStops(revival) => {
+                self.faults.stopped = Some(revival);
+                self.restart(now, wires);
+            }
+            BoardFault::ShortFrame { frame, lines, bytes } => {
+                self.faults.short.push((frame, lines, bytes));
+                self.cut_frame(); // the one that is being sent may be meant
+            }
+            BoardFault::LostClocks { frame, line, clock, count } => {
+                self.faults.lost.push((frame, line, clock, clock.saturating_add(count)));
+            }
+            BoardFault::DisplayUnplugged | BoardFault::SdaLow { .. } | BoardFault::SclLow { .. } => {}
         }
     }
 

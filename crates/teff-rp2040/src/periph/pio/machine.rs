@@ -106,7 +106,7 @@ impl Machine {
 
     /// It is due again `ticks` ticks after the one at `self.tick`.
     pub(crate) fn due_after(&mut self, ticks: u64) {
-        if self.clkdiv == 0x1_0000 {
+        if self.undivided() {
             self.tick += ticks;
         } else {
             self.skip(ticks);
@@ -214,14 +214,6 @@ impl Machine {
         }
     }
 
-    pub(crate) fn waits_for_flag(&self) -> bool {
-        self.stall == Stall::Flag
-    }
-
-    pub(crate) fn waits_for_room(&self) -> bool {
-        self.stall == Stall::Room
-    }
-
     /// Reads CLKDIV (0), EXECCTRL (4), SHIFTCTRL (8) or PINCTRL (0x14).
     pub(crate) fn read(&self, field: u32) -> u32 {
         match field {
@@ -238,8 +230,11 @@ impl Machine {
     pub(crate) fn write(&mut self, field: u32, value: u32, now: u64) {
         match field {
             0x00 => {
+                // The divider comes to the present, without making the machine due.
                 if self.enabled && self.tick < now {
-                    self.wake_quietly(now);
+                    let asleep = self.due == NOT_DUE;
+                    self.wake(now);
+                    self.due = if asleep { NOT_DUE } else { self.tick };
                 }
                 self.clkdiv = value & 0xffff_ff00;
             }
@@ -254,13 +249,6 @@ impl Machine {
             }
             _ => self.pin_ctrl = value,
         }
-    }
-
-    /// Moves the divider to `now` without making the machine due.
-    fn wake_quietly(&mut self, now: u64) {
-        let due = self.due;
-        self.wake(now);
-        self.due = if due == NOT_DUE { NOT_DUE } else { self.tick };
     }
 
     pub(crate) fn autopush(&self) -> bool {

@@ -17,7 +17,7 @@ use crate::pins::{self, func};
 use crate::sched::Event;
 use crate::wires::{Wires, dreq, irq};
 pub(crate) use machine::Machine;
-use machine::NOT_DUE;
+use machine::{NOT_DUE, Stall};
 use outlook::Outlook;
 pub(crate) use receiver::{Posture, Receiver};
 
@@ -97,7 +97,7 @@ impl Pio {
         let flagged = flags != self.flags;
         if flagged {
             self.flags = flags;
-            self.wake(cycle.now + 1, |machine| machine.waits_for_flag());
+            self.wake(cycle.now + 1, |machine| machine.stall == Stall::Flag);
         }
         wires.pins.drive(func::PIO0 + self.id, self.out, self.dirs, cycle.now);
         if flagged || filled != 0 {
@@ -193,7 +193,7 @@ impl Pio {
                 if word.is_none() {
                     self.debug |= 1 << (8 + i); // RXUNDER
                 }
-                if self.sm[i].enabled && self.sm[i].due == NOT_DUE && self.sm[i].waits_for_room() {
+                if self.sm[i].enabled && self.sm[i].due == NOT_DUE && self.sm[i].stall == Stall::Room {
                     self.sm[i].wake(now + 1);
                 }
                 self.update(1 << i, now, wires);
@@ -230,7 +230,7 @@ impl Pio {
             0x30 | 0x34 => {
                 let flags = value as u8;
                 self.flags = if reg == 0x30 { self.flags & !flags } else { self.flags | flags };
-                self.wake(now + 1, |machine| machine.waits_for_flag());
+                self.wake(now + 1, |machine| machine.stall == Stall::Flag);
             }
             0x38 => self.bypass = value & pins::MASK,
             0x48..0xc8 => self.program[((reg - 0x48) / 4) as usize] = value as u16,
