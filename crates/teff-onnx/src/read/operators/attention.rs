@@ -1,6 +1,5 @@
 //! Attention and what goes with it in transformers and state-space models.
 
-use super::convolution::with_bias;
 use super::*;
 
 pub(super) const TABLE: Table = &[

@@ -3,17 +3,6 @@
 //! Source: onnxruntime/docs/ContribOperators.md.
 
 use super::*;
-use super::{
-    activation::along,
-    convolution::{geometry, with_bias},
-    matrix::{factors, gemm, scaled},
-    normalize::rms_normalization,
-    pooling::averaged,
-    quantize::{
-        centred, dequantize_linear, dequantized, quantize_linear, quantized, requantized, zero_point,
-    },
-    recurrent::GateActivation,
-};
 
 pub(super) const TABLE: Table = &[
     ("BiasGelu", One(|n| Ok((n.x(0)? + n.x(1)?).gelu()))),

@@ -1,7 +1,6 @@
 //! Convolution and transposed convolution.
 
 use super::*;
-use teff_graph::same_padding;
 
 pub(super) const TABLE: Table = &[("Conv", OfTwo(conv)), ("ConvTranspose", OfTwo(conv_transpose))];
 

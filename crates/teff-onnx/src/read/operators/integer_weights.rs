@@ -4,10 +4,6 @@
 //! Source: onnxruntime/docs/ContribOperators.md.
 
 use super::*;
-use super::{
-    indexing::positive,
-    quantize::{centred, dequantized, dynamically_quantized, matrix_zero},
-};
 
 pub(super) const TABLE: Table = &[
     ("DynamicQuantizeMatMul", One(dynamic_quantize_mat_mul)),

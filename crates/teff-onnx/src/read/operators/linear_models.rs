@@ -1,10 +1,6 @@
 //! The simple operators of `ai.onnx.ml`, as scikit-learn's exporter writes them.
 
 use super::*;
-use super::{
-    activation::TensorFunction,
-    normalize::{Norm, l1_norm, l2_norm, normalized},
-};
 use crate::read::item::Strings;
 use std::rc::Rc;
 

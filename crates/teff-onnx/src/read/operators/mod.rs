@@ -40,10 +40,26 @@ use super::node::*;
 use super::reader::is_default;
 use crate::proto::ElementType;
 use Lower::{Many, Of, OfTwo, One};
+use activation::{TensorFunction, along};
+use attention::{join_heads, split_heads};
+use cast::converted;
+use convolution::{AutoPad, auto_pad, explicit_pads, geometry, per_axis, window_pads, with_bias};
+use forest::{Aggregate, Compare, Forest, TreeNode};
+use indexing::positive;
+use linear_models::{Labels, labels, matrix, post_transform, rows};
+use matrix::{factors, gemm, scaled};
+use normalize::{Norm, l1_norm, l2_norm, normalized, rms_normalization};
+use pooling::{averaged, spatial_axes};
+use quantize::{
+    centred, dequantize_linear, dequantized, dynamically_quantized, matrix_zero, quantize_linear, quantized,
+    requantized, zero_point,
+};
+use recurrent::GateActivation;
+use resize::Mode;
 use teff_graph::{
     Binary, ConvGeometry, DType, Num, Op, PadAxis, PoolKind, ReduceKind, ScatterKind, SliceAxis,
 };
-use teff_graph::{Tensor, Type, Unary, Value, Window, strides};
+use teff_graph::{Tensor, Type, Unary, Value, Window, same_padding, strides};
 
 /// How an operator is lowered.
 #[derive(Clone, Copy)]

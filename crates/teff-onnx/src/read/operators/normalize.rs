@@ -1,6 +1,5 @@
 //! Normalisations.
 
-use super::pooling::spatial_axes;
 use super::*;
 
 pub(super) const TABLE: Table = &[

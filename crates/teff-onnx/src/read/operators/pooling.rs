@@ -1,6 +1,5 @@
 //! Sliding windows without weights.
 
-use super::convolution::{AutoPad, auto_pad, explicit_pads, per_axis, window_pads};
 use super::*;
 
 pub(super) const TABLE: Table = &[

@@ -5,10 +5,6 @@
 //! requantised by the float factor `a_scale * b_scale / y_scale`, as onnxruntime does.
 
 use super::*;
-use super::{
-    cast::converted,
-    convolution::{geometry, with_bias},
-};
 
 pub(super) const TABLE: Table = &[
     ("ConvInteger", OfTwo(conv_integer)),

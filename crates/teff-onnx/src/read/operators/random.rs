@@ -3,7 +3,6 @@
 //! A graph is a function of its inputs, so the numbers are drawn once, while reading: constants from then on, and a note says so.
 //! With a seed they are those of ONNX's reference evaluator; without, each node has a stream of its own, the same at every reading.
 
-use super::cast::converted;
 use super::*;
 use crate::read::draw::Mt19937;
 

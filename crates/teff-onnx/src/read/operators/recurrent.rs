@@ -3,7 +3,6 @@
 //! Equations and order of gates: onnx/docs/Operators.md. A direction is a scan over time; sequences shorter than the time axis keep
 //! their state after their end.
 
-use super::quantize::{centred, dynamically_quantized};
 use super::*;
 
 /// onnxruntime's, of `com.microsoft`.

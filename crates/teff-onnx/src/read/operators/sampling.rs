@@ -1,10 +1,6 @@
 //! Sampling of images at positions between their elements.
 
 use super::*;
-use super::{
-    convolution::{explicit_pads, per_axis, with_bias},
-    resize::{self, Mode},
-};
 
 pub(super) const TABLE: Table =
     &[("AffineGrid", Of(affine_grid)), ("DeformConv", One(deform_conv)), ("GridSample", OfTwo(grid_sample))];

@@ -1,6 +1,5 @@
 //! Fourier transforms, and the inverse of unfolding.
 
-use super::convolution::{explicit_pads, per_axis};
 use super::*;
 
 pub(super) const TABLE: Table = &[("Col2Im", Of(col2im)), ("DFT", Of(dft)), ("STFT", Of(stft))];

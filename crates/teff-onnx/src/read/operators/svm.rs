@@ -1,6 +1,5 @@
 //! Support vector machines (`ai.onnx.ml`), with the votes, scores and coupled probabilities that onnxruntime gives.
 
-use super::linear_models::{Labels, labels, matrix, post_transform, rows};
 use super::*;
 
 pub(super) const TABLE: Table = &[("SVMClassifier", Many(classifier)), ("SVMRegressor", One(regressor))];

@@ -3,11 +3,6 @@
 //! Source: onnxruntime/docs/ContribOperators.md.
 
 use super::*;
-use super::{
-    attention::{join_heads, split_heads},
-    indexing::positive,
-    quantize::{centred, matrix_zero},
-};
 
 pub(super) const TABLE: Table = &[
     ("Attention", Many(attention)),

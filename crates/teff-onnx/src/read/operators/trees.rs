@@ -1,10 +1,6 @@
 //! Decision trees and ensembles of them (`ai.onnx.ml`).
 
 use super::*;
-use super::{
-    forest::{Aggregate, Compare, Forest, TreeNode},
-    linear_models::{labels, post_transform},
-};
 use std::collections::{HashMap, HashSet};
 
 pub(super) const TABLE: Table = &[

@@ -1,7 +1,6 @@
 //! Functions of each element, and softmax.
 
 use super::*;
-use crate::schema::{bucketize_options, gelu_options, leaky_relu_options, softmax_options};
 
 pub(super) const TABLE: Table = &[
     ("ABS", One(|n| Ok(n.real(0)?.map(|x| x.abs())))),

@@ -1,9 +1,6 @@
 //! Functions of pairs of elements, which broadcast.
 
 use super::*;
-use crate::flatbuffer::Scalar;
-use crate::read::quantization::same;
-use crate::schema::{add_options, div_options, mul_options, sub_options};
 
 pub(super) const TABLE: Table = &[
     ("ADD", One(|n| fused(n, add_options::FUSED_ACTIVATION_FUNCTION, |a, b| a + b))),

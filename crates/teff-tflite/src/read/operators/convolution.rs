@@ -1,13 +1,8 @@
 //! Convolutions. What is convolved is taken and given with channels first.
 
 use super::*;
-use crate::flatbuffer::Scalar;
 use crate::read::held::permuted;
-use crate::read::quantization::{bias_scale, dequantized};
-use crate::schema::{
-    conv2d_options, conv3d_options, depthwise_conv2d_options, padding, transpose_conv_options,
-};
-use teff_graph::same_padding;
+use crate::schema::padding;
 
 pub(super) const TABLE: Table = &[
     ("CONV_2D", One(|n| convolution(n, &CONV_2D))),

@@ -1,11 +1,7 @@
 //! Matrix products.
 
-use super::convolution::with_bias;
 use super::*;
-use crate::read::quantization::dequantized;
-use crate::schema::{
-    batch_mat_mul_options, fully_connected_options, fully_connected_options_weights_format as format,
-};
+use crate::schema::fully_connected_options_weights_format as format;
 
 pub(super) const TABLE: Table =
     &[("BATCH_MATMUL", One(batch_matmul)), ("FULLY_CONNECTED", One(fully_connected))];

@@ -1,7 +1,6 @@
 //! Picking by index.
 
 use super::*;
-use crate::schema::{gather_options, one_hot_options};
 
 pub(super) const TABLE: Table = &[
     ("EMBEDDING_LOOKUP", One(embedding_lookup)),

@@ -7,7 +7,6 @@ use super::lstm_inputs::{
     BIAS, CELL, FROM_HIDDEN, FROM_INPUT, HIDDEN, PEEPHOLE, PROJECTION, PROJECTION_BIAS, X, in_order,
 };
 use super::*;
-use crate::read::fixed::{Multiplier, divide_by_power, logistic, saturated, tanh};
 use crate::schema::unidirectional_sequence_lstm_options as o;
 
 /// The scale of sums before an activation.

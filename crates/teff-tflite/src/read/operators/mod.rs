@@ -24,13 +24,20 @@ use super::variables;
 use super::{complex, loops, stablehlo, subgraph};
 use crate::schema::activation_function_type as fused;
 // What the families use.
+use super::fixed::{Multiplier, divide_by_power, logistic, saturated, tanh};
 use super::held::{Held, Layout};
 use super::node::*;
+use super::quantization::{bias_scale, clamped, dequantized, real, same};
+use crate::flatbuffer::Scalar;
+use crate::schema::*;
 use Lower::{Many, Of, One};
+use activation::last_axis;
+use convolution::{window_padding, with_bias};
+use indexing::indices;
 use teff_graph::{
     ConvGeometry, DType, Num, Op, PadAxis, PoolKind, ReduceKind, ScatterKind, SliceAxis, Tensor,
 };
-use teff_graph::{Type, Value, Window, strides};
+use teff_graph::{Type, Value, Window, same_padding, strides};
 
 const FAMILIES: &[Table] = &[
     activation::TABLE,

@@ -1,11 +1,6 @@
 //! What moves elements without computing. Integers stay the integers they are.
 
 use super::*;
-use crate::read::quantization::same;
-use crate::schema::{
-    concatenation_options, depth_to_space_options, pack_options, reshape_options, space_to_depth_options,
-    split_options, squeeze_options, unpack_options,
-};
 
 pub(super) const TABLE: Table = &[
     ("BROADCAST_TO", One(broadcast_to)),

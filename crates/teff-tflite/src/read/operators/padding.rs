@@ -1,7 +1,6 @@
 //! Padding, and moving blocks of pixels into the batch.
 
 use super::*;
-use crate::schema::{mirror_pad_mode, mirror_pad_options};
 
 pub(super) const TABLE: Table = &[
     ("BATCH_TO_SPACE_ND", Of(batch_to_space)),

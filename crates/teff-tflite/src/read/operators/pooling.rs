@@ -1,8 +1,6 @@
 //! Pooling over the spatial axes. Padding has no part in a mean.
 
-use super::convolution::window_padding;
 use super::*;
-use crate::read::quantization::{clamped, same};
 use crate::schema::pool2d_options as o;
 
 pub(super) const TABLE: Table =

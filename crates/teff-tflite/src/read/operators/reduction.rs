@@ -1,8 +1,6 @@
 //! What combines the elements along axes.
 
-use super::activation::last_axis;
 use super::*;
-use crate::schema::{cumsum_options, local_response_normalization_options, reducer_options};
 
 pub(super) const TABLE: Table = &[
     ("ARG_MAX", One(|n| arg_reduce(n, false))),

@@ -1,8 +1,6 @@
 //! Resizing images. Which pixels each result sees is known while reading; positions are computed in f32, as the runtime does.
 
 use super::*;
-use crate::flatbuffer::Scalar;
-use crate::schema::{resize_bilinear_options, resize_nearest_neighbor_options};
 
 pub(super) const TABLE: Table =
     &[("RESIZE_BILINEAR", One(bilinear)), ("RESIZE_NEAREST_NEIGHBOR", One(nearest))];

@@ -1,8 +1,6 @@
 //! Writing by index.
 
-use super::indexing::indices;
 use super::*;
-use crate::schema::reverse_sequence_options;
 
 pub(super) const TABLE: Table = &[
     ("DYNAMIC_UPDATE_SLICE", One(dynamic_update_slice)),

@@ -1,8 +1,6 @@
 //! Tensors made from shapes, and tensors of other types.
 
 use super::*;
-use crate::read::fixed::{Multiplier, saturated};
-use crate::read::quantization::real;
 
 pub(super) const TABLE: Table = &[
     ("CAST", One(cast)),

@@ -2,8 +2,7 @@
 //! of one input and a vector over time; what the first gave for the last inputs is the state.
 
 use super::*;
-use crate::read::fixed::{Multiplier, saturated};
-use crate::schema::{activation_function_type as fused, svdf_options};
+use crate::schema::activation_function_type as fused;
 
 pub(super) const TABLE: Table = &[("SVDF", One(svdf))];
 
