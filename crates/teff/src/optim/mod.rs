@@ -10,50 +10,60 @@ use teff_graph::{DType, Param, Tensor, Type, Value, gradients, parameter_leaves}
 
 /// How a gradient changes a parameter.
 #[derive(Clone, Copy, Debug, PartialEq)]
-enum Method {
-    /// `v = momentum v + g; p -= lr v`, or with Nesterov's look-ahead `p -= lr (g + momentum v)`.
-    Sgd { momentum: f64, nesterov: bool },
+pub enum Rule {
+    /// Stochastic gradient descent: `v = momentum v + g; p -= rate v`.
+    Sgd {
+        /// From 0 to below 1.
+        momentum: f64,
+        /// Looks one step ahead: `p -= rate (g + momentum v)`.
+        nesterov: bool,
+    },
     /// Kingma and Ba, "Adam: a method for stochastic optimization", 2015, with bias correction.
-    Adam { beta1: f64, beta2: f64, epsilon: f64 },
+    Adam,
+    /// Adam that takes weight decay from the weights themselves (Loshchilov and Hutter, 2019).
+    AdamW,
 }
 
-/// An optimiser: a rule, its settings, and its state for each parameter.
-///
-/// SGD and Adam add weight decay to the gradient; AdamW takes it from the weights themselves (Loshchilov and Hutter, 2019).
+/// Adam's usual settings: what its two running means keep at each step, and what is added to the root.
+const BETA1: f64 = 0.9;
+const BETA2: f64 = 0.999;
+const EPSILON: f64 = 1e-8;
+
+/// An optimiser: a rule, its settings, and its state for each parameter. All but [`Rule::AdamW`] add weight decay to the gradient.
 pub struct Optimizer {
-    rule: Method,
+    rule: Rule,
     /// Learning rate, an f32 scalar that may be set between steps.
     rate: Param,
     weight_decay: f64,
-    decoupled: bool,
     clip_norm: Option<f64>,
     state: Vec<Param>,
 }
 
 impl Optimizer {
-    fn new(rule: Method, rate: f64) -> Optimizer {
+    /// By this rule.
+    pub fn new(rule: Rule, rate: f64) -> Optimizer {
         let rate = Param::new("optimizer.rate", Value::scalar(rate as f32));
-        Optimizer { rule, rate, weight_decay: 0.0, decoupled: false, clip_norm: None, state: Vec::new() }
+        Optimizer { rule, rate, weight_decay: 0.0, clip_norm: None, state: Vec::new() }
     }
 
     /// Stochastic gradient descent.
     pub fn sgd(rate: f64) -> Optimizer {
-        Optimizer::new(Method::Sgd { momentum: 0.0, nesterov: false }, rate)
+        Optimizer::momentum(rate, 0.0, false)
     }
 
     /// Stochastic gradient descent with momentum, Nesterov's if asked for.
     pub fn momentum(rate: f64, momentum: f64, nesterov: bool) -> Optimizer {
-        Optimizer::new(Method::Sgd { momentum, nesterov }, rate)
+        Optimizer::new(Rule::Sgd { momentum, nesterov }, rate)
     }
 
     /// Adam with betas 0.9 and 0.999 and epsilon 1e-8.
     pub fn adam(rate: f64) -> Optimizer {
-        Optimizer::new(Method::Adam { beta1: 0.9, beta2: 0.999, epsilon: 1e-8 }, rate)
+        Optimizer::new(Rule::Adam, rate)
     }
 
     /// Adam with decoupled weight decay.
     pub fn adamw(rate: f64, weight_decay: f64) -> Optimizer {
-        Optimizer { decoupled: true, weight_decay, ..Optimizer::adam(rate) }
+        Optimizer::new(Rule::AdamW, rate).weight_decay(weight_decay)
     }
 
     /// Draws weights towards 0: of tensors with two axes or more, as biases and scales are better left alone.
@@ -106,43 +116,44 @@ impl Optimizer {
         let mut updates = Updates::new();
         let rate = Tensor::param(&self.rate);
         let shared = match self.rule {
-            Method::Sgd { .. } => None,
-            Method::Adam { beta1, beta2, epsilon } => {
+            Rule::Sgd { .. } => None,
+            Rule::Adam | Rule::AdamW => {
                 let steps = self.remember("optimizer.steps", &Type::new(DType::F32, []));
                 let next = Tensor::param(&steps) + 1.0;
                 updates.push((steps, next.clone()));
                 // 1 - beta^t: what share of its true size a running mean has reached at step t.
                 let reached = |beta: f64| next.full_like(1.0) - next.full_like(beta).pow(&next);
-                let root = reached(beta2).sqrt();
+                let root = reached(BETA2).sqrt();
                 // rate (m / r1) / (sqrt(v / r2) + epsilon), with all that is the same for every weight taken out of the loop.
-                Some((&rate * &root / reached(beta1), root * epsilon))
+                Some((&rate * &root / reached(BETA1), root * EPSILON))
             }
         };
+        let decoupled = self.rule == Rule::AdamW;
         for (param, value, grad) in found {
             let decay = if param.ty().rank() >= 2 { self.weight_decay } else { 0.0 };
-            let coupled = decay != 0.0 && !self.decoupled;
+            let coupled = decay != 0.0 && !decoupled;
             let grad = if coupled { grad + value * decay } else { grad.clone() };
             let change = match (self.rule, &shared) {
-                (Method::Adam { beta1, beta2, .. }, Some((scale, offset))) => {
+                (Rule::Adam | Rule::AdamW, Some((scale, offset))) => {
                     let first = self.remember(&format!("{}.adam_m", param.name()), param.ty());
                     let second = self.remember(&format!("{}.adam_v", param.name()), param.ty());
-                    let m = Tensor::param(&first) * beta1 + &grad * (1.0 - beta1);
-                    let v = Tensor::param(&second) * beta2 + grad.square() * (1.0 - beta2);
+                    let m = Tensor::param(&first) * BETA1 + &grad * (1.0 - BETA1);
+                    let v = Tensor::param(&second) * BETA2 + grad.square() * (1.0 - BETA2);
                     updates.push((first, m.clone()));
                     updates.push((second, v.clone()));
                     m * scale / (v.sqrt() + offset)
                 }
-                (Method::Sgd { momentum, nesterov }, _) if momentum != 0.0 => {
+                (Rule::Sgd { momentum, nesterov }, _) if momentum != 0.0 => {
                     let velocity = self.remember(&format!("{}.velocity", param.name()), param.ty());
                     let v = Tensor::param(&velocity) * momentum + &grad;
                     updates.push((velocity, v.clone()));
                     &rate * if nesterov { grad + v * momentum } else { v }
                 }
-                (Method::Sgd { .. }, _) => &rate * &grad,
-                (Method::Adam { .. }, None) => unreachable!("Adam shares its scale"),
+                (Rule::Sgd { .. }, _) => &rate * &grad,
+                (Rule::Adam | Rule::AdamW, None) => unreachable!("Adam shares its scale"),
             };
             let kept =
-                if self.decoupled && decay != 0.0 { value - value * (&rate * decay) } else { value.clone() };
+                if decoupled && decay != 0.0 { value - value * (&rate * decay) } else { value.clone() };
             updates.push((param.clone(), kept - change));
         }
         updates

@@ -1,24 +1,8 @@
 //! How to train.
 
 use crate::error::{Error, Result};
-use crate::optim::{Optimizer, Schedule};
+use crate::optim::{Optimizer, Rule, Schedule};
 use teff_data::Augment;
-
-/// Which rule changes the weights.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Rule {
-    /// Stochastic gradient descent with this momentum, Nesterov's if asked for.
-    Sgd {
-        /// From 0 to below 1.
-        momentum: f64,
-        /// Looks one step ahead.
-        nesterov: bool,
-    },
-    /// Adam.
-    Adam,
-    /// Adam with decoupled weight decay.
-    AdamW,
-}
 
 /// How to train.
 #[derive(Clone, Debug, PartialEq)]
@@ -96,12 +80,7 @@ impl Settings {
     }
 
     pub(super) fn optimizer(&self) -> Optimizer {
-        let optimizer = match self.rule {
-            Rule::Sgd { momentum, nesterov } => Optimizer::momentum(self.rate, momentum, nesterov),
-            Rule::Adam => Optimizer::adam(self.rate),
-            Rule::AdamW => Optimizer::adamw(self.rate, self.weight_decay),
-        };
-        let optimizer = optimizer.weight_decay(self.weight_decay);
+        let optimizer = Optimizer::new(self.rule, self.rate).weight_decay(self.weight_decay);
         match self.clip_norm {
             Some(norm) => optimizer.clip_norm(norm),
             None => optimizer,
