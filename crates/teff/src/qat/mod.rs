@@ -62,26 +62,11 @@ pub struct Qat<'a> {
 /// How a tensor is quantised. Sites of one group have the same.
 #[derive(Clone)]
 struct Quantizer {
-    step: StepSize,
+    /// The logarithm of its step, a scalar that is trained; nothing for that of an input, or of what has a range of its own.
+    log_step: Option<Param>,
+    /// Its step, or where that began.
+    step: f32,
     zero: i32,
-}
-
-/// The step of a tensor.
-#[derive(Clone)]
-enum StepSize {
-    /// A scalar: its logarithm, which is trained.
-    Learned(Param),
-    /// That of an input or of what has a range of its own.
-    Fixed(f32),
-}
-
-impl StepSize {
-    fn value(&self) -> f32 {
-        match self {
-            StepSize::Learned(log) => steps_of(log)[0],
-            StepSize::Fixed(step) => *step,
-        }
-    }
 }
 
 impl<'a> Qat<'a> {
@@ -123,7 +108,8 @@ impl<'a> Qat<'a> {
         let network = self.folded.network();
         let mut scheme = Scheme::float(&network);
         for (slot, site) in scheme.sites.iter_mut().zip(&self.sites) {
-            *slot = Some(Grid { dtype: DType::I8, scale: site.step.value(), zero: site.zero });
+            let scale = site.log_step.as_ref().map_or(site.step, |log| steps_of(log)[0]);
+            *slot = Some(Grid { dtype: DType::I8, scale, zero: site.zero });
         }
         for (i, slot) in scheme.layers.iter_mut().enumerate() {
             let (bits, steps) = (self.bits[i], steps_of(&self.weight_steps[i]));
@@ -182,13 +168,10 @@ fn sites(folded: &Folded, data: &Dataset, threads: usize) -> Result<Vec<Quantize
         let new = || {
             let (low, high) = groups[&site.group];
             let grid = Grid::of_range(DType::I8, low, high);
-            let (scale, zero) = site.fixed.unwrap_or((grid.scale, grid.zero));
-            let step = if site.fixed.is_some() || site.is_input {
-                StepSize::Fixed(scale)
-            } else {
-                StepSize::Learned(Param::new(&format!("{}.log_range", site.name), Value::scalar(scale.ln())))
-            };
-            Quantizer { step, zero }
+            let (step, zero) = site.fixed.unwrap_or((grid.scale, grid.zero));
+            let learned = site.fixed.is_none() && !site.is_input;
+            let param = || Param::new(&format!("{}.log_range", site.name), Value::scalar(step.ln()));
+            Quantizer { log_step: learned.then(param), step, zero }
         };
         known.entry(site.group).or_insert_with(new).clone()
     };
@@ -218,9 +201,9 @@ fn rounded(folded: &Folded, bits: &[Bits], weight_steps: &[Param], sites: &[Quan
         else {
             return t;
         };
-        let step = match &site.step {
-            StepSize::Learned(log) => Tensor::param(log).exp(),
-            StepSize::Fixed(step) => Tensor::scalar(*step),
+        let step = match &site.log_step {
+            Some(log) => Tensor::param(log).exp(),
+            None => Tensor::scalar(site.step),
         };
         t.fake_quantize(&step, site.zero, RANGE.0, RANGE.1)
     })?)

@@ -61,9 +61,8 @@ pub fn quantize(
         if settings.bias_correction { Some(job.correct(&mut scheme, &reference)?) } else { None };
     job.step("measuring the whole", 0, 1)?;
     let quality = reference.measure(&job.network, &scheme)?;
-    let layers = measure::layers(&job.network, &scheme, &seen, &reference, &mut |i, n| {
-        job_step(job.progress, "measuring each layer", i, n)
-    })?;
+    let mut step = |i, n| told(job.progress, "measuring each layer", i, n);
+    let layers = measure::layers(&job.network, &scheme, &seen, &reference, &mut step)?;
     let mut report = Report {
         samples: samples.len(),
         float_accuracy: reference.accuracy,
@@ -94,7 +93,8 @@ struct Job<'a, 'p> {
     progress: &'a mut Progress<'p>,
 }
 
-fn job_step(progress: &mut Progress, what: &str, done: usize, of: usize) -> Result<()> {
+/// Tells how far the work is; an error when it is to stop.
+fn told(progress: &mut Progress, what: &str, done: usize, of: usize) -> Result<()> {
     match progress(what, done, of) {
         ControlFlow::Continue(()) => Ok(()),
         ControlFlow::Break(()) => Err(Error::Stopped),
@@ -103,7 +103,7 @@ fn job_step(progress: &mut Progress, what: &str, done: usize, of: usize) -> Resu
 
 impl Job<'_, '_> {
     fn step(&mut self, what: &str, done: usize, of: usize) -> Result<()> {
-        job_step(self.progress, what, done, of)
+        told(self.progress, what, done, of)
     }
 
     /// Everything rounded to the nearest: what trials are made with.

@@ -1,9 +1,9 @@
 //! The training loop: batches in a seeded order, a captured step, a schedule, checkpoints.
 
-mod batches;
 mod settings;
 
-pub use settings::{Rule, Settings};
+pub use crate::optim::Rule;
+pub use settings::Settings;
 
 use crate::checkpoint::Checkpoint;
 use crate::error::{Error, Result};
@@ -11,10 +11,9 @@ use crate::metrics::argmax;
 use crate::nn::Pass;
 use crate::optim::Optimizer;
 use crate::step::Step;
-use batches::{Batch, Gather};
 use std::ops::ControlFlow;
 use std::path::Path;
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::mpsc::sync_channel;
 use teff_data::{Augmenter, Dataset, Order};
 use teff_graph::{DType, Param, Reduction, Tensor};
 
@@ -172,12 +171,12 @@ impl<'a> Trainer<'a> {
         let mut order = Order::new(self.data.len());
         let order = order.shuffle(self.settings.seed, self.epoch as u64);
         let batches = order.chunks_exact(self.settings.batch).skip(self.step_in_epoch);
-        let mut gather = Gather::new(self.data, self.augmenter.as_ref(), self.epoch);
+        let gather = gatherer(self.data, self.augmenter.clone(), self.epoch as u64);
         if self.augmenter.is_none() || self.settings.threads == 1 {
+            let mut gather = gather;
             let mut labels = vec![0; self.settings.batch];
             for batch in batches {
-                gather.images(batch, self.step.input_mut(0));
-                gather.labels(batch, &mut labels);
+                gather(batch, self.step.input_mut(0), &mut labels);
                 if self.one(&labels, &mut observe)?.is_break() {
                     break;
                 }
@@ -195,26 +194,25 @@ impl<'a> Trainer<'a> {
     /// Batches are put together on a thread of their own, one ahead: changing images takes about as long as learning from them.
     fn overlapped<'b>(
         &mut self,
-        mut gather: Gather<'b>,
+        mut gather: impl FnMut(&[usize], &mut [f32], &mut [i32]) + Send,
         batches: impl Iterator<Item = &'b [usize]> + Send,
         observe: &mut impl FnMut(Progress) -> ControlFlow<()>,
     ) -> Result<()> {
         let (size, sample) = (self.settings.batch, self.data.sample_len());
-        let (to_fill, empty): (SyncSender<Batch>, Receiver<Batch>) = sync_channel(2);
-        let (filled, ready): (SyncSender<Batch>, Receiver<Batch>) = sync_channel(2);
+        // Images and labels.
+        let (to_fill, empty) = sync_channel::<(Vec<f32>, Vec<i32>)>(2);
+        let (filled, ready) = sync_channel(2);
         std::thread::scope(|scope| {
             // Moved in, so that every way out of this closure hangs up and lets the thread end.
             let (to_fill, ready) = (to_fill, ready);
             for _ in 0..2 {
-                let buffer = Batch { images: vec![0.0; size * sample], labels: vec![0; size] };
-                to_fill.send(buffer).expect("the channel holds two");
+                to_fill.send((vec![0.0; size * sample], vec![0; size])).expect("the channel holds two");
             }
             let gather = move || {
                 for batch in batches {
-                    let Ok(mut buffer) = empty.recv() else { return };
-                    gather.images(batch, &mut buffer.images);
-                    gather.labels(batch, &mut buffer.labels);
-                    if filled.send(buffer).is_err() {
+                    let Ok((mut images, mut labels)) = empty.recv() else { return };
+                    gather(batch, &mut images, &mut labels);
+                    if filled.send((images, labels)).is_err() {
                         return;
                     }
                 }
@@ -222,13 +220,13 @@ impl<'a> Trainer<'a> {
             let started = std::thread::Builder::new().spawn_scoped(scope, gather);
             started
                 .map_err(|e| Error::Setting(format!("no thread for the batches could be started: {e}")))?;
-            while let Ok(buffer) = ready.recv() {
-                self.step.input_mut::<f32>(0).copy_from_slice(&buffer.images);
-                if self.one(&buffer.labels, observe)?.is_break() {
+            while let Ok((images, labels)) = ready.recv() {
+                self.step.input_mut::<f32>(0).copy_from_slice(&images);
+                if self.one(&labels, observe)?.is_break() {
                     break;
                 }
                 // The thread has ended when it had no more batches.
-                let _ = to_fill.send(buffer);
+                let _ = to_fill.send((images, labels));
             }
             Ok(())
         })
@@ -321,5 +319,21 @@ impl<'a> Trainer<'a> {
         }
         (self.epoch, self.step_in_epoch, self.sums) = (epoch, step, Totals { loss, steps, right });
         Ok(())
+    }
+}
+
+/// Writes images and labels of batches of an epoch, the images changed if they are to be.
+fn gatherer(
+    data: &Dataset,
+    augmenter: Option<Augmenter>,
+    epoch: u64,
+) -> impl FnMut(&[usize], &mut [f32], &mut [i32]) + Send {
+    let mut changes = augmenter.map(|a| (a.scratch(), a));
+    move |batch, images, labels| {
+        match &mut changes {
+            Some((scratch, augmenter)) => augmenter.gather(data, batch, epoch, images, scratch),
+            None => data.gather(batch, images),
+        }
+        data.gather_labels(batch, labels);
     }
 }
