@@ -2,6 +2,7 @@
 
 use super::probe::Noise;
 use crate::error::Result;
+use std::collections::HashMap;
 use std::sync::Arc;
 use teff_graph::facts::Class;
 use teff_graph::passes::simplify;
@@ -25,15 +26,27 @@ pub struct TensorNoise {
 /// Samples that are not the graph's inputs, as the host executor says it.
 pub fn rounding(graph: &Graph, samples: &[Vec<Value>]) -> Result<Vec<TensorNoise>> {
     let graph = simplify(graph);
-    let pairs = Pairs::new(&graph);
-    let outputs: Vec<(&str, Tensor)> =
-        pairs.taps.iter().flat_map(|t| [("", t.unrounded.clone()), ("", t.rounded.clone())]).collect();
-    if outputs.is_empty() {
+    let varies = graph.depend_on_inputs();
+    let is_tap = |id: &NodeId| {
+        let source =
+            graph[*id].operands.first().filter(|o| varies[o.index()] && graph[**o].ty.dtype == DType::F32);
+        matches!(graph[*id].op, Op::Quantize { .. }) && source.is_some() && grid(&graph, *id).is_some()
+    };
+    let taps: Vec<NodeId> = graph.ids().filter(is_tap).collect();
+    if taps.is_empty() {
         return Ok(Vec::new());
     }
-    let both = Graph::from_tensors(&graph.name, &pairs.inputs, &outputs)?;
-    let mut plan = Plan::new(&both, &Options::default())?;
-    let mut noise = vec![Noise::default(); pairs.taps.len()];
+    let input = |id: &NodeId| Tensor::input(graph.input_name(*id), graph[*id].ty.dtype, &graph[*id].ty.shape);
+    let inputs: Vec<Tensor> = graph.inputs().iter().map(input).collect();
+    // The integers with scale and zero, which make floats of them again.
+    let ends = taps.iter().flat_map(|t| [*t, graph[*t].operands[1], graph[*t].operands[2]]);
+    let rounded = graph.giving(&ends.collect::<Vec<_>>()).instantiate(&inputs);
+    let rounded = rounded.chunks_exact(3).map(|of| Tensor::apply(Op::Dequantize, of));
+    let unrounded = unrounded(&graph, &taps)?.instantiate(&inputs);
+    let outputs: Vec<(&str, Tensor)> =
+        unrounded.into_iter().zip(rounded).flat_map(|(u, r)| [("", u), ("", r)]).collect();
+    let mut plan = Plan::new(&Graph::from_tensors(&graph.name, &inputs, &outputs)?, &Options::default())?;
+    let mut noise = vec![Noise::default(); taps.len()];
     for sample in samples {
         for (i, value) in sample.iter().enumerate() {
             plan.set_input(i, value)?;
@@ -43,122 +56,64 @@ pub fn rounding(graph: &Graph, samples: &[Vec<Value>]) -> Result<Vec<TensorNoise
             noise.add(plan.output::<f32>(2 * i), plan.output::<f32>(2 * i + 1));
         }
     }
-    let of =
-        |(tap, noise): (&Tap, &Noise)| TensorNoise { layers: tap.layers.clone(), sqnr: noise.decibels() };
-    Ok(pairs.taps.iter().zip(&noise).map(of).collect())
+    let of = |(tap, noise): (&NodeId, &Noise)| TensorNoise {
+        layers: layers(&graph, &varies, *tap),
+        sqnr: noise.decibels(),
+    };
+    Ok(taps.iter().zip(&noise).map(of).collect())
 }
 
-/// A quantised tensor, as floats.
-struct Tap {
-    layers: Vec<Arc<str>>,
-    rounded: Tensor,
-    unrounded: Tensor,
+/// Scale and zero of a `Quantize` or `Dequantize` that has one of each, known now.
+fn grid(graph: &Graph, id: NodeId) -> Option<(f64, i128)> {
+    let value = |i: usize| graph.uniform(graph[id].operands[i]);
+    Some((value(1)?.as_f64(), value(2)?.as_int()))
 }
 
-/// The floats that integers would stand for if they were not rounded, and their grid.
-#[derive(Clone)]
-struct Behind {
-    tensor: Tensor,
-    scale: f64,
-    zero: i128,
-}
-
-/// Each node twice.
-struct Pairs<'g> {
-    graph: &'g Graph,
-    inputs: Vec<Tensor>,
-    rounded: Vec<Tensor>,
-    unrounded: Vec<Tensor>,
-    behind: Vec<Option<Behind>>,
-    /// Whether a node depends on an input.
-    varies: Vec<bool>,
-    taps: Vec<Tap>,
-}
-
-impl<'g> Pairs<'g> {
-    fn new(graph: &'g Graph) -> Pairs<'g> {
-        let mut pairs = Pairs {
-            graph,
-            inputs: Vec::new(),
-            rounded: Vec::new(),
-            unrounded: Vec::new(),
-            behind: Vec::new(),
-            varies: graph.depend_on_inputs(),
-            taps: Vec::new(),
-        };
-        graph.ids().for_each(|id| pairs.node(id));
-        // In the order in which the caller gives them.
-        pairs.inputs = graph.inputs().iter().map(|id| pairs.rounded[id.index()].clone()).collect();
-        pairs
-    }
-
-    fn node(&mut self, id: NodeId) {
-        let node = &self.graph[id];
-        let of = |made: &[Tensor]| node.operands.iter().map(|o| made[o.index()].clone()).collect::<Vec<_>>();
-        let operands = of(&self.unrounded);
-        let rounded = Tensor::apply(node.op.clone(), &of(&self.rounded));
-        let same = node.operands.iter().zip(&operands).all(|(o, u)| self.rounded[o.index()].id() == u.id());
-        let mut unrounded = if same { rounded.clone() } else { Tensor::apply(node.op.clone(), &operands) };
-        let mut behind = None;
-        if let Op::Quantize { low, high, .. } = &node.op {
-            if let Some((scale, zero)) = self.grid(id) {
-                let end = |q: i32| (f64::from(q) - zero as f64) * scale;
-                let tensor = operands[0].clip(end(*low), end(*high));
-                let [_, step, zero_point] = &of(&self.rounded)[..] else {
-                    unreachable!("checked by the graph")
-                };
-                let back =
-                    Tensor::apply(Op::Dequantize, &[rounded.clone(), step.clone(), zero_point.clone()]);
-                self.tap(id, &back, &tensor);
-                behind = Some(Behind { tensor, scale, zero });
-            }
-        } else if node.op == Op::Dequantize {
-            let before = self.behind[node.operands[0].index()].clone();
-            if let Some(before) = before.filter(|b| self.grid(id) == Some((b.scale, b.zero))) {
-                unrounded = before.tensor;
-            }
-        } else if node.op.traits().class == Class::View {
+/// The graph without rounding, giving the tensors that `taps` quantise, clipped.
+fn unrounded(graph: &Graph, taps: &[NodeId]) -> Result<Graph> {
+    let (mut inputs, mut outputs) = (Vec::new(), Vec::new());
+    // The floats that integers would stand for if they were not rounded, and their grid.
+    let mut behind: HashMap<NodeId, (Tensor, (f64, i128))> = HashMap::new();
+    graph.rewritten(|id, operands, tensor| {
+        let node = &graph[id];
+        let before = node.operands.first().and_then(|o| behind.get(o)).cloned();
+        if let Op::Input { .. } = node.op {
+            inputs.push(tensor.clone());
+        } else if let Op::Quantize { low, high, .. } = &node.op
+            && let Some(grid) = grid(graph, id)
+        {
+            let end = |q: i32| (f64::from(q) - grid.1 as f64) * grid.0;
+            let clipped = operands[0].clip(end(*low), end(*high));
+            outputs.extend(taps.contains(&id).then(|| ("", clipped.clone())));
+            behind.insert(id, (clipped, grid));
+        } else if node.op == Op::Dequantize
+            && let Some((floats, _)) = before.as_ref().filter(|b| grid(graph, id) == Some(b.1))
+        {
+            return floats.clone();
+        } else if let (Class::View, Some((floats, grid))) = (node.op.traits().class, before) {
             // What moves integers, or chooses among them, moves what is behind them.
-            behind = self.behind[node.operands[0].index()]
-                .clone()
-                .map(|b| Behind { tensor: Tensor::apply(node.op.clone(), &[b.tensor]), ..b });
+            behind.insert(id, (Tensor::apply(node.op.clone(), &[floats]), grid));
         }
-        self.rounded.push(rounded);
-        self.unrounded.push(unrounded);
-        self.behind.push(behind);
-    }
+        tensor
+    })?;
+    Ok(Graph::from_tensors(&graph.name, &inputs, &outputs)?)
+}
 
-    /// Scale and zero of a `Quantize` or `Dequantize` that has one of each, known now.
-    fn grid(&self, id: NodeId) -> Option<(f64, i128)> {
-        let value = |i: usize| self.graph.uniform(self.graph[id].operands[i]);
-        Some((value(1)?.as_f64(), value(2)?.as_int()))
-    }
-
-    /// Notes the tensor that a `Quantize` gives, unless it is known now.
-    fn tap(&mut self, quantize: NodeId, rounded: &Tensor, unrounded: &Tensor) {
-        let source = self.graph[quantize].operands[0];
-        if self.graph[source].ty.dtype == DType::F32 && self.varies[source.index()] {
-            let layers = self.layers(quantize);
-            self.taps.push(Tap { layers, rounded: rounded.clone(), unrounded: unrounded.clone() });
+/// The labels of what computes these integers, back to the quantised tensors before them.
+fn layers(graph: &Graph, varies: &[bool], integers: NodeId) -> Vec<Arc<str>> {
+    let (mut open, mut seen) = (vec![integers], Vec::new());
+    while let Some(id) = open.pop() {
+        let node = &graph[id];
+        let before = matches!(node.op, Op::Dequantize | Op::Input { .. });
+        if !before && varies[id.index()] && !seen.contains(&id) {
+            seen.push(id);
+            open.extend(&node.operands);
         }
     }
-
-    /// The labels of what computes these integers, back to the quantised tensors before them.
-    fn layers(&self, integers: NodeId) -> Vec<Arc<str>> {
-        let (mut open, mut seen) = (vec![integers], Vec::new());
-        while let Some(id) = open.pop() {
-            let node = &self.graph[id];
-            let before = matches!(node.op, Op::Dequantize | Op::Input { .. });
-            if !before && self.varies[id.index()] && !seen.contains(&id) {
-                seen.push(id);
-                open.extend(&node.operands);
-            }
-        }
-        seen.sort_unstable();
-        let mut labels: Vec<Arc<str>> = seen.iter().filter_map(|id| self.graph[*id].label.clone()).collect();
-        labels.dedup();
-        labels
-    }
+    seen.sort_unstable();
+    let mut labels: Vec<Arc<str>> = seen.iter().filter_map(|id| graph[*id].label.clone()).collect();
+    labels.dedup();
+    labels
 }
 
 #[cfg(test)]
