@@ -299,10 +299,8 @@ impl Units {
 
 /// The shape of the elements a pointwise node or a reduction walks.
 pub(crate) fn walked(graph: &Graph, id: NodeId, class: Role) -> Vec<usize> {
-    match class {
-        Role::Reduce => graph[graph[id].operands[0]].ty.shape.clone(),
-        _ => graph[id].ty.shape.clone(),
-    }
+    let walked = if class == Role::Reduce { graph[id].operands[0] } else { id };
+    graph[walked].ty.shape.clone()
 }
 
 fn roles(graph: &Graph, patterns: &Patterns) -> Vec<Role> {

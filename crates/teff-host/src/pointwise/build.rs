@@ -217,7 +217,8 @@ impl GroupBuilder {
             Def::Uniform(GroupSlot::Uniform { buffer: b, .. }) | Def::Gather { buffer: b, .. } => {
                 *b != buffer
             }
-            _ => true,
+            // In place, or no memory.
+            Def::Memory(_) | Def::Uniform(_) | Def::Apply { .. } | Def::Iota { .. } | Def::Splat(_) => true,
         })
     }
 

@@ -68,6 +68,7 @@ impl Cut<'_> {
                 let groups = if geometry.groups == whole { operands[0].shape()[1] } else { geometry.groups };
                 Op::Conv(teff_graph::ConvGeometry { groups, ..geometry.clone() })
             }
+            // All others say nothing of sizes.
             op => op.clone(),
         }
     }
