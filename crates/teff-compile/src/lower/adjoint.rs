@@ -3,20 +3,14 @@
 use super::Lowering;
 use super::build::value;
 use super::fuse::Group;
-use crate::error::Error;
 use crate::program::{Expr, Index};
 use teff_graph::{Binary, ConvGeometry, NodeId, Num};
 
 impl<'a> Lowering<'a> {
     /// Each element of the result gathers from the windows that see it.
-    pub(super) fn conv_transpose(
-        &mut self,
-        group: &Group,
-        hero: NodeId,
-        geometry: &ConvGeometry,
-    ) -> Result<(), Error> {
+    pub(super) fn conv_transpose(&mut self, group: &Group, hero: NodeId, geometry: &ConvGeometry) {
         let ty = self.node(hero).ty.clone();
-        let [y, w] = self.graph[hero].operands[..] else { unreachable!("takes two operands") };
+        let [y, w] = self.node(hero).operands[..] else { unreachable!("takes two operands") };
         let kernel = self.node(w).ty.shape.clone();
         let window = geometry.window(&kernel[2..]);
         let outputs = kernel[0] / geometry.groups;
@@ -32,24 +26,18 @@ impl<'a> Lowering<'a> {
                     let from: Vec<Index> =
                         [&at[0], &output].into_iter().chain(&place[2..]).cloned().collect();
                     let weight: Vec<Index> = [&output, &at[2]].into_iter().chain(tap).cloned().collect();
-                    let product = Expr::binary(Binary::Mul, l.element(y, &from)?, l.element(w, &weight)?);
+                    let product = Expr::binary(Binary::Mul, l.element(y, &from), l.element(w, &weight));
                     l.set(sum, Expr::binary(Binary::Add, value(sum), product));
-                    Ok(())
                 })
-            })?;
+            });
             l.finish(group, hero, &to, value(sum))
         })
     }
 
     /// Each weight sums over all places where its tap meets an input.
-    pub(super) fn conv_weight_grad(
-        &mut self,
-        group: &Group,
-        hero: NodeId,
-        geometry: &ConvGeometry,
-    ) -> Result<(), Error> {
+    pub(super) fn conv_weight_grad(&mut self, group: &Group, hero: NodeId, geometry: &ConvGeometry) {
         let ty = self.node(hero).ty.clone();
-        let [x, y] = self.graph[hero].operands[..] else { unreachable!("takes two operands") };
+        let [x, y] = self.node(hero).operands[..] else { unreachable!("takes two operands") };
         let places = self.node(y).ty.shape.clone();
         let spatial = self.node(x).ty.shape[2..].to_vec();
         let outputs = ty.shape[0] / geometry.groups;
@@ -75,11 +63,10 @@ impl<'a> Lowering<'a> {
                 l.when(inside, |l| {
                     let to: Vec<Index> =
                         [&place[0], &output].into_iter().chain(&place[1..]).cloned().collect();
-                    let product = Expr::binary(Binary::Mul, l.element(x, &from)?, l.element(y, &to)?);
+                    let product = Expr::binary(Binary::Mul, l.element(x, &from), l.element(y, &to));
                     l.set(sum, Expr::binary(Binary::Add, value(sum), product));
-                    Ok(())
                 })
-            })?;
+            });
             let to: Vec<Index> = [&output].into_iter().chain(&at[2..]).cloned().collect();
             l.finish(group, hero, &to, value(sum))
         })

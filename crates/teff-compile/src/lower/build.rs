@@ -1,13 +1,12 @@
 //! Writing statements: a cursor into nested bodies.
 
 use super::Lowering;
-use crate::error::Error;
 use crate::program::{ArrayId, ArrayInfo, Atom, Expr, Index, Stmt, Var, VarInfo, VarKind};
 use std::collections::HashMap;
 use teff_graph::{Binary, DType, NodeId};
 
 /// Writes what a body of loops repeats, given the indices of the loops.
-pub(super) type Write<'w, 'a> = &'w mut dyn FnMut(&mut Lowering<'a>, &[Index]) -> Result<(), Error>;
+pub(super) type Write<'w, 'a> = &'w mut dyn FnMut(&mut Lowering<'a>, &[Index]);
 
 /// The kernel being written.
 #[derive(Default)]
@@ -27,60 +26,38 @@ impl<'a> Lowering<'a> {
     }
 
     /// A loop over `0..count`; none when it would run once. What would never run is not written.
-    pub(super) fn repeat(
-        &mut self,
-        name: &str,
-        count: usize,
-        write: impl FnOnce(&mut Self, Index) -> Result<(), Error>,
-    ) -> Result<(), Error> {
+    pub(super) fn repeat(&mut self, name: &str, count: usize, write: impl FnOnce(&mut Self, Index)) {
         match count {
-            0 => Ok(()),
+            0 => {}
             1 => write(self, Index::zero()),
             _ => {
                 let var = self.new_var(name, VarKind::Index { low: 0, high: count as i64 - 1 });
-                let body = self.nested(|l| write(l, var.into()))?;
+                let body = self.nested(|l| write(l, var.into()));
                 if !body.is_empty() {
                     self.push(Stmt::For { var, count, rolled: false, body });
                 }
-                Ok(())
             }
         }
     }
 
     /// A loop over the lanes of a tile that takes its sums to where they go.
-    pub(super) fn repeat_rolled(
-        &mut self,
-        count: usize,
-        mut write: impl FnMut(&mut Self, Index) -> Result<(), Error>,
-    ) -> Result<(), Error> {
+    pub(super) fn repeat_rolled(&mut self, count: usize, mut write: impl FnMut(&mut Self, Index)) {
         if self.target.word_products && count <= 2 {
             // Compilers unroll so short a loop and fold the tables it reads, which the budget would count.
-            return (0..count).try_for_each(|i| write(self, Index::from(i as i64)));
+            return (0..count).for_each(|i| write(self, Index::from(i as i64)));
         }
-        self.repeat("j", count, write)?;
+        self.repeat("j", count, write);
         if let Some(Stmt::For { rolled, .. }) = self.builder.body.last_mut() {
             *rolled = count > if self.target.word_products { 2 } else { 3 };
         }
-        Ok(())
     }
 
     /// Loops over all indices of `shape`, the last axis innermost.
-    pub(super) fn repeat_all(
-        &mut self,
-        names: &[&str],
-        shape: &[usize],
-        write: Write<'_, 'a>,
-    ) -> Result<(), Error> {
+    pub(super) fn repeat_all(&mut self, names: &[&str], shape: &[usize], write: Write<'_, 'a>) {
         self.repeat_from(names, shape, &mut Vec::new(), write)
     }
 
-    fn repeat_from(
-        &mut self,
-        names: &[&str],
-        shape: &[usize],
-        index: &mut Vec<Index>,
-        write: Write<'_, 'a>,
-    ) -> Result<(), Error> {
+    fn repeat_from(&mut self, names: &[&str], shape: &[usize], index: &mut Vec<Index>, write: Write<'_, 'a>) {
         let axis = index.len();
         if axis == shape.len() {
             return write(self, index);
@@ -88,23 +65,18 @@ impl<'a> Lowering<'a> {
         let name = names.get(axis).copied().unwrap_or("i");
         self.repeat(name, shape[axis], |l, i| {
             index.push(i);
-            let done = l.repeat_from(names, shape, index, write);
+            l.repeat_from(names, shape, index, write);
             index.pop();
-            done
         })
     }
 
     /// The statements that `write` appends, as a body of its own.
-    pub(super) fn nested(
-        &mut self,
-        write: impl FnOnce(&mut Self) -> Result<(), Error>,
-    ) -> Result<Vec<Stmt>, Error> {
+    pub(super) fn nested(&mut self, write: impl FnOnce(&mut Self)) -> Vec<Stmt> {
         let outside = std::mem::take(&mut self.builder.body);
         let named = self.builder.named.clone();
-        let done = write(self);
+        write(self);
         self.builder.named = named;
-        let body = std::mem::replace(&mut self.builder.body, outside);
-        done.map(|()| body)
+        std::mem::replace(&mut self.builder.body, outside)
     }
 
     /// True when a condition made by [`Lowering::also_inside`] cannot hold.
@@ -119,18 +91,13 @@ impl<'a> Lowering<'a> {
     }
 
     /// `write` where the condition holds; always, when there is none; not at all, when it cannot.
-    pub(super) fn when(
-        &mut self,
-        condition: Option<Expr>,
-        write: impl FnOnce(&mut Self) -> Result<(), Error>,
-    ) -> Result<(), Error> {
+    pub(super) fn when(&mut self, condition: Option<Expr>, write: impl FnOnce(&mut Self)) {
         let Some(condition) = condition else { return write(self) };
         if self.is_never(&condition) {
-            return Ok(());
+            return;
         }
-        let then = self.nested(write)?;
+        let then = self.nested(write);
         self.push(Stmt::If { condition, then, otherwise: Vec::new() });
-        Ok(())
     }
 
     /// The condition, and that `index` is inside an axis of `size` elements, unless that is certain.

@@ -7,7 +7,6 @@ use super::Lowering;
 use super::fuse::Group;
 use super::pool::input_axis;
 use super::tile::{Sums, Tiles, tiles};
-use crate::error::Error;
 use crate::program::{BufferId, Expr, Index, ravel};
 use teff_graph::{ConvGeometry, DType, NodeId, Num, PoolKind, Window};
 
@@ -52,20 +51,14 @@ pub(super) fn axis_names(names: [&'static str; 3], axes: usize) -> Vec<&'static 
 }
 
 impl<'a> Lowering<'a> {
-    pub(super) fn conv(
-        &mut self,
-        group: &Group,
-        hero: NodeId,
-        geometry: &ConvGeometry,
-        pool: PoolAfter<'_>,
-    ) -> Result<(), Error> {
-        if self.paired_conv(group, hero, geometry, pool)?
-            || pool.is_none() && self.depthwise_conv(group, hero, geometry)?
+    pub(super) fn conv(&mut self, group: &Group, hero: NodeId, geometry: &ConvGeometry, pool: PoolAfter<'_>) {
+        if self.paired_conv(group, hero, geometry, pool)
+            || pool.is_none() && self.depthwise_conv(group, hero, geometry)
         {
-            return Ok(());
+            return;
         }
         let ty = self.node(hero).ty.clone();
-        let [x, w] = self.graph[hero].operands[..] else { unreachable!("a convolution has two operands") };
+        let [x, w] = self.node(hero).operands[..] else { unreachable!("a convolution has two operands") };
         let kernel = self.node(w).ty.shape.clone();
         let outputs = kernel[0] / geometry.groups;
         let in_window = pool.map_or(4, |(_, _, w)| w.size.iter().product());
@@ -106,11 +99,10 @@ impl<'a> Lowering<'a> {
                         packed: block.offset(first as i64),
                     };
                     l.conv_tile(group, &conv, &at, &result_at)
-                })?;
+                });
             }
             first += tile.count * tile.width * taps;
         }
-        Ok(())
     }
 
     /// How the result's last axis is cut, and the places of a tile in each cut.
@@ -133,9 +125,9 @@ impl<'a> Lowering<'a> {
     }
 
     /// The sums of a tile, and what becomes of them.
-    fn conv_tile(&mut self, group: &Group, c: &Conv, at: &At, result_at: &[Index]) -> Result<(), Error> {
-        let sums = self.sums(c.dtype, at.places.len(), at.width)?;
-        self.conv_taps(c, at, &sums)?;
+    fn conv_tile(&mut self, group: &Group, c: &Conv, at: &At, result_at: &[Index]) {
+        let sums = self.sums(c.dtype, at.places.len(), at.width);
+        self.conv_taps(c, at, &sums);
         let channel = at.group.times(c.outputs as i64).plus(&at.channel);
         let index = |channel: &Index, offsets: &[usize]| -> Vec<Index> {
             let spatial = at.origin.iter().zip(offsets).map(|(o, &by)| o.offset(by as i64));
@@ -146,15 +138,13 @@ impl<'a> Lowering<'a> {
                 for (p, place) in at.places.iter().enumerate() {
                     self.repeat_rolled(at.width, |l, j| {
                         l.finish(group, c.hero, &index(&channel.plus(&j), place), sums.get(p, &j))
-                    })?;
+                    });
                 }
-                Ok(())
             }
             Some((pool, kind, _)) => self.repeat_rolled(at.width, |l, j| {
                 let channel = channel.plus(&j);
-                let pooled = l.pooled(c, pool, kind, at.places, &|place| index(&channel, place), &|p| {
-                    sums.get(p, &j)
-                })?;
+                let pooled =
+                    l.pooled(c, pool, kind, at.places, &|place| index(&channel, place), &|p| sums.get(p, &j));
                 let to: Vec<Index> = [at.n, &channel].into_iter().chain(result_at).cloned().collect();
                 l.finish(group, pool, &to, pooled)
             }),
@@ -163,7 +153,7 @@ impl<'a> Lowering<'a> {
 
     /// Adds the products of every tap: a loop over all but the last axis of the window, which is written out on targets that
     /// take several inputs a turn.
-    fn conv_taps(&mut self, c: &Conv, at: &At, sums: &Sums) -> Result<(), Error> {
+    fn conv_taps(&mut self, c: &Conv, at: &At, sums: &Sums) {
         let axes = c.taps.len() - 1;
         let last = *c.taps.last().expect("taps include the channels");
         let together =
@@ -191,7 +181,7 @@ impl<'a> Lowering<'a> {
                     let x = match known {
                         Some(x) => x,
                         None => {
-                            let x = l.element_or_zero(c.x, &from, c.dtype)?;
+                            let x = l.element_or_zero(c.x, &from, c.dtype);
                             let x = l.name_value("x", x);
                             seen.push((from, x.clone()));
                             x
@@ -206,7 +196,7 @@ impl<'a> Lowering<'a> {
     }
 
     /// The products of one tap, place by place, none where the tap sees padding.
-    fn conv_tap_alone(&mut self, c: &Conv, at: &At, sums: &Sums, tap: &[Index]) -> Result<(), Error> {
+    fn conv_tap_alone(&mut self, c: &Conv, at: &At, sums: &Sums, tap: &[Index]) {
         let spatial = self.node(c.x).ty.shape[2..].to_vec();
         for (p, place) in at.places.iter().enumerate() {
             let mut from = self.conv_input(c, at, place, tap);
@@ -217,12 +207,11 @@ impl<'a> Lowering<'a> {
                 inside = self.also_inside(inside, &from[axis + 2], size);
             }
             self.when(inside, |l| {
-                let x = l.element(c.x, &from)?;
+                let x = l.element(c.x, &from);
                 let x = if at.width > 1 { l.name_value("x", x) } else { x };
                 l.add_products_at(sums, p, x, &|l, lane| l.conv_weight(c, at, tap, lane))
-            })?;
+            });
         }
-        Ok(())
     }
 
     /// Where a tap sees the input: image, channel, and places that may lie in the padding.
@@ -237,23 +226,23 @@ impl<'a> Lowering<'a> {
     }
 
     /// The element of the input, or 0 in the padding.
-    fn element_or_zero(&mut self, x: NodeId, from: &[Index], dtype: DType) -> Result<Expr, Error> {
+    fn element_or_zero(&mut self, x: NodeId, from: &[Index], dtype: DType) -> Expr {
         let spatial = self.node(x).ty.shape[2..].to_vec();
         let inside =
             spatial.iter().zip(&from[2..]).fold(None, |all, (&size, i)| self.also_inside(all, i, size));
         let zero = Expr::constant(dtype, Num::Int(0));
         match inside {
             None => self.element(x, from),
-            Some(never) if self.is_never(&never) => Ok(zero),
-            Some(inside) => Ok(Expr::select(inside, self.guarded_element(x, from)?, zero)),
+            Some(never) if self.is_never(&never) => zero,
+            Some(inside) => Expr::select(inside, self.guarded_element(x, from), zero),
         }
     }
 
-    fn conv_weight(&mut self, c: &Conv, at: &At, tap: &[Index], lane: &Index) -> Result<Expr, Error> {
+    fn conv_weight(&mut self, c: &Conv, at: &At, tap: &[Index], lane: &Index) -> Expr {
         match c.packed {
             Some(buffer) => {
                 let position = at.packed.plus(&ravel(tap, &c.taps).times(at.width as i64)).plus(lane);
-                Ok(Expr::Load(buffer, c.dtype, position))
+                Expr::Load(buffer, c.dtype, position)
             }
             None => {
                 let channel = at.group.times(c.outputs as i64).plus(&at.channel).plus(lane);

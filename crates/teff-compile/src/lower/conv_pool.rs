@@ -2,7 +2,6 @@
 
 use super::Lowering;
 use super::conv::Conv;
-use crate::error::Error;
 use crate::program::{Expr, Index, VarKind, each_expr};
 use teff_graph::{Binary, NodeId, PoolKind};
 
@@ -16,10 +15,10 @@ impl<'a> Lowering<'a> {
         places: &[Vec<usize>],
         index: &dyn Fn(&[usize]) -> Vec<Index>,
         sum: &dyn Fn(usize) -> Expr,
-    ) -> Result<Expr, Error> {
-        let chain = self.graph[pool].operands[0];
+    ) -> Expr {
+        let chain = self.node(pool).operands[0];
         let combine = if kind == PoolKind::Max { Binary::Max } else { Binary::Add };
-        if kind == PoolKind::Max && self.keeps_order(c.hero, chain, places, index)? {
+        if kind == PoolKind::Max && self.keeps_order(c.hero, chain, places, index) {
             // The largest sum stays the largest, so what follows is computed once.
             let best = (1..places.len()).map(sum).fold(sum(0), |a, b| Expr::binary(combine, a, b));
             let best = self.name_value("best", best);
@@ -27,13 +26,13 @@ impl<'a> Lowering<'a> {
         }
         let mut total: Option<Expr> = None;
         for (p, place) in places.iter().enumerate() {
-            let value = self.element_with(c.hero, sum(p), chain, &index(place))?;
+            let value = self.element_with(c.hero, sum(p), chain, &index(place));
             total = Some(match total {
                 None => value,
                 Some(before) => Expr::binary(combine, before, value),
             });
         }
-        Ok(total.expect("a window has places"))
+        total.expect("a window has places")
     }
 
     /// True when what follows the convolution is the same at every place of a window and never swaps two floats' order.
@@ -43,10 +42,10 @@ impl<'a> Lowering<'a> {
         chain: NodeId,
         places: &[Vec<usize>],
         index: &dyn Fn(&[usize]) -> Vec<Index>,
-    ) -> Result<bool, Error> {
+    ) -> bool {
         let dtype = self.node(hero).ty.dtype;
         if !dtype.is_float() || self.node(chain).ty.dtype != dtype {
-            return Ok(false);
+            return false;
         }
         let vars = self.builder.vars.clone();
         let probe = Expr::Var(self.new_var("probe", VarKind::Scalar(dtype)), dtype);
@@ -54,13 +53,10 @@ impl<'a> Lowering<'a> {
         for place in places {
             let at = index(place);
             // What is named there has a name of its own at each place, so that no two are the same.
-            self.nested(|l| {
-                seen.push(l.element_with(hero, probe.clone(), chain, &at)?);
-                Ok(())
-            })?;
+            self.nested(|l| seen.push(l.element_with(hero, probe.clone(), chain, &at)));
         }
         self.builder.vars = vars;
-        Ok(seen.iter().all(|e| *e == seen[0]) && rises(&seen[0], &probe))
+        seen.iter().all(|e| *e == seen[0]) && rises(&seen[0], &probe)
     }
 }
 

@@ -6,7 +6,6 @@
 use super::Lowering;
 use super::fuse::Group;
 use super::lanes::{Lanes, Whole, word};
-use crate::error::Error;
 use crate::program::{ArrayId, BufferId, Expr, Index, Micro, Stmt, WindowSums};
 use teff_graph::{ConvGeometry, DType, NodeId, Value};
 
@@ -49,20 +48,15 @@ fn two<T: Copy>(of: &[T], absent: T) -> Option<[T; 2]> {
 
 impl<'a> Lowering<'a> {
     /// Writes the convolution this way, if it can be.
-    pub(super) fn depthwise_conv(
-        &mut self,
-        group: &Group,
-        hero: NodeId,
-        geometry: &ConvGeometry,
-    ) -> Result<bool, Error> {
-        let Some(d) = self.depthwise(group, hero, geometry) else { return Ok(false) };
+    pub(super) fn depthwise_conv(&mut self, group: &Group, hero: NodeId, geometry: &ConvGeometry) -> bool {
+        let Some(d) = self.depthwise(group, hero, geometry) else { return false };
         let images = self.node(hero).ty.shape[0];
         let strips = d.result[0] / d.rows;
         self.repeat_all(&["n", "channel", "strip"], &[images, d.channels, strips], &mut |l, at| {
             let [n, channel, strip] = at else { unreachable!("an image, a channel, a strip") };
             let input_rows = (d.rows - 1) * d.stride[0] + d.window[0];
             let words = l.array("word", DType::I32, input_rows * d.pitch);
-            l.gather_strip(&d, [n, channel, strip], input_rows, words)?;
+            l.gather_strip(&d, [n, channel, strip], input_rows, words);
             let sums = l.array("sum", DType::I32, 2 * d.rows * d.columns);
             let taps = d.window[0] * d.window[1];
             l.push(Stmt::Micro(Micro::Window(WindowSums {
@@ -83,12 +77,12 @@ impl<'a> Lowering<'a> {
                 let to: Vec<Index> = [n, channel].into_iter().chain(&place[2 - d.axes..]).cloned().collect();
                 l.finish(group, d.whole.node, &to, d.whole.of(sum, channel))
             })
-        })?;
-        Ok(true)
+        });
+        true
     }
 
     fn depthwise(&mut self, group: &Group, hero: NodeId, geometry: &ConvGeometry) -> Option<Depthwise> {
-        let [x, w] = self.graph[hero].operands[..] else { unreachable!("a convolution has two operands") };
+        let [x, w] = self.node(hero).operands[..] else { unreachable!("a convolution has two operands") };
         let ty = self.node(hero).ty.clone();
         let kernel = self.node(w).ty.shape.clone();
         let channels = geometry.groups;
@@ -141,13 +135,7 @@ impl<'a> Lowering<'a> {
     }
 
     /// Fills the words of a strip, row by row.
-    fn gather_strip(
-        &mut self,
-        d: &Depthwise,
-        [n, channel, strip]: [&Index; 3],
-        rows: usize,
-        words: ArrayId,
-    ) -> Result<(), Error> {
+    fn gather_strip(&mut self, d: &Depthwise, [n, channel, strip]: [&Index; 3], rows: usize, words: ArrayId) {
         let from = |y: &Index, x: &Index| -> Vec<Index> {
             let place = [y.clone(), x.clone()];
             [n, channel].into_iter().chain(&place[2 - d.axes..]).cloned().collect()
@@ -157,47 +145,44 @@ impl<'a> Lowering<'a> {
             let y = l.name_if_tested("iy", at, d.input[0]);
             let to = |x: &Index| row.times(d.pitch as i64).plus(x);
             let inside = l.also_inside(None, &y, d.input[0]);
-            let filled = |l: &mut Self| -> Result<(), Error> {
+            let filled = |l: &mut Self| {
                 // Words whose both lanes lie in the row; those before and behind have padding in one.
                 let whole = d.input[1].saturating_sub(d.stride[1]);
                 let left = (d.pad[1] as usize).min(d.pitch);
                 let middle = whole.min(d.pitch - left);
-                let both = |l: &mut Self, i: Index, start: usize, tested: bool| -> Result<(), Error> {
+                let both = |l: &mut Self, i: Index, start: usize, tested: bool| {
                     let i = i.offset(start as i64);
                     let mut lanes = Vec::new();
                     for by in [0, d.stride[1] as i64] {
                         let x = i.offset(by - d.pad[1]);
                         let x = if tested { l.name_if_tested("ix", x, d.input[1]) } else { x };
                         lanes.push(match l.also_inside(None, &x, d.input[1]) {
-                            None => d.lanes.of(l.element(d.lanes.node, &from(&y, &x))?),
+                            None => d.lanes.of(l.element(d.lanes.node, &from(&y, &x))),
                             Some(never) if l.is_never(&never) => d.lanes.padding(),
                             Some(inside) => {
-                                let value = d.lanes.of(l.guarded_element(d.lanes.node, &from(&y, &x))?);
+                                let value = d.lanes.of(l.guarded_element(d.lanes.node, &from(&y, &x)));
                                 Expr::select(inside, value, d.lanes.padding())
                             }
                         });
                     }
                     let [low, high] = <[Expr; 2]>::try_from(lanes).expect("two lanes");
                     l.push(Stmt::StoreLocal(words, to(&i), word(low, high)));
-                    Ok(())
                 };
-                l.repeat("x", left, |l, i| both(l, i, 0, true))?;
-                l.repeat("x", middle, |l, i| both(l, i, left, false))?;
+                l.repeat("x", left, |l, i| both(l, i, 0, true));
+                l.repeat("x", middle, |l, i| both(l, i, left, false));
                 l.repeat("x", d.pitch - left - middle, |l, i| both(l, i, left + middle, true))
             };
             let empty = |l: &mut Self| {
                 l.repeat("x", d.pitch, |l, i| {
-                    l.push(Stmt::StoreLocal(words, to(&i), word(d.lanes.padding(), d.lanes.padding())));
-                    Ok(())
+                    l.push(Stmt::StoreLocal(words, to(&i), word(d.lanes.padding(), d.lanes.padding())))
                 })
             };
             let Some(inside) = inside else { return filled(l) };
             if l.is_never(&inside) {
                 return empty(l);
             }
-            let (then, otherwise) = (l.nested(filled)?, l.nested(empty)?);
+            let (then, otherwise) = (l.nested(filled), l.nested(empty));
             l.push(Stmt::If { condition: inside, then, otherwise });
-            Ok(())
         })
     }
 }

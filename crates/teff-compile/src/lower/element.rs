@@ -1,66 +1,66 @@
 //! The value of a node at an index, as an expression.
 
 use super::Lowering;
-use crate::error::Error;
 use crate::program::{Expr, Index, ravel, unravel};
 use teff_graph::{Binary, DType, Node, NodeId, Num, Op, PadAxis, Type, Unary};
 
 impl<'a> Lowering<'a> {
     /// Element `index` of `node`. Values used more than once get a name in the current body.
-    pub(super) fn element(&mut self, node: NodeId, index: &[Index]) -> Result<Expr, Error> {
+    pub(super) fn element(&mut self, node: NodeId, index: &[Index]) -> Expr {
         self.element_of(node, index, true)
     }
 
     /// As [`Lowering::element`], for a value that may only be computed where a condition holds: nothing in it is named outside.
-    pub(super) fn guarded_element(&mut self, node: NodeId, index: &[Index]) -> Result<Expr, Error> {
+    pub(super) fn guarded_element(&mut self, node: NodeId, index: &[Index]) -> Expr {
         self.element_of(node, index, false)
     }
 
     /// As [`Lowering::element`]; without names where the value may not be computed unless a condition holds.
-    fn element_of(&mut self, id: NodeId, index: &[Index], name: bool) -> Result<Expr, Error> {
+    fn element_of(&mut self, id: NodeId, index: &[Index], name: bool) -> Expr {
         if let Some((hero, value)) = &self.hero
             && *hero == id
         {
-            return Ok(value.clone());
+            return value.clone();
         }
         let node = self.node(id);
         if let Some(known) = self.builder.named.get(&(id, index.to_vec())) {
-            return Ok(known.clone());
+            return known.clone();
         }
-        let in_memory = self.storage.get(&id).filter(|_| self.computing != Some(id)).cloned();
+        let in_memory = self.scope.storage.get(&id).filter(|_| self.computing != Some(id)).cloned();
         let value = match in_memory {
             Some(s) => Expr::Load(s.buffer, node.ty.dtype, s.base.plus(&ravel(index, &node.ty.shape))),
-            None => self.computed(node, id, index, name)?,
+            None => self.computed(node, id, index, name),
         };
         let is_leaf = matches!(value, Expr::Const(_) | Expr::Var(..) | Expr::Index(..));
-        if name && self.groups.uses[id.index()] > 1 && !is_leaf && self.computing != Some(id) {
-            let hint = self.names.of_value(self.graph, id);
+        if name && self.scope.groups.uses[id.index()] > 1 && !is_leaf && self.computing != Some(id) {
+            let hint = self.names.of_value(self.scope.graph, id);
             let value = self.name_value(&hint, value);
             self.builder.named.insert((id, index.to_vec()), value.clone());
-            return Ok(value);
+            return value;
         }
-        Ok(value)
+        value
     }
 
-    fn computed(&mut self, node: &'a Node, id: NodeId, index: &[Index], name: bool) -> Result<Expr, Error> {
+    fn computed(&mut self, node: &'a Node, id: NodeId, index: &[Index], name: bool) -> Expr {
         let operand = |l: &mut Self, i: usize, at: &[Index]| l.element_of(node.operands[i], at, name);
-        let operand_type = |i: usize| &self.graph[node.operands[i]].ty;
+        let operand_type = |i: usize| &self.node(node.operands[i]).ty;
+        let apart = || unreachable!("{} %{} has memory", node.op, id.index());
         match &node.op {
-            Op::Constant(v) if v.len() == 1 => Ok(Expr::constant(v.dtype(), v.get(0))),
+            Op::Constant(v) if v.len() == 1 => Expr::constant(v.dtype(), v.get(0)),
             Op::Constant(v) => {
                 let buffer = self.constant_buffer(id, v);
-                Ok(Expr::Load(buffer, v.dtype(), ravel(index, v.shape())))
+                Expr::Load(buffer, v.dtype(), ravel(index, v.shape()))
             }
-            Op::Iota { ty, axis } => Ok(count(ty.dtype, index[*axis].clone())),
+            Op::Iota { ty, axis } => count(ty.dtype, index[*axis].clone()),
             Op::Unary(Unary::StopGradient) => operand(self, 0, index),
-            Op::Unary(u) => Ok(Expr::unary(*u, operand(self, 0, index)?)),
-            Op::Binary(b) => Ok(binary(*b, operand(self, 0, index)?, operand(self, 1, index)?)),
+            Op::Unary(u) => Expr::unary(*u, operand(self, 0, index)),
+            Op::Binary(b) => binary(*b, operand(self, 0, index), operand(self, 1, index)),
             Op::Select => {
-                let condition = operand(self, 0, index)?;
+                let condition = operand(self, 0, index);
                 // Both values may be computed: a select in a graph has no effects to guard.
-                Ok(Expr::select(condition, operand(self, 1, index)?, operand(self, 2, index)?))
+                Expr::select(condition, operand(self, 1, index), operand(self, 2, index))
             }
-            Op::Cast(dtype) => Ok(operand(self, 0, index)?.cast(*dtype)),
+            Op::Cast(dtype) => operand(self, 0, index).cast(*dtype),
             Op::Reshape(_) => {
                 let at = ravel(index, &node.ty.shape);
                 let at = unravel(&at, &operand_type(0).shape, self.vars());
@@ -92,58 +92,44 @@ impl<'a> Lowering<'a> {
             Op::Concat { axis } => self.joined(node, *axis, index),
             Op::Gather { axis } => {
                 let size = operand_type(0).shape[*axis];
-                let at = operand(self, 1, &index[*axis..=*axis])?;
+                let at = operand(self, 1, &index[*axis..=*axis]);
                 let mut from = index.to_vec();
                 from[*axis] = clamped(at, size);
                 operand(self, 0, &from)
             }
             Op::Quantize { .. } | Op::Dequantize => self.scaled(node, index, name),
-            Op::Random { .. } => Err(self.unsupported(
-                id,
-                "random numbers belong to training; a compiled network gives the same result every time",
-            )),
-            Op::Input { .. } | Op::Param(_) | Op::Project(_) | Op::Scan(_) => {
-                unreachable!("{} %{} has memory", node.op, id.index())
+            Op::Input { .. } | Op::Param(_) | Op::Project(_) | Op::Scan(_) | Op::Random { .. } => apart(),
+            Op::Reduce { .. } | Op::ArgReduce { .. } | Op::MatMul | Op::Scatter { .. } => apart(),
+            Op::Conv(_) | Op::ConvTranspose { .. } | Op::ConvWeightGrad { .. } | Op::ArgSort { .. } => {
+                apart()
             }
-            Op::Reduce { .. }
-            | Op::ArgReduce { .. }
-            | Op::MatMul
-            | Op::Conv(_)
-            | Op::ConvTranspose { .. } => {
-                unreachable!("{} %{} has memory", node.op, id.index())
-            }
-            Op::ConvWeightGrad { .. } | Op::Pool { .. } | Op::SumPoolGrad { .. } | Op::MaxPoolGrad { .. } => {
-                unreachable!("{} %{} has memory", node.op, id.index())
-            }
-            Op::Scatter { .. } | Op::ArgSort { .. } => {
-                unreachable!("{} %{} has memory", node.op, id.index())
-            }
+            Op::Pool { .. } | Op::SumPoolGrad { .. } | Op::MaxPoolGrad { .. } => apart(),
         }
     }
 
     /// A quantised or dequantised element.
-    fn scaled(&mut self, node: &Node, index: &[Index], name: bool) -> Result<Expr, Error> {
+    fn scaled(&mut self, node: &Node, index: &[Index], name: bool) -> Expr {
         let [x, scale, zero] = node.operands[..] else {
             unreachable!("takes a value, a scale and a zero point")
         };
-        let block = scale_index(index, &self.graph[x].ty, &self.graph[scale].ty);
-        let x = self.element_of(x, index, name)?;
-        let scale = self.element_of(scale, &block, name)?;
-        let zero = self.element_of(zero, &block, name)?;
+        let block = scale_index(index, &self.node(x).ty, &self.node(scale).ty);
+        let x = self.element_of(x, index, name);
+        let scale = self.element_of(scale, &block, name);
+        let zero = self.element_of(zero, &block, name);
         if let Op::Quantize { dtype, low, high } = &node.op {
             let quantise = if self.target.steps > 1 { quantized } else { quantized_slowly };
-            return Ok(quantise(x, scale, zero, *dtype, *low, *high));
+            return quantise(x, scale, zero, *dtype, *low, *high);
         }
         let (q, zero) = (x.cast(DType::I32), zero.cast(DType::I32));
         let is_zero = matches!(&zero, Expr::Const(s) if s.get() == Num::Int(0))
             || matches!(&zero, Expr::Cast(_, z) if matches!(&**z, Expr::Const(s) if s.get() == Num::Int(0)));
         let steps = if is_zero { q } else { Expr::binary(Binary::Sub, q, zero) };
-        Ok(Expr::binary(Binary::Mul, steps.cast(scale.dtype()), scale))
+        Expr::binary(Binary::Mul, steps.cast(scale.dtype()), scale)
     }
 
     /// Inside the operand, or the fill. Nothing in it is named: it may not be computed outside.
-    fn padded(&mut self, node: &Node, axes: &[PadAxis], index: &[Index], name: bool) -> Result<Expr, Error> {
-        let shape = self.graph[node.operands[0]].ty.shape.clone();
+    fn padded(&mut self, node: &Node, axes: &[PadAxis], index: &[Index], name: bool) -> Expr {
+        let shape = self.node(node.operands[0]).ty.shape.clone();
         if shape.contains(&0) {
             return self.element_of(node.operands[1], &[], name);
         }
@@ -159,18 +145,18 @@ impl<'a> Lowering<'a> {
             None => self.element_of(node.operands[0], &at, name),
             Some(never) if self.is_never(&never) => self.element_of(node.operands[1], &[], name),
             Some(inside) => {
-                let fill = self.element_of(node.operands[1], &[], name)?;
-                Ok(Expr::select(inside, self.element_of(node.operands[0], &at, false)?, fill))
+                let fill = self.element_of(node.operands[1], &[], name);
+                Expr::select(inside, self.element_of(node.operands[0], &at, false), fill)
             }
         }
     }
 
     /// The operand that holds the index along `axis`.
-    fn joined(&mut self, node: &Node, axis: usize, index: &[Index]) -> Result<Expr, Error> {
+    fn joined(&mut self, node: &Node, axis: usize, index: &[Index]) -> Expr {
         let mut start = 0;
         let mut parts = Vec::new();
         for &o in &node.operands {
-            let n = self.graph[o].ty.shape[axis] as i64;
+            let n = self.node(o).ty.shape[axis] as i64;
             let along = index[axis].offset(-start);
             start += n;
             let inside = along.interval(self.vars()).is_none_or(|(low, high)| low < n && high >= 0);
@@ -179,11 +165,11 @@ impl<'a> Lowering<'a> {
             }
             let mut at = index.to_vec();
             at[axis] = along.clone();
-            parts.push((Expr::InRange { index: along, low: 0, high: n }, self.element_of(o, &at, false)?));
+            parts.push((Expr::InRange { index: along, low: 0, high: n }, self.element_of(o, &at, false)));
         }
         let (_, last) = parts.pop().expect("an index inside the result is inside an operand");
         // The tests run from the front, so the last operand needs none; but bounds are proved from what is tested.
-        Ok(parts.into_iter().rev().fold(last, |rest, (inside, value)| Expr::select(inside, value, rest)))
+        parts.into_iter().rev().fold(last, |rest, (inside, value)| Expr::select(inside, value, rest))
     }
 }
 

@@ -1,41 +1,27 @@
 //! What follows a kernel's sum, element by element, up to the store.
 
-use super::Lowering;
 use super::build::Write;
 use super::fuse::Group;
-use crate::error::Error;
-use crate::program::{BufferId, Expr, Index, Stmt, ravel, unravel};
+use super::{Lowering, Storage};
+use crate::program::{Expr, Index, Stmt, ravel, unravel};
 use teff_graph::{NodeId, Type};
 
 impl<'a> Lowering<'a> {
     /// Stores what becomes of `value`, which is element `index` of `hero`, at its place in the result of the group.
-    pub(super) fn finish(
-        &mut self,
-        group: &Group,
-        hero: NodeId,
-        index: &[Index],
-        value: Expr,
-    ) -> Result<(), Error> {
+    pub(super) fn finish(&mut self, group: &Group, hero: NodeId, index: &[Index], value: Expr) {
         let position = ravel(index, &self.node(hero).ty.shape);
         let storage = self.storage_of(group.root);
         let value = if group.root == hero {
             value
         } else {
             let at = unravel(&position, &self.node(group.root).ty.shape, self.vars());
-            self.element_with(hero, value, group.root, &at)?
+            self.element_with(hero, value, group.root, &at)
         };
         self.push(Stmt::Store(storage.buffer, storage.base.plus(&position), value));
-        Ok(())
     }
 
     /// Element `index` of `node`, given that of `hero` it depends on is `value`.
-    pub(super) fn element_with(
-        &mut self,
-        hero: NodeId,
-        value: Expr,
-        node: NodeId,
-        index: &[Index],
-    ) -> Result<Expr, Error> {
+    pub(super) fn element_with(&mut self, hero: NodeId, value: Expr, node: NodeId, index: &[Index]) -> Expr {
         let before = self.hero.replace((hero, value));
         let computing = self.computing.replace(node);
         let result = self.element(node, index);
@@ -44,36 +30,29 @@ impl<'a> Lowering<'a> {
         result
     }
 
-    /// Loops that store an element for each index of `ty`; `write` says where and what. As few loops as give indices without
-    /// division.
+    /// Loops that store an element for each index of `ty`; `write` says what. As few loops as give indices without division.
     pub(super) fn store_all(
         &mut self,
         ty: &Type,
-        mut write: impl FnMut(&mut Self, &[Index]) -> Result<(BufferId, Index, Expr), Error>,
-    ) -> Result<(), Error> {
+        to: &Storage,
+        mut write: impl FnMut(&mut Self, &[Index]) -> Expr,
+    ) {
         self.merged_loops(&["i", "j", "k"], &ty.shape, &mut |l, index| {
-            let (buffer, at, value) = write(l, index)?;
-            let at = at.plus(&ravel(index, &ty.shape));
-            l.push(Stmt::Store(buffer, at, value));
-            Ok(())
-        })
+            let value = write(l, index);
+            l.push(Stmt::Store(to.buffer, to.base.plus(&ravel(index, &ty.shape)), value));
+        });
     }
 
     /// Loops over all indices of `shape`, neighbouring axes merged into one loop where that costs no division.
-    pub(super) fn merged_loops(
-        &mut self,
-        names: &[&str],
-        shape: &[usize],
-        write: Write<'_, 'a>,
-    ) -> Result<(), Error> {
+    pub(super) fn merged_loops(&mut self, names: &[&str], shape: &[usize], write: Write<'_, 'a>) {
         // Runs of axes that share a loop; axes of size 1 join any.
         let mut runs: Vec<usize> = vec![1; shape.len()];
-        let mut best = self.attempt(names, shape, &runs, write)?;
+        let mut best = self.attempt(names, shape, &runs, write);
         let mut at = 0;
         while at + 1 < runs.len() {
             let mut merged = runs.clone();
             merged[at] += merged.remove(at + 1);
-            let attempt = self.attempt(names, shape, &merged, write)?;
+            let attempt = self.attempt(names, shape, &merged, write);
             if attempt.divisions <= best.divisions {
                 (best, runs) = (attempt, merged);
             } else {
@@ -83,17 +62,10 @@ impl<'a> Lowering<'a> {
         self.builder.vars = best.vars;
         self.builder.arrays = best.arrays;
         self.builder.body.extend(best.body);
-        Ok(())
     }
 
     /// The loops for one way of merging axes, not yet part of the kernel.
-    fn attempt(
-        &mut self,
-        names: &[&str],
-        shape: &[usize],
-        runs: &[usize],
-        write: Write<'_, 'a>,
-    ) -> Result<Attempt, Error> {
+    fn attempt(&mut self, names: &[&str], shape: &[usize], runs: &[usize], write: Write<'_, 'a>) -> Attempt {
         let (vars, arrays) = (self.builder.vars.clone(), self.builder.arrays.clone());
         let starts: Vec<usize> = runs
             .iter()
@@ -112,11 +84,11 @@ impl<'a> Lowering<'a> {
                 }
                 write(l, &index)
             })
-        })?;
+        });
         let divisions = crate::program::divisions(&body);
         let vars = std::mem::replace(&mut self.builder.vars, vars);
         let arrays = std::mem::replace(&mut self.builder.arrays, arrays);
-        Ok(Attempt { divisions, body, vars, arrays })
+        Attempt { divisions, body, vars, arrays }
     }
 }
 

@@ -85,11 +85,11 @@ impl<'a> Lowering<'a> {
 
     /// The sum that `node` goes into, when all it is used for is to be added to a constant of each channel.
     fn bias_after(&self, group: &Group, node: NodeId, channels: usize) -> Option<(NodeId, Vec<i64>)> {
-        if group.root == node || self.groups.uses[node.index()] != 1 {
+        if group.root == node || self.scope.groups.uses[node.index()] != 1 {
             return None;
         }
-        let sum = self.graph.ids().find(|id| self.graph[*id].operands.contains(&node))?;
-        let (Op::Binary(Binary::Add), [a, b]) = (&self.node(sum).op, &self.graph[sum].operands[..]) else {
+        let sum = self.scope.graph.ids().find(|id| self.node(*id).operands.contains(&node))?;
+        let (Op::Binary(Binary::Add), [a, b]) = (&self.node(sum).op, &self.node(sum).operands[..]) else {
             return None;
         };
         let other = self.node(if *a == node { *b } else { *a });
@@ -113,7 +113,7 @@ impl<'a> Lowering<'a> {
     /// The integers of a node that is computed from constants alone.
     pub(super) fn constant_integers(&self, id: NodeId) -> Option<Vec<i64>> {
         let integer = self.node(id).ty.dtype.int_range().is_some();
-        Some(self.known.value(id).filter(|_| integer)?.to_i64())
+        Some(self.scope.known.value(id).filter(|_| integer)?.to_i64())
     }
 
     /// What lanes are made of, if `x` is an 8-bit integer, less a constant at most.
@@ -125,11 +125,11 @@ impl<'a> Lowering<'a> {
             (Op::Binary(Binary::Add), [q, c]) => (*q, -self.constant_integers(*c)?.first().copied()?),
             _ => return None,
         };
-        if narrow != x && !matches!(&self.node(self.graph[x].operands[1]).op, Op::Broadcast(_)) {
+        if narrow != x && !matches!(&self.node(self.node(x).operands[1]).op, Op::Broadcast(_)) {
             return None;
         }
         let Op::Cast(DType::I32) = self.node(narrow).op else { return None };
-        let shift = match self.node(self.graph[narrow].operands[0]).ty.dtype {
+        let shift = match self.node(self.node(narrow).operands[0]).ty.dtype {
             DType::I8 => 0,
             DType::U8 => -128,
             _ => return None,
@@ -140,7 +140,7 @@ impl<'a> Lowering<'a> {
 
     /// A constant that is read by words.
     pub(super) fn word_constant(&mut self, of: NodeId, value: Value) -> BufferId {
-        let name = self.names.of_constant(self.graph, self.source_of(of));
+        let name = self.names.of_constant(self.scope.graph, self.source_of(of));
         let id = self.add_buffer(name, value.ty(), Place::Constant(Arc::new(value)));
         self.buffers[id.index()].align = 4;
         id

@@ -1,54 +1,47 @@
 //! Kernels without a sum: functions of single elements, moves, joins and padding.
 
 use super::Lowering;
-use crate::error::Error;
 use crate::program::{Index, Stmt, ravel};
 use teff_graph::{NodeId, PadAxis};
 
 impl<'a> Lowering<'a> {
     /// Every element of `node` computed and stored.
-    pub(super) fn map(&mut self, node: NodeId) -> Result<(), Error> {
-        let ty = self.node(node).ty.clone();
+    pub(super) fn map(&mut self, node: NodeId) {
         let storage = self.storage_of(node);
         let before = self.computing.replace(node);
-        let done = self
-            .store_all(&ty, |l, index| Ok((storage.buffer, storage.base.clone(), l.element(node, index)?)));
+        self.store_all(&self.node(node).ty, &storage, |l, index| l.element(node, index));
         self.computing = before;
-        done
     }
 
     /// Operands one after another: loops for each, so that none is searched for.
-    pub(super) fn concat(&mut self, node: NodeId, axis: usize) -> Result<(), Error> {
+    pub(super) fn concat(&mut self, node: NodeId, axis: usize) {
         let shape = self.node(node).ty.shape.clone();
         let storage = self.storage_of(node);
         let mut start = 0;
-        for &operand in &self.graph[node].operands {
+        for &operand in &self.node(node).operands {
             let part = self.node(operand).ty.shape.clone();
             self.merged_loops(&["i", "j", "k"], &part, &mut |l, index| {
-                let value = l.element(operand, index)?;
+                let value = l.element(operand, index);
                 let mut to = index.to_vec();
                 to[axis] = to[axis].offset(start);
                 l.push(Stmt::Store(storage.buffer, storage.base.plus(&ravel(&to, &shape)), value));
-                Ok(())
-            })?;
+            });
             start += part[axis] as i64;
         }
-        Ok(())
     }
 
     /// The fill everywhere, then the operand over it.
-    pub(super) fn pad(&mut self, node: NodeId, axes: &[PadAxis]) -> Result<(), Error> {
+    pub(super) fn pad(&mut self, node: NodeId, axes: &[PadAxis]) {
         let ty = self.node(node).ty.clone();
         let storage = self.storage_of(node);
-        let [operand, fill] = self.graph[node].operands[..] else { unreachable!("a pad has two operands") };
-        self.store_all(&ty, |l, _| Ok((storage.buffer, storage.base.clone(), l.element(fill, &[])?)))?;
+        let [operand, fill] = self.node(node).operands[..] else { unreachable!("a pad has two operands") };
+        self.store_all(&ty, &storage, |l, _| l.element(fill, &[]));
         let inner = self.node(operand).ty.shape.clone();
         self.merged_loops(&["i", "j", "k"], &inner, &mut |l, index| {
-            let value = l.element(operand, index)?;
+            let value = l.element(operand, index);
             let place = |(p, i): (&PadAxis, &Index)| i.times(p.interior as i64 + 1).offset(p.low as i64);
             let to: Vec<Index> = axes.iter().zip(index).map(place).collect();
             l.push(Stmt::Store(storage.buffer, storage.base.plus(&ravel(&to, &ty.shape)), value));
-            Ok(())
         })
     }
 }

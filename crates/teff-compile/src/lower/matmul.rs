@@ -5,7 +5,6 @@
 use super::Lowering;
 use super::fuse::Group;
 use super::tile::{Tiles, tiles};
-use crate::error::Error;
 use crate::program::{BufferId, Expr, Index};
 use teff_graph::{DType, NodeId, Op};
 
@@ -48,17 +47,17 @@ impl Product {
 }
 
 impl<'a> Lowering<'a> {
-    pub(super) fn matmul(&mut self, group: &Group, hero: NodeId) -> Result<(), Error> {
+    pub(super) fn matmul(&mut self, group: &Group, hero: NodeId) {
         let ty = self.node(hero).ty.clone();
-        let [a, b] = self.graph[hero].operands[..] else { unreachable!("a product has two operands") };
+        let [a, b] = self.node(hero).operands[..] else { unreachable!("a product has two operands") };
         let (m, n) = (ty.shape[ty.rank() - 2], ty.shape[ty.rank() - 1]);
         let inner = *self.node(a).ty.shape.last().expect("a matrix");
         let batch = ty.shape[..ty.rank() - 2].to_vec();
         let along = if n == 1 && m > 1 { Along::Rows } else { Along::Columns };
         let (outer, across) = if along == Along::Columns { (m, n) } else { (n, m) };
         let single = outer == 1 && batch.iter().product::<usize>() == 1 && along == Along::Columns;
-        if single && self.row_product(group, hero, inner, across)? {
-            return Ok(());
+        if single && self.row_product(group, hero, inner, across) {
+            return;
         }
         let sparse = single && self.skips_zeros(a, ty.dtype, across);
         let lanes = if outer > 1 { self.target.lanes.div_ceil(2) } else { self.target.lanes };
@@ -86,52 +85,44 @@ impl<'a> Lowering<'a> {
                         packed: t.times((tile.width * inner) as i64).offset(first as i64),
                     };
                     l.matmul_tile(group, &product, &at)
-                })?;
+                });
             }
             first += tile.count * tile.width * inner;
         }
-        Ok(())
     }
 
-    fn matmul_tile(&mut self, group: &Group, p: &Product, at: &At) -> Result<(), Error> {
-        let sums = self.sums(p.dtype, at.places, at.width)?;
+    fn matmul_tile(&mut self, group: &Group, p: &Product, at: &At) {
+        let sums = self.sums(p.dtype, at.places, at.width);
         let steps = self.target.steps;
-        self.repeat("i", p.inner / steps, |l, i| l.matmul_step(p, at, &sums, &i.times(steps as i64), steps))?;
+        self.repeat("i", p.inner / steps, |l, i| l.matmul_step(p, at, &sums, &i.times(steps as i64), steps));
         let rest = p.inner % steps;
         if rest > 0 {
-            self.matmul_step(p, at, &sums, &Index::from((p.inner - rest) as i64), rest)?;
+            self.matmul_step(p, at, &sums, &Index::from((p.inner - rest) as i64), rest);
         }
         for place in 0..at.places {
             self.repeat_rolled(at.width, |l, lane| {
                 let to = p.index(at.batch, &at.row.offset(place as i64), &at.column.plus(&lane));
                 l.finish(group, p.hero, &to, sums.get(place, &lane))
-            })?;
+            });
         }
-        Ok(())
     }
 
     /// The products of inputs `k .. k + taps`.
-    fn matmul_step(
-        &mut self,
-        p: &Product,
-        at: &At,
-        sums: &super::tile::Sums,
-        k: &Index,
-        taps: usize,
-    ) -> Result<(), Error> {
+    fn matmul_step(&mut self, p: &Product, at: &At, sums: &super::tile::Sums, k: &Index, taps: usize) {
         let mut inputs = Vec::new();
         for place in 0..at.places {
             let row = at.row.offset(place as i64);
             let mut of_place = Vec::new();
             for tap in 0..taps {
                 let k = k.offset(tap as i64);
-                let x =
-                    match p.along {
-                        Along::Columns => self
-                            .element(p.a, &at.batch.iter().chain([&row, &k]).cloned().collect::<Vec<_>>())?,
-                        Along::Rows => self
-                            .element(p.b, &at.batch.iter().chain([&k, &row]).cloned().collect::<Vec<_>>())?,
-                    };
+                let x = match p.along {
+                    Along::Columns => {
+                        self.element(p.a, &at.batch.iter().chain([&row, &k]).cloned().collect::<Vec<_>>())
+                    }
+                    Along::Rows => {
+                        self.element(p.b, &at.batch.iter().chain([&k, &row]).cloned().collect::<Vec<_>>())
+                    }
+                };
                 of_place.push(if at.width > 1 { self.name_value("x", x) } else { x });
             }
             inputs.push(of_place);
@@ -142,7 +133,7 @@ impl<'a> Lowering<'a> {
             match (p.packed, p.along) {
                 (Some(buffer), _) => {
                     let position = at.packed.plus(&k.times(at.width as i64)).plus(lane);
-                    Ok(Expr::Load(buffer, p.dtype, position))
+                    Expr::Load(buffer, p.dtype, position)
                 }
                 (None, Along::Columns) => {
                     l.element(p.b, &at.batch.iter().chain([&k, &column]).cloned().collect::<Vec<_>>())
@@ -159,7 +150,7 @@ impl<'a> Lowering<'a> {
     fn transposed(&self, node: NodeId) -> (NodeId, bool) {
         match &self.node(node).op {
             Op::Permute(p) if p.iter().rev().take(2).eq([&(p.len() - 2), &(p.len() - 1)]) => {
-                (self.graph[node].operands[0], true)
+                (self.node(node).operands[0], true)
             }
             _ => (node, false),
         }

@@ -57,23 +57,61 @@ struct Storage {
     base: Index,
 }
 
-/// The state of lowering one graph: the network, or the body of a scan inside it.
-struct Lowering<'a> {
+impl Storage {
+    /// A buffer from its first element on.
+    fn of(buffer: BufferId) -> Storage {
+        Storage { buffer, base: Index::zero() }
+    }
+
+    /// What begins `by` elements further.
+    fn from(&self, by: &Index) -> Storage {
+        Storage { buffer: self.buffer, base: self.base.plus(by) }
+    }
+}
+
+/// A graph that is lowered, the network or the body of a scan inside it, with all that is known of its own nodes.
+struct Scope<'a> {
     graph: &'a Graph,
     groups: Groups,
+    /// What is known of nodes without running.
+    known: Known<'a>,
+    /// Memory of the nodes computed so far.
+    storage: HashMap<NodeId, Storage>,
+}
+
+impl<'a> Scope<'a> {
+    fn new(graph: &'a Graph) -> Scope<'a> {
+        Scope { graph, groups: fuse::groups(graph), known: Known::new(graph), storage: HashMap::new() }
+    }
+
+    /// Lets kernels compute outputs where they are to lie; and the outputs that no kernel computes in place, because they are inputs,
+    /// constants, or given twice.
+    fn give_memory(&mut self, outputs: &[Storage]) -> Vec<(NodeId, Storage)> {
+        let mut copies = Vec::new();
+        for (output, to) in self.graph.outputs().iter().zip(outputs) {
+            let computed = self.groups.list.iter().any(|g| g.root == output.node);
+            if computed && !self.storage.contains_key(&output.node) {
+                self.storage.insert(output.node, to.clone());
+            } else {
+                copies.push((output.node, to.clone()));
+            }
+        }
+        copies
+    }
+}
+
+/// The state of lowering.
+struct Lowering<'a> {
+    scope: Scope<'a>,
     target: &'a Target,
     reassociate: bool,
     /// Layers whose products are not those of floats.
     layers: mantissa::Layers,
-    /// Memory of the nodes computed so far.
-    storage: HashMap<NodeId, Storage>,
     /// The value of the node a kernel is built around, while its last steps are written.
     hero: Option<(NodeId, Expr)>,
     buffers: Vec<Buffer>,
     /// Buffers of constants already there, by the address of their value.
     constants: HashMap<*const Value, BufferId>,
-    /// What is known of nodes without running.
-    known: Known<'a>,
     /// Buffers of constants in another order.
     packs: HashMap<(*const Value, Vec<usize>), BufferId>,
     names: name::Names,
@@ -91,19 +129,23 @@ pub(crate) fn prepare(graph: &Graph) -> Result<Graph, Error> {
 }
 
 /// Lowers a prepared graph. Buffers in the arena have no addresses yet.
+///
+/// # Errors
+/// Random numbers. Everything else has a lowering, so that nothing below this can fail.
 pub(crate) fn lower(graph: &Graph, options: &Options) -> Result<Program, Error> {
+    refuse_random(graph)?;
     let mut to = Lowering::new(graph, options);
     to.choose_mantissas(options.floats, &options.inputs);
     let inputs = to.inputs();
-    let (outputs, copies) = to.outputs();
+    let outputs = to.outputs();
+    let copies = to.scope.give_memory(&outputs.iter().map(|p| Storage::of(p.buffer)).collect::<Vec<_>>());
     let mut kernels = Vec::new();
-    for group in to.groups.list.clone() {
-        to.group(&group)?;
+    for group in to.scope.groups.list.clone() {
+        to.group(&group);
         kernels.extend(to.take_kernel(&group));
     }
     for (node, buffer) in copies {
-        let ty = graph[node].ty.clone();
-        to.store_all(&ty, |l, index| Ok((buffer, Index::zero(), l.element(node, index)?)))?;
+        to.store_all(&graph[node].ty, &buffer, |l, index| l.element(node, index));
         kernels.extend(to.take_kernel(&Group::of(node)));
     }
     let arena = crate::program::Arena { bytes: 0, align: 1, lower_bound: 0 };
@@ -123,20 +165,37 @@ pub(crate) fn lower(graph: &Graph, options: &Options) -> Result<Program, Error> 
     Ok(program)
 }
 
+/// Refuses random numbers, in the bodies of loops as well.
+fn refuse_random(graph: &Graph) -> Result<(), Error> {
+    for (i, node) in graph.nodes().iter().enumerate() {
+        if let Op::Scan(scan) = &node.op {
+            refuse_random(&scan.body)?;
+        }
+        if matches!(node.op, Op::Random { .. }) && !node.ty.is_empty() {
+            let reason =
+                "random numbers belong to training; a compiled network gives the same result every time";
+            return Err(Error::Unsupported {
+                op: node.op.name(),
+                node: i,
+                label: node.label.as_deref().map(String::from),
+                reason: reason.into(),
+            });
+        }
+    }
+    Ok(())
+}
+
 impl<'a> Lowering<'a> {
     /// Before anything is lowered.
     fn new(graph: &'a Graph, options: &'a Options) -> Lowering<'a> {
         Lowering {
-            graph,
-            groups: fuse::groups(graph),
+            scope: Scope::new(graph),
             target: &options.target,
             reassociate: options.reassociate,
             layers: mantissa::Layers::default(),
-            storage: HashMap::new(),
             hero: None,
             buffers: Vec::new(),
             constants: HashMap::new(),
-            known: Known::new(graph),
             packs: HashMap::new(),
             names: name::Names::new(&options.name),
             computing: None,
@@ -145,38 +204,29 @@ impl<'a> Lowering<'a> {
     }
 
     fn node(&self, id: NodeId) -> &'a Node {
-        &self.graph[id]
+        &self.scope.graph[id]
     }
 
     fn inputs(&mut self) -> Vec<Port> {
-        let ids = self.graph.inputs().to_vec();
+        let graph = self.scope.graph;
         let mut ports = Vec::new();
-        for (i, id) in ids.into_iter().enumerate() {
-            let ty = self.node(id).ty.clone();
+        for (i, &id) in graph.inputs().iter().enumerate() {
+            let ty = graph[id].ty.clone();
             let buffer = self.add_buffer(format!("input{i}"), ty.clone(), Place::Input(i));
-            self.storage.insert(id, Storage { buffer, base: Index::zero() });
-            ports.push(Port { name: self.graph.input_name(id).into(), ty, buffer });
+            self.scope.storage.insert(id, Storage::of(buffer));
+            ports.push(Port { name: graph.input_name(id).into(), ty, buffer });
         }
         ports
     }
 
-    /// The output ports; and the outputs that no kernel computes in place, because they are inputs, constants, or given twice.
-    fn outputs(&mut self) -> (Vec<Port>, Vec<(NodeId, BufferId)>) {
-        let (mut ports, mut copies) = (Vec::new(), Vec::new());
-        let mut taken: Vec<NodeId> = Vec::new();
-        for (i, output) in self.graph.outputs().to_vec().into_iter().enumerate() {
+    fn outputs(&mut self) -> Vec<Port> {
+        let mut ports = Vec::new();
+        for (i, output) in self.scope.graph.outputs().iter().enumerate() {
             let ty = self.node(output.node).ty.clone();
             let buffer = self.add_buffer(format!("output{i}"), ty.clone(), Place::Output(i));
-            let computed = self.groups.list.iter().any(|g| g.root == output.node);
-            if computed && !taken.contains(&output.node) {
-                taken.push(output.node);
-                self.storage.insert(output.node, Storage { buffer, base: Index::zero() });
-            } else {
-                copies.push((output.node, buffer));
-            }
             ports.push(Port { name: output.name.clone(), ty, buffer });
         }
-        (ports, copies)
+        ports
     }
 
     fn add_buffer(&mut self, name: String, ty: Type, place: Place) -> BufferId {
@@ -188,7 +238,7 @@ impl<'a> Lowering<'a> {
 
     /// The memory `node` is computed into; makes it when no output has given it.
     fn storage_of(&mut self, node: NodeId) -> Storage {
-        if let Some(s) = self.storage.get(&node) {
+        if let Some(s) = self.scope.storage.get(&node) {
             return s.clone();
         }
         let ty = self.node(node).ty.clone();
@@ -197,7 +247,7 @@ impl<'a> Lowering<'a> {
         let (name, align, place) = (String::new(), ty.dtype.size(), Place::Arena(0));
         self.buffers.push(Buffer { name, align, ty, place, in_sram: false });
         let storage = Storage { buffer, base: Index::zero() };
-        self.storage.insert(node, storage.clone());
+        self.scope.storage.insert(node, storage.clone());
         storage
     }
 
@@ -206,7 +256,7 @@ impl<'a> Lowering<'a> {
         if let Some(&id) = self.constants.get(&Arc::as_ptr(value)) {
             return id;
         }
-        let name = self.names.of_constant(self.graph, node);
+        let name = self.names.of_constant(self.scope.graph, node);
         let id = self.add_buffer(name, value.ty(), Place::Constant(value.clone()));
         self.constants.insert(Arc::as_ptr(value), id);
         id
@@ -214,23 +264,23 @@ impl<'a> Lowering<'a> {
 
     /// The constant whose elements, in its order, are those of `node`.
     fn stored(&self, node: NodeId) -> Option<&'a Arc<Value>> {
-        match &self.graph[node].op {
+        match &self.node(node).op {
             Op::Constant(v) => Some(v),
-            Op::Reshape(_) => self.stored(self.graph[node].operands[0]),
+            Op::Reshape(_) => self.stored(self.node(node).operands[0]),
             _ => None,
         }
     }
 
     /// Writes the statements of one group into the current body.
-    fn group(&mut self, group: &Group) -> Result<(), Error> {
+    fn group(&mut self, group: &Group) {
         let hero = group.hero.unwrap_or(group.root);
         let node = self.node(hero);
         if self.node(group.root).ty.is_empty() && !matches!(node.op, Op::Scan(_)) {
             self.storage_of(group.root);
-            return Ok(());
+            return;
         }
-        if self.by_mantissas(group)? {
-            return Ok(());
+        if self.by_mantissas(group) {
+            return;
         }
         match &node.op {
             Op::MatMul => self.matmul(group, hero),
@@ -255,24 +305,11 @@ impl<'a> Lowering<'a> {
             Op::Scan(scan) => self.scan(hero, scan),
             Op::Concat { axis } => self.concat(hero, *axis),
             Op::Pad(axes) => self.pad(hero, axes),
-            Op::Random { .. } => Err(self.unsupported(
-                hero,
-                "random numbers belong to training; a compiled network gives the same result every time",
-            )),
+            Op::Random { .. } => unreachable!("refused before"),
             Op::Input { .. } | Op::Constant(_) | Op::Param(_) | Op::Iota { .. } => self.map(hero),
             Op::Unary(_) | Op::Binary(_) | Op::Select | Op::Cast(_) => self.map(hero),
             Op::Reshape(_) | Op::Permute(_) | Op::Broadcast(_) | Op::Slice(_) => self.map(hero),
             Op::Gather { .. } | Op::Quantize { .. } | Op::Dequantize | Op::Project(_) => self.map(hero),
-        }
-    }
-
-    fn unsupported(&self, node: NodeId, reason: &str) -> Error {
-        let n = self.node(node);
-        Error::Unsupported {
-            op: n.op.name(),
-            node: node.index(),
-            label: n.label.as_deref().map(String::from),
-            reason: reason.into(),
         }
     }
 
@@ -282,8 +319,8 @@ impl<'a> Lowering<'a> {
         if body.is_empty() {
             return None;
         }
-        let (label, name) = self.names.of_kernel(self.graph, group);
-        let root = self.storage.get(&group.root).map(|s| s.buffer.index());
+        let (label, name) = self.names.of_kernel(self.scope.graph, group);
+        let root = self.scope.storage.get(&group.root).map(|s| s.buffer.index());
         for (i, b) in self.buffers.iter_mut().enumerate().filter(|(_, b)| b.name.is_empty()) {
             b.name =
                 self.names.unique(&format!("{name}_{}", if root == Some(i) { "out" } else { "scratch" }));
@@ -291,9 +328,9 @@ impl<'a> Lowering<'a> {
         let kernel = crate::program::Kernel {
             name,
             label,
-            ops: fuse::operations(self.graph, &self.groups, group),
+            ops: fuse::operations(self.scope.graph, &self.scope.groups, group),
             result: self.node(group.root).ty.clone(),
-            macs: work::macs(self.graph, group),
+            macs: work::macs(self.scope.graph, group),
             products: self.products(group),
             vars,
             arrays,

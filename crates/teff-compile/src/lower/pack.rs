@@ -15,7 +15,7 @@ impl<'a> Lowering<'a> {
         if let Some(&id) = self.packs.get(&key) {
             return id;
         }
-        let name = self.names.of_constant(self.graph, node);
+        let name = self.names.of_constant(self.scope.graph, node);
         let data = with_data!(value.data(), v => take(v, &key.1));
         let ty = Type::new(value.dtype(), [key.1.len()]);
         let place = Place::Constant(Arc::new(Value::from_data(ty.shape.clone(), data)));

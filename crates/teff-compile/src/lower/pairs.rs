@@ -8,7 +8,6 @@ use super::Lowering;
 use super::conv::{PoolAfter, axis_names};
 use super::fuse::Group;
 use super::lanes::{Lanes, Whole, weights_of, word};
-use crate::error::Error;
 use crate::program::{ArrayId, BufferId, Expr, Index, Micro, PairSums, Stmt, bits_of, unravel};
 use teff_graph::{Binary, ConvGeometry, DType, NodeId, PoolKind, Value};
 
@@ -50,8 +49,8 @@ impl<'a> Lowering<'a> {
         hero: NodeId,
         geometry: &ConvGeometry,
         pool: PoolAfter<'_>,
-    ) -> Result<bool, Error> {
-        let Some(c) = self.pairs(group, hero, geometry, pool) else { return Ok(false) };
+    ) -> bool {
+        let Some(c) = self.pairs(group, hero, geometry, pool) else { return false };
         let result = self.node(pool.map_or(hero, |(p, ..)| p)).ty.shape.clone();
         let (images, spatial) = (result[0], result[2..].to_vec());
         let places: usize = spatial.iter().product();
@@ -89,9 +88,9 @@ impl<'a> Lowering<'a> {
                 };
                 let place: Vec<Vec<Index>> = (0..width as i64).map(place).collect();
                 l.pair_tile(group, &c, n, &place)
-            })?;
+            });
         }
-        Ok(true)
+        true
     }
 
     fn pairs<'b>(
@@ -101,7 +100,7 @@ impl<'a> Lowering<'a> {
         geometry: &'b ConvGeometry,
         pool: PoolAfter<'b>,
     ) -> Option<Pairs<'b>> {
-        let [x, w] = self.graph[hero].operands[..] else { unreachable!("a convolution has two operands") };
+        let [x, w] = self.node(hero).operands[..] else { unreachable!("a convolution has two operands") };
         if !self.target.word_products || self.node(hero).ty.dtype != DType::I32 || geometry.groups != 1 {
             return None;
         }
@@ -122,8 +121,7 @@ impl<'a> Lowering<'a> {
         let order = tap_order(&taps);
         let (bits, words, packed) = packed(&rows, &order, together);
         let weights = self.word_constant(w, packed);
-        let plain =
-            pool.is_none_or(|(p, kind, _)| kind == PoolKind::Max && self.graph[p].operands[0] == hero);
+        let plain = pool.is_none_or(|(p, kind, _)| kind == PoolKind::Max && self.node(p).operands[0] == hero);
         let summed = pool.filter(|_| plain).map_or(hero, |(p, ..)| p);
         let whole = self.whole(group, summed, &rows, &lanes);
         Some(Pairs {
@@ -143,7 +141,7 @@ impl<'a> Lowering<'a> {
     }
 
     /// The sums at a place or two, or those of a pool's window, and what becomes of them. `at` are places of the result.
-    fn pair_tile(&mut self, group: &Group, c: &Pairs, n: &Index, at: &[Vec<Index>]) -> Result<(), Error> {
+    fn pair_tile(&mut self, group: &Group, c: &Pairs, n: &Index, at: &[Vec<Index>]) {
         let places: Vec<Vec<Index>> = match c.pool {
             None => at.to_vec(),
             Some((_, _, window)) => window_places(&window.size)
@@ -176,7 +174,7 @@ impl<'a> Lowering<'a> {
             })));
         };
         if let [pair] = &pairs[..] {
-            self.gather(c, n, pair, words)?;
+            self.gather(c, n, pair, words);
             return self.repeat("block", blocks, |l, block| {
                 multiply(l, &block, 0);
                 l.pair_results(group, c, n, at, &places, &block, sums)
@@ -184,7 +182,7 @@ impl<'a> Lowering<'a> {
         }
         self.repeat("block", blocks, |l, block| {
             for (i, pair) in pairs.iter().enumerate() {
-                l.gather(c, n, pair, words)?;
+                l.gather(c, n, pair, words);
                 multiply(l, &block, i);
             }
             l.pair_results(group, c, n, at, &places, &block, sums)
@@ -200,7 +198,7 @@ impl<'a> Lowering<'a> {
         places: &[Vec<Index>],
         block: &Index,
         sums: ArrayId,
-    ) -> Result<(), Error> {
+    ) {
         self.repeat_rolled(c.together, |l, j| {
             let channel = block.times(c.together as i64).plus(&j);
             let index =
@@ -212,20 +210,20 @@ impl<'a> Lowering<'a> {
             let whole = |sum: Expr| c.whole.of(sum, &channel);
             let Some((pool, kind, _)) = c.pool else {
                 return (0..places.len())
-                    .try_for_each(|p| l.finish(group, c.whole.node, &index(&places[p]), whole(raw(p))));
+                    .for_each(|p| l.finish(group, c.whole.node, &index(&places[p]), whole(raw(p))));
             };
             let values = (0..places.len()).map(raw);
-            let (done, pooled) = if l.graph[pool].operands[0] == c.hero && kind == PoolKind::Max {
+            let (done, pooled) = if l.node(pool).operands[0] == c.hero && kind == PoolKind::Max {
                 // What all lack is added to the largest.
                 let best =
                     values.reduce(|a, b| Expr::binary(Binary::Max, a, b)).expect("a window has places");
                 (c.whole.node, whole(best))
             } else {
-                let chain = l.graph[pool].operands[0];
+                let chain = l.node(pool).operands[0];
                 let combine = if kind == PoolKind::Max { Binary::Max } else { Binary::Add };
                 let mut total: Option<Expr> = None;
                 for (p, place) in places.iter().enumerate() {
-                    let value = l.element_with(c.whole.node, whole(raw(p)), chain, &index(place))?;
+                    let value = l.element_with(c.whole.node, whole(raw(p)), chain, &index(place));
                     total = Some(match total {
                         None => value,
                         Some(before) => Expr::binary(combine, before, value),
@@ -238,7 +236,7 @@ impl<'a> Lowering<'a> {
     }
 
     /// Fills the array with what two places see, tap by tap.
-    fn gather(&mut self, c: &Pairs, n: &Index, pair: &Pair, words: ArrayId) -> Result<(), Error> {
+    fn gather(&mut self, c: &Pairs, n: &Index, pair: &Pair, words: ArrayId) {
         let channels_last = channels_last(&c.taps);
         let spatial = self.node(c.lanes.node).ty.shape[2..].to_vec();
         let axes = spatial.len();
@@ -286,10 +284,9 @@ impl<'a> Lowering<'a> {
             if l.is_never(&all) {
                 return fill(l, &seen);
             }
-            let then = l.nested(|l| fill(l, &sure))?;
-            let otherwise = l.nested(|l| fill(l, &seen))?;
+            let then = l.nested(|l| fill(l, &sure));
+            let otherwise = l.nested(|l| fill(l, &seen));
             l.push(Stmt::If { condition: all, then, otherwise });
-            Ok(())
         })
     }
 
@@ -301,15 +298,15 @@ impl<'a> Lowering<'a> {
         seen: &[(Vec<Index>, Option<Expr>)],
         words: ArrayId,
         to: Index,
-    ) -> Result<(), Error> {
+    ) {
         let mut lanes = Vec::new();
         for (from, inside) in seen {
             let from: Vec<Index> = [n, channel].into_iter().chain(from).cloned().collect();
             let value = match inside {
-                None => c.lanes.of(self.element(c.lanes.node, &from)?),
+                None => c.lanes.of(self.element(c.lanes.node, &from)),
                 Some(never) if self.is_never(never) => c.lanes.padding(),
                 Some(inside) => {
-                    let value = c.lanes.of(self.guarded_element(c.lanes.node, &from)?);
+                    let value = c.lanes.of(self.guarded_element(c.lanes.node, &from));
                     Expr::select(inside.clone(), value, c.lanes.padding())
                 }
             };
@@ -322,7 +319,6 @@ impl<'a> Lowering<'a> {
             Some(high) => word(low, high),
         };
         self.push(Stmt::StoreLocal(words, to, value));
-        Ok(())
     }
 }
 

@@ -3,27 +3,20 @@
 use super::Lowering;
 use super::build::{Write, value};
 use super::fuse::Group;
-use crate::error::Error;
 use crate::program::{Expr, Index, ravel};
 use teff_graph::{Binary, DType, NodeId, Num, PoolKind, Unary, Window};
 
 /// Writes what is done with an element and the tap it is seen through.
-type WriteAt<'w, 'a> = &'w mut dyn FnMut(&mut Lowering<'a>, &[Index], &[Index]) -> Result<(), Error>;
+type WriteAt<'w, 'a> = &'w mut dyn FnMut(&mut Lowering<'a>, &[Index], &[Index]);
 
 impl<'a> Lowering<'a> {
-    pub(super) fn pool(
-        &mut self,
-        group: &Group,
-        hero: NodeId,
-        kind: PoolKind,
-        window: &Window,
-    ) -> Result<(), Error> {
+    pub(super) fn pool(&mut self, group: &Group, hero: NodeId, kind: PoolKind, window: &Window) {
         let shape = self.node(hero).ty.shape.clone();
-        let x = self.graph[hero].operands[0];
+        let x = self.node(hero).operands[0];
         let dtype = self.node(x).ty.dtype;
         self.repeat_all(&["n", "c", "oy", "ox"], &shape, &mut |l, at| match kind {
             PoolKind::ArgMax => {
-                let place = l.winner(x, window, at)?;
+                let place = l.winner(x, window, at);
                 l.finish(group, hero, at, place)
             }
             PoolKind::Max | PoolKind::Sum => {
@@ -34,23 +27,16 @@ impl<'a> Lowering<'a> {
                 let name = if kind == PoolKind::Sum { "sum" } else { "best" };
                 let result = l.mutable(name, first);
                 l.each_tap(x, window, at, &mut |l, from| {
-                    let x = l.element(x, from)?;
+                    let x = l.element(x, from);
                     l.set(result, Expr::binary(combine, value(result), x));
-                    Ok(())
-                })?;
+                });
                 l.finish(group, hero, at, value(result))
             }
         })
     }
 
     /// Runs `write` for every element of `x` that the window at `at` sees.
-    pub(super) fn each_tap(
-        &mut self,
-        x: NodeId,
-        window: &Window,
-        at: &[Index],
-        write: Write<'_, 'a>,
-    ) -> Result<(), Error> {
+    pub(super) fn each_tap(&mut self, x: NodeId, window: &Window, at: &[Index], write: Write<'_, 'a>) {
         let spatial = self.node(x).ty.shape[2..].to_vec();
         let names: Vec<&str> = if spatial.len() == 1 { vec!["kx"] } else { vec!["ky", "kx", "kz"] };
         self.repeat_all(&names, &window.size.clone(), &mut |l, tap| {
@@ -73,12 +59,12 @@ impl<'a> Lowering<'a> {
     }
 
     /// Position, within its plane, of the first largest element a window sees.
-    fn winner(&mut self, x: NodeId, window: &Window, at: &[Index]) -> Result<Expr, Error> {
+    fn winner(&mut self, x: NodeId, window: &Window, at: &[Index]) -> Expr {
         let ty = self.node(x).ty.clone();
         let best = self.mutable("best", Expr::Const(super::reduce::lowest(ty.dtype)));
         let place = self.mutable("place", Expr::int(DType::I64, -1));
         self.each_tap(x, window, at, &mut |l, from| {
-            let x = l.element(x, from)?;
+            let x = l.element(x, from);
             let x = l.name_value("x", x);
             let position = ravel(&from[2..], &ty.shape[2..]);
             let none = Expr::binary(Binary::Lt, value(place), Expr::int(DType::I64, 0));
@@ -86,67 +72,48 @@ impl<'a> Lowering<'a> {
             l.when(Some(beats), |l| {
                 l.set(best, x);
                 l.set(place, Expr::Index(DType::I64, position));
-                Ok(())
             })
-        })?;
-        Ok(value(place))
+        });
+        value(place)
     }
 
     /// Each element of x: the sum over the windows that see it.
-    pub(super) fn sum_pool_grad(
-        &mut self,
-        group: &Group,
-        hero: NodeId,
-        window: &Window,
-    ) -> Result<(), Error> {
+    pub(super) fn sum_pool_grad(&mut self, group: &Group, hero: NodeId, window: &Window) {
         let shape = self.node(hero).ty.shape.clone();
-        let y = self.graph[hero].operands[0];
+        let y = self.node(hero).operands[0];
         let dtype = self.node(y).ty.dtype;
         self.repeat_all(&["n", "c", "iy", "ix"], &shape, &mut |l, at| {
             let sum = l.mutable("sum", Expr::constant(dtype, Num::Int(0)));
             l.each_window(y, window, at, &mut |l, from, _| {
-                let y = l.element(y, from)?;
+                let y = l.element(y, from);
                 l.set(sum, Expr::binary(Binary::Add, value(sum), y));
-                Ok(())
-            })?;
+            });
             l.finish(group, hero, at, value(sum))
         })
     }
 
     /// Each element of x: the sum over the windows that see it and that it wins.
-    pub(super) fn max_pool_grad(
-        &mut self,
-        group: &Group,
-        hero: NodeId,
-        window: &Window,
-    ) -> Result<(), Error> {
+    pub(super) fn max_pool_grad(&mut self, group: &Group, hero: NodeId, window: &Window) {
         let ty = self.node(hero).ty.clone();
-        let [y, x] = self.graph[hero].operands[..] else { unreachable!("takes a gradient and an input") };
+        let [y, x] = self.node(hero).operands[..] else { unreachable!("takes a gradient and an input") };
         self.repeat_all(&["n", "c", "iy", "ix"], &ty.shape, &mut |l, at| {
             let sum = l.mutable("sum", Expr::constant(ty.dtype, Num::Int(0)));
             let place = ravel(&at[2..], &ty.shape[2..]);
             l.each_window(y, window, at, &mut |l, from, _| {
-                let winner = l.winner(x, window, from)?;
+                let winner = l.winner(x, window, from);
                 let won = Expr::binary(Binary::Eq, winner, Expr::Index(DType::I64, place.clone()));
                 l.when(Some(won), |l| {
-                    let y = l.element(y, from)?;
+                    let y = l.element(y, from);
                     l.set(sum, Expr::binary(Binary::Add, value(sum), y));
-                    Ok(())
                 })
-            })?;
+            });
             l.finish(group, hero, at, value(sum))
         })
     }
 
     /// Runs `write` with the index in y and the tap for every window that sees element `at` of the input: the tap and the place
     /// of the window along an axis satisfy `place * stride + tap * dilation - pad = at`.
-    pub(super) fn each_window(
-        &mut self,
-        y: NodeId,
-        window: &Window,
-        at: &[Index],
-        write: WriteAt<'_, 'a>,
-    ) -> Result<(), Error> {
+    pub(super) fn each_window(&mut self, y: NodeId, window: &Window, at: &[Index], write: WriteAt<'_, 'a>) {
         let places = self.node(y).ty.shape[2..].to_vec();
         let names: Vec<&str> = if places.len() == 1 { vec!["kx"] } else { vec!["ky", "kx", "kz"] };
         self.repeat_all(&names, &window.size.clone(), &mut |l, tap| {

@@ -3,7 +3,6 @@
 use super::Lowering;
 use super::build::value;
 use super::fuse::Group;
-use crate::error::Error;
 use crate::program::{Expr, Index, Scalar, Stmt, ravel, unravel};
 use teff_graph::{Binary, DType, NodeId, Num, ReduceKind, Unary};
 
@@ -27,15 +26,9 @@ fn highest(dtype: DType) -> Scalar {
 }
 
 impl<'a> Lowering<'a> {
-    pub(super) fn reduce(
-        &mut self,
-        group: &Group,
-        hero: NodeId,
-        kind: ReduceKind,
-        axes: &[usize],
-    ) -> Result<(), Error> {
+    pub(super) fn reduce(&mut self, group: &Group, hero: NodeId, kind: ReduceKind, axes: &[usize]) {
         let shape = self.node(hero).ty.shape.clone();
-        let x = self.graph[hero].operands[0];
+        let x = self.node(hero).operands[0];
         let full = self.node(x).ty.clone();
         let (combine, first, name) = match kind {
             ReduceKind::Sum => (Binary::Add, Scalar::new(full.dtype, Num::Int(0)), "sum"),
@@ -57,21 +50,20 @@ impl<'a> Lowering<'a> {
                 let sum = l.split_reduction(combine, first, name, total, &mut |l, position| {
                     let inner = unravel(position, &reduced, l.vars());
                     l.element_on_the_way(group, x, &from(&inner))
-                })?;
+                });
                 return l.finish(group, hero, at, sum);
             }
             let result = l.mutable(name, Expr::Const(first));
             l.merged_loops(&["a", "b", "c"], &reduced, &mut |l, inner| {
-                let x = l.element_on_the_way(group, x, &from(inner))?;
+                let x = l.element_on_the_way(group, x, &from(inner));
                 l.set(result, Expr::binary(combine, value(result), x));
-                Ok(())
-            })?;
+            });
             l.finish(group, hero, at, value(result))
         })
     }
 
     /// Element `index` of what is reduced; when it has memory that is not written yet, it is computed and stored.
-    fn element_on_the_way(&mut self, group: &Group, x: NodeId, index: &[Index]) -> Result<Expr, Error> {
+    fn element_on_the_way(&mut self, group: &Group, x: NodeId, index: &[Index]) -> Expr {
         if group.through != Some(x) {
             return self.element(x, index);
         }
@@ -79,10 +71,10 @@ impl<'a> Lowering<'a> {
         let before = self.computing.replace(x);
         let value = self.element(x, index);
         self.computing = before;
-        let value = self.name_value("x", value?);
+        let value = self.name_value("x", value);
         let at = storage.base.plus(&ravel(index, &self.node(x).ty.shape));
         self.push(Stmt::Store(storage.buffer, at, value.clone()));
-        Ok(value)
+        value
     }
 
     /// A reduction of `total` elements in several parts, side by side, combined at the end.
@@ -92,46 +84,33 @@ impl<'a> Lowering<'a> {
         first: Scalar,
         name: &str,
         total: usize,
-        element: &mut dyn FnMut(&mut Self, &Index) -> Result<Expr, Error>,
-    ) -> Result<Expr, Error> {
+        element: &mut dyn FnMut(&mut Self, &Index) -> Expr,
+    ) -> Expr {
         let dtype = first.dtype();
         let parts = self.array("part", dtype, PARTS);
-        self.repeat("j", PARTS, |l, j| {
-            l.push(Stmt::StoreLocal(parts, j, Expr::Const(first)));
-            Ok(())
-        })?;
+        self.repeat("j", PARTS, |l, j| l.push(Stmt::StoreLocal(parts, j, Expr::Const(first))));
         self.repeat("a", total / PARTS, |l, a| {
             l.repeat("j", PARTS, |l, j| {
-                let x = element(l, &a.times(PARTS as i64).plus(&j))?;
+                let x = element(l, &a.times(PARTS as i64).plus(&j));
                 let part = Expr::LoadLocal(parts, dtype, j.clone());
                 l.push(Stmt::StoreLocal(parts, j, Expr::binary(combine, part, x)));
-                Ok(())
             })
-        })?;
+        });
         let result = self.mutable(name, Expr::Const(first));
         self.repeat("j", PARTS, |l, j| {
-            l.set(result, Expr::binary(combine, value(result), Expr::LoadLocal(parts, dtype, j)));
-            Ok(())
-        })?;
+            l.set(result, Expr::binary(combine, value(result), Expr::LoadLocal(parts, dtype, j)))
+        });
         let rest = total % PARTS;
         self.repeat("j", rest, |l, j| {
-            let x = element(l, &j.offset((total - rest) as i64))?;
+            let x = element(l, &j.offset((total - rest) as i64));
             l.set(result, Expr::binary(combine, value(result), x));
-            Ok(())
-        })?;
-        Ok(value(result))
+        });
+        value(result)
     }
 
-    pub(super) fn arg_reduce(
-        &mut self,
-        group: &Group,
-        hero: NodeId,
-        min: bool,
-        axis: usize,
-        last: bool,
-    ) -> Result<(), Error> {
+    pub(super) fn arg_reduce(&mut self, group: &Group, hero: NodeId, min: bool, axis: usize, last: bool) {
         let shape = self.node(hero).ty.shape.clone();
-        let x = self.graph[hero].operands[0];
+        let x = self.node(hero).operands[0];
         let n = self.node(x).ty.shape[axis];
         self.merged_loops(&["i", "j", "k"], &shape, &mut |l, at| {
             let from = |i: &Index| {
@@ -142,19 +121,18 @@ impl<'a> Lowering<'a> {
             if n == 1 {
                 return l.finish(group, hero, at, Expr::int(DType::I64, 0));
             }
-            let first = l.element(x, &from(&Index::zero()))?;
+            let first = l.element(x, &from(&Index::zero()));
             let best = l.mutable("best", first);
             let place = l.mutable("place", Expr::int(DType::I64, 0));
             l.repeat("a", n - 1, |l, i| {
                 let i = i.offset(1);
-                let x = l.element(x, &from(&i))?;
+                let x = l.element(x, &from(&i));
                 let x = l.name_value("x", x);
                 l.when(Some(replaces(&x, &value(best), min, last)), |l| {
                     l.set(best, x);
                     l.set(place, Expr::Index(DType::I64, i));
-                    Ok(())
                 })
-            })?;
+            });
             l.finish(group, hero, at, value(place))
         })
     }

@@ -3,7 +3,6 @@
 use super::Lowering;
 use super::fuse::Group;
 use super::lanes::weights_of;
-use crate::error::Error;
 use crate::program::{Expr, Index, Micro, RowSums, Stmt, bits_of};
 use teff_graph::{DType, NodeId, Op};
 
@@ -12,23 +11,17 @@ const TOGETHER: usize = 256;
 
 impl<'a> Lowering<'a> {
     /// Writes the product of the rows `a` of one element each and `b` this way, if it can be: `[1, inner]` by `[inner, across]`.
-    pub(super) fn row_product(
-        &mut self,
-        group: &Group,
-        hero: NodeId,
-        inner: usize,
-        across: usize,
-    ) -> Result<bool, Error> {
-        let [a, b] = self.graph[hero].operands[..] else { unreachable!("a product has two operands") };
+    pub(super) fn row_product(&mut self, group: &Group, hero: NodeId, inner: usize, across: usize) -> bool {
+        let [a, b] = self.node(hero).operands[..] else { unreachable!("a product has two operands") };
         if !self.target.word_products || self.node(hero).ty.dtype != DType::I32 || !across.is_multiple_of(4) {
-            return Ok(false);
+            return false;
         }
-        let Some(mut lanes) = self.lanes(a) else { return Ok(false) };
-        let narrow = self.behind_moves(self.graph[lanes.node].operands[0]);
-        let Some(storage) = self.storage.get(&narrow).cloned() else { return Ok(false) };
+        let Some(mut lanes) = self.lanes(a) else { return false };
+        let narrow = self.behind_moves(self.node(lanes.node).operands[0]);
+        let Some(storage) = self.scope.storage.get(&narrow).cloned() else { return false };
         let (Some(first), Some(weights)) = (storage.base.as_constant(), self.small_columns(b, inner, across))
         else {
-            return Ok(false);
+            return false;
         };
         // Inputs are what they are more than the least of their type, not between -128 and 127.
         lanes.zero += 128;
@@ -64,15 +57,15 @@ impl<'a> Lowering<'a> {
                 let sum = Expr::LoadLocal(sums, DType::I32, j.clone());
                 l.finish(group, whole.node, &to, whole.of(sum, &column))
             })
-        })?;
-        Ok(true)
+        });
+        true
     }
 
     /// What has the same elements in the same order.
     fn behind_moves(&self, id: NodeId) -> NodeId {
         match self.node(id).op {
-            Op::Reshape(_) if !self.storage.contains_key(&id) => {
-                self.behind_moves(self.graph[id].operands[0])
+            Op::Reshape(_) if !self.scope.storage.contains_key(&id) => {
+                self.behind_moves(self.node(id).operands[0])
             }
             _ => id,
         }

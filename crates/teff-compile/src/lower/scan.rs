@@ -1,87 +1,62 @@
 //! The loop of recurrent networks: its body lowered inside a loop over the steps.
 
-use super::fuse;
-use super::{Lowering, Storage};
-use crate::error::Error;
-use crate::program::{BufferId, Expr, Index, Place, Stmt};
-use std::collections::HashMap;
-use teff_graph::facts::Known;
+use super::{Lowering, Scope, Storage};
+use crate::program::{Expr, Place, Stmt};
 use teff_graph::{DType, NodeId, Op, Scan, Type, scan_result_types};
 
 impl<'a> Lowering<'a> {
-    pub(super) fn scan(&mut self, node: NodeId, scan: &'a Scan) -> Result<(), Error> {
+    pub(super) fn scan(&mut self, node: NodeId, scan: &'a Scan) {
         let results = self.scan_results(node, scan);
-        let operands = self.graph[node].operands.clone();
-        for (&operand, state) in operands.iter().zip(&results[..scan.states]) {
-            let ty = self.node(operand).ty.clone();
-            self.store_all(&ty, |l, index| {
-                Ok((state.buffer, state.base.clone(), l.element(operand, index)?))
-            })?;
+        let (states, steps) = results.split_at(scan.states);
+        let operands = &self.node(node).operands;
+        for (&operand, state) in operands.iter().zip(states) {
+            self.store_all(&self.node(operand).ty, state, |l, index| l.element(operand, index));
         }
         let given: Vec<Storage> = operands[scan.states..].iter().map(|&o| self.in_memory(o)).collect();
         self.repeat("t", scan.length, |l, t| {
             let t = if scan.reverse { t.times(-1).offset(scan.length as i64 - 1) } else { t };
-            let mut inputs: Vec<Storage> = results[..scan.states].to_vec();
+            let step_of = |all: &Storage, ty: &Type| all.from(&t.times(ty.len() as i64));
+            let mut inputs: Vec<Storage> = states.to_vec();
             for (i, s) in given.iter().enumerate() {
-                let input = scan.body.inputs()[scan.states + i];
-                let step =
-                    if i < scan.scanned { t.times(scan.body[input].ty.len() as i64) } else { Index::zero() };
-                inputs.push(Storage { buffer: s.buffer, base: s.base.plus(&step) });
+                let ty = &scan.body[scan.body.inputs()[scan.states + i]].ty;
+                inputs.push(if i < scan.scanned { step_of(s, ty) } else { s.clone() });
             }
             let mut outputs = Vec::new();
             for (i, output) in scan.body.outputs().iter().enumerate() {
                 let ty = &scan.body[output.node].ty;
-                outputs.push(if i < scan.states {
+                outputs.push(match i.checked_sub(scan.states) {
+                    Some(i) => step_of(&steps[i], ty),
                     // The next state, until every reader of this one is done.
-                    Storage {
-                        buffer: l.add_buffer(format!("next_{i}"), ty.clone(), Place::Arena(0)),
-                        base: Index::zero(),
-                    }
-                } else {
-                    let step = t.times(ty.len() as i64);
-                    Storage { buffer: results[i].buffer, base: results[i].base.plus(&step) }
+                    None => Storage::of(l.add_buffer(format!("next_{i}"), ty.clone(), Place::Arena(0))),
                 });
             }
-            let running = scan.runs_while().map(|i| {
-                let state = &results[i];
-                Expr::Load(state.buffer, DType::Bool, state.base.clone())
-            });
+            let running =
+                scan.runs_while().map(|i| Expr::Load(states[i].buffer, DType::Bool, states[i].base.clone()));
             l.when(running, |l| {
-                l.scan_body(scan, inputs, &outputs)?;
-                for (next, state) in outputs.iter().zip(&results[..scan.states]) {
-                    l.copy(next.buffer, state)?;
+                l.scan_body(scan, inputs, &outputs);
+                for (next, state) in outputs.iter().zip(states) {
+                    l.copy(next, state);
                 }
-                Ok(())
-            })
-        })
+            });
+        });
     }
 
     /// Memory for every result of a scan, shared by the projections that take it out.
     fn scan_results(&mut self, node: NodeId, scan: &Scan) -> Vec<Storage> {
-        let types: Vec<Type> = self.graph.operand_types(node);
-        let types = scan_result_types(scan, &types).expect("a checked graph");
+        let graph = self.scope.graph;
+        let types = scan_result_types(scan, &graph.operand_types(node)).expect("a checked graph");
         let mut results = Vec::new();
         for (i, ty) in types.into_iter().enumerate() {
-            let takers = self.graph.ids().filter(|&id| {
-                let n = self.node(id);
-                matches!(n.op, Op::Project(index) if index == i) && n.operands[0] == node
-            });
-            let takers: Vec<NodeId> = takers.collect();
-            let given = takers.iter().find_map(|id| self.storage.get(id).cloned());
+            let takes = |id: &NodeId| graph[*id].op == Op::Project(i) && graph[*id].operands[0] == node;
+            let takers: Vec<NodeId> = graph.ids().filter(takes).collect();
+            let given = takers.iter().find_map(|id| self.scope.storage.get(id).cloned());
             let storage = given.unwrap_or_else(|| {
-                let name = match &self.node(node).label {
-                    Some(l) => format!("{}_out", super::name::identifier(l)),
-                    None => {
-                        if i < scan.states {
-                            "state".into()
-                        } else {
-                            "steps".into()
-                        }
-                    }
-                };
-                Storage { buffer: self.add_buffer(name, ty, Place::Arena(0)), base: Index::zero() }
+                let unnamed = if i < scan.states { "state" } else { "steps" };
+                let label = graph[node].label.as_ref();
+                let name = label.map_or(unnamed.into(), |l| format!("{}_out", super::name::identifier(l)));
+                Storage::of(self.add_buffer(name, ty, Place::Arena(0)))
             });
-            takers.into_iter().for_each(|id| drop(self.storage.insert(id, storage.clone())));
+            takers.into_iter().for_each(|id| drop(self.scope.storage.insert(id, storage.clone())));
             results.push(storage);
         }
         results
@@ -89,54 +64,34 @@ impl<'a> Lowering<'a> {
 
     /// Where an operand lies: operands of scans are computed into memory or constant.
     fn in_memory(&mut self, node: NodeId) -> Storage {
-        if let Some(s) = self.storage.get(&node) {
+        if let Some(s) = self.scope.storage.get(&node) {
             return s.clone();
         }
         let Op::Constant(v) = &self.node(node).op else { unreachable!("operands of scans have memory") };
-        Storage { buffer: self.constant_buffer(node, v), base: Index::zero() }
+        Storage::of(self.constant_buffer(node, v))
     }
 
     /// The kernels of the body, one after another, for one step.
-    fn scan_body(&mut self, scan: &'a Scan, inputs: Vec<Storage>, outputs: &[Storage]) -> Result<(), Error> {
-        let body: &'a teff_graph::Graph = &scan.body;
-        let groups = fuse::groups(body);
-        let mut storage: HashMap<NodeId, Storage> = body.inputs().iter().copied().zip(inputs).collect();
-        let mut copies = Vec::new();
-        for (output, to) in body.outputs().iter().zip(outputs) {
-            let computed = groups.list.iter().any(|g| g.root == output.node);
-            if computed && !storage.contains_key(&output.node) {
-                storage.insert(output.node, to.clone());
-            } else {
-                copies.push((output.node, to.clone()));
-            }
-        }
-        let outside = (
-            self.graph,
-            std::mem::replace(&mut self.groups, groups),
-            std::mem::replace(&mut self.storage, storage),
-            std::mem::replace(&mut self.known, Known::new(body)),
-        );
+    fn scan_body(&mut self, scan: &'a Scan, inputs: Vec<Storage>, outputs: &[Storage]) {
+        let mut body = Scope::new(&scan.body);
+        body.storage = scan.body.inputs().iter().copied().zip(inputs).collect();
+        let outside = std::mem::replace(&mut self.scope, body);
         let named = std::mem::take(&mut self.builder.named);
-        self.graph = body;
-        let list = self.groups.list.clone();
-        let mut done = list.iter().try_for_each(|g| self.group(g));
+        let copies = self.scope.give_memory(outputs);
+        self.scope.groups.list.clone().iter().for_each(|g| self.group(g));
         for (node, to) in copies {
-            let ty = self.node(node).ty.clone();
-            done = done.and_then(|()| {
-                self.store_all(&ty, |l, i| Ok((to.buffer, to.base.clone(), l.element(node, i)?)))
-            });
+            self.store_all(&self.node(node).ty, &to, |l, i| l.element(node, i));
         }
-        (self.graph, self.groups, self.storage, self.known) = outside;
+        self.scope = outside;
         self.builder.named = named;
-        done
     }
 
     /// Copies all elements of a buffer.
-    fn copy(&mut self, from: BufferId, to: &Storage) -> Result<(), Error> {
-        let (dtype, count) = (self.buffers[from.index()].ty.dtype, self.buffers[from.index()].len());
+    fn copy(&mut self, from: &Storage, to: &Storage) {
+        let (dtype, count) =
+            (self.buffers[from.buffer.index()].ty.dtype, self.buffers[from.buffer.index()].len());
         self.repeat("i", count, |l, i| {
-            l.push(Stmt::Store(to.buffer, to.base.plus(&i), Expr::Load(from, dtype, i)));
-            Ok(())
-        })
+            l.push(Stmt::Store(to.buffer, to.base.plus(&i), Expr::Load(from.buffer, dtype, i)))
+        });
     }
 }

@@ -3,7 +3,6 @@
 use super::Lowering;
 use super::build::value;
 use super::element::{clamped, count};
-use crate::error::Error;
 use crate::program::{Expr, Index, Place, Stmt, ravel};
 use teff_graph::{Binary, DType, NodeId, Num, Type, Unary};
 
@@ -42,9 +41,9 @@ impl Line<'_> {
 
 impl<'a> Lowering<'a> {
     /// The positions of the elements in their order; equal ones stay as they are.
-    pub(super) fn argsort(&mut self, node: NodeId, axis: usize, descending: bool) -> Result<(), Error> {
+    pub(super) fn argsort(&mut self, node: NodeId, axis: usize, descending: bool) {
         let shape = self.node(node).ty.shape.clone();
-        let x = self.graph[node].operands[0];
+        let x = self.node(node).operands[0];
         let mut others = shape.clone();
         others[axis] = 1;
         self.repeat_all(&["a", "b", "c"], &others, &mut |l, around| {
@@ -60,32 +59,30 @@ impl<'a> Lowering<'a> {
     }
 
     /// Each element's place is the number of elements that precede it.
-    fn sort_by_counting(&mut self, line: &Line) -> Result<(), Error> {
+    fn sort_by_counting(&mut self, line: &Line) {
         let n = line.len();
         self.repeat("i", n, |l, i| {
-            let one = l.element(line.x, &line.at(i.clone()))?;
+            let one = l.element(line.x, &line.at(i.clone()));
             let one = l.name_value("x", one);
             let rank = l.mutable("rank", Expr::int(DType::I32, 0));
             l.repeat("j", n, |l, j| {
-                let other = l.element(line.x, &line.at(j.clone()))?;
+                let other = l.element(line.x, &line.at(j.clone()));
                 let other = l.name_value("other", other);
                 let earlier =
                     Expr::binary(Binary::Lt, Expr::Index(DType::I32, j), Expr::Index(DType::I32, i.clone()));
                 let not_after = Expr::unary(Unary::Not, line.before(&one, &other));
                 let tie = Expr::binary(Binary::And, earlier, not_after);
                 l.when(Some(Expr::binary(Binary::Or, line.before(&other, &one), tie)), |l| {
-                    l.set(rank, Expr::binary(Binary::Add, value(rank), Expr::int(DType::I32, 1)));
-                    Ok(())
+                    l.set(rank, Expr::binary(Binary::Add, value(rank), Expr::int(DType::I32, 1)))
                 })
-            })?;
+            });
             let (buffer, to) = l.sorted(line, clamped(value(rank), n));
             l.push(Stmt::Store(buffer, to, count(DType::I64, i)));
-            Ok(())
         })
     }
 
     /// Runs of 1, 2, 4 ... elements in order, two of which at a time become one: n log n comparisons.
-    fn sort_by_merging(&mut self, line: &Line) -> Result<(), Error> {
+    fn sort_by_merging(&mut self, line: &Line) {
         let n = line.len();
         let number = |i: usize| Expr::int(DType::I32, i as i64);
         let plus = |a: Expr, b: Expr| Expr::binary(Binary::Add, a, b);
@@ -95,8 +92,7 @@ impl<'a> Lowering<'a> {
         self.repeat("i", n, |l, i| {
             let (buffer, to) = l.sorted(line, i.clone());
             l.push(Stmt::Store(buffer, to, count(DType::I64, i)));
-            Ok(())
-        })?;
+        });
         let width = self.mutable("width", number(1));
         self.repeat("pass", n.next_power_of_two().trailing_zeros() as usize, |l, _| {
             // The two runs are left..middle and right..end, what is merged of them taken off.
@@ -114,8 +110,7 @@ impl<'a> Lowering<'a> {
                     l.set(middle, held(plus(value(left), value(width))));
                     l.set(right, value(middle));
                     l.set(end, held(plus(value(middle), value(width))));
-                    Ok(())
-                })?;
+                });
                 // Beyond the last element, what is read is not used.
                 let first = |l: &mut Self, name: &str, run| {
                     let (buffer, from) = l.sorted(line, clamped(value(run), n));
@@ -123,7 +118,7 @@ impl<'a> Lowering<'a> {
                 };
                 let (a, b) = (first(l, "a", left), first(l, "b", right));
                 let of = |l: &mut Self, at: &Expr| l.element(line.x, &line.at(clamped(at.clone(), n)));
-                let (of_a, of_b) = (of(l, &a)?, of(l, &b)?);
+                let (of_a, of_b) = (of(l, &a), of(l, &b));
                 let (of_a, of_b) = (l.name_value("of_a", of_a), l.name_value("of_b", of_b));
                 let later = Expr::select(
                     Expr::binary(Binary::Lt, value(right), value(end)),
@@ -139,15 +134,12 @@ impl<'a> Lowering<'a> {
                 l.push(Stmt::Store(merged, k, taken));
                 l.set(right, plus(value(right), later.clone().cast(DType::I32)));
                 l.set(left, plus(value(left), Expr::unary(Unary::Not, later).cast(DType::I32)));
-                Ok(())
-            })?;
+            });
             l.repeat("k", n, |l, k| {
                 let (buffer, to) = l.sorted(line, k.clone());
                 l.push(Stmt::Store(buffer, to, Expr::Load(merged, narrow, k).cast(DType::I64)));
-                Ok(())
-            })?;
+            });
             l.set(width, plus(value(width), value(width)));
-            Ok(())
         })
     }
 }

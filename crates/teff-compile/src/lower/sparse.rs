@@ -4,7 +4,6 @@
 use super::Lowering;
 use super::fuse::Group;
 use super::matmul::Product;
-use crate::error::Error;
 use crate::program::{ArrayId, Expr, Index, Stmt};
 use teff_graph::{Binary, DType, NodeId, Num, Op, Unary};
 
@@ -30,23 +29,20 @@ impl<'a> Lowering<'a> {
         self.target.steps == 1 && dtype == DType::I32 && shifted && (8..=MOST).contains(&across)
     }
 
-    pub(super) fn sparse_product(&mut self, group: &Group, p: &Product, across: usize) -> Result<(), Error> {
+    pub(super) fn sparse_product(&mut self, group: &Group, p: &Product, across: usize) {
         let rank = self.node(p.hero).ty.rank();
         let zeros = vec![Index::zero(); rank - 1];
         let at = |last: &Index| zeros.iter().chain([last]).cloned().collect::<Vec<_>>();
         let sums = self.array("sum", p.dtype, across);
         let zero = Expr::constant(p.dtype, Num::Int(0));
-        self.repeat("j", across, |l, j| {
-            l.push(Stmt::StoreLocal(sums, j, zero));
-            Ok(())
-        })?;
+        self.repeat("j", across, |l, j| l.push(Stmt::StoreLocal(sums, j, zero)));
         let pairs = p.inner / 2;
         self.repeat("i", pairs, |l, i| {
             let first = i.times(2);
             l.sparse_step(p, across, sums, &[first.clone(), first.offset(1)])
-        })?;
+        });
         if p.inner % 2 == 1 {
-            self.sparse_step(p, across, sums, &[Index::from(p.inner as i64 - 1)])?;
+            self.sparse_step(p, across, sums, &[Index::from(p.inner as i64 - 1)]);
         }
         self.repeat_rolled(across, |l, j| {
             let sum = Expr::LoadLocal(sums, p.dtype, j.clone());
@@ -55,39 +51,32 @@ impl<'a> Lowering<'a> {
     }
 
     /// Adds the products of these inputs, which are neighbours, unless all of them are zero.
-    fn sparse_step(
-        &mut self,
-        p: &Product,
-        across: usize,
-        sums: ArrayId,
-        inputs: &[Index],
-    ) -> Result<(), Error> {
+    fn sparse_step(&mut self, p: &Product, across: usize, sums: ArrayId, inputs: &[Index]) {
         let zeros = vec![Index::zero(); self.node(p.hero).ty.rank() - 1];
         let mut values = Vec::new();
         for i in inputs {
-            let x = self.element(p.a, &[&zeros[..], std::slice::from_ref(i)].concat())?;
+            let x = self.element(p.a, &[&zeros[..], std::slice::from_ref(i)].concat());
             values.push(self.name_value("x", x));
         }
         let bits = values.iter().cloned().reduce(|a, b| Expr::binary(Binary::Or, a, b)).expect("an input");
         let is_zero = Expr::binary(Binary::Eq, bits, Expr::constant(p.dtype, Num::Int(0)));
         self.when(Some(Expr::unary(Unary::Not, is_zero)), |l| {
-            let add = |l: &mut Self, j: Index| -> Result<(), Error> {
+            let add = |l: &mut Self, j: Index| {
                 let mut sum = Expr::LoadLocal(sums, p.dtype, j.clone());
                 for (i, x) in inputs.iter().zip(&values) {
                     let weight = match p.packed {
                         Some(packed) => Expr::Load(packed, p.dtype, i.times(across as i64).plus(&j)),
-                        None => l.element(p.b, &[&zeros[1..], &[i.clone(), j.clone()]].concat())?,
+                        None => l.element(p.b, &[&zeros[1..], &[i.clone(), j.clone()]].concat()),
                     };
                     sum = Expr::binary(Binary::Add, sum, Expr::binary(Binary::Mul, x.clone(), weight));
                 }
                 l.push(Stmt::StoreLocal(sums, j, sum));
-                Ok(())
             };
             let turns = across / TOGETHER;
             l.repeat("j", turns, |l, j| {
-                (0..TOGETHER).try_for_each(|k| add(l, j.times(TOGETHER as i64).offset(k as i64)))
-            })?;
-            (turns * TOGETHER..across).try_for_each(|j| add(l, Index::from(j as i64)))
+                (0..TOGETHER).for_each(|k| add(l, j.times(TOGETHER as i64).offset(k as i64)))
+            });
+            (turns * TOGETHER..across).for_each(|j| add(l, Index::from(j as i64)))
         })
     }
 }

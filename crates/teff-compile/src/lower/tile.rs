@@ -6,7 +6,6 @@
 
 use super::Lowering;
 use super::build::value;
-use crate::error::Error;
 use crate::program::{ArrayId, Expr, Index, Stmt, Var};
 use teff_graph::{Binary, DType, Num};
 
@@ -56,18 +55,15 @@ impl Sums {
 
 impl<'a> Lowering<'a> {
     /// Sums of zero.
-    pub(super) fn sums(&mut self, dtype: DType, places: usize, width: usize) -> Result<Sums, Error> {
+    pub(super) fn sums(&mut self, dtype: DType, places: usize, width: usize) -> Sums {
         let zero = Expr::constant(dtype, Num::Int(0));
         if places * width == 1 {
             let held = Held::One(self.mutable("sum", zero));
-            return Ok(Sums { dtype, places, width, held });
+            return Sums { dtype, places, width, held };
         }
         let array = self.array("sum", dtype, places * width);
-        self.repeat("j", places * width, |l, j| {
-            l.push(Stmt::StoreLocal(array, j, zero));
-            Ok(())
-        })?;
-        Ok(Sums { dtype, places, width, held: Held::Many(array) })
+        self.repeat("j", places * width, |l, j| l.push(Stmt::StoreLocal(array, j, zero)));
+        Sums { dtype, places, width, held: Held::Many(array) }
     }
 
     /// Adds to the sums of one place the products of one input.
@@ -76,12 +72,11 @@ impl<'a> Lowering<'a> {
         sums: &Sums,
         place: usize,
         x: Expr,
-        weight: &dyn Fn(&mut Self, &Index) -> Result<Expr, Error>,
-    ) -> Result<(), Error> {
+        weight: &dyn Fn(&mut Self, &Index) -> Expr,
+    ) {
         self.repeat("j", sums.width, |l, lane| {
-            let product = Expr::binary(Binary::Mul, x, weight(l, &lane)?);
+            let product = Expr::binary(Binary::Mul, x, weight(l, &lane));
             l.set_sum(sums, place, &lane, Expr::binary(Binary::Add, sums.get(place, &lane), product));
-            Ok(())
         })
     }
 
@@ -99,13 +94,13 @@ impl<'a> Lowering<'a> {
         &mut self,
         sums: &Sums,
         inputs: &[Vec<Expr>],
-        weight: &dyn Fn(&mut Self, usize, &Index) -> Result<Expr, Error>,
-    ) -> Result<(), Error> {
+        weight: &dyn Fn(&mut Self, usize, &Index) -> Expr,
+    ) {
         let taps = inputs[0].len();
         self.repeat("j", sums.width, |l, lane| {
             let mut weights = Vec::new();
             for tap in 0..taps {
-                let w = weight(l, tap, &lane)?;
+                let w = weight(l, tap, &lane);
                 weights.push(if sums.places > 1 { l.name_value("w", w) } else { w });
             }
             for (place, inputs) in inputs.iter().enumerate() {
@@ -120,7 +115,6 @@ impl<'a> Lowering<'a> {
                 };
                 l.set_sum(sums, place, &lane, total);
             }
-            Ok(())
         })
     }
 }

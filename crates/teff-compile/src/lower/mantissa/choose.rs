@@ -49,9 +49,9 @@ impl<'a> Lowering<'a> {
         if self.target.float_unit {
             return;
         }
-        let users = self.graph.users();
+        let users = self.scope.graph.users();
         let mut candidates = Vec::new();
-        for group in self.groups.list.clone() {
+        for group in self.scope.groups.list.clone() {
             let product = group.inner.or(group.hero).unwrap_or(group.root);
             match self.candidate(product) {
                 None => {}
@@ -185,7 +185,7 @@ impl<'a> Lowering<'a> {
 
     /// The elements of a node that are known now.
     fn weights(&self, node: NodeId) -> Option<Weights> {
-        let value = self.known.value(node)?;
+        let value = self.scope.known.value(node)?;
         let mut source = node;
         while let Some(&below) = self.node(source).operands.first() {
             source = below;
@@ -206,7 +206,7 @@ impl<'a> Lowering<'a> {
         let n = self.node(node);
         match (&n.op, n.op.traits().class) {
             (Op::Dequantize, _) => {
-                let of = |i: usize| self.known.value(n.operands[i]);
+                let of = |i: usize| self.scope.known.value(n.operands[i]);
                 let (x, scale, zero) = (of(0)?, of(1)?, of(2)?);
                 let one = Value::full(&scale.ty(), Num::Int(1));
                 Some(evaluate_op(&n.op, &[&x, &one, &zero]))

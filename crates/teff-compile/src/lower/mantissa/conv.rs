@@ -4,7 +4,6 @@
 use super::Mantissas;
 use super::input::Block;
 use super::sum::Tables;
-use crate::error::Error;
 use crate::lower::Lowering;
 use crate::lower::conv::{PoolAfter, axis_names};
 use crate::lower::fuse::Group;
@@ -53,7 +52,7 @@ impl<'a> Lowering<'a> {
         layer: &Mantissas,
         (geometry, kernel): (&ConvGeometry, &[usize]),
         pool: PoolAfter<'_>,
-    ) -> Result<(), Error> {
+    ) {
         let outputs = kernel[0] / geometry.groups;
         let spatial = kernel.len() - 2;
         let window = pool.map_or(vec![1; spatial], |(_, _, w)| w.size.clone());
@@ -61,7 +60,7 @@ impl<'a> Lowering<'a> {
         let plan = tiles(outputs, most);
         let taps: usize = kernel[1..].iter().product();
         let tables = self.tables(layer, &order(geometry.groups, outputs, taps, &plan));
-        let block = self.block(layer)?;
+        let block = self.block(layer);
         let conv = Conv { hero, layer, geometry, pool, tables, block, taps: kernel[1..].to_vec(), window };
         let result = self.node(pool.map_or(hero, |(p, ..)| p)).ty.shape.clone();
         let mut first = 0;
@@ -86,21 +85,20 @@ impl<'a> Lowering<'a> {
                         .offset(first as i64),
                 };
                 l.mantissa_tile(group, &conv, &tile_at, result_at)
-            })?;
+            });
             first += tile.count * tile.width * taps;
         }
-        Ok(())
     }
 
     /// The sums of a tile, and what becomes of them.
-    fn mantissa_tile(&mut self, group: &Group, c: &Conv, at: &At, result_at: &[Index]) -> Result<(), Error> {
+    fn mantissa_tile(&mut self, group: &Group, c: &Conv, at: &At, result_at: &[Index]) {
         let places: usize = c.window.iter().product();
-        let sums = self.start_sums(&c.block, places * at.width)?;
+        let sums = self.start_sums(&c.block, places * at.width);
         let names = axis_names(["py", "px", "pz"], c.window.len());
         self.repeat_all(&names, &c.window, &mut |l, place| {
             let first = ravel(place, &c.window).times(at.width as i64);
             l.mantissa_taps(c, at, place, (sums, &first))
-        })?;
+        });
         self.repeat_rolled(at.width, |l, j| {
             let channel = at.channel.plus(&j);
             let sum = |p: usize| Expr::LoadLocal(sums, DType::I32, j.offset((p * at.width) as i64));
@@ -116,20 +114,20 @@ impl<'a> Lowering<'a> {
             let offsets = c.window.iter().fold(vec![vec![]], |all: Vec<Vec<usize>>, &n| {
                 all.iter().flat_map(|p| (0..n).map(move |i| [p.as_slice(), &[i]].concat())).collect()
             });
-            let chain = l.graph[pool].operands[0];
-            let pooled = if kind == PoolKind::Max && l.keeps_order(c.hero, chain, &offsets, &index)? {
+            let chain = l.node(pool).operands[0];
+            let pooled = if kind == PoolKind::Max && l.keeps_order(c.hero, chain, &offsets, &index) {
                 // The largest sum stays the largest, so what follows is computed once.
                 let best = (1..places).map(sum).fold(sum(0), |a, b| Expr::binary(Binary::Max, a, b));
                 let best = float(l, best);
                 let best = l.name_value("best", best);
-                l.element_with(c.hero, best, chain, &index(&offsets[0]))?
+                l.element_with(c.hero, best, chain, &index(&offsets[0]))
             } else {
                 let combine = if kind == PoolKind::Max { Binary::Max } else { Binary::Add };
                 let mut total: Option<Expr> = None;
                 for (p, offset) in offsets.iter().enumerate() {
                     let value = float(l, sum(p));
                     let value = l.name_value("value", value);
-                    let value = l.element_with(c.hero, value, chain, &index(offset))?;
+                    let value = l.element_with(c.hero, value, chain, &index(offset));
                     total = Some(match total {
                         None => value,
                         Some(before) => Expr::binary(combine, before, value),
@@ -143,13 +141,7 @@ impl<'a> Lowering<'a> {
     }
 
     /// Adds the products of every tap at one place, none where the tap sees padding.
-    fn mantissa_taps(
-        &mut self,
-        c: &Conv,
-        at: &At,
-        place: &[Index],
-        sums: (ArrayId, &Index),
-    ) -> Result<(), Error> {
+    fn mantissa_taps(&mut self, c: &Conv, at: &At, place: &[Index], sums: (ArrayId, &Index)) {
         let spatial = self.node(c.layer.x).ty.shape[2..].to_vec();
         let mut names = vec!["c"];
         names.extend(axis_names(["ky", "kx", "kz"], spatial.len()));

@@ -1,7 +1,6 @@
 //! Dense layers: each input that is not zero meets the weights of all outputs, whose sums are held at once.
 
 use super::Mantissas;
-use crate::error::Error;
 use crate::lower::Lowering;
 use crate::lower::fuse::Group;
 use crate::lower::tile::tiles;
@@ -24,13 +23,7 @@ pub(super) struct Dense {
 }
 
 impl<'a> Lowering<'a> {
-    pub(super) fn mantissa_dense(
-        &mut self,
-        group: &Group,
-        hero: NodeId,
-        layer: &Mantissas,
-        dense: &Dense,
-    ) -> Result<(), Error> {
+    pub(super) fn mantissa_dense(&mut self, group: &Group, hero: NodeId, layer: &Mantissas, dense: &Dense) {
         let plan = tiles(dense.across, MOST);
         let mut order = Vec::with_capacity(dense.across * dense.inner);
         for tile in &plan {
@@ -42,7 +35,7 @@ impl<'a> Lowering<'a> {
             }
         }
         let tables = self.tables(layer, &order);
-        let block = self.block(layer)?;
+        let block = self.block(layer);
         let pair = |outer: &[Index], other: &Index| {
             let [batch @ .., own] = outer else { unreachable!("a row or column") };
             let pair = if dense.of_columns { [own, other] } else { [other, own] };
@@ -56,7 +49,7 @@ impl<'a> Lowering<'a> {
         self.repeat_all(&names, &dense.outer, &mut |l, outer| {
             for tile in &plan {
                 l.repeat("tile", tile.count, |l, t| {
-                    let sums = l.start_sums(&block, tile.width)?;
+                    let sums = l.start_sums(&block, tile.width);
                     let first =
                         t.times((tile.width * dense.inner) as i64).offset((tile.start * dense.inner) as i64);
                     let add = |l: &mut Self, inputs: &[Index]| {
@@ -69,18 +62,17 @@ impl<'a> Lowering<'a> {
                     l.repeat("i", dense.inner / together, |l, i| {
                         let i = i.times(together as i64);
                         add(l, &(0..together).map(|k| i.offset(k as i64)).collect::<Vec<_>>())
-                    })?;
+                    });
                     let rest = dense.inner / together * together..dense.inner;
-                    rest.into_iter().try_for_each(|i| add(l, &[Index::from(i as i64)]))?;
+                    rest.into_iter().for_each(|i| add(l, &[Index::from(i as i64)]));
                     l.repeat_rolled(tile.width, |l, j| {
                         let output = t.times(tile.width as i64).offset(tile.start as i64).plus(&j);
                         let sum = Expr::LoadLocal(sums, DType::I32, j);
                         let result = l.float_of(layer, &tables, &block, sum, &output);
                         l.finish(group, hero, &pair(outer, &output), result)
                     })
-                })?;
+                });
             }
-            Ok(())
         })
     }
 }

@@ -1,7 +1,6 @@
 //! Inputs as integers: the exponent they share, and what each is with it.
 
 use super::Mantissas;
-use crate::error::Error;
 use crate::lower::Lowering;
 use crate::lower::build::value;
 use crate::program::{BufferId, Expr, Index};
@@ -50,7 +49,7 @@ pub(super) fn int(n: i64) -> Expr {
 
 impl<'a> Lowering<'a> {
     /// Looks for the largest input.
-    pub(super) fn block(&mut self, layer: &Mantissas) -> Result<Block, Error> {
+    pub(super) fn block(&mut self, layer: &Mantissas) -> Block {
         let Mantissas { x, format, positive, .. } = layer;
         let (x, positive) = (*x, *positive);
         let powers = layer.powers.as_ref().map(|p| {
@@ -60,15 +59,14 @@ impl<'a> Lowering<'a> {
         let shape = self.node(x).ty.shape.clone();
         let largest = self.mutable("largest", int(0));
         self.merged_loops(&["i", "j", "k"], &shape, &mut |l, at| {
-            let bits = l.element(x, at)?.bits(DType::I32);
+            let bits = l.element(x, at).bits(DType::I32);
             let magnitude = Expr::binary(Binary::And, bits, int(0x7fff_ffff));
             let magnitude = match powers {
                 None => magnitude,
                 Some(table) => l.taken_down(magnitude, table.power(at)),
             };
             l.set(largest, Expr::binary(Binary::Max, value(largest), magnitude));
-            Ok(())
-        })?;
+        });
         let exponent = Expr::binary(Binary::Shr, value(largest), int(23));
         let exponent = Expr::binary(Binary::Max, exponent, int(format.least as i64));
         let exponent = self.name_value("exponent", exponent);
@@ -82,7 +80,7 @@ impl<'a> Lowering<'a> {
             0 => int(0),
             start => self.name_value("start", Expr::select(zero, int(0), int(start as i64))),
         };
-        Ok(Block { place, exponent, poison, start, positive, powers })
+        Block { place, exponent, poison, start, positive, powers }
     }
 
     /// Writes what is done with the mantissas of some inputs, each given by its index and where its weights begin, unless all of them
@@ -92,11 +90,11 @@ impl<'a> Lowering<'a> {
         layer: &Mantissas,
         block: &Block,
         places: &[(Vec<Index>, Index)],
-        write: impl FnOnce(&mut Self, &[Input]) -> Result<(), Error>,
-    ) -> Result<(), Error> {
+        write: impl FnOnce(&mut Self, &[Input]),
+    ) {
         let mut all = Vec::new();
         for (at, _) in places {
-            let bits = self.element(layer.x, at)?.bits(DType::I32);
+            let bits = self.element(layer.x, at).bits(DType::I32);
             all.push(self.name_value("bits", bits));
         }
         // Of pictures and behind rectifiers most are.

@@ -49,7 +49,7 @@ impl Lowering<'_> {
 
     /// Whether a change of its operand changes a node by as much, or by a constant factor of it.
     fn is_linear(&self, node: NodeId) -> bool {
-        let constant = |&o: &NodeId| self.known.value(o).is_some();
+        let constant = |&o: &NodeId| self.scope.known.value(o).is_some();
         let op = &self.node(node).op;
         match (op.traits().class, op) {
             (Class::View, _) | (_, Op::Concat { .. } | Op::Unary(Unary::Neg)) => true,

@@ -25,7 +25,6 @@ mod widths;
 
 use super::Lowering;
 use super::fuse::Group;
-use crate::error::Error;
 use crate::program::{BufferId, Place, Products};
 use format::Format;
 use powers::Powers;
@@ -74,25 +73,25 @@ enum Loops {
 
 impl<'a> Lowering<'a> {
     /// Writes the statements of a group when its products are those of mantissas; false when they are not.
-    pub(super) fn by_mantissas(&mut self, group: &Group) -> Result<bool, Error> {
+    pub(super) fn by_mantissas(&mut self, group: &Group) -> bool {
         let hero = group.hero.unwrap_or(group.root);
         let product = group.inner.unwrap_or(hero);
         let Some(Layer::Mantissas(layer)) =
             self.layers.of_product.get(&std::ptr::from_ref(self.node(product))).cloned()
         else {
-            return Ok(false);
+            return false;
         };
         match &layer.loops {
-            Loops::Dense(dense) => self.mantissa_dense(group, product, &layer, dense)?,
+            Loops::Dense(dense) => self.mantissa_dense(group, product, &layer, dense),
             Loops::Conv(geometry, kernel) => {
                 let pool = match (&self.node(hero).op, group.inner) {
                     (Op::Pool { kind, window }, Some(_)) => Some((hero, *kind, window)),
                     _ => None,
                 };
-                self.mantissa_conv(group, product, &layer, (geometry, kernel), pool)?;
+                self.mantissa_conv(group, product, &layer, (geometry, kernel), pool);
             }
         }
-        Ok(true)
+        true
     }
 
     /// How the products of a group are computed, for the report.
@@ -111,7 +110,7 @@ impl<'a> Lowering<'a> {
 
     /// A constant of integers, named after the constant they come from.
     fn integers(&mut self, source: NodeId, what: &str, value: Value) -> BufferId {
-        let name = self.names.of_constant(self.graph, source) + what;
+        let name = self.names.of_constant(self.scope.graph, source) + what;
         self.add_buffer(name, value.ty(), Place::Constant(Arc::new(value)))
     }
 }

@@ -46,7 +46,7 @@ pub(super) type Formats<'a> = [(&'a Candidate, &'a Format)];
 impl Lowering<'_> {
     /// The network on `inputs`, or on inputs that the weights suggest; `None` when it is too large to be tried.
     pub(super) fn probes(&self, given: &[Vec<Value>], candidates: &[Candidate]) -> Option<Probes> {
-        let graph = self.graph;
+        let graph = self.scope.graph;
         let of_node = |id| work(&graph[id].op, &graph.operand_types(id), &graph[id].ty);
         let work = graph.ids().map(of_node).fold(0, usize::saturating_add).max(1);
         let count = (PATIENCE / RUNS / work).clamp(1, INPUTS);
@@ -87,7 +87,7 @@ impl Lowering<'_> {
         let mut most = 0f64;
         for ((inputs, exact), ranges) in probes.inputs.iter().zip(&probes.exact).zip(&probes.ranges) {
             let mut changed = vec![false; exact.len()];
-            let values = evaluate_with(self.graph, inputs, |id, operands| {
+            let values = evaluate_with(self.scope.graph, inputs, |id, operands| {
                 let below = &self.node(id).operands;
                 let layer = layers.iter().position(|(c, _)| c.node == id);
                 changed[id.index()] = layer.is_some() || below.iter().any(|o| changed[o.index()]);
@@ -101,7 +101,7 @@ impl Lowering<'_> {
                 Some(evaluate_op(&self.node(id).op, &pair))
             });
             let Ok(values) = values else { return None };
-            for (o, range) in self.graph.outputs().iter().zip(ranges).filter(|(_, r)| **r > 0.0) {
+            for (o, range) in self.scope.graph.outputs().iter().zip(ranges).filter(|(_, r)| **r > 0.0) {
                 let (found, exact) = (values[o.node.index()].to_f64(), exact[o.node.index()].to_f64());
                 let finite = found.into_iter().zip(exact).filter(|(_, e)| e.is_finite());
                 let off = |(f, e): (f64, f64)| if f.is_finite() { (f - e).abs() } else { f64::INFINITY };

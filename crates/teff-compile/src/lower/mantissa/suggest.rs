@@ -80,7 +80,7 @@ impl Lowering<'_> {
         let of_input = |&id: &NodeId| {
             candidates.iter().find_map(|c| Some(self.features_of(c, self.way_to(c.x, id, FURTHEST)?)))
         };
-        self.graph.inputs().iter().map(of_input).collect()
+        self.scope.graph.inputs().iter().map(of_input).collect()
     }
 
     /// `count` inputs of the network.
@@ -98,7 +98,7 @@ impl Lowering<'_> {
                 (None, _) => Value::from_fn(ty, |_| Num::Int((2.0 * rng.next().abs()) as i128)),
             }
         };
-        let inputs = || self.graph.inputs().iter().zip(features);
+        let inputs = || self.scope.graph.inputs().iter().zip(features);
         (0..count).map(|n| inputs().map(|(&id, f)| input(id, f, n)).collect()).collect()
     }
 
@@ -144,12 +144,12 @@ impl Lowering<'_> {
     /// What is added to each output of a layer, when that is constant.
     fn bias(&self, candidate: &Candidate) -> Option<Vec<f64>> {
         let n = self.node(candidate.node);
-        let user = self.graph.ids().find(|&id| {
+        let user = self.scope.graph.ids().find(|&id| {
             let node = self.node(id);
             matches!(node.op, Op::Binary(Binary::Add)) && node.operands.contains(&candidate.node)
         })?;
         let other = self.node(user).operands.iter().copied().find(|o| *o != candidate.node)?;
-        let value = self.known.value(other)?;
+        let value = self.scope.known.value(other)?;
         let axis = candidate.loops.output_axis(n.ty.rank());
         let inner: usize = n.ty.shape[axis + 1..].iter().product();
         Some((0..n.ty.shape[axis]).map(|j| value.get(j * inner).as_f64()).collect())
@@ -169,7 +169,7 @@ impl Lowering<'_> {
                 node.operands.iter().copied().find(leads)?
             }
             Op::Binary(Binary::Add | Binary::Sub | Binary::Mul | Binary::Div) => {
-                node.operands.iter().copied().find(|o| self.known.value(*o).is_none())?
+                node.operands.iter().copied().find(|o| self.scope.known.value(*o).is_none())?
             }
             // What else is on the way changes more than sizes and places.
             _ => return None,
@@ -185,7 +185,7 @@ impl Lowering<'_> {
         for pair in way.windows(2) {
             let (node, below) = (self.node(pair[0]), &self.node(pair[1]).ty);
             let constant = node.operands.iter().find(|o| **o != pair[1]);
-            let constant = constant.and_then(|o| self.known.value(*o));
+            let constant = constant.and_then(|o| self.scope.known.value(*o));
             let first = node.operands[0] == pair[1];
             x = match (&node.op, constant) {
                 (Op::Permute(order), _) => {

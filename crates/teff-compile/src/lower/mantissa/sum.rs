@@ -2,7 +2,6 @@
 
 use super::Mantissas;
 use super::input::{Block, Input, int};
-use crate::error::Error;
 use crate::lower::Lowering;
 use crate::program::{ArrayId, BufferId, Expr, Index, Stmt};
 use teff_graph::{Binary, DType, Num, Type, Value};
@@ -35,13 +34,10 @@ impl<'a> Lowering<'a> {
     }
 
     /// An array of sums, as they begin.
-    pub(super) fn start_sums(&mut self, block: &Block, count: usize) -> Result<ArrayId, Error> {
+    pub(super) fn start_sums(&mut self, block: &Block, count: usize) -> ArrayId {
         let sums = self.array("sum", DType::I32, count);
-        self.repeat("j", count, |l, j| {
-            l.push(Stmt::StoreLocal(sums, j, block.start.clone()));
-            Ok(())
-        })?;
-        Ok(sums)
+        self.repeat("j", count, |l, j| l.push(Stmt::StoreLocal(sums, j, block.start.clone())));
+        sums
     }
 
     /// Adds the products of some inputs with `width` weights of each to the sums from `first` on.
@@ -52,9 +48,9 @@ impl<'a> Lowering<'a> {
         inputs: &[Input],
         (sums, first): (ArrayId, &Index),
         width: usize,
-    ) -> Result<(), Error> {
+    ) {
         let f = &layer.format;
-        let add = |l: &mut Self, j: Index| -> Result<(), Error> {
+        let add = |l: &mut Self, j: Index| {
             let at = first.plus(&j);
             let mut sum = Expr::LoadLocal(sums, DType::I32, at.clone());
             for input in inputs {
@@ -71,13 +67,12 @@ impl<'a> Lowering<'a> {
                 }
             }
             l.push(Stmt::StoreLocal(sums, at, sum));
-            Ok(())
         };
         let turns = width / TOGETHER;
         self.repeat("j", turns, |l, j| {
-            (0..TOGETHER).try_for_each(|k| add(l, j.times(TOGETHER as i64).offset(k as i64)))
-        })?;
-        (turns * TOGETHER..width).try_for_each(|j| add(self, Index::from(j as i64)))
+            (0..TOGETHER).for_each(|k| add(l, j.times(TOGETHER as i64).offset(k as i64)))
+        });
+        (turns * TOGETHER..width).for_each(|j| add(self, Index::from(j as i64)))
     }
 
     /// The float that a sum of output `output` stands for.
