@@ -52,6 +52,16 @@ impl<'a> Lowering<'a> {
         }
     }
 
+    /// A loop over `0..count` with eight turns written out in one.
+    pub(super) fn repeat_unrolled(&mut self, count: usize, write: impl Fn(&mut Self, Index)) {
+        const TOGETHER: usize = 8;
+        let turns = count / TOGETHER;
+        self.repeat("j", turns, |l, j| {
+            (0..TOGETHER).for_each(|k| write(l, j.times(TOGETHER as i64).offset(k as i64)))
+        });
+        (turns * TOGETHER..count).for_each(|j| write(self, Index::from(j as i64)));
+    }
+
     /// Loops over all indices of `shape`, the last axis innermost.
     pub(super) fn repeat_all(&mut self, names: &[&str], shape: &[usize], write: Write<'_, 'a>) {
         self.repeat_from(names, shape, &mut Vec::new(), write)
@@ -98,6 +108,38 @@ impl<'a> Lowering<'a> {
         }
         let then = self.nested(write);
         self.push(Stmt::If { condition, then, otherwise: Vec::new() });
+    }
+
+    /// What `inside` gives where the condition holds, `outside` where it does not. `inside` is told whether it always holds, so that what
+    /// it computes may be named.
+    pub(super) fn inside_or(
+        &mut self,
+        condition: Option<Expr>,
+        outside: Expr,
+        inside: impl FnOnce(&mut Self, bool) -> Expr,
+    ) -> Expr {
+        match condition {
+            None => inside(self, true),
+            Some(never) if self.is_never(&never) => outside,
+            Some(condition) => Expr::select(condition, inside(self, false), outside),
+        }
+    }
+
+    /// `then` where the condition holds, which it does when there is none, and `otherwise` elsewhere.
+    pub(super) fn either(
+        &mut self,
+        condition: Option<Expr>,
+        then: impl FnOnce(&mut Self),
+        otherwise: impl FnOnce(&mut Self),
+    ) {
+        match condition {
+            None => then(self),
+            Some(never) if self.is_never(&never) => otherwise(self),
+            Some(condition) => {
+                let (then, otherwise) = (self.nested(then), self.nested(otherwise));
+                self.push(Stmt::If { condition, then, otherwise });
+            }
+        }
     }
 
     /// The condition, and that `index` is inside an axis of `size` elements, unless that is certain.
@@ -157,6 +199,18 @@ impl<'a> Lowering<'a> {
         self.builder.arrays.push(ArrayInfo { name: name.into(), dtype, len });
         self.push(Stmt::Array(id));
         id
+    }
+
+    /// An array of `len` elements that all are `first`.
+    pub(super) fn array_of(&mut self, name: &str, len: usize, first: Expr) -> ArrayId {
+        let array = self.array(name, first.dtype(), len);
+        self.repeat("j", len, |l, j| l.push(Stmt::StoreLocal(array, j, first)));
+        array
+    }
+
+    /// `variable = op(variable, value)`.
+    pub(super) fn accumulate(&mut self, op: Binary, variable: (Var, DType), x: Expr) {
+        self.set(variable, Expr::binary(op, value(variable), x));
     }
 }
 

@@ -4,101 +4,159 @@
 //! that only what the pool keeps is stored and the unpooled plane never exists; else some neighbours along the last axis.
 
 use super::Lowering;
-use super::fuse::Group;
-use super::pool::input_axis;
-use super::tile::{Sums, Tiles, tiles};
+use super::group::Group;
+use super::tile::{Sums, Tiles, order, tiles};
+use super::window::{axis_names, places_of, seen_through, tap_names};
 use crate::program::{BufferId, Expr, Index, ravel};
-use teff_graph::{ConvGeometry, DType, NodeId, Num, PoolKind, Window};
+use teff_graph::{DType, NodeId, Num, Op, PoolKind, Window};
+
+/// A convolution, and the pool that follows it in its kernel.
+pub(super) struct Conv<'a> {
+    pub(super) node: NodeId,
+    pub(super) x: NodeId,
+    pub(super) w: NodeId,
+    pub(super) groups: usize,
+    /// Output channels of a group.
+    pub(super) outputs: usize,
+    /// Shape of the weights of one output channel: input channels of a group, then the window.
+    pub(super) taps: &'a [usize],
+    pub(super) window: Window,
+    pub(super) pool: Option<PoolAfter<'a>>,
+    /// Shape of what is left of the results: the pool's, if there is one.
+    pub(super) result: &'a [usize],
+}
 
 /// The pool that follows a convolution in its kernel.
-pub(super) type PoolAfter<'b> = Option<(NodeId, PoolKind, &'b Window)>;
-
-/// What the loops of one convolution share.
-pub(super) struct Conv<'b> {
-    pub(super) hero: NodeId,
-    pub(super) dtype: DType,
-    pub(super) pool: PoolAfter<'b>,
-    geometry: &'b ConvGeometry,
-    x: NodeId,
-    w: NodeId,
-    packed: Option<BufferId>,
-    /// Shape of the weights of one output channel: input channels of a group, then the window.
-    taps: Vec<usize>,
-    /// Output channels of a group.
-    outputs: usize,
+#[derive(Clone, Copy)]
+pub(super) struct PoolAfter<'a> {
+    pub(super) node: NodeId,
+    pub(super) kind: PoolKind,
+    pub(super) window: &'a Window,
 }
 
 /// Where one tile lies.
-struct At<'b> {
-    n: &'b Index,
-    group: &'b Index,
-    /// First output channel within the group, and how many.
-    channel: Index,
-    width: usize,
+pub(super) struct At<'b> {
+    pub(super) n: &'b Index,
+    pub(super) group: &'b Index,
+    /// First output channel, and how many.
+    pub(super) channel: Index,
+    pub(super) width: usize,
     /// Place in the convolution's result of the first sum, and offsets of all.
-    origin: Vec<Index>,
-    places: &'b [Vec<usize>],
-    /// Position of the tile's weights in the packed order.
-    packed: Index,
+    pub(super) origin: Vec<Index>,
+    pub(super) places: &'b [Vec<usize>],
+    /// Place in what is left of the results.
+    result: Vec<Index>,
+    /// Position of the tile's weights in the order of [`order`].
+    pub(super) weights: Index,
 }
 
-pub(super) fn axis_names(names: [&'static str; 3], axes: usize) -> Vec<&'static str> {
-    if axes == 1 {
-        vec![names[1]]
-    } else {
-        names.into_iter().chain(std::iter::repeat("k")).take(axes).collect()
+impl At<'_> {
+    /// The index of a convolution's result.
+    fn index(&self, channel: &Index, offsets: &[usize]) -> Vec<Index> {
+        let spatial = self.origin.iter().zip(offsets).map(|(o, &by)| o.offset(by as i64));
+        [self.n.clone(), channel.clone()].into_iter().chain(spatial).collect()
     }
 }
 
+/// Weights of a tile: in the order its loops read them, or the node.
+struct Weights<'c> {
+    conv: &'c Conv<'c>,
+    packed: Option<BufferId>,
+    dtype: DType,
+}
+
+/// How the last axis of a result is cut, and the places of a tile in each cut.
+pub(super) type Cuts = Vec<(Tiles, Vec<Vec<usize>>)>;
+
 impl<'a> Lowering<'a> {
-    pub(super) fn conv(&mut self, group: &Group, hero: NodeId, geometry: &ConvGeometry, pool: PoolAfter<'_>) {
-        if self.paired_conv(group, hero, geometry, pool)
-            || pool.is_none() && self.depthwise_conv(group, hero, geometry)
-        {
+    /// The convolution that a kernel is built around.
+    pub(super) fn conv_of(&self, group: &Group) -> Option<Conv<'a>> {
+        let node = group.innermost();
+        let Op::Conv(geometry) = &self.node(node).op else { return None };
+        let [x, w] = self.node(node).operands[..] else { unreachable!("a convolution has two operands") };
+        let kernel = &self.node(w).ty.shape;
+        let pool = match &self.node(group.anchor()).op {
+            Op::Pool { kind, window } => Some(PoolAfter { node: group.anchor(), kind: *kind, window }),
+            op => {
+                debug_assert!(matches!(op, Op::Conv(_)), "only pools follow in place");
+                None
+            }
+        };
+        Some(Conv {
+            node,
+            x,
+            w,
+            groups: geometry.groups,
+            outputs: kernel[0] / geometry.groups,
+            taps: &kernel[1..],
+            window: geometry.window(&kernel[2..]),
+            pool,
+            result: &self.node(group.anchor()).ty.shape,
+        })
+    }
+
+    pub(super) fn conv(&mut self, group: &Group) {
+        let conv = self.conv_of(group).expect("a convolution");
+        if self.paired_conv(group, &conv) || self.depthwise_conv(group, &conv) {
             return;
         }
-        let ty = self.node(hero).ty.clone();
-        let [x, w] = self.node(hero).operands[..] else { unreachable!("a convolution has two operands") };
-        let kernel = self.node(w).ty.shape.clone();
-        let outputs = kernel[0] / geometry.groups;
-        let in_window = pool.map_or(4, |(_, _, w)| w.size.iter().product());
-        let plan = tiles(outputs, (self.target.sums / in_window).clamp(1, self.target.lanes));
-        let packed = self.packed_kernel(w, geometry.groups, &plan);
-        let conv =
-            Conv { hero, dtype: ty.dtype, pool, geometry, x, w, packed, taps: kernel[1..].to_vec(), outputs };
-        let taps: usize = conv.taps.iter().product();
-        let result = self.node(pool.map_or(hero, |(p, ..)| p)).ty.shape.clone();
+        let in_window = conv.pool.map_or(4, |p| p.window.size.iter().product());
+        let plan = tiles(conv.outputs, (self.target.sums / in_window).clamp(1, self.target.lanes));
+        let count = conv.taps.iter().product();
+        let packed = self
+            .stored(conv.w)
+            .map(|value| self.packed(conv.w, value, order(conv.groups, conv.outputs, count, &plan)));
+        let dtype = self.node(conv.node).ty.dtype;
+        let weights = Weights { conv: &conv, packed, dtype };
+        self.each_conv_tile(&conv, &plan, |l, width| l.cuts(&conv, width), &mut |l, at| {
+            let sums = l.sums(dtype, at.places.len(), at.width);
+            l.conv_taps(&weights, at, &sums);
+            l.conv_results(group, &conv, at, &|p, lane| sums.get(p, lane), &|_, sum, _| sum);
+        });
+    }
+
+    /// Loops over the tiles of a convolution.
+    pub(super) fn each_conv_tile(
+        &mut self,
+        c: &Conv,
+        plan: &[Tiles],
+        cuts: impl Fn(&Self, usize) -> Cuts,
+        write: &mut dyn FnMut(&mut Self, &At),
+    ) {
+        let taps: usize = c.taps.iter().product();
+        let spatial = &c.result[2..];
+        let mut names = vec!["n", "group", "tile"];
+        names.extend(axis_names(["oy", "ox", "oz"], spatial.len()));
         let mut first = 0;
         for tile in plan {
-            for (columns, places) in self.places(&result, tile.width, pool) {
-                let mut shape = vec![result[0], geometry.groups, tile.count];
-                shape.extend(&result[2..]);
-                if let (Some(last), true) = (shape.last_mut(), result.len() > 2) {
+            let width = tile.width as i64;
+            for (columns, places) in cuts(self, tile.width) {
+                let mut shape = [&[c.result[0], c.groups, tile.count], spatial].concat();
+                if let Some(last) = shape[3..].last_mut() {
                     *last = columns.count;
                 }
-                let mut names = vec!["n", "group", "tile"];
-                names.extend(axis_names(["oy", "ox", "oz"], result.len() - 2));
                 self.repeat_all(&names, &shape, &mut |l, at| {
-                    let [n, g, t, result_at @ ..] = at else {
-                        unreachable!("image, group and tile come first")
+                    let [n, group, t, result @ ..] = at else {
+                        unreachable!("image, group, tile come first")
                     };
-                    let mut result_at = result_at.to_vec();
-                    if let Some(last) = result_at.last_mut() {
+                    let mut result = result.to_vec();
+                    if let Some(last) = result.last_mut() {
                         *last = last.times(columns.width as i64).offset(columns.start as i64);
                     }
-                    let stride = |axis: usize| pool.map_or(1, |(_, _, p)| p.stride[axis] as i64);
-                    let block =
-                        g.times((conv.outputs * taps) as i64).plus(&t.times((tile.width * taps) as i64));
+                    let stride = |axis: usize| c.pool.map_or(1, |p| p.window.stride[axis] as i64);
+                    let of_group = group.times(c.outputs as i64).offset(tile.start as i64);
+                    let weights = group.times((c.outputs * taps) as i64).offset(first as i64);
                     let at = At {
                         n,
-                        group: g,
-                        channel: t.times(tile.width as i64).offset(tile.start as i64),
+                        group,
+                        channel: of_group.plus(&t.times(width)),
                         width: tile.width,
-                        origin: result_at.iter().enumerate().map(|(axis, o)| o.times(stride(axis))).collect(),
+                        origin: result.iter().enumerate().map(|(axis, o)| o.times(stride(axis))).collect(),
                         places: &places,
-                        packed: block.offset(first as i64),
+                        result,
+                        weights: weights.plus(&t.times(width * taps as i64)),
                     };
-                    l.conv_tile(group, &conv, &at, &result_at)
+                    write(l, &at);
                 });
             }
             first += tile.count * tile.width * taps;
@@ -106,14 +164,11 @@ impl<'a> Lowering<'a> {
     }
 
     /// How the result's last axis is cut, and the places of a tile in each cut.
-    fn places(&self, result: &[usize], width: usize, pool: PoolAfter) -> Vec<(Tiles, Vec<Vec<usize>>)> {
-        let axes = result.len() - 2;
-        let columns = result[2..].last().copied().unwrap_or(1);
-        if let Some((_, _, window)) = pool {
-            let offsets = window.size.iter().fold(vec![vec![]], |all: Vec<Vec<usize>>, &n| {
-                all.iter().flat_map(|p| (0..n).map(move |i| [p.as_slice(), &[i]].concat())).collect()
-            });
-            return vec![(Tiles { start: 0, count: columns, width: 1 }, offsets)];
+    fn cuts(&self, c: &Conv, width: usize) -> Cuts {
+        let axes = c.result.len() - 2;
+        let columns = c.result[2..].last().copied().unwrap_or(1);
+        if let Some(pool) = c.pool {
+            return vec![(Tiles { start: 0, count: columns, width: 1 }, places_of(&pool.window.size))];
         }
         // Places side by side share weights and inputs, which takes registers and, at the edges, code of its own.
         let share = axes > 0 && self.target.steps > 1;
@@ -124,47 +179,49 @@ impl<'a> Lowering<'a> {
         tiles(columns, most).into_iter().map(|t| (t, beside(t.width))).collect()
     }
 
-    /// The sums of a tile, and what becomes of them.
-    fn conv_tile(&mut self, group: &Group, c: &Conv, at: &At, result_at: &[Index]) {
-        let sums = self.sums(c.dtype, at.places.len(), at.width);
-        self.conv_taps(c, at, &sums);
-        let channel = at.group.times(c.outputs as i64).plus(&at.channel);
-        let index = |channel: &Index, offsets: &[usize]| -> Vec<Index> {
-            let spatial = at.origin.iter().zip(offsets).map(|(o, &by)| o.offset(by as i64));
-            [at.n.clone(), channel.clone()].into_iter().chain(spatial).collect()
-        };
-        match c.pool {
-            None => {
-                for (p, place) in at.places.iter().enumerate() {
-                    self.repeat_rolled(at.width, |l, j| {
-                        l.finish(group, c.hero, &index(&channel.plus(&j), place), sums.get(p, &j))
-                    });
-                }
+    /// What becomes of the sums of a tile, given by place and lane; `whole` makes the convolution's value of one, at a channel.
+    pub(super) fn conv_results(
+        &mut self,
+        group: &Group,
+        c: &Conv,
+        at: &At,
+        sum: &dyn Fn(usize, &Index) -> Expr,
+        whole: &dyn Fn(&mut Self, Expr, &Index) -> Expr,
+    ) {
+        let Some(pool) = c.pool else {
+            for (p, place) in at.places.iter().enumerate() {
+                self.repeat_rolled(at.width, |l, j| {
+                    let channel = at.channel.plus(&j);
+                    let value = whole(l, sum(p, &j), &channel);
+                    l.finish(group, c.node, &at.index(&channel, place), value)
+                });
             }
-            Some((pool, kind, _)) => self.repeat_rolled(at.width, |l, j| {
-                let channel = channel.plus(&j);
-                let pooled =
-                    l.pooled(c, pool, kind, at.places, &|place| index(&channel, place), &|p| sums.get(p, &j));
-                let to: Vec<Index> = [at.n, &channel].into_iter().chain(result_at).cloned().collect();
-                l.finish(group, pool, &to, pooled)
-            }),
-        }
+            return;
+        };
+        self.repeat_rolled(at.width, |l, j| {
+            let channel = at.channel.plus(&j);
+            let index: Vec<Vec<Index>> = at.places.iter().map(|p| at.index(&channel, p)).collect();
+            let whole = |l: &mut Self, sum| whole(l, sum, &channel);
+            let pooled = l.pooled(c.node, pool, &index, &|p| sum(p, &j), &whole);
+            let to: Vec<Index> = [at.n, &channel].into_iter().chain(&at.result).cloned().collect();
+            l.finish(group, pool.node, &to, pooled)
+        });
     }
 
     /// Adds the products of every tap: a loop over all but the last axis of the window, which is written out on targets that
     /// take several inputs a turn.
-    fn conv_taps(&mut self, c: &Conv, at: &At, sums: &Sums) {
+    fn conv_taps(&mut self, w: &Weights, at: &At, sums: &Sums) {
+        let c = w.conv;
         let axes = c.taps.len() - 1;
         let last = *c.taps.last().expect("taps include the channels");
         let together =
             if axes > 0 && last <= 2 * self.target.steps && self.target.steps > 1 { last } else { 1 };
-        let mut looped = c.taps.clone();
+        let mut looped = c.taps.to_vec();
         looped[axes] /= together;
-        let mut names = vec!["c"];
-        names.extend(axis_names(["ky", "kx", "kz"], axes));
+        let names = [&["c"][..], &tap_names(axes)].concat();
         self.repeat_all(&names, &looped, &mut |l, tap| {
             if together == 1 && l.target.steps == 1 {
-                return l.conv_tap_alone(c, at, sums, tap);
+                return l.conv_tap_alone(w, at, sums, tap);
             }
             let tap_at = |i: usize| {
                 let mut tap = tap.to_vec();
@@ -176,99 +233,58 @@ impl<'a> Lowering<'a> {
             for place in at.places {
                 let mut of_place = Vec::new();
                 for i in 0..together {
-                    let from = l.conv_input(c, at, place, &tap_at(i));
+                    let tap = tap_at(i);
+                    let from = seen_through(&c.window, &at.index(&at.channel, place)[2..], &tap[1..]);
                     let known = seen.iter().find(|(f, _)| *f == from).map(|(_, x)| x.clone());
-                    let x = match known {
-                        Some(x) => x,
-                        None => {
-                            let x = l.element_or_zero(c.x, &from, c.dtype);
-                            let x = l.name_value("x", x);
-                            seen.push((from, x.clone()));
-                            x
-                        }
-                    };
-                    of_place.push(x);
+                    of_place.push(known.unwrap_or_else(|| {
+                        let x = l.element_or_zero(c, at, &from, &tap[0], w.dtype);
+                        let x = l.name_value("x", x);
+                        seen.push((from, x.clone()));
+                        x
+                    }));
                 }
                 inputs.push(of_place);
             }
-            l.add_products(sums, &inputs, &|l, i, lane| l.conv_weight(c, at, &tap_at(i), lane))
+            l.add_products(sums, &inputs, &|l, i, lane| l.conv_weight(w, at, &tap_at(i), lane))
         })
     }
 
     /// The products of one tap, place by place, none where the tap sees padding.
-    fn conv_tap_alone(&mut self, c: &Conv, at: &At, sums: &Sums, tap: &[Index]) {
-        let spatial = self.node(c.x).ty.shape[2..].to_vec();
+    fn conv_tap_alone(&mut self, w: &Weights, at: &At, sums: &Sums, tap: &[Index]) {
+        let c = w.conv;
         for (p, place) in at.places.iter().enumerate() {
-            let mut from = self.conv_input(c, at, place, tap);
-            let mut inside = None;
-            for (axis, &size) in spatial.iter().enumerate() {
-                from[axis + 2] =
-                    self.name_if_tested(input_axis(axis, spatial.len()), from[axis + 2].clone(), size);
-                inside = self.also_inside(inside, &from[axis + 2], size);
-            }
+            let spatial = &self.node(c.x).ty.shape[2..];
+            let (from, inside) = self.seen(&c.window, &at.index(&at.channel, place)[2..], &tap[1..], spatial);
             self.when(inside, |l| {
-                let x = l.element(c.x, &from);
+                let x = l.element(c.x, &input_index(c, at, &tap[0], &from));
                 let x = if at.width > 1 { l.name_value("x", x) } else { x };
-                l.add_products_at(sums, p, x, &|l, lane| l.conv_weight(c, at, tap, lane))
+                l.add_products_at(sums, p, x, &|l, lane| l.conv_weight(w, at, tap, lane))
             });
         }
     }
 
-    /// Where a tap sees the input: image, channel, and places that may lie in the padding.
-    fn conv_input(&self, c: &Conv, at: &At, place: &[usize], tap: &[Index]) -> Vec<Index> {
-        let channel = at.group.times(c.taps[0] as i64).plus(&tap[0]);
-        let seen = (0..place.len()).map(|axis| {
-            let out = at.origin[axis].offset(place[axis] as i64).times(c.geometry.stride[axis] as i64);
-            out.plus(&tap[axis + 1].times(c.geometry.dilation[axis] as i64))
-                .offset(-(c.geometry.pad_low[axis] as i64))
-        });
-        [at.n.clone(), channel].into_iter().chain(seen).collect()
-    }
-
     /// The element of the input, or 0 in the padding.
-    fn element_or_zero(&mut self, x: NodeId, from: &[Index], dtype: DType) -> Expr {
-        let spatial = self.node(x).ty.shape[2..].to_vec();
-        let inside =
-            spatial.iter().zip(&from[2..]).fold(None, |all, (&size, i)| self.also_inside(all, i, size));
+    fn element_or_zero(&mut self, c: &Conv, at: &At, from: &[Index], channel: &Index, dtype: DType) -> Expr {
+        let spatial = &self.node(c.x).ty.shape[2..];
+        let inside = spatial.iter().zip(from).fold(None, |all, (&size, i)| self.also_inside(all, i, size));
+        let from = input_index(c, at, channel, from);
         let zero = Expr::constant(dtype, Num::Int(0));
-        match inside {
-            None => self.element(x, from),
-            Some(never) if self.is_never(&never) => zero,
-            Some(inside) => Expr::select(inside, self.guarded_element(x, from), zero),
-        }
+        self.inside_or(inside, zero, |l, always| l.element_of(c.x, &from, always))
     }
 
-    fn conv_weight(&mut self, c: &Conv, at: &At, tap: &[Index], lane: &Index) -> Expr {
-        match c.packed {
+    fn conv_weight(&mut self, w: &Weights, at: &At, tap: &[Index], lane: &Index) -> Expr {
+        match w.packed {
             Some(buffer) => {
-                let position = at.packed.plus(&ravel(tap, &c.taps).times(at.width as i64)).plus(lane);
-                Expr::Load(buffer, c.dtype, position)
+                let position = at.weights.plus(&ravel(tap, w.conv.taps).times(at.width as i64)).plus(lane);
+                Expr::Load(buffer, w.dtype, position)
             }
-            None => {
-                let channel = at.group.times(c.outputs as i64).plus(&at.channel).plus(lane);
-                self.element(c.w, &[&channel].into_iter().chain(tap).cloned().collect::<Vec<_>>())
-            }
+            None => self.element(w.conv.w, &[&[at.channel.plus(lane)], tap].concat()),
         }
     }
+}
 
-    /// Constant weights in the order the tiles read them: group, tile, channel, tap, lane.
-    fn packed_kernel(&mut self, w: NodeId, groups: usize, plan: &[Tiles]) -> Option<BufferId> {
-        let constant = self.stored(w)?;
-        let shape = &self.node(w).ty.shape;
-        let outputs = shape[0] / groups;
-        let taps: usize = shape[1..].iter().product();
-        let mut order = Vec::with_capacity(constant.len());
-        for g in 0..groups {
-            for tile in plan {
-                for t in 0..tile.count {
-                    for tap in 0..taps {
-                        let lanes =
-                            (0..tile.width).map(|lane| g * outputs + tile.start + t * tile.width + lane);
-                        order.extend(lanes.map(|o| o * taps + tap));
-                    }
-                }
-            }
-        }
-        Some(self.packed(w, constant, order))
-    }
+/// Where a tap of a channel within its group sees the input.
+pub(super) fn input_index(c: &Conv, at: &At, channel: &Index, from: &[Index]) -> Vec<Index> {
+    let channel = at.group.times(c.taps[0] as i64).plus(channel);
+    [&[at.n.clone(), channel], from].concat()
 }

@@ -4,10 +4,11 @@
 //! its words from there, the padding among them, so that no edge is tested where products are made.
 
 use super::Lowering;
-use super::fuse::Group;
+use super::conv::Conv;
+use super::group::Group;
 use super::lanes::{Lanes, Whole, word};
 use crate::program::{ArrayId, BufferId, Expr, Index, Micro, Stmt, WindowSums};
-use teff_graph::{ConvGeometry, DType, NodeId, Value};
+use teff_graph::{DType, Value};
 
 /// Words gathered at once, if a row of results does with so few.
 const MOST_WORDS: usize = 400;
@@ -48,9 +49,9 @@ fn two<T: Copy>(of: &[T], absent: T) -> Option<[T; 2]> {
 
 impl<'a> Lowering<'a> {
     /// Writes the convolution this way, if it can be.
-    pub(super) fn depthwise_conv(&mut self, group: &Group, hero: NodeId, geometry: &ConvGeometry) -> bool {
-        let Some(d) = self.depthwise(group, hero, geometry) else { return false };
-        let images = self.node(hero).ty.shape[0];
+    pub(super) fn depthwise_conv(&mut self, group: &Group, conv: &Conv) -> bool {
+        let Some(d) = self.depthwise(group, conv) else { return false };
+        let images = conv.result[0];
         let strips = d.result[0] / d.rows;
         self.repeat_all(&["n", "channel", "strip"], &[images, d.channels, strips], &mut |l, at| {
             let [n, channel, strip] = at else { unreachable!("an image, a channel, a strip") };
@@ -81,28 +82,21 @@ impl<'a> Lowering<'a> {
         true
     }
 
-    fn depthwise(&mut self, group: &Group, hero: NodeId, geometry: &ConvGeometry) -> Option<Depthwise> {
-        let [x, w] = self.node(hero).operands[..] else { unreachable!("a convolution has two operands") };
-        let ty = self.node(hero).ty.clone();
-        let kernel = self.node(w).ty.shape.clone();
-        let channels = geometry.groups;
-        if !self.target.word_products || ty.dtype != DType::I32 || channels < 2 {
-            return None;
-        }
-        if kernel[0] != channels || kernel[1] != 1 || geometry.dilation.iter().any(|d| *d != 1) {
+    fn depthwise(&mut self, group: &Group, conv: &Conv) -> Option<Depthwise> {
+        let Conv { taps, groups: channels, .. } = *conv;
+        let fits = conv.pool.is_none() && channels > 1 && conv.outputs == 1 && taps[0] == 1;
+        let dense = conv.window.dilation.iter().all(|d| *d == 1);
+        if !self.target.word_products || self.node(conv.node).ty.dtype != DType::I32 || !fits || !dense {
             return None;
         }
         // Windows of one row share too little to be gathered first.
-        let window = two(&kernel[2..], 1).filter(|w| w[0] > 1)?;
-        let stride = two(&geometry.stride, 1)?;
-        let pad = two(&geometry.pad_low, 0)?.map(|p| p as i64);
-        let input = two(&self.node(x).ty.shape[2..], 1)?;
-        let result = two(&ty.shape[2..], 1)?;
-        let rows = self.small_weights(w, channels)?;
-        let lanes = self.lanes(x)?;
-        if result[1] < 2 {
-            return None;
-        }
+        let window = two(&taps[1..], 1).filter(|w| w[0] > 1)?;
+        let stride = two(&conv.window.stride, 1)?;
+        let pad = two(&conv.window.pad_low, 0)?.map(|p| p as i64);
+        let input = two(&self.node(conv.x).ty.shape[2..], 1)?;
+        let result = two(&conv.result[2..], 1).filter(|r| r[1] > 1)?;
+        let rows = self.small_weights(conv.w, channels)?;
+        let lanes = self.lanes(conv.x)?;
         let columns = result[1].div_ceil(2);
         let pitch = (columns - 1) * 2 * stride[1] + window[1];
         let words = |rows: usize| ((rows - 1) * stride[0] + window[0]) * pitch;
@@ -111,12 +105,9 @@ impl<'a> Lowering<'a> {
         if words(at_once) > LIMIT {
             return None;
         }
-        let taps = window[0] * window[1];
-        let value = Value::new([channels * taps], rows.concat());
-        let weights = self.word_constant(w, value);
-        let whole = self.whole(group, hero, &rows, &lanes);
-        let axes = ty.rank() - 2;
-        let rows = at_once;
+        let weights = self.word_constant(conv.w, Value::new([rows.len() * rows[0].len()], rows.concat()));
+        let whole = self.whole(group, conv.node, &rows, &lanes);
+        let (axes, rows) = (taps.len() - 1, at_once);
         Some(Depthwise {
             lanes,
             whole,
@@ -156,17 +147,11 @@ impl<'a> Lowering<'a> {
                     for by in [0, d.stride[1] as i64] {
                         let x = i.offset(by - d.pad[1]);
                         let x = if tested { l.name_if_tested("ix", x, d.input[1]) } else { x };
-                        lanes.push(match l.also_inside(None, &x, d.input[1]) {
-                            None => d.lanes.of(l.element(d.lanes.node, &from(&y, &x))),
-                            Some(never) if l.is_never(&never) => d.lanes.padding(),
-                            Some(inside) => {
-                                let value = d.lanes.of(l.guarded_element(d.lanes.node, &from(&y, &x)));
-                                Expr::select(inside, value, d.lanes.padding())
-                            }
-                        });
+                        let inside = l.also_inside(None, &x, d.input[1]);
+                        lanes.push(l.lane(&d.lanes, inside, &from(&y, &x)));
                     }
-                    let [low, high] = <[Expr; 2]>::try_from(lanes).expect("two lanes");
-                    l.push(Stmt::StoreLocal(words, to(&i), word(low, high)));
+                    let value = lanes.into_iter().reduce(word).expect("two lanes");
+                    l.push(Stmt::StoreLocal(words, to(&i), value));
                 };
                 l.repeat("x", left, |l, i| both(l, i, 0, true));
                 l.repeat("x", middle, |l, i| both(l, i, left, false));
@@ -177,12 +162,7 @@ impl<'a> Lowering<'a> {
                     l.push(Stmt::StoreLocal(words, to(&i), word(d.lanes.padding(), d.lanes.padding())))
                 })
             };
-            let Some(inside) = inside else { return filled(l) };
-            if l.is_never(&inside) {
-                return empty(l);
-            }
-            let (then, otherwise) = (l.nested(filled), l.nested(empty));
-            l.push(Stmt::If { condition: inside, then, otherwise });
+            l.either(inside, filled, empty);
         })
     }
 }

@@ -10,15 +10,10 @@ impl<'a> Lowering<'a> {
         self.element_of(node, index, true)
     }
 
-    /// As [`Lowering::element`], for a value that may only be computed where a condition holds: nothing in it is named outside.
-    pub(super) fn guarded_element(&mut self, node: NodeId, index: &[Index]) -> Expr {
-        self.element_of(node, index, false)
-    }
-
     /// As [`Lowering::element`]; without names where the value may not be computed unless a condition holds.
-    fn element_of(&mut self, id: NodeId, index: &[Index], name: bool) -> Expr {
-        if let Some((hero, value)) = &self.hero
-            && *hero == id
+    pub(super) fn element_of(&mut self, id: NodeId, index: &[Index], name: bool) -> Expr {
+        if let Some((anchor, value)) = &self.anchor
+            && *anchor == id
         {
             return value.clone();
         }

@@ -1,31 +1,37 @@
 //! What follows a kernel's sum, element by element, up to the store.
 
 use super::build::Write;
-use super::fuse::Group;
+use super::group::Group;
 use super::{Lowering, Storage};
 use crate::program::{Expr, Index, Stmt, ravel, unravel};
 use teff_graph::{NodeId, Type};
 
 impl<'a> Lowering<'a> {
-    /// Stores what becomes of `value`, which is element `index` of `hero`, at its place in the result of the group.
-    pub(super) fn finish(&mut self, group: &Group, hero: NodeId, index: &[Index], value: Expr) {
-        let position = ravel(index, &self.node(hero).ty.shape);
+    /// Stores what becomes of `value`, which is element `index` of `anchor`, at its place in the result of the group.
+    pub(super) fn finish(&mut self, group: &Group, anchor: NodeId, index: &[Index], value: Expr) {
+        let position = ravel(index, &self.node(anchor).ty.shape);
         let storage = self.storage_of(group.root);
-        let value = if group.root == hero {
+        let value = if group.root == anchor {
             value
         } else {
             let at = unravel(&position, &self.node(group.root).ty.shape, self.vars());
-            self.element_with(hero, value, group.root, &at)
+            self.element_with(anchor, value, group.root, &at)
         };
         self.push(Stmt::Store(storage.buffer, storage.base.plus(&position), value));
     }
 
-    /// Element `index` of `node`, given that of `hero` it depends on is `value`.
-    pub(super) fn element_with(&mut self, hero: NodeId, value: Expr, node: NodeId, index: &[Index]) -> Expr {
-        let before = self.hero.replace((hero, value));
+    /// Element `index` of `node`, given that of `anchor` it depends on is `value`.
+    pub(super) fn element_with(
+        &mut self,
+        anchor: NodeId,
+        value: Expr,
+        node: NodeId,
+        index: &[Index],
+    ) -> Expr {
+        let before = self.anchor.replace((anchor, value));
         let computing = self.computing.replace(node);
         let result = self.element(node, index);
-        self.hero = before;
+        self.anchor = before;
         self.computing = computing;
         result
     }

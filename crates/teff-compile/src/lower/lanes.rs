@@ -2,7 +2,7 @@
 //! lack of the sums that the graph asks for.
 
 use super::Lowering;
-use super::fuse::Group;
+use super::group::Group;
 use crate::program::{BufferId, Expr, Index, Place, pack_bits};
 use std::sync::Arc;
 use teff_graph::{Binary, DType, NodeId, Op, Value};
@@ -136,6 +136,11 @@ impl<'a> Lowering<'a> {
         };
         let zero = less + shift;
         (-128..=127).contains(&zero).then_some(Lanes { node: narrow, shift, zero })
+    }
+
+    /// The lane of an input's element, or of padding where the condition does not hold.
+    pub(super) fn lane(&mut self, lanes: &Lanes, inside: Option<Expr>, from: &[Index]) -> Expr {
+        self.inside_or(inside, lanes.padding(), |l, always| lanes.of(l.element_of(lanes.node, from, always)))
     }
 
     /// A constant that is read by words.

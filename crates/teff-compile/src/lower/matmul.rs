@@ -3,8 +3,8 @@
 //! Constant weights are packed in the order in which the tiles read them: tile by tile, for each input the weights of the tile.
 
 use super::Lowering;
-use super::fuse::Group;
-use super::tile::{Tiles, tiles};
+use super::group::Group;
+use super::tile::{Sums, Tiles, order, tiles};
 use crate::program::{BufferId, Expr, Index};
 use teff_graph::{DType, NodeId, Op};
 
@@ -17,11 +17,11 @@ enum Along {
 
 /// What the loops of one product share. The lanes run `across` one axis of the result, the places of a tile along the other.
 pub(super) struct Product {
-    pub(super) hero: NodeId,
+    pub(super) anchor: NodeId,
     pub(super) dtype: DType,
     along: Along,
-    pub(super) a: NodeId,
-    pub(super) b: NodeId,
+    pub(super) inputs: NodeId,
+    pub(super) weights: NodeId,
     pub(super) inner: usize,
     pub(super) packed: Option<BufferId>,
 }
@@ -40,6 +40,7 @@ struct At<'b> {
 }
 
 impl Product {
+    /// The index of an operand or of the result, as if the lanes ran along columns: then inputs are `[row, k]`, weights `[k, column]`.
     fn index(&self, batch: &[Index], row: &Index, column: &Index) -> Vec<Index> {
         let pair = if self.along == Along::Columns { [row, column] } else { [column, row] };
         batch.iter().chain(pair).cloned().collect()
@@ -47,24 +48,24 @@ impl Product {
 }
 
 impl<'a> Lowering<'a> {
-    pub(super) fn matmul(&mut self, group: &Group, hero: NodeId) {
-        let ty = self.node(hero).ty.clone();
-        let [a, b] = self.node(hero).operands[..] else { unreachable!("a product has two operands") };
+    pub(super) fn matmul(&mut self, group: &Group, anchor: NodeId) {
+        let ty = self.node(anchor).ty.clone();
+        let [a, b] = self.node(anchor).operands[..] else { unreachable!("a product has two operands") };
         let (m, n) = (ty.shape[ty.rank() - 2], ty.shape[ty.rank() - 1]);
         let inner = *self.node(a).ty.shape.last().expect("a matrix");
         let batch = ty.shape[..ty.rank() - 2].to_vec();
         let along = if n == 1 && m > 1 { Along::Rows } else { Along::Columns };
         let (outer, across) = if along == Along::Columns { (m, n) } else { (n, m) };
         let single = outer == 1 && batch.iter().product::<usize>() == 1 && along == Along::Columns;
-        if single && self.row_product(group, hero, inner, across) {
+        if single && self.row_product(group, anchor, inner, across) {
             return;
         }
         let sparse = single && self.skips_zeros(a, ty.dtype, across);
         let lanes = if outer > 1 { self.target.lanes.div_ceil(2) } else { self.target.lanes };
         let plan = tiles(across, if sparse { across } else { lanes });
-        let weights = if along == Along::Columns { b } else { a };
+        let (inputs, weights) = if along == Along::Columns { (a, b) } else { (b, a) };
         let packed = self.packed_matrix(weights, along, inner, across, &plan, &batch);
-        let product = Product { hero, dtype: ty.dtype, along, a, b, inner, packed };
+        let product = Product { anchor, dtype: ty.dtype, along, inputs, weights, inner, packed };
         if sparse {
             return self.sparse_product(group, &product, across);
         }
@@ -102,45 +103,31 @@ impl<'a> Lowering<'a> {
         for place in 0..at.places {
             self.repeat_rolled(at.width, |l, lane| {
                 let to = p.index(at.batch, &at.row.offset(place as i64), &at.column.plus(&lane));
-                l.finish(group, p.hero, &to, sums.get(place, &lane))
+                l.finish(group, p.anchor, &to, sums.get(place, &lane))
             });
         }
     }
 
     /// The products of inputs `k .. k + taps`.
-    fn matmul_step(&mut self, p: &Product, at: &At, sums: &super::tile::Sums, k: &Index, taps: usize) {
+    fn matmul_step(&mut self, p: &Product, at: &At, sums: &Sums, k: &Index, taps: usize) {
         let mut inputs = Vec::new();
         for place in 0..at.places {
             let row = at.row.offset(place as i64);
             let mut of_place = Vec::new();
             for tap in 0..taps {
-                let k = k.offset(tap as i64);
-                let x = match p.along {
-                    Along::Columns => {
-                        self.element(p.a, &at.batch.iter().chain([&row, &k]).cloned().collect::<Vec<_>>())
-                    }
-                    Along::Rows => {
-                        self.element(p.b, &at.batch.iter().chain([&k, &row]).cloned().collect::<Vec<_>>())
-                    }
-                };
+                let x = self.element(p.inputs, &p.index(at.batch, &row, &k.offset(tap as i64)));
                 of_place.push(if at.width > 1 { self.name_value("x", x) } else { x });
             }
             inputs.push(of_place);
         }
         self.add_products(sums, &inputs, &|l, tap, lane| {
             let k = k.offset(tap as i64);
-            let column = at.column.plus(lane);
-            match (p.packed, p.along) {
-                (Some(buffer), _) => {
+            match p.packed {
+                Some(buffer) => {
                     let position = at.packed.plus(&k.times(at.width as i64)).plus(lane);
                     Expr::Load(buffer, p.dtype, position)
                 }
-                (None, Along::Columns) => {
-                    l.element(p.b, &at.batch.iter().chain([&k, &column]).cloned().collect::<Vec<_>>())
-                }
-                (None, Along::Rows) => {
-                    l.element(p.a, &at.batch.iter().chain([&column, &k]).cloned().collect::<Vec<_>>())
-                }
+                None => l.element(p.weights, &p.index(at.batch, &k, &at.column.plus(lane))),
             }
         })
     }
@@ -148,12 +135,9 @@ impl<'a> Lowering<'a> {
     /// What a matrix is read from, and whether it is its transpose: simplification leaves a transposition when the constant is used
     /// elsewhere.
     fn transposed(&self, node: NodeId) -> (NodeId, bool) {
-        match &self.node(node).op {
-            Op::Permute(p) if p.iter().rev().take(2).eq([&(p.len() - 2), &(p.len() - 1)]) => {
-                (self.node(node).operands[0], true)
-            }
-            _ => (node, false),
-        }
+        let last_two = |p: &[usize]| p.iter().rev().take(2).eq([&(p.len() - 2), &(p.len() - 1)]);
+        let flipped = matches!(&self.node(node).op, Op::Permute(p) if last_two(p));
+        (if flipped { self.node(node).operands[0] } else { node }, flipped)
     }
 
     /// Constant weights in the order the tiles read them.
@@ -172,15 +156,8 @@ impl<'a> Lowering<'a> {
         let (source, flipped) = self.transposed(node);
         let constant = self.stored(source)?;
         let by_input = (along == Along::Columns) != flipped;
-        let mut order = Vec::with_capacity(constant.len());
-        for tile in plan {
-            for t in 0..tile.count {
-                for k in 0..inner {
-                    let lanes = (0..tile.width).map(|lane| tile.start + t * tile.width + lane);
-                    order.extend(lanes.map(|at| if by_input { k * across + at } else { at * inner + k }));
-                }
-            }
-        }
+        let of_output = |i: usize| if by_input { i % inner * across + i / inner } else { i };
+        let order = order(1, across, inner, plan).into_iter().map(of_output).collect();
         Some(self.packed(source, constant, order))
     }
 }

@@ -14,11 +14,13 @@ mod depthwise;
 mod element;
 mod epilogue;
 mod fuse;
+mod group;
 mod index;
 mod lanes;
 mod mantissa;
 mod map;
 mod matmul;
+mod memory;
 mod name;
 mod pack;
 mod pairs;
@@ -34,6 +36,7 @@ mod sort;
 mod sparse;
 mod tidy;
 mod tile;
+mod window;
 mod work;
 
 pub(crate) use reserved::is_owned;
@@ -44,7 +47,7 @@ use crate::integer::integer;
 use crate::program::{Buffer, BufferId, Expr, Index, Place, Port, Program, Stmt, VarInfo};
 use crate::target::{Floats, Target};
 use build::Builder;
-use fuse::{Group, Groups};
+use group::{Group, Groups};
 use std::collections::HashMap;
 use std::sync::Arc;
 use teff_graph::facts::Known;
@@ -108,7 +111,7 @@ struct Lowering<'a> {
     /// Layers whose products are not those of floats.
     layers: mantissa::Layers,
     /// The value of the node a kernel is built around, while its last steps are written.
-    hero: Option<(NodeId, Expr)>,
+    anchor: Option<(NodeId, Expr)>,
     buffers: Vec<Buffer>,
     /// Buffers of constants already there, by the address of their value.
     constants: HashMap<*const Value, BufferId>,
@@ -193,7 +196,7 @@ impl<'a> Lowering<'a> {
             target: &options.target,
             reassociate: options.reassociate,
             layers: mantissa::Layers::default(),
-            hero: None,
+            anchor: None,
             buffers: Vec::new(),
             constants: HashMap::new(),
             packs: HashMap::new(),
@@ -273,8 +276,8 @@ impl<'a> Lowering<'a> {
 
     /// Writes the statements of one group into the current body.
     fn group(&mut self, group: &Group) {
-        let hero = group.hero.unwrap_or(group.root);
-        let node = self.node(hero);
+        let anchor = group.anchor();
+        let node = self.node(group.innermost());
         if self.node(group.root).ty.is_empty() && !matches!(node.op, Op::Scan(_)) {
             self.storage_of(group.root);
             return;
@@ -283,33 +286,25 @@ impl<'a> Lowering<'a> {
             return;
         }
         match &node.op {
-            Op::MatMul => self.matmul(group, hero),
-            Op::Conv(g) => self.conv(group, hero, g, None),
-            Op::ConvTranspose { geometry, .. } => self.conv_transpose(group, hero, geometry),
-            Op::ConvWeightGrad { geometry, .. } => self.conv_weight_grad(group, hero, geometry),
-            Op::Pool { kind, window } => match group.inner {
-                Some(inner) => {
-                    let Op::Conv(g) = &self.node(inner).op else {
-                        unreachable!("only convolutions are pooled in place")
-                    };
-                    self.conv(group, inner, g, Some((hero, *kind, window)))
-                }
-                None => self.pool(group, hero, *kind, window),
-            },
-            Op::SumPoolGrad { window, .. } => self.sum_pool_grad(group, hero, window),
-            Op::MaxPoolGrad { window } => self.max_pool_grad(group, hero, window),
-            Op::Reduce { kind, axes } => self.reduce(group, hero, *kind, axes),
-            Op::ArgReduce { min, axis, last } => self.arg_reduce(group, hero, *min, *axis, *last),
-            Op::Scatter { axis, kind } => self.scatter(hero, *axis, *kind),
-            Op::ArgSort { axis, descending } => self.argsort(hero, *axis, *descending),
-            Op::Scan(scan) => self.scan(hero, scan),
-            Op::Concat { axis } => self.concat(hero, *axis),
-            Op::Pad(axes) => self.pad(hero, axes),
+            Op::MatMul => self.matmul(group, anchor),
+            Op::Conv(_) => self.conv(group),
+            Op::ConvTranspose { geometry, .. } => self.conv_transpose(group, geometry),
+            Op::ConvWeightGrad { geometry, .. } => self.conv_weight_grad(group, geometry),
+            Op::Pool { kind, window } => self.pool(group, anchor, *kind, window),
+            Op::SumPoolGrad { window, .. } => self.sum_pool_grad(group, anchor, window),
+            Op::MaxPoolGrad { window } => self.max_pool_grad(group, anchor, window),
+            Op::Reduce { kind, axes } => self.reduce(group, anchor, *kind, axes),
+            Op::ArgReduce { min, axis, last } => self.arg_reduce(group, anchor, *min, *axis, *last),
+            Op::Scatter { axis, kind } => self.scatter(anchor, *axis, *kind),
+            Op::ArgSort { axis, descending } => self.argsort(anchor, *axis, *descending),
+            Op::Scan(scan) => self.scan(anchor, scan),
+            Op::Concat { axis } => self.concat(anchor, *axis),
+            Op::Pad(axes) => self.pad(anchor, axes),
             Op::Random { .. } => unreachable!("refused before"),
-            Op::Input { .. } | Op::Constant(_) | Op::Param(_) | Op::Iota { .. } => self.map(hero),
-            Op::Unary(_) | Op::Binary(_) | Op::Select | Op::Cast(_) => self.map(hero),
-            Op::Reshape(_) | Op::Permute(_) | Op::Broadcast(_) | Op::Slice(_) => self.map(hero),
-            Op::Gather { .. } | Op::Quantize { .. } | Op::Dequantize | Op::Project(_) => self.map(hero),
+            Op::Input { .. } | Op::Constant(_) | Op::Param(_) | Op::Iota { .. } => self.map(anchor),
+            Op::Unary(_) | Op::Binary(_) | Op::Select | Op::Cast(_) => self.map(anchor),
+            Op::Reshape(_) | Op::Permute(_) | Op::Broadcast(_) | Op::Slice(_) => self.map(anchor),
+            Op::Gather { .. } | Op::Quantize { .. } | Op::Dequantize | Op::Project(_) => self.map(anchor),
         }
     }
 
@@ -328,9 +323,9 @@ impl<'a> Lowering<'a> {
         let kernel = crate::program::Kernel {
             name,
             label,
-            ops: fuse::operations(self.scope.graph, &self.scope.groups, group),
+            ops: group::operations(self.scope.graph, &self.scope.groups, group),
             result: self.node(group.root).ty.clone(),
-            macs: work::macs(self.scope.graph, group),
+            macs: group::macs(self.scope.graph, group),
             products: self.products(group),
             vars,
             arrays,

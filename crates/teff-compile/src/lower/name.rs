@@ -1,6 +1,6 @@
 //! Names that a reader of the generated code recognises: those of the model's layers.
 
-use super::fuse::Group;
+use super::group::Group;
 use super::reserved::{is_brought, is_kept, is_reserved};
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -45,12 +45,12 @@ impl Names {
 
     /// The label a kernel goes by, and a name of its own.
     pub(super) fn of_kernel(&mut self, graph: &Graph, group: &Group) -> (Option<Arc<str>>, String) {
-        let nodes = [group.inner, group.hero, Some(group.root)];
+        let nodes = [group.inner, group.anchor, Some(group.root)];
         let own = nodes.into_iter().flatten().find_map(|n| graph[n].label.clone());
         let label = own.or_else(|| nodes.into_iter().flatten().find_map(|n| layer_of_weights(graph, n)));
         let name = match &label {
             Some(l) => identifier(l),
-            None => graph[group.inner.or(group.hero).unwrap_or(group.root)].op.name().into(),
+            None => graph[group.innermost()].op.name().into(),
         };
         (label, self.unique(&name))
     }

@@ -5,11 +5,12 @@
 //! upper. All output channels are then computed from it.
 
 use super::Lowering;
-use super::conv::{PoolAfter, axis_names};
-use super::fuse::Group;
+use super::conv::Conv;
+use super::group::Group;
 use super::lanes::{Lanes, Whole, weights_of, word};
+use super::window::{axis_names, places_of, tap_names};
 use crate::program::{ArrayId, BufferId, Expr, Index, Micro, PairSums, Stmt, bits_of, unravel};
-use teff_graph::{Binary, ConvGeometry, DType, NodeId, PoolKind, Value};
+use teff_graph::{Binary, DType, PoolKind, Value};
 
 /// Words gathered at most: 4 kB of stack.
 const MOST_TAPS: usize = 1024;
@@ -18,19 +19,14 @@ const TOGETHER: usize = 32;
 
 /// What the loops of one convolution share.
 struct Pairs<'b> {
-    hero: NodeId,
-    geometry: &'b ConvGeometry,
-    pool: PoolAfter<'b>,
+    conv: &'b Conv<'b>,
     lanes: Lanes,
     weights: BufferId,
     /// Width of the weights.
     bits: u8,
-    /// Input channels, then the window.
-    taps: Vec<usize>,
     /// Taps, filled up to what the width asks for.
     words: usize,
-    /// Output channels, and how many are computed at once.
-    outputs: usize,
+    /// Output channels that are computed at once.
     together: usize,
     /// What the sums are to be; of the pool, when that comes before all else.
     whole: Whole,
@@ -38,152 +34,110 @@ struct Pairs<'b> {
     flat: bool,
 }
 
-/// Two places whose sums are computed at once; the second may be none.
-type Pair = [Vec<Index>; 2];
+/// Where a place sees a tap, and the condition that this is inside.
+type Seen = (Vec<Index>, Option<Expr>);
 
 impl<'a> Lowering<'a> {
     /// Writes the convolution this way, if it can be.
-    pub(super) fn paired_conv(
-        &mut self,
-        group: &Group,
-        hero: NodeId,
-        geometry: &ConvGeometry,
-        pool: PoolAfter<'_>,
-    ) -> bool {
-        let Some(c) = self.pairs(group, hero, geometry, pool) else { return false };
-        let result = self.node(pool.map_or(hero, |(p, ..)| p)).ty.shape.clone();
-        let (images, spatial) = (result[0], result[2..].to_vec());
-        let places: usize = spatial.iter().product();
-        let mut axes = if c.flat { vec![places] } else { spatial.clone() };
+    pub(super) fn paired_conv(&mut self, group: &Group, conv: &Conv) -> bool {
+        let Some(c) = self.pairs(group, conv) else { return false };
+        let (images, spatial) = (conv.result[0], &conv.result[2..]);
+        let mut axes = if c.flat { vec![spatial.iter().product()] } else { spatial.to_vec() };
         if axes.is_empty() {
             axes = vec![1];
         }
         let last = axes.len() - 1;
         let columns = axes[last];
         // Without a pool, pairs lie along the last axis, and an odd column is computed alone.
-        let cuts: Vec<(usize, usize, usize)> = match pool {
+        let cuts = match conv.pool {
             Some(_) => vec![(0, columns, 1)],
-            None => [(0, columns / 2, 2), (columns / 2 * 2, columns % 2, 1)]
-                .into_iter()
-                .filter(|c| c.1 > 0)
-                .collect(),
+            None => vec![(0, columns / 2, 2), (columns / 2 * 2, columns % 2, 1)],
         };
-        for (start, count, width) in cuts {
+        for (start, count, width) in cuts.into_iter().filter(|c| c.1 > 0) {
             axes[last] = count;
-            let shape: Vec<usize> = [images].into_iter().chain(axes.iter().copied()).collect();
-            let names: Vec<&str> =
-                ["n"].into_iter().chain(axis_names(["oy", "ox", "oz"], axes.len())).collect();
-            self.repeat_all(&names, &shape, &mut |l, at| {
+            let names = [&["n"][..], &axis_names(["oy", "ox", "oz"], axes.len())].concat();
+            self.repeat_all(&names, &[&[images], &axes[..]].concat(), &mut |l, at| {
                 let [n, at @ ..] = at else { unreachable!("the image comes first") };
-                let mut at = at.to_vec();
-                at[last] = at[last].times(width as i64).offset(start as i64);
                 let place = |by: i64| -> Vec<Index> {
-                    let mut at = at.clone();
-                    at[last] = at[last].offset(by);
+                    let mut at = at.to_vec();
+                    at[last] = at[last].times(width).offset(start as i64 + by);
                     if c.flat {
-                        unravel(&at[0], &spatial, l.vars())
-                    } else {
-                        at.into_iter().take(spatial.len()).collect()
+                        return unravel(&at[0], spatial, l.vars());
                     }
+                    at.truncate(spatial.len());
+                    at
                 };
-                let place: Vec<Vec<Index>> = (0..width as i64).map(place).collect();
-                l.pair_tile(group, &c, n, &place)
+                let places: Vec<Vec<Index>> = (0..width).map(place).collect();
+                l.pair_tile(group, &c, n, &places)
             });
         }
         true
     }
 
-    fn pairs<'b>(
-        &mut self,
-        group: &Group,
-        hero: NodeId,
-        geometry: &'b ConvGeometry,
-        pool: PoolAfter<'b>,
-    ) -> Option<Pairs<'b>> {
-        let [x, w] = self.node(hero).operands[..] else { unreachable!("a convolution has two operands") };
-        if !self.target.word_products || self.node(hero).ty.dtype != DType::I32 || geometry.groups != 1 {
-            return None;
-        }
-        let kernel = self.node(w).ty.shape.clone();
-        let (outputs, taps) = (kernel[0], kernel[1..].to_vec());
-        let count: usize = taps.iter().product();
+    fn pairs<'b>(&mut self, group: &Group, conv: &'b Conv<'b>) -> Option<Pairs<'b>> {
+        let count: usize = conv.taps.iter().product();
         // One output would waste half of what is gathered for it.
-        if count > MOST_TAPS || outputs < 2 {
+        let fits = conv.groups == 1 && conv.outputs > 1 && count <= MOST_TAPS;
+        if !self.target.word_products || self.node(conv.node).ty.dtype != DType::I32 || !fits {
             return None;
         }
-        let rows = self.small_weights(w, outputs)?;
-        let lanes = self.lanes(x)?;
-        let together =
-            (1..=TOGETHER.min(outputs)).rev().find(|n| outputs % n == 0 && n % 2 == 0).unwrap_or(outputs);
-        let one_place = taps[1..].iter().all(|n| *n == 1) && pool.is_none();
-        let padded = geometry.pad_low.iter().chain(&geometry.pad_high).any(|p| *p != 0);
-        let flat = one_place && !padded && geometry.stride.iter().all(|s| *s == 1);
-        let order = tap_order(&taps);
-        let (bits, words, packed) = packed(&rows, &order, together);
-        let weights = self.word_constant(w, packed);
-        let plain = pool.is_none_or(|(p, kind, _)| kind == PoolKind::Max && self.node(p).operands[0] == hero);
-        let summed = pool.filter(|_| plain).map_or(hero, |(p, ..)| p);
+        let rows = self.small_weights(conv.w, conv.outputs)?;
+        let lanes = self.lanes(conv.x)?;
+        let divides = |n: &usize| conv.outputs.is_multiple_of(*n) && n.is_multiple_of(2);
+        let together = (1..=TOGETHER.min(conv.outputs)).rev().find(divides).unwrap_or(conv.outputs);
+        let window = &conv.window;
+        let one_place = window.size.iter().all(|n| *n == 1) && conv.pool.is_none();
+        let padded = window.pad_low.iter().chain(&window.pad_high).any(|p| *p != 0);
+        let flat = one_place && !padded && window.stride.iter().all(|s| *s == 1);
+        let (bits, words, packed) = packed(&rows, &tap_order(conv.taps), together);
+        let weights = self.word_constant(conv.w, packed);
+        let summed = conv.pool.filter(|_| self.pools_sums(conv)).map_or(conv.node, |p| p.node);
         let whole = self.whole(group, summed, &rows, &lanes);
-        Some(Pairs {
-            hero,
-            geometry,
-            pool,
-            lanes,
-            weights,
-            bits,
-            taps,
-            words,
-            outputs,
-            together,
-            whole,
-            flat,
-        })
+        Some(Pairs { conv, lanes, weights, bits, words, together, whole, flat })
+    }
+
+    /// Whether the largest sum is what the pool keeps: then what all lack is added to that.
+    fn pools_sums(&self, conv: &Conv) -> bool {
+        conv.pool.is_some_and(|p| p.kind == PoolKind::Max && self.node(p.node).operands[0] == conv.node)
     }
 
     /// The sums at a place or two, or those of a pool's window, and what becomes of them. `at` are places of the result.
     fn pair_tile(&mut self, group: &Group, c: &Pairs, n: &Index, at: &[Vec<Index>]) {
-        let places: Vec<Vec<Index>> = match c.pool {
+        let places: Vec<Vec<Index>> = match c.conv.pool {
             None => at.to_vec(),
-            Some((_, _, window)) => window_places(&window.size)
-                .iter()
-                .map(|offsets| {
-                    let place = at[0].iter().zip(offsets).zip(&window.stride);
-                    place.map(|((o, by), stride)| o.times(*stride as i64).offset(*by as i64)).collect()
-                })
-                .collect(),
+            Some(pool) => {
+                let within = |offsets: Vec<usize>| {
+                    let place = at[0].iter().zip(offsets).zip(&pool.window.stride);
+                    place.map(|((o, by), stride)| o.times(*stride as i64).offset(by as i64)).collect()
+                };
+                places_of(&pool.window.size).into_iter().map(within).collect()
+            }
         };
-        let pairs: Vec<Pair> =
-            places.chunks(2).map(|p| [p[0].clone(), p.get(1).cloned().unwrap_or_default()]).collect();
         let words = self.array("word", DType::I32, c.words);
-        for k in c.taps.iter().product()..c.words {
+        for k in c.conv.taps.iter().product()..c.words {
             self.push(Stmt::StoreLocal(words, Index::from(k as i64), Expr::int(DType::I32, 0)));
         }
+        let pairs: Vec<&[Vec<Index>]> = places.chunks(2).collect();
         let sums = self.array("sum", DType::I32, pairs.len() * 2 * c.together);
-        let blocks = c.outputs / c.together;
         let block_len = (PairSums::weight_len(c.together, c.words) * usize::from(c.bits) / 8) as i64;
-        let multiply = |l: &mut Self, block: &Index, pair: usize| {
-            l.push(Stmt::Micro(Micro::Pairs(PairSums {
-                inputs: words,
-                taps: c.words,
-                weights: c.weights,
-                bits: c.bits,
-                at: block.times(block_len),
-                outputs: c.together,
-                sums,
-                to: pair * 2 * c.together,
-            })));
-        };
         if let [pair] = &pairs[..] {
             self.gather(c, n, pair, words);
-            return self.repeat("block", blocks, |l, block| {
-                multiply(l, &block, 0);
-                l.pair_results(group, c, n, at, &places, &block, sums)
-            });
         }
-        self.repeat("block", blocks, |l, block| {
+        self.repeat("block", c.conv.outputs / c.together, |l, block| {
             for (i, pair) in pairs.iter().enumerate() {
-                l.gather(c, n, pair, words);
-                multiply(l, &block, i);
+                if pairs.len() > 1 {
+                    l.gather(c, n, pair, words);
+                }
+                l.push(Stmt::Micro(Micro::Pairs(PairSums {
+                    inputs: words,
+                    taps: c.words,
+                    weights: c.weights,
+                    bits: c.bits,
+                    at: block.times(block_len),
+                    outputs: c.together,
+                    sums,
+                    to: i * 2 * c.together,
+                })));
             }
             l.pair_results(group, c, n, at, &places, &block, sums)
         })
@@ -201,127 +155,80 @@ impl<'a> Lowering<'a> {
     ) {
         self.repeat_rolled(c.together, |l, j| {
             let channel = block.times(c.together as i64).plus(&j);
-            let index =
-                |place: &[Index]| -> Vec<Index> { [n, &channel].into_iter().chain(place).cloned().collect() };
+            let index = |place: &Vec<Index>| [&[n.clone(), channel.clone()], &place[..]].concat();
             let raw = |place: usize| {
                 let position = j.times(2).offset((place / 2 * 2 * c.together + place % 2) as i64);
                 Expr::LoadLocal(sums, DType::I32, position)
             };
             let whole = |sum: Expr| c.whole.of(sum, &channel);
-            let Some((pool, kind, _)) = c.pool else {
-                return (0..places.len())
-                    .for_each(|p| l.finish(group, c.whole.node, &index(&places[p]), whole(raw(p))));
-            };
-            let values = (0..places.len()).map(raw);
-            let (done, pooled) = if l.node(pool).operands[0] == c.hero && kind == PoolKind::Max {
-                // What all lack is added to the largest.
-                let best =
-                    values.reduce(|a, b| Expr::binary(Binary::Max, a, b)).expect("a window has places");
-                (c.whole.node, whole(best))
-            } else {
-                let chain = l.node(pool).operands[0];
-                let combine = if kind == PoolKind::Max { Binary::Max } else { Binary::Add };
-                let mut total: Option<Expr> = None;
-                for (p, place) in places.iter().enumerate() {
-                    let value = l.element_with(c.whole.node, whole(raw(p)), chain, &index(place));
-                    total = Some(match total {
-                        None => value,
-                        Some(before) => Expr::binary(combine, before, value),
-                    });
+            match c.conv.pool {
+                None => (0..places.len())
+                    .for_each(|p| l.finish(group, c.whole.node, &index(&places[p]), whole(raw(p)))),
+                Some(_) if l.pools_sums(c.conv) => {
+                    let best = (0..places.len()).map(raw).reduce(|a, b| Expr::binary(Binary::Max, a, b));
+                    let best = whole(best.expect("a window has places"));
+                    l.finish(group, c.whole.node, &index(&at[0]), best)
                 }
-                (pool, total.expect("a window has places"))
-            };
-            l.finish(group, done, &index(&at[0]), pooled)
+                Some(pool) => {
+                    let all: Vec<Vec<Index>> = places.iter().map(index).collect();
+                    let pooled = l.pooled(c.whole.node, pool, &all, &raw, &|_, sum| whole(sum));
+                    l.finish(group, pool.node, &index(&at[0]), pooled)
+                }
+            }
         })
     }
 
-    /// Fills the array with what two places see, tap by tap.
-    fn gather(&mut self, c: &Pairs, n: &Index, pair: &Pair, words: ArrayId) {
-        let channels_last = channels_last(&c.taps);
-        let spatial = self.node(c.lanes.node).ty.shape[2..].to_vec();
-        let axes = spatial.len();
-        let mut shape = c.taps.clone();
-        let mut names = vec!["c"];
-        names.extend(axis_names(["ky", "kx", "kz"], axes));
+    /// Fills the array with what two places see, or one, tap by tap.
+    fn gather(&mut self, c: &Pairs, n: &Index, pair: &[Vec<Index>], words: ArrayId) {
+        let channels_last = channels_last(c.conv.taps);
+        let spatial = &self.node(c.lanes.node).ty.shape[2..];
+        let mut shape = c.conv.taps.to_vec();
+        let mut names = [&["c"][..], &tap_names(spatial.len())].concat();
         if channels_last {
             shape.rotate_left(1);
             names.rotate_left(1);
         }
         let inner = if channels_last { shape.len() - 1 } else { shape.len() };
         self.repeat_all(&names[..inner], &shape[..inner], &mut |l, tap| {
-            // Where the window's element lies in the input, for each place; and whether it does.
-            let mut seen = Vec::new();
-            for place in pair.iter().filter(|p| !p.is_empty() || axes == 0) {
-                let window = if channels_last { tap } else { &tap[1..] };
-                let mut from = Vec::new();
-                let mut inside = None;
-                for axis in 0..axes {
-                    let at = place[axis].times(c.geometry.stride[axis] as i64);
-                    let at = at.plus(&window[axis].times(c.geometry.dilation[axis] as i64));
-                    let at = at.offset(-(c.geometry.pad_low[axis] as i64));
-                    let at = l.name_if_tested(super::pool::input_axis(axis, axes), at, spatial[axis]);
-                    inside = l.also_inside(inside, &at, spatial[axis]);
-                    from.push(at);
-                }
-                seen.push((from, inside));
-            }
+            let window = if channels_last { tap } else { &tap[1..] };
+            let seen: Vec<Seen> =
+                pair.iter().map(|place| l.seen(&c.conv.window, place, window, spatial)).collect();
             let base = tap.iter().zip(&shape).fold(Index::zero(), |sum, (i, n)| sum.times(*n as i64).plus(i));
             if !channels_last {
-                return l.gather_word(c, n, &tap[0], &seen, words, base);
+                return l.gather_word(c, [n, &tap[0]], &seen, words, base);
             }
             let count = shape[inner];
-            let all = seen
-                .iter()
-                .filter_map(|(_, inside)| inside.clone())
-                .reduce(|a, b| Expr::binary(Binary::And, a, b));
-            let sure: Vec<_> = seen.iter().map(|(from, _)| (from.clone(), None)).collect();
-            let fill = |l: &mut Self, seen: &[(Vec<Index>, Option<Expr>)]| {
+            let all = seen.iter().fold(None, |all, (_, inside)| match inside {
+                Some(inside) => Expr::and(all, inside.clone()),
+                None => all,
+            });
+            let sure: Vec<Seen> = seen.iter().map(|(from, _)| (from.clone(), None)).collect();
+            let fill = |l: &mut Self, seen: &[Seen]| {
                 l.repeat("c", count, |l, channel| {
-                    l.gather_word(c, n, &channel, seen, words, base.times(count as i64).plus(&channel))
+                    l.gather_word(c, [n, &channel], seen, words, base.times(count as i64).plus(&channel))
                 })
             };
-            let Some(all) = all else { return fill(l, &sure) };
-            if l.is_never(&all) {
-                return fill(l, &seen);
-            }
-            let then = l.nested(|l| fill(l, &sure));
-            let otherwise = l.nested(|l| fill(l, &seen));
-            l.push(Stmt::If { condition: all, then, otherwise });
+            l.either(all, |l| fill(l, &sure), |l| fill(l, &seen));
         })
     }
 
     fn gather_word(
         &mut self,
         c: &Pairs,
-        n: &Index,
-        channel: &Index,
-        seen: &[(Vec<Index>, Option<Expr>)],
+        [n, channel]: [&Index; 2],
+        seen: &[Seen],
         words: ArrayId,
         to: Index,
     ) {
         let mut lanes = Vec::new();
         for (from, inside) in seen {
-            let from: Vec<Index> = [n, channel].into_iter().chain(from).cloned().collect();
-            let value = match inside {
-                None => c.lanes.of(self.element(c.lanes.node, &from)),
-                Some(never) if self.is_never(never) => c.lanes.padding(),
-                Some(inside) => {
-                    let value = c.lanes.of(self.guarded_element(c.lanes.node, &from));
-                    Expr::select(inside.clone(), value, c.lanes.padding())
-                }
-            };
-            lanes.push(value);
+            let from = [&[n.clone(), channel.clone()], &from[..]].concat();
+            lanes.push(self.lane(&c.lanes, inside.clone(), &from));
         }
-        let mut lanes = lanes.into_iter();
-        let low = lanes.next().expect("a place");
-        let value = match lanes.next() {
-            None => low,
-            Some(high) => word(low, high),
-        };
+        let value = lanes.into_iter().reduce(word).expect("a place");
         self.push(Stmt::StoreLocal(words, to, value));
     }
 }
-
 /// Weights as [`PairSums`] reads them, `together` rows a block: their width, taps with those that fill words up, the constant. Narrow
 /// weights are packed where that takes less memory.
 fn packed(rows: &[Vec<i8>], order: &[usize], together: usize) -> (u8, usize, Value) {
@@ -353,11 +260,4 @@ fn tap_order(taps: &[usize]) -> Vec<usize> {
         return (0..channels * window).collect();
     }
     (0..window).flat_map(|at| (0..channels).map(move |c| c * window + at)).collect()
-}
-
-/// All places of a window, the last axis innermost.
-fn window_places(size: &[usize]) -> Vec<Vec<usize>> {
-    size.iter().fold(vec![vec![]], |all: Vec<Vec<usize>>, &n| {
-        all.iter().flat_map(|p| (0..n).map(move |i| [p.as_slice(), &[i]].concat())).collect()
-    })
 }

@@ -2,7 +2,7 @@
 
 use super::Lowering;
 use super::build::value;
-use super::fuse::Group;
+use super::group::Group;
 use crate::program::{Expr, Index, Scalar, Stmt, ravel, unravel};
 use teff_graph::{Binary, DType, NodeId, Num, ReduceKind, Unary};
 
@@ -26,9 +26,9 @@ fn highest(dtype: DType) -> Scalar {
 }
 
 impl<'a> Lowering<'a> {
-    pub(super) fn reduce(&mut self, group: &Group, hero: NodeId, kind: ReduceKind, axes: &[usize]) {
-        let shape = self.node(hero).ty.shape.clone();
-        let x = self.node(hero).operands[0];
+    pub(super) fn reduce(&mut self, group: &Group, anchor: NodeId, kind: ReduceKind, axes: &[usize]) {
+        let shape = self.node(anchor).ty.shape.clone();
+        let x = self.node(anchor).operands[0];
         let full = self.node(x).ty.clone();
         let (combine, first, name) = match kind {
             ReduceKind::Sum => (Binary::Add, Scalar::new(full.dtype, Num::Int(0)), "sum"),
@@ -51,14 +51,14 @@ impl<'a> Lowering<'a> {
                     let inner = unravel(position, &reduced, l.vars());
                     l.element_on_the_way(group, x, &from(&inner))
                 });
-                return l.finish(group, hero, at, sum);
+                return l.finish(group, anchor, at, sum);
             }
             let result = l.mutable(name, Expr::Const(first));
             l.merged_loops(&["a", "b", "c"], &reduced, &mut |l, inner| {
                 let x = l.element_on_the_way(group, x, &from(inner));
-                l.set(result, Expr::binary(combine, value(result), x));
+                l.accumulate(combine, result, x);
             });
-            l.finish(group, hero, at, value(result))
+            l.finish(group, anchor, at, value(result))
         })
     }
 
@@ -87,8 +87,7 @@ impl<'a> Lowering<'a> {
         element: &mut dyn FnMut(&mut Self, &Index) -> Expr,
     ) -> Expr {
         let dtype = first.dtype();
-        let parts = self.array("part", dtype, PARTS);
-        self.repeat("j", PARTS, |l, j| l.push(Stmt::StoreLocal(parts, j, Expr::Const(first))));
+        let parts = self.array_of("part", PARTS, Expr::Const(first));
         self.repeat("a", total / PARTS, |l, a| {
             l.repeat("j", PARTS, |l, j| {
                 let x = element(l, &a.times(PARTS as i64).plus(&j));
@@ -97,20 +96,18 @@ impl<'a> Lowering<'a> {
             })
         });
         let result = self.mutable(name, Expr::Const(first));
-        self.repeat("j", PARTS, |l, j| {
-            l.set(result, Expr::binary(combine, value(result), Expr::LoadLocal(parts, dtype, j)))
-        });
+        self.repeat("j", PARTS, |l, j| l.accumulate(combine, result, Expr::LoadLocal(parts, dtype, j)));
         let rest = total % PARTS;
         self.repeat("j", rest, |l, j| {
             let x = element(l, &j.offset((total - rest) as i64));
-            l.set(result, Expr::binary(combine, value(result), x));
+            l.accumulate(combine, result, x);
         });
         value(result)
     }
 
-    pub(super) fn arg_reduce(&mut self, group: &Group, hero: NodeId, min: bool, axis: usize, last: bool) {
-        let shape = self.node(hero).ty.shape.clone();
-        let x = self.node(hero).operands[0];
+    pub(super) fn arg_reduce(&mut self, group: &Group, anchor: NodeId, min: bool, axis: usize, last: bool) {
+        let shape = self.node(anchor).ty.shape.clone();
+        let x = self.node(anchor).operands[0];
         let n = self.node(x).ty.shape[axis];
         self.merged_loops(&["i", "j", "k"], &shape, &mut |l, at| {
             let from = |i: &Index| {
@@ -119,7 +116,7 @@ impl<'a> Lowering<'a> {
                 index
             };
             if n == 1 {
-                return l.finish(group, hero, at, Expr::int(DType::I64, 0));
+                return l.finish(group, anchor, at, Expr::int(DType::I64, 0));
             }
             let first = l.element(x, &from(&Index::zero()));
             let best = l.mutable("best", first);
@@ -133,7 +130,7 @@ impl<'a> Lowering<'a> {
                     l.set(place, Expr::Index(DType::I64, i));
                 })
             });
-            l.finish(group, hero, at, value(place))
+            l.finish(group, anchor, at, value(place))
         })
     }
 }

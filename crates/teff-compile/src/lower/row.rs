@@ -1,7 +1,7 @@
 //! Dense layers of 8-bit numbers, one row at a time, on machines with one 32-bit multiplier ([`RowSums`]).
 
 use super::Lowering;
-use super::fuse::Group;
+use super::group::Group;
 use super::lanes::weights_of;
 use crate::program::{Expr, Index, Micro, RowSums, Stmt, bits_of};
 use teff_graph::{DType, NodeId, Op};
@@ -11,9 +11,10 @@ const TOGETHER: usize = 256;
 
 impl<'a> Lowering<'a> {
     /// Writes the product of the rows `a` of one element each and `b` this way, if it can be: `[1, inner]` by `[inner, across]`.
-    pub(super) fn row_product(&mut self, group: &Group, hero: NodeId, inner: usize, across: usize) -> bool {
-        let [a, b] = self.node(hero).operands[..] else { unreachable!("a product has two operands") };
-        if !self.target.word_products || self.node(hero).ty.dtype != DType::I32 || !across.is_multiple_of(4) {
+    pub(super) fn row_product(&mut self, group: &Group, anchor: NodeId, inner: usize, across: usize) -> bool {
+        let [a, b] = self.node(anchor).operands[..] else { unreachable!("a product has two operands") };
+        if !self.target.word_products || self.node(anchor).ty.dtype != DType::I32 || !across.is_multiple_of(4)
+        {
             return false;
         }
         let Some(mut lanes) = self.lanes(a) else { return false };
@@ -30,10 +31,10 @@ impl<'a> Lowering<'a> {
         let at_once = at_once.unwrap_or(across);
         let columns: Vec<Vec<i8>> =
             (0..across).map(|j| weights.iter().skip(j).step_by(across).copied().collect()).collect();
-        let whole = self.whole(group, hero, &columns, &lanes);
+        let whole = self.whole(group, anchor, &columns, &lanes);
         let bits = if at_once.is_multiple_of(8) { bits_of(&weights) } else { 8 };
         let weights = self.word_constant(b, weights_of(weights, bits));
-        let rank = self.node(hero).ty.rank();
+        let rank = self.node(anchor).ty.rank();
         let sums = self.array("sum", DType::I32, at_once);
         self.repeat("block", across / at_once, |l, block| {
             l.push(Stmt::Micro(Micro::Rows(RowSums {

@@ -145,7 +145,7 @@ impl<'a> Lowering<'a> {
 }
 
 /// True when `a` sorts before `b`: NaN is largest.
-fn less(a: &Expr, b: &Expr) -> Expr {
+pub(super) fn less(a: &Expr, b: &Expr) -> Expr {
     let smaller = Expr::binary(Binary::Lt, a.clone(), b.clone());
     if !a.dtype().is_float() {
         return smaller;

@@ -2,15 +2,13 @@
 //! products, as most of a picture's are. All sums are held at once, and each input meets the weights of all outputs.
 
 use super::Lowering;
-use super::fuse::Group;
+use super::group::Group;
 use super::matmul::Product;
 use crate::program::{ArrayId, Expr, Index, Stmt};
 use teff_graph::{Binary, DType, NodeId, Num, Op, Unary};
 
 /// Sums that are held at most: 2 kB of stack.
 const MOST: usize = 512;
-/// Products written out in a turn of the inner loop.
-const TOGETHER: usize = 8;
 
 impl<'a> Lowering<'a> {
     /// Whether the product of `[1, inner]` and `[inner, across]` is to be computed this way: its inputs are 8-bit integers that
@@ -18,24 +16,19 @@ impl<'a> Lowering<'a> {
     /// a rectifier; or unsigned ones.
     pub(super) fn skips_zeros(&self, inputs: NodeId, dtype: DType, across: usize) -> bool {
         let node = self.node(inputs);
-        let narrow = |id: NodeId, of: DType| match self.node(id).op {
-            Op::Cast(DType::I32) => self.node(self.node(id).operands[0]).ty.dtype == of,
-            _ => false,
+        let narrow = |id: NodeId, of: DType| {
+            self.node(id).op == Op::Cast(DType::I32) && self.node(self.node(id).operands[0]).ty.dtype == of
         };
-        let shifted = match node.op {
-            Op::Binary(Binary::Add | Binary::Sub) => narrow(node.operands[0], DType::I8),
-            _ => narrow(inputs, DType::U8),
-        };
+        let takes = matches!(node.op, Op::Binary(Binary::Add | Binary::Sub));
+        let shifted = if takes { narrow(node.operands[0], DType::I8) } else { narrow(inputs, DType::U8) };
         self.target.steps == 1 && dtype == DType::I32 && shifted && (8..=MOST).contains(&across)
     }
 
     pub(super) fn sparse_product(&mut self, group: &Group, p: &Product, across: usize) {
-        let rank = self.node(p.hero).ty.rank();
+        let rank = self.node(p.anchor).ty.rank();
         let zeros = vec![Index::zero(); rank - 1];
         let at = |last: &Index| zeros.iter().chain([last]).cloned().collect::<Vec<_>>();
-        let sums = self.array("sum", p.dtype, across);
-        let zero = Expr::constant(p.dtype, Num::Int(0));
-        self.repeat("j", across, |l, j| l.push(Stmt::StoreLocal(sums, j, zero)));
+        let sums = self.array_of("sum", across, Expr::constant(p.dtype, Num::Int(0)));
         let pairs = p.inner / 2;
         self.repeat("i", pairs, |l, i| {
             let first = i.times(2);
@@ -46,16 +39,16 @@ impl<'a> Lowering<'a> {
         }
         self.repeat_rolled(across, |l, j| {
             let sum = Expr::LoadLocal(sums, p.dtype, j.clone());
-            l.finish(group, p.hero, &at(&j), sum)
+            l.finish(group, p.anchor, &at(&j), sum)
         })
     }
 
     /// Adds the products of these inputs, which are neighbours, unless all of them are zero.
     fn sparse_step(&mut self, p: &Product, across: usize, sums: ArrayId, inputs: &[Index]) {
-        let zeros = vec![Index::zero(); self.node(p.hero).ty.rank() - 1];
+        let zeros = vec![Index::zero(); self.node(p.anchor).ty.rank() - 1];
         let mut values = Vec::new();
         for i in inputs {
-            let x = self.element(p.a, &[&zeros[..], std::slice::from_ref(i)].concat());
+            let x = self.element(p.inputs, &[&zeros[..], std::slice::from_ref(i)].concat());
             values.push(self.name_value("x", x));
         }
         let bits = values.iter().cloned().reduce(|a, b| Expr::binary(Binary::Or, a, b)).expect("an input");
@@ -66,17 +59,13 @@ impl<'a> Lowering<'a> {
                 for (i, x) in inputs.iter().zip(&values) {
                     let weight = match p.packed {
                         Some(packed) => Expr::Load(packed, p.dtype, i.times(across as i64).plus(&j)),
-                        None => l.element(p.b, &[&zeros[1..], &[i.clone(), j.clone()]].concat()),
+                        None => l.element(p.weights, &[&zeros[1..], &[i.clone(), j.clone()]].concat()),
                     };
                     sum = Expr::binary(Binary::Add, sum, Expr::binary(Binary::Mul, x.clone(), weight));
                 }
                 l.push(Stmt::StoreLocal(sums, j, sum));
             };
-            let turns = across / TOGETHER;
-            l.repeat("j", turns, |l, j| {
-                (0..TOGETHER).for_each(|k| add(l, j.times(TOGETHER as i64).offset(k as i64)))
-            });
-            (turns * TOGETHER..across).for_each(|j| add(l, Index::from(j as i64)))
+            l.repeat_unrolled(across, add)
         })
     }
 }

@@ -30,6 +30,23 @@ pub(super) fn tiles(n: usize, lanes: usize) -> Vec<Tiles> {
     if rest.width == 0 { vec![whole] } else { vec![whole, rest] }
 }
 
+/// Where weights that are read tile by tile are taken from: `taps` of each of `outputs` in each of `groups`, in this order. Within a tile
+/// the outputs lie side by side, tap after tap.
+pub(super) fn order(groups: usize, outputs: usize, taps: usize, plan: &[Tiles]) -> Vec<usize> {
+    let mut order = Vec::with_capacity(groups * outputs * taps);
+    for g in 0..groups {
+        for tile in plan {
+            for t in 0..tile.count {
+                let first = g * outputs + tile.start + t * tile.width;
+                for tap in 0..taps {
+                    order.extend((first..first + tile.width).map(|output| output * taps + tap));
+                }
+            }
+        }
+    }
+    order
+}
+
 /// The sums of one tile.
 pub(super) struct Sums {
     dtype: DType,
@@ -61,8 +78,7 @@ impl<'a> Lowering<'a> {
             let held = Held::One(self.mutable("sum", zero));
             return Sums { dtype, places, width, held };
         }
-        let array = self.array("sum", dtype, places * width);
-        self.repeat("j", places * width, |l, j| l.push(Stmt::StoreLocal(array, j, zero)));
+        let array = self.array_of("sum", places * width, zero);
         Sums { dtype, places, width, held: Held::Many(array) }
     }
 

@@ -1,8 +1,8 @@
 //! How much work nodes are.
 
-use super::fuse::{Group, Kind, kind};
+use super::group::{Kind, kind};
 use teff_graph::facts::multiply_accumulates;
-use teff_graph::{Graph, NodeId, Op};
+use teff_graph::{Graph, NodeId};
 
 /// No more operations than this are computed one on the other without memory between them.
 const DEEPEST: usize = 256;
@@ -44,25 +44,10 @@ pub(super) fn work(graph: &Graph, id: NodeId) -> u64 {
     }
 }
 
-/// Multiply-accumulates of a kernel.
-pub(super) fn macs(graph: &Graph, group: &Group) -> u64 {
-    let hero = group.hero.unwrap_or(group.root);
-    let id = group.inner.unwrap_or(hero);
-    let all = multiply_accumulates(graph, id);
-    match (&graph[hero].op, group.inner) {
-        // Only what the pool keeps is computed.
-        (Op::Pool { window, .. }, Some(conv)) => {
-            let each = all / graph[conv].ty.len().max(1) as u64;
-            graph[hero].ty.len() as u64 * window.size.iter().product::<usize>() as u64 * each
-        }
-        _ => all,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use teff_graph::{ConvGeometry, DType, Tensor, Type};
+    use teff_graph::{ConvGeometry, DType, Op, Tensor, Type};
 
     fn input(shape: &[usize]) -> Tensor {
         Tensor::input("x", DType::F32, shape)

@@ -52,7 +52,7 @@ impl<'a> Lowering<'a> {
         let users = self.scope.graph.users();
         let mut candidates = Vec::new();
         for group in self.scope.groups.list.clone() {
-            let product = group.inner.or(group.hero).unwrap_or(group.root);
+            let product = group.innermost();
             match self.candidate(product) {
                 None => {}
                 Some(Ok(c)) => match self.magnified(&users, &c) {

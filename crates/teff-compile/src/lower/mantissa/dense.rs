@@ -2,8 +2,8 @@
 
 use super::Mantissas;
 use crate::lower::Lowering;
-use crate::lower::fuse::Group;
-use crate::lower::tile::tiles;
+use crate::lower::group::Group;
+use crate::lower::tile::{order, tiles};
 use crate::program::{Expr, Index};
 use teff_graph::{DType, NodeId};
 
@@ -23,18 +23,9 @@ pub(super) struct Dense {
 }
 
 impl<'a> Lowering<'a> {
-    pub(super) fn mantissa_dense(&mut self, group: &Group, hero: NodeId, layer: &Mantissas, dense: &Dense) {
+    pub(super) fn mantissa_dense(&mut self, group: &Group, anchor: NodeId, layer: &Mantissas, dense: &Dense) {
         let plan = tiles(dense.across, MOST);
-        let mut order = Vec::with_capacity(dense.across * dense.inner);
-        for tile in &plan {
-            for t in 0..tile.count {
-                let first = tile.start + t * tile.width;
-                for k in 0..dense.inner {
-                    order.extend((first..first + tile.width).map(|output| output * dense.inner + k));
-                }
-            }
-        }
-        let tables = self.tables(layer, &order);
+        let tables = self.tables(layer, &order(1, dense.across, dense.inner, &plan));
         let block = self.block(layer);
         let pair = |outer: &[Index], other: &Index| {
             let [batch @ .., own] = outer else { unreachable!("a row or column") };
@@ -69,7 +60,7 @@ impl<'a> Lowering<'a> {
                         let output = t.times(tile.width as i64).offset(tile.start as i64).plus(&j);
                         let sum = Expr::LoadLocal(sums, DType::I32, j);
                         let result = l.float_of(layer, &tables, &block, sum, &output);
-                        l.finish(group, hero, &pair(outer, &output), result)
+                        l.finish(group, anchor, &pair(outer, &output), result)
                     })
                 });
             }

@@ -24,14 +24,14 @@ mod sum;
 mod widths;
 
 use super::Lowering;
-use super::fuse::Group;
+use super::group::Group;
 use crate::program::{BufferId, Place, Products};
 use format::Format;
 use powers::Powers;
 pub(super) use rectify::rectify;
 use std::collections::HashMap;
 use std::sync::Arc;
-use teff_graph::{ConvGeometry, Node, NodeId, Op, Shape, Value};
+use teff_graph::{ConvGeometry, Node, NodeId, Shape, Value};
 
 /// How the products of the layers are computed.
 #[derive(Default)]
@@ -74,8 +74,7 @@ enum Loops {
 impl<'a> Lowering<'a> {
     /// Writes the statements of a group when its products are those of mantissas; false when they are not.
     pub(super) fn by_mantissas(&mut self, group: &Group) -> bool {
-        let hero = group.hero.unwrap_or(group.root);
-        let product = group.inner.unwrap_or(hero);
+        let product = group.innermost();
         let Some(Layer::Mantissas(layer)) =
             self.layers.of_product.get(&std::ptr::from_ref(self.node(product))).cloned()
         else {
@@ -83,21 +82,14 @@ impl<'a> Lowering<'a> {
         };
         match &layer.loops {
             Loops::Dense(dense) => self.mantissa_dense(group, product, &layer, dense),
-            Loops::Conv(geometry, kernel) => {
-                let pool = match (&self.node(hero).op, group.inner) {
-                    (Op::Pool { kind, window }, Some(_)) => Some((hero, *kind, window)),
-                    _ => None,
-                };
-                self.mantissa_conv(group, product, &layer, (geometry, kernel), pool);
-            }
+            Loops::Conv(..) => self.mantissa_conv(group, &layer),
         }
         true
     }
 
     /// How the products of a group are computed, for the report.
     pub(super) fn products(&self, group: &Group) -> Products {
-        let product = group.inner.or(group.hero).unwrap_or(group.root);
-        match self.layers.of_product.get(&std::ptr::from_ref(self.node(product))) {
+        match self.layers.of_product.get(&std::ptr::from_ref(self.node(group.innermost()))) {
             None => Products::AsWritten,
             Some(Layer::Software(reason)) => Products::Software { reason },
             Some(Layer::Mantissas(layer)) => Products::Mantissas {

@@ -6,9 +6,6 @@ use crate::lower::Lowering;
 use crate::program::{ArrayId, BufferId, Expr, Index, Stmt};
 use teff_graph::{Binary, DType, Num, Type, Value};
 
-/// Products written out in a turn of the inner loop.
-const TOGETHER: usize = 8;
-
 /// The constants of a layer, in the order its loops read them.
 pub(super) struct Tables {
     weights: BufferId,
@@ -35,9 +32,7 @@ impl<'a> Lowering<'a> {
 
     /// An array of sums, as they begin.
     pub(super) fn start_sums(&mut self, block: &Block, count: usize) -> ArrayId {
-        let sums = self.array("sum", DType::I32, count);
-        self.repeat("j", count, |l, j| l.push(Stmt::StoreLocal(sums, j, block.start.clone())));
-        sums
+        self.array_of("sum", count, block.start.clone())
     }
 
     /// Adds the products of some inputs with `width` weights of each to the sums from `first` on.
@@ -68,11 +63,7 @@ impl<'a> Lowering<'a> {
             }
             l.push(Stmt::StoreLocal(sums, at, sum));
         };
-        let turns = width / TOGETHER;
-        self.repeat("j", turns, |l, j| {
-            (0..TOGETHER).for_each(|k| add(l, j.times(TOGETHER as i64).offset(k as i64)))
-        });
-        (turns * TOGETHER..width).for_each(|j| add(self, Index::from(j as i64)))
+        self.repeat_unrolled(width, add)
     }
 
     /// The float that a sum of output `output` stands for.
