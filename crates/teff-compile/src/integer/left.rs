@@ -22,20 +22,18 @@ pub fn left_in_floats(graph: &Graph) -> Result<Vec<(String, &'static str)>, teff
         if !node.ty.dtype.is_float() {
             continue;
         }
-        let reason = match &node.op {
-            Op::MatMul | Op::Conv(_) => {
-                match (
-                    comes_quantised(&rewritten, node.operands[0]),
-                    comes_quantised(&rewritten, node.operands[1]),
-                ) {
-                    (false, _) => "its input is not quantised",
-                    (_, false) => "its weights are not quantised",
-                    (true, true) => "its sums may exceed 32 bits, or scales differ along what is summed",
-                }
-            }
-            Op::ConvTranspose { .. } => "transposed convolutions are not computed in integers",
-            // Only layers that sum products are told.
-            _ => continue,
+        let quantised = |i: usize| comes_quantised(&rewritten, node.operands[i]);
+        // Only layers that sum products are told.
+        let reason = if let Op::ConvTranspose { .. } = node.op {
+            "transposed convolutions are not computed in integers"
+        } else if !matches!(node.op, Op::MatMul | Op::Conv(_)) {
+            continue;
+        } else if !quantised(0) {
+            "its input is not quantised"
+        } else if !quantised(1) {
+            "its weights are not quantised"
+        } else {
+            "its sums may exceed 32 bits, or scales differ along what is summed"
         };
         left.push((label(&rewritten, id), reason));
     }
@@ -45,11 +43,11 @@ pub fn left_in_floats(graph: &Graph) -> Result<Vec<(String, &'static str)>, teff
 /// Whether a network in integers rounds floats that it has computed, not only its inputs: then the last bit of a float, which depends on
 /// the order of a sum, can make a step of an integer. `rewritten` is what [`super::integer`] gives.
 pub fn quantizes_floats(rewritten: &Graph) -> bool {
-    let given = |mut id: NodeId| loop {
-        match &rewritten[id].op {
-            Op::Reshape(_) | Op::Permute(_) | Op::Slice(_) => id = rewritten[id].operands[0],
-            op => return matches!(op, Op::Input { .. } | Op::Constant(_)),
+    let given = |mut id: NodeId| {
+        while let Op::Reshape(_) | Op::Permute(_) | Op::Slice(_) = rewritten[id].op {
+            id = rewritten[id].operands[0];
         }
+        matches!(rewritten[id].op, Op::Input { .. } | Op::Constant(_))
     };
     rewritten.nodes().iter().any(|n| matches!(n.op, Op::Quantize { .. }) && !given(n.operands[0]))
 }
@@ -63,14 +61,8 @@ fn comes_quantised(graph: &Graph, id: NodeId) -> bool {
 
 /// The label of a node, or of the first behind it that has one.
 fn label(graph: &Graph, id: NodeId) -> String {
-    let mut at = id;
-    loop {
-        if let Some(label) = &graph[at].label {
-            return label.to_string();
-        }
-        match graph.ids().find(|user| graph[*user].operands.contains(&at)) {
-            Some(user) => at = user,
-            None => return format!("node {}", id.index()),
-        }
-    }
+    let users = graph.users();
+    let behind = std::iter::successors(Some(id), |at| users[at.index()].first().copied());
+    let label = behind.into_iter().find_map(|at| graph[at].label.as_ref());
+    label.map_or_else(|| format!("node {}", id.index()), |label| label.to_string())
 }

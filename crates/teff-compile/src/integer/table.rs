@@ -18,16 +18,16 @@ impl Sources {
     /// Notes the node if it is such a function of one tensor; `known` are constants.
     pub(super) fn note(&mut self, graph: &Graph, id: NodeId, known: &Known) {
         let node = &graph[id];
-        let source = match &node.op {
-            Op::Dequantize => {
-                let q = node.operands[0];
-                let one = |o: &NodeId| known.uniform(*o).is_some();
-                let narrow = matches!(graph[q].ty.dtype, DType::I8 | DType::U8) && known.compact(q).is_none();
-                (narrow && node.operands[1..].iter().all(one)).then_some((q, 1))
-            }
-            Op::Unary(_) | Op::Binary(_) | Op::Select | Op::Cast(_) => self.shared(node, known),
-            // Others read elements elsewhere, or with a scale that is another tensor.
-            _ => None,
+        // Others read elements elsewhere, or with a scale that is another tensor.
+        let source = if node.op == Op::Dequantize {
+            let q = node.operands[0];
+            let one = |o: &NodeId| known.uniform(*o).is_some();
+            let narrow = matches!(graph[q].ty.dtype, DType::I8 | DType::U8) && known.compact(q).is_none();
+            (narrow && node.operands[1..].iter().all(one)).then_some((q, 1))
+        } else if let Op::Unary(_) | Op::Binary(_) | Op::Select | Op::Cast(_) = node.op {
+            self.shared(node, known)
+        } else {
+            None
         };
         self.set(id, source.filter(|(_, length)| *length <= LONGEST));
     }

@@ -73,8 +73,8 @@ pub(super) fn by_parts(op: &Op) -> bool {
     matches!(op, Op::Concat { .. } | Op::Pad(_))
 }
 
-/// The operations a kernel computes, from first to last, moves left out.
-pub(super) fn operations(graph: &Graph, groups: &Groups, group: &Group) -> Vec<&'static str> {
+/// The nodes a kernel computes, from first to last, moves left out.
+pub(super) fn computed(graph: &Graph, groups: &Groups, group: &Group) -> Vec<NodeId> {
     let inside = [group.anchor, group.inner, group.through];
     let stops = |id: NodeId| groups.apart[id.index()] && !inside.contains(&Some(id));
     let mut seen = HashSet::new();
@@ -87,7 +87,8 @@ pub(super) fn operations(graph: &Graph, groups: &Groups, group: &Group) -> Vec<&
     let mut ids: Vec<NodeId> = seen.into_iter().collect();
     ids.sort_unstable();
     let computes = |op: &Op| kind(op) != Kind::Source && !matches!(op, Op::Reshape(_) | Op::Broadcast(_));
-    ids.into_iter().filter(|id| computes(&graph[*id].op)).map(|id| graph[id].op.name()).collect()
+    ids.retain(|id| computes(&graph[*id].op));
+    ids
 }
 
 /// Multiply-accumulates of a kernel.

@@ -88,17 +88,12 @@ impl<'a> Lowering<'a> {
         if group.root == node || self.scope.groups.uses[node.index()] != 1 {
             return None;
         }
-        let sum = self.scope.graph.ids().find(|id| self.node(*id).operands.contains(&node))?;
-        let (Op::Binary(Binary::Add), [a, b]) = (&self.node(sum).op, &self.node(sum).operands[..]) else {
+        let sum = *self.scope.graph.users()[node.index()].first()?;
+        let (Op::Binary(Binary::Add), &[a, b]) = (&self.node(sum).op, &self.node(sum).operands[..]) else {
             return None;
         };
-        let other = self.node(if *a == node { *b } else { *a });
-        let Op::Broadcast(_) = other.op else { return None };
-        let constant = other.operands[0];
-        let shape = &self.node(constant).ty.shape;
-        let by_channel = shape.len() == self.node(node).ty.rank()
-            && shape.iter().enumerate().all(|(axis, n)| *n == if axis == 1 { channels } else { 1 });
-        by_channel.then(|| self.constant_integers(constant)).flatten().map(|bias| (sum, bias))
+        let bias = self.scope.known.along(if a == node { b } else { a }, 1)?;
+        (bias.len() == channels).then(|| (sum, bias.into_iter().map(|x| x as i64).collect()))
     }
 
     /// Rows of weights that are constants between -127 and 127, in the order of the graph.
@@ -119,21 +114,18 @@ impl<'a> Lowering<'a> {
     /// What lanes are made of, if `x` is an 8-bit integer, less a constant at most.
     pub(super) fn lanes(&self, x: NodeId) -> Option<Lanes> {
         let node = self.node(x);
-        let (narrow, less) = match (&node.op, &node.operands[..]) {
-            (Op::Cast(_), _) => (x, 0),
-            (Op::Binary(Binary::Sub), [q, c]) => (*q, self.constant_integers(*c)?.first().copied()?),
-            (Op::Binary(Binary::Add), [q, c]) => (*q, -self.constant_integers(*c)?.first().copied()?),
-            _ => return None,
+        let (narrow, less) = if let Op::Binary(op @ (Binary::Add | Binary::Sub)) = node.op {
+            let c = self.scope.known.uniform(node.operands[1])?.as_int() as i64;
+            (node.operands[0], if op == Binary::Sub { c } else { -c })
+        } else {
+            (x, 0)
         };
-        if narrow != x && !matches!(&self.node(self.node(x).operands[1]).op, Op::Broadcast(_)) {
+        let Op::Cast(DType::I32) = self.node(narrow).op else { return None };
+        let from = self.node(self.node(narrow).operands[0]).ty.dtype;
+        let shift = if from == DType::U8 { -128 } else { 0 };
+        if !matches!(from, DType::I8 | DType::U8) {
             return None;
         }
-        let Op::Cast(DType::I32) = self.node(narrow).op else { return None };
-        let shift = match self.node(self.node(narrow).operands[0]).ty.dtype {
-            DType::I8 => 0,
-            DType::U8 => -128,
-            _ => return None,
-        };
         let zero = less + shift;
         (-128..=127).contains(&zero).then_some(Lanes { node: narrow, shift, zero })
     }
@@ -151,10 +143,11 @@ impl<'a> Lowering<'a> {
         id
     }
 
-    fn source_of(&self, id: NodeId) -> NodeId {
-        match self.node(id).op {
-            Op::Constant(_) => id,
-            _ => self.node(id).operands.first().map_or(id, |o| self.source_of(*o)),
+    /// The constant that a node is computed from: the first.
+    pub(super) fn source_of(&self, mut id: NodeId) -> NodeId {
+        while let Some(&below) = self.node(id).operands.first() {
+            id = below;
         }
+        id
     }
 }

@@ -29,7 +29,7 @@ mod prune;
 mod reduce;
 mod reserved;
 mod row;
-mod rows;
+mod row_fusion;
 mod scan;
 mod settle;
 mod sort;
@@ -44,7 +44,7 @@ pub(crate) use reserved::is_owned;
 use crate::Options;
 use crate::error::Error;
 use crate::integer::integer;
-use crate::program::{Buffer, BufferId, Expr, Index, Place, Port, Program, Stmt, VarInfo};
+use crate::program::{Buffer, BufferId, Expr, Index, Kernel, Place, Port, Program, Stmt, VarInfo};
 use crate::target::{Floats, Target};
 use build::Builder;
 use group::{Group, Groups};
@@ -142,20 +142,21 @@ pub(crate) fn lower(graph: &Graph, options: &Options) -> Result<Program, Error> 
     let inputs = to.inputs();
     let outputs = to.outputs();
     let copies = to.scope.give_memory(&outputs.iter().map(|p| Storage::of(p.buffer)).collect::<Vec<_>>());
-    let mut kernels = Vec::new();
+    let mut made = Vec::new();
     for group in to.scope.groups.list.clone() {
         to.group(&group);
-        kernels.extend(to.take_kernel(&group));
+        made.extend(to.take_kernel(&group));
     }
     for (node, buffer) in copies {
         to.store_all(&graph[node].ty, &buffer, |l, index| l.element(node, index));
-        kernels.extend(to.take_kernel(&Group::of(node)));
+        made.extend(to.take_kernel(&Group::of(node)));
     }
     let arena = crate::program::Arena { bytes: 0, align: 1, lower_bound: 0 };
     let off = to.layers.off;
+    let (kernels, nodes) = made.into_iter().unzip();
     let mut program =
         Program { name: options.name.clone(), buffers: to.buffers, kernels, inputs, outputs, arena, off };
-    rows::merge_rows(&mut program, &mut to.names);
+    row_fusion::merge_rows(graph, &mut program, nodes, &mut to.names);
     program.kernels.iter_mut().for_each(tidy::tidy);
     copies::forward(&mut program);
     if !options.target.float_unit && options.floats != Floats::Exact {
@@ -308,8 +309,8 @@ impl<'a> Lowering<'a> {
         }
     }
 
-    /// The statements written since the last call, as a kernel; `None` when there are none.
-    fn take_kernel(&mut self, group: &Group) -> Option<crate::program::Kernel> {
+    /// The statements written since the last call, as a kernel with the nodes it computes; `None` when there are none.
+    fn take_kernel(&mut self, group: &Group) -> Option<(Kernel, Vec<NodeId>)> {
         let Builder { vars, arrays, body, .. } = std::mem::take(&mut self.builder);
         if body.is_empty() {
             return None;
@@ -320,10 +321,11 @@ impl<'a> Lowering<'a> {
             b.name =
                 self.names.unique(&format!("{name}_{}", if root == Some(i) { "out" } else { "scratch" }));
         }
-        let kernel = crate::program::Kernel {
+        let nodes = group::computed(self.scope.graph, &self.scope.groups, group);
+        let kernel = Kernel {
             name,
             label,
-            ops: group::operations(self.scope.graph, &self.scope.groups, group),
+            ops: nodes.iter().map(|id| self.node(*id).op.name()).collect(),
             result: self.node(group.root).ty.clone(),
             macs: group::macs(self.scope.graph, group),
             products: self.products(group),
@@ -331,7 +333,7 @@ impl<'a> Lowering<'a> {
             arrays,
             body,
         };
-        Some(kernel)
+        Some((kernel, nodes))
     }
 
     fn vars(&self) -> &[VarInfo] {

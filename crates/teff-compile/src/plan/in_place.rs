@@ -38,18 +38,13 @@ fn is_before(kernel: &Kernel, load: &Touch, store: &Touch) -> bool {
         return false;
     }
     // Every statement on the way to where they part is a loop, as a store under a condition is refused.
-    match store.loops[..together] {
-        [] => true,
-        [(row, _)] => {
-            let (a, b) = (stride(kernel, load.index, row), stride(kernel, store.index, row));
-            a.is_some() && a == b
-        }
-        _ => false,
-    }
+    let Some((row, _)) = store.loops[..together].first() else { return true };
+    let (a, b) = (stride(kernel, load.index, *row), stride(kernel, store.index, *row));
+    together == 1 && a.is_some() && a == b
 }
 
 /// The distance of rows in which an index stays, if it stays in one for each value of `row`.
-fn stride(kernel: &Kernel, index: &Index, row: Var) -> Option<i64> {
+pub(crate) fn stride(kernel: &Kernel, index: &Index, row: Var) -> Option<i64> {
     let c = index.coefficient(row);
     let (low, high) = index.minus(&Index::from(row).times(c)).interval(&kernel.vars)?;
     (c > 0 && low >= 0 && high < c).then_some(c)

@@ -8,7 +8,7 @@ mod in_place;
 mod live;
 
 use crate::program::{Arena, Place, Program};
-pub(crate) use in_place::counts_all;
+pub(crate) use in_place::{counts_all, stride};
 use live::{LiveRange, alias_class, slots};
 use teff_graph::DType;
 use teff_graph::arena::{Item, lower_bound, pack};

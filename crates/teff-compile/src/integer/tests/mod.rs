@@ -7,8 +7,11 @@ mod rounding;
 mod sums;
 
 use super::affine::Affine;
+use super::requantize::requantize;
 use super::*;
-use teff_graph::{ConvGeometry, Element, Num, PadAxis, SliceAxis, Type, Value, Window, evaluate};
+use teff_graph::{
+    Binary, ConvGeometry, Element, Num, PadAxis, ReduceKind, SliceAxis, Type, Value, Window, evaluate,
+};
 
 /// Quantised integers `q` with their scale and zero point.
 fn floats<T: Element>(q: &Tensor, scale: &[f32], axis: usize, zero: T) -> Tensor {

@@ -7,6 +7,7 @@
 
 use super::dense::Dense;
 use super::format::{Format, Width, format};
+use super::magnify::FURTHEST;
 use super::powers::Powers;
 use super::{Layer, Loops, Mantissas};
 use crate::lower::Lowering;
@@ -30,15 +31,11 @@ struct Weights {
 /// Inputs, loops and weights of a layer.
 type Layered = (NodeId, Loops, Weights);
 
-/// A layer that has mantissas.
+/// A layer that may have mantissas.
 pub(super) struct Candidate {
     pub(super) node: NodeId,
-    source: NodeId,
-    pub(super) x: NodeId,
-    positive: bool,
-    pub(super) powers: Option<Powers>,
-    pub(super) loops: Loops,
-    pub(super) format: Format,
+    pub(super) layer: Mantissas,
+    /// Narrow ones, beside the wide ones of `layer`.
     pub(super) narrow: Option<Format>,
 }
 
@@ -53,28 +50,23 @@ impl<'a> Lowering<'a> {
         let mut candidates = Vec::new();
         for group in self.scope.groups.list.clone() {
             let product = group.innermost();
-            match self.candidate(product) {
-                None => {}
-                Some(Ok(c)) => match self.magnified(&users, &c) {
-                    Some(reason) => self.set_layer(product, Layer::Software(reason)),
-                    None => candidates.push(c),
-                },
-                Some(Err(reason)) => self.set_layer(product, Layer::Software(reason)),
+            let Some(found) = self.candidate(product) else { continue };
+            match found.and_then(|c| self.magnified(&users, &c).map_or(Ok(c), Err)) {
+                Ok(candidate) => candidates.push(candidate),
+                Err(reason) => self.set_layer(product, Layer::Software(reason)),
             }
         }
         self.drop_beyond(&mut candidates, error);
         self.layers.off = self.choose_widths(&mut candidates, error, inputs);
         for c in candidates {
-            let Candidate { node, source, x, positive, powers, loops, format, .. } = c;
-            let layer = Mantissas { format, source, x, positive, powers, loops };
-            self.set_layer(node, Layer::Mantissas(Arc::new(layer)));
+            self.set_layer(c.node, Layer::Mantissas(Arc::new(c.layer)));
         }
     }
 
     /// Leaves the least precise layers to floats until the bounds of the others sum up to no more than `error`.
     fn drop_beyond(&mut self, candidates: &mut Vec<Candidate>, error: f64) {
-        while candidates.iter().map(|c| c.format.error).sum::<f64>() > error {
-            let errors = candidates.iter().map(|c| c.format.error).enumerate();
+        while candidates.iter().map(|c| c.layer.format.error).sum::<f64>() > error {
+            let errors = candidates.iter().map(|c| c.layer.format.error).enumerate();
             let Some((worst, _)) = errors.max_by(|a, b| a.1.total_cmp(&b.1)) else { break };
             let dropped = candidates.remove(worst);
             self.set_layer(
@@ -98,51 +90,43 @@ impl<'a> Lowering<'a> {
         if !n.ty.dtype.is_float() {
             return None;
         }
-        let found: Result<Layered, _> = match &n.op {
+        let found = match &n.op {
             Op::MatMul => self.dense_weights(node),
-            Op::Conv(geometry) => match self.weights(n.operands[1]) {
-                Some(weights) => {
-                    let kernel = self.node(n.operands[1]).ty.shape.clone();
-                    Ok((n.operands[0], Loops::Conv(geometry.clone(), kernel), weights))
-                }
-                None => Err(COMPUTED),
-            },
+            Op::Conv(geometry) => self.weights(n.operands[1]).ok_or(COMPUTED).map(|weights| {
+                let kernel = self.node(n.operands[1]).ty.shape.clone();
+                (n.operands[0], Loops::Conv(geometry.clone(), kernel), weights)
+            }),
             Op::ConvTranspose { .. } => Err("it is a transposed convolution"),
+            // Nothing else multiplies by weights.
             _ => return None,
         };
-        Some(found.and_then(|(x, loops, Weights { source, weights, steps })| {
-            if n.ty.dtype != DType::F32 {
-                return Err("it is f64");
-            }
-            if n.ty.is_empty() || weights.is_empty() {
-                return Err("it is empty");
-            }
-            let outputs = match &loops {
-                Loops::Dense(dense) => dense.across,
-                Loops::Conv(_, kernel) => kernel[0],
-            };
-            let terms = weights.len() / outputs;
-            let positive = self.never_negative(x, 8);
-            let powers = self.powers(x, &loops, &weights, terms);
-            // Scaled they are no multiples of the steps any more.
-            let steps = steps.filter(|_| powers.is_none());
-            let weights = powers.as_ref().map_or(weights.clone(), |p| p.scaled(&loops, &weights, terms));
-            let wide = format(&weights, terms, Width::WIDE, None, positive)?;
-            let steps = steps.as_deref();
-            let quantised = steps.and_then(|s| format(&weights, terms, Width::BYTE, Some(s), positive).ok());
-            match quantised.filter(|q| q.error <= wide.error) {
-                Some(bytes) => {
-                    Ok(Candidate { node, source, x, positive, powers, loops, format: bytes, narrow: None })
-                }
-                None => {
-                    // Features far from zero leave no bits to spare.
-                    let narrow = (!powers.as_ref().is_some_and(Powers::of_sensors))
-                        .then(|| format(&weights, terms, Width::NARROW, None, positive));
-                    let narrow = narrow.and_then(Result::ok);
-                    Ok(Candidate { node, source, x, positive, powers, loops, format: wide, narrow })
-                }
-            }
-        }))
+        Some(found.and_then(|layered| self.formatted(node, layered)))
+    }
+
+    /// A layer in the widest format that it has.
+    fn formatted(&self, node: NodeId, (x, loops, weights): Layered) -> Result<Candidate, &'static str> {
+        let Weights { source, weights, steps } = weights;
+        let ty = &self.node(node).ty;
+        if ty.dtype != DType::F32 {
+            return Err("it is f64");
+        }
+        if ty.is_empty() || weights.is_empty() {
+            return Err("it is empty");
+        }
+        let terms = weights.len() / loops.outputs();
+        let positive = self.never_negative(x, FURTHEST);
+        let powers = self.powers(x, &loops, &weights, terms);
+        // Scaled they are no multiples of the steps any more.
+        let steps = steps.filter(|_| powers.is_none());
+        let weights = powers.as_ref().map_or(weights.clone(), |p| p.scaled(&loops, &weights, terms));
+        let wide = format(&weights, terms, Width::WIDE, None, positive)?;
+        let bytes = steps.and_then(|s| format(&weights, terms, Width::BYTE, Some(&s), positive).ok());
+        let bytes = bytes.filter(|bytes| bytes.error <= wide.error);
+        // Features far from zero leave no bits to spare.
+        let spare = bytes.is_none() && !powers.as_ref().is_some_and(Powers::of_sensors);
+        let narrow = spare.then(|| format(&weights, terms, Width::NARROW, None, positive).ok()).flatten();
+        let layer = Mantissas { format: bytes.unwrap_or(wide), source, x, positive, powers, loops };
+        Ok(Candidate { node, layer, narrow })
     }
 
     /// The weights of a matrix product, all those of one output beside each other.
@@ -153,10 +137,8 @@ impl<'a> Lowering<'a> {
         let inner = *self.node(a).ty.shape.last().expect("a matrix");
         for (weights, x, of_columns) in [(b, a, true), (a, b, false)] {
             // The same weights for each product of a batch, or only one product.
-            let shared = match &self.node(weights).op {
-                Op::Broadcast(_) => self.node(weights).operands[0],
-                _ => weights,
-            };
+            let repeated = matches!(self.node(weights).op, Op::Broadcast(_));
+            let shared = if repeated { self.node(weights).operands[0] } else { weights };
             let shape = &self.node(shared).ty.shape;
             let whole = &self.node(weights).ty.shape;
             if shape.len() < 2 || shape[shape.len() - 2..] != whole[whole.len() - 2..] {
@@ -186,10 +168,7 @@ impl<'a> Lowering<'a> {
     /// The elements of a node that are known now.
     fn weights(&self, node: NodeId) -> Option<Weights> {
         let value = self.scope.known.value(node)?;
-        let mut source = node;
-        while let Some(&below) = self.node(source).operands.first() {
-            source = below;
-        }
+        let source = self.source_of(node);
         let steps = self.steps_of(node).map(|v| v.to_f64()).filter(|steps| {
             let byte = |s: &f64| s.fract() == 0.0 && (-128.0..=127.0).contains(s);
             matches!(self.node(source).ty.dtype, DType::I8 | DType::U8) && steps.iter().all(byte)
@@ -204,15 +183,13 @@ impl<'a> Lowering<'a> {
     /// The steps from the zero point of a node that moves quantised constants.
     fn steps_of(&self, node: NodeId) -> Option<Value> {
         let n = self.node(node);
-        match (&n.op, n.op.traits().class) {
-            (Op::Dequantize, _) => {
-                let of = |i: usize| self.scope.known.value(n.operands[i]);
-                let (x, scale, zero) = (of(0)?, of(1)?, of(2)?);
-                let one = Value::full(&scale.ty(), Num::Int(1));
-                Some(evaluate_op(&n.op, &[&x, &one, &zero]))
-            }
-            (op, Class::View) => Some(evaluate_op(op, &[&self.steps_of(n.operands[0])?])),
-            _ => None,
+        if n.op == Op::Dequantize {
+            let of = |i: usize| self.scope.known.value(n.operands[i]);
+            let (x, scale, zero) = (of(0)?, of(1)?, of(2)?);
+            let one = Value::full(&scale.ty(), Num::Int(1));
+            return Some(evaluate_op(&n.op, &[&x, &one, &zero]));
         }
+        let moves = n.op.traits().class == Class::View;
+        moves.then(|| Some(evaluate_op(&n.op, &[&self.steps_of(n.operands[0])?])))?
     }
 }

@@ -4,7 +4,8 @@ use super::Mantissas;
 use crate::lower::Lowering;
 use crate::lower::build::value;
 use crate::program::{BufferId, Expr, Index};
-use teff_graph::{Binary, DType, NodeId, Num, Op, PoolKind, Value};
+use teff_graph::facts::Class;
+use teff_graph::{Binary, DType, NodeId, Op, PoolKind, Value};
 
 /// What is known of the inputs of a layer while it runs.
 pub(super) struct Block {
@@ -158,14 +159,13 @@ impl<'a> Lowering<'a> {
         let node = self.node(x);
         let of = |i: usize| depth > 0 && self.never_negative(node.operands[i], depth - 1);
         match &node.op {
-            Op::Reshape(_) | Op::Permute(_) | Op::Slice(_) | Op::Broadcast(_) => of(0),
+            op if op.traits().class == Class::View => of(0),
             Op::Pool { kind: PoolKind::Max, .. } => of(0),
             Op::Binary(Binary::Max) => of(0) || of(1),
             Op::Binary(Binary::Min | Binary::Add | Binary::Mul) => of(0) && of(1),
             Op::Concat { .. } => (0..node.operands.len()).all(of),
-            Op::Constant(v) => {
-                (0..v.len()).all(|i| matches!(v.get(i), Num::Float(f) if f >= 0.0 && f.is_sign_positive()))
-            }
+            Op::Constant(v) => v.to_f64().iter().all(|x| *x >= 0.0 && x.is_sign_positive()),
+            // Of the results of others nothing is known.
             _ => false,
         }
     }

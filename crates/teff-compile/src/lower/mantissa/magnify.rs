@@ -3,7 +3,7 @@
 use super::choose::Candidate;
 use crate::lower::Lowering;
 use teff_graph::facts::Class;
-use teff_graph::{Binary, NodeId, Op, Unary};
+use teff_graph::{Binary, Node, NodeId, Op, Unary};
 
 /// No longer chain is followed.
 pub(super) const FURTHEST: usize = 8;
@@ -22,7 +22,7 @@ impl Lowering<'_> {
             matches!(self.node(id).op, Op::Binary(Binary::Pow))
                 && self.leads_to(users, id, FURTHEST, &product_of)
         };
-        let summed = || self.comes_from(product.x, FURTHEST, &|id| power(id));
+        let summed = || self.comes_from(product.layer.x, FURTHEST, &|id| power(id));
         (self.leads_to(users, product.node, FURTHEST, &power) || summed())
             .then_some("it is part of a sum of powers")
     }
@@ -49,14 +49,13 @@ impl Lowering<'_> {
 
     /// Whether a change of its operand changes a node by as much, or by a constant factor of it.
     fn is_linear(&self, node: NodeId) -> bool {
-        let constant = |&o: &NodeId| self.scope.known.value(o).is_some();
-        let op = &self.node(node).op;
-        match (op.traits().class, op) {
-            (Class::View, _) | (_, Op::Concat { .. } | Op::Unary(Unary::Neg)) => true,
-            (_, Op::Binary(Binary::Add | Binary::Sub | Binary::Max | Binary::Min)) => true,
-            (_, Op::Binary(Binary::Mul | Binary::Div)) => self.node(node).operands.iter().any(constant),
-            // Other functions change by more or less than their operands, and sums of many are not this question's.
-            _ => false,
-        }
+        let Node { op, operands, .. } = self.node(node);
+        let linear =
+            matches!(op, Op::Concat { .. } | Op::Unary(Unary::Neg) | Op::Binary(Binary::Add | Binary::Sub))
+                || matches!(op, Op::Binary(Binary::Max | Binary::Min));
+        let scales = matches!(op, Op::Binary(Binary::Mul | Binary::Div));
+        // Other functions change by more or less than their operands, and sums of many are not this question's.
+        let constant = |o: &NodeId| self.scope.known.compact(*o).is_some();
+        linear || op.traits().class == Class::View || scales && operands.iter().any(constant)
     }
 }

@@ -36,15 +36,14 @@ impl Loops {
 
     /// Axis of the results, of `rank` axes, that has the outputs.
     pub(super) fn output_axis(&self, rank: usize) -> usize {
+        self.channels(rank).0
+    }
+
+    /// How many outputs there are.
+    pub(super) fn outputs(&self) -> usize {
         match self {
-            Loops::Dense(dense) => {
-                if dense.of_columns {
-                    rank - 1
-                } else {
-                    rank - 2
-                }
-            }
-            Loops::Conv(..) => 1,
+            Loops::Dense(dense) => dense.across,
+            Loops::Conv(_, kernel) => kernel[0],
         }
     }
 

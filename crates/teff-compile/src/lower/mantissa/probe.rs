@@ -95,9 +95,9 @@ impl Lowering<'_> {
                     return Some(exact[id.index()].clone());
                 }
                 let (candidate, format) = layers[layer?];
-                let x = rounded_inputs(candidate, format, operands[(below[0] != candidate.x) as usize]);
+                let x = rounded_inputs(candidate, format, operands[(below[0] != candidate.layer.x) as usize]);
                 let w = &rounded[layer?];
-                let pair = if below[0] == candidate.x { [&x, w] } else { [w, &x] };
+                let pair = if below[0] == candidate.layer.x { [&x, w] } else { [w, &x] };
                 Some(evaluate_op(&self.node(id).op, &pair))
             });
             let Ok(values) = values else { return None };
@@ -114,15 +114,19 @@ impl Lowering<'_> {
     /// The weights that the integers of a layer stand for, as its operand has them.
     fn rounded_weights(&self, candidate: &Candidate, format: &Format) -> Value {
         let n = self.node(candidate.node);
-        let operand = n.operands.iter().copied().find(|o| *o != candidate.x).unwrap_or(candidate.x);
+        let operand =
+            n.operands.iter().copied().find(|o| *o != candidate.layer.x).unwrap_or(candidate.layer.x);
         let terms = format.weights.len() / format.factors.len();
         let weight = |i: usize| {
-            let power =
-                candidate.powers.as_ref().map_or(1.0, |p| p.factor(candidate.loops.channel_of(i, terms)));
+            let power = candidate
+                .layer
+                .powers
+                .as_ref()
+                .map_or(1.0, |p| p.factor(candidate.layer.loops.channel_of(i, terms)));
             format.weights[i] as f64 * format.scale(i / terms) as f64 / power
         };
         let ty = &self.node(operand).ty;
-        Value::from_fn(ty, |i| Num::Float(weight(candidate.loops.weight_at(i))))
+        Value::from_fn(ty, |i| Num::Float(weight(candidate.layer.loops.weight_at(i))))
     }
 }
 
@@ -136,11 +140,11 @@ fn range<'v>(values: impl Iterator<Item = &'v Value>) -> f64 {
 /// The inputs of a layer as the integers that they become stand for them.
 fn rounded_inputs(candidate: &Candidate, format: &Format, x: &Value) -> Value {
     let ty = x.ty();
-    let axis = candidate.powers.as_ref().map_or(0, |p| p.axis);
+    let axis = candidate.layer.powers.as_ref().map_or(0, |p| p.axis);
     let inner: usize = ty.shape[axis + 1..].iter().product();
     let power = |i: usize| {
         let of = |channels: usize| i / inner % channels;
-        candidate.powers.as_ref().map_or(0, |p| p.of(of(ty.shape[axis])))
+        candidate.layer.powers.as_ref().map_or(0, |p| p.of(of(ty.shape[axis])))
     };
     let values = x.to_f64();
     if values.iter().any(|x| !x.is_finite()) {

@@ -78,7 +78,7 @@ impl Lowering<'_> {
     /// What the weights say of each input of the network.
     pub(super) fn features(&self, candidates: &[Candidate]) -> Vec<Option<Features>> {
         let of_input = |&id: &NodeId| {
-            candidates.iter().find_map(|c| Some(self.features_of(c, self.way_to(c.x, id, FURTHEST)?)))
+            candidates.iter().find_map(|c| Some(self.features_of(c, self.way_to(c.layer.x, id, FURTHEST)?)))
         };
         self.scope.graph.inputs().iter().map(of_input).collect()
     }
@@ -104,16 +104,16 @@ impl Lowering<'_> {
 
     /// What the weights and the bias of a layer say of the features that come to it `way` from an input.
     fn features_of(&self, candidate: &Candidate, way: Vec<NodeId>) -> Features {
-        let (loops, powers) = (&candidate.loops, &candidate.powers);
-        let (axis, channels) = loops.channels(self.node(candidate.x).ty.rank());
-        let terms = candidate.format.weights.len() / candidate.format.factors.len();
-        let weights = candidate.format.weights.chunks_exact(terms).enumerate();
+        let (loops, powers) = (&candidate.layer.loops, &candidate.layer.powers);
+        let (axis, channels) = loops.channels(self.node(candidate.layer.x).ty.rank());
+        let terms = candidate.layer.format.weights.len() / candidate.layer.format.factors.len();
+        let weights = candidate.layer.format.weights.chunks_exact(terms).enumerate();
         // By channel, what all its weights of an output sum to, and the squares; both for features of deviation 2^power.
-        let mut sums = vec![vec![0.0; channels]; candidate.format.factors.len()];
+        let mut sums = vec![vec![0.0; channels]; candidate.layer.format.factors.len()];
         let mut squares = 0.0;
         for (j, row) in weights {
             for (t, w) in row.iter().enumerate() {
-                let w = *w as f64 * candidate.format.scale(j) as f64;
+                let w = *w as f64 * candidate.layer.format.scale(j) as f64;
                 sums[j][loops.channel_of(j * terms + t, terms)] += w;
                 squares += w * w;
             }
@@ -143,16 +143,14 @@ impl Lowering<'_> {
 
     /// What is added to each output of a layer, when that is constant.
     fn bias(&self, candidate: &Candidate) -> Option<Vec<f64>> {
-        let n = self.node(candidate.node);
-        let user = self.scope.graph.ids().find(|&id| {
-            let node = self.node(id);
-            matches!(node.op, Op::Binary(Binary::Add)) && node.operands.contains(&candidate.node)
-        })?;
-        let other = self.node(user).operands.iter().copied().find(|o| *o != candidate.node)?;
-        let value = self.scope.known.value(other)?;
-        let axis = candidate.loops.output_axis(n.ty.rank());
-        let inner: usize = n.ty.shape[axis + 1..].iter().product();
-        Some((0..n.ty.shape[axis]).map(|j| value.get(j * inner).as_f64()).collect())
+        let graph = self.scope.graph;
+        let adds = |id: &NodeId| graph[*id].op == Op::Binary(Binary::Add);
+        let user = graph.users()[candidate.node.index()].iter().copied().find(adds)?;
+        let other = graph[user].operands.iter().copied().find(|o| *o != candidate.node)?;
+        let ty = &graph[candidate.node].ty;
+        let axis = candidate.layer.loops.output_axis(ty.rank());
+        let bias = self.scope.known.along(other, axis)?;
+        Some(if bias.len() == 1 { vec![bias[0]; ty.shape[axis]] } else { bias })
     }
 
     /// The nodes from `x` down to the input, the last of them it, where each can be taken back.
@@ -162,15 +160,13 @@ impl Lowering<'_> {
             return node.ty.dtype.is_float().then(|| vec![x]);
         }
         let further = depth.checked_sub(1)?;
+        let leads = |o: &NodeId| self.way_to(*o, input, further).is_some();
+        let changes = |o: &NodeId| self.scope.known.compact(*o).is_none();
+        let mut operands = node.operands.iter().copied();
         let below = match &node.op {
             Op::Reshape(_) | Op::Permute(_) => node.operands[0],
-            Op::Concat { .. } => {
-                let leads = |o: &NodeId| self.way_to(*o, input, further).is_some();
-                node.operands.iter().copied().find(leads)?
-            }
-            Op::Binary(Binary::Add | Binary::Sub | Binary::Mul | Binary::Div) => {
-                node.operands.iter().copied().find(|o| self.scope.known.value(*o).is_none())?
-            }
+            Op::Concat { .. } => operands.find(leads)?,
+            Op::Binary(Binary::Add | Binary::Sub | Binary::Mul | Binary::Div) => operands.find(changes)?,
             // What else is on the way changes more than sizes and places.
             _ => return None,
         };
@@ -210,7 +206,9 @@ impl Lowering<'_> {
                         Binary::Add => Binary::Sub,
                         Binary::Sub => Binary::Add,
                         Binary::Mul => Binary::Div,
-                        _ => Binary::Mul,
+                        Binary::Div => Binary::Mul,
+                        // No other is on the way.
+                        _ => unreachable!("{op:?} cannot be taken back"),
                     };
                     evaluate_op(&Op::Binary(back), &[&x, &c])
                 }

@@ -58,7 +58,7 @@ impl Lowering<'_> {
         }
         for (c, narrow) in candidates.iter_mut().zip(narrow) {
             if let Some(format) = c.narrow.take().filter(|_| narrow) {
-                c.format = format;
+                c.layer.format = format;
             }
         }
         off
@@ -70,7 +70,9 @@ impl Lowering<'_> {
         let mut at = 0;
         while off.is_some_and(|off| off > most) && at < candidates.len() {
             // Each alone: mostly it is the first layer, or one.
-            let Some(alone) = self.off(probes, &[(&candidates[at], &candidates[at].format)]) else { break };
+            let Some(alone) = self.off(probes, &[(&candidates[at], &candidates[at].layer.format)]) else {
+                break;
+            };
             if alone <= most / candidates.len() as f64 {
                 at += 1;
                 continue;
@@ -92,14 +94,14 @@ impl Lowering<'_> {
 /// The order in which layers become narrow.
 fn largest_first(candidates: &[Candidate]) -> Vec<usize> {
     let mut order: Vec<usize> = (0..candidates.len()).collect();
-    order.sort_by_key(|&i| std::cmp::Reverse(candidates[i].format.weights.len()));
+    order.sort_by_key(|&i| std::cmp::Reverse(candidates[i].layer.format.weights.len()));
     order
 }
 
 /// The format of candidate `i`.
 fn chosen<'c>(candidate: &'c Candidate, narrow: &[bool], i: usize) -> &'c Format {
     let narrow = candidate.narrow.as_ref().filter(|_| narrow.get(i).copied().unwrap_or(false));
-    narrow.unwrap_or(&candidate.format)
+    narrow.unwrap_or(&candidate.layer.format)
 }
 
 /// What the bounds sum up to.

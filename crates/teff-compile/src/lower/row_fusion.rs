@@ -7,31 +7,48 @@ use crate::program::{
     BufferId, Expr, Index, Kernel, Place, Program, Stmt, Var, VarInfo, VarKind, each_expr_in, each_stmt,
     each_stmt_mut, map_exprs,
 };
+use teff_graph::{Graph, NodeId, Op, ReduceKind, Unary};
 
-/// Merges neighbours where one reads what the other writes, row by row, unless that takes more memory.
-pub(super) fn merge_rows(program: &mut Program, names: &mut Names) {
+/// Merges neighbours where one reads what the other writes, row by row, unless that takes more memory. `nodes` are those of `graph` that
+/// each kernel computes.
+pub(super) fn merge_rows(
+    graph: &Graph,
+    program: &mut Program,
+    mut nodes: Vec<Vec<NodeId>>,
+    names: &mut Names,
+) {
     let planned = |p: &Program| {
         let mut p = p.clone();
         plan::assign(&mut p);
         p.arena.bytes
     };
+    let some = |nodes: &[NodeId], of: fn(&Op) -> bool| nodes.iter().any(|id| of(&graph[*id].op));
+    let reduces = |nodes: &[NodeId]| some(nodes, |op| matches!(op, Op::Reduce { .. }));
+    let recurs = |nodes: &[NodeId]| some(nodes, |op| matches!(op, Op::Scan(_)));
     let mut at = 1;
     while at < program.kernels.len() {
-        if follows(&program.kernels[at - 1], &program.kernels[at]) {
+        let [first, second] = [&nodes[at - 1], &nodes[at]];
+        let may = !recurs(first) && !recurs(second) && (reduces(first) || reduces(second));
+        if may && follows(&program.kernels[at - 1], &program.kernels[at]) {
             let mut merged = program.clone();
             let second = merged.kernels.remove(at);
             append(&mut merged.kernels[at - 1], second);
             keep_rows_in_variables(&mut merged);
             if planned(&merged) <= planned(program) {
                 *program = merged;
+                let second = nodes.remove(at);
+                nodes[at - 1].extend(second);
                 continue;
             }
         }
         at += 1;
     }
-    for kernel in &mut program.kernels {
-        let does = |op: &str| kernel.ops.contains(&op);
-        if kernel.label.is_none() && does("reduce_max") && does("exp") && does("reduce_sum") {
+    for (kernel, nodes) in program.kernels.iter_mut().zip(&nodes) {
+        let reduces = |wanted| {
+            nodes.iter().any(|id| matches!(&graph[*id].op, Op::Reduce { kind, .. } if *kind == wanted))
+        };
+        let powers = some(nodes, |op| matches!(op, Op::Unary(Unary::Exp)));
+        if kernel.label.is_none() && reduces(ReduceKind::Max) && powers && reduces(ReduceKind::Sum) {
             kernel.name = names.unique("softmax");
         }
     }
@@ -56,32 +73,23 @@ fn keep_rows_in_variables(program: &mut Program) {
 }
 
 /// The loop over rows, when that is all there is.
-fn rows(kernel: &Kernel) -> Option<(Var, usize, &[Stmt])> {
-    match &kernel.body[..] {
-        [Stmt::For { var, count, body, .. }] => Some((*var, *count, body)),
-        _ => None,
-    }
+fn rows(kernel: &Kernel) -> Option<(Var, usize)> {
+    let [Stmt::For { var, count, .. }] = &kernel.body[..] else { return None };
+    Some((*var, *count))
 }
 
 /// True when `second` may run row by row behind `first`, and one of them ends in a number for each row.
 fn follows(first: &Kernel, second: &Kernel) -> bool {
-    let loops_only = |k: &Kernel| k.macs == 0 && !k.ops.contains(&"scan");
-    let reduces = |k: &Kernel| k.ops.iter().any(|op| op.starts_with("reduce_"));
     let (_, written) = first.accesses();
     let (read, _) = second.accesses();
-    if !loops_only(first) || !loops_only(second) || !(reduces(first) || reduces(second)) {
-        return false;
-    }
-    if !read.iter().any(|b| written.contains(b)) {
+    if first.macs > 0 || second.macs > 0 || !read.iter().any(|b| written.contains(b)) {
         return false;
     }
     if first.result.len() == 1 || second.result.len() == 1 {
         return true;
     }
-    match (rows(first), rows(second)) {
-        (Some((a, n, _)), Some((b, m, _))) => n == m && stay_in_rows(first, a, second, b),
-        _ => false,
-    }
+    let (Some((a, n)), Some((b, m))) = (rows(first), rows(second)) else { return false };
+    n == m && stay_in_rows(first, a, second, b)
 }
 
 /// Buffers and the indices they are read or written at.
@@ -103,50 +111,36 @@ fn touched(kernel: &Kernel) -> Vec<(BufferId, &Index, bool)> {
 /// True when what one kernel writes and the other touches lies, for each turn of the row loops, in a row of its own.
 fn stay_in_rows(first: &Kernel, a: Var, second: &Kernel, b: Var) -> bool {
     let (first_touches, second_touches) = (touched(first), touched(second));
-    let stride = |index: &Index, row: Var, vars: &[VarInfo]| {
-        let c = index.coefficient(row);
-        let rest = index.minus(&Index::from(row).times(c)).interval(vars)?;
-        (c > 0 && rest.0 >= 0 && rest.1 < c).then_some(c)
-    };
     first_touches.iter().all(|(buffer, index, written)| {
         second_touches.iter().filter(|(other, ..)| other == buffer).all(|(_, other, also_written)| {
-            let strides = (stride(index, a, &first.vars), stride(other, b, &second.vars));
+            let strides = (plan::stride(first, index, a), plan::stride(second, other, b));
             !written && !also_written || matches!(strides, (Some(x), Some(y)) if x == y)
         })
     })
 }
 
 /// `second` behind `first`, in its row loop when both have one.
-fn append(first: &mut Kernel, second: Kernel) {
-    let by_row = (first.result.len() > 1 && second.result.len() > 1).then(|| {
-        let (Some((a, ..)), Some((b, ..))) = (rows(first), rows(&second)) else {
-            unreachable!("both go by rows")
-        };
-        (a, b)
-    });
+fn append(first: &mut Kernel, mut second: Kernel) {
+    let by_row = first.result.len() > 1 && second.result.len() > 1;
     let (vars, arrays) = (first.vars.len() as u32, first.arrays.len() as u32);
-    let renamed = |v: Var| match by_row {
-        Some((a, b)) if v == b => a,
-        _ => Var(v.0 + vars),
+    let (to, mut row) = (&mut first.body, None);
+    let to = match (&mut to[..], &mut second.body[..]) {
+        ([Stmt::For { var: a, body: rows, .. }], [Stmt::For { var: b, body, .. }]) if by_row => {
+            row = Some((*b, *a));
+            second.body = std::mem::take(body);
+            rows
+        }
+        _ => &mut first.body,
     };
-    let mut body = match by_row {
-        Some(_) => match second.body.into_iter().next() {
-            Some(Stmt::For { body, .. }) => body,
-            _ => unreachable!("a loop over rows"),
-        },
-        None => second.body,
-    };
-    rename(&mut body, &renamed, arrays);
+    let renamed = |v: Var| row.filter(|(b, _)| *b == v).map_or(Var(v.0 + vars), |(_, a)| a);
+    rename(&mut second.body, &renamed, arrays);
+    to.extend(second.body);
     first.vars.extend(second.vars);
     first.arrays.extend(second.arrays);
     first.ops.extend(second.ops);
     first.label = first.label.take().or(second.label);
     first.name = second.name;
     first.result = second.result;
-    match (&mut first.body[..], by_row) {
-        ([Stmt::For { body: rows, .. }], Some(_)) => rows.extend(body),
-        _ => first.body.extend(body),
-    }
 }
 
 /// Gives variables their new names and local arrays theirs.
@@ -158,12 +152,8 @@ fn rename(body: &mut [Stmt], var: &impl Fn(Var) -> Var, arrays: u32) {
             id.0 += arrays;
             *i = i.map_vars(var);
         }
-        Expr::Const(_)
-        | Expr::Unary(..)
-        | Expr::Binary(..)
-        | Expr::Select(_)
-        | Expr::Cast(..)
-        | Expr::Bits(..) => {}
+        Expr::Const(_) | Expr::Unary(..) | Expr::Binary(..) => {}
+        Expr::Select(_) | Expr::Cast(..) | Expr::Bits(..) => {}
     });
     each_stmt_mut(body, &mut |s| match s {
         Stmt::For { var: v, .. } | Stmt::Let(v, _) | Stmt::Mutable(v, _) | Stmt::Set(v, _) => *v = var(*v),
@@ -195,10 +185,7 @@ fn keep_in_variable(kernel: &mut Kernel, buffer: BufferId) {
     if writes != 1 || reads == 0 || !uses.all(|(_, i, _)| i == at) {
         return;
     }
-    let top = match &mut kernel.body[..] {
-        [Stmt::For { body, .. }] => body,
-        _ => &mut kernel.body,
-    };
+    let top = if let [Stmt::For { body, .. }] = &mut kernel.body[..] { body } else { &mut kernel.body };
     let stores = |s: &Stmt| matches!(s, Stmt::Store(b, ..) if *b == buffer);
     let Some(position) = top.iter().position(stores) else { return };
     let Stmt::Store(_, _, value) = top.remove(position) else { unreachable!("just found") };

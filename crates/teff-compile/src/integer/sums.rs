@@ -1,0 +1,58 @@
+//! Windows and reductions of integers.
+
+use super::IntegerPass;
+use super::affine::{Affine, MOST};
+use super::requantize::requantize;
+use teff_graph::{NodeId, Op, PoolKind, ReduceKind, Tensor, Window};
+
+impl IntegerPass<'_> {
+    /// Sums of windows, and their largest elements. Where nothing else needs what is pooled, it is requantised once a window, not once an
+    /// element: a larger integer is never requantised to a smaller one.
+    pub(super) fn pooled(&self, id: NodeId, kind: PoolKind, window: &Window) -> Option<Affine> {
+        let node = &self.graph[id];
+        let x = node.operands[0];
+        let a = self.affine(x)?;
+        match kind {
+            PoolKind::Sum => {
+                let times = window.size.iter().fold(1i64, |n, s| n.saturating_mul(*s as i64));
+                self.summed(a, &node.op, times)
+            }
+            PoolKind::Max => {
+                let alone = self.graph[x].op == Op::Dequantize && self.uses[x.index()] == 1;
+                match alone.then(|| self.pooled_before(&node.op, self.graph[x].operands[0])).flatten() {
+                    Some(q) => Some(Affine { q, ..a.clone() }),
+                    None => a.moved(&node.op, &[]),
+                }
+            }
+            PoolKind::ArgMax => None,
+        }
+    }
+
+    /// The largest integers of windows of `q`, requantised behind that: if nothing else needs `q`, which is a `Quantize` in integers.
+    pub(super) fn pooled_before(&self, op: &Op, q: NodeId) -> Option<Tensor> {
+        let (before, target) = self.before.get(&q).filter(|_| self.uses[q.index()] == 1)?;
+        requantize(&before.moved(op, &[])?, target)
+    }
+
+    /// Sums, largest and smallest along axes.
+    pub(super) fn reduced(&self, a: &Affine, op: &Op, kind: ReduceKind, axes: &[usize]) -> Option<Affine> {
+        match kind {
+            ReduceKind::Sum => {
+                self.summed(a, op, axes.iter().map(|x| a.q.shape()[*x]).product::<usize>() as i64)
+            }
+            ReduceKind::Max | ReduceKind::Min => a.moved(op, &[]),
+            ReduceKind::Prod => None,
+        }
+    }
+
+    /// Sums of `times` elements; of different scales only if those stay apart.
+    fn summed(&self, a: &Affine, op: &Op, times: i64) -> Option<Affine> {
+        let a = &a.settled(MOST.saturating_sub(i64::BITS - times.leading_zeros()));
+        let single = a.scale.single().is_some();
+        let range = (a.range.0.min(0).checked_mul(times)?, a.range.1.max(0).checked_mul(times)?);
+        (single && range.0.saturating_abs().max(range.1) < 1 << 31).then(|| {
+            let q = Tensor::apply(op.clone(), std::slice::from_ref(&a.q));
+            Affine { q, range, ..a.clone() }
+        })
+    }
+}
