@@ -91,13 +91,11 @@ impl<'a> Lowering<'a> {
 
     /// True when a condition made by [`Lowering::also_inside`] cannot hold.
     pub(super) fn is_never(&self, condition: &Expr) -> bool {
-        match condition {
-            Expr::InRange { index, low, high } => {
-                index.interval(self.vars()).is_some_and(|(least, most)| most < *low || least >= *high)
-            }
-            Expr::Binary(Binary::And, a, b) => self.is_never(a) || self.is_never(b),
-            _ => false,
+        if let Expr::Binary(Binary::And, a, b) = condition {
+            return self.is_never(a) || self.is_never(b);
         }
+        let Expr::InRange { index, low, high } = condition else { return false };
+        index.interval(self.vars()).is_some_and(|(least, most)| most < *low || least >= *high)
     }
 
     /// `write` where the condition holds; always, when there is none; not at all, when it cannot.

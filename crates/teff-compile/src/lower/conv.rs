@@ -245,7 +245,7 @@ impl<'a> Lowering<'a> {
                 }
                 inputs.push(of_place);
             }
-            l.add_products(sums, &inputs, &|l, i, lane| l.conv_weight(w, at, &tap_at(i), lane))
+            l.add_products(sums, 0, &inputs, &|l, i, lane| l.conv_weight(w, at, &tap_at(i), lane))
         })
     }
 
@@ -258,7 +258,7 @@ impl<'a> Lowering<'a> {
             self.when(inside, |l| {
                 let x = l.element(c.x, &input_index(c, at, &tap[0], &from));
                 let x = if at.width > 1 { l.name_value("x", x) } else { x };
-                l.add_products_at(sums, p, x, &|l, lane| l.conv_weight(w, at, tap, lane))
+                l.add_products(sums, p, &[vec![x]], &|l, _, lane| l.conv_weight(w, at, tap, lane))
             });
         }
     }

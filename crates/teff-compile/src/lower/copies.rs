@@ -38,20 +38,14 @@ fn copied(program: &Program, at: usize) -> Option<(BufferId, BufferId)> {
 /// Source and destination of a kernel that is `to[i] = from[i]` for all of `to`.
 fn copy(program: &Program, kernel: &Kernel) -> Option<(BufferId, BufferId)> {
     let mut loops = Vec::new();
-    let mut body = &kernel.body;
-    loop {
-        match &body[..] {
-            [Stmt::For { var, count, body: inner, .. }] => {
-                loops.push((*var, *count));
-                body = inner;
-            }
-            [Stmt::Store(to, index, Expr::Load(from, _, same))] if index == same => {
-                let all = counts_all(index, &loops, program.buffer(*to).len());
-                return all.then_some((*from, *to));
-            }
-            _ => return None,
-        }
+    let mut body = &kernel.body[..];
+    while let [Stmt::For { var, count, body: inner, .. }] = body {
+        loops.push((*var, *count));
+        body = inner;
     }
+    let [Stmt::Store(to, index, Expr::Load(from, _, same))] = body else { return None };
+    let all = index == same && counts_all(index, &loops, program.buffer(*to).len());
+    all.then_some((*from, *to))
 }
 
 /// Takes out kernels that write neither an output nor what a later one reads.

@@ -170,13 +170,12 @@ impl<'a> Lowering<'a> {
 
 /// A function of two values; a comparison of a value with itself is what it always is.
 fn binary(op: Binary, a: Expr, b: Expr) -> Expr {
-    match op {
-        Binary::Lt if a == b => Expr::int(DType::Bool, 0),
-        Binary::Eq | Binary::Le if a == b && a.dtype().is_float() => {
-            Expr::unary(Unary::Not, Expr::unary(Unary::IsNan, a))
-        }
-        Binary::Eq | Binary::Le if a == b => Expr::int(DType::Bool, 1),
-        _ => Expr::binary(op, a, b),
+    if a != b || !matches!(op, Binary::Lt | Binary::Eq | Binary::Le) {
+        Expr::binary(op, a, b)
+    } else if op != Binary::Lt && a.dtype().is_float() {
+        Expr::unary(Unary::Not, Expr::unary(Unary::IsNan, a))
+    } else {
+        Expr::int(DType::Bool, (op != Binary::Lt).into())
     }
 }
 

@@ -120,7 +120,7 @@ impl<'a> Lowering<'a> {
             }
             inputs.push(of_place);
         }
-        self.add_products(sums, &inputs, &|l, tap, lane| {
+        self.add_products(sums, 0, &inputs, &|l, tap, lane| {
             let k = k.offset(tap as i64);
             match p.packed {
                 Some(buffer) => {

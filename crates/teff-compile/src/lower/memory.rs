@@ -58,19 +58,17 @@ pub(super) fn analyse(graph: &Graph, kept: &HashSet<NodeId>) -> Analysis {
 /// A wider form of a narrower integer, less a constant at most: memory holds the narrow one, and each reader widens it.
 fn widens(graph: &Graph, known: &[bool], id: NodeId) -> bool {
     let node = &graph[id];
-    match (&node.op, &node.operands[..]) {
-        (Op::Cast(to), [x]) => {
-            let from = graph[*x].ty.dtype;
-            let integers = from.int_range().is_some() && to.int_range().is_some();
-            integers && from.size() < to.size() && !known[x.index()]
-        }
-        (Op::Binary(Binary::Add | Binary::Sub), [x, c]) => {
-            let spread = |o: NodeId| matches!(graph[o].op, Op::Broadcast(_)).then(|| graph[o].operands[0]);
-            let one = spread(*c).is_some_and(|c| graph[c].ty.len() == 1 && known[c.index()]);
-            one && matches!(graph[*x].op, Op::Cast(_)) && widens(graph, known, *x)
-        }
-        _ => false,
+    if let Op::Cast(to) = node.op {
+        let (x, from) = (node.operands[0], graph[node.operands[0]].ty.dtype);
+        let integers = from.int_range().is_some() && to.int_range().is_some();
+        return integers && from.size() < to.size() && !known[x.index()];
     }
+    let (Op::Binary(Binary::Add | Binary::Sub), &[x, c]) = (&node.op, &node.operands[..]) else {
+        return false;
+    };
+    let one = graph.unrepeated(c);
+    let less = one != c && graph[one].ty.len() == 1 && known[one.index()];
+    less && matches!(graph[x].op, Op::Cast(_)) && widens(graph, known, x)
 }
 
 /// Adds a read to those of a node. Paths of one kind to one kernel are one entry: there may be exponentially many paths.

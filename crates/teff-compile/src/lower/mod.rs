@@ -5,36 +5,33 @@
 //! alone and a chain of functions costs no memory. The other files write the loops around it, one family of operations each.
 
 mod adjoint;
+mod block_float;
 mod build;
 mod constants;
 mod conv;
 mod conv_pool;
 mod copies;
-mod depthwise;
+mod dead_code;
 mod element;
 mod epilogue;
 mod fuse;
 mod group;
 mod index;
-mod lanes;
-mod mantissa;
 mod map;
 mod matmul;
 mod memory;
 mod name;
 mod pack;
-mod pairs;
+mod packed;
 mod pool;
 mod prune;
 mod reduce;
 mod reserved;
-mod row;
 mod row_fusion;
 mod scan;
-mod settle;
 mod sort;
 mod sparse;
-mod tidy;
+mod substitute;
 mod tile;
 mod window;
 mod work;
@@ -109,7 +106,7 @@ struct Lowering<'a> {
     target: &'a Target,
     reassociate: bool,
     /// Layers whose products are not those of floats.
-    layers: mantissa::Layers,
+    layers: block_float::Layers,
     /// The value of the node a kernel is built around, while its last steps are written.
     anchor: Option<(NodeId, Expr)>,
     buffers: Vec<Buffer>,
@@ -138,7 +135,7 @@ pub(crate) fn prepare(graph: &Graph) -> Result<Graph, Error> {
 pub(crate) fn lower(graph: &Graph, options: &Options) -> Result<Program, Error> {
     refuse_random(graph)?;
     let mut to = Lowering::new(graph, options);
-    to.choose_mantissas(options.floats, &options.inputs);
+    to.choose_block_floats(options.floats, &options.inputs);
     let inputs = to.inputs();
     let outputs = to.outputs();
     let copies = to.scope.give_memory(&outputs.iter().map(|p| Storage::of(p.buffer)).collect::<Vec<_>>());
@@ -157,10 +154,10 @@ pub(crate) fn lower(graph: &Graph, options: &Options) -> Result<Program, Error> 
     let mut program =
         Program { name: options.name.clone(), buffers: to.buffers, kernels, inputs, outputs, arena, off };
     row_fusion::merge_rows(graph, &mut program, nodes, &mut to.names);
-    program.kernels.iter_mut().for_each(tidy::tidy);
+    program.kernels.iter_mut().for_each(substitute::substitute);
     copies::forward(&mut program);
     if !options.target.float_unit && options.floats != Floats::Exact {
-        program.kernels.iter_mut().for_each(mantissa::rectify);
+        program.kernels.iter_mut().for_each(block_float::rectify);
     }
     if options.target.word_products {
         constants::store(&mut program);
@@ -196,7 +193,7 @@ impl<'a> Lowering<'a> {
             scope: Scope::new(graph),
             target: &options.target,
             reassociate: options.reassociate,
-            layers: mantissa::Layers::default(),
+            layers: block_float::Layers::default(),
             anchor: None,
             buffers: Vec::new(),
             constants: HashMap::new(),
@@ -268,11 +265,19 @@ impl<'a> Lowering<'a> {
 
     /// The constant whose elements, in its order, are those of `node`.
     fn stored(&self, node: NodeId) -> Option<&'a Arc<Value>> {
-        match &self.node(node).op {
-            Op::Constant(v) => Some(v),
-            Op::Reshape(_) => self.stored(self.node(node).operands[0]),
-            _ => None,
+        let mut at = self.node(node);
+        while let Op::Reshape(_) = at.op {
+            at = self.node(at.operands[0]);
         }
+        if let Op::Constant(v) = &at.op { Some(v) } else { None }
+    }
+
+    /// The constant that a node is computed from, or the first of them.
+    fn source_of(&self, mut id: NodeId) -> NodeId {
+        while let Some(&below) = self.node(id).operands.first() {
+            id = below;
+        }
+        id
     }
 
     /// Writes the statements of one group into the current body.
@@ -283,7 +288,7 @@ impl<'a> Lowering<'a> {
             self.storage_of(group.root);
             return;
         }
-        if self.by_mantissas(group) {
+        if self.by_block_float(group) {
             return;
         }
         match &node.op {

@@ -123,18 +123,16 @@ fn stay_in_rows(first: &Kernel, a: Var, second: &Kernel, b: Var) -> bool {
 fn append(first: &mut Kernel, mut second: Kernel) {
     let by_row = first.result.len() > 1 && second.result.len() > 1;
     let (vars, arrays) = (first.vars.len() as u32, first.arrays.len() as u32);
-    let (to, mut row) = (&mut first.body, None);
-    let to = match (&mut to[..], &mut second.body[..]) {
-        ([Stmt::For { var: a, body: rows, .. }], [Stmt::For { var: b, body, .. }]) if by_row => {
-            row = Some((*b, *a));
-            second.body = std::mem::take(body);
-            rows
-        }
-        _ => &mut first.body,
-    };
-    let renamed = |v: Var| row.filter(|(b, _)| *b == v).map_or(Var(v.0 + vars), |(_, a)| a);
+    let row = rows(first).zip(rows(&second)).filter(|_| by_row).map(|((a, _), (b, _))| (a, b));
+    let renamed = |v: Var| row.filter(|(_, b)| *b == v).map_or(Var(v.0 + vars), |(a, _)| a);
     rename(&mut second.body, &renamed, arrays);
-    to.extend(second.body);
+    if let ([Stmt::For { body: rows, .. }], [Stmt::For { body, .. }], true) =
+        (&mut first.body[..], &mut second.body[..], by_row)
+    {
+        rows.append(body);
+    } else {
+        first.body.append(&mut second.body);
+    }
     first.vars.extend(second.vars);
     first.arrays.extend(second.arrays);
     first.ops.extend(second.ops);

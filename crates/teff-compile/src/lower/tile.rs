@@ -50,7 +50,6 @@ pub(super) fn order(groups: usize, outputs: usize, taps: usize, plan: &[Tiles]) 
 /// The sums of one tile.
 pub(super) struct Sums {
     dtype: DType,
-    places: usize,
     width: usize,
     held: Held,
 }
@@ -76,24 +75,10 @@ impl<'a> Lowering<'a> {
         let zero = Expr::constant(dtype, Num::Int(0));
         if places * width == 1 {
             let held = Held::One(self.mutable("sum", zero));
-            return Sums { dtype, places, width, held };
+            return Sums { dtype, width, held };
         }
         let array = self.array_of("sum", places * width, zero);
-        Sums { dtype, places, width, held: Held::Many(array) }
-    }
-
-    /// Adds to the sums of one place the products of one input.
-    pub(super) fn add_products_at(
-        &mut self,
-        sums: &Sums,
-        place: usize,
-        x: Expr,
-        weight: &dyn Fn(&mut Self, &Index) -> Expr,
-    ) {
-        self.repeat("j", sums.width, |l, lane| {
-            let product = Expr::binary(Binary::Mul, x, weight(l, &lane));
-            l.set_sum(sums, place, &lane, Expr::binary(Binary::Add, sums.get(place, &lane), product));
-        })
+        Sums { dtype, width, held: Held::Many(array) }
     }
 
     fn set_sum(&mut self, sums: &Sums, place: usize, lane: &Index, total: Expr) {
@@ -105,10 +90,11 @@ impl<'a> Lowering<'a> {
         }
     }
 
-    /// Adds to the sums of every place the products of its inputs, `inputs[place][tap]`, with the weights of the taps.
+    /// Adds to the sums of places, from `first` on, the products of their inputs, `inputs[place][tap]`, with the weights of the taps.
     pub(super) fn add_products(
         &mut self,
         sums: &Sums,
+        first: usize,
         inputs: &[Vec<Expr>],
         weight: &dyn Fn(&mut Self, usize, &Index) -> Expr,
     ) {
@@ -117,9 +103,9 @@ impl<'a> Lowering<'a> {
             let mut weights = Vec::new();
             for tap in 0..taps {
                 let w = weight(l, tap, &lane);
-                weights.push(if sums.places > 1 { l.name_value("w", w) } else { w });
+                weights.push(if inputs.len() > 1 { l.name_value("w", w) } else { w });
             }
-            for (place, inputs) in inputs.iter().enumerate() {
+            for (place, inputs) in (first..).zip(inputs) {
                 let products =
                     inputs.iter().zip(&weights).map(|(x, w)| Expr::binary(Binary::Mul, x.clone(), w.clone()));
                 let add = |a, b| Expr::binary(Binary::Add, a, b);

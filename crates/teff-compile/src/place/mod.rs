@@ -11,7 +11,7 @@ mod rows;
 mod tests;
 
 use crate::error::Error;
-use crate::program::{self, BufferId, Place, Program};
+use crate::program::{self, BufferId, Place, Program, Stmt};
 use rows::Split;
 use teff_graph::Value;
 
@@ -102,4 +102,17 @@ fn taken(program: &Program, chosen: &[Item], splits: &[Split]) -> usize {
     let whole =
         chosen.iter().filter(|item| item.row.is_none()).map(|item| program.buffer(item.buffer).ty.bytes());
     whole.sum::<usize>() + splits.iter().map(|s| rows::bytes(s, &rows_of(chosen, s))).sum::<usize>()
+}
+
+/// Runs `f` for every statement, with how often it runs; what stands under a condition as if that held.
+fn each_run<'a>(body: &'a [Stmt], times: usize, f: &mut impl FnMut(&'a Stmt, usize)) {
+    for stmt in body {
+        f(stmt, times);
+        if let Stmt::For { count, body, .. } = stmt {
+            each_run(body, times.saturating_mul(*count), f);
+        } else if let Stmt::If { then, otherwise, .. } = stmt {
+            each_run(then, times, f);
+            each_run(otherwise, times, f);
+        }
+    }
 }

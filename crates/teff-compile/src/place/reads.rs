@@ -1,8 +1,7 @@
 //! How many words of each table flash is waited for in one run.
 
-use crate::program::{
-    BufferId, Expr, Kernel, Micro, PairSums, Place, Program, Stmt, each_expr, each_expr_of,
-};
+use super::each_run;
+use crate::program::{BufferId, Expr, Kernel, Micro, PairSums, Place, Program, Stmt, each_expr_of};
 
 /// Bytes that come from flash at a time.
 pub(super) const WORD: f64 = 4.0;
@@ -16,7 +15,12 @@ pub(super) fn misses(program: &Program) -> Vec<f64> {
     let mut all = vec![0.0; program.buffers.len()];
     for kernel in &program.kernels {
         let mut words = vec![0.0; program.buffers.len()];
-        count(program, &kernel.body, 1.0, &mut words);
+        each_run(&kernel.body, 1, &mut |stmt, times| {
+            each_expr_of(stmt, &mut |e| load(program, e, times as f64, &mut words));
+            if let Stmt::Micro(m) = stmt {
+                micro(m, times as f64, &mut words);
+            }
+        });
         let cached = table_bytes(program, kernel) <= CACHE;
         for (i, words) in words.into_iter().enumerate() {
             let once = program.buffers[i].ty.bytes() as f64 / WORD;
@@ -30,31 +34,6 @@ pub(super) fn misses(program: &Program) -> Vec<f64> {
 fn table_bytes(program: &Program, kernel: &Kernel) -> usize {
     let is_table = |id: &&BufferId| matches!(program.buffer(**id).place, Place::Constant(_));
     kernel.accesses().0.iter().filter(is_table).map(|id| program.buffer(*id).ty.bytes()).sum()
-}
-
-/// Adds the words of constants that statements read when they run so many times.
-fn count(program: &Program, body: &[Stmt], times: f64, words: &mut [f64]) {
-    for stmt in body {
-        match stmt {
-            Stmt::For { count: turns, body, .. } => count(program, body, times * *turns as f64, words),
-            Stmt::If { condition, then, otherwise } => {
-                expression(program, condition, times, words);
-                count(program, then, times, words);
-                count(program, otherwise, times, words);
-            }
-            Stmt::Micro(m) => micro(m, times, words),
-            Stmt::Let(..) | Stmt::LetIndex(..) | Stmt::Mutable(..) | Stmt::Set(..) | Stmt::Array(_) => {
-                each_expr_of(stmt, &mut |e| load(program, e, times, words));
-            }
-            Stmt::StoreLocal(..) | Stmt::Store(..) => {
-                each_expr_of(stmt, &mut |e| load(program, e, times, words));
-            }
-        }
-    }
-}
-
-fn expression(program: &Program, e: &Expr, times: f64, words: &mut [f64]) {
-    each_expr(e, &mut |e| load(program, e, times, words));
 }
 
 /// Neighbours are mostly read one after another, several from a word.

@@ -1,5 +1,6 @@
 //! Dense layers that skip inputs that are zero: which rows of weights are needed most often, and computing them from two tables.
 
+use super::each_run;
 use super::reads::WORD;
 use crate::error::Error;
 use crate::program::{
@@ -43,7 +44,11 @@ pub(super) fn splits(program: &Program, samples: &[Vec<Value>]) -> Result<Vec<Sp
 fn statements(program: &Program) -> Vec<(&RowSums, usize)> {
     let mut found = Vec::new();
     for kernel in &program.kernels {
-        in_body(&kernel.body, 1, &mut found);
+        each_run(&kernel.body, 1, &mut |stmt, times| {
+            if let Stmt::Micro(Micro::Rows(r)) = stmt {
+                found.push((r, times));
+            }
+        });
     }
     found.retain(|(r, _)| {
         let mut readers = 0;
@@ -57,21 +62,6 @@ fn statements(program: &Program) -> Vec<(&RowSums, usize)> {
         readers == 1 && whole && r.runs.is_none() && u16::try_from(r.len).is_ok()
     });
     found
-}
-
-fn in_body<'a>(body: &'a [Stmt], times: usize, found: &mut Vec<(&'a RowSums, usize)>) {
-    for stmt in body {
-        match stmt {
-            Stmt::For { count, body, .. } => in_body(body, times * count, found),
-            Stmt::If { then, otherwise, .. } => {
-                in_body(then, times, found);
-                in_body(otherwise, times, found);
-            }
-            Stmt::Micro(Micro::Rows(r)) => found.push((r, times)),
-            Stmt::Micro(Micro::Pairs(_) | Micro::Window(_)) | Stmt::Let(..) | Stmt::LetIndex(..) => {}
-            Stmt::Mutable(..) | Stmt::Set(..) | Stmt::Array(_) | Stmt::StoreLocal(..) | Stmt::Store(..) => {}
-        }
-    }
 }
 
 /// What is taken for granted of inputs that nobody has shown: half of them are zero, as behind a rectifier; those of a square picture the

@@ -1,6 +1,6 @@
 //! Whether a kernel may write one buffer over another that it reads for the last time.
 
-use crate::program::{Atom, BufferId, Expr, Index, Kernel, Program, Stmt, Var, each_expr_in, each_stmt};
+use crate::program::{Atom, BufferId, Expr, Index, Kernel, Program, Stmt, Var, each_expr_of, each_stmt};
 
 /// Where a buffer is read or written: the positions of the statement in the bodies around it, and the loops around it.
 struct Touch<'a> {
@@ -61,47 +61,29 @@ impl<'a> Touches<'a, '_> {
     fn body(&mut self, body: &'a [Stmt], path: &mut Vec<usize>, loops: &mut Vec<(Var, usize)>, maybe: bool) {
         for (position, stmt) in body.iter().enumerate() {
             path.push(position);
+            let touch = |index, maybe| Touch { index, path: path.clone(), loops: loops.clone(), maybe };
+            each_expr_of(stmt, &mut |e| {
+                if let Expr::Load(id, _, index) = e
+                    && *id == self.from
+                {
+                    self.loads.push(touch(index, false));
+                }
+            });
             match stmt {
+                Stmt::Store(id, index, _) if *id == self.to => self.stores.push(touch(index, maybe)),
                 Stmt::For { var, count, body, .. } => {
                     loops.push((*var, *count));
                     self.body(body, path, loops, maybe);
                     loops.pop();
                 }
-                Stmt::If { condition, then, otherwise } => {
-                    self.expr(condition, path, loops);
+                Stmt::If { then, otherwise, .. } => {
                     self.body(then, path, loops, true);
                     self.body(otherwise, path, loops, true);
                 }
-                Stmt::Let(..) | Stmt::LetIndex(..) | Stmt::Mutable(..) | Stmt::Set(..) | Stmt::Array(_) => {
-                    self.leaf(stmt, path, loops);
-                }
-                Stmt::StoreLocal(..) | Stmt::Micro(_) => self.leaf(stmt, path, loops),
-                Stmt::Store(id, index, _) => {
-                    self.leaf(stmt, path, loops);
-                    if *id == self.to {
-                        self.stores.push(Touch { index, path: path.clone(), loops: loops.clone(), maybe });
-                    }
-                }
+                Stmt::Let(..) | Stmt::LetIndex(..) | Stmt::Mutable(..) | Stmt::Set(..) | Stmt::Array(_) => {}
+                Stmt::StoreLocal(..) | Stmt::Micro(_) | Stmt::Store(..) => {}
             }
             path.pop();
-        }
-    }
-
-    fn leaf(&mut self, stmt: &'a Stmt, path: &[usize], loops: &[(Var, usize)]) {
-        let from = self.from;
-        each_expr_in(std::slice::from_ref(stmt), &mut |e| self.note(from, e, path, loops));
-    }
-
-    fn expr(&mut self, e: &'a Expr, path: &[usize], loops: &[(Var, usize)]) {
-        let from = self.from;
-        crate::program::each_expr(e, &mut |e| self.note(from, e, path, loops));
-    }
-
-    fn note(&mut self, from: BufferId, e: &'a Expr, path: &[usize], loops: &[(Var, usize)]) {
-        if let Expr::Load(id, _, index) = e
-            && *id == from
-        {
-            self.loads.push(Touch { index, path: path.to_vec(), loops: loops.to_vec(), maybe: false });
         }
     }
 }

@@ -1,8 +1,8 @@
 //! What kernels that multiply 8-bit numbers two places at a time share: weights, inputs as lanes of words, and what the sums of lanes
 //! lack of the sums that the graph asks for.
 
-use super::Lowering;
-use super::group::Group;
+use crate::lower::Lowering;
+use crate::lower::group::Group;
 use crate::program::{BufferId, Expr, Index, Place, pack_bits};
 use std::sync::Arc;
 use teff_graph::{Binary, DType, NodeId, Op, Value};
@@ -140,14 +140,6 @@ impl<'a> Lowering<'a> {
         let name = self.names.of_constant(self.scope.graph, self.source_of(of));
         let id = self.add_buffer(name, value.ty(), Place::Constant(Arc::new(value)));
         self.buffers[id.index()].align = 4;
-        id
-    }
-
-    /// The constant that a node is computed from: the first.
-    pub(super) fn source_of(&self, mut id: NodeId) -> NodeId {
-        while let Some(&below) = self.node(id).operands.first() {
-            id = below;
-        }
         id
     }
 }

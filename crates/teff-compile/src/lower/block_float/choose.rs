@@ -9,7 +9,7 @@ use super::dense::Dense;
 use super::format::{Format, Width, format};
 use super::magnify::FURTHEST;
 use super::powers::Powers;
-use super::{Layer, Loops, Mantissas};
+use super::{BlockFloat, Layer, Loops};
 use crate::lower::Lowering;
 use crate::target::Floats;
 use std::sync::Arc;
@@ -34,14 +34,14 @@ type Layered = (NodeId, Loops, Weights);
 /// A layer that may have mantissas.
 pub(super) struct Candidate {
     pub(super) node: NodeId,
-    pub(super) layer: Mantissas,
+    pub(super) layer: BlockFloat,
     /// Narrow ones, beside the wide ones of `layer`.
     pub(super) narrow: Option<Format>,
 }
 
 impl<'a> Lowering<'a> {
     /// Decides for every layer of the network. Layers in the body of a scan are computed by floats.
-    pub(in crate::lower) fn choose_mantissas(&mut self, floats: Floats, inputs: &[Vec<Value>]) {
+    pub(in crate::lower) fn choose_block_floats(&mut self, floats: Floats, inputs: &[Vec<Value>]) {
         let Floats::Mantissas { error } = floats else { return };
         if self.target.float_unit {
             return;
@@ -59,7 +59,7 @@ impl<'a> Lowering<'a> {
         self.drop_beyond(&mut candidates, error);
         self.layers.off = self.choose_widths(&mut candidates, error, inputs);
         for c in candidates {
-            self.set_layer(c.node, Layer::Mantissas(Arc::new(c.layer)));
+            self.set_layer(c.node, Layer::BlockFloat(Arc::new(c.layer)));
         }
     }
 
@@ -125,7 +125,7 @@ impl<'a> Lowering<'a> {
         // Features far from zero leave no bits to spare.
         let spare = bytes.is_none() && !powers.as_ref().is_some_and(Powers::of_sensors);
         let narrow = spare.then(|| format(&weights, terms, Width::NARROW, None, positive).ok()).flatten();
-        let layer = Mantissas { format: bytes.unwrap_or(wide), source, x, positive, powers, loops };
+        let layer = BlockFloat { format: bytes.unwrap_or(wide), source, x, positive, powers, loops };
         Ok(Candidate { node, layer, narrow })
     }
 

@@ -45,13 +45,13 @@ pub(super) struct Layers {
 /// How the products of one layer are computed.
 #[derive(Clone)]
 enum Layer {
-    Mantissas(Arc<Mantissas>),
+    BlockFloat(Arc<BlockFloat>),
     /// By software floats, for this reason.
     Software(&'static str),
 }
 
 /// A layer whose products are those of integers.
-struct Mantissas {
+struct BlockFloat {
     format: Format,
     /// The constant that the weights come from, which names them.
     source: NodeId,
@@ -73,16 +73,16 @@ enum Loops {
 
 impl<'a> Lowering<'a> {
     /// Writes the statements of a group when its products are those of mantissas; false when they are not.
-    pub(super) fn by_mantissas(&mut self, group: &Group) -> bool {
+    pub(super) fn by_block_float(&mut self, group: &Group) -> bool {
         let product = group.innermost();
-        let Some(Layer::Mantissas(layer)) =
+        let Some(Layer::BlockFloat(layer)) =
             self.layers.of_product.get(&std::ptr::from_ref(self.node(product))).cloned()
         else {
             return false;
         };
         match &layer.loops {
-            Loops::Dense(dense) => self.mantissa_dense(group, product, &layer, dense),
-            Loops::Conv(..) => self.mantissa_conv(group, &layer),
+            Loops::Dense(dense) => self.block_float_dense(group, product, &layer, dense),
+            Loops::Conv(..) => self.block_float_conv(group, &layer),
         }
         true
     }
@@ -92,7 +92,7 @@ impl<'a> Lowering<'a> {
         match self.layers.of_product.get(&std::ptr::from_ref(self.node(group.innermost()))) {
             None => Products::AsWritten,
             Some(Layer::Software(reason)) => Products::Software { reason },
-            Some(Layer::Mantissas(layer)) => Products::Mantissas {
+            Some(Layer::BlockFloat(layer)) => Products::Mantissas {
                 weight_bits: layer.format.width.weight_bits + 1,
                 input_bits: layer.format.width.input_bits + 1,
                 error: layer.format.error,

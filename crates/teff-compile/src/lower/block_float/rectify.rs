@@ -44,20 +44,16 @@ fn rectify_expr(vars: &mut Vec<VarInfo>, e: &mut Expr, named: &mut Vec<Stmt>) {
         Expr::Binary(op, a, b) if a.dtype() != DType::Bool => {
             rectify_expr(vars, a, named);
             rectify_expr(vars, b, named);
-            let (x, limit) = match (a.as_ref(), b.as_ref()) {
-                (x, Expr::Const(c)) | (Expr::Const(c), x) => (x, *c),
-                _ => return,
+            let ((x, Expr::Const(limit)) | (Expr::Const(limit), x)) = (a.as_ref(), b.as_ref()) else {
+                return;
             };
+            let (limit, is_max) = (*limit, *op == Binary::Max);
             let Num::Float(c) = limit.get() else { return };
-            let is_rectifier = match op {
-                Binary::Max => c == 0.0 && c.is_sign_positive(),
-                Binary::Min => c > 0.0 && c.is_finite(),
-                _ => false,
-            };
-            if limit.dtype() != DType::F32 || !is_rectifier {
+            let is_zero = c == 0.0 && c.is_sign_positive();
+            let is_cap = *op == Binary::Min && c > 0.0 && c.is_finite();
+            if limit.dtype() != DType::F32 || !(is_max && is_zero || is_cap) {
                 return;
             }
-            let is_max = *op == Binary::Max;
             let x = name(vars, x.clone(), named);
             let bits = x.clone().bits(DType::I32);
             let past = if is_max {

@@ -4,11 +4,12 @@
 //! What two places see is gathered into an array of words, one for each tap, the one place in the lower half and the other in the
 //! upper. All output channels are then computed from it.
 
-use super::Lowering;
-use super::conv::Conv;
-use super::group::Group;
-use super::lanes::{Lanes, Whole, weights_of, word};
-use super::window::{axis_names, places_of, tap_names};
+use super::gather::tap_order;
+use super::lanes::{Lanes, Whole, weights_of};
+use crate::lower::Lowering;
+use crate::lower::conv::Conv;
+use crate::lower::group::Group;
+use crate::lower::window::{axis_names, places_of};
 use crate::program::{ArrayId, BufferId, Expr, Index, Micro, PairSums, Stmt, bits_of, unravel};
 use teff_graph::{Binary, DType, PoolKind, Value};
 
@@ -18,9 +19,9 @@ const MOST_TAPS: usize = 1024;
 const TOGETHER: usize = 32;
 
 /// What the loops of one convolution share.
-struct Pairs<'b> {
-    conv: &'b Conv<'b>,
-    lanes: Lanes,
+pub(super) struct Pairs<'b> {
+    pub(super) conv: &'b Conv<'b>,
+    pub(super) lanes: Lanes,
     weights: BufferId,
     /// Width of the weights.
     bits: u8,
@@ -34,12 +35,9 @@ struct Pairs<'b> {
     flat: bool,
 }
 
-/// Where a place sees a tap, and the condition that this is inside.
-type Seen = (Vec<Index>, Option<Expr>);
-
 impl<'a> Lowering<'a> {
     /// Writes the convolution this way, if it can be.
-    pub(super) fn paired_conv(&mut self, group: &Group, conv: &Conv) -> bool {
+    pub(in crate::lower) fn paired_conv(&mut self, group: &Group, conv: &Conv) -> bool {
         let Some(c) = self.pairs(group, conv) else { return false };
         let (images, spatial) = (conv.result[0], &conv.result[2..]);
         let mut axes = if c.flat { vec![spatial.iter().product()] } else { spatial.to_vec() };
@@ -177,58 +175,8 @@ impl<'a> Lowering<'a> {
             }
         })
     }
-
-    /// Fills the array with what two places see, or one, tap by tap.
-    fn gather(&mut self, c: &Pairs, n: &Index, pair: &[Vec<Index>], words: ArrayId) {
-        let channels_last = channels_last(c.conv.taps);
-        let spatial = &self.node(c.lanes.node).ty.shape[2..];
-        let mut shape = c.conv.taps.to_vec();
-        let mut names = [&["c"][..], &tap_names(spatial.len())].concat();
-        if channels_last {
-            shape.rotate_left(1);
-            names.rotate_left(1);
-        }
-        let inner = if channels_last { shape.len() - 1 } else { shape.len() };
-        self.repeat_all(&names[..inner], &shape[..inner], &mut |l, tap| {
-            let window = if channels_last { tap } else { &tap[1..] };
-            let seen: Vec<Seen> =
-                pair.iter().map(|place| l.seen(&c.conv.window, place, window, spatial)).collect();
-            let base = tap.iter().zip(&shape).fold(Index::zero(), |sum, (i, n)| sum.times(*n as i64).plus(i));
-            if !channels_last {
-                return l.gather_word(c, [n, &tap[0]], &seen, words, base);
-            }
-            let count = shape[inner];
-            let all = seen.iter().fold(None, |all, (_, inside)| match inside {
-                Some(inside) => Expr::and(all, inside.clone()),
-                None => all,
-            });
-            let sure: Vec<Seen> = seen.iter().map(|(from, _)| (from.clone(), None)).collect();
-            let fill = |l: &mut Self, seen: &[Seen]| {
-                l.repeat("c", count, |l, channel| {
-                    l.gather_word(c, [n, &channel], seen, words, base.times(count as i64).plus(&channel))
-                })
-            };
-            l.either(all, |l| fill(l, &sure), |l| fill(l, &seen));
-        })
-    }
-
-    fn gather_word(
-        &mut self,
-        c: &Pairs,
-        [n, channel]: [&Index; 2],
-        seen: &[Seen],
-        words: ArrayId,
-        to: Index,
-    ) {
-        let mut lanes = Vec::new();
-        for (from, inside) in seen {
-            let from = [&[n.clone(), channel.clone()], &from[..]].concat();
-            lanes.push(self.lane(&c.lanes, inside.clone(), &from));
-        }
-        let value = lanes.into_iter().reduce(word).expect("a place");
-        self.push(Stmt::StoreLocal(words, to, value));
-    }
 }
+
 /// Weights as [`PairSums`] reads them, `together` rows a block: their width, taps with those that fill words up, the constant. Narrow
 /// weights are packed where that takes less memory.
 fn packed(rows: &[Vec<i8>], order: &[usize], together: usize) -> (u8, usize, Value) {
@@ -246,18 +194,4 @@ fn packed(rows: &[Vec<i8>], order: &[usize], together: usize) -> (u8, usize, Val
         }
     }
     (bits, taps, weights_of(all, bits))
-}
-
-/// Whether channels are gathered innermost: then the edges are tested once for all of them.
-fn channels_last(taps: &[usize]) -> bool {
-    taps[0] >= 4 || taps.len() == 1
-}
-
-/// The taps, as positions in the graph's order, in the order they are gathered.
-fn tap_order(taps: &[usize]) -> Vec<usize> {
-    let (channels, window) = (taps[0], taps[1..].iter().product::<usize>());
-    if !channels_last(taps) {
-        return (0..channels * window).collect();
-    }
-    (0..window).flat_map(|at| (0..channels).map(move |c| c * window + at)).collect()
 }

@@ -1,14 +1,15 @@
 //! Cleaning up after lowering: names nobody uses go, names used once beside their definition give way to their value.
 
-use super::settle::settle;
+use super::dead_code::remove_dead;
 use crate::program::{Expr, Index, Kernel, Stmt, Var, each_expr_in, mentions};
 use std::collections::HashMap;
 
-pub(super) fn tidy(kernel: &mut Kernel) {
+/// Puts values in the place of names that are used once, and takes out what nothing reads.
+pub(super) fn substitute(kernel: &mut Kernel) {
     loop {
         let uses = uses(&kernel.body);
-        let settled = settle(&mut kernel.body);
-        if !tidy_body(&mut kernel.body, &uses) && !settled {
+        let removed = remove_dead(&mut kernel.body);
+        if !substitute_in(&mut kernel.body, &uses) && !removed {
             return;
         }
     }
@@ -26,36 +27,26 @@ fn uses(body: &[Stmt]) -> HashMap<Var, usize> {
 }
 
 /// True when something changed.
-fn tidy_body(body: &mut Vec<Stmt>, uses: &HashMap<Var, usize>) -> bool {
+fn substitute_in(body: &mut Vec<Stmt>, uses: &HashMap<Var, usize>) -> bool {
     let mut changed = false;
     let mut at = 0;
     while at < body.len() {
-        let single = match &body[at] {
-            Stmt::Let(v, _) => uses.get(v).copied().unwrap_or(0),
-            _ => usize::MAX,
+        let goes = if let Stmt::Let(v, _) = &body[at] {
+            let times = uses.get(v).copied().unwrap_or(0);
+            times == 0 || times == 1 && substitute_below(body, at)
+        } else {
+            matches!(body[at], Stmt::LetIndex(v, _) if !mentions(&body[at + 1..], v))
         };
-        if single == 0 {
-            body.remove(at);
-            changed = true;
-            continue;
-        }
-        if let Stmt::LetIndex(v, _) = body[at]
-            && !mentions(&body[at + 1..], v)
-        {
-            body.remove(at);
-            changed = true;
-            continue;
-        }
-        if single == 1 && substitute_below(body, at) {
+        if goes {
             body.remove(at);
             changed = true;
             continue;
         }
         match &mut body[at] {
-            Stmt::For { body, .. } => changed |= tidy_body(body, uses),
+            Stmt::For { body, .. } => changed |= substitute_in(body, uses),
             Stmt::If { then, otherwise, .. } => {
-                changed |= tidy_body(then, uses);
-                changed |= tidy_body(otherwise, uses);
+                changed |= substitute_in(then, uses);
+                changed |= substitute_in(otherwise, uses);
             }
             Stmt::Let(..) | Stmt::LetIndex(..) | Stmt::Mutable(..) | Stmt::Set(..) => {}
             Stmt::Array(_) | Stmt::StoreLocal(..) | Stmt::Store(..) | Stmt::Micro(_) => {}
@@ -70,28 +61,19 @@ fn tidy_body(body: &mut Vec<Stmt>, uses: &HashMap<Var, usize>) -> bool {
 fn substitute_below(body: &mut [Stmt], at: usize) -> bool {
     let Stmt::Let(var, value) = body[at].clone() else { return false };
     for stmt in &mut body[at + 1..] {
-        match stmt {
+        let found = match stmt {
             Stmt::Let(_, e) | Stmt::Mutable(_, e) | Stmt::Set(_, e) | Stmt::If { condition: e, .. } => {
-                if replace(e, var, &value) {
-                    return true;
-                }
+                replace(e, var, &value)
             }
             Stmt::StoreLocal(_, i, e) | Stmt::Store(_, i, e) => {
-                if replace(e, var, &value) || replace_in_index(i, var, &value) {
-                    return true;
-                }
+                replace(e, var, &value) || replace_in_index(i, var, &value)
             }
-            Stmt::LetIndex(_, i) => {
-                if replace_in_index(i, var, &value) {
-                    return true;
-                }
-            }
-            Stmt::Micro(m) => {
-                if replace_in_index(m.at_mut(), var, &value) {
-                    return true;
-                }
-            }
-            Stmt::For { .. } | Stmt::Array(_) => {}
+            Stmt::LetIndex(_, i) => replace_in_index(i, var, &value),
+            Stmt::Micro(m) => replace_in_index(m.at_mut(), var, &value),
+            Stmt::For { .. } | Stmt::Array(_) => false,
+        };
+        if found {
+            return true;
         }
         let writes_nothing =
             matches!(stmt, Stmt::Let(..) | Stmt::LetIndex(..) | Stmt::Mutable(..) | Stmt::Array(_));

@@ -1,7 +1,7 @@
 //! Convolutions: each input that is not zero meets the weights of a tile of output channels. Where a pool follows, the sums of all
 //! places of a window are there at once, and a maximum is that of integers.
 
-use super::Mantissas;
+use super::BlockFloat;
 use super::input::Block;
 use super::sum::Tables;
 use crate::lower::Lowering;
@@ -18,7 +18,7 @@ const CHANNELS: usize = 32;
 const SUMS: usize = 128;
 
 impl<'a> Lowering<'a> {
-    pub(super) fn mantissa_conv(&mut self, group: &Group, layer: &Mantissas) {
+    pub(super) fn block_float_conv(&mut self, group: &Group, layer: &BlockFloat) {
         let c = self.conv_of(group).expect("a convolution");
         let window = c.pool.map_or(vec![1; c.taps.len() - 1], |p| p.window.size.clone());
         let places: usize = window.iter().product();
@@ -31,7 +31,7 @@ impl<'a> Lowering<'a> {
             let sums = l.start_sums(&block, places * at.width);
             l.repeat_all(&axis_names(["py", "px", "pz"], window.len()), &window, &mut |l, place| {
                 let first = ravel(place, &window).times(at.width as i64);
-                l.mantissa_taps(&c, layer, (&tables, &block), at, place, (sums, &first))
+                l.block_float_taps(&c, layer, (&tables, &block), at, place, (sums, &first))
             });
             let sum =
                 |p: usize, j: &Index| Expr::LoadLocal(sums, DType::I32, j.offset((p * at.width) as i64));
@@ -42,10 +42,10 @@ impl<'a> Lowering<'a> {
     }
 
     /// Adds the products of every tap at one place, none where the tap sees padding.
-    fn mantissa_taps(
+    fn block_float_taps(
         &mut self,
         c: &Conv,
-        layer: &Mantissas,
+        layer: &BlockFloat,
         (tables, block): (&Tables, &Block),
         at: &At,
         place: &[Index],

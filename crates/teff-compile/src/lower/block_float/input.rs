@@ -1,6 +1,6 @@
 //! Inputs as integers: the exponent they share, and what each is with it.
 
-use super::Mantissas;
+use super::BlockFloat;
 use crate::lower::Lowering;
 use crate::lower::build::value;
 use crate::program::{BufferId, Expr, Index};
@@ -50,8 +50,8 @@ pub(super) fn int(n: i64) -> Expr {
 
 impl<'a> Lowering<'a> {
     /// Looks for the largest input.
-    pub(super) fn block(&mut self, layer: &Mantissas) -> Block {
-        let Mantissas { x, format, positive, .. } = layer;
+    pub(super) fn block(&mut self, layer: &BlockFloat) -> Block {
+        let BlockFloat { x, format, positive, .. } = layer;
         let (x, positive) = (*x, *positive);
         let powers = layer.powers.as_ref().map(|p| {
             let of_channel = Value::new([p.of_channel.len()], p.of_channel.clone());
@@ -88,7 +88,7 @@ impl<'a> Lowering<'a> {
     /// are zero.
     pub(super) fn with_inputs(
         &mut self,
-        layer: &Mantissas,
+        layer: &BlockFloat,
         block: &Block,
         places: &[(Vec<Index>, Index)],
         write: impl FnOnce(&mut Self, &[Input]),

@@ -4,10 +4,10 @@ use crate::program::{Expr, Stmt, Var, each_expr_in, each_expr_of, each_stmt};
 use std::collections::HashSet;
 
 /// True when something changed.
-pub(super) fn settle(body: &mut Vec<Stmt>) -> bool {
+pub(super) fn remove_dead(body: &mut Vec<Stmt>) -> bool {
     let dropped = drop_unread(body, &mut HashSet::new());
     let sets = written_and_read(body);
-    settle_body(body, &sets) || dropped
+    remove_unread(body, &sets) || dropped
 }
 
 /// Takes out what sets a variable that is not read before it is set again or gone. `live` are the variables that are read after the
@@ -59,10 +59,7 @@ fn note(e: &Expr, read: &mut HashSet<Var>) {
 fn written_and_read(body: &[Stmt]) -> (HashSet<Var>, HashSet<Var>) {
     let (mut written, mut read) = (HashSet::new(), HashSet::new());
     each_stmt(body, &mut |stmt| {
-        let own = match stmt {
-            Stmt::Set(v, _) => Some(*v),
-            _ => None,
-        };
+        let own = if let Stmt::Set(v, _) = stmt { Some(*v) } else { None };
         written.extend(own);
         each_expr_of(stmt, &mut |e| {
             if let Expr::Var(v, _) = e
@@ -77,7 +74,7 @@ fn written_and_read(body: &[Stmt]) -> (HashSet<Var>, HashSet<Var>) {
 
 /// Takes out variables that are never read and loops and conditions that are then empty; turns those never set into names. True
 /// when something changed.
-fn settle_body(body: &mut Vec<Stmt>, sets: &(HashSet<Var>, HashSet<Var>)) -> bool {
+fn remove_unread(body: &mut Vec<Stmt>, sets: &(HashSet<Var>, HashSet<Var>)) -> bool {
     let (written, read) = sets;
     let mut changed = false;
     body.retain_mut(|stmt| {
@@ -93,12 +90,12 @@ fn settle_body(body: &mut Vec<Stmt>, sets: &(HashSet<Var>, HashSet<Var>)) -> boo
             }
             Stmt::Set(v, _) => read.contains(v),
             Stmt::For { body, .. } => {
-                changed |= settle_body(body, sets);
+                changed |= remove_unread(body, sets);
                 !body.is_empty()
             }
             Stmt::If { then, otherwise, .. } => {
-                changed |= settle_body(then, sets);
-                changed |= settle_body(otherwise, sets);
+                changed |= remove_unread(then, sets);
+                changed |= remove_unread(otherwise, sets);
                 !then.is_empty() || !otherwise.is_empty()
             }
             Stmt::Let(..) | Stmt::LetIndex(..) | Stmt::Array(_) | Stmt::StoreLocal(..) | Stmt::Store(..) => {

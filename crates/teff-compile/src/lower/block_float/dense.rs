@@ -1,6 +1,6 @@
 //! Dense layers: each input that is not zero meets the weights of all outputs, whose sums are held at once.
 
-use super::Mantissas;
+use super::BlockFloat;
 use crate::lower::Lowering;
 use crate::lower::group::Group;
 use crate::lower::tile::{order, tiles};
@@ -23,7 +23,13 @@ pub(super) struct Dense {
 }
 
 impl<'a> Lowering<'a> {
-    pub(super) fn mantissa_dense(&mut self, group: &Group, anchor: NodeId, layer: &Mantissas, dense: &Dense) {
+    pub(super) fn block_float_dense(
+        &mut self,
+        group: &Group,
+        anchor: NodeId,
+        layer: &BlockFloat,
+        dense: &Dense,
+    ) {
         let plan = tiles(dense.across, MOST);
         let tables = self.tables(layer, &order(1, dense.across, dense.inner, &plan));
         let block = self.block(layer);

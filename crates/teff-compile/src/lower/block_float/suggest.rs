@@ -212,6 +212,7 @@ impl Lowering<'_> {
                     };
                     evaluate_op(&Op::Binary(back), &[&x, &c])
                 }
+                // All else that is on the way moves nothing.
                 _ => evaluate_op(&Op::Reshape(below.shape.clone()), &[&x]),
             };
         }

@@ -1,6 +1,6 @@
 //! Sums of products of mantissas.
 
-use super::Mantissas;
+use super::BlockFloat;
 use super::input::{Block, Input, int};
 use crate::lower::Lowering;
 use crate::program::{ArrayId, BufferId, Expr, Index, Stmt};
@@ -16,7 +16,7 @@ pub(super) struct Tables {
 
 impl<'a> Lowering<'a> {
     /// Makes the constants. Weight i is that at `order[i]`.
-    pub(super) fn tables(&mut self, layer: &Mantissas, order: &[usize]) -> Tables {
+    pub(super) fn tables(&mut self, layer: &BlockFloat, order: &[usize]) -> Tables {
         let f = &layer.format;
         let dtype = f.width.dtype;
         let of = |dtype: DType, n: usize, at: &dyn Fn(usize) -> i32| {
@@ -38,7 +38,7 @@ impl<'a> Lowering<'a> {
     /// Adds the products of some inputs with `width` weights of each to the sums from `first` on.
     pub(super) fn add_inputs(
         &mut self,
-        layer: &Mantissas,
+        layer: &BlockFloat,
         tables: &Tables,
         inputs: &[Input],
         (sums, first): (ArrayId, &Index),
@@ -69,7 +69,7 @@ impl<'a> Lowering<'a> {
     /// The float that a sum of output `output` stands for.
     pub(super) fn float_of(
         &mut self,
-        layer: &Mantissas,
+        layer: &BlockFloat,
         tables: &Tables,
         block: &Block,
         sum: Expr,

@@ -3,10 +3,10 @@
 //! A strip of a channel's rows is gathered into words, each an element and the one a stride further; every window of the strip reads
 //! its words from there, the padding among them, so that no edge is tested where products are made.
 
-use super::Lowering;
-use super::conv::Conv;
-use super::group::Group;
 use super::lanes::{Lanes, Whole, word};
+use crate::lower::Lowering;
+use crate::lower::conv::Conv;
+use crate::lower::group::Group;
 use crate::program::{ArrayId, BufferId, Expr, Index, Micro, Stmt, WindowSums};
 use teff_graph::{DType, Value};
 
@@ -49,7 +49,7 @@ fn two<T: Copy>(of: &[T], absent: T) -> Option<[T; 2]> {
 
 impl<'a> Lowering<'a> {
     /// Writes the convolution this way, if it can be.
-    pub(super) fn depthwise_conv(&mut self, group: &Group, conv: &Conv) -> bool {
+    pub(in crate::lower) fn depthwise_conv(&mut self, group: &Group, conv: &Conv) -> bool {
         let Some(d) = self.depthwise(group, conv) else { return false };
         let images = conv.result[0];
         let strips = d.result[0] / d.rows;

@@ -1,8 +1,8 @@
 //! Dense layers of 8-bit numbers, one row at a time, on machines with one 32-bit multiplier ([`RowSums`]).
 
-use super::Lowering;
-use super::group::Group;
 use super::lanes::weights_of;
+use crate::lower::Lowering;
+use crate::lower::group::Group;
 use crate::program::{Expr, Index, Micro, RowSums, Stmt, bits_of};
 use teff_graph::{DType, NodeId, Op};
 
@@ -11,7 +11,13 @@ const TOGETHER: usize = 256;
 
 impl<'a> Lowering<'a> {
     /// Writes the product of the rows `a` of one element each and `b` this way, if it can be: `[1, inner]` by `[inner, across]`.
-    pub(super) fn row_product(&mut self, group: &Group, anchor: NodeId, inner: usize, across: usize) -> bool {
+    pub(in crate::lower) fn row_product(
+        &mut self,
+        group: &Group,
+        anchor: NodeId,
+        inner: usize,
+        across: usize,
+    ) -> bool {
         let [a, b] = self.node(anchor).operands[..] else { unreachable!("a product has two operands") };
         if !self.target.word_products || self.node(anchor).ty.dtype != DType::I32 || !across.is_multiple_of(4)
         {
@@ -63,13 +69,11 @@ impl<'a> Lowering<'a> {
     }
 
     /// What has the same elements in the same order.
-    fn behind_moves(&self, id: NodeId) -> NodeId {
-        match self.node(id).op {
-            Op::Reshape(_) if !self.scope.storage.contains_key(&id) => {
-                self.behind_moves(self.node(id).operands[0])
-            }
-            _ => id,
+    fn behind_moves(&self, mut id: NodeId) -> NodeId {
+        while matches!(self.node(id).op, Op::Reshape(_)) && !self.scope.storage.contains_key(&id) {
+            id = self.node(id).operands[0];
         }
+        id
     }
 
     /// Constant weights of 8 bits, row by row of the inputs.
