@@ -35,9 +35,9 @@
 //! `program/` is the Program: its form, validator, evaluator, cost counter, printed form. `lower/` makes it from a graph: `fuse`
 //! decides what is computed where, `element` computes any value at any index, the rest are loops for one family of operations each;
 //! those in `lower/block_float/` multiply integers where a machine has no float unit. `place/` chooses the tables that lie in SRAM.
-//! `plan/` gives memory its addresses. `c/` prints C and `rust/` Rust, from the same Program; `printing` is what both do alike, `armv6m` the assembly
-//! of both. A
-//! printer for another language is a folder beside them. `target` is what is known of machines, `budget` what a Program takes of one.
+//! `plan/` gives memory its addresses. `c/` prints C and `rust/` Rust, from the same Program; `printing/` is what both do alike, where
+//! `Language` is what they say themselves; `armv6m` is the assembly of both. A printer for another language is a folder beside them.
+//! `target` is what is known of machines, `budget` what a Program takes of one.
 
 mod armv6m;
 mod board;

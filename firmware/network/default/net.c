@@ -128,6 +128,16 @@ NET_SRAM_CODE static inline int32_t wrap_mul_i32(int32_t a, int32_t b)
     return (int32_t)((uint32_t)a * (uint32_t)b);
 }
 
+NET_SRAM_CODE static inline int32_t max_i32(int32_t a, int32_t b)
+{
+    return b > a ? b : a;
+}
+
+NET_SRAM_CODE static inline int32_t min_i32(int32_t a, int32_t b)
+{
+    return b < a ? b : a;
+}
+
 /* All sign when nothing stays. */
 NET_SRAM_CODE static inline int32_t shr_i32(int32_t a, int32_t b)
 {
@@ -146,16 +156,6 @@ NET_SRAM_CODE static inline int32_t mul_high_i32(int32_t a, int32_t b)
 #else
     return (int32_t)((int64_t)a * b >> 32);
 #endif
-}
-
-NET_SRAM_CODE static inline int32_t max_i32(int32_t a, int32_t b)
-{
-    return b > a ? b : a;
-}
-
-NET_SRAM_CODE static inline int32_t min_i32(int32_t a, int32_t b)
-{
-    return b < a ? b : a;
 }
 
 NET_SRAM_TABLE static const uint8_t conv1_weight_quantized[72] WORD_ALIGNED = {
