@@ -2,33 +2,29 @@
 
 use super::{Atom, BufferId, Expr, Index, Stmt, Var};
 
-/// Bodies inside a statement.
-pub(crate) fn stmt_children(stmt: &Stmt) -> Vec<&[Stmt]> {
+/// What a statement has itself: an index, an expression, bodies.
+fn parts(stmt: &Stmt) -> (Option<&Index>, Option<&Expr>, [&[Stmt]; 2]) {
     match stmt {
-        Stmt::For { body, .. } => vec![body],
-        Stmt::If { then, otherwise, .. } => vec![then, otherwise],
-        Stmt::Let(..) | Stmt::LetIndex(..) | Stmt::Mutable(..) | Stmt::Set(..) => vec![],
-        Stmt::Array(_) | Stmt::StoreLocal(..) | Stmt::Store(..) | Stmt::Micro(_) => vec![],
+        Stmt::For { body, .. } => (None, None, [body, &[]]),
+        Stmt::If { condition, then, otherwise } => (None, Some(condition), [then, otherwise]),
+        Stmt::Let(_, e) | Stmt::Mutable(_, e) | Stmt::Set(_, e) => (None, Some(e), [&[], &[]]),
+        Stmt::StoreLocal(_, i, e) | Stmt::Store(_, i, e) => (Some(i), Some(e), [&[], &[]]),
+        Stmt::LetIndex(_, i) => (Some(i), None, [&[], &[]]),
+        Stmt::Micro(m) => (Some(m.at()), None, [&[], &[]]),
+        Stmt::Array(_) => (None, None, [&[], &[]]),
     }
 }
 
-/// Expressions a statement evaluates itself, not in its bodies.
-pub(crate) fn stmt_exprs(stmt: &Stmt) -> Option<&Expr> {
+/// The same, to be changed.
+fn parts_mut(stmt: &mut Stmt) -> (Option<&mut Index>, Option<&mut Expr>, [&mut [Stmt]; 2]) {
     match stmt {
-        Stmt::Let(_, e) | Stmt::Mutable(_, e) | Stmt::Set(_, e) => Some(e),
-        Stmt::StoreLocal(_, _, e) | Stmt::Store(_, _, e) => Some(e),
-        Stmt::If { condition, .. } => Some(condition),
-        Stmt::For { .. } | Stmt::LetIndex(..) | Stmt::Array(_) | Stmt::Micro(_) => None,
-    }
-}
-
-/// The index a statement uses itself, not in its expression or bodies.
-pub(crate) fn stmt_indices(stmt: &Stmt) -> Option<&Index> {
-    match stmt {
-        Stmt::LetIndex(_, i) | Stmt::StoreLocal(_, i, _) | Stmt::Store(_, i, _) => Some(i),
-        Stmt::Micro(m) => Some(m.at()),
-        Stmt::Let(..) | Stmt::Mutable(..) | Stmt::Set(..) => None,
-        Stmt::For { .. } | Stmt::If { .. } | Stmt::Array(_) => None,
+        Stmt::For { body, .. } => (None, None, [body, &mut []]),
+        Stmt::If { condition, then, otherwise } => (None, Some(condition), [then, otherwise]),
+        Stmt::Let(_, e) | Stmt::Mutable(_, e) | Stmt::Set(_, e) => (None, Some(e), [&mut [], &mut []]),
+        Stmt::StoreLocal(_, i, e) | Stmt::Store(_, i, e) => (Some(i), Some(e), [&mut [], &mut []]),
+        Stmt::LetIndex(_, i) => (Some(i), None, [&mut [], &mut []]),
+        Stmt::Micro(m) => (Some(m.at_mut()), None, [&mut [], &mut []]),
+        Stmt::Array(_) => (None, None, [&mut [], &mut []]),
     }
 }
 
@@ -75,7 +71,7 @@ pub(crate) fn each_in_index<'a>(index: &'a Index, f: &mut impl FnMut(&'a Expr)) 
 pub(crate) fn each_stmt<'a>(body: &'a [Stmt], f: &mut impl FnMut(&'a Stmt)) {
     for stmt in body {
         f(stmt);
-        stmt_children(stmt).into_iter().for_each(|b| each_stmt(b, f));
+        parts(stmt).2.into_iter().for_each(|b| each_stmt(b, f));
     }
 }
 
@@ -86,12 +82,9 @@ pub(crate) fn each_expr_in<'a>(body: &'a [Stmt], f: &mut impl FnMut(&'a Expr)) {
 
 /// Calls `f` on every expression that a statement evaluates itself, not in its bodies.
 pub(crate) fn each_expr_of<'a>(stmt: &'a Stmt, f: &mut impl FnMut(&'a Expr)) {
-    if let Some(i) = stmt_indices(stmt) {
-        each_in_index(i, f);
-    }
-    if let Some(e) = stmt_exprs(stmt) {
-        each_expr(e, f);
-    }
+    let (index, expr, _) = parts(stmt);
+    index.into_iter().for_each(|i| each_in_index(i, f));
+    expr.into_iter().for_each(|e| each_expr(e, f));
 }
 
 /// Buffers read and buffers written, each in the order of first use.
@@ -116,19 +109,23 @@ pub(super) fn accesses(body: &[Stmt]) -> (Vec<BufferId>, Vec<BufferId>) {
     (reads, writes)
 }
 
+/// Calls `f` on every index of these statements and their expressions, not on those within an index.
+fn each_index(body: &[Stmt], mut f: impl FnMut(&Index)) {
+    each_stmt(body, &mut |stmt| parts(stmt).0.into_iter().for_each(&mut f));
+    each_expr_in(body, &mut |e| expr_indices(e).into_iter().for_each(&mut f));
+}
+
 /// True when an index in these statements has `var` in it.
 pub(crate) fn mentions(body: &[Stmt], var: Var) -> bool {
     let mut found = false;
-    each_stmt(body, &mut |stmt| found |= stmt_indices(stmt).is_some_and(|i| i.mentions(var)));
-    each_expr_in(body, &mut |e| found |= expr_indices(e).is_some_and(|i| i.mentions(var)));
+    each_index(body, |i| found |= i.mentions(var));
     found
 }
 
-/// How many divisions the indices of these statements need.
+/// How many indices of these statements need divisions.
 pub(crate) fn divisions(body: &[Stmt]) -> usize {
     let mut count = 0;
-    each_stmt(body, &mut |stmt| count += stmt_indices(stmt).is_some_and(Index::divides) as usize);
-    each_expr_in(body, &mut |e| count += expr_indices(e).is_some_and(Index::divides) as usize);
+    each_index(body, |i| count += i.divides() as usize);
     count
 }
 
@@ -136,31 +133,16 @@ pub(crate) fn divisions(body: &[Stmt]) -> usize {
 pub(crate) fn each_stmt_mut(body: &mut [Stmt], f: &mut impl FnMut(&mut Stmt)) {
     for stmt in body {
         f(stmt);
-        match stmt {
-            Stmt::For { body, .. } => each_stmt_mut(body, f),
-            Stmt::If { then, otherwise, .. } => {
-                each_stmt_mut(then, f);
-                each_stmt_mut(otherwise, f);
-            }
-            Stmt::Let(..) | Stmt::LetIndex(..) | Stmt::Mutable(..) | Stmt::Set(..) => {}
-            Stmt::Array(_) | Stmt::StoreLocal(..) | Stmt::Store(..) | Stmt::Micro(_) => {}
-        }
+        parts_mut(stmt).2.into_iter().for_each(|b| each_stmt_mut(b, f));
     }
 }
 
 /// Calls `f` on every expression of every statement, innermost first, to change it.
 pub(crate) fn map_exprs(body: &mut [Stmt], f: &mut impl FnMut(&mut Expr)) {
-    each_stmt_mut(body, &mut |stmt| match stmt {
-        Stmt::Let(_, e) | Stmt::Mutable(_, e) | Stmt::Set(_, e) | Stmt::If { condition: e, .. } => {
-            map_expr(e, f)
-        }
-        Stmt::StoreLocal(_, i, e) | Stmt::Store(_, i, e) => {
-            map_index(i, f);
-            map_expr(e, f);
-        }
-        Stmt::LetIndex(_, i) => map_index(i, f),
-        Stmt::Micro(m) => map_index(m.at_mut(), f),
-        Stmt::For { .. } | Stmt::Array(_) => {}
+    each_stmt_mut(body, &mut |stmt| {
+        let (index, expr, _) = parts_mut(stmt);
+        index.into_iter().for_each(|i| map_index(i, f));
+        expr.into_iter().for_each(|e| map_expr(e, f));
     });
 }
 

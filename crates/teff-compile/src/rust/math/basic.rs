@@ -1,4 +1,4 @@
-// Rounding, signs, comparison, square roots, of either float: what `core` has no stable function for, by the bits of the numbers.
+// Rounding, signs, comparison, square roots of either float, by the bits of the numbers, and what is the same for both otherwise.
 
 /// The magnitude of x.
 pub(super) fn abs_Float(x: Float) -> Float {
@@ -91,6 +91,19 @@ pub(super) fn times_power_Float(x: Float, k: i32) -> Float {
     // In two steps: neither power leaves the range of exponents, and only the second step may round.
     let power = |k: i32| Float::from_bits(((Float::MAX_EXP - 1 + k) as Word) << (Float::MANTISSA_DIGITS - 1));
     x * power(k / 2) * power(k - k / 2)
+}
+
+/// e to the power x, less 1.
+pub(super) fn expm1_Float(x: Float) -> Float {
+    if x < -38.0 {
+        return -1.0;
+    }
+    if x > 88.0 {
+        return exp_Float(x);
+    }
+    let (k, r) = less_log2s_Float(x);
+    let power = times_power_Float(1.0, k);
+    power * small_expm1_Float(r) + (power - 1.0)
 }
 
 /// 1 / (1 + e^-x).

@@ -63,19 +63,6 @@ pub(super) fn exp_f32(x: f32) -> f32 {
     }
 }
 
-/// e to the power x, less 1.
-pub(super) fn expm1_f32(x: f32) -> f32 {
-    if x < -18.0 {
-        return -1.0;
-    }
-    if x > 88.0 {
-        return exp_f32(x);
-    }
-    let (k, r) = less_log2s_f32(x);
-    let power = times_power_f32(1.0, k);
-    power * small_expm1_f32(r) + (power - 1.0)
-}
-
 /// x as k ln 2 + r with r from -0.35 to 0.35; k is 0 of NaN.
 pub(super) fn less_log2s_f32(x: f32) -> (i32, f32) {
     let k = round_f32(x * core::f32::consts::LOG2_E);
@@ -99,19 +86,6 @@ pub(super) fn exp_f64(x: f64) -> f64 {
     }
     let (k, r) = less_log2s_f64(x);
     times_power_f64(1.0 + small_expm1_f64(r), k)
-}
-
-/// e to the power x, less 1.
-pub(super) fn expm1_f64(x: f64) -> f64 {
-    if x < -38.0 {
-        return -1.0;
-    }
-    if x > 700.0 {
-        return exp_f64(x);
-    }
-    let (k, r) = less_log2s_f64(x);
-    let power = times_power_f64(1.0, k);
-    power * small_expm1_f64(r) + (power - 1.0)
 }
 
 /// x as k ln 2 + r with r from -0.35 to 0.35; k is 0 of NaN.

@@ -8,15 +8,15 @@
 mod basic {
     pub(super) use super::narrow::{
         abs_Float as abs_f32, ceil_Float as ceil_f32, copysign_Float as copysign_f32,
-        floor_Float as floor_f32, max_Float as max_f32, min_Float as min_f32, round_Float as round_f32,
-        sigmoid_Float as sigmoid_f32, sign_Float as sign_f32, sqrt_Float as sqrt_f32,
-        times_power_Float as times_power_f32,
+        expm1_Float as expm1_f32, floor_Float as floor_f32, max_Float as max_f32, min_Float as min_f32,
+        round_Float as round_f32, sigmoid_Float as sigmoid_f32, sign_Float as sign_f32,
+        sqrt_Float as sqrt_f32,
     };
     pub(super) use super::wide::{
         abs_Float as abs_f64, ceil_Float as ceil_f64, copysign_Float as copysign_f64,
-        floor_Float as floor_f64, max_Float as max_f64, min_Float as min_f64, round_Float as round_f64,
-        sigmoid_Float as sigmoid_f64, sign_Float as sign_f64, sqrt_Float as sqrt_f64,
-        times_power_Float as times_power_f64,
+        expm1_Float as expm1_f64, floor_Float as floor_f64, max_Float as max_f64, min_Float as min_f64,
+        round_Float as round_f64, sigmoid_Float as sigmoid_f64, sign_Float as sign_f64,
+        sqrt_Float as sqrt_f64, times_power_Float as times_power_f64,
     };
 }
 #[cfg(test)]
@@ -30,7 +30,9 @@ mod trigonometric;
 #[cfg(test)]
 #[allow(non_snake_case)]
 mod narrow {
-    use super::exponential::exp_f32 as exp_Float;
+    use super::exponential::{
+        exp_f32 as exp_Float, less_log2s_f32 as less_log2s_Float, small_expm1_f32 as small_expm1_Float,
+    };
     type Float = f32;
     type Word = u32;
     type Whole = i32;
@@ -39,7 +41,9 @@ mod narrow {
 #[cfg(test)]
 #[allow(non_snake_case)]
 mod wide {
-    use super::exponential::exp_f64 as exp_Float;
+    use super::exponential::{
+        exp_f64 as exp_Float, less_log2s_f64 as less_log2s_Float, small_expm1_f64 as small_expm1_Float,
+    };
     type Float = f64;
     type Word = u64;
     type Whole = i64;
