@@ -4,7 +4,7 @@ mod random;
 
 use random::{Purpose, Rng, random_graph};
 use std::sync::Arc;
-use teff_graph::facts::{Known, axis_after, log_softmax, multiply_accumulates, softmax};
+use teff_graph::facts::{Known, axis_after, log_softmax, multiply_accumulates, quantization, softmax};
 use teff_graph::passes::simplify;
 use teff_graph::{
     ConvGeometry, DType, Graph, Num, Op, PadAxis, Tensor, Type, Value, evaluate, evaluate_all, evaluate_op,
@@ -231,4 +231,38 @@ fn a_logarithm_of_a_softmax_is_found_and_that_of_an_input_is_none() {
     let of = |i: usize| log_softmax(&graph, graph.outputs()[i].node).map(|s| (s.of, s.axes.to_vec()));
     assert_eq!(of(0), Some((graph.inputs()[0], vec![1])));
     assert_eq!([of(1), of(2), of(3)], [None, None, None]);
+}
+
+/// Scales of 1/4 and 1/2; 0.375 / 0.25 = 1.5 is rounded to the even 2.
+#[test]
+fn ends_of_quantised_networks_say_what_their_integers_stand_for() {
+    let one = |scale: f32, zero: i8, shape: [usize; 2]| {
+        [Value::full(&Type::new(DType::F32, shape), Num::Float(scale.into())), Value::new(shape, vec![zero])]
+            .map(Tensor::constant)
+    };
+    let [scale, zero] = one(0.25, -3, [1, 1]);
+    let [wide, nought] = one(0.5, 0, [1, 1]);
+    let x = Tensor::input("x", DType::I8, &[1, 2, 2]);
+    let features = Tensor::input("features", DType::U8, &[1, 2]);
+    let apart = Tensor::constant(Value::new([1, 2], vec![1f32, 100.0]));
+    let noughts = Tensor::constant(Value::new([1, 2], vec![0u8, 7]));
+    let plain = Tensor::input("plain", DType::I8, &[1, 4]);
+    let moved = x.permute(&[0, 2, 1]).reshape(&[1, 4]);
+    let sum = moved.dequantize(&scale, &zero)
+        + features.dequantize(&apart, &noughts).sum(&[1]).broadcast_to(&[1, 4]);
+    let inputs = [x, features, plain.clone()];
+    let outputs = [("y", sum.quantize(&wide, &nought).reshape(&[2, 2])), ("z", &plain + &plain)];
+    let graph = Graph::from_tensors("g", &inputs, &outputs).unwrap();
+    let of = |i: usize| quantization(&graph, graph.inputs()[i]);
+    let x = of(0).unwrap();
+    assert_eq!((x.single(), x.scale.shape(), x.range), (Some((0.25, -3)), &[1, 1, 1][..], (-128, 127)));
+    let floats = Value::new([1, 2, 2], vec![0.375f32, -0.25, 1e9, -1e9]);
+    assert_eq!(x.quantize(&floats), Value::new([1, 2, 2], vec![-1i8, -4, 127, -128]));
+    assert_eq!(x.dequantize(&x.quantize(&floats)).to_f64(), [0.5, -0.25, 32.5, -31.25]);
+    let features = of(1).unwrap();
+    assert_eq!(features.single(), None);
+    assert_eq!(features.quantize(&Value::new([1, 2], vec![5f32, 300.0])), Value::new([1, 2], vec![5u8, 10]));
+    assert_eq!(of(2), None);
+    let outputs: Vec<_> = graph.outputs().iter().map(|o| quantization(&graph, o.node)).collect();
+    assert_eq!((outputs[0].as_ref().unwrap().single(), &outputs[1]), (Some((0.5, 0)), &None));
 }

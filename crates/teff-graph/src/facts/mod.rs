@@ -7,11 +7,13 @@
 //! | what uses this node | [`Graph::users`], [`Graph::uses`], [`Graph::only_users`]; what depends on inputs: [`Graph::depend_on_inputs`] |
 //! | where does this axis go | [`axis_after`]; which values have a row for each sample: [`counts_samples`] |
 //! | what kind of operation is this | [`Op::traits`], [`Graph::reads`] |
+//! | what do the integers of an input or output stand for | [`quantization`] |
 //! | how much work is it | [`work`] for the evaluator, [`multiply_accumulates`], [`Traits::cost`] |
 
 mod axes;
 mod batch;
 mod known;
+mod quantization;
 mod softmax;
 mod traits;
 mod work;
@@ -20,6 +22,7 @@ pub use axes::axis_after;
 pub use batch::counts_samples;
 pub(crate) use batch::takes_rows;
 pub use known::Known;
+pub use quantization::{Quantization, quantization};
 pub use softmax::{Softmax, log_softmax, softmax};
 pub use traits::{Class, Read, Traits};
 pub use work::{multiply_accumulates, work};
