@@ -37,6 +37,7 @@
 pub mod checkpoint;
 mod error;
 mod evaluate;
+mod feed;
 pub mod files;
 pub mod folded;
 pub mod metrics;
@@ -52,6 +53,7 @@ pub mod train;
 
 pub use error::{Error, Result};
 pub use evaluate::{Predictions, predict};
+pub use feed::Feed;
 pub use optim::{Optimizer, Schedule};
 pub use run::Run;
 pub use step::{Step, Updates};
