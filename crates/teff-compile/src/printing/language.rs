@@ -204,8 +204,10 @@ pub(crate) trait Language<'a> {
     }
 
     fn binary(&mut self, whole: &Expr, op: Binary, a: &Expr, b: &Expr) -> Text {
+        if a.dtype() == DType::Bool {
+            return self.logical(op, a, b);
+        }
         let operator = match op {
-            _ if a.dtype() == DType::Bool => return self.logical(op, a, b),
             Binary::Eq | Binary::Lt | Binary::Le => true,
             Binary::Add | Binary::Sub | Binary::Mul | Binary::Div => a.dtype().is_float(),
             Binary::Rem | Binary::Pow | Binary::Max | Binary::Min | Binary::MulHigh => false,

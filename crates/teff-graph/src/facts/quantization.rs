@@ -63,6 +63,7 @@ pub fn quantization(graph: &Graph, id: NodeId) -> Option<Quantization> {
         let range = match graph[node].op {
             Op::Dequantize if is_input => graph[id].ty.dtype.int_range().map(|(l, h)| (l as i32, h as i32)),
             Op::Quantize { low, high, .. } if !is_input => Some((low, high)),
+            // Only those two convert.
             _ => None,
         };
         if let Some(range) = range {

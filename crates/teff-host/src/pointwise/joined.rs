@@ -166,6 +166,7 @@ impl GroupBuilder {
             (_, Def::Apply { work: Work::Sqrt, operands }) if alone(x) => {
                 (Before::RootPlus, operands[0], Some(s))
             }
+            // Only these are joined with what comes after.
             _ => nothing,
         }
     }

@@ -89,8 +89,8 @@ impl Held {
 /// With axis i being axis `perm[i]`. What is a constant keeps its label, so that simplifying leaves a constant of that name.
 pub(crate) fn permuted(t: &Tensor, perm: &[usize]) -> Tensor {
     let moved = t.permute(perm);
-    match (t.op(), t.label()) {
-        (Op::Constant(_), Some(label)) => moved.named(&label),
-        _ => moved,
+    match t.label() {
+        Some(label) if matches!(t.op(), Op::Constant(_)) => moved.named(&label),
+        Some(_) | None => moved,
     }
 }

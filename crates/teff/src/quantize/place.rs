@@ -248,11 +248,12 @@ impl Placer<'_> {
         let bare = if is_product { self.graph.unrepeated(w) } else { w };
         let flat = !is_product || self.graph[bare].ty.shape.iter().rev().skip(2).all(|n| *n == 1);
         let is_constant = |id| self.state_of(id) == State::Constant;
-        match matches!(self.graph[bare].op, Op::Constant(_)) && flat {
-            _ if is_constant(x) => Err("its constant comes first"),
-            true => Ok(Some(bare)),
-            false if is_constant(w) => Err("its weights are computed, or differ by batch"),
-            false => Ok(None),
+        let one_matrix = matches!(self.graph[bare].op, Op::Constant(_)) && flat;
+        match (is_constant(x), is_constant(w)) {
+            (true, _) => Err("its constant comes first"),
+            (false, _) if one_matrix => Ok(Some(bare)),
+            (false, true) => Err("its weights are computed, or differ by batch"),
+            (false, false) => Ok(None),
         }
     }
 
@@ -282,6 +283,7 @@ impl Placer<'_> {
                     };
                     Some(Weighted { node: id, weight, input })
                 }
+                // No other operation is given weights of integers.
                 _ => None,
             });
         let mut floats: Vec<(String, &'static str)> = Vec::new();

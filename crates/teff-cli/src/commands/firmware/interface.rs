@@ -142,9 +142,9 @@ fn moves(node: &Node) -> bool {
 
 /// Scale and zero point of a `Quantize` or `Dequantize`, when it has one of each.
 fn affine(graph: &Graph, node: &Node) -> Option<Quantization> {
-    let single = |id: NodeId| match &graph[id].op {
-        Op::Constant(value) if value.len() == 1 => Some(value.get(0)),
-        _ => None,
+    let single = |id: NodeId| {
+        let Op::Constant(value) = &graph[id].op else { return None };
+        (value.len() == 1).then(|| value.get(0))
     };
     let [_, scale, zero] = node.operands[..] else { return None };
     let (scale, zero) = (single(scale)?.as_f64() as f32, single(zero)?.as_int());
