@@ -71,6 +71,14 @@ pub(crate) fn dataset() -> Arg {
         .value_parser(value_parser!(PathBuf))
 }
 
+/// What is to be found in a data set.
+pub(crate) fn label() -> Arg {
+    Arg::new("label")
+        .long("label")
+        .value_name("COLUMN")
+        .help("Column of a table, or array of an NPZ file, that holds what is to be found; known by its name unless given")
+}
+
 pub(crate) fn model() -> Arg {
     Arg::new("model")
         .value_name("MODEL")

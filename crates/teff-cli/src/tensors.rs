@@ -34,10 +34,16 @@ fn value(array: &Array) -> Value {
     Value::from_le_bytes(&ty, &array.bytes).expect("an array has as many bytes as its shape says")
 }
 
-/// The data set that `--data` or the command's first argument names, whose samples are of classes.
+/// The data set that `--data` or the command's first argument names, with what `--label` says.
+pub(crate) fn open_data(args: &ArgMatches) -> Result<Split> {
+    let label = args.try_get_one::<String>("label").ok().flatten().cloned();
+    Ok(teff::data::open_with(path_of(args, "data"), &teff::data::Options { label, ..Default::default() })?)
+}
+
+/// The same, whose samples are of classes.
 pub(crate) fn classified(args: &ArgMatches) -> Result<Split> {
     let path = path_of(args, "data");
-    let data = teff::data::open(path)?;
+    let data = open_data(args)?;
     if data.train.classes().is_empty() {
         return Err(Failure::new(format!(
             "{} does not say of which class its samples are; add an array y of whole numbers, or folders named for the classes",

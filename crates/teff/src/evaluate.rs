@@ -1,12 +1,12 @@
-//! Running a classifier over a data set.
+//! Running a network over a data set.
 
 use crate::error::{Error, Result};
-use crate::folded::ends;
-use crate::metrics::{Confusion, argmax};
-use teff_data::Dataset;
-use teff_graph::facts::Known;
+use crate::feed::Feed;
+use crate::metrics::{Confusion, Fit, argmax};
+use teff_data::{Dataset, Targets};
+use teff_graph::facts::quantization;
 use teff_graph::passes::{for_batch, simplify, unfold_quantization};
-use teff_graph::{DType, Graph, NodeId, Op, Tensor, Type};
+use teff_graph::{DType, Graph, Tensor, Value, with_dtype};
 use teff_host::{Options, Plan};
 
 /// What a network said of each sample of a data set.
@@ -34,96 +34,149 @@ impl Predictions {
     }
 }
 
-/// Runs `graph`, which has one f32 input and one f32 output for one or more samples, over all samples. A quantised network that takes
-/// 8-bit integers is given samples quantised as it dequantises them; integers that it gives are taken as logits.
+/// Runs a classifier over all samples: its first output has a number for each class of the data. See [`outputs`].
 ///
 /// # Errors
-/// A graph of other inputs or outputs, or for samples of another size or number of classes than the data's.
+/// As [`outputs`]; a first output of another width than there are classes.
 pub fn predict(graph: &Graph, data: &Dataset, threads: usize) -> Result<Predictions> {
-    let error = |reason: String| Error::Setting(format!("model {:?}: {reason}", graph.name));
-    let fail = |reason: String| Err(error(reason));
-    let (x, y) = ends(graph, "a classifier").map_err(error)?;
-    let in_floats = with_floats(graph, graph.inputs()[0])?;
-    if let Some(graph) = in_floats {
-        return predict(&graph, data, threads);
-    }
-    let (sample, classes) = (data.sample_len(), data.classes().len());
-    if x.dtype != DType::F32 || y.dtype != DType::F32 {
-        return fail(format!("takes {x} and gives {y}; f32 is needed on both sides"));
-    }
-    if x.is_empty() || !x.len().is_multiple_of(sample) {
-        return fail(format!("takes {x}, but a sample of the data has shape {:?}", data.shape()));
-    }
-    let batch = x.len() / sample;
-    if y.len() != batch * classes {
-        return fail(format!("gives {y}, but the data has {classes} classes"));
-    }
-    let channels_last = takes_channels_last(x, data.shape());
-    let (graph, batch) = fast(graph, batch)?;
-    let mut plan = Plan::new(&graph, &Options { threads })?;
-    let mut logits = Vec::with_capacity(data.len() * classes);
-    let all: Vec<usize> = (0..data.len()).collect();
-    for part in all.chunks(batch) {
-        // The last part may not fill the batch; what is behind it is left from before and not looked at.
-        gather(data, part, channels_last, &mut plan.input_mut::<f32>(0)[..part.len() * sample]);
-        plan.run()?;
-        logits.extend_from_slice(&plan.output::<f32>(0)[..part.len() * classes]);
+    let logits = outputs(graph, data, threads)?.swap_remove(0);
+    let classes = data.classes().len();
+    if classes == 0 || logits.len() != data.len() * classes {
+        let reason =
+            format!("gives {}, but the data has {classes} classes", graph[graph.outputs()[0].node].ty);
+        return Err(Error::Setting(format!("model {:?}: {reason}", graph.name)));
     }
     let classes_said = logits.chunks_exact(classes).map(|l| argmax(l) as u16).collect();
     Ok(Predictions { logits, classes: classes_said, width: classes })
 }
 
+/// What `graph` gives for all samples: for each output the numbers of one sample behind those of another. The integers of a quantised
+/// network are what they stand for, at both ends; others are themselves.
+///
+/// # Errors
+/// A graph without outputs; inputs that the data do not fill ([`Feed::new`]).
+pub fn outputs(graph: &Graph, data: &Dataset, threads: usize) -> Result<Vec<Vec<f32>>> {
+    if graph.outputs().is_empty() {
+        return Err(Error::Setting(format!("model {:?} gives nothing", graph.name)));
+    }
+    let graph = with_floats(graph)?;
+    let feed = Feed::new(&graph, data)?;
+    let mut run = Batches::new(&graph, feed.batch(), threads)?;
+    let mut all = vec![Vec::new(); graph.outputs().len()];
+    let indices: Vec<usize> = (0..data.len()).collect();
+    for part in indices.chunks(feed.batch() * run.times()) {
+        let given: Vec<Vec<Value>> = part.chunks(feed.batch()).map(|few| feed.values(data, few)).collect();
+        run.run(&given)?;
+        for (i, all) in all.iter_mut().enumerate() {
+            // What fills the last batch up is left out.
+            let each = run.output(i).len() / (run.times() * feed.batch());
+            all.extend_from_slice(&run.output(i)[..part.len() * each]);
+        }
+    }
+    Ok(all)
+}
+
+/// How good outputs are, by what the data say is to be found.
+#[derive(Clone, Debug)]
+pub enum Judgement {
+    /// The first output has a number for each class.
+    Classes(Confusion),
+    /// Each array that is to be found, by its name, and the output of as many numbers.
+    Numbers(Vec<(String, Fit)>),
+    /// The data say nothing, or of other classes or numbers than the network gives.
+    Unknown,
+}
+
+impl Judgement {
+    /// Judges what [`outputs`] gave for `data`. Arrays to be found belong to outputs in their order.
+    pub fn of(outputs: &[Vec<f32>], data: &Dataset) -> Judgement {
+        match data.targets() {
+            Targets::Classes { labels, names } if outputs[0].len() == data.len() * names.len() => {
+                let said: Vec<u16> = outputs[0].chunks_exact(names.len()).map(|l| argmax(l) as u16).collect();
+                Judgement::Classes(Confusion::count(labels, &said, names.len()))
+            }
+            Targets::Values(columns)
+                if columns.iter().zip(outputs).all(|(c, y)| y.len() == data.len() * c.sample_len()) =>
+            {
+                let all: Vec<usize> = (0..data.len()).collect();
+                let fit = |(column, said): (&teff_data::Column, &Vec<f32>)| {
+                    let mut wanted = vec![0.0; said.len()];
+                    column.gather(&all, &mut wanted);
+                    (column.name.clone(), Fit::of(said, &wanted, column.sample_len()))
+                };
+                Judgement::Numbers(columns.iter().zip(outputs).map(fit).collect())
+            }
+            Targets::Classes { .. } | Targets::Values(_) | Targets::Missing => Judgement::Unknown,
+        }
+    }
+}
+
+/// A network, made ready to take its inputs several times at once.
+pub(crate) struct Batches {
+    plan: Plan,
+    times: usize,
+}
+
+impl Batches {
+    /// The network, which takes `batch` samples and gives floats; where it takes one, of as many as are fastest.
+    pub(crate) fn new(graph: &Graph, batch: usize, threads: usize) -> Result<Batches> {
+        let graph = simplify(&unfold_quantization(graph)?);
+        let many = if batch == 1 { for_batch(&graph, BATCH) } else { None };
+        let times = if many.is_some() { BATCH } else { 1 };
+        Ok(Batches { plan: Plan::new(&many.unwrap_or(graph), &Options { threads })?, times })
+    }
+
+    /// How often it can take its inputs at once.
+    pub(crate) fn times(&self) -> usize {
+        self.times
+    }
+
+    /// Takes these inputs, at most so often. What is behind them is left from before.
+    pub(crate) fn run(&mut self, given: &[Vec<Value>]) -> Result<()> {
+        for (time, values) in given.iter().enumerate() {
+            for (i, value) in values.iter().enumerate() {
+                let (at, len) = (time * value.len(), value.len());
+                with_dtype!(value.dtype(), T => {
+                    let from = value.as_slice::<T>().expect("of this type");
+                    self.plan.input_mut::<T>(i)[at..at + len].copy_from_slice(from);
+                });
+            }
+        }
+        Ok(self.plan.run()?)
+    }
+
+    /// Output `i`, of all times.
+    pub(crate) fn output(&self, i: usize) -> &[f32] {
+        self.plan.output::<f32>(i)
+    }
+}
+
 /// Samples computed at a time, where the network allows it.
 const BATCH: usize = 64;
 
-/// The graph as the executor is fastest with it, and for how many samples at a time: quantisation as plain arithmetic, and many samples instead
-/// of one.
-pub(crate) fn fast(graph: &Graph, batch: usize) -> Result<(Graph, usize)> {
-    let graph = simplify(&unfold_quantization(graph)?);
-    let many = if batch == 1 { for_batch(&graph, BATCH) } else { None };
-    Ok(many.map_or((graph, batch), |many| (many, BATCH)))
-}
-
-/// The graph taking and giving floats, if it takes 8-bit integers that it dequantises, or gives 8-bit integers.
-fn with_floats(graph: &Graph, input: NodeId) -> Result<Option<Graph>> {
-    let is_byte = |d: DType| matches!(d, DType::I8 | DType::U8);
-    let ty = &graph[input].ty;
-    let output = &graph.outputs()[0];
-    if !is_byte(ty.dtype) && !is_byte(graph[output.node].ty.dtype) {
-        return Ok(None);
+/// The graph taking and giving floats where its integers stand for floats, and giving all else as floats too.
+fn with_floats(graph: &Graph) -> Result<Graph> {
+    let simple = simplify(graph);
+    let (mut given, mut taken) = (Vec::new(), Vec::new());
+    for &id in simple.inputs() {
+        let (name, ty) = (simple.input_name(id), &simple[id].ty);
+        let ends = quantization(&simple, id);
+        let input = Tensor::input(name, if ends.is_some() { DType::F32 } else { ty.dtype }, &ty.shape);
+        taken.push(match ends {
+            Some(q) => input.quantize(&Tensor::constant(q.scale), &Tensor::constant(q.zero)),
+            None => input.clone(),
+        });
+        given.push(input);
     }
-    let mut given = Tensor::input(graph.input_name(input), ty.dtype, &ty.shape);
-    let mut x = given.clone();
-    if is_byte(ty.dtype) {
-        let simple = simplify(graph);
-        let dequantize =
-            simple.nodes().iter().find(|n| n.op == Op::Dequantize && n.operands[0] == simple.inputs()[0]);
-        let known = Known::new(&simple);
-        let parameter = |i: usize| known.value(dequantize?.operands[i]).map(Tensor::constant);
-        // Said by the caller, who wants floats.
-        let (Some(scale), Some(zero)) = (parameter(1), parameter(2)) else { return Ok(None) };
-        given = Tensor::input(graph.input_name(input), DType::F32, &ty.shape);
-        x = given.quantize(&scale, &zero);
-    }
-    let y = graph.instantiate(&[x]).remove(0).cast(DType::F32);
-    Ok(Some(Graph::from_tensors(&graph.name, &[given], &[(&output.name, y)])?))
-}
-
-/// Whether what takes `x` takes samples with channels last, as TFLite models do; the data have them first.
-pub(crate) fn takes_channels_last(x: &Type, sample: &[usize]) -> bool {
-    let &[c, h, w] = sample else { return false };
-    c != 1 && matches!(x.shape[..], [_, a, b, d] if [a, b, d] == [h, w, c] && [a, b, d] != [c, h, w])
-}
-
-/// Writes these samples to `out`, with channels last if they are to be.
-pub(crate) fn gather(data: &Dataset, indices: &[usize], channels_last: bool, out: &mut [f32]) {
-    data.gather(indices, out);
-    if let (true, &[c, h, w]) = (channels_last, data.shape()) {
-        for sample in out.chunks_exact_mut(c * h * w) {
-            let first = sample.to_vec();
-            first.iter().enumerate().for_each(|(i, x)| sample[i % (h * w) * c + i / (h * w)] = *x);
-        }
-    }
+    let made = simple.instantiate(&taken);
+    let outputs = simple.outputs().iter().zip(made).map(|(o, y)| {
+        let y = match quantization(&simple, o.node) {
+            Some(q) => y.dequantize(&Tensor::constant(q.scale), &Tensor::constant(q.zero)),
+            None => y,
+        };
+        (&*o.name, y.cast(DType::F32))
+    });
+    Ok(Graph::from_tensors(&graph.name, &given, &outputs.collect::<Vec<_>>())?)
 }
 
 #[cfg(test)]
@@ -141,8 +194,7 @@ mod tests {
         let zero = Tensor::constant(teff_graph::Value::new([1, 1], vec![-3i8]));
         let doubled = x.dequantize(&scale, &zero) * 2.0;
         let graph = Graph::from_tensors("g", &[x], &[("y", doubled.quantize(&scale, &zero))]).unwrap();
-        // Eighths in steps of a quarter, less the zero point.
-        assert_eq!(predict(&graph, &data, 1).unwrap().logits, vec![1.0, 5.0, -3.0, -5.0]);
+        assert_eq!(predict(&graph, &data, 1).unwrap().logits, vec![1.0, 2.0, 0.0, -0.5]);
     }
 
     #[test]

@@ -52,7 +52,7 @@ mod step;
 pub mod train;
 
 pub use error::{Error, Result};
-pub use evaluate::{Predictions, predict};
+pub use evaluate::{Judgement, Predictions, outputs, predict};
 pub use feed::Feed;
 pub use optim::{Optimizer, Schedule};
 pub use run::Run;

@@ -10,31 +10,38 @@ use crate::failure::{Failure, Result};
 use crate::files::{check_writable, write};
 use crate::model::read_model;
 use crate::stop::Stop;
-use crate::tensors::classified;
+use crate::tensors::open_data;
 use crate::ui::{Bar, Ui};
 use clap::ArgMatches;
 use teff::data::Split;
 use teff::onnx::WriteOptions;
-use teff::quantize::{Calibration, Interface, Quantised, Settings, quantize, rewrite};
-use teff::{DType, Error, Graph, predict};
+use teff::quantize::{Calibration, Interface, OutputReport, Quantised, Settings, quantize, rewrite};
+use teff::{DType, Error, Graph, Judgement, outputs};
 
 pub(crate) fn run(args: &ArgMatches, ui: &Ui) -> Result<()> {
     let out = path_of(args, "out");
     check_writable(out)?;
     let settings = settings(args);
     let graph = read_model(path_of(args, "model"), args, ui)?;
-    let data = classified(args)?;
+    let data = open_data(args)?;
     let done = with_progress(&graph, &data, &settings, &Stop::watch(), ui)?;
-    let mut bar = ui.bar("measuring accuracy", 2);
-    let before = predict(&graph, &data.test, settings.threads)?.confusion(&data.test);
+    let mut bar = ui.bar("measuring", 2);
+    let before = outputs(&graph, &data.test, settings.threads)?;
     bar.at(1, String::new);
-    let float_ends = rewrite(&done.network, &done.scheme, Interface::Float)?;
-    let after = predict(&float_ends, &data.test, settings.threads)?.confusion(&data.test);
+    let after =
+        outputs(&rewrite(&done.network, &done.scheme, Interface::Float)?, &data.test, settings.threads)?;
     bar.finish();
     let narrow = done.scheme.layers.iter().flatten().any(|w| w.bits < 8);
     let bytes = teff::onnx::write(&done.graph, &WriteOptions { narrow, ..WriteOptions::default() })?;
     write(out, &bytes)?;
-    let measured = report::Measured { before, after, file: out, file_bytes: bytes.len() };
+    let measured = report::Measured {
+        before: Judgement::of(&before, &data.test),
+        after: Judgement::of(&after, &data.test),
+        outputs: OutputReport::of(&graph, &before, &after),
+        samples: data.test.len(),
+        file: out,
+        file_bytes: bytes.len(),
+    };
     ui.result(&report::text(&done, &measured, &settings), &report::json(&done, &measured, &settings));
     Ok(())
 }

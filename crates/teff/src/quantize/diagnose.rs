@@ -12,7 +12,7 @@ use crate::error::Result;
 
 /// A layer is named when it alone costs more of the accuracy than this,
 const TOLERATED_LOSS: f64 = 0.01;
-/// or when it alone leaves the output a smaller signal to noise than this, in dB, and accuracy is lost altogether.
+/// or when it alone leaves the outputs a smaller signal to noise than this, in dB, and accuracy is lost altogether or not known.
 const TOLERATED_NOISE: f64 = 15.0;
 /// A channel that reaches so much farther than the middle one is an outlier.
 const OUTLIER: f64 = 8.0;
@@ -26,11 +26,13 @@ pub(super) fn findings(
     settings: &Settings,
     reference: &Reference,
 ) -> Result<Vec<Finding>> {
-    let lost = report.float_accuracy - report.accuracy > TOLERATED_LOSS;
+    let lost =
+        report.float_accuracy.zip(report.accuracy).is_none_or(|(before, now)| before - now > TOLERATED_LOSS);
     let mut bad: Vec<usize> = (0..network.layers.len())
         .filter(|&i| {
             let l = &report.layers[i];
-            scheme.layers[i].is_some() && (l.loss > TOLERATED_LOSS || lost && l.alone < TOLERATED_NOISE)
+            scheme.layers[i].is_some()
+                && (l.loss.is_some_and(|loss| loss > TOLERATED_LOSS) || lost && l.alone < TOLERATED_NOISE)
         })
         .collect();
     bad.sort_by_key(|&i| report.layers[i].rank);

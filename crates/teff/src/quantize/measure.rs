@@ -46,7 +46,7 @@ pub(super) fn layers(
             cut,
             sqnr: noise[i].decibels(),
             alone: quality.sqnr,
-            loss: reference.accuracy - quality.accuracy,
+            loss: reference.accuracy.zip(quality.accuracy).map(|(before, now)| before - now),
             rank: 0,
         });
     }

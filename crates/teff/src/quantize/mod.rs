@@ -70,7 +70,7 @@ pub use run::quantize;
 pub(crate) use scheme::weight_range;
 pub use scheme::{Grid, Scheme, Weights};
 pub use settings::{
-    Correction, Equalised, Finding, LayerReport, Progress, Quantised, Remedy, Report, Settings,
+    Correction, Equalised, Finding, LayerReport, OutputReport, Progress, Quantised, Remedy, Report, Settings,
 };
 pub(crate) use weights::best_scale;
 pub use weights::{compensated, nearest};

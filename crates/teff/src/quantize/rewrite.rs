@@ -33,11 +33,12 @@ pub fn rewrite(network: &Network, scheme: &Scheme, interface: Interface) -> Resu
     Ok(Graph::from_tensors(&graph.name, &inputs, &outputs)?)
 }
 
-/// As [`rewrite`], giving the values at these nodes of the network instead of its outputs.
+/// As [`rewrite`], giving the values at these nodes of the network instead of its outputs, as floats.
 pub(super) fn tapped(network: &Network, scheme: &Scheme, taps: &[NodeId]) -> Result<Graph> {
     let to = Rewriter::walk(network, scheme, Interface::Float)?;
     let inputs: Vec<Tensor> = network.graph.inputs().iter().map(|i| to.inputs[i].clone()).collect();
-    let outputs: Vec<(&str, Tensor)> = taps.iter().map(|t| ("", to.made[t.index()].clone())).collect();
+    let outputs: Vec<(&str, Tensor)> =
+        taps.iter().map(|t| ("", to.made[t.index()].cast(DType::F32))).collect();
     Ok(Graph::from_tensors(&network.graph.name, &inputs, &outputs)?)
 }
 

@@ -37,16 +37,18 @@ pub fn quantize(
 ) -> Result<Quantised> {
     let network = Network::new(graph)?;
     let bits = budget::asked(&network, settings)?;
-    let samples = Samples::choose(&network.graph, data, settings.samples, settings.seed)?;
-    if samples.is_empty() {
+    let all = Samples::choose(&network.graph, data, settings.samples, settings.seed)?;
+    if all.is_empty() {
         return Err(Error::Setting(
             "there are no samples to calibrate with; give a data set with training samples".into(),
         ));
     }
+    // What is chosen to fit some samples is judged by others.
+    let (samples, judged) = all.held_back();
     let mut job = Job { settings, samples: &samples, network, bits, progress };
     job.step("running the float network", 0, 1)?;
-    let reference = Reference::new(&job.network, job.samples, settings.threads)?;
-    let few = samples.first(TRIAL);
+    let reference = Reference::new(&job.network, &judged, settings.threads)?;
+    let few = judged.first(TRIAL);
     let trial = Reference::new(&job.network, &few, settings.threads)?;
     let equalised = if settings.equalise { job.equalise(&trial)? } else { Vec::new() };
     let seen = observe(&job.network, job.samples, settings.threads)?;
@@ -60,11 +62,13 @@ pub fn quantize(
     let correction =
         if settings.bias_correction { Some(job.correct(&mut scheme, &reference)?) } else { None };
     job.step("measuring the whole", 0, 1)?;
-    let quality = reference.measure(&job.network, &scheme)?;
+    let (quality, outputs) = reference.judged(&job.network, &scheme)?;
     let mut step = |i, n| told(job.progress, "measuring each layer", i, n);
     let layers = measure::layers(&job.network, &scheme, &seen, &reference, &mut step)?;
     let mut report = Report {
         samples: samples.len(),
+        judged: judged.len(),
+        outputs,
         float_accuracy: reference.accuracy,
         accuracy: quality.accuracy,
         sqnr: quality.sqnr,
@@ -119,7 +123,8 @@ impl Job<'_, '_> {
         let all = pairs(&self.network);
         let how = self.settings.calibration.unwrap_or(Calibration::Mse);
         let mut report = Vec::new();
-        let mut seen = observe(&self.network, trial.samples, self.settings.threads)?;
+        let few = self.samples.first(TRIAL);
+        let mut seen = observe(&self.network, &few, self.settings.threads)?;
         let mut now: Option<f64> = None;
         for (done, pair) in all.iter().enumerate() {
             self.step("equalising channels", done, all.len())?;
@@ -138,7 +143,7 @@ impl Job<'_, '_> {
                 None => measured(&self.network, &seen)?,
             };
             let changed = equalised(&self.network, pair, &factors);
-            let changed_seen = observe(&changed, trial.samples, self.settings.threads)?;
+            let changed_seen = observe(&changed, &few, self.settings.threads)?;
             let after = measured(&changed, &changed_seen)?;
             let applied = after > before + WORTHWHILE;
             let name = |i: usize| self.network.layers[i].name.clone();

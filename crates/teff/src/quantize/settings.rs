@@ -2,6 +2,7 @@
 
 use super::Network;
 use super::calibrate::Calibration;
+use super::probe::Noise;
 use super::rewrite::Interface;
 use super::scheme::{Grid, Scheme};
 use std::ops::ControlFlow;
@@ -88,17 +89,21 @@ impl Quantised {
     }
 }
 
-/// What was chosen and measured on the calibration samples.
+/// What was chosen and measured, on samples of the training part.
 #[derive(Clone, Debug)]
 pub struct Report {
-    /// How many samples there were.
+    /// How many samples calibrated.
     pub samples: usize,
-    /// Share of them that the float network classifies right.
-    pub float_accuracy: f64,
-    /// Share of them that the quantised network classifies right.
-    pub accuracy: f64,
-    /// Signal to noise of the output, in dB.
+    /// How many others judged what came of it.
+    pub judged: usize,
+    /// Share of these that the float network classifies right, where classes are known.
+    pub float_accuracy: Option<f64>,
+    /// Share of these that the quantised network classifies right.
+    pub accuracy: Option<f64>,
+    /// Signal to noise of the outputs, in dB: of several, that of their mean noise.
     pub sqnr: f64,
+    /// Each output.
+    pub outputs: Vec<OutputReport>,
     /// The method that chose the ranges.
     pub calibration: Calibration,
     /// Signal to noise of the output with each method that was tried, in dB.
@@ -117,6 +122,32 @@ pub struct Report {
     pub float_bytes: usize,
     /// Layers that lose too much, the worst first, with what would help.
     pub findings: Vec<Finding>,
+}
+
+/// One output.
+#[derive(Clone, Debug)]
+pub struct OutputReport {
+    /// Its name.
+    pub name: String,
+    /// Its signal to noise, in dB.
+    pub sqnr: f64,
+    /// The largest difference of a number from the float network's.
+    pub largest: f64,
+}
+
+impl OutputReport {
+    /// Each output of `graph`, whose numbers for the same samples are those of the float network and those of the quantised one.
+    pub fn of(graph: &Graph, float: &[Vec<f32>], quantised: &[Vec<f32>]) -> Vec<OutputReport> {
+        let each = graph.outputs().iter().zip(float.iter().zip(quantised));
+        let report = each.map(|(output, (x, y))| {
+            let mut noise = Noise::default();
+            noise.add(x, y);
+            let errors = x.iter().zip(y).map(|(x, y)| f64::from((x - y).abs()));
+            let (sqnr, largest) = (noise.decibels(), errors.fold(0.0, f64::max));
+            OutputReport { name: output.name.to_string(), sqnr, largest }
+        });
+        report.collect()
+    }
 }
 
 /// What equalisation did to two layers.
@@ -164,8 +195,8 @@ pub struct LayerReport {
     pub sqnr: f64,
     /// Signal to noise of the network's output when only this layer is quantised, in dB.
     pub alone: f64,
-    /// Accuracy lost when only this layer is quantised, as a share.
-    pub loss: f64,
+    /// Accuracy lost when only this layer is quantised, as a share, where classes are known.
+    pub loss: Option<f64>,
     /// Its place among the layers that hurt most, from 1.
     pub rank: usize,
 }
@@ -190,8 +221,8 @@ pub struct Remedy {
     pub what: String,
     /// Signal to noise of the network's output with it, in dB.
     pub sqnr: f64,
-    /// Accuracy with it, on the calibration samples.
-    pub accuracy: f64,
+    /// Accuracy with it, where classes are known.
+    pub accuracy: Option<f64>,
 }
 
 /// Told what is being done and how far it is, in parts; stops the work by breaking.

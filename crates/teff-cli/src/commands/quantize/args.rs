@@ -1,6 +1,6 @@
 //! The arguments of `teff quantize`.
 
-use crate::args::{bytes, input_shape, model, number, path, seed, threads};
+use crate::args::{bytes, input_shape, label, model, number, path, seed, threads};
 use clap::{Arg, ArgAction, Command};
 use teff::quantize::Calibration;
 
@@ -10,8 +10,9 @@ pub(crate) fn command() -> Command {
         .long_about(
             "Quantise a float model after its training: tensors become 8-bit integers, weights integers of 8, 4 or 2 bits with a scale for each \
              output channel. The result is a standard ONNX model of QuantizeLinear and DequantizeLinear, which teff compiles to integer \
-             arithmetic and any ONNX tool runs. Ranges come from training samples of the data set; accuracy before and after is measured on all its \
-             test samples. Nothing is trained: for what this cannot hold there is quantisation-aware training.",
+             arithmetic and any ONNX tool runs. Any network will do: classifiers, regressors, detectors, autoencoders, with any number of inputs and \
+             outputs. Ranges come from training samples of the data set; the test samples say what is lost: accuracy where the data have \
+             classes, MSE and R2 where they have numbers, signal to noise beside the float network always. Samples alone are enough. Nothing is trained: for what this cannot hold there is quantisation-aware training.",
         )
         .after_help(
             "Examples:\n  teff quantize m.onnx --data data/mnist -o m8.onnx\n  teff quantize m.onnx --data data/mnist -o m4.onnx --weights 4 \
@@ -20,6 +21,7 @@ pub(crate) fn command() -> Command {
         )
         .arg(model())
         .arg(path("data", "DATASET", "The data set: its training part calibrates, its test part measures").required(true))
+        .arg(label())
         .arg(path("out", "FILE", "The ONNX file to write").short('o').required(true))
         .args(numbers())
         .args(methods())

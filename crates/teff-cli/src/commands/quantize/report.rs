@@ -4,33 +4,31 @@ use crate::ui::{grouped, path_text, percent, table};
 use serde_json::{Value as Json, json};
 use std::fmt::Write;
 use std::path::Path;
-use teff::metrics::Confusion;
-use teff::quantize::{Interface, Quantised, Settings};
+use teff::Judgement;
+use teff::metrics::{Fit, Quality};
+use teff::quantize::{Interface, OutputReport, Quantised, Settings};
 
 /// Layers that are listed at most; the JSON has all.
 const LISTED: usize = 60;
 
 /// What was measured on the test samples, and what was written.
 pub(super) struct Measured<'a> {
-    pub(super) before: Confusion,
-    pub(super) after: Confusion,
+    pub(super) before: Judgement,
+    pub(super) after: Judgement,
+    pub(super) outputs: Vec<OutputReport>,
+    /// How many samples there were.
+    pub(super) samples: usize,
     pub(super) file: &'a Path,
     pub(super) file_bytes: usize,
 }
 
 pub(super) fn text(done: &Quantised, measured: &Measured, settings: &Settings) -> String {
     let r = &done.report;
-    let points = (measured.after.accuracy() - measured.before.accuracy()) * 100.0;
-    let mut rows = vec![
-        vec![
-            format!("accuracy on {} test samples", grouped(measured.before.total())),
-            percent(measured.before.accuracy()),
-        ],
-        vec!["  quantised".into(), format!("{} ({points:+.2} points)", percent(measured.after.accuracy()))],
-        vec!["signal to noise of the outputs".into(), format!("{:.1} dB", r.sqnr)],
+    let mut rows = judged(measured);
+    rows.extend([
         vec!["weights and biases".into(), format!("{} bytes", grouped(r.float_bytes))],
         vec!["  quantised, with multipliers".into(), format!("{} bytes", grouped(r.bytes))],
-    ];
+    ]);
     let tried: Vec<String> =
         r.tried.iter().map(|(how, sqnr)| format!("{} {sqnr:.1} dB", how.name())).collect();
     rows.push(vec![format!("ranges by {}", r.calibration.name()), tried.join(", ")]);
@@ -59,11 +57,11 @@ pub(super) fn text(done: &Quantised, measured: &Measured, settings: &Settings) -
         for remedy in &f.remedies {
             let _ = writeln!(
                 out,
-                "  {} {}: then it alone leaves {:.1} dB, {}",
+                "  {} {}: then it alone leaves {:.1} dB{}",
                 remedy.option,
                 remedy.what,
                 remedy.sqnr,
-                percent(remedy.accuracy)
+                remedy.accuracy.map_or(String::new(), |share| format!(", {}", percent(share)))
             );
         }
     }
@@ -79,6 +77,50 @@ pub(super) fn text(done: &Quantised, measured: &Measured, settings: &Settings) -
     let _ =
         write!(out, "\nwrote {}: {} bytes, {ends}", measured.file.display(), grouped(measured.file_bytes));
     out
+}
+
+/// How good the network is before and after, as far as the data say what is right, and how far its outputs are from the float network's.
+fn judged(measured: &Measured) -> Vec<Vec<String>> {
+    let of = format!("on {} test samples", grouped(measured.samples));
+    let mut rows = Vec::new();
+    match (&measured.before, &measured.after) {
+        (Judgement::Classes(before), Judgement::Classes(after)) => {
+            let points = (after.accuracy() - before.accuracy()) * 100.0;
+            rows.push(vec![format!("accuracy {of}"), percent(before.accuracy())]);
+            rows.push(vec![
+                "  quantised".into(),
+                format!("{} ({points:+.2} points)", percent(after.accuracy())),
+            ]);
+        }
+        (Judgement::Numbers(before), Judgement::Numbers(after)) => {
+            for ((name, before), (_, after)) in before.iter().zip(after) {
+                rows.push(vec![format!("{name} {of}"), Quality::Fit(*before).to_string()]);
+                rows.push(vec!["  quantised".into(), Quality::Fit(*after).to_string()]);
+            }
+        }
+        _ => {
+            rows.push(vec!["what is right is not known".into(), format!("judged {of} by the float network")])
+        }
+    }
+    for output in &measured.outputs {
+        let what =
+            if measured.outputs.len() == 1 { "the output".into() } else { format!("output {}", output.name) };
+        let said = format!("{:.1} dB signal to noise, at most {:.3e} off", output.sqnr, output.largest);
+        rows.push(vec![format!("{what} beside the float network's"), said]);
+    }
+    rows
+}
+
+/// The share that is right, where classes are known.
+fn accuracy(of: &Judgement) -> Option<f64> {
+    if let Judgement::Classes(confusion) = of { Some(confusion.accuracy()) } else { None }
+}
+
+/// How near the numbers are that the data have.
+fn numbers(of: &Judgement) -> Json {
+    let Judgement::Numbers(all) = of else { return Json::Null };
+    let fit = |(name, Fit { mse, mae, r2 }): &(String, Fit)| json!({"name": name, "mse": mse, "mae": mae, "r2": r2});
+    all.iter().map(fit).collect()
 }
 
 fn layers(done: &Quantised) -> String {
@@ -103,7 +145,7 @@ fn layers(done: &Quantised) -> String {
             percent(l.cut),
             format!("{:.1} dB", l.sqnr),
             format!("{:.1} dB", l.alone),
-            format!("{:+.2}", l.loss * 100.0),
+            l.loss.map_or("-".into(), |loss| format!("{:+.2}", loss * 100.0)),
             l.rank.to_string(),
         ]);
     }
@@ -113,8 +155,8 @@ fn layers(done: &Quantised) -> String {
     }
     let _ = writeln!(
         out,
-        "measured on {} training samples; rank 1 hurts most when it alone is quantised",
-        done.report.samples
+        "calibrated on {} training samples, judged by {} others; rank 1 hurts most when it alone is quantised",
+        done.report.samples, done.report.judged
     );
     out
 }
@@ -153,8 +195,10 @@ pub(super) fn json(done: &Quantised, measured: &Measured, settings: &Settings) -
         })
         .collect();
     json!({
-        "test_samples": measured.before.total(), "accuracy_float": measured.before.accuracy(), "accuracy": measured.after.accuracy(),
-        "samples": r.samples, "sample_accuracy_float": r.float_accuracy, "sample_accuracy": r.accuracy, "sqnr_db": r.sqnr,
+        "test_samples": measured.samples, "accuracy_float": accuracy(&measured.before), "accuracy": accuracy(&measured.after),
+        "numbers_float": numbers(&measured.before), "numbers": numbers(&measured.after),
+        "outputs": measured.outputs.iter().map(|o| json!({"name": o.name, "sqnr_db": o.sqnr, "largest_error": o.largest})).collect::<Vec<_>>(),
+        "samples": r.samples, "judged": r.judged, "sample_accuracy_float": r.float_accuracy, "sample_accuracy": r.accuracy, "sqnr_db": r.sqnr,
         "calibration": r.calibration.name(),
         "tried": r.tried.iter().map(|(how, sqnr)| json!({"method": how.name(), "sqnr_db": sqnr})).collect::<Vec<_>>(),
         "equalised": equalised,
