@@ -1,9 +1,10 @@
 //! From arrays with names to samples and what is to be found for them.
 
 use crate::array::{Array, Element};
-use crate::dataset::{Column, Dataset, Samples, Split, Targets, no_class};
+use crate::dataset::{Column, Dataset, Samples, Split, no_class};
 use crate::error::{Error, Result, dimensions};
 use crate::open::Options;
+use crate::targets::Targets;
 use std::path::Path;
 
 /// The most classes a label (a `u16`) can tell apart.
@@ -77,8 +78,10 @@ impl Arrays<'_> {
     fn dataset(mut self, options: &Options, classes: Classes) -> Result<Dataset> {
         let listed: Vec<&str> = self.arrays.iter().map(|(name, _)| &**name).collect();
         let listed = if listed.is_empty() { "no arrays".to_owned() } else { listed.join(", ") };
-        let wanted =
-            |name: &str| options.label.as_ref().map_or_else(|| is_target(name), |label| label == name);
+        let wanted = |name: &str| match &options.label {
+            Some(label) => label.split(',').any(|one| one.trim() == name),
+            None => is_target(name),
+        };
         let (targets, mut inputs): (Vec<_>, Vec<_>) =
             std::mem::take(&mut self.arrays).into_iter().partition(|(name, _)| wanted(name));
         if let (Some(label), true) = (&options.label, targets.is_empty()) {

@@ -2,10 +2,11 @@
 //!
 //! Format: RFC 4180; fields may stand in double quotes.
 
-use crate::dataset::{Column, Dataset, Samples, Split, Targets};
+use crate::dataset::{Column, Dataset, Samples, Split};
 use crate::error::{Error, Result};
 use crate::open::Options;
 use crate::stream::open_file;
+use crate::targets::Targets;
 use std::io::Read;
 use std::path::Path;
 
@@ -35,7 +36,7 @@ pub(crate) fn read(path: &Path, options: &Options) -> Result<Split> {
         let what = "has numbers in its first line, where the names of its columns belong; put a line of names before it";
         return Err(Error::unusable(&name, what));
     }
-    let label = label(&name, &header, options)?;
+    let labels = labels(&name, &header, options)?;
     let (mut x, mut found) = (Vec::new(), Vec::new());
     for (line, text) in lines {
         let row = fields(text, separator);
@@ -43,11 +44,8 @@ pub(crate) fn read(path: &Path, options: &Options) -> Result<Split> {
             let what = format!("line {} has {} fields, its header {}", line + 1, row.len(), header.len());
             return Err(Error::unusable(&name, what));
         }
-        for (i, field) in row.into_iter().enumerate() {
-            if Some(i) == label {
-                found.push(field);
-                continue;
-            }
+        found.extend(labels.iter().map(|label| row[*label].clone()));
+        for (i, field) in row.into_iter().enumerate().filter(|(i, _)| !labels.contains(i)) {
             match field.parse::<f32>() {
                 Ok(number) if number.is_finite() => x.push(number),
                 _ => {
@@ -65,9 +63,13 @@ pub(crate) fn read(path: &Path, options: &Options) -> Result<Split> {
     if x.is_empty() && found.is_empty() {
         return Err(Error::unusable(&name, "has no samples: only the line of names"));
     }
-    let features = header.len() - usize::from(label.is_some());
+    let features = header.len() - labels.len();
     let inputs = vec![Column { name: "x".into(), shape: vec![features], samples: Samples::F32(x) }];
-    let targets = label.map_or(Targets::Missing, |column| targets(header[column].clone(), &found));
+    let targets = match labels[..] {
+        [] => Targets::Missing,
+        [column] => targets(header[column].clone(), &found),
+        _ => several(&name, labels.iter().map(|l| &*header[*l]).collect(), &found)?,
+    };
     let data = Dataset::of(inputs, targets).map_err(|e| match e {
         Error::Unusable { what, .. } => Error::unusable(&name, what),
         other => other,
@@ -75,14 +77,48 @@ pub(crate) fn read(path: &Path, options: &Options) -> Result<Split> {
     data.split(options.test_fraction, options.split_seed)
 }
 
-/// Which column is to be found.
-fn label(name: &str, header: &[String], options: &Options) -> Result<Option<usize>> {
+/// Which columns are to be found: those that `options` name, with commas between them.
+fn labels(name: &str, header: &[String], options: &Options) -> Result<Vec<usize>> {
     let Some(wanted) = &options.label else {
-        return Ok(header.iter().position(|field| TARGETS.contains(&&*field.to_lowercase())));
+        let known = header.iter().position(|field| TARGETS.contains(&&*field.to_lowercase()));
+        return Ok(known.into_iter().collect());
     };
-    header.iter().position(|field| field == wanted).map(Some).ok_or_else(|| {
-        Error::unusable(name, format!("has no column {wanted}; its columns are {}", header.join(", ")))
-    })
+    let place = |wanted: &str| {
+        header.iter().position(|field| field == wanted).ok_or_else(|| {
+            Error::unusable(name, format!("has no column {wanted}; its columns are {}", header.join(", ")))
+        })
+    };
+    match place(wanted) {
+        Err(_) if wanted.contains(',') => {
+            let all: Vec<usize> = wanted.split(',').map(|one| place(one.trim())).collect::<Result<_>>()?;
+            match all.iter().enumerate().find(|(i, at)| all[..*i].contains(at)) {
+                Some((_, twice)) => {
+                    Err(Error::unusable(name, format!("column {} is to be found twice", header[*twice])))
+                }
+                None => Ok(all),
+            }
+        }
+        one => one.map(|at| vec![at]),
+    }
+}
+
+/// Several columns are numbers to be found together, an array of one row a sample.
+fn several(name: &str, columns: Vec<&str>, found: &[String]) -> Result<Targets> {
+    let number = |(i, field): (usize, &String)| {
+        field.parse::<f32>().map_err(|_| {
+            let column = columns[i % columns.len()];
+            Error::unusable(
+                name,
+                format!(
+                    "column {column}: {field:?} is no number; of several columns to be found all hold numbers"
+                ),
+            )
+        })
+    };
+    let numbers = found.iter().enumerate().map(number).collect::<Result<_>>()?;
+    let column =
+        Column { name: columns.join(","), shape: vec![columns.len()], samples: Samples::F32(numbers) };
+    Ok(Targets::Values(vec![column]))
 }
 
 /// Words and a few whole numbers are classes, in order; others are numbers to be found.

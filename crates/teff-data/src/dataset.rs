@@ -2,6 +2,7 @@
 
 use crate::error::{Error, Result, dimensions};
 use crate::rng::Rng;
+use crate::targets::Targets;
 use std::ops::Range;
 
 /// The values of all samples, one sample after the other.
@@ -162,7 +163,7 @@ impl Column {
         }
     }
 
-    fn subset(&self, indices: &[usize]) -> Self {
+    pub(crate) fn subset(&self, indices: &[usize]) -> Self {
         let samples = self.samples.subset(self.sample_len(), indices);
         Self { name: self.name.clone(), shape: self.shape.clone(), samples }
     }
@@ -191,36 +192,8 @@ impl Column {
     }
 }
 
-/// What is to be found for each sample.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Targets {
-    /// Nothing is said.
-    Missing,
-    /// Which class it is of.
-    Classes {
-        /// The class of each sample, an index into `names`.
-        labels: Vec<u16>,
-        /// The classes' names.
-        names: Vec<String>,
-    },
-    /// Numbers, an array for each output.
-    Values(Vec<Column>),
-}
-
-impl Targets {
-    fn subset(&self, indices: &[usize]) -> Self {
-        match self {
-            Self::Missing => Self::Missing,
-            Self::Classes { labels, names } => {
-                Self::Classes { labels: indices.iter().map(|&i| labels[i]).collect(), names: names.clone() }
-            }
-            Self::Values(columns) => Self::Values(columns.iter().map(|c| c.subset(indices)).collect()),
-        }
-    }
-}
-
 /// What a data set that is made in memory is called in messages.
-const HERE: &str = "data set";
+pub(crate) const HERE: &str = "data set";
 
 /// Samples, each of one or more arrays, and what is to be found for them.
 ///

@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use crate::columns::joined;
-use crate::dataset::{Column, Dataset, Samples, Split, Targets};
+use crate::dataset::{Column, Dataset, Samples, Split};
 use crate::error::{Error, Result, dimensions};
 use crate::open::Options;
 use crate::picture::Picture;
+use crate::targets::Targets;
 
 /// Whether `path` has pictures, or a folder with pictures in it, itself or under `train/`.
 pub(crate) fn is_one(path: &Path) -> Result<bool> {

@@ -53,13 +53,15 @@ mod pnm;
 mod rng;
 mod sheet;
 mod stream;
+mod targets;
 mod zip;
 
 pub use array::{Array, Element};
 pub use augment::{Augment, Augmenter, Outside, Scratch};
-pub use dataset::{Column, Dataset, Sample, Samples, Split, Targets};
+pub use dataset::{Column, Dataset, Sample, Samples, Split};
 pub use error::{Error, Result};
 pub use open::{Options, is_data_folder, mnist, open, open_with};
 pub use picture::Picture;
 pub use rng::{Order, Rng};
 pub use sheet::{Mark, Tile, contact_sheet};
+pub use targets::Targets;

@@ -16,7 +16,8 @@ pub struct Options {
     pub test_fraction: f32,
     /// Chooses which samples those are; 0 unless told.
     pub split_seed: u64,
-    /// The column of a table, or the array, that holds what is to be found; known by its name unless told.
+    /// The column of a table, or the array, that holds what is to be found, or several with commas between them; known by their names unless
+    /// told.
     pub label: Option<String>,
 }
 

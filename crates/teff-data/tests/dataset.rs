@@ -1,6 +1,6 @@
 //! Batches, subsets and splits.
 
-use teff_data::{Dataset, Samples};
+use teff_data::{Dataset, Samples, Targets};
 
 /// Ten samples of two values: sample `i` is `[i, 10 i]`, its class is `i % 3`.
 fn ten(float: bool) -> Dataset {
@@ -68,4 +68,17 @@ fn split_takes_a_share_of_each_class_and_loses_nothing() {
     // Even the smallest share tests something, and even the largest trains on something.
     assert_eq!(all.split(0.001, 1).unwrap().test.counts(), [1, 1, 1]);
     assert_eq!(all.split(0.999, 1).unwrap().train.counts(), [1, 1, 1]);
+}
+
+#[test]
+fn classes_named_by_numbers_are_numbers_to_be_found() {
+    let classes = |names: &[&str]| Targets::Classes {
+        labels: vec![1, 0, 1],
+        names: names.iter().map(|n| n.to_string()).collect(),
+    };
+    let named = classes(&["-2.5", "10"]);
+    assert_eq!(named.numbers().unwrap()[0].samples, Samples::F32(vec![10.0, -2.5, 10.0]));
+    let message = classes(&["low", "10"]).numbers().unwrap_err().to_string();
+    assert!(message.contains("class \"low\" is no number"), "{message}");
+    assert!(Targets::Missing.numbers().is_err());
 }

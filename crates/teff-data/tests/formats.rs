@@ -220,6 +220,11 @@ fn tables_have_features_and_words_or_numbers_to_be_found() {
     let all = open(&file).unwrap();
     let Targets::Values(price) = all.train.targets() else { panic!("prices are no classes") };
     assert_eq!((&*price[0].name, all.train.shape()), ("target", &[2][..]));
+    let file = folder.write("two.csv", b"a,b,c\n1,2,3\n4,5,6\n");
+    let both = open_with(&file, &Options { label: Some("c, a".into()), ..Options::default() }).unwrap();
+    let Targets::Values(both) = both.train.targets() else { panic!("numbers") };
+    assert_eq!((&*both[0].name, &both[0].shape[..]), ("c,a", &[2][..]));
+    assert!(matches!(&both[0].samples, Samples::F32(v) if v[0] - v[1] == 2.0), "{:?}", both[0]);
     let numbers = "a,label\n".to_string() + &(0..20).map(|i| format!("{i},{}\n", i % 3)).collect::<String>();
     assert_eq!(open(folder.write("n.csv", numbers.as_bytes())).unwrap().train.classes(), ["0", "1", "2"]);
     for (text, said) in [
