@@ -76,7 +76,7 @@ pub(crate) fn label() -> Arg {
     Arg::new("label")
         .long("label")
         .value_name("COLUMN")
-        .help("Column of a table, or array of an NPZ file, that holds what is to be found; known by its name unless given")
+        .help("Column of a table, or array of an NPZ file, that holds what is to be found, or several with commas between them; known by their names unless given")
 }
 
 pub(crate) fn model() -> Arg {

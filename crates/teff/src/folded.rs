@@ -40,7 +40,8 @@ impl Folded {
         let folded = Folded { graph: thawed(&network), network, input, output };
         if for_batch(&folded.graph, 2).is_none() {
             return fail(
-                "mixes samples, or has a loop or random numbers, so that it cannot be trained in batches"
+                "mixes samples, or has a loop or random numbers, so that it cannot be pruned or trained on in batches; quantize makes \
+                 integers of such a network without training"
                     .into(),
             );
         }

@@ -30,7 +30,7 @@ fn fault(text: &str) -> String {
 #[test]
 fn faults_name_the_layer_and_the_remedy() {
     let layer = |text: &str| fault(&format!("[[layer]]\n{text}"));
-    expect!["model m.toml, layer 1 (lineer): unknown kind; known are linear, conv, depthwise, conv_transpose, max_pool, avg_pool, global_avg_pool, batch_norm, layer_norm, group_norm, dropout, flatten, reshape, lstm, gru, last_step, relu, relu6, leaky_relu, elu, selu, gelu, silu, mish, softplus, sigmoid, hard_sigmoid, hard_swish, tanh, softmax, log_softmax"]
+    expect!["model m.toml, layer 1 (lineer): unknown kind; known are linear, conv, depthwise, conv_transpose, max_pool, avg_pool, global_avg_pool, batch_norm, layer_norm, group_norm, dropout, flatten, reshape, channels_first, steps_first, lstm, gru, last_step, relu, relu6, leaky_relu, elu, selu, gelu, silu, mish, softplus, sigmoid, hard_sigmoid, hard_swish, tanh, softmax, log_softmax"]
         .assert_eq(&layer("kind = \"lineer\"\nout = 3"));
     expect![[r#"model m.toml, layer 1 (linear): needs out = a whole number from 1, or "classes""#]]
         .assert_eq(&layer("kind = \"linear\""));

@@ -5,7 +5,7 @@ use teff::data::{Dataset, Samples};
 use teff::folded::Folded;
 use teff::graph::{ConvGeometry, Value, evaluate};
 use teff::prune::{Criterion, prune};
-use teff::train::{Settings, Trainer};
+use teff::train::{Loss, Settings, Trainer};
 use teff::{DType, Graph, Tensor, predict};
 
 /// 64 images of 8x8: a bright bar across (class 0) or down (class 1), somewhere.
@@ -98,7 +98,7 @@ fn channels_that_do_nothing_go_and_the_rest_computes_the_same() {
 fn both_criteria_prefer_what_weighs_little() {
     // A thousandth of a weight contributes a thousandth to the loss.
     let folded = Folded::new(&everything(1e-3)).unwrap();
-    for criterion in [Criterion::Taylor, Criterion::Magnitude] {
+    for criterion in [Criterion::Taylor(Loss::Auto), Criterion::Magnitude] {
         let pruned = prune(&folded, criterion, half, &bars(), 1).unwrap();
         let small = pruned.network.network();
         for layer in [0, 2, 3] {
@@ -144,9 +144,9 @@ fn a_pruned_network_learns_again() {
     };
     let folded = Folded::new(&everything(1.0)).unwrap();
     assert!(train(&folded) > 0.95);
-    let pruned = prune(&folded, Criterion::Taylor, half, &data, 1).unwrap();
+    let pruned = prune(&folded, Criterion::Taylor(Loss::Auto), half, &data, 1).unwrap();
     assert!(train(&pruned.network) > 0.95);
     // The same channels every time.
-    let again = prune(&folded, Criterion::Taylor, half, &data, 1).unwrap();
+    let again = prune(&folded, Criterion::Taylor(Loss::Auto), half, &data, 1).unwrap();
     assert_eq!(pruned.layers, again.layers);
 }

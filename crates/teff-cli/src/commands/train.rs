@@ -11,30 +11,30 @@ use crate::failure::{During, Failure, Result};
 use crate::files::{beside, check_writable, write};
 use crate::model::{check_memory, read_model_with};
 use crate::stop::Stop;
-use crate::tensors::classified;
 use crate::ui::{Ui, duration, grouped, path_text};
 use clap::ArgMatches;
-use serde_json::{Value as Json, json};
+use serde_json::{Map, Value as Json, json};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Instant;
 use teff::checkpoint::Checkpoint;
-use teff::data::Split;
+use teff::data::{Dataset, Split};
 use teff::folded::Folded;
-use teff::model::Model;
-use teff::train::{Progress, Settings, Trainable, Trainer};
-use teff::{Graph, Value, predict};
+use teff::metrics::Quality;
+use teff::model::{Model, Standard};
+use teff::train::{Goal, Progress, Score, Settings, Trainable, Trainer};
+use teff::{Graph, Value, outputs};
 
 /// What training begins with.
 enum Start {
-    Model(Model),
+    Model(Box<Model>),
     Folded(Box<Folded>),
 }
 
 impl Start {
     fn trainable(&self) -> &dyn Trainable {
         match self {
-            Start::Model(m) => m,
+            Start::Model(m) => m.as_ref(),
             Start::Folded(n) => n.as_ref(),
         }
     }
@@ -62,10 +62,11 @@ struct Session<'a> {
 }
 
 impl Session<'_> {
-    /// The share of the test samples that a network is right about.
-    fn accuracy(&self, graph: &Graph) -> Result<f64> {
-        let predictions = predict(graph, &self.data.test, self.settings.threads)?;
-        Ok(predictions.confusion(&self.data.test).accuracy())
+    /// How good a network is at the test samples.
+    fn quality(&self, graph: &Graph) -> Result<Quality> {
+        let goal = Goal::new(&self.data.test, self.settings.loss, self.settings.label_smoothing)?;
+        let said = outputs(graph, &self.data.test, self.settings.threads)?;
+        Ok(goal.quality(&said[0]))
     }
 
     fn shown<'b>(
@@ -90,24 +91,29 @@ pub(crate) fn run(args: &ArgMatches, ui: &Ui) -> Result<()> {
     let shrink = shrink::Plan::new(args, &settings);
 
     let started = Instant::now();
-    let data = classified(args)?;
+    let data = settings::data(args)?;
+    let goal = Goal::new(&data.train, settings.loss, settings.label_smoothing)?;
     let start = match given(args, "from") {
         Some(file) => Start::Folded(Box::new(Folded::new(&read_model_with(file, &Default::default(), ui)?)?)),
         None => {
             let spec = settings::spec(path_of(args, "model"))?;
-            Start::Model(spec.build(data.train.shape(), data.train.classes().len(), settings.seed)?)
+            let mut model = spec.build(data.train.shape(), goal.width(), settings.seed)?;
+            measured_alike(&mut model, &goal, &data.train, ui);
+            Start::Model(Box::new(model))
         }
     };
     // A batch that the data do not fill has an error of its own.
     let batch = settings.batch.min(data.train.len());
     check_memory(&start.graph(batch)?, "give a smaller --batch, or a smaller network").during("--batch")?;
+    goal.check(start.trainable().output())?;
+    shrink.check(&start)?;
     ui.note(format!(
-        "{}: {} parameters; {} training samples of {:?}, {} classes (read in {})",
+        "{}: {} parameters; {} training samples of {:?}, {} (read in {})",
         start.trainable().name(),
         grouped(start.size()),
         grouped(data.train.len()),
         data.train.shape(),
-        data.train.classes().len(),
+        goal.described(),
         duration(started.elapsed())
     ));
     let resumed = match given(args, "resume") {
@@ -119,27 +125,63 @@ pub(crate) fn run(args: &ArgMatches, ui: &Ui) -> Result<()> {
     let session = Session { data: &data, settings: &settings, save, stop: Stop::watch(), ui };
     let later = shrink.is_under_way(&start, resumed.as_ref())?;
     let last = if later || settings.epochs == 0 { None } else { float(&session, &start, resumed.as_ref())? };
-    let made = shrink.run(&session, start, resumed.filter(|_| later))?;
+    let mut made = shrink.run(&session, start, resumed.filter(|_| later))?;
     let trained = training.elapsed();
     write_onnx(&made.graph, made.narrow, out)?;
+    let tested = grouped(data.test.len());
     let text = format!(
-        "{}{:.2} % of {} test samples are right, after {} of training; wrote {}",
+        "{}{}, after {} of training; wrote {}",
         made.report,
-        made.accuracy * 100.0,
-        grouped(data.test.len()),
+        match made.quality {
+            Quality::Accuracy(_) => format!("{} of {tested} test samples are right", made.quality),
+            Quality::Fit(_) => format!("{} of {tested} test samples", made.quality),
+        },
         duration(trained),
         out.display()
     );
     let mut json = json!({
         "model": made.graph.name, "parameters": made.parameters, "epochs": settings.epochs, "loss": last.map(|p| p.loss),
-        "train_accuracy": last.map(|p| p.accuracy), "test_accuracy": made.accuracy,
         "train_seconds": trained.as_secs_f64(), "seconds": started.elapsed().as_secs_f64(), "out": path_text(out),
     });
+    made.json.extend(measures("test", made.quality));
+    let trained = match (last.map(|p| p.score), made.quality) {
+        (Some(Score::R2(r2)), _) => ("train_r2", json!(r2)),
+        (Some(Score::Accuracy(share)), _) => ("train_accuracy", json!(share)),
+        (None, Quality::Accuracy(_)) => ("train_accuracy", Json::Null),
+        (None, Quality::Fit(_)) => ("train_r2", Json::Null),
+    };
+    made.json.insert(trained.0.into(), trained.1);
     if let Json::Object(json) = &mut json {
         json.extend(made.json);
     }
     ui.result(&text, &json);
     Ok(())
+}
+
+/// Features and numbers of different magnitudes learn badly: the network brings them to one, by constants that are part of it.
+fn measured_alike(model: &mut Model, goal: &Goal, train: &Dataset, ui: &Ui) {
+    let standard = train.inputs().first().and_then(Standard::of_samples).filter(Standard::is_needed);
+    if let Some(standard) = standard {
+        ui.note(
+            "the features differ in magnitude: the network takes them as they are, and first brings each to mean 0 and deviation 1, by \
+             constants from the training part that are part of the network",
+        );
+        model.standardise(standard);
+    }
+    if let Some(unit) = goal.unit() {
+        model.gives_numbers(unit);
+    }
+}
+
+/// For scripts: how good something was.
+fn measures(of: &str, quality: Quality) -> Map<String, Json> {
+    let named = |name: &str, x: f64| (format!("{of}_{name}"), json!(x));
+    match quality {
+        Quality::Accuracy(share) => [named("accuracy", share)].into_iter().collect(),
+        Quality::Fit(fit) => {
+            [named("mse", fit.mse), named("mae", fit.mae), named("r2", fit.r2)].into_iter().collect()
+        }
+    }
 }
 
 /// Trains in float.
@@ -153,7 +195,12 @@ fn float(
         trainer.resume(checkpoint, from)?;
         going_on(&trainer, session.ui);
     }
-    session.shown("epoch", session.settings.epochs, BTreeMap::new(), &nothing).run(&mut trainer)
+    let after = || match session.quality(&start.graph(100)?)? {
+        // That of the training part tells enough, and MNIST has 10 000 test samples.
+        Quality::Accuracy(_) => Ok(String::new()),
+        fit => Ok(format!("; test samples {fit}")),
+    };
+    session.shown("epoch", session.settings.epochs, BTreeMap::new(), &after).run(&mut trainer)
 }
 
 fn going_on(trainer: &Trainer, ui: &Ui) {
@@ -194,7 +241,7 @@ impl Loop<'_> {
             let mut bar = ui.bar(&format!("{label} {}/{epochs}", at.epoch + 1), at.steps as u64);
             let started = Instant::now();
             let p = trainer.epoch(|p| {
-                bar.at(p.step as u64, || format!("loss {:.4} accuracy {:.2} %", p.loss, p.accuracy * 100.0));
+                bar.at(p.step as u64, || format!("loss {:.4} {}", p.loss, p.score));
                 stop.flow()
             })?;
             bar.finish();
@@ -210,10 +257,10 @@ impl Loop<'_> {
                 )));
             }
             ui.note(format!(
-                "{label} {}/{epochs}: loss {:.4}, accuracy {:.2} %{}, {}",
+                "{label} {}/{epochs}: loss {:.4}, {}{}, {}",
                 p.epoch + 1,
                 p.loss,
-                p.accuracy * 100.0,
+                p.score,
                 (self.after)()?,
                 duration(started.elapsed())
             ));

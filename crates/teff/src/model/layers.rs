@@ -3,7 +3,7 @@
 use super::settings::{LayerSettings, Read};
 use crate::nn::{
     Activation, AvgPool, BatchNorm, Conv, ConvTranspose2d, Dropout, Flatten, GlobalAvgPool, GroupNorm, Gru,
-    LastStep, Layer, LayerNorm, Linear, Lstm, MaxPool, Reshape,
+    LastStep, Layer, LayerNorm, Linear, Lstm, MaxPool, Reshape, Swap,
 };
 use teff_data::Rng;
 use teff_graph::{ConvGeometry, Tensor};
@@ -79,11 +79,15 @@ impl LayerContext<'_> {
         }
         self.holds(&[channels / groups, out, slides.kernel.saturating_pow(axes as u32)])?;
         self.needs(&[3, 4], "images [channels, height, width] or signals [channels, length]")?;
+        let (before, behind) = match slides.causal {
+            true => ((slides.kernel - 1).saturating_mul(slides.dilation), 0),
+            false => (slides.padding, slides.padding),
+        };
         let geometry = ConvGeometry {
             stride: vec![slides.stride; axes],
             dilation: vec![slides.dilation; axes],
-            pad_low: vec![slides.padding; axes],
-            pad_high: vec![slides.padding; axes],
+            pad_low: vec![before; axes],
+            pad_high: vec![behind; axes],
             groups,
         };
         let layer = Conv::with(self.name, channels, out, &vec![slides.kernel; axes], geometry, self.rng);
@@ -98,6 +102,8 @@ struct Slides {
     stride: usize,
     padding: usize,
     dilation: usize,
+    /// Over what is before and at its place alone: as many zeros before the first as it reaches back, in place of padding.
+    causal: bool,
 }
 
 impl Slides {
@@ -107,6 +113,7 @@ impl Slides {
             stride: settings.count("stride", Some(1))?,
             padding: settings.whole("padding", Some(0))?,
             dilation: 1,
+            causal: false,
         })
     }
 }
@@ -121,7 +128,11 @@ pub(super) fn of_kind(kind: &str, settings: &mut LayerSettings) -> Read<(&'stati
         }
         "conv" => {
             let (out, slides) = (settings.outputs()?, Slides::read(settings)?);
-            let slides = Slides { dilation: settings.count("dilation", Some(1))?, ..slides };
+            let (dilation, causal) = (settings.count("dilation", Some(1))?, settings.flag("causal", false)?);
+            if causal && slides.padding > 0 {
+                return Err("is causal, and has its zeros before the first step; leave padding out".into());
+            }
+            let slides = Slides { dilation, causal, ..slides };
             let (groups, bias) = (settings.count("groups", Some(1))?, settings.flag("bias", true)?);
             ("conv", Box::new(move |at, classes| at.conv(out.count(classes), groups, slides, bias)))
         }
@@ -185,6 +196,8 @@ pub(super) fn of_kind(kind: &str, settings: &mut LayerSettings) -> Read<(&'stati
             let make = move |at: &mut LayerContext| Gru::new(at.name, at.features(), hidden, at.rng);
             ("gru", Box::new(move |at, _| recurrent(at, hidden, make)))
         }
+        "channels_first" => ("layer", Box::new(|at, _| axes(at, true))),
+        "steps_first" => ("layer", Box::new(|at, _| axes(at, false))),
         "last_step" => {
             let make = |at: &mut LayerContext, _| {
                 at.needs(&[3], SEQUENCES)?;
@@ -209,6 +222,32 @@ pub(super) fn of_kind(kind: &str, settings: &mut LayerSettings) -> Read<(&'stati
         "log_softmax" => activation(A::LogSoftmax),
         _ => return Err(format!("unknown kind; known are {KINDS}")),
     })
+}
+
+/// Which axis of a window counts what. The shorter one counts channels (the axes of a sensor), and the longer one steps of time.
+pub(super) struct Window {
+    pub(super) axes: usize,
+    pub(super) steps: usize,
+}
+
+/// A window of this shape, without the batch; of as many steps as channels, steps come first.
+pub(super) fn window(shape: &[usize]) -> Option<Window> {
+    match *shape {
+        [first, last] if first < last => Some(Window { axes: 0, steps: 1 }),
+        [_, _] => Some(Window { axes: 1, steps: 0 }),
+        _ => None,
+    }
+}
+
+/// Windows `[steps, channels]` or `[channels, steps]` with channels or steps first; of a list of steps, one channel of them.
+fn axes(at: &mut LayerContext, channels_first: bool) -> Read<Box<dyn Layer>> {
+    at.needs(&[2, 3], "windows of a signal [steps, channels] or [channels, steps]")?;
+    let shape = &at.x.shape()[1..];
+    if let [steps] = *shape {
+        return layered(Reshape { shape: if channels_first { vec![1, steps] } else { vec![steps, 1] } });
+    }
+    let first = window(shape).map(|w| if channels_first { w.axes } else { w.steps });
+    layered(Swap { is_needed: first == Some(1) })
 }
 
 const SEQUENCES: &str = "sequences [steps, features]";
@@ -252,5 +291,5 @@ fn recurrent<L: Layer + 'static>(
 }
 
 const KINDS: &str = "linear, conv, depthwise, conv_transpose, max_pool, avg_pool, global_avg_pool, batch_norm, layer_norm, \
-    group_norm, dropout, flatten, reshape, lstm, gru, last_step, relu, relu6, leaky_relu, elu, selu, gelu, silu, mish, softplus, \
+    group_norm, dropout, flatten, reshape, channels_first, steps_first, lstm, gru, last_step, relu, relu6, leaky_relu, elu, selu, gelu, silu, mish, softplus, \
     sigmoid, hard_sigmoid, hard_swish, tanh, softmax, log_softmax";

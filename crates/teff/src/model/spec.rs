@@ -27,11 +27,14 @@ struct LayerSpec {
 }
 
 /// Names and texts of the networks that come with teff.
-const PRESETS: [(&str, &str); 4] = [
+const PRESETS: [(&str, &str); 7] = [
     ("mlp", include_str!("presets/mlp.toml")),
     ("cnn", include_str!("presets/cnn.toml")),
     ("lenet", include_str!("presets/lenet.toml")),
     ("small", include_str!("presets/small.toml")),
+    ("cnn1d", include_str!("presets/cnn1d.toml")),
+    ("tcn", include_str!("presets/tcn.toml")),
+    ("gru", include_str!("presets/gru.toml")),
 ];
 
 impl ModelSpec {
@@ -86,7 +89,7 @@ impl ModelSpec {
         Ok(ModelSpec { name, layers })
     }
 
-    /// Builds the network for samples of shape `input` and this many classes. Initial weights follow from `seed`. Shapes are those
+    /// Builds the network for samples of shape `input` and this many classes, or numbers to be found. Initial weights follow from `seed`. Shapes are those
     /// that the formulas give: each layer is applied to a placeholder as it is made.
     ///
     /// # Errors
@@ -118,7 +121,8 @@ impl ModelSpec {
             }
             layers.push(layer);
         }
-        Ok(Model { name: self.name.clone(), input: input.to_vec(), output: x.shape()[1..].to_vec(), layers })
+        let (name, output) = (self.name.clone(), x.shape()[1..].to_vec());
+        Ok(Model { name, input: input.to_vec(), output, layers, taken: None, given: None, answer: "logits" })
     }
 }
 

@@ -85,3 +85,15 @@ impl Layer for Reshape {
         x.reshape(&[&[batch], &self.shape[..]].concat())
     }
 }
+
+/// The two axes of each sample in the other order.
+pub(crate) struct Swap {
+    /// Nothing is done otherwise.
+    pub(crate) is_needed: bool,
+}
+
+impl Layer for Swap {
+    fn forward(&self, x: &Tensor, _: &Pass) -> Tensor {
+        if self.is_needed { x.swap_axes(1, 2) } else { x.clone() }
+    }
+}

@@ -4,7 +4,7 @@ use crate::error::Result;
 use crate::folded::Folded;
 use crate::nn::Pass;
 use crate::step::Step;
-use crate::train::Trainable;
+use crate::train::{Goal, Loss, Trainable};
 use std::fmt;
 use teff_data::Dataset;
 use teff_graph::{DType, Op, Param, Tensor, gradients, parameter_leaves};
@@ -12,10 +12,10 @@ use teff_graph::{DType, Op, Param, Tensor, gradients, parameter_leaves};
 /// By what channels are ranked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Criterion {
-    /// What the loss would change by if the channel were gone, to first order: the square of the sum of gradient times weight over its
+    /// What this loss would change by if the channel were gone, to first order: the square of the sum of gradient times weight over its
     /// weights and bias, averaged over batches (Molchanov et al., "Importance estimation for neural network pruning", CVPR 2019,
     /// equation 8).
-    Taylor,
+    Taylor(Loss),
     /// The sum of the squares of its weights (Li et al., "Pruning filters for efficient ConvNets", ICLR 2017, with squares in place of
     /// absolute values).
     Magnitude,
@@ -24,7 +24,7 @@ pub enum Criterion {
 impl fmt::Display for Criterion {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         f.write_str(match self {
-            Criterion::Taylor => "taylor",
+            Criterion::Taylor(_) => "taylor",
             Criterion::Magnitude => "magnitude",
         })
     }
@@ -41,7 +41,7 @@ pub(super) fn importance(
     threads: usize,
 ) -> Result<Vec<Vec<f64>>> {
     match criterion {
-        Criterion::Taylor => taylor(folded, data, threads),
+        Criterion::Taylor(loss) => taylor(folded, &Goal::new(data, loss, 0.0)?, data, threads),
         Criterion::Magnitude => {
             let network = folded.network();
             let square = |w: &Vec<f32>| w.iter().map(|x| f64::from(*x).powi(2)).sum();
@@ -50,11 +50,11 @@ pub(super) fn importance(
     }
 }
 
-fn taylor(folded: &Folded, data: &Dataset, threads: usize) -> Result<Vec<Vec<f64>>> {
+fn taylor(folded: &Folded, goal: &Goal, data: &Dataset, threads: usize) -> Result<Vec<Vec<f64>>> {
     let batch = SAMPLES.min(64).min(data.len());
     let x = Tensor::input("x", DType::F32, &[&[batch], data.shape()].concat());
-    let y = Tensor::input("y", DType::I32, &[batch]);
-    let loss = folded.forward(&x, &Pass::evaluation()).cross_entropy(&y);
+    let y = Tensor::input("y", DType::F32, &[batch, goal.target_len()]);
+    let loss = goal.loss(&folded.forward(&x, &Pass::evaluation()), &y);
     let leaves = parameter_leaves(std::slice::from_ref(&loss))?;
     let grads = gradients(&[(loss.clone(), loss.full_like(1.0))], &leaves)?;
     // Gradient times value, summed over all axes but that of the channels.
@@ -87,7 +87,7 @@ fn taylor(folded: &Folded, data: &Dataset, threads: usize) -> Result<Vec<Vec<f64
     let all: Vec<usize> = (0..SAMPLES.min(data.len())).collect();
     for part in all.chunks_exact(batch) {
         data.gather(part, step.input_mut::<f32>(0));
-        data.gather_labels(part, step.input_mut::<i32>(1));
+        goal.gather(part, step.input_mut(1));
         step.run()?;
         for (i, sums) in sums.iter_mut().enumerate() {
             sums.iter_mut().zip(step.output::<f32>(i)).for_each(|(s, x)| *s += f64::from(*x));

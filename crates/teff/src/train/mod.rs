@@ -1,13 +1,14 @@
 //! The training loop: batches in a seeded order, a captured step, a schedule, checkpoints.
 
+mod goal;
 mod settings;
 
 pub use crate::optim::Rule;
+pub use goal::{Goal, Loss, Score};
 pub use settings::Settings;
 
 use crate::checkpoint::Checkpoint;
 use crate::error::{Error, Result};
-use crate::metrics::argmax;
 use crate::nn::Pass;
 use crate::optim::Optimizer;
 use crate::step::Step;
@@ -15,7 +16,7 @@ use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::mpsc::sync_channel;
 use teff_data::{Augmenter, Dataset, Order};
-use teff_graph::{DType, Param, Reduction, Tensor};
+use teff_graph::{DType, Param, Tensor};
 
 /// Where training stands.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -28,8 +29,8 @@ pub struct Progress {
     pub steps: usize,
     /// Mean loss of this epoch so far.
     pub loss: f64,
-    /// Share of this epoch's samples that were right when they were seen.
-    pub accuracy: f64,
+    /// How good the network was at this epoch's samples when they were seen.
+    pub score: Score,
     /// Learning rate of the last step.
     pub rate: f64,
 }
@@ -56,6 +57,9 @@ pub trait Trainable {
 pub struct Trainer<'a> {
     model: &'a dyn Trainable,
     data: &'a Dataset,
+    goal: Goal<'a>,
+    /// Those of the batch.
+    targets: Vec<f32>,
     settings: Settings,
     optimizer: Optimizer,
     /// What the pass keeps between steps.
@@ -72,7 +76,7 @@ pub struct Trainer<'a> {
 struct Totals {
     loss: f64,
     steps: usize,
-    right: usize,
+    score: f64,
 }
 
 impl<'a> Trainer<'a> {
@@ -90,14 +94,17 @@ impl<'a> Trainer<'a> {
                 data.shape()
             ));
         }
-        let classes = data.classes().len();
-        if model.output() != [classes] {
+        if let [_, others @ ..] = data.inputs()
+            && let Some(other) = others.first()
+        {
             return setting(format!(
-                "the model gives {:?} numbers a sample, the data has {classes} classes; end the model with a linear layer of \
-                 out = \"classes\"",
-                model.output()
+                "the data has {} arrays of samples, and a network is trained on one; take {:?} out of it, or say that it is to be found (--label)",
+                data.inputs().len(),
+                other.name
             ));
         }
+        let goal = Goal::new(data, settings.loss, settings.label_smoothing)?;
+        goal.check(model.output())?;
         if data.len() < settings.batch {
             return setting(format!(
                 "{} samples do not fill a batch of {}; choose a smaller one",
@@ -106,20 +113,22 @@ impl<'a> Trainer<'a> {
             ));
         }
         let x = Tensor::input("x", DType::F32, &[&[settings.batch], data.shape()].concat());
-        let y = Tensor::input("y", DType::I32, &[settings.batch]);
+        let y = Tensor::input("y", DType::F32, &[settings.batch, goal.target_len()]);
         let pass = Pass::training(settings.seed);
-        let logits = model.forward(&x, &pass);
-        let loss = logits.cross_entropy_smoothed(&y, settings.label_smoothing, Reduction::Mean);
+        let said = model.forward(&x, &pass);
+        let loss = goal.loss(&said, &y);
         let mut optimizer = settings.optimizer();
         let mut updates = optimizer.minimize(&loss)?;
         updates.extend(pass.updates());
-        let step = Step::new(&[&x, &y], &[&loss, &logits], &updates, settings.step_threads())?;
+        let step = Step::new(&[&x, &y], &[&loss, &said], &updates, settings.step_threads())?;
         let augmenter = settings.augment.clone().map(|a| Augmenter::new(a, data.shape())).transpose()?;
         let pass_state = pass.state();
         let sums = Totals::default();
         Ok(Trainer {
             model,
             data,
+            targets: vec![0.0; settings.batch * goal.target_len()],
+            goal,
             settings,
             optimizer,
             pass_state,
@@ -138,13 +147,13 @@ impl<'a> Trainer<'a> {
 
     /// Where training stands.
     pub fn progress(&self) -> Progress {
-        let samples = (self.sums.steps * self.settings.batch).max(1);
+        let samples = self.sums.steps * self.settings.batch;
         Progress {
             epoch: self.epoch,
             step: self.step_in_epoch,
             steps: self.steps(),
             loss: self.sums.loss / self.sums.steps.max(1) as f64,
-            accuracy: self.sums.right as f64 / samples as f64,
+            score: self.goal.scored(self.sums.score, samples),
             rate: self.rate(),
         }
     }
@@ -171,13 +180,11 @@ impl<'a> Trainer<'a> {
         let mut order = Order::new(self.data.len());
         let order = order.shuffle(self.settings.seed, self.epoch as u64);
         let batches = order.chunks_exact(self.settings.batch).skip(self.step_in_epoch);
-        let gather = gatherer(self.data, self.augmenter.clone(), self.epoch as u64);
+        let mut gather = gatherer(self.data, self.augmenter.clone(), self.epoch as u64);
         if self.augmenter.is_none() || self.settings.threads == 1 {
-            let mut gather = gather;
-            let mut labels = vec![0; self.settings.batch];
             for batch in batches {
-                gather(batch, self.step.input_mut(0), &mut labels);
-                if self.one(&labels, &mut observe)?.is_break() {
+                gather(batch, self.step.input_mut(0));
+                if self.one(batch, &mut observe)?.is_break() {
                     break;
                 }
             }
@@ -194,25 +201,24 @@ impl<'a> Trainer<'a> {
     /// Batches are put together on a thread of their own, one ahead: changing images takes about as long as learning from them.
     fn overlapped<'b>(
         &mut self,
-        mut gather: impl FnMut(&[usize], &mut [f32], &mut [i32]) + Send,
+        mut gather: impl FnMut(&[usize], &mut [f32]) + Send,
         batches: impl Iterator<Item = &'b [usize]> + Send,
         observe: &mut impl FnMut(Progress) -> ControlFlow<()>,
     ) -> Result<()> {
         let (size, sample) = (self.settings.batch, self.data.sample_len());
-        // Images and labels.
-        let (to_fill, empty) = sync_channel::<(Vec<f32>, Vec<i32>)>(2);
+        let (to_fill, empty) = sync_channel::<Vec<f32>>(2);
         let (filled, ready) = sync_channel(2);
         std::thread::scope(|scope| {
             // Moved in, so that every way out of this closure hangs up and lets the thread end.
             let (to_fill, ready) = (to_fill, ready);
             for _ in 0..2 {
-                to_fill.send((vec![0.0; size * sample], vec![0; size])).expect("the channel holds two");
+                to_fill.send(vec![0.0; size * sample]).expect("the channel holds two");
             }
             let gather = move || {
                 for batch in batches {
-                    let Ok((mut images, mut labels)) = empty.recv() else { return };
-                    gather(batch, &mut images, &mut labels);
-                    if filled.send((images, labels)).is_err() {
+                    let Ok(mut images) = empty.recv() else { return };
+                    gather(batch, &mut images);
+                    if filled.send((images, batch)).is_err() {
                         return;
                     }
                 }
@@ -220,26 +226,27 @@ impl<'a> Trainer<'a> {
             let started = std::thread::Builder::new().spawn_scoped(scope, gather);
             started
                 .map_err(|e| Error::Setting(format!("no thread for the batches could be started: {e}")))?;
-            while let Ok((images, labels)) = ready.recv() {
+            while let Ok((images, batch)) = ready.recv() {
                 self.step.input_mut::<f32>(0).copy_from_slice(&images);
-                if self.one(&labels, observe)?.is_break() {
+                if self.one(batch, observe)?.is_break() {
                     break;
                 }
                 // The thread has ended when it had no more batches.
-                let _ = to_fill.send((images, labels));
+                let _ = to_fill.send(images);
             }
             Ok(())
         })
     }
 
-    /// One step on the images that are in place.
+    /// One step on the images of these samples, which are in place.
     fn one(
         &mut self,
-        labels: &[i32],
+        batch: &[usize],
         observe: &mut impl FnMut(Progress) -> ControlFlow<()>,
     ) -> Result<ControlFlow<()>> {
         self.optimizer.set_rate(self.rate());
-        self.step.input_mut::<i32>(1).copy_from_slice(labels);
+        self.goal.gather(batch, &mut self.targets);
+        self.step.input_mut::<f32>(1).copy_from_slice(&self.targets);
         self.step.run()?;
         let loss = self.step.item(0);
         if !loss.is_finite() {
@@ -249,9 +256,7 @@ impl<'a> Trainer<'a> {
                 self.step_in_epoch + 1
             )));
         }
-        let classes = self.data.classes().len();
-        let said = self.step.output::<f32>(1).chunks_exact(classes).map(argmax);
-        self.sums.right += said.zip(labels).filter(|&(p, &l)| p == l as usize).count();
+        self.sums.score += self.goal.score(self.step.output(1), &self.targets);
         self.sums.loss += f64::from(loss);
         self.sums.steps += 1;
         self.step_in_epoch += 1;
@@ -268,7 +273,7 @@ impl<'a> Trainer<'a> {
             ("model", self.model.name().to_string()),
             ("epoch", self.epoch.to_string()),
             ("step", self.step_in_epoch.to_string()),
-            ("sums", format!("{:?} {} {}", self.sums.loss, self.sums.steps, self.sums.right)),
+            ("sums", format!("{:?} {} {:?}", self.sums.loss, self.sums.steps, self.sums.score)),
             ("settings", format!("{:?}", Settings { epochs: 0, threads: 0, ..self.settings.clone() })),
         ];
         out.metadata.extend(text.map(|(k, v)| (k.to_string(), v)));
@@ -306,34 +311,31 @@ impl<'a> Trainer<'a> {
             return fail("holds other tensors than this training needs; start anew without it".into());
         }
         let sums: Vec<&str> = text("sums").split(' ').collect();
-        let (Ok(epoch), Ok(step), &[loss, steps, right]) =
+        let (Ok(epoch), Ok(step), &[loss, steps, score]) =
             (text("epoch").parse(), text("step").parse(), &sums[..])
         else {
             return fail("does not say where training stood; start anew without it".into());
         };
-        let (Ok(loss), Ok(steps), Ok(right)) = (loss.parse(), steps.parse(), right.parse()) else {
+        let (Ok(loss), Ok(steps), Ok(score)) = (loss.parse(), steps.parse(), score.parse()) else {
             return fail("does not say where training stood; start anew without it".into());
         };
         for p in self.state() {
             p.set(checkpoint.tensors[&*p.name()].clone()).expect("types were compared");
         }
-        (self.epoch, self.step_in_epoch, self.sums) = (epoch, step, Totals { loss, steps, right });
+        (self.epoch, self.step_in_epoch, self.sums) = (epoch, step, Totals { loss, steps, score });
         Ok(())
     }
 }
 
-/// Writes images and labels of batches of an epoch, the images changed if they are to be.
+/// Writes the images of batches of an epoch, changed if they are to be.
 fn gatherer(
     data: &Dataset,
     augmenter: Option<Augmenter>,
     epoch: u64,
-) -> impl FnMut(&[usize], &mut [f32], &mut [i32]) + Send {
+) -> impl FnMut(&[usize], &mut [f32]) + Send {
     let mut changes = augmenter.map(|a| (a.scratch(), a));
-    move |batch, images, labels| {
-        match &mut changes {
-            Some((scratch, augmenter)) => augmenter.gather(data, batch, epoch, images, scratch),
-            None => data.gather(batch, images),
-        }
-        data.gather_labels(batch, labels);
+    move |batch, images| match &mut changes {
+        Some((scratch, augmenter)) => augmenter.gather(data, batch, epoch, images, scratch),
+        None => data.gather(batch, images),
     }
 }

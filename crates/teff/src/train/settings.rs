@@ -1,5 +1,6 @@
 //! How to train.
 
+use super::goal::Loss;
 use crate::error::{Error, Result};
 use crate::optim::{Optimizer, Rule, Schedule};
 use teff_data::Augment;
@@ -17,6 +18,8 @@ pub struct Settings {
     pub schedule: Schedule,
     /// What changes the weights.
     pub rule: Rule,
+    /// What is made small.
+    pub loss: Loss,
     /// Share of each label spread over all classes, 0 to below 1.
     pub label_smoothing: f64,
     /// Strength of weight decay.
@@ -39,6 +42,7 @@ impl Default for Settings {
             rate: 1e-3,
             schedule: Schedule::Constant,
             rule: Rule::Adam,
+            loss: Loss::Auto,
             label_smoothing: 0.0,
             weight_decay: 0.0,
             clip_norm: None,

@@ -1,16 +1,18 @@
 //! The options of `teff train`.
 
-use crate::args::{dataset, finite, number, path, real, seed, threads};
+use crate::args::{dataset, finite, label, number, path, real, seed, threads};
 use clap::{Arg, ArgAction, Command, value_parser};
 use std::path::PathBuf;
 use teff::qat::Bits;
+use teff::train::Loss;
 
 pub(crate) fn command() -> Command {
     Command::new("train")
         .about("Train a network on a data set and write it as ONNX")
         .after_help(
             "Examples:\n  teff train data/mnist -o m.onnx\n  teff train data/mnist -o m.onnx --model cnn --epochs 10 --schedule one-cycle \
-             --rate 0.003 --augment\n\nCtrl-C ends the training at the next step and leaves a checkpoint; --resume goes on from it.\n\n\
+             --rate 0.003 --augment\n  \
+             teff train motion.npz -o m.onnx --model cnn1d\n  teff train table.csv -o m.onnx --label price --batch 16 --epochs 60\n\nCtrl-C ends the training at the next step and leaves a checkpoint; --resume goes on from it.\n\n\
              For a microcontroller, with weights of 4 bits and half of the channels:\n  teff train data/mnist -o small.onnx --model cnn \
              --epochs 10 --prune 0.5 --qat int4\n  teff train data/mnist -o small.onnx --from m.onnx --qat int4 --qat-layer last=int8",
         )
@@ -20,13 +22,21 @@ pub(crate) fn command() -> Command {
             Arg::new("model")
                 .long("model")
                 .value_name("NAME|FILE.toml")
-                .help("mlp, cnn, lenet, small, or a file that lists layers")
+                .help("mlp; of pictures cnn, lenet, small; of signals cnn1d, tcn, gru; or a file that lists layers")
                 .default_value("mlp")
                 .value_parser(value_parser!(PathBuf)),
         )
         .arg(
             path("from", "FILE.onnx", "Go on from this float network, without float training unless --epochs is given")
                 .conflicts_with("model"),
+        )
+        .arg(label())
+        .arg(
+            Arg::new("loss")
+                .long("loss")
+                .help("What is made small; auto: cross-entropy of classes, mse of numbers. With mse or huber, classes are the numbers they are named by")
+                .value_parser(Loss::ALL.map(Loss::name))
+                .default_value("auto"),
         )
         .arg(number("epochs", "5", "How often every sample is seen"))
         .arg(number("batch", "128", "Samples in a step"))

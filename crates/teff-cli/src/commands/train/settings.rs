@@ -1,18 +1,19 @@
 //! What the options of `teff train` ask for.
 
-use crate::args::{count, one, threads_of, word};
+use crate::args::{count, one, path_of, threads_of, word};
 use crate::failure::{During, Failure, Result};
 use crate::files::read;
+use crate::tensors::open_data;
 use clap::ArgMatches;
 use clap::parser::ValueSource;
 use std::path::Path;
 use teff::Schedule;
-use teff::data::Augment;
+use teff::data::{Augment, Split, Targets};
 use teff::model::ModelSpec;
 use teff::prune::Criterion;
 use teff::qat::{Bits, Widths};
 use teff::quantize::Interface;
-use teff::train::{Rule, Settings};
+use teff::train::{Loss, Rule, Settings};
 
 /// A preset by name, or a file.
 pub(super) fn spec(path: &Path) -> Result<ModelSpec> {
@@ -30,6 +31,22 @@ pub(super) fn spec(path: &Path) -> Result<ModelSpec> {
     let text = String::from_utf8(read(path)?)
         .map_err(|_| Failure::new(format!("{name} is no text; a model file is TOML in UTF-8")))?;
     Ok(ModelSpec::parse(name, &text)?)
+}
+
+/// The data set, with what is to be found as the options say.
+pub(super) fn data(args: &ArgMatches) -> Result<Split> {
+    let data = open_data(args)?;
+    if *data.train.targets() == Targets::Missing {
+        let what = "does not say what is to be found for its samples; add an array or column y (whole numbers for classes, other numbers to \
+            be found), name the one that holds it (--label), or put pictures into a folder for each class";
+        return Err(Failure::new(format!("{} {what}", path_of(args, "data").display())));
+    }
+    Ok(data)
+}
+
+fn loss(args: &ArgMatches) -> Loss {
+    let name = one::<String>(args, "loss");
+    *Loss::ALL.iter().find(|loss| loss.name() == name).expect("clap knows the losses")
 }
 
 pub(super) fn settings(args: &ArgMatches) -> Result<Settings> {
@@ -58,6 +75,7 @@ pub(super) fn settings(args: &ArgMatches) -> Result<Settings> {
             "nesterov" => Rule::Sgd { momentum, nesterov: true },
             _ => unreachable!("clap knows the optimisers"),
         },
+        loss: loss(args),
         label_smoothing: real("label-smoothing"),
         weight_decay: real("weight-decay"),
         clip_norm: args.get_one::<f64>("clip").copied(),
@@ -136,7 +154,7 @@ pub(super) fn pruning(args: &ArgMatches, float: &Settings) -> Option<Pruning> {
         ..float.clone()
     };
     let criterion = match one::<String>(args, "prune-by").as_str() {
-        "taylor" => Criterion::Taylor,
+        "taylor" => Criterion::Taylor(float.loss),
         "magnitude" => Criterion::Magnitude,
         _ => unreachable!("clap knows the criteria"),
     };

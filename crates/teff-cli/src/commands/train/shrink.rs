@@ -1,8 +1,8 @@
 //! What follows the float training: pruning, and training with quantised weights.
 
 use super::settings::{self, Pruning};
-use super::{Session, Start, going_on};
-use crate::failure::Result;
+use super::{Session, Start, going_on, measures};
+use crate::failure::{During, Result};
 use crate::ui::{grouped, table};
 use clap::ArgMatches;
 use serde_json::{Map, Value as Json, json};
@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use teff::checkpoint::Checkpoint;
 use teff::folded::Folded;
+use teff::metrics::Quality;
 use teff::prune::{Change, prune};
 use teff::qat::{Bits, Qat, Widths};
 use teff::quantize::Interface;
@@ -33,8 +34,8 @@ pub(super) struct Made {
     /// Whether weights are to be stored in fewer than 8 bits.
     pub(super) narrow: bool,
     pub(super) parameters: usize,
-    /// Of the test samples.
-    pub(super) accuracy: f64,
+    /// At the test samples.
+    pub(super) quality: Quality,
     /// For people, each line ended.
     pub(super) report: String,
     /// For scripts.
@@ -48,6 +49,19 @@ impl Plan {
             qat: settings::quantised(args, float),
             interface: settings::interface(args),
         }
+    }
+
+    /// Whether what follows can be done with this network, asked before it is trained for long.
+    pub(super) fn check(&self, start: &Start) -> Result<()> {
+        if self.pruning.is_none() && self.qat.is_none() {
+            return Ok(());
+        }
+        let folded = Folded::new(&start.graph(1)?).during("--prune and --qat")?;
+        if let Some((widths, _)) = &self.qat {
+            let names: Vec<&str> = folded.layers().iter().map(|l| l.name.as_str()).collect();
+            widths.resolve(&names)?;
+        }
+        Ok(())
     }
 
     /// Whether `resumed` is of what follows the float training. The float network is then as it was.
@@ -80,12 +94,12 @@ impl Plan {
         start: Start,
         resumed: Option<(Checkpoint, &Path)>,
     ) -> Result<Made> {
-        let accuracy = session.accuracy(&start.graph(100)?)?;
+        let quality = session.quality(&start.graph(100)?)?;
         let (parameters, report, json) = (start.size(), String::new(), Map::new());
         if self.pruning.is_none() && self.qat.is_none() {
-            return Ok(Made { graph: start.graph(1)?, narrow: false, parameters, accuracy, report, json });
+            return Ok(Made { graph: start.graph(1)?, narrow: false, parameters, quality, report, json });
         }
-        session.ui.note(format!("float: {:.2} % of the test samples are right", accuracy * 100.0));
+        session.ui.note(format!("float: {} {quality}", tested(quality)));
         let float: BTreeMap<String, Value> = start
             .trainable()
             .params()
@@ -100,11 +114,11 @@ impl Plan {
             graph: folded.at_batch(1)?,
             narrow: false,
             parameters: folded.size(),
-            accuracy,
+            quality,
             report,
             json,
         };
-        made.json.insert("float_accuracy".into(), json!(accuracy));
+        made.json.extend(measures("float", quality));
         let folded = match &self.pruning {
             Some(pruning) => {
                 if resumed.is_some() {
@@ -155,25 +169,24 @@ fn pruned(
         };
         let label = format!("pruned to {:.0} %, epoch", left * 100.0);
         let mut trainer = Trainer::new(&network, train, settings.clone())?;
-        let after =
-            || Ok(format!("; test samples {:.2} %", session.accuracy(&network.at_batch(100)?)? * 100.0));
+        let after = || Ok(format!("; test samples {}", session.quality(&network.at_batch(100)?)?));
         session.shown(&label, settings.epochs, float.clone(), &after).run(&mut trainer)?;
     }
-    let accuracy = session.accuracy(&network.at_batch(100)?)?;
+    let quality = session.quality(&network.at_batch(100)?)?;
     let changes = changes.unwrap_or_default();
     made.report += &format!(
-        "{}test samples right: {:.2} % before, {:.2} % pruned\n\n",
+        "{}{} {} before, {quality} pruned\n\n",
         change_table(&changes),
-        made.accuracy * 100.0,
-        accuracy * 100.0
+        tested(quality),
+        made.quality,
     );
     let layer = |c: &Change| {
         json!({"layer": c.name, "channels_before": c.channels.0, "channels": c.channels.1, "macs_before": c.macs.0, "macs": c.macs.1,
             "size_before": c.size.0, "size": c.size.1, "kept": c.kept})
     };
     made.json.insert("pruned_layers".into(), changes.iter().map(layer).collect());
-    made.json.insert("pruned_accuracy".into(), json!(accuracy));
-    (made.graph, made.parameters, made.accuracy) = (network.at_batch(1)?, network.size(), accuracy);
+    made.json.extend(measures("pruned", quality));
+    (made.graph, made.parameters, made.quality) = (network.at_batch(1)?, network.size(), quality);
     Ok(network)
 }
 
@@ -211,9 +224,9 @@ fn quantised(
 ) -> Result<()> {
     let train = &session.data.train;
     let qat = Qat::new(folded, widths, train, settings.threads)?;
-    let as_written = || session.accuracy(&qat.quantized(Interface::Float)?);
+    let as_written = || session.quality(&qat.quantized(Interface::Float)?);
     let at_first = as_written()?;
-    session.ui.note(format!("quantised without training: {:.2} %", at_first * 100.0));
+    session.ui.note(format!("quantised without training: {at_first}"));
     let mut trainer = Trainer::new(&qat, train, settings.clone())?;
     if let Some((mut checkpoint, path)) = resumed {
         checkpoint.tensors.retain(|name, _| !name.starts_with(FLOAT));
@@ -221,9 +234,9 @@ fn quantised(
         going_on(&trainer, session.ui);
     }
     let after = || -> Result<String> {
-        let float = session.accuracy(&folded.at_batch(100)?)?;
+        let float = session.quality(&folded.at_batch(100)?)?;
         let quantised = as_written()?;
-        Ok(format!("; test samples {:.2} % in float, {:.2} % quantised", float * 100.0, quantised * 100.0))
+        Ok(format!("; test samples {float} in float, {quantised} quantised"))
     };
     session.shown("quantised epoch", settings.epochs, beside, &after).run(&mut trainer)?;
     let bytes = qat.weight_bytes();
@@ -234,24 +247,31 @@ fn quantised(
         rows.push(vec![layer.name.clone(), grouped(n), bits.name().into(), grouped(bytes[i])]);
         layers.push(json!({"layer": layer.name, "weights": n, "bits": bits.name(), "bytes": bytes[i]}));
     }
-    let accuracy = as_written()?;
+    let quality = as_written()?;
     let all: usize = bytes.iter().sum();
     made.report += &format!(
-        "{}weights {} bytes; test samples right: {:.2} % in float, {:.2} % quantised without training, {:.2} % with it\n\n",
+        "{}weights {} bytes; {} {} in float, {at_first} quantised without training, {quality} with it\n\n",
         table(&rows),
         grouped(all),
-        made.accuracy * 100.0,
-        at_first * 100.0,
-        accuracy * 100.0
+        tested(quality),
+        made.quality,
     );
     let more = [
-        ("untrained_quantized_accuracy", json!(at_first)),
         ("weight_bytes", json!(all)),
         ("quantized_layers", Json::Array(layers)),
         ("quantized_epochs", json!(settings.epochs)),
     ];
+    made.json.extend(measures("untrained_quantized", at_first));
     made.json.extend(more.map(|(k, v)| (k.to_string(), v)));
     made.narrow = qat.bits().iter().any(|b| *b != Bits::Int8);
-    (made.graph, made.accuracy) = (qat.quantized(interface)?, accuracy);
+    (made.graph, made.quality) = (qat.quantized(interface)?, quality);
     Ok(())
+}
+
+/// What a figure is of.
+fn tested(quality: Quality) -> &'static str {
+    match quality {
+        Quality::Accuracy(_) => "test samples right:",
+        Quality::Fit(_) => "test samples:",
+    }
 }
