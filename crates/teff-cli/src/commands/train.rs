@@ -106,7 +106,7 @@ pub(crate) fn run(args: &ArgMatches, ui: &Ui) -> Result<()> {
     let batch = settings.batch.min(data.train.len());
     check_memory(&start.graph(batch)?, "give a smaller --batch, or a smaller network").during("--batch")?;
     goal.check(start.trainable().output())?;
-    shrink.check(&start)?;
+    shrink.check(&start, &data.train)?;
     ui.note(format!(
         "{}: {} parameters; {} training samples of {:?}, {} (read in {})",
         start.trainable().name(),

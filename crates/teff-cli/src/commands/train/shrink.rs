@@ -9,6 +9,7 @@ use serde_json::{Map, Value as Json, json};
 use std::collections::BTreeMap;
 use std::path::Path;
 use teff::checkpoint::Checkpoint;
+use teff::data::Dataset;
 use teff::folded::Folded;
 use teff::metrics::Quality;
 use teff::prune::{Change, prune};
@@ -52,14 +53,13 @@ impl Plan {
     }
 
     /// Whether what follows can be done with this network, asked before it is trained for long.
-    pub(super) fn check(&self, start: &Start) -> Result<()> {
+    pub(super) fn check(&self, start: &Start, train: &Dataset) -> Result<()> {
         if self.pruning.is_none() && self.qat.is_none() {
             return Ok(());
         }
         let folded = Folded::new(&start.graph(1)?).during("--prune and --qat")?;
-        if let Some((widths, _)) = &self.qat {
-            let names: Vec<&str> = folded.layers().iter().map(|l| l.name.as_str()).collect();
-            widths.resolve(&names)?;
+        if let Some((widths, settings)) = &self.qat {
+            Qat::new(&folded, widths, train, settings.threads)?.quantized(self.interface)?;
         }
         Ok(())
     }
