@@ -40,19 +40,6 @@ pub(crate) fn open_data(args: &ArgMatches) -> Result<Split> {
     Ok(teff::data::open_with(path_of(args, "data"), &teff::data::Options { label, ..Default::default() })?)
 }
 
-/// The same, whose samples are of classes.
-pub(crate) fn classified(args: &ArgMatches) -> Result<Split> {
-    let path = path_of(args, "data");
-    let data = open_data(args)?;
-    if data.train.classes().is_empty() {
-        return Err(Failure::new(format!(
-            "{} does not say of which class its samples are; add an array y of whole numbers, or folders named for the classes",
-            path.display()
-        )));
-    }
-    Ok(data)
-}
-
 /// Writes a `.npy` file.
 pub(crate) fn write_npy(path: &Path, value: &Value) -> Result<()> {
     let array =

@@ -47,13 +47,14 @@ impl Feed {
         for (&id, column) in graph.inputs().iter().zip(columns(graph, data)?) {
             let (ty, from, name) = (&graph[id].ty, &data.inputs()[column], graph.input_name(id));
             let len = from.sample_len();
-            if ty.is_empty() || !ty.len().is_multiple_of(len) {
+            let count = ty.len() / len;
+            let leads = ty.shape.first() == Some(&count) || count == 1;
+            if ty.is_empty() || !ty.len().is_multiple_of(len) || !leads {
                 return fail(format!(
                     "input {name:?} takes {ty}, but a sample of the data has shape {:?}",
                     from.shape
                 ));
             }
-            let count = ty.len() / len;
             if *batch.get_or_insert(count) != count {
                 return fail(format!(
                     "its inputs are for different numbers of samples: {name:?} for {count}"

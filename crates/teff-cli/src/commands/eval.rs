@@ -1,23 +1,24 @@
 //! `teff eval`.
 
-use crate::args::{given, input_shape, model, path, path_of, switch, threads, threads_of};
-use crate::failure::Result;
+use crate::args::{given, input_shape, label, model, path, path_of, switch, threads, threads_of};
+use crate::failure::{Failure, Result};
 use crate::files::{check_writable, write};
 use crate::model::read_model;
-use crate::tensors::classified;
+use crate::tensors::open_data;
 use crate::ui::{Ui, grouped, percent, table};
 use clap::{ArgMatches, Command};
 use serde_json::json;
 use std::path::Path;
-use teff::data::{Dataset, Mark, Tile, contact_sheet};
-use teff::metrics::Confusion;
-use teff::{Graph, Predictions, predict};
+use teff::data::{Dataset, Mark, Targets, Tile, contact_sheet};
+use teff::metrics::{Confusion, Quality};
+use teff::{Graph, Judgement, Predictions, outputs, predict};
 
 pub(crate) fn command() -> Command {
     Command::new("eval")
-        .about("Run a model over the test samples of a data set: accuracy, each class, confusion")
+        .about("Run a model over the test samples of a data set: accuracy and confusion, or how near its numbers are")
         .arg(model())
         .arg(path("data", "DATASET", "The data set").required(true))
+        .arg(label())
         .arg(switch("train-part", "Use the training samples instead of the test samples"))
         .arg(path("mistakes", "OUT.png", "Write a picture of the worst mistakes"))
         .arg(input_shape())
@@ -30,8 +31,17 @@ pub(crate) fn run(args: &ArgMatches, ui: &Ui) -> Result<()> {
         check_writable(picture)?;
     }
     let graph = read_model(path_of(args, "model"), args, ui)?;
-    let data = classified(args)?;
+    let data = open_data(args)?;
     let part = if args.get_flag("train-part") { &data.train } else { &data.test };
+    if let Targets::Values(_) = part.targets() {
+        return numbers(&outputs(&graph, part, threads_of(args))?, part, ui);
+    }
+    if part.classes().is_empty() {
+        return Err(Failure::new(format!(
+            "{} does not say what is to be found; add an array y of class numbers or of floats, or name a column by --label",
+            path_of(args, "data").display()
+        )));
+    }
     let predictions = predict(&graph, part, threads_of(args))?;
     let confusion = predictions.confusion(part);
     if let Some(picture) = mistakes {
@@ -50,6 +60,22 @@ pub(crate) fn run(args: &ArgMatches, ui: &Ui) -> Result<()> {
             "classes": classes, "confusion": counts,
         }),
     );
+    Ok(())
+}
+
+/// How near what a network said is to the numbers to be found.
+fn numbers(said: &[Vec<f32>], data: &Dataset, ui: &Ui) -> Result<()> {
+    let Judgement::Numbers(all) = Judgement::of(said, data) else {
+        let given: Vec<usize> = said.iter().map(|y| y.len() / data.len().max(1)).collect();
+        return Err(Failure::new(format!(
+            "the model gives {given:?} numbers for each sample, output by output; the data have others to be found"
+        )));
+    };
+    let text: Vec<String> = all.iter().map(|(name, fit)| format!("{name}: {}", Quality::Fit(*fit))).collect();
+    let fits =
+        all.iter().map(|(name, fit)| json!({"name": name, "mse": fit.mse, "mae": fit.mae, "r2": fit.r2}));
+    let json = json!({"samples": data.len(), "numbers": fits.collect::<Vec<_>>()});
+    ui.result(&format!("{}\non {} samples", text.join("\n"), grouped(data.len())), &json);
     Ok(())
 }
 

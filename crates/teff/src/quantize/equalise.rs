@@ -90,7 +90,7 @@ fn input_channels(network: &Network, layer: usize) -> usize {
 }
 
 /// The input channel that element `i` of the weights of a layer is multiplied with.
-fn input_of(network: &Network, layer: usize, i: usize) -> usize {
+pub(super) fn input_of(network: &Network, layer: usize, i: usize) -> usize {
     let at = &network.layers[layer];
     let shape = &network.graph[at.weight].ty.shape;
     match network.geometry(layer) {

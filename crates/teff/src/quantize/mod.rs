@@ -55,6 +55,7 @@ mod rewrite;
 mod run;
 mod scheme;
 mod settings;
+mod units;
 mod weights;
 
 pub use calibrate::Calibration;
@@ -71,6 +72,7 @@ pub(crate) use scheme::weight_range;
 pub use scheme::{Grid, Scheme, Weights};
 pub use settings::{
     Correction, Equalised, Finding, LayerReport, OutputReport, Progress, Quantised, Remedy, Report, Settings,
+    Standardised,
 };
 pub(crate) use weights::best_scale;
 pub use weights::{compensated, nearest};

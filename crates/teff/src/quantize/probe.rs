@@ -28,7 +28,8 @@ impl Samples {
     pub fn choose(graph: &Graph, data: &Dataset, count: usize, seed: u64) -> Result<Samples> {
         let feed = Feed::new(graph, data)?;
         if feed.batch() != 1 {
-            let reason = format!("takes {} samples at once; give the model for one", feed.batch());
+            let x = graph.inputs().first().map(|id| graph[*id].ty.to_string()).unwrap_or_default();
+            let reason = format!("takes {x}, {} samples at once; give the model for one", feed.batch());
             return Err(Error::Quantize { at: format!("model {:?}", graph.name), reason });
         }
         let mut order: Vec<usize> = (0..data.len()).collect();
@@ -49,6 +50,11 @@ impl Samples {
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
         self.values.is_empty()
+    }
+
+    /// What input `i` is given, sample by sample.
+    pub(super) fn of_input(&self, i: usize) -> impl Iterator<Item = &Value> {
+        self.values.iter().map(move |values| &values[i])
     }
 
     /// The first `count`.
@@ -128,6 +134,12 @@ impl Noise {
     /// Adds what differs between the numbers of a float network and those of a quantised one.
     pub(super) fn add(&mut self, float: &[f32], quantised: &[f32]) {
         for (&x, &y) in float.iter().zip(quantised) {
+            // What is no number in both is the same.
+            if !x.is_finite() {
+                self.noise +=
+                    if x.to_bits() == y.to_bits() || x.is_nan() && y.is_nan() { 0.0 } else { f64::INFINITY };
+                continue;
+            }
             let difference = f64::from(x) - f64::from(y);
             self.signal += f64::from(x) * f64::from(x);
             self.noise += difference * difference;

@@ -10,6 +10,7 @@ use super::observe::{Observation, observe};
 use super::probe::{Reference, Samples};
 use super::rewrite::rewrite;
 use super::settings::{Correction, Equalised, Progress, Quantised, Report, Settings};
+use super::units;
 use super::weights::{compensated, nearest};
 use super::{Network, Scheme, Weights};
 use crate::error::{Error, Result};
@@ -35,7 +36,7 @@ pub fn quantize(
     settings: &Settings,
     progress: &mut Progress,
 ) -> Result<Quantised> {
-    let network = Network::new(graph)?;
+    let mut network = Network::new(graph)?;
     let bits = budget::asked(&network, settings)?;
     let all = Samples::choose(&network.graph, data, settings.samples, settings.seed)?;
     if all.is_empty() {
@@ -45,11 +46,12 @@ pub fn quantize(
     }
     // What is chosen to fit some samples is judged by others.
     let (samples, judged) = all.held_back();
-    let mut job = Job { settings, samples: &samples, network, bits, progress };
-    job.step("running the float network", 0, 1)?;
-    let reference = Reference::new(&job.network, &judged, settings.threads)?;
+    told(progress, "running the float network", 0, 1)?;
+    let reference = Reference::new(&network, &judged, settings.threads)?;
     let few = judged.first(TRIAL);
-    let trial = Reference::new(&job.network, &few, settings.threads)?;
+    let trial = Reference::new(&network, &few, settings.threads)?;
+    let standardised = units::standardise(&mut network, &samples, &reference, settings)?;
+    let mut job = Job { settings, samples: &samples, network, bits, progress };
     let equalised = if settings.equalise { job.equalise(&trial)? } else { Vec::new() };
     let seen = observe(&job.network, job.samples, settings.threads)?;
     let (calibration, tried, sites) = job.calibrate(&seen, &reference)?;
@@ -72,6 +74,7 @@ pub fn quantize(
         float_accuracy: reference.accuracy,
         accuracy: quality.accuracy,
         sqnr: quality.sqnr,
+        standardised,
         calibration,
         tried,
         equalised,

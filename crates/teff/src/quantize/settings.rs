@@ -104,6 +104,8 @@ pub struct Report {
     pub sqnr: f64,
     /// Each output.
     pub outputs: Vec<OutputReport>,
+    /// Inputs whose channels were brought together before they are quantised.
+    pub standardised: Vec<Standardised>,
     /// The method that chose the ranges.
     pub calibration: Calibration,
     /// Signal to noise of the output with each method that was tried, in dB.
@@ -148,6 +150,17 @@ impl OutputReport {
         });
         report.collect()
     }
+}
+
+/// An input whose channels are of different units.
+#[derive(Clone, Debug)]
+pub struct Standardised {
+    /// Its name.
+    pub input: String,
+    /// Signal to noise of the outputs with one grid for all its channels, in dB.
+    pub before: f64,
+    /// The same with each channel brought to -1 to 1 first.
+    pub after: f64,
 }
 
 /// What equalisation did to two layers.

@@ -29,6 +29,10 @@ pub(super) fn text(done: &Quantised, measured: &Measured, settings: &Settings) -
         vec!["weights and biases".into(), format!("{} bytes", grouped(r.float_bytes))],
         vec!["  quantised, with multipliers".into(), format!("{} bytes", grouped(r.bytes))],
     ]);
+    for s in &r.standardised {
+        let what = format!("{:.1} to {:.1} dB: its channels are of different units", s.before, s.after);
+        rows.push(vec![format!("input {} is standardised, in floats", s.input), what]);
+    }
     let tried: Vec<String> =
         r.tried.iter().map(|(how, sqnr)| format!("{} {sqnr:.1} dB", how.name())).collect();
     rows.push(vec![format!("ranges by {}", r.calibration.name()), tried.join(", ")]);
@@ -199,6 +203,7 @@ pub(super) fn json(done: &Quantised, measured: &Measured, settings: &Settings) -
         "numbers_float": numbers(&measured.before), "numbers": numbers(&measured.after),
         "outputs": measured.outputs.iter().map(|o| json!({"name": o.name, "sqnr_db": o.sqnr, "largest_error": o.largest})).collect::<Vec<_>>(),
         "samples": r.samples, "judged": r.judged, "sample_accuracy_float": r.float_accuracy, "sample_accuracy": r.accuracy, "sqnr_db": r.sqnr,
+        "standardised": r.standardised.iter().map(|s| json!({"input": s.input, "before_db": s.before, "after_db": s.after})).collect::<Vec<_>>(),
         "calibration": r.calibration.name(),
         "tried": r.tried.iter().map(|(how, sqnr)| json!({"method": how.name(), "sqnr_db": sqnr})).collect::<Vec<_>>(),
         "equalised": equalised,
