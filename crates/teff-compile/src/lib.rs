@@ -61,6 +61,7 @@ pub use place::place;
 pub use program::Program;
 pub use sample::{Extent, Sample};
 pub use target::{Cycles, Floats, Target};
+use teff_graph::facts::quantization;
 use teff_graph::{Graph, Value};
 
 /// What to compile for.
@@ -78,6 +79,8 @@ pub struct Options {
     /// Inputs to see on how far that takes the outputs off, a value for each input of the graph: real ones, a few; none, and they are
     /// made up, of the sizes that the weights suggest.
     pub inputs: Vec<Vec<Value>>,
+    /// The classes' names, which generated code gets where the only output has as many elements.
+    pub labels: Vec<String>,
 }
 
 impl Default for Options {
@@ -88,6 +91,7 @@ impl Default for Options {
             reassociate: true,
             floats: Floats::default(),
             inputs: Vec::new(),
+            labels: Vec::new(),
         }
     }
 }
@@ -99,9 +103,17 @@ impl Default for Options {
 pub fn compile(graph: &Graph, options: &Options) -> Result<Program, Error> {
     check_name(&options.name)?;
     graph.verify()?;
+    // Before the rewriting to integers, which leaves no scale.
+    let inputs: Vec<_> = graph.inputs().iter().map(|id| quantization(graph, *id)).collect();
+    let outputs: Vec<_> = graph.outputs().iter().map(|o| quantization(graph, o.node)).collect();
     let graph = lower::prepare(graph)?;
     check_sizes(&graph)?;
     let mut program = lower::lower(&graph, options)?;
+    let ports = program.inputs.iter_mut().chain(&mut program.outputs);
+    ports.zip(inputs.into_iter().chain(outputs)).for_each(|(port, of)| port.quantization = of);
+    if matches!(&program.outputs[..], [one] if one.ty.len() == options.labels.len()) {
+        program.labels = options.labels.clone();
+    }
     plan::assign(&mut program);
     program::validate(&program).map_err(Error::Invalid)?;
     Ok(program)

@@ -647,3 +647,58 @@ NET_SRAM_CODE void net(const int8_t *input0, int8_t *output0)
     globalaveragepool(conv4_out, globalaveragepool_out);
     fc1(globalaveragepool_out, output0);
 }
+
+/* The same bits (C99 6.5.2.3, note 82). */
+static inline int32_t bits_i32(float x)
+{
+    union {
+        float from;
+        int32_t to;
+    } both;
+    both.from = x;
+    return both.to;
+}
+
+/* clamp(round_half_even(x / scale) + zero, low, high) as floats have it, by integers; NaN gives zero. */
+static inline int32_t quantize_8(float x, uint32_t scale, uint32_t reciprocal, int32_t zero, int32_t low, int32_t high)
+{
+    const uint32_t bits = (uint32_t)bits_i32(x);
+    const int32_t e = (int32_t)(bits << 1 >> 24) - (int32_t)(scale >> 23);
+    const uint32_t m = (bits & 0x7fffffu) | 0x800000u, s = (scale & 0x7fffffu) | 0x800000u;
+    int32_t q = 0;
+    if (e >= -1 && e <= 8) {
+        const uint32_t t = (m >> 8) * (reciprocal >> 16) >> (30 - e), k = t >> 1;
+        const int32_t d = (int32_t)((m << (e + 1)) - s * (t | 1u));
+        const uint32_t within = s >> (23 - e + (m < s));
+        q = (int32_t)k + (d > (int32_t)(within ^ (0u - (k & 1u))));
+    } else if (e > 0 && bits << 1 <= 0xff000000u) {
+        q = 512;
+    }
+    q = ((int32_t)bits < 0 ? -q : q) + zero;
+    return q < low ? low : q > high ? high : q;
+}
+
+void net_quantize_input0(const float *x, int8_t *q)
+{
+    for (int i = 0; i < 784; i++) {
+        q[i] = (int8_t)quantize_8(x[i], 0x3b808081u, 4278189826u, -128, -128, 127);
+    }
+}
+
+void net_dequantize_output0(const int8_t *q, float *y)
+{
+    for (int i = 0; i < 10; i++) {
+        y[i] = (float)(q[i] - 27) * 0.184649f;
+    }
+}
+
+int net_argmax(const int8_t *output0)
+{
+    int best = 0;
+    for (int i = 1; i < 10; i++) {
+        if (output0[i] > output0[best]) {
+            best = i;
+        }
+    }
+    return best;
+}

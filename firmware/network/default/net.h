@@ -17,12 +17,18 @@
 #define NET_INPUT0_DIM1 1
 #define NET_INPUT0_DIM2 28
 #define NET_INPUT0_DIM3 28
+/* Element q stands for (q - NET_INPUT0_ZERO) * NET_INPUT0_SCALE. */
+#define NET_INPUT0_SCALE 0.003921569f
+#define NET_INPUT0_ZERO (-128)
 
 /* output0: "logits", i8[1,10]. */
 #define NET_OUTPUT0_LEN 10
 #define NET_OUTPUT0_RANK 2
 #define NET_OUTPUT0_DIM0 1
 #define NET_OUTPUT0_DIM1 10
+/* Element q stands for (q - NET_OUTPUT0_ZERO) * NET_OUTPUT0_SCALE. */
+#define NET_OUTPUT0_SCALE 0.184649f
+#define NET_OUTPUT0_ZERO 27
 
 /* Bytes of weights and other constants, in flash. */
 #define NET_WEIGHT_BYTES 6904
@@ -38,6 +44,13 @@ extern "C" {
 
 /* Computes the outputs. Inputs and outputs must not overlap. Not reentrant: the arena is static. */
 void net(const int8_t *input0, int8_t *output0);
+
+/* Integers for floats, rounded as ONNX QuantizeLinear does: to nearest, halves to even. NaN is as 0. */
+void net_quantize_input0(const float *x, int8_t *q);
+/* The floats that integers stand for. */
+void net_dequantize_output0(const int8_t *q, float *y);
+/* The place of the largest output, of several the first. */
+int net_argmax(const int8_t *output0);
 
 #ifdef __cplusplus
 }

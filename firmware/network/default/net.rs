@@ -72,6 +72,42 @@ pub fn net(input: &[i8; INPUT_LEN], output: &mut [i8; OUTPUT_LEN], arena: &mut A
     layers::fc1(globalaveragepool_out, output);
 }
 
+/// Element q of input stands for (q - [`INPUT_ZERO`]) * [`INPUT_SCALE`].
+#[allow(dead_code, clippy::approx_constant)]
+pub const INPUT_SCALE: f32 = 0.003921569;
+/// The integer that stands for 0.
+#[allow(dead_code)]
+pub const INPUT_ZERO: i8 = -128;
+
+/// Integers for floats, rounded as ONNX QuantizeLinear does: to nearest, halves to even. NaN is as 0.
+#[allow(dead_code)]
+pub fn quantize_input(x: &[f32; INPUT_LEN], q: &mut [i8; INPUT_LEN]) {
+    for (q, &x) in q.iter_mut().zip(x) {
+        *q = math::quantize_8(x, 0x3b808081, 4278189826, -128, -128, 127) as i8;
+    }
+}
+
+/// Element q of output stands for (q - [`OUTPUT_ZERO`]) * [`OUTPUT_SCALE`].
+#[allow(dead_code, clippy::approx_constant)]
+pub const OUTPUT_SCALE: f32 = 0.184649;
+/// The integer that stands for 0.
+#[allow(dead_code)]
+pub const OUTPUT_ZERO: i8 = 27;
+
+/// The floats that integers stand for.
+#[allow(dead_code)]
+pub fn dequantize_output(q: &[i8; OUTPUT_LEN], y: &mut [f32; OUTPUT_LEN]) {
+    for (y, &q) in y.iter_mut().zip(q) {
+        *y = (i32::from(q) - i32::from(OUTPUT_ZERO)) as f32 * OUTPUT_SCALE;
+    }
+}
+
+/// The place of the largest output, of several the first.
+#[allow(dead_code)]
+pub fn argmax(output: &[i8; OUTPUT_LEN]) -> usize {
+    (1..10).fold(0, |best, i| if output[i] > output[best] { i } else { best })
+}
+
 /// What the layers compute, one function each.
 // Loops count as the model does, and expressions are as it has them.
 #[allow(clippy::all)]
@@ -282,6 +318,25 @@ mod math {
             sums[0] = both.wrapping_sub(high << 16);
             sums[1] = high;
         }
+    }
+
+    /// clamp(round_half_even(x / scale) + zero, low, high) as floats have it, by integers; NaN gives zero.
+    #[cfg_attr(target_os = "none", unsafe(link_section = ".data.net_code"))]
+    pub(super) fn quantize_8(x: f32, scale: u32, reciprocal: u32, zero: i32, low: i32, high: i32) -> i32 {
+        let bits = x.to_bits();
+        let up = (bits << 1 >> 24).wrapping_sub(scale >> 23).wrapping_add(1);
+        let (m, s) = (bits & 0x7f_ffff | 0x80_0000, scale & 0x7f_ffff | 0x80_0000);
+        let q = if up <= 9 {
+            let t = ((m >> 8) * (reciprocal >> 16)) >> (31 - up);
+            let d = (m << up).wrapping_sub(s.wrapping_mul(t | 1)) as i32;
+            let (k, within) = (t >> 1, (s >> (24 - up + u32::from(m < s))) as i32);
+            k as i32 + i32::from(d > within ^ -((k & 1) as i32))
+        } else if up as i32 > 0 && bits << 1 <= 0xff00_0000 {
+            512
+        } else {
+            0
+        };
+        ((if (bits as i32) < 0 { -q } else { q }) + zero).clamp(low, high)
     }
 
     /// Inner loops in assembly. Each reads and writes what its caller says and nothing else, and keeps the registers that the procedure

@@ -3,7 +3,7 @@
 use super::helper::{Helper, Helpers};
 use super::micro;
 use crate::printing::{Array, Binds, Language, Scope, Text, at_least, ordered, product, range_test, sum};
-use crate::program::{Atom, Expr, Index, Micro, Program, Scalar, Stmt, Var};
+use crate::program::{Atom, Expr, Index, Micro, Program, Quantizer, Scalar, Stmt, Var};
 use teff_graph::{Binary, DType, Num, Unary};
 
 /// The state of printing.
@@ -209,6 +209,20 @@ impl<'a> Language<'a> for Printer<'a> {
 
     fn same_bits(&mut self, to: DType, x: &Expr) -> Text {
         self.call(Helper::Bits(to), &[x])
+    }
+
+    fn quantized(&mut self, to: Quantizer, x: &Expr) -> Text {
+        let factor = to.factor();
+        let x = match factor {
+            1.0 => self.value(x),
+            f => {
+                let f = super::data::float_literal(DType::F32, f.into());
+                format!("{} * {f}", self.operand(x, Binds::Product))
+            }
+        };
+        let name = self.helpers.need(Helper::Quantize(to.bits()));
+        self.helpers.need(Helper::Bits(DType::I32));
+        (format!("({}){}", c_type(to.dtype()), super::ends::call(&name, to, factor, &x)), Binds::Prefix)
     }
 
     fn left(&mut self, a: &Expr, _: &Expr) -> Text {

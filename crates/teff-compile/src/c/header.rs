@@ -30,6 +30,8 @@ pub(super) fn header(program: &Program, options: &Options) -> String {
     for (kind, ports) in [("input", &program.inputs), ("output", &program.outputs)] {
         for (i, p) in ports.iter().enumerate() {
             port(&mut out, &upper, kind, i, p);
+            out += &super::ends::macros(program, kind, i, p);
+            out.push('\n');
         }
     }
     let _ = writeln!(
@@ -59,6 +61,7 @@ pub(super) fn header(program: &Program, options: &Options) -> String {
         }
     };
     let _ = writeln!(out, "void {name}({});\n", parameters(program, options));
+    out += &super::ends::prototypes(program);
     let _ = writeln!(out, "#ifdef __cplusplus\n}}\n#endif\n\n#endif");
     out
 }
@@ -72,5 +75,4 @@ fn port(out: &mut String, upper: &str, kind: &str, i: usize, p: &Port) {
     for (axis, n) in p.ty.shape.iter().enumerate() {
         let _ = writeln!(out, "#define {macro_name}_DIM{axis} {n}");
     }
-    out.push('\n');
 }

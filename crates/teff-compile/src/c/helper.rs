@@ -41,6 +41,8 @@ pub(super) enum Helper {
     PairSums(u8),
     /// The 32 bits of a float as an integer, or of an integer as a float.
     Bits(DType),
+    /// A float as an integer of so many bits: [`crate::program::Quantizer`].
+    Quantize(usize),
     /// Of 32-bit floats, exponentials are computed in integers where there is no float unit.
     Unary(Unary, DType),
     /// What C's operators do not do, or leave undefined.
@@ -93,6 +95,11 @@ impl Helpers {
         name(helper)
     }
 
+    /// Leaves out what `others` have.
+    pub(super) fn without(&mut self, others: &Helpers) {
+        self.needed.retain(|helper| !others.needed.contains(helper));
+    }
+
     /// All of them, each before its users.
     pub(super) fn definitions(&self) -> String {
         let mut out = String::new();
@@ -131,6 +138,7 @@ fn name(helper: Helper) -> String {
         Helper::Unary(Unary::Neg, d) => format!("wrap_neg_{d}"),
         Helper::Unary(op, d) => format!("{}_{d}", op.name()),
         Helper::Bits(d) => format!("bits_{d}"),
+        Helper::Quantize(bits) => format!("quantize_{bits}"),
         Helper::FromFloat(from, to) => format!("{to}_from_{from}"),
     }
 }
@@ -178,6 +186,7 @@ fn definition(helper: Helper) -> String {
                 "/* The same bits (C99 6.5.2.3, note 82). */\nstatic inline {t} {n}({from} x)\n{{\n    union {{\n        {from} from;\n        {t} to;\n    }} both;\n    both.from = x;\n    return both.to;\n}}\n"
             )
         }
+        Helper::Quantize(bits) => super::ends::quantize(bits),
         Helper::FromFloat(from, to) => from_float(from, to, &n),
     }
 }

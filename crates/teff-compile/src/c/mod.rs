@@ -7,6 +7,7 @@
 //! signed integers wrap and right shifts keep the sign (gcc, clang, armcc and IAR document both).
 
 mod data;
+mod ends;
 mod expr;
 mod functions;
 mod header;
@@ -91,6 +92,7 @@ fn source(program: &Program, options: &Options) -> String {
         out.push('\n');
     }
     out += &entry(program, options);
+    out += &ends::definitions(program, &printer);
     out
 }
 

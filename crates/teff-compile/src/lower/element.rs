@@ -1,7 +1,7 @@
 //! The value of a node at an index, as an expression.
 
 use super::Lowering;
-use crate::program::{Expr, Index, ravel, unravel};
+use crate::program::{Expr, Index, Quantizer, ravel, unravel};
 use teff_graph::{Binary, DType, Node, NodeId, Num, Op, PadAxis, Type, Unary};
 
 impl<'a> Lowering<'a> {
@@ -112,6 +112,9 @@ impl<'a> Lowering<'a> {
         let scale = self.element_of(scale, &block, name);
         let zero = self.element_of(zero, &block, name);
         if let Op::Quantize { dtype, low, high } = &node.op {
+            if let Some(to) = self.by_bits(&x, &scale, &zero, (*low, *high), *dtype) {
+                return Expr::Quantize(to, Box::new(x));
+            }
             let quantise = if self.target.steps > 1 { quantized } else { quantized_slowly };
             return quantise(x, scale, zero, *dtype, *low, *high);
         }
@@ -120,6 +123,21 @@ impl<'a> Lowering<'a> {
             || matches!(&zero, Expr::Cast(_, z) if matches!(&**z, Expr::Const(s) if s.get() == Num::Int(0)));
         let steps = if is_zero { q } else { Expr::binary(Binary::Sub, q, zero) };
         Expr::binary(Binary::Mul, steps.cast(scale.dtype()), scale)
+    }
+
+    /// How the float becomes an integer by its bits: where floats are software, and the scale is one constant.
+    fn by_bits(
+        &self,
+        x: &Expr,
+        scale: &Expr,
+        zero: &Expr,
+        range: (i32, i32),
+        dtype: DType,
+    ) -> Option<Quantizer> {
+        let (Expr::Const(scale), Expr::Const(zero)) = (scale, zero) else { return None };
+        let slow = !self.target.float_unit && x.dtype() == DType::F32;
+        let (scale, zero) = (scale.get().as_f64() as f32, zero.get().as_int() as i32);
+        Quantizer::new(scale, zero, range, dtype).filter(|_| slow)
     }
 
     /// Inside the operand, or the fill. Nothing in it is named: it may not be computed outside.

@@ -151,8 +151,16 @@ pub(crate) fn lower(graph: &Graph, options: &Options) -> Result<Program, Error> 
     let arena = crate::program::Arena { bytes: 0, align: 1, lower_bound: 0 };
     let off = to.layers.off;
     let (kernels, nodes) = made.into_iter().unzip();
-    let mut program =
-        Program { name: options.name.clone(), buffers: to.buffers, kernels, inputs, outputs, arena, off };
+    let mut program = Program {
+        name: options.name.clone(),
+        buffers: to.buffers,
+        kernels,
+        inputs,
+        outputs,
+        arena,
+        off,
+        labels: Vec::new(),
+    };
     row_fusion::merge_rows(graph, &mut program, nodes, &mut to.names);
     program.kernels.iter_mut().for_each(substitute::substitute);
     copies::forward(&mut program);
@@ -215,7 +223,7 @@ impl<'a> Lowering<'a> {
             let ty = graph[id].ty.clone();
             let buffer = self.add_buffer(format!("input{i}"), ty.clone(), Place::Input(i));
             self.scope.storage.insert(id, Storage::of(buffer));
-            ports.push(Port { name: graph.input_name(id).into(), ty, buffer });
+            ports.push(Port { name: graph.input_name(id).into(), ty, buffer, quantization: None });
         }
         ports
     }
@@ -225,7 +233,7 @@ impl<'a> Lowering<'a> {
         for (i, output) in self.scope.graph.outputs().iter().enumerate() {
             let ty = self.node(output.node).ty.clone();
             let buffer = self.add_buffer(format!("output{i}"), ty.clone(), Place::Output(i));
-            ports.push(Port { name: output.name.clone(), ty, buffer });
+            ports.push(Port { name: output.name.clone(), ty, buffer, quantization: None });
         }
         ports
     }

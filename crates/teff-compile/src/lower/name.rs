@@ -1,7 +1,7 @@
 //! Names that a reader of the generated code recognises: those of the model's layers.
 
 use super::group::Group;
-use super::reserved::{is_brought, is_kept, is_reserved};
+use super::reserved::{is_beside, is_brought, is_kept, is_reserved};
 use std::collections::HashSet;
 use std::sync::Arc;
 use teff_graph::{Graph, NodeId, Op};
@@ -9,18 +9,19 @@ use teff_graph::{Graph, NodeId, Op};
 /// Names given so far.
 pub(super) struct Names {
     used: HashSet<String>,
+    function: String,
 }
 
 impl Names {
-    /// `function` is taken by the network itself.
+    /// `function` is taken by the network itself, and names that begin with it by what callers get beside.
     pub(super) fn new(function: &str) -> Names {
-        Names { used: HashSet::from([function.to_string()]) }
+        Names { used: HashSet::from([function.to_string()]), function: function.into() }
     }
 
     /// `wish`, or with a number behind it when that is taken.
     pub(super) fn unique(&mut self, wish: &str) -> String {
         // A number behind it does not change how a name begins.
-        let taken = is_kept(wish) || is_brought(wish);
+        let taken = is_kept(wish) || is_brought(wish) || is_beside(&self.function, wish);
         let wish = if taken { format!("layer_{wish}") } else { wish.to_string() };
         let free = std::iter::once(wish.clone())
             .chain((2..).map(|i| format!("{wish}_{i}")))

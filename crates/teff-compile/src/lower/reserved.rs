@@ -57,7 +57,10 @@ const SYSTEM: &str = "vfork wait waitpid read write open close creat \
     sigaction sigprocmask crypt encrypt swab";
 
 /// How the names begin of functions that generated code brings along.
-const BROUGHT: &str = "pair_sums row_sums window_sums";
+const BROUGHT: &str = "pair_sums row_sums window_sums quantize_8 quantize_16";
+
+/// How the names begin, behind that of the network, of what callers get beside it; in Rust nothing stands before.
+const BESIDE: &str = "argmax labels quantize_input dequantize_output";
 
 /// The same of those that end in a type: `max_f32` is one, `max_pool` is none.
 const ARITHMETIC: &str =
@@ -96,7 +99,19 @@ pub(crate) fn is_reserved(name: &str) -> bool {
 
 /// True for names that moreover no function can have that other files see, or no file.
 pub(crate) fn is_owned(name: &str) -> bool {
-    is_reserved(name) || [HEADERS, SYSTEM].iter().any(|list| has(list, name))
+    let beside =
+        ["argmax", "quantize_input", "dequantize_output"].iter().any(|begin| name.starts_with(begin));
+    is_reserved(name) || beside || [HEADERS, SYSTEM].iter().any(|list| has(list, name))
+}
+
+/// True for names of the kind that what callers get beside `function` has.
+pub(super) fn is_beside(function: &str, name: &str) -> bool {
+    let Some(rest) = name.strip_prefix(function).and_then(|rest| rest.strip_prefix('_')) else {
+        return false;
+    };
+    let numbered =
+        |begin: &str| rest.strip_prefix(begin).is_some_and(|n| n.starts_with(|c: char| c.is_ascii_digit()));
+    numbered("input") || numbered("output") || BESIDE.split_whitespace().any(|begin| rest.starts_with(begin))
 }
 
 /// True for names of the kind that functions have which generated code brings along.

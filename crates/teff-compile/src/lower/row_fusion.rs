@@ -151,7 +151,7 @@ fn rename(body: &mut [Stmt], var: &impl Fn(Var) -> Var, arrays: u32) {
             *i = i.map_vars(var);
         }
         Expr::Const(_) | Expr::Unary(..) | Expr::Binary(..) => {}
-        Expr::Select(_) | Expr::Cast(..) | Expr::Bits(..) => {}
+        Expr::Select(_) | Expr::Cast(..) | Expr::Bits(..) | Expr::Quantize(..) => {}
     });
     each_stmt_mut(body, &mut |s| match s {
         Stmt::For { var: v, .. } | Stmt::Let(v, _) | Stmt::Mutable(v, _) | Stmt::Set(v, _) => *v = var(*v),

@@ -94,7 +94,9 @@ fn replace(e: &mut Expr, var: Var, value: &Expr) -> bool {
         Expr::Const(_) | Expr::Var(..) => false,
         Expr::Index(_, i) | Expr::InRange { index: i, .. } => replace_in_index(i, var, value),
         Expr::Load(_, _, i) | Expr::LoadLocal(_, _, i) => replace_in_index(i, var, value),
-        Expr::Unary(_, x) | Expr::Cast(_, x) | Expr::Bits(_, x) => replace(x, var, value),
+        Expr::Unary(_, x) | Expr::Cast(_, x) | Expr::Bits(_, x) | Expr::Quantize(_, x) => {
+            replace(x, var, value)
+        }
         Expr::Binary(_, a, b) => replace(a, var, value) || replace(b, var, value),
         Expr::Select(operands) => operands.iter_mut().any(|x| replace(x, var, value)),
     }

@@ -19,7 +19,12 @@ fn program(inputs: usize, outputs: usize, tables: &[usize], kernels: Vec<Vec<Stm
         let value = Value::from_fn(&ty, |k| Num::Int((k * k % 7) as i128 - 3));
         buffers.push(buffer(format!("t{i}"), ty, Place::Constant(Arc::new(value))));
     }
-    let port = |name: &str, ty: Type, buffer| Port { name: name.into(), ty, buffer: BufferId(buffer) };
+    let port = |name: &str, ty: Type, buffer| Port {
+        name: name.into(),
+        ty,
+        buffer: BufferId(buffer),
+        quantization: None,
+    };
     let kernel = |(i, body)| Kernel {
         name: format!("k{i}"),
         label: None,
@@ -39,6 +44,7 @@ fn program(inputs: usize, outputs: usize, tables: &[usize], kernels: Vec<Vec<Stm
         outputs: vec![port("y", y.clone(), 1)],
         arena: Arena { bytes: 0, align: 4, lower_bound: 0 },
         off: None,
+        labels: Vec::new(),
     }
 }
 

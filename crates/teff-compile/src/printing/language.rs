@@ -3,7 +3,7 @@
 
 use super::at_least;
 use super::body::{Array, Scope};
-use crate::program::{Atom, Expr, Index, Micro, Scalar, Stmt, Var};
+use crate::program::{Atom, Expr, Index, Micro, Quantizer, Scalar, Stmt, Var};
 use teff_graph::{Binary, DType, Unary};
 
 /// How tightly an operator binds (C99 6.5; Rust reference, "Expression precedence"); larger is tighter.
@@ -126,6 +126,7 @@ pub(crate) trait Language<'a> {
     fn select(&mut self, operands: &[Expr; 3]) -> Text;
     fn converted(&mut self, to: DType, x: &Expr) -> Text;
     fn same_bits(&mut self, to: DType, x: &Expr) -> Text;
+    fn quantized(&mut self, to: Quantizer, x: &Expr) -> Text;
     /// The left operand beside `b`.
     fn left(&mut self, a: &Expr, b: &Expr) -> Text;
 
@@ -161,6 +162,7 @@ pub(crate) trait Language<'a> {
             Expr::Select(operands) => self.select(operands),
             Expr::Cast(dtype, x) => self.converted(*dtype, x),
             Expr::Bits(dtype, x) => self.same_bits(*dtype, x),
+            Expr::Quantize(to, x) => self.quantized(*to, x),
         }
     }
 

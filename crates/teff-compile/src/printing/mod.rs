@@ -1,9 +1,11 @@
 //! What the printers do alike: names, tables, what a function takes; `body` and `language` are the frame of both.
 
 mod body;
+mod ends;
 mod language;
 
 pub(crate) use body::{Array, Scope, statements};
+pub(crate) use ends::{End, classes};
 pub(crate) use language::{Binds, Language, Text, compared, ordered, product, range_test, sign, sum};
 
 use crate::program::{BufferId, Kernel, Place, Program};

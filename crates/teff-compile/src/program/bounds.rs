@@ -169,6 +169,7 @@ pub(crate) fn unwrapped(e: &Expr, vars: &[VarInfo]) -> Option<(i128, i128)> {
             Some(inner) if of_type.0 <= inner.0 && inner.1 <= of_type.1 => inner,
             _ => of_type,
         },
+        Expr::Quantize(to, _) => (to.range().0.into(), to.range().1.into()),
         Expr::Bits(..) | Expr::Var(..) | Expr::Load(..) | Expr::LoadLocal(..) => of_type,
         Expr::Unary(..) | Expr::InRange { .. } => of_type,
     };

@@ -176,6 +176,10 @@ impl Counter<'_> {
                 total.cycles += self.cycles.int;
             }
             Expr::Bits(_, x) => total += self.expr(x),
+            Expr::Quantize(_, x) => {
+                total += self.expr(x);
+                total += Cost { int_ops: 40, cycles: 60.0 * self.cycles.int, ..Cost::default() };
+            }
             Expr::Cast(to, x) => {
                 total += self.expr(x);
                 let converts = to.is_float() || x.dtype().is_float();

@@ -365,6 +365,7 @@ impl Run<'_> {
                 Num::Float(f) => narrow(Num::Int((f as f32).to_bits() as i128), *dtype),
                 Num::Int(i) => Num::Float(f32::from_bits(i as u32) as f64),
             },
+            Expr::Quantize(to, x) => Num::Int(to.quantize(self.expr(x)?.as_f64() as f32).into()),
         })
     }
 }

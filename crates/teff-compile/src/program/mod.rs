@@ -22,6 +22,7 @@ mod cost;
 mod evaluate;
 mod index;
 mod micro;
+mod quantizer;
 #[cfg(test)]
 mod tests;
 mod text;
@@ -36,6 +37,7 @@ pub use index::{Atom, Index};
 pub(crate) use index::{ravel, unravel};
 pub use micro::{Micro, PairSums, RowSums, WindowSums};
 pub(crate) use micro::{bits_of, pack_bits};
+pub use quantizer::Quantizer;
 pub use validate::{Invalid, validate};
 pub(crate) use walk::{
     divisions, each_expr, each_expr_in, each_expr_of, each_stmt, each_stmt_mut, map_exprs, mentions,
@@ -43,6 +45,7 @@ pub(crate) use walk::{
 
 use std::fmt;
 use std::sync::Arc;
+use teff_graph::facts::Quantization;
 use teff_graph::{Binary, DType, Element, Num, Shape, Type, Unary, Value, with_dtype};
 
 /// A network ready to be printed for a target. See the contract of this module.
@@ -63,6 +66,8 @@ pub struct Program {
     /// How far the products that are mantissas took outputs off, the worst as a share of its range, on the inputs that were tried
     /// when it was compiled: see [`Products::Mantissas`]. `None` when there are none, or the network was too large to try.
     pub off: Option<f64>,
+    /// The classes' names, as many as the only output has elements, or none.
+    pub labels: Vec<String>,
 }
 
 /// An input or output of the network.
@@ -74,6 +79,8 @@ pub struct Port {
     pub ty: Type,
     /// Its buffer.
     pub buffer: BufferId,
+    /// What its integers stand for, of a quantised network.
+    pub quantization: Option<Quantization>,
 }
 
 /// Size of the memory that intermediate values share.
@@ -300,6 +307,8 @@ pub enum Expr {
     Cast(DType, Box<Expr>),
     /// The same 32 bits as another type: an f32 as i32, or an i32 as f32 (IEEE 754 binary32, the sign in the highest bit).
     Bits(DType, Box<Expr>),
+    /// An f32 as the integer that stands for it, which a [`Quantizer`] defines.
+    Quantize(Quantizer, Box<Expr>),
 }
 
 impl Expr {
@@ -363,6 +372,7 @@ impl Expr {
             }
             Expr::Select(operands) => operands[1].dtype(),
             Expr::Cast(d, _) | Expr::Bits(d, _) => *d,
+            Expr::Quantize(to, _) => to.dtype(),
         }
     }
 }

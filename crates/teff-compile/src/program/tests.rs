@@ -43,7 +43,12 @@ fn copy(arena: usize, count: usize) -> Program {
         place,
         in_sram: false,
     };
-    let port = |buffer| Port { name: "x".into(), ty: Type::new(DType::F32, [2]), buffer: BufferId(buffer) };
+    let port = |buffer| Port {
+        name: "x".into(),
+        ty: Type::new(DType::F32, [2]),
+        buffer: BufferId(buffer),
+        quantization: None,
+    };
     let body = |to: u32, from: u32| {
         let value = Expr::Load(BufferId(from), DType::F32, var(0));
         vec![Stmt::For {
@@ -77,6 +82,7 @@ fn copy(arena: usize, count: usize) -> Program {
         outputs: vec![port(3)],
         arena: Arena { bytes: 16, align: 4, lower_bound: 16 },
         off: None,
+        labels: Vec::new(),
     }
 }
 

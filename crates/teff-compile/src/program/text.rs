@@ -166,6 +166,11 @@ impl Writer<'_> {
             }
             Expr::Cast(dtype, x) => format!("{dtype}({})", self.expr(x)),
             Expr::Bits(dtype, x) => format!("bits_{dtype}({})", self.expr(x)),
+            Expr::Quantize(to, x) => {
+                let (low, high) = to.range();
+                let (dtype, scale, zero) = (to.dtype(), to.scale(), to.zero());
+                format!("quantize_{dtype}({}, {scale:?}, {zero}, {low}, {high})", self.expr(x))
+            }
         }
     }
 }

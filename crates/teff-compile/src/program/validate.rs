@@ -317,6 +317,10 @@ impl Checker<'_> {
                 (DType::F32, DType::I32) | (DType::I32, DType::F32) => Ok(*dtype),
                 (from, to) => Err(format!("the bits of {from} as {to}")),
             },
+            Expr::Quantize(to, x) => match self.expr(x, facts)? {
+                DType::F32 => Ok(to.dtype()),
+                from => Err(format!("{from} quantised as f32")),
+            },
         }
     }
 

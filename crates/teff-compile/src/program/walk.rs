@@ -34,7 +34,7 @@ pub(crate) fn expr_indices(e: &Expr) -> Option<&Index> {
         Expr::Index(_, i) | Expr::InRange { index: i, .. } => Some(i),
         Expr::Load(_, _, i) | Expr::LoadLocal(_, _, i) => Some(i),
         Expr::Const(_) | Expr::Var(..) | Expr::Unary(..) | Expr::Binary(..) => None,
-        Expr::Select(_) | Expr::Cast(..) | Expr::Bits(..) => None,
+        Expr::Select(_) | Expr::Cast(..) | Expr::Bits(..) | Expr::Quantize(..) => None,
     }
 }
 
@@ -45,7 +45,7 @@ pub(crate) fn each_expr<'a>(e: &'a Expr, f: &mut impl FnMut(&'a Expr)) {
         each_in_index(i, f);
     }
     match e {
-        Expr::Unary(_, x) | Expr::Cast(_, x) | Expr::Bits(_, x) => each_expr(x, f),
+        Expr::Unary(_, x) | Expr::Cast(_, x) | Expr::Bits(_, x) | Expr::Quantize(_, x) => each_expr(x, f),
         Expr::Binary(_, a, b) => {
             each_expr(a, f);
             each_expr(b, f);
@@ -151,7 +151,7 @@ fn map_expr(e: &mut Expr, f: &mut impl FnMut(&mut Expr)) {
         Expr::Const(_) | Expr::Var(..) => {}
         Expr::Index(_, i) | Expr::InRange { index: i, .. } => map_index(i, f),
         Expr::Load(_, _, i) | Expr::LoadLocal(_, _, i) => map_index(i, f),
-        Expr::Unary(_, x) | Expr::Cast(_, x) | Expr::Bits(_, x) => map_expr(x, f),
+        Expr::Unary(_, x) | Expr::Cast(_, x) | Expr::Bits(_, x) | Expr::Quantize(_, x) => map_expr(x, f),
         Expr::Binary(_, a, b) => {
             map_expr(a, f);
             map_expr(b, f);

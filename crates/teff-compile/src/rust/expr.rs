@@ -3,7 +3,7 @@
 use super::data::{literal, typed_literal, zero};
 use super::names::Names;
 use crate::printing::{Array, Binds, Language, Scope, Text, at_least, compared};
-use crate::program::{Expr, Index, Micro, Program, Scalar, Stmt, Var, unwrapped};
+use crate::program::{Expr, Index, Micro, Program, Quantizer, Scalar, Stmt, Var, unwrapped};
 use std::collections::BTreeSet;
 use teff_graph::{Binary, DType, Num, Unary};
 
@@ -166,6 +166,22 @@ impl<'a> Language<'a> for Printer<'a> {
         (format!("{}.to_bits() as i32", self.receiver(x)), Binds::Cast)
     }
 
+    fn quantized(&mut self, to: Quantizer, x: &Expr) -> Text {
+        let (x, factor) = (self.typed(x), to.factor());
+        let x = match factor {
+            1.0 => x.0,
+            f => format!(
+                "{} * {}",
+                at_least(x, Binds::Product),
+                typed_literal(DType::F32, Num::Float(f.into()))
+            ),
+        };
+        (
+            format!("math::{} as {}", super::ends::call(&mut self.math, to, factor, &x), to.dtype()),
+            Binds::Cast,
+        )
+    }
+
     fn left(&mut self, a: &Expr, b: &Expr) -> Text {
         if is_untyped(a) && is_untyped(b) { self.typed(a) } else { self.expr(a) }
     }
@@ -227,6 +243,7 @@ fn is_untyped(e: &Expr) -> bool {
         Expr::Binary(op, a, b) => !op.is_comparison() && is_untyped(a) && is_untyped(b),
         Expr::Select(operands) => is_untyped(&operands[1]) && is_untyped(&operands[2]),
         Expr::Var(..) | Expr::Index(..) | Expr::InRange { .. } | Expr::Load(..) => false,
-        Expr::LoadLocal(..) | Expr::Unary(..) | Expr::Cast(..) | Expr::Bits(..) => false,
+        Expr::LoadLocal(..) | Expr::Unary(..) | Expr::Cast(..) => false,
+        Expr::Bits(..) | Expr::Quantize(..) => false,
     }
 }

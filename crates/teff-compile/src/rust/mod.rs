@@ -12,6 +12,7 @@
 
 mod assembly;
 mod data;
+mod ends;
 mod entry;
 mod expr;
 mod index;
@@ -76,9 +77,11 @@ pub fn print(program: &Program, options: &Options) -> String {
     out.push('\n');
     out += &entry::arena(program, options);
     out += &entry::function(program, &names, options);
+    let by_layers = !printer.math.is_empty();
+    out += &ends::definitions(program, &names, &mut printer.math);
     if !kernels.is_empty() {
         let kernels: Vec<String> = kernels.iter().map(|k| section::placed(k, program, options)).collect();
-        out += &layers(&kernels, &printer, !weights.is_empty(), allowed);
+        out += &layers(&kernels, by_layers, !weights.is_empty(), allowed);
     }
     if !printer.math.is_empty() {
         out += &section::placed(&math_module(&printer, options), program, options);
@@ -105,11 +108,11 @@ fn header(program: &Program, options: &Options) -> String {
 }
 
 /// `mod layers`, with the functions of all kernels.
-fn layers(kernels: &[String], printer: &Printer, weights: bool, allowed: &str) -> String {
+fn layers(kernels: &[String], math: bool, weights: bool, allowed: &str) -> String {
     let mut out = format!(
         "/// What the layers compute, one function each.\n// Loops count as the model does, and expressions are as it has them.\n#[allow(clippy::all)]\n{allowed}mod layers {{\n",
     );
-    let used = [("math", !printer.math.is_empty()), ("weights::*", weights)];
+    let used = [("math", math), ("weights::*", weights)];
     for (module, _) in used.iter().filter(|(_, used)| *used) {
         let _ = writeln!(out, "    use super::{module};");
     }

@@ -40,7 +40,9 @@ fn rectify_body(vars: &mut Vec<VarInfo>, body: &mut Vec<Stmt>) {
 /// and kept gets a name before the statement.
 fn rectify_expr(vars: &mut Vec<VarInfo>, e: &mut Expr, named: &mut Vec<Stmt>) {
     match e {
-        Expr::Unary(_, x) | Expr::Cast(_, x) | Expr::Bits(_, x) => rectify_expr(vars, x, named),
+        Expr::Unary(_, x) | Expr::Cast(_, x) | Expr::Bits(_, x) | Expr::Quantize(_, x) => {
+            rectify_expr(vars, x, named)
+        }
         Expr::Binary(op, a, b) if a.dtype() != DType::Bool => {
             rectify_expr(vars, a, named);
             rectify_expr(vars, b, named);

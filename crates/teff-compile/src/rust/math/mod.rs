@@ -24,6 +24,11 @@ mod exponential;
 #[cfg(test)]
 mod power;
 #[cfg(test)]
+mod quantize;
+#[cfg(test)]
+#[path = "../../../tests/common/quantize_linear.rs"]
+mod quantize_linear;
+#[cfg(test)]
 mod tests;
 #[cfg(test)]
 mod trigonometric;
@@ -54,8 +59,12 @@ use std::collections::BTreeSet;
 
 /// Functions of either float.
 const OF_BOTH: &str = include_str!("basic.rs");
-const OF_ONE: [&str; 3] =
-    [include_str!("exponential.rs"), include_str!("trigonometric.rs"), include_str!("power.rs")];
+const OF_ONE: [&str; 4] = [
+    include_str!("exponential.rs"),
+    include_str!("trigonometric.rs"),
+    include_str!("power.rs"),
+    include_str!("quantize.rs"),
+];
 
 /// A function and its text.
 #[derive(Clone)]

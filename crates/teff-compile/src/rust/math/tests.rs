@@ -3,8 +3,11 @@
 use super::basic::*;
 use super::exponential::*;
 use super::power::*;
+use super::quantize::{quantize_8, quantize_16};
+use super::quantize_linear::{float, noise, quantize_linear, scales};
 use super::trigonometric::*;
 use super::{definitions, functions};
+use crate::program::Quantizer;
 use std::collections::BTreeSet;
 use teff_graph::{DType, Num, Unary};
 
@@ -209,4 +212,37 @@ fn a_function_comes_with_those_it_calls() {
     let text = definitions(&BTreeSet::from(["pow_f32".to_string()])).concat();
     let rounded = "fn pow_f32(x: f32, y: f32) -> f32 {\n    pow_f64(x as f64, y as f64) as f32\n}\n";
     assert!(text.contains(rounded) && text.contains("fn pow_f64("), "{text}");
+}
+
+/// Ten million floats, scales of all exponents: subnormal ones, powers of two, with many ties.
+#[test]
+fn floats_become_the_integers_of_onnx() {
+    let mut next = noise(0x9e37_79b9_7f4a_7c15);
+    let special =
+        [f32::NAN, -f32::NAN, f32::INFINITY, f32::NEG_INFINITY, 0.0, -0.0, f32::MAX, f32::MIN, 1e-45];
+    for (dtype, (low, high), widest) in [
+        (DType::I8, (-128, 127), 300.0),
+        (DType::U8, (0, 255), 300.0),
+        (DType::I8, (-8, 7), 20.0),
+        (DType::I16, (-32768, 32767), 70_000.0),
+        (DType::U16, (0, 65535), 70_000.0),
+    ] {
+        for scale in scales(200, &mut next, 0..255) {
+            let zero = low + (next() % (high - low + 1) as u32) as i32;
+            let to = Quantizer::new(scale, zero, (low, high), dtype).unwrap();
+            let (by_bits, factor) = (if to.bits() == 8 { quantize_8 } else { quantize_16 }, to.factor());
+            let (bits, reciprocal) = (to.scale_bits(factor), to.reciprocal(factor));
+            let random: Vec<f32> = (0..10_000).map(|i| float(i, scale, widest, &mut next)).collect();
+            for x in random.into_iter().chain(special) {
+                let expected = quantize_linear(x, scale, zero.into(), low.into(), high.into());
+                let got = by_bits(x * factor, bits, reciprocal, zero, low, high);
+                assert_eq!(i64::from(got), expected, "{x:e} / {scale:e} + {zero} as {dtype}");
+                assert_eq!(
+                    i64::from(to.quantize(x)),
+                    expected,
+                    "{x:e} / {scale:e} + {zero} as {dtype}, divided"
+                );
+            }
+        }
+    }
 }
