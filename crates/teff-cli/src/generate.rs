@@ -5,11 +5,11 @@ pub(crate) mod size;
 
 use crate::failure::{Failure, Result};
 use crate::files::{make_folder, write_together};
-use crate::model::{Reading, host_outputs, read_model_with};
-use crate::tensors::of_unit;
+use crate::model::{Reading, Words, host_outputs, read_worded};
 use crate::ui::Ui;
 use serde_json::json;
 use std::path::{Path, PathBuf};
+use teff::Feed;
 use teff::compile::program::{self, Products};
 use teff::compile::{Budget, Extent, Floats, Options, Program, Sample, Target, c, plan, rust};
 use teff::data::Dataset;
@@ -136,13 +136,14 @@ pub(crate) fn products(products: &Products) -> serde_json::Value {
 
 /// Reads the model, compiles it and writes the files into `folder`.
 pub(crate) fn generate(model: &Path, request: &Request, folder: &Path, ui: &Ui) -> Result<Generated> {
-    let graph = read_model_with(model, &request.reading, ui)?;
+    let (graph, aside) = read_worded(model, &request.reading, ui)?;
     let shown = request.samples.map(|data| calibration(&graph, data)).transpose()?.unwrap_or_default();
     let options = Options {
         name: request.name.clone(),
         target: request.target,
         floats: request.floats,
         inputs: shown.clone(),
+        labels: labels(&graph, &aside.words, request.samples),
         ..Options::default()
     };
     let mut program = teff::compile::compile(&graph, &options)?;
@@ -210,11 +211,14 @@ fn samples(
     let steps = teff::compile::quantizes_floats(&integer);
     let macs: u64 = program.kernels.iter().map(|k| k.macs).fold(0, u64::saturating_add);
     let extent = Extent::new(program, SAMPLES.min((PATIENCE / macs.max(1)) as usize).max(1));
-    let fits = data.filter(|_| extent.is_whole());
+    let fits = data
+        .filter(|_| extent.is_whole())
+        .map(|data| Ok::<_, Failure>((fed(graph, data)?, data)))
+        .transpose()?;
     let mut all = Vec::new();
     for n in 0..extent.samples {
-        let inputs: Vec<Value> = match fits {
-            Some(data) => vec![real(graph, data, n)?],
+        let inputs: Vec<Value> = match &fits {
+            Some((feed, data)) => real(feed, data, n),
             None => (0..graph.inputs().len()).map(|i| invented(graph, i, n, &extent)).collect(),
         };
         let outputs = if macs > NO_PATIENCE {
@@ -235,29 +239,31 @@ fn samples(
 
 /// Inputs that show which tables are needed most: some of the data set, as far apart as they can be.
 pub(crate) fn calibration(graph: &Graph, data: &Dataset) -> Result<Vec<Vec<Value>>> {
-    let step = (data.len() / SHOWN).max(1);
-    (0..data.len()).step_by(step).take(SHOWN).map(|n| Ok(vec![real(graph, data, n)?])).collect()
+    let feed = fed(graph, data)?;
+    let runs = (data.len() / feed.batch()).max(1);
+    Ok((0..runs).step_by((runs / SHOWN).max(1)).take(SHOWN).map(|n| real(&feed, data, n)).collect())
 }
 
-/// Sample `n` of a data set, as the only input of the graph.
-pub(crate) fn real(graph: &Graph, data: &Dataset, n: usize) -> Result<Value> {
-    let ty = match graph.inputs() {
-        [one] => &graph[*one].ty,
-        more => return Err(Failure::new(format!("--data gives one input, the model has {}", more.len()))),
-    };
-    let unlike = || {
-        Failure::new(format!(
-            "--data has {} samples of shape {:?}, the model takes {ty}; leave --data out, and the self-test gets invented inputs",
-            data.len(),
-            data.shape()
-        ))
-    };
-    if ty.len() != data.sample_len() || n >= data.len() {
-        return Err(unlike());
+/// How the network takes the samples.
+pub(crate) fn fed(graph: &Graph, data: &Dataset) -> Result<Feed> {
+    Feed::new(graph, data)
+        .map_err(|e| Failure::new(format!("--data: {e}; leave --data out, and inputs are invented")))
+}
+
+/// The inputs of run `n` over the data, which begins again where the data end.
+pub(crate) fn real(feed: &Feed, data: &Dataset, n: usize) -> Vec<Value> {
+    let indices: Vec<usize> = (0..feed.batch()).map(|i| (n * feed.batch() + i) % data.len()).collect();
+    feed.values(data, &indices)
+}
+
+/// What the classes are called: as the data say, or the model in place of its output.
+fn labels(graph: &Graph, words: &Words, data: Option<&Dataset>) -> Vec<String> {
+    let of_data = data.map_or(&[][..], |data| data.classes());
+    let of_model = || graph.outputs().iter().find_map(|o| words.iter().find(|(name, _)| **name == *o.name));
+    match of_data {
+        [] => of_model().map_or(Vec::new(), |(_, list)| list.clone()),
+        some => some.to_vec(),
     }
-    let mut x = vec![0.0; data.sample_len()];
-    data.gather(&[n], &mut x);
-    of_unit(ty, x).ok_or_else(unlike)
 }
 
 /// Input `i` of invented sample `n`: floats uniform in [0, 1), integers in 0 to 7; from some place on the same again where the self-test

@@ -3,11 +3,14 @@
 use crate::args::{count, one, path_of};
 use crate::failure::{During, Failure, Result};
 use crate::files::{read, write};
+use crate::ui::Ui;
 use clap::ArgMatches;
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
-use teff::data::{Array, Element, Picture, Split};
-use teff::graph::{DType, Graph, Num, Type, Value, random_bits};
+use teff::Feed;
+use teff::data::{Array, Column, Element, Picture, Samples, Split};
+use teff::graph::facts::quantization;
+use teff::graph::{DType, Graph, NodeId, Num, Type, Value, random_bits};
 
 /// Types of elements as NumPy's files have them, and as graphs do.
 const TYPES: [(Element, DType); 11] = [
@@ -47,39 +50,26 @@ pub(crate) fn write_npy(path: &Path, value: &Value) -> Result<()> {
     write(path, &array.to_npy())
 }
 
-/// Numbers 0 to 1, as data sets give them, as an input of floats or of 8-bit integers, which are the bytes of the picture, black the least
-/// of them; nothing for another type.
-pub(crate) fn of_unit(ty: &Type, x: Vec<f32>) -> Option<Value> {
-    let byte = |x: &f32| (x * 255.0).round() as u8;
-    Some(match ty.dtype {
-        DType::F32 => Value::new(ty.shape.clone(), x),
-        DType::I8 => Value::new(ty.shape.clone(), x.iter().map(|x| (byte(x) ^ 0x80) as i8).collect()),
-        DType::U8 => Value::new(ty.shape.clone(), x.iter().map(byte).collect()),
-        _ => return None,
-    })
-}
-
 /// The pixels of a picture, its channels first or last as the input has them; one that is grey may be without.
-fn pixels(path: &Path, name: &str, ty: &Type) -> Result<Value> {
+fn pixels(path: &Path, graph: &Graph, id: NodeId) -> Result<Value> {
+    let (name, ty) = (graph.input_name(id), &graph[id].ty);
     let picture = Picture::open(path)?;
     let [channels, height, width] = [picture.channels, picture.height, picture.width];
     let core: Vec<usize> = ty.shape.iter().skip_while(|n| **n == 1).copied().collect();
     let is = |shape: &[usize]| core == shape.iter().skip_while(|n| **n == 1).copied().collect::<Vec<_>>();
-    let bytes = if is(&[channels, height, width]) {
-        Some(picture.planes())
-    } else if is(&[height, width, channels]) {
-        Some(picture.pixels)
-    } else {
-        None
-    };
-    let unit = |bytes: Vec<u8>| bytes.into_iter().map(|b| f32::from(b) / 255.0).collect();
-    bytes.and_then(|bytes| of_unit(ty, unit(bytes))).ok_or_else(|| {
-        Failure::new(format!(
+    let fits = is(&[channels, height, width]) || is(&[height, width, channels]);
+    let takes = ty.dtype == DType::F32
+        || matches!(ty.dtype, DType::I8 | DType::U8)
+        || quantization(graph, id).is_some();
+    if !fits || !takes {
+        return Err(Failure::new(format!(
             "{}: a picture of {width}x{height} pixels and {channels} channels, and input {name:?} takes {ty}; bring it to that size and \
              kind, or give the elements as .npy",
             path.display()
-        ))
-    })
+        )));
+    }
+    let (shape, samples) = (vec![channels, height, width], Samples::U8(picture.planes()));
+    Ok(Feed::value_of(graph, id, &Column { name: name.into(), shape, samples })?)
 }
 
 /// `NAME=FILE` or `FILE`: a name is one of `names`. The file's name is what bytes the system takes, UTF-8 or not.
@@ -108,8 +98,8 @@ fn behind(argument: &OsStr, name: &str) -> Option<PathBuf> {
 }
 
 /// The values of all inputs of `graph`, from arguments `FILE` (in the order of the inputs) or `NAME=FILE`, of which a file `.npz` has
-/// all inputs by name.
-pub(crate) fn inputs(graph: &Graph, arguments: &[OsString]) -> Result<Vec<Value>> {
+/// all inputs by name. Floats for integers that stand for floats become those, which the user is told.
+pub(crate) fn inputs(graph: &Graph, arguments: &[OsString], ui: &Ui) -> Result<Vec<Value>> {
     let names: Vec<&str> = graph.inputs().iter().map(|id| graph.input_name(*id)).collect();
     let mut given: Vec<Option<Value>> = vec![None; names.len()];
     let place = |name: &str| {
@@ -134,16 +124,17 @@ pub(crate) fn inputs(graph: &Graph, arguments: &[OsString]) -> Result<Vec<Value>
         };
         given[at] = Some(match path.extension().and_then(|e| e.to_str()) {
             Some("pb") => teff::onnx::read_tensor(&read(path)?).during(path.display())?.1,
-            _ if Picture::is_named(path) => pixels(path, names[at], &graph[graph.inputs()[at]].ty)?,
+            _ if Picture::is_named(path) => pixels(path, graph, graph.inputs()[at])?,
             _ => value(&Array::open(path)?),
         });
     }
     let all = given.into_iter().zip(graph.inputs()).zip(&names);
-    all.map(|((value, id), name)| fitted(value, name, &graph[*id].ty, graph)).collect()
+    all.map(|((value, id), name)| fitted(value, name, *id, graph, ui)).collect()
 }
 
 /// The value, if it is what the input takes; leading axes of 1 may be missing or too many.
-fn fitted(value: Option<Value>, name: &str, ty: &Type, graph: &Graph) -> Result<Value> {
+fn fitted(value: Option<Value>, name: &str, id: NodeId, graph: &Graph, ui: &Ui) -> Result<Value> {
+    let ty = &graph[id].ty;
     let Some(value) = value else {
         return Err(Failure::new(format!(
             "no value for input {name:?}: give --input {name}=FILE.npy for each of {}",
@@ -153,6 +144,14 @@ fn fitted(value: Option<Value>, name: &str, ty: &Type, graph: &Graph) -> Result<
     let core = |shape: &[usize]| shape.iter().skip_while(|n| **n == 1).copied().collect::<Vec<_>>();
     if core(value.shape()) != core(&ty.shape) {
         return Err(Failure::new(format!("input {name:?} takes {ty}, the file has {}", value.ty())));
+    }
+    if let Some(to) = quantization(graph, id).filter(|_| value.dtype().is_float()) {
+        let which = to.single().map_or("the scales and zero points".into(), |(scale, zero)| {
+            format!("scale {} and zero point {zero}", scale as f32)
+        });
+        ui.note(format!("input {name:?}: floats become {ty} by {which} of the model"));
+        let floats = Value::from_fn(&Type::new(to.scale.dtype(), &ty.shape[..]), |i| value.get(i));
+        return Ok(to.quantize(&floats));
     }
     let Some(same) = converted(&value, ty.dtype) else {
         return Err(Failure::new(format!(
@@ -237,9 +236,9 @@ fn invented(graph: &Graph, seed: u64, sample: usize) -> Vec<Value> {
 }
 
 /// The inputs that the arguments name, as the only sample; none when they name none.
-pub(crate) fn given_samples(graph: &Graph, args: &ArgMatches) -> Result<Option<Vec<Vec<Value>>>> {
+pub(crate) fn given_samples(graph: &Graph, args: &ArgMatches, ui: &Ui) -> Result<Option<Vec<Vec<Value>>>> {
     let files: Vec<OsString> = args.get_many("input").into_iter().flatten().cloned().collect();
-    if files.is_empty() { Ok(None) } else { Ok(Some(vec![inputs(graph, &files)?])) }
+    if files.is_empty() { Ok(None) } else { Ok(Some(vec![inputs(graph, &files, ui)?])) }
 }
 
 /// As many invented samples as the arguments ask for.

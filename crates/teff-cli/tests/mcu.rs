@@ -247,3 +247,52 @@ fn narrow_weights_of_convolutions_have_the_bits_on_the_chip() {
         }
     }
 }
+
+/// Floats that become integers of all sizes, some too large, halves among them.
+fn floats(scale: f32) -> Value {
+    let one = |i: usize| ((i * 389 % 1000) as f32 - 500.0) * 0.375 * scale;
+    Value::new([1, 784], (0..784).map(one).collect())
+}
+
+#[test]
+fn a_float_becomes_an_integer_in_90_cycles_at_most() {
+    if !has_c_compiler() {
+        return;
+    }
+    let scalar = |x: f32| Tensor::constant(Value::new([1, 1], vec![x]));
+    let limits =
+        [(DType::I8, Num::Int(-3), 90.0), (DType::U8, Num::Int(128), 90.0), (DType::I16, Num::Int(5), 150.0)];
+    println!("type  cycles a float: before the network  in it  as Rust  back to floats");
+    for (dtype, zero, most) in limits {
+        let zero = Tensor::constant(Value::full(&Type::new(dtype, [1, 1]), zero));
+        let x = Tensor::input("x", dtype, &[1, 784]);
+        let y = x.dequantize(&scalar(0.02), &zero).relu().quantize(&scalar(0.02), &zero);
+        let ends = Graph::from_tensors("ends", &[x], &[("y", y)]).unwrap();
+        let x = Tensor::input("x", DType::F32, &[1, 784]);
+        let y = x.quantize(&scalar(0.02), &zero);
+        let inside = Graph::from_tensors("inside", &[x], &[("y", y)]).unwrap();
+        let (given, program) = (floats(0.02), compiled(&ends));
+        let expected = evaluate(&inside, std::slice::from_ref(&given)).unwrap().remove(0);
+        let before = Chip::of_function(&program, "net_quantize_input0", [DType::F32, dtype]).run(&given);
+        let back = Chip::of_function(&program, "net_dequantize_output0", [dtype, DType::F32]).run(&expected);
+        let within = run(&inside, &format!("quantize-{dtype}"), "-O3", &given);
+        assert_eq!([&before.outputs, &within.outputs], [&expected; 2], "{dtype}");
+        let each = |ran: &Ran| ran.cycles as f64 / 784.0;
+        let of_rust = has_rust_target().then(|| {
+            let language = Language::Rust(rust::Options::default());
+            let ran = Chip::new(&compiled(&inside), &format!("quantize-rust-{dtype}"), language).run(&given);
+            assert_eq!(ran.outputs, expected, "{dtype}");
+            each(&ran)
+        });
+        println!(
+            "{dtype:<5} {:>35.1} {:>6.1} {:>8.1} {:>15.1}",
+            each(&before),
+            each(&within),
+            of_rust.unwrap_or(f64::NAN),
+            each(&back)
+        );
+        for cycles in [each(&before), each(&within)].into_iter().chain(of_rust) {
+            assert!(cycles <= most, "{dtype}: {cycles:.1} cycles a float");
+        }
+    }
+}

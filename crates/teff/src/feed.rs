@@ -3,7 +3,7 @@
 use crate::error::{Error, Result};
 use teff_data::{Column, Dataset, Sample, Samples};
 use teff_graph::facts::{Quantization, quantization};
-use teff_graph::{DType, Graph, Num, Type, Value};
+use teff_graph::{DType, Graph, NodeId, Num, Type, Value};
 
 /// How each input of a network is filled. Data are in the units of the network before it was quantised: an input of integers that stand
 /// for floats gets them by its own scale and zero point.
@@ -41,35 +41,31 @@ impl Feed {
     /// # Errors
     /// Inputs for which there is no array, or of another shape or type; inputs for different numbers of samples.
     pub fn new(graph: &Graph, data: &Dataset) -> Result<Feed> {
-        let fail = |reason: String| Err(Error::Setting(format!("model {:?}: {reason}", graph.name)));
+        let error = |reason: String| Error::Setting(format!("model {:?}: {reason}", graph.name));
         let mut ports = Vec::new();
         let mut batch = None;
         for (&id, column) in graph.inputs().iter().zip(columns(graph, data)?) {
-            let (ty, from, name) = (&graph[id].ty, &data.inputs()[column], graph.input_name(id));
-            let len = from.sample_len();
-            let count = ty.len() / len;
-            let leads = ty.shape.first() == Some(&count) || count == 1;
-            if ty.is_empty() || !ty.len().is_multiple_of(len) || !leads {
-                return fail(format!(
-                    "input {name:?} takes {ty}, but a sample of the data has shape {:?}",
-                    from.shape
-                ));
-            }
+            let from = &data.inputs()[column];
+            let (port, count) = Port::new(graph, id, column, from).map_err(error)?;
             if *batch.get_or_insert(count) != count {
-                return fail(format!(
+                let name = graph.input_name(id);
+                return Err(error(format!(
                     "its inputs are for different numbers of samples: {name:?} for {count}"
-                ));
+                )));
             }
-            let quantization = quantization(graph, id);
-            if let (None, Some(x)) = (&quantization, not_of(ty.dtype, &from.samples)) {
-                return fail(format!(
-                    "input {name:?} takes {ty}, and the data have {x}; give numbers of {}",
-                    ty.dtype
-                ));
-            }
-            ports.push(Port { column, ty: ty.clone(), turn: turn(ty, &from.shape, count), quantization });
+            ports.push(port);
         }
         Ok(Feed { ports, batch: batch.unwrap_or(1) })
+    }
+
+    /// The value of the input `id` of `graph`, for one sample: the first of `column`.
+    ///
+    /// # Errors
+    /// A sample of another size or type.
+    pub fn value_of(graph: &Graph, id: NodeId, column: &Column) -> Result<Value> {
+        let error = |reason: String| Error::Setting(format!("model {:?}: {reason}", graph.name));
+        let (port, count) = Port::new(graph, id, 0, column).map_err(error)?;
+        Ok(port.value(column, &vec![0; count]))
     }
 
     /// How many samples the network takes at once.
@@ -125,6 +121,31 @@ fn not_of(dtype: DType, samples: &Samples) -> Option<f64> {
 }
 
 impl Port {
+    /// The input `id`, filled from array number `column`, and for how many samples it is.
+    fn new(
+        graph: &Graph,
+        id: NodeId,
+        column: usize,
+        from: &Column,
+    ) -> std::result::Result<(Port, usize), String> {
+        let (ty, name, len) = (&graph[id].ty, graph.input_name(id), from.sample_len());
+        if ty.is_empty() || !ty.len().is_multiple_of(len) {
+            return Err(format!(
+                "input {name:?} takes {ty}, but a sample of the data has shape {:?}",
+                from.shape
+            ));
+        }
+        let quantization = quantization(graph, id);
+        if let (None, Some(x)) = (&quantization, not_of(ty.dtype, &from.samples)) {
+            return Err(format!(
+                "input {name:?} takes {ty}, and the data have {x}; give numbers of {}",
+                ty.dtype
+            ));
+        }
+        let count = ty.len() / len;
+        Ok((Port { column, ty: ty.clone(), turn: turn(ty, &from.shape, count), quantization }, count))
+    }
+
     fn value(&self, column: &Column, indices: &[usize]) -> Value {
         let len = column.sample_len();
         let at = |k: usize| (indices[k / len], self.turn.from(k % len, len));

@@ -10,7 +10,7 @@ use super::verify::compare::Difference;
 use crate::args::{count, given, machine, one, path_of};
 use crate::failure::{Failure, Result};
 use crate::files::{check_writable, write};
-use crate::generate::{calibration, real};
+use crate::generate::{calibration, fed, real};
 use crate::model::{host_outputs, read_model};
 use crate::stop::Stop;
 use crate::tensors::{given_samples, invented_samples};
@@ -80,7 +80,7 @@ pub(crate) fn run(args: &ArgMatches, ui: &Ui) -> Result<()> {
     let floats = one(args, "float");
     let options = Options { name: "net".into(), target, floats, ..Options::default() };
     let mut program = teff::compile::compile(&graph, &options)?;
-    let Inputs { samples, called, shown } = Inputs::of(&graph, args)?;
+    let Inputs { samples, called, shown } = Inputs::of(&graph, args, ui)?;
     let tables = args.get_one("sram-tables").copied().unwrap_or(0);
     teff::compile::place(&mut program, tables, &shown)?;
     let budget = Budget::new(&program, &target);
@@ -129,8 +129,8 @@ struct Inputs {
 }
 
 impl Inputs {
-    fn of(graph: &Graph, args: &ArgMatches) -> Result<Inputs> {
-        if let Some(samples) = given_samples(graph, args)? {
+    fn of(graph: &Graph, args: &ArgMatches, ui: &Ui) -> Result<Inputs> {
+        if let Some(samples) = given_samples(graph, args, ui)? {
             return Ok(Inputs { samples, called: "the given input".into(), shown: Vec::new() });
         }
         let count = count(args, "samples");
@@ -141,7 +141,8 @@ impl Inputs {
         if let Some(folder) = given(args, "data") {
             let data = teff::data::open(folder)?;
             let count = count.min(data.test.len());
-            let samples = (0..count).map(|n| Ok(vec![real(graph, &data.test, n)?])).collect::<Result<_>>()?;
+            let feed = fed(graph, &data.test)?;
+            let samples = (0..count).map(|n| real(&feed, &data.test, n)).collect();
             let called = format!("{} of {}", several(count, "test sample"), folder.display());
             return Ok(Inputs { samples, called, shown: calibration(graph, &data.train)? });
         }

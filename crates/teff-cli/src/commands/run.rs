@@ -41,7 +41,7 @@ pub(crate) fn command() -> Command {
 pub(crate) fn run(args: &ArgMatches, ui: &Ui) -> Result<()> {
     let (graph, Aside { words, .. }) = read_worded(path_of(args, "model"), &Reading::of(args), ui)?;
     let files: Vec<OsString> = args.get_many::<OsString>("input").into_iter().flatten().cloned().collect();
-    let values = inputs(&graph, &files)?;
+    let values = inputs(&graph, &files, ui)?;
     let reference = word(args, "engine").is_some_and(|e| e == "reference");
     let outputs =
         if reference { evaluate(&graph, &values)? } else { host_outputs(&graph, &values, threads_of(args))? };

@@ -70,7 +70,7 @@ pub(crate) fn run(args: &ArgMatches, ui: &Ui) -> Result<()> {
     let model = path_of(args, "model");
     let (graph, Aside { words, is_half }) = read_worded(model, &Reading::of(args), ui)?;
     let tolerance = one::<f64>(args, "tolerance");
-    let samples = given_samples(&graph, args)?.map_or_else(|| invented_samples(&graph, args), Ok)?;
+    let samples = given_samples(&graph, args, ui)?.map_or_else(|| invented_samples(&graph, args), Ok)?;
     let mut expected = Vec::new();
     let mut bar = ui.bar("reference", samples.len() as u64);
     for (i, sample) in samples.iter().enumerate() {

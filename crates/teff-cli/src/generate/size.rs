@@ -56,7 +56,17 @@ pub(crate) fn count(
     let missing =
         |tool: &str| format!("--size runs {tool}; install it (Debian: gcc-arm-none-eabi for Cortex-M)");
     let mut compile = command_in(compiler, folder);
-    compile.args(flags).args(["-std=c99", "-O2", "-c", source, "-o", "counted.o"]);
+    // As the linker of a program that calls the network and nothing that comes beside it.
+    compile.args(flags).args([
+        "-std=c99",
+        "-O2",
+        "-ffunction-sections",
+        "-fdata-sections",
+        "-r",
+        "-nostdlib",
+    ]);
+    compile.args(["-Wl,--gc-sections", &format!("-Wl,--entry={}", source.trim_end_matches(".c"))]);
+    compile.args([source, "-o", "counted.o"]);
     let built = children::output(&mut compile).during(missing(compiler))?;
     if !built.status.success() {
         return Err(Failure::new(format!("{compiler}: {}", String::from_utf8_lossy(&built.stderr))));

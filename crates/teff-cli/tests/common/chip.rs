@@ -171,13 +171,21 @@ fn c_type(dtype: DType) -> &'static str {
     match dtype {
         DType::I8 => "int8_t",
         DType::U8 => "uint8_t",
+        DType::I16 => "int16_t",
         DType::I64 => "int64_t",
         DType::F32 => "float",
         other => panic!("an interface of {other}"),
     }
 }
 
-fn build_c(program: &Program, options: &c::Options, level: &str, folder: &Folder) -> PathBuf {
+/// `function` takes an input of the first type and gives an output of the second.
+fn build_c(
+    program: &Program,
+    options: &c::Options,
+    level: &str,
+    (function, types): (&str, [DType; 2]),
+    folder: &Folder,
+) -> PathBuf {
     let files = c::print(program, options);
     folder.write("net.c", files.source);
     folder.write("net.h", files.header);
@@ -187,12 +195,12 @@ fn build_c(program: &Program, options: &c::Options, level: &str, folder: &Folder
         others += &format!("{t} output{i}[{len}] __attribute__((aligned(8)));\n");
         arguments += &format!(", output{i}");
     }
-    folder.write("start.c", C_START.replace("OTHERS\n", &others).replace("ARGUMENTS", &arguments));
-    let types = [("IN", &program.inputs[0]), ("OUT", &program.outputs[0])];
+    let start = C_START.replace("OTHERS\n", &others).replace("ARGUMENTS", &arguments);
+    folder.write("start.c", start.replace("net(input", &format!("{function}(input")));
     let mut gcc = Command::new("arm-none-eabi-gcc");
     gcc.current_dir(folder.path("")).args(["-mcpu=cortex-m0plus", "-mthumb", "-nostartfiles", "-Wall"]);
     gcc.args([level, "-T"]).arg(script());
-    gcc.args(types.map(|(which, port)| format!("-D{which}_TYPE={}", c_type(port.ty.dtype))));
+    gcc.args([0, 1].map(|i| format!("-D{}_TYPE={}", ["IN", "OUT"][i], c_type(types[i]))));
     let built = gcc.args(["start.c", "net.c", "-lm", "-o", "net.elf"]).output().unwrap();
     let said = String::from_utf8_lossy(&built.stderr);
     assert!(built.status.success() && !said.contains("warning"), "{said}");
@@ -233,9 +241,25 @@ impl Chip {
     pub(crate) fn new(program: &Program, name: &str, language: Language) -> Chip {
         let folder = Folder::new(&format!("mcu-{name}"));
         let elf = match language {
-            Language::C(options, level) => build_c(program, &options, level, &folder),
+            Language::C(options, level) => {
+                let types = [program.inputs[0].ty.dtype, program.outputs[0].ty.dtype];
+                build_c(program, &options, level, ("net", types), &folder)
+            }
             Language::Rust(options) => build_rust(program, &options, &folder),
         };
+        Chip::loaded(program, name, matches!(language, Language::C(..)), elf, folder)
+    }
+
+    /// A function that comes with `program`, of as many elements, instead of the network.
+    pub(crate) fn of_function(program: &Program, function: &str, types: [DType; 2]) -> Chip {
+        let folder = Folder::new(&format!("mcu-{function}"));
+        let elf = build_c(program, &c::Options::default(), "-O3", (function, types), &folder);
+        let mut chip = Chip::loaded(program, function, true, elf, folder);
+        chip.output.dtype = types[1];
+        chip
+    }
+
+    fn loaded(program: &Program, name: &str, is_c: bool, elf: PathBuf, folder: Folder) -> Chip {
         let image = Simulator::read_image(&elf).unwrap();
         let mut sim = Simulator::new(teff_rp2040::Options { stop_at_bkpt: true, ..Default::default() });
         sim.load(&image).unwrap();
@@ -245,12 +269,11 @@ impl Chip {
             sim,
             name: name.into(),
             output: program.outputs[0].ty.clone(),
-            others: match language {
-                Language::C(..) => {
-                    let others = program.outputs.iter().enumerate().skip(1);
-                    others.map(|(i, port)| (port.ty.clone(), address(&format!("output{i}")))).collect()
-                }
-                Language::Rust(_) => Vec::new(),
+            others: if is_c {
+                let others = program.outputs.iter().enumerate().skip(1);
+                others.map(|(i, port)| (port.ty.clone(), address(&format!("output{i}")))).collect()
+            } else {
+                Vec::new()
             },
             places,
             sp: 0,
