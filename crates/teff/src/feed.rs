@@ -129,7 +129,9 @@ impl Port {
         from: &Column,
     ) -> std::result::Result<(Port, usize), String> {
         let (ty, name, len) = (&graph[id].ty, graph.input_name(id), from.sample_len());
-        if ty.is_empty() || !ty.len().is_multiple_of(len) {
+        let count = ty.len() / len;
+        let leads = ty.shape.first() == Some(&count) || count == 1;
+        if ty.is_empty() || !ty.len().is_multiple_of(len) || !leads {
             return Err(format!(
                 "input {name:?} takes {ty}, but a sample of the data has shape {:?}",
                 from.shape
@@ -142,7 +144,6 @@ impl Port {
                 ty.dtype
             ));
         }
-        let count = ty.len() / len;
         Ok((Port { column, ty: ty.clone(), turn: turn(ty, &from.shape, count), quantization }, count))
     }
 
