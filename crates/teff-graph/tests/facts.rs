@@ -265,4 +265,13 @@ fn ends_of_quantised_networks_say_what_their_integers_stand_for() {
     assert_eq!(of(2), None);
     let outputs: Vec<_> = graph.outputs().iter().map(|o| quantization(&graph, o.node)).collect();
     assert_eq!((outputs[0].as_ref().unwrap().single(), &outputs[1]), (Some((0.5, 0)), &None));
+
+    // Padded, and looked at by something else before.
+    let x = Tensor::input("x", DType::I8, &[1, 2]);
+    let padded = x.pad(&[(0, 0), (1, 0)], 4.0);
+    let of = |v: f32| Tensor::constant(Value::new([1, 1], vec![v]));
+    let sum = padded.dequantize(&of(0.75), &Tensor::constant(Value::new([1, 1], vec![4i8])));
+    let graph = Graph::from_tensors("g", &[x.clone()], &[("a", x.cast(DType::I32)), ("y", sum)]).unwrap();
+    let padded = quantization(&graph, graph.inputs()[0]).unwrap();
+    assert_eq!((padded.single(), padded.scale.shape()), (Some((0.75, 4)), &[1, 1][..]));
 }

@@ -46,35 +46,45 @@ impl Quantization {
     }
 }
 
-/// What the integers of an input stand for, by the first thing that is done with them, or those of an output by the last; elements may have
-/// been moved between.
+/// What the integers of an input stand for, by what dequantises them first, or those of an output by what quantised them last; elements
+/// may have been moved between, and others added at the sides.
 pub fn quantization(graph: &Graph, id: NodeId) -> Option<Quantization> {
     let is_input = matches!(graph[id].op, Op::Input { .. });
-    let users = graph.users();
-    let mut at = id;
-    loop {
-        // The node that may be the conversion, and the one behind it.
-        let (node, on) = if is_input {
-            let user = *users[at.index()].first()?;
-            (user, user)
-        } else {
-            (at, graph[at].operands.first().copied()?)
-        };
-        let range = match graph[node].op {
-            Op::Dequantize if is_input => graph[id].ty.dtype.int_range().map(|(l, h)| (l as i32, h as i32)),
-            Op::Quantize { low, high, .. } if !is_input => Some((low, high)),
-            // Only those two convert.
-            _ => None,
-        };
-        if let Some(range) = range {
-            let known = Known::new(graph);
-            let of = |i: usize| known.value(graph[node].operands[i]).map(|v| v.as_ref().clone());
-            let found = Quantization { dtype: graph[id].ty.dtype, range, scale: of(1)?, zero: of(2)? };
-            return if at == id { Some(found) } else { found.of_rank(graph[id].ty.rank()) };
-        }
-        if graph[node].op.traits().class != Class::View {
-            return None;
-        }
-        at = on;
+    let node = if is_input { dequantizes(graph, id)? } else { quantizes(graph, id) };
+    let range = match graph[node].op {
+        Op::Dequantize if is_input => graph[id].ty.dtype.int_range().map(|(l, h)| (l as i32, h as i32)),
+        Op::Quantize { low, high, .. } if !is_input => Some((low, high)),
+        // An input with nothing behind it, or an output of no integers with a scale.
+        _ => None,
+    }?;
+    let known = Known::new(graph);
+    let of = |i: usize| known.value(graph[node].operands[i]).map(|v| v.as_ref().clone());
+    let found = Quantization { dtype: graph[id].ty.dtype, range, scale: of(1)?, zero: of(2)? };
+    let at_end = if is_input { graph[node].operands[0] == id } else { node == id };
+    if at_end { Some(found) } else { found.of_rank(graph[id].ty.rank()) }
+}
+
+/// Whether the elements are those of the first operand, but for a border.
+fn moves(op: &Op) -> bool {
+    op.traits().class == Class::View || matches!(op, Op::Pad(_))
+}
+
+/// The first of all that dequantise the input.
+fn dequantizes(graph: &Graph, input: NodeId) -> Option<NodeId> {
+    let mut carries = vec![false; graph.nodes().len()];
+    carries[input.index()] = true;
+    graph.ids().find(|id| {
+        let node = &graph[*id];
+        let takes = node.operands.first().is_some_and(|x| carries[x.index()]);
+        carries[id.index()] |= takes && moves(&node.op);
+        takes && node.op == Op::Dequantize
+    })
+}
+
+/// What the elements of the output come from.
+fn quantizes(graph: &Graph, mut id: NodeId) -> NodeId {
+    while moves(&graph[id].op) {
+        id = graph[id].operands[0];
     }
+    id
 }

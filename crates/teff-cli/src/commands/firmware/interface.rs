@@ -2,7 +2,7 @@
 //! how many classes.
 
 use crate::failure::{Failure, Result};
-use teff::graph::facts::softmax;
+use teff::graph::facts::{quantization, softmax};
 use teff::graph::passes::simplify;
 use teff::graph::{DType, Graph, Node, NodeId, Op};
 
@@ -75,10 +75,10 @@ impl Interface {
             channels,
             channels_last: last,
             input: typed("input", taken.dtype)?,
-            input_scale: scale_of_input(&graph, *input),
+            input_scale: affine(&graph, *input),
             outputs,
             output: typed("output", given.dtype)?,
-            output_scale: scale_of_output(&graph, output.node).unwrap_or(unscaled),
+            output_scale: affine(&graph, output.node).unwrap_or(unscaled),
             probabilities: ends_in_softmax(&graph, output.node),
         })
     }
@@ -140,39 +140,11 @@ fn moves(node: &Node) -> bool {
     matches!(node.op, Op::Reshape(_) | Op::Permute(_) | Op::Broadcast(_) | Op::Pad(_) | Op::Slice(_))
 }
 
-/// Scale and zero point of a `Quantize` or `Dequantize`, when it has one of each.
-fn affine(graph: &Graph, node: &Node) -> Option<Quantization> {
-    let single = |id: NodeId| {
-        let Op::Constant(value) = &graph[id].op else { return None };
-        (value.len() == 1).then(|| value.get(0))
-    };
-    let [_, scale, zero] = node.operands[..] else { return None };
-    let (scale, zero) = (single(scale)?.as_f64() as f32, single(zero)?.as_int());
-    Some(Quantization { scale, zero: i32::try_from(zero).ok()? })
-        .filter(|a| a.scale.is_finite() && a.scale > 0.0)
-}
-
-/// What the first `Dequantize` of the input says, through what only moves it.
-fn scale_of_input(graph: &Graph, input: NodeId) -> Option<Quantization> {
-    let mut carries = vec![false; graph.nodes().len()];
-    carries[input.index()] = true;
-    for id in graph.ids() {
-        let node = &graph[id];
-        if !node.operands.first().is_some_and(|x| carries[x.index()]) {
-            continue;
-        }
-        if node.op == Op::Dequantize {
-            return affine(graph, node);
-        }
-        carries[id.index()] |= moves(node);
-    }
-    None
-}
-
-/// What the last `Quantize` before the output says.
-fn scale_of_output(graph: &Graph, output: NodeId) -> Option<Quantization> {
-    let node = &graph[behind(graph, output, moves)];
-    matches!(node.op, Op::Quantize { .. }).then(|| affine(graph, node)).flatten()
+/// What the integers of an input or output stand for, when they have one scale.
+fn affine(graph: &Graph, end: NodeId) -> Option<Quantization> {
+    let (scale, zero) = quantization(graph, end)?.single()?;
+    let scale = scale as f32;
+    (scale.is_finite() && scale > 0.0).then_some(Quantization { scale, zero: i32::try_from(zero).ok()? })
 }
 
 /// The node whose result is at `id` once what `passes` lets through is taken off.
