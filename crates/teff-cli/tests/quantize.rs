@@ -94,3 +94,43 @@ fn what_is_wrong_is_said() {
     assert!(message.contains("a sample of the data has shape [1, 4, 4]"), "{message}");
     assert!(!exists(&out));
 }
+
+/// Networks that are no classifiers of pictures: of features in different units, of a number to be found, of samples alone.
+#[test]
+fn any_task_is_quantised_and_judged_by_what_is_known() {
+    let folder = Folder::new("quantize-any");
+    let case = |name: &str| format!("{}/tests/data/{name}", env!("CARGO_MANIFEST_DIR"));
+    let out = folder.text("q.onnx");
+
+    let (model, data) = (case("sens.onnx"), case("sens.npz"));
+    let report = json(&["quantize", &model, "--data", &data, "-o", &out]);
+    assert_eq!(report["accuracy_float"], 1.0);
+    // One grid for all features leaves 18.75 %.
+    assert!(report["accuracy"].as_f64().unwrap() >= 0.97, "{}", report["accuracy"]);
+    assert_eq!(report["standardised"][0]["input"], "x");
+    assert_eq!(json(&["eval", &out, "--data", &data])["accuracy"], report["accuracy"]);
+    let message = fail(&["quantize", &model, "--data", &data, "-o", &out, "--io", "int8"], 1);
+    assert!(message.contains("x stays float"), "{message}");
+
+    let (model, data) = (case("sine.onnx"), case("sine.npz"));
+    let text = succeed(&["quantize", &model, "--data", &data, "-o", &out]);
+    assert!(
+        text.contains("y on 80 test samples") && text.contains("R2 ") && !text.contains("accuracy"),
+        "{text}"
+    );
+    let report = json(&["quantize", &model, "--data", &data, "-o", &out]);
+    assert!(report["outputs"][0]["sqnr_db"].as_f64().unwrap() > 40.0, "{report}");
+    let (before, after) = (json(&["eval", &model, "--data", &data]), json(&["eval", &out, "--data", &data]));
+    assert_eq!(before["numbers"], report["numbers_float"]);
+    assert_eq!(after["numbers"], report["numbers"]);
+
+    let values: Vec<u8> = (0..40 * 3 * 24 * 24u32)
+        .flat_map(|i| ((i.wrapping_mul(2_654_435_761) >> 8) as f32 / 16_777_216.0).to_le_bytes())
+        .collect();
+    let array =
+        teff::data::Array { element: teff::data::Element::F32, shape: vec![40, 3, 24, 24], bytes: values };
+    let data = folder.write("x.npy", array.to_npy());
+    let text = succeed(&["quantize", &case("yolo.onnx"), "--data", &data, "-o", &out]);
+    assert!(text.contains("what is right is not known") && text.contains("signal to noise"), "{text}");
+    assert!(fail(&["eval", &out, "--data", &data], 1).contains("does not say what is to be found"));
+}
