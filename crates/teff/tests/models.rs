@@ -9,6 +9,10 @@ fn presets_have_the_sizes_they_are_known_by() {
     assert_eq!(size("mlp"), 784 * 400 + 400 + 400 * 10 + 10);
     assert_eq!(size("cnn"), 8 * 9 + 8 + 16 * 8 * 9 + 16 + 400 * 10 + 10);
     assert_eq!(size("lenet"), 61_706);
+    let of_windows = |name: &str| ModelSpec::preset(name).unwrap().build(&[48, 3], 3, 1).unwrap().size();
+    assert_eq!(of_windows("cnn1d"), (16 * 3 * 5 + 16) + (32 * 16 * 5 + 32) + (32 * 3 + 3));
+    assert_eq!(of_windows("tcn"), 16 * 3 * 3 + 4 * 16 * 16 * 3 + 5 * 4 * 16 + (16 * 3 + 3));
+    assert_eq!(of_windows("gru"), 3 * 32 * (3 + 32 + 2) + (32 * 3 + 3));
     assert!(ModelSpec::preset("resnet").is_none());
 }
 

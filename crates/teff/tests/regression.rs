@@ -81,7 +81,7 @@ fn a_linear_network_finds_the_line_in_the_targets_own_units() {
 fn losses_are_in_deviations_of_the_targets() {
     let data = table();
     let model = linear(&data);
-    model.params().iter().for_each(|p| p.set(Value::zeros(&p.ty())).unwrap());
+    model.params().iter().for_each(|p| p.set(Value::zeros(p.ty())).unwrap());
     let settings = Settings { batch: data.len(), rate: 1e-9, ..settings(Loss::Mse) };
     let p = Trainer::new(&model, &data, settings).unwrap().epoch(|_| ControlFlow::Continue(())).unwrap();
     let Score::R2(r2) = p.score else { panic!("numbers") };
