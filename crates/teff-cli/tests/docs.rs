@@ -3,19 +3,89 @@
 
 mod common;
 
-use common::{Folder, idx, teff};
+use common::{Folder, chip, idx, teff};
 use std::path::{Path, PathBuf};
-use teff::data::{Dataset, Samples};
+use teff::data::{Array, Dataset, Element, Samples};
+use teff::onnx::{WriteOptions, write};
+use teff::{DType, Graph, Tensor};
 
-/// The pages whose commands run here, and the file that each is told from where it is not the first to say it.
-const PAGES: [(&str, &[&str]); 6] = [
-    ("docs/training.md", &[]),
-    ("README.md", &[]),
-    ("docs/generated-c.md", &["m.onnx", "m8.onnx"]),
-    ("docs/generated-rust.md", &["m.onnx"]),
-    ("docs/quantize.md", &["m.onnx"]),
-    ("docs/small.md", &[]),
+/// What is in the folder before a command runs, of pages and commands that begin so; the first that fits. Other commands take what those before
+/// them made.
+const GIVEN: [(&str, &str, Given); 12] = [
+    ("docs/float.md", "compile m.onnx --target cortex-m0plus --data", Given::Motion),
+    ("docs/float.md", "", Given::Digits),
+    ("docs/generated-c.md", "", Given::Digits),
+    ("docs/generated-rust.md", "", Given::Digits),
+    ("docs/quantize.md", "", Given::Digits),
+    ("docs/report.md", "", Given::Digits),
+    ("docs/tflite.md", "", Given::TfLite),
+    ("docs/own-models.md", "compile m.onnx -o out/net --input-shape", Given::OpenSizes),
+    ("docs/own-models.md", "run m.onnx --input photo.jpg", Given::Tomatoes),
+    ("docs/own-models.md", "run m.onnx --input x.npy", Given::Arrays(1)),
+    ("docs/own-models.md", "run m.onnx -i", Given::Arrays(2)),
+    ("docs/own-models.md", "", Given::Digits),
 ];
+
+/// Models that readers have, as `m.onnx` or under the name that the page calls them by, and what goes into them.
+#[derive(Clone, Copy, PartialEq)]
+enum Given {
+    /// Of digits, in floats and in 8 bits (`m8.onnx`), and keywords for TFLite.
+    Digits,
+    /// Of windows, with `samples.npz`.
+    Motion,
+    /// Of pictures, with `photo.jpg`.
+    Tomatoes,
+    TfLite,
+    /// Of an input `image` whose batch is open.
+    OpenSizes,
+    /// Of so many inputs, `image` and `scale`, with `x.npy` and `s.npy`.
+    Arrays(usize),
+}
+
+impl Given {
+    fn put(self, folder: &Folder, page: &str) {
+        let copy = |from: &str, to: &str| std::fs::copy(root().join(from), folder.path(to)).unwrap();
+        let models = "crates/teff-tflite/tests/data/models";
+        match self {
+            Given::Digits => {
+                run(folder, page, "train data/mnist -o m.onnx --epochs 1");
+                run(folder, page, "quantize m.onnx --data data/mnist --io int8 -o m8.onnx");
+                copy(&format!("{models}/kws_dscnn_int8.tflite"), "kws.tflite");
+            }
+            Given::Motion => {
+                run(
+                    folder,
+                    page,
+                    "train examples/data/motion.npz -o m.onnx --model cnn1d --epochs 1 --batch 16",
+                );
+                copy("examples/data/motion.npz", "samples.npz");
+            }
+            Given::Tomatoes => {
+                run(folder, page, "train examples/data/tomatoes -o m.onnx --model cnn --epochs 1 --batch 16");
+                copy("examples/data/tomatoes/red/00.jpg", "photo.jpg");
+            }
+            Given::TfLite => {
+                copy(&format!("{models}/person_detect_int8.tflite"), "person_detect_int8.tflite");
+            }
+            Given::OpenSizes => {
+                let image = Tensor::input("image", DType::F32, &[1, 3, 96, 96]);
+                let graph = Graph::from_tensors("open", &[image.clone()], &[("y", image.relu())]).unwrap();
+                let open = WriteOptions { open_batch: true, ..WriteOptions::default() };
+                folder.write("m.onnx", write(&graph, &open).unwrap());
+            }
+            Given::Arrays(inputs) => {
+                let of = |name: &str| Tensor::input(name, DType::F32, &[2]);
+                let (image, scale) = (of("image"), of("scale"));
+                let y = if inputs == 1 { image.relu() } else { &image * &scale };
+                let graph = Graph::from_tensors("arrays", &[image, scale][..inputs], &[("y", y)]).unwrap();
+                folder.write("m.onnx", write(&graph, &WriteOptions::default()).unwrap());
+                let bytes = [1.5f32, -2.0].iter().flat_map(|x| x.to_le_bytes()).collect();
+                let array = Array { element: Element::F32, shape: vec![2], bytes }.to_npy();
+                ["x.npy", "s.npy"].iter().for_each(|name| _ = folder.write(name, &array));
+            }
+        }
+    }
+}
 
 /// What is not run here, and why.
 const ELSEWHERE: [(&str, &str); 5] = [
@@ -34,11 +104,14 @@ fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap()
 }
 
-/// The commands of a page: indented lines that begin with teff, those that end with a backslash with the next; without what stands behind `#`.
+/// The commands of a page: lines that begin with teff, indented or fenced; those that end with a backslash with the next; without what stands
+/// behind `#`.
 fn commands(page: &str) -> Vec<String> {
     let joined = page.replace("\\\n", " ");
-    let lines = joined.lines().filter_map(|line| line.strip_prefix("    "));
-    let typed = lines.filter_map(|line| {
+    let mut fenced = false;
+    let typed = joined.lines().filter_map(|line| {
+        fenced ^= line.starts_with("```");
+        let line = if fenced { line } else { line.strip_prefix("    ")? };
         let line = line.split("  #").next().unwrap_or_default().trim_end();
         line.strip_prefix("./teff ").or_else(|| line.strip_prefix("teff "))
     });
@@ -46,12 +119,26 @@ fn commands(page: &str) -> Vec<String> {
     typed.filter(|c| c.starts_with(|first: char| first.is_ascii_lowercase())).map(str::to_string).collect()
 }
 
+/// The front page and the book, with the commands of each.
+fn pages() -> Vec<(String, Vec<String>)> {
+    let book = std::fs::read_dir(root().join("docs")).unwrap().map(|e| e.unwrap().file_name());
+    let mut names: Vec<String> = book.map(|name| format!("docs/{}", name.to_string_lossy())).collect();
+    names.retain(|name| name.ends_with(".md"));
+    names.push("README.md".into());
+    names.sort();
+    let with = |name: String| {
+        let commands = commands(&std::fs::read_to_string(root().join(&name)).unwrap());
+        (name, commands)
+    };
+    names.into_iter().map(with).filter(|(_, commands)| !commands.is_empty()).collect()
+}
+
 /// The first images of MNIST, laid out as it is.
 fn few_digits(folder: &Folder) {
     let digits = teff::data::open(root().join("data/mnist")).unwrap();
-    let at = folder.path("data/mnist");
+    let at = folder.path("mnist");
     std::fs::create_dir_all(&at).unwrap();
-    for (name, part, n) in [("train", &digits.train, 384), ("t10k", &digits.test, 100)] {
+    for (name, part, n) in [("train", &digits.train, 256), ("t10k", &digits.test, 100)] {
         let few: Dataset = part.subset(&(0..n).collect::<Vec<_>>());
         let Samples::U8(pixels) = few.samples() else { panic!("pixels") };
         let labels: Vec<u8> = few.labels().iter().map(|l| *l as u8).collect();
@@ -88,25 +175,39 @@ fn is_as_good_as_said(command: &str, printed: &str) {
 #[cfg(unix)]
 #[test]
 fn commands_of_the_pages_run() {
-    for (i, (page, given)) in PAGES.iter().enumerate() {
+    let pages = pages();
+    for (page, begins, _) in GIVEN {
+        let is_there = |(name, commands): &(String, Vec<String>)| {
+            name == page && commands.iter().any(|c| c.starts_with(begins))
+        };
+        assert!(pages.iter().any(is_there), "{page} has no command teff {begins}...: take it out of GIVEN");
+    }
+    let compiler = chip::has_c_compiler();
+    let data = Folder::new("docs-data");
+    few_digits(&data);
+    for (i, (page, commands)) in pages.iter().enumerate() {
         let folder = Folder::new(&format!("docs-{i}"));
-        few_digits(&folder);
-        for name in ["examples", "crates"] {
-            std::os::unix::fs::symlink(root().join(name), folder.path(name)).unwrap();
+        for (to, name) in [
+            (root().join("examples"), "examples"),
+            (root().join("crates"), "crates"),
+            (data.path(""), "data"),
+        ] {
+            std::os::unix::fs::symlink(to, folder.path(name)).unwrap();
         }
-        if given.contains(&"m.onnx") {
-            run(&folder, page, "train data/mnist -o m.onnx --epochs 1");
-        }
-        if given.contains(&"m8.onnx") {
-            run(&folder, page, "quantize m.onnx --data data/mnist --io int8 -o m8.onnx");
-        }
-        let commands = commands(&std::fs::read_to_string(root().join(page)).unwrap());
-        assert!(!commands.is_empty(), "{page} has no commands");
-        for command in &commands {
+        let mut last = None;
+        for command in commands {
             let name = command.split(' ').next().unwrap_or_default();
             if let Some((_, why)) = ELSEWHERE.iter().find(|(other, _)| *other == name) {
                 println!("{page}: not run here: teff {command}: {why}");
                 continue;
+            }
+            if (name == "report" || command.contains("--size")) && !compiler {
+                continue;
+            }
+            let given = GIVEN.iter().find(|(of, begins, _)| of == page && command.starts_with(begins));
+            if let Some((_, _, given)) = given.filter(|(_, _, given)| last != Some(*given)) {
+                given.put(&folder, page);
+                last = Some(*given);
             }
             let started = std::time::Instant::now();
             let printed = run(&folder, page, command);
