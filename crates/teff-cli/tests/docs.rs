@@ -69,7 +69,8 @@ impl Given {
             }
             Given::OpenSizes => {
                 let image = Tensor::input("image", DType::F32, &[1, 3, 96, 96]);
-                let graph = Graph::from_tensors("open", &[image.clone()], &[("y", image.relu())]).unwrap();
+                let graph = Graph::from_tensors("open", std::slice::from_ref(&image), &[("y", image.relu())])
+                    .unwrap();
                 let open = WriteOptions { open_batch: true, ..WriteOptions::default() };
                 folder.write("m.onnx", write(&graph, &open).unwrap());
             }
