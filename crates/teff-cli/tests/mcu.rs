@@ -264,6 +264,7 @@ fn a_float_becomes_an_integer_in_90_cycles_at_most() {
         [(DType::I8, Num::Int(-3), 90.0), (DType::U8, Num::Int(128), 90.0), (DType::I16, Num::Int(5), 150.0)];
     println!("type  cycles a float: before the network  in it  as Rust  back to floats");
     for (dtype, zero, most) in limits {
+        let zero_of = zero.as_f64();
         let zero = Tensor::constant(Value::full(&Type::new(dtype, [1, 1]), zero));
         let x = Tensor::input("x", dtype, &[1, 784]);
         let y = x.dequantize(&scalar(0.02), &zero).relu().quantize(&scalar(0.02), &zero);
@@ -275,6 +276,9 @@ fn a_float_becomes_an_integer_in_90_cycles_at_most() {
         let expected = evaluate(&inside, std::slice::from_ref(&given)).unwrap().remove(0);
         let before = Chip::of_function(&program, "net_quantize_input0", [DType::F32, dtype]).run(&given);
         let back = Chip::of_function(&program, "net_dequantize_output0", [dtype, DType::F32]).run(&expected);
+        let floats: Vec<f32> =
+            expected.to_f64().iter().map(|q| ((q - zero_of) * f64::from(0.02f32)) as f32).collect();
+        assert_eq!(back.outputs, Value::new([1, 784], floats), "{dtype}");
         let within = run(&inside, &format!("quantize-{dtype}"), "-O3", &given);
         assert_eq!([&before.outputs, &within.outputs], [&expected; 2], "{dtype}");
         let each = |ran: &Ran| ran.cycles as f64 / 784.0;
@@ -289,6 +293,11 @@ fn a_float_becomes_an_integer_in_90_cycles_at_most() {
             each(&before),
             each(&within),
             of_rust.unwrap_or(f64::NAN),
+            each(&back)
+        );
+        assert!(
+            each(&back) <= if dtype.size() == 1 { 60.0 } else { 240.0 },
+            "{dtype}: {:.1} cycles back",
             each(&back)
         );
         for cycles in [each(&before), each(&within)].into_iter().chain(of_rust) {

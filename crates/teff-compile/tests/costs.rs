@@ -123,7 +123,7 @@ fn quantised_layers() {
         kind 19    cortex-m0plus  1/0/0      210       70        0     1330     3564       0     284
         kind 20    cortex-m0plus  3/0/0      480      168        0     1656     5412     120     512
         kind 21    cortex-m0plus  3/0/0      230       83        0     3021     5656      75     724
-        kind 22    cortex-m0plus  1/0/0      240      120      600     1560    98416       0       8
+        kind 22    cortex-m0plus  1/0/0      240      120      360     5400    38776       0       8
         kind 23    cortex-m0plus  1/0/0     2148      120        0    12312    24552       0     180
     "#]]
     .assert_eq(table);

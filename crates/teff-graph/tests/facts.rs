@@ -271,7 +271,8 @@ fn ends_of_quantised_networks_say_what_their_integers_stand_for() {
     let padded = x.pad(&[(0, 0), (1, 0)], 4.0);
     let of = |v: f32| Tensor::constant(Value::new([1, 1], vec![v]));
     let sum = padded.dequantize(&of(0.75), &Tensor::constant(Value::new([1, 1], vec![4i8])));
-    let graph = Graph::from_tensors("g", &[x.clone()], &[("a", x.cast(DType::I32)), ("y", sum)]).unwrap();
+    let graph =
+        Graph::from_tensors("g", std::slice::from_ref(&x), &[("a", x.cast(DType::I32)), ("y", sum)]).unwrap();
     let padded = quantization(&graph, graph.inputs()[0]).unwrap();
     assert_eq!((padded.single(), padded.scale.shape()), (Some((0.75, 4)), &[1, 1][..]));
 }

@@ -113,6 +113,72 @@ NET_SRAM_CODE static void pair_sums_4(const int32_t *x, int taps, const uint8_t 
 }
 #endif
 
+/* The same bits (C99 6.5.2.3, note 82). */
+NET_SRAM_CODE static inline int32_t bits_i32(float x)
+{
+    union {
+        float from;
+        int32_t to;
+    } both;
+    both.from = x;
+    return both.to;
+}
+
+#if defined(__SOFTFP__)
+/* The same bits (C99 6.5.2.3, note 82). */
+NET_SRAM_CODE static inline float bits_f32(int32_t x)
+{
+    union {
+        int32_t from;
+        float to;
+    } both;
+    both.from = x;
+    return both.to;
+}
+#endif
+
+/* clamp(round_half_even(x / scale) + zero, low, high) as floats have it, by integers; NaN gives zero. */
+NET_SRAM_CODE static inline int32_t quantize_8(float x, uint32_t scale, uint32_t reciprocal, int32_t zero, int32_t low, int32_t high)
+{
+    const uint32_t bits = (uint32_t)bits_i32(x);
+    const int32_t e = (int32_t)(bits << 1 >> 24) - (int32_t)(scale >> 23);
+    const uint32_t m = (bits & 0x7fffffu) | 0x800000u, s = (scale & 0x7fffffu) | 0x800000u;
+    int32_t q = 0;
+    if (e >= -1 && e <= 8) {
+        const uint32_t t = (m >> 8) * (reciprocal >> 16) >> (30 - e), k = t >> 1;
+        const int32_t d = (int32_t)((m << (e + 1)) - s * (t | 1u));
+        const uint32_t within = s >> (23 - e + (m < s));
+        q = (int32_t)k + (d > (int32_t)(within ^ (0u - (k & 1u))));
+    } else if (e > 0 && bits << 1 <= 0xff000000u) {
+        q = 512;
+    }
+    q = ((int32_t)bits < 0 ? -q : q) + zero;
+    return q < low ? low : q > high ? high : q;
+}
+
+/* d * scale, |d| below 256 and the scale from 2^-100 to 2^100: by integers where there is no float unit. */
+NET_SRAM_CODE static inline float dequantize_8(int32_t d, float scale)
+{
+#if defined(__SOFTFP__)
+    const uint32_t size = (uint32_t)(d < 0 ? -d : d), bits = (uint32_t)bits_i32(scale);
+    const uint32_t p = size * ((bits & 0x7fffffu) | 0x800000u);
+    uint32_t top = p >> 24, n = 0;
+    if (top >= 16u) {
+        n = 4;
+        top >>= 4;
+    }
+    if (top >= 4u) {
+        n += 2u;
+        top >>= 2;
+    }
+    n += top < 2u ? top : 2u;
+    const uint32_t m = n == 0 ? p : (p + (1u << (n - 1u)) - 1u + (p >> n & 1u)) >> n;
+    return size == 0 ? 0.0f : bits_f32((int32_t)((((bits >> 23) - 1u + n) << 23) + m + (d < 0 ? 0x80000000u : 0u)));
+#else
+    return (float)d * scale;
+#endif
+}
+
 NET_SRAM_CODE static inline int32_t wrap_add_i32(int32_t a, int32_t b)
 {
     return (int32_t)((uint32_t)a + (uint32_t)b);
@@ -648,36 +714,6 @@ NET_SRAM_CODE void net(const int8_t *input0, int8_t *output0)
     fc1(globalaveragepool_out, output0);
 }
 
-/* The same bits (C99 6.5.2.3, note 82). */
-static inline int32_t bits_i32(float x)
-{
-    union {
-        float from;
-        int32_t to;
-    } both;
-    both.from = x;
-    return both.to;
-}
-
-/* clamp(round_half_even(x / scale) + zero, low, high) as floats have it, by integers; NaN gives zero. */
-static inline int32_t quantize_8(float x, uint32_t scale, uint32_t reciprocal, int32_t zero, int32_t low, int32_t high)
-{
-    const uint32_t bits = (uint32_t)bits_i32(x);
-    const int32_t e = (int32_t)(bits << 1 >> 24) - (int32_t)(scale >> 23);
-    const uint32_t m = (bits & 0x7fffffu) | 0x800000u, s = (scale & 0x7fffffu) | 0x800000u;
-    int32_t q = 0;
-    if (e >= -1 && e <= 8) {
-        const uint32_t t = (m >> 8) * (reciprocal >> 16) >> (30 - e), k = t >> 1;
-        const int32_t d = (int32_t)((m << (e + 1)) - s * (t | 1u));
-        const uint32_t within = s >> (23 - e + (m < s));
-        q = (int32_t)k + (d > (int32_t)(within ^ (0u - (k & 1u))));
-    } else if (e > 0 && bits << 1 <= 0xff000000u) {
-        q = 512;
-    }
-    q = ((int32_t)bits < 0 ? -q : q) + zero;
-    return q < low ? low : q > high ? high : q;
-}
-
 void net_quantize_input0(const float *x, int8_t *q)
 {
     for (int i = 0; i < 784; i++) {
@@ -688,7 +724,7 @@ void net_quantize_input0(const float *x, int8_t *q)
 void net_dequantize_output0(const int8_t *q, float *y)
 {
     for (int i = 0; i < 10; i++) {
-        y[i] = (float)(q[i] - 27) * 0.184649f;
+        y[i] = dequantize_8(q[i] - 27, 0.184649f);
     }
 }
 

@@ -98,7 +98,7 @@ pub const OUTPUT_ZERO: i8 = 27;
 #[allow(dead_code)]
 pub fn dequantize_output(q: &[i8; OUTPUT_LEN], y: &mut [f32; OUTPUT_LEN]) {
     for (y, &q) in y.iter_mut().zip(q) {
-        *y = (i32::from(q) - i32::from(OUTPUT_ZERO)) as f32 * OUTPUT_SCALE;
+        *y = math::dequantize_8(i32::from(q) - i32::from(OUTPUT_ZERO), OUTPUT_SCALE);
     }
 }
 
@@ -337,6 +337,27 @@ mod math {
             0
         };
         ((if (bits as i32) < 0 { -q } else { q }) + zero).clamp(low, high)
+    }
+
+    /// d * scale, |d| below 256 and the scale from 2^-100 to 2^100: by integers on ARMv6-M, which has no float unit.
+    #[cfg_attr(target_os = "none", unsafe(link_section = ".data.net_code"))]
+    pub(super) fn dequantize_8(d: i32, scale: f32) -> f32 {
+        if cfg!(all(target_arch = "arm", not(target_has_atomic = "32"))) {
+            scaled_8(d, scale)
+        } else {
+            d as f32 * scale
+        }
+    }
+
+    /// The same by integers: the product of 24 bits and 8, rounded to 24 bits, halves to even.
+    #[cfg_attr(target_os = "none", unsafe(link_section = ".data.net_code"))]
+    pub(super) fn scaled_8(d: i32, scale: f32) -> f32 {
+        let (size, bits) = (d.unsigned_abs(), scale.to_bits());
+        let p = size * (bits & 0x7f_ffff | 0x80_0000);
+        let n = 32 - (p >> 24).leading_zeros();
+        let m = if n == 0 { p } else { (p + (1 << (n - 1)) - 1 + (p >> n & 1)) >> n };
+        let sign = if d < 0 { 0x8000_0000 } else { 0 };
+        if size == 0 { 0.0 } else { f32::from_bits((((bits >> 23) - 1 + n) << 23) + m + sign) }
     }
 
     /// Inner loops in assembly. Each reads and writes what its caller says and nothing else, and keeps the registers that the procedure

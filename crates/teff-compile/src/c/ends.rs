@@ -1,7 +1,7 @@
 //! What callers need beside the network: from floats to its integers and back, the class it says.
 
 use super::data::float_literal;
-use super::expr::{Printer, c_type};
+use super::expr::c_type;
 use super::helper::{Helper, Helpers};
 use crate::printing::{End, classes};
 use crate::program::{Port, Program, Quantizer};
@@ -36,6 +36,31 @@ static inline int32_t quantize_{bits}(float x, uint32_t scale, uint32_t reciproc
 "
     )
 }
+
+/// An integer times a scale where [`End::has_short_products`]: the product of 24 bits and 8, rounded to 24 bits, halves to even.
+pub(super) const SCALED: &str = r#"/* d * scale, |d| below 256 and the scale from 2^-100 to 2^100: by integers where there is no float unit. */
+static inline float dequantize_8(int32_t d, float scale)
+{
+#if defined(__SOFTFP__)
+    const uint32_t size = (uint32_t)(d < 0 ? -d : d), bits = (uint32_t)bits_i32(scale);
+    const uint32_t p = size * ((bits & 0x7fffffu) | 0x800000u);
+    uint32_t top = p >> 24, n = 0;
+    if (top >= 16u) {
+        n = 4;
+        top >>= 4;
+    }
+    if (top >= 4u) {
+        n += 2u;
+        top >>= 2;
+    }
+    n += top < 2u ? top : 2u;
+    const uint32_t m = n == 0 ? p : (p + (1u << (n - 1u)) - 1u + (p >> n & 1u)) >> n;
+    return size == 0 ? 0.0f : bits_f32((int32_t)((((bits >> 23) - 1u + n) << 23) + m + (d < 0 ? 0x80000000u : 0u)));
+#else
+    return (float)d * scale;
+#endif
+}
+"#;
 
 /// The call of `name`, what [`quantize`] defines.
 pub(super) fn call(name: &str, to: Quantizer, factor: f32, x: &str) -> String {
@@ -121,16 +146,14 @@ fn argmax_head(program: &Program) -> String {
     format!("int {}_argmax(const {} *output0)", program.name, c_type(program.outputs[0].ty.dtype))
 }
 
-/// The functions and tables. They are in no section of their own: what nobody uses the linker leaves out.
-pub(super) fn definitions(program: &Program, printer: &Printer) -> String {
+/// The functions and tables, which call `helpers`. They are in no section of their own: what nobody uses the linker leaves out.
+pub(super) fn definitions(program: &Program, helpers: &mut Helpers) -> String {
     let mut out = String::new();
-    let mut helpers = Helpers::default();
     for (i, port) in program.inputs.iter().enumerate() {
         let Some(end) = End::of(port) else { continue };
         tables(&mut out, program, "input", i, port, &end);
         quantizing(&mut out, program, i, port, &end);
         helpers.need(Helper::Quantize(end.quantizers[0].bits()));
-        helpers.need(Helper::Bits(DType::I32));
     }
     for (i, port) in program.outputs.iter().enumerate() {
         let Some(end) = End::of(port) else { continue };
@@ -146,7 +169,12 @@ pub(super) fn definitions(program: &Program, printer: &Printer) -> String {
             }
             None => (format!("(q[i] - {name}_zero[j])"), format!("{name}_scale[j]")),
         };
-        let line = format!("y[i] = (float){zero} * {scale};");
+        let line = if end.has_short_products() {
+            helpers.need(Helper::Scaled);
+            format!("y[i] = dequantize_8({}, {scale});", zero.trim_start_matches('(').trim_end_matches(')'))
+        } else {
+            format!("y[i] = (float){zero} * {scale};")
+        };
         let _ = writeln!(out, "\n{}\n{{\n{}}}", head(program, "output", i, port), loops(&end, &line));
     }
     if let Some(n) = classes(program) {
@@ -166,9 +194,7 @@ pub(super) fn definitions(program: &Program, printer: &Printer) -> String {
             all.join(",\n")
         );
     }
-    helpers.without(&printer.helpers);
-    let helpers = helpers.definitions();
-    if helpers.is_empty() { out } else { format!("\n{}\n{out}", helpers.trim_end()) }
+    out
 }
 
 /// Scales and zero points that differ.

@@ -221,7 +221,6 @@ impl<'a> Language<'a> for Printer<'a> {
             }
         };
         let name = self.helpers.need(Helper::Quantize(to.bits()));
-        self.helpers.need(Helper::Bits(DType::I32));
         (format!("({}){}", c_type(to.dtype()), super::ends::call(&name, to, factor, &x)), Binds::Prefix)
     }
 

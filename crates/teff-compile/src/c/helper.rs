@@ -43,6 +43,8 @@ pub(super) enum Helper {
     Bits(DType),
     /// A float as an integer of so many bits: [`crate::program::Quantizer`].
     Quantize(usize),
+    /// An integer of a few bits times a scale.
+    Scaled,
     /// Of 32-bit floats, exponentials are computed in integers where there is no float unit.
     Unary(Unary, DType),
     /// What C's operators do not do, or leave undefined.
@@ -88,16 +90,15 @@ impl Helpers {
                 self.soft.extend(bits);
                 self.soft.insert(exp);
             }
+            Helper::Quantize(_) => {
+                self.need(Helper::Bits(DType::I32));
+            }
+            Helper::Scaled => self.soft.extend(bits),
             // The others call none.
             _ => {}
         }
         self.needed.insert(helper);
         name(helper)
-    }
-
-    /// Leaves out what `others` have.
-    pub(super) fn without(&mut self, others: &Helpers) {
-        self.needed.retain(|helper| !others.needed.contains(helper));
     }
 
     /// All of them, each before its users.
@@ -139,6 +140,7 @@ fn name(helper: Helper) -> String {
         Helper::Unary(op, d) => format!("{}_{d}", op.name()),
         Helper::Bits(d) => format!("bits_{d}"),
         Helper::Quantize(bits) => format!("quantize_{bits}"),
+        Helper::Scaled => "dequantize_8".into(),
         Helper::FromFloat(from, to) => format!("{to}_from_{from}"),
     }
 }
@@ -187,6 +189,7 @@ fn definition(helper: Helper) -> String {
             )
         }
         Helper::Quantize(bits) => super::ends::quantize(bits),
+        Helper::Scaled => super::ends::SCALED.into(),
         Helper::FromFloat(from, to) => from_float(from, to, &n),
     }
 }

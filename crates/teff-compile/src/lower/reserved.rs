@@ -57,7 +57,7 @@ const SYSTEM: &str = "vfork wait waitpid read write open close creat \
     sigaction sigprocmask crypt encrypt swab";
 
 /// How the names begin of functions that generated code brings along.
-const BROUGHT: &str = "pair_sums row_sums window_sums quantize_8 quantize_16";
+const BROUGHT: &str = "pair_sums row_sums window_sums quantize_8 quantize_16 dequantize_8";
 
 /// How the names begin, behind that of the network, of what callers get beside it; in Rust nothing stands before.
 const BESIDE: &str = "argmax labels quantize_input dequantize_output";

@@ -46,6 +46,11 @@ impl End {
         Some(End { quantizers, outer: 1, inner: 1, factor })
     }
 
+    /// Whether products of integers, less the zero point, and scales have 32 bits, and are no subnormal floats.
+    pub(crate) fn has_short_products(&self) -> bool {
+        self.factor == 1.0 && self.quantizers[0].bits() == 8
+    }
+
     /// The only one, if there is only one.
     pub(crate) fn single(&self) -> Option<Quantizer> {
         if let [one] = self.quantizers[..] { Some(one) } else { None }

@@ -35,7 +35,7 @@ pub(super) fn definitions(program: &Program, names: &Names, math: &mut BTreeSet<
         if is_input {
             quantizing(&mut out, name, port, &end, math)
         } else {
-            dequantizing(&mut out, name, port, &end)
+            dequantizing(&mut out, name, port, &end, math)
         }
     }
     if let (Some(n), [output]) = (classes(program), &program.outputs[..]) {
@@ -116,10 +116,17 @@ fn quantizing(out: &mut String, name: &str, port: &Port, end: &End, math: &mut B
     );
 }
 
-fn dequantizing(out: &mut String, name: &str, port: &Port, end: &End) {
+fn dequantizing(out: &mut String, name: &str, port: &Port, end: &End, math: &mut BTreeSet<String>) {
     let (upper, dtype) = (name.to_uppercase(), port.ty.dtype);
     let at = if end.single().is_some() { "" } else { "[j]" };
-    let line = format!("*y = (i32::from(q) - i32::from({upper}_ZERO{at})) as f32 * {upper}_SCALE{at};");
+    let (steps, scale) =
+        (format!("i32::from(q) - i32::from({upper}_ZERO{at})"), format!("{upper}_SCALE{at}"));
+    let line = if end.has_short_products() {
+        math.insert("dequantize_8".into());
+        format!("*y = math::dequantize_8({steps}, {scale});")
+    } else {
+        format!("*y = ({steps}) as f32 * {scale};")
+    };
     let _ = writeln!(
         out,
         "/// The floats that integers stand for.\n{UNUSED}pub fn dequantize_{name}(q: &[{dtype}; {upper}_LEN], y: &mut [f32; {upper}_LEN]) {{\n{}}}\n",

@@ -3,7 +3,7 @@
 use super::basic::*;
 use super::exponential::*;
 use super::power::*;
-use super::quantize::{quantize_8, quantize_16};
+use super::quantize::{dequantize_8, quantize_8, quantize_16, scaled_8};
 use super::quantize_linear::{float, noise, quantize_linear, scales};
 use super::trigonometric::*;
 use super::{definitions, functions};
@@ -243,6 +243,18 @@ fn floats_become_the_integers_of_onnx() {
                     "{x:e} / {scale:e} + {zero} as {dtype}, divided"
                 );
             }
+        }
+    }
+}
+
+/// Every difference of two bytes, scales of all exponents that are no extremes.
+#[test]
+fn integers_of_8_bits_become_the_floats_of_onnx() {
+    for scale in scales(4_000, &mut noise(5), 27..227) {
+        for d in -255..=255 {
+            let expected = (f64::from(d) * f64::from(scale)) as f32;
+            assert_eq!(scaled_8(d, scale).to_bits(), expected.to_bits(), "{d} * {scale:e}");
+            assert_eq!(dequantize_8(d, scale), expected);
         }
     }
 }
