@@ -338,3 +338,21 @@ fn constants_are_read_transposed_too() {
     let outputs = [a.matmul(&w), b.matmul(&w.transpose()), w.transpose().matmul(&c)];
     same_as_graph(&[a, b, c], &outputs, &mut Rng(2), "transposed");
 }
+
+/// The zero point that is taken off may differ by channel: one lane's is not that of all.
+#[test]
+fn zero_points_of_each_channel_are_taken_off_its_own() {
+    let mut rng = Rng(77);
+    for groups in [1, 4] {
+        let x = Tensor::input("x", DType::I8, &[1, 4, 6, 6]);
+        let apart = Tensor::constant(Value::new([1, 4, 1, 1], vec![3i32, -7, 100, 0]));
+        let given = x.cast(DType::I32) - apart.broadcast_to(&[1, 4, 6, 6]);
+        let w = weights(&mut rng, &[4, 4 / groups, 3, 3]);
+        let y = given.conv_general(&w, ConvGeometry { groups, ..ConvGeometry::new(2) });
+        same_as_graph(&[x], &[y], &mut rng, &format!("{groups} groups"));
+    }
+    let x = Tensor::input("x", DType::I8, &[1, 8]);
+    let apart = Tensor::constant(Value::new([1, 8], (0..8).map(|i| i * 9 - 30).collect::<Vec<i32>>()));
+    let w = weights(&mut rng, &[8, 5]);
+    same_as_graph(&[x.clone()], &[(x.cast(DType::I32) - apart).matmul(&w)], &mut rng, "a dense layer");
+}
