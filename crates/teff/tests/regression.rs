@@ -166,6 +166,17 @@ fn windows_mean_the_same_whichever_axis_comes_first() {
     }
 }
 
+#[test]
+fn windows_of_bytes_are_windows() {
+    for preset in ["cnn1d", "gru"] {
+        let build = |shape: &[usize]| ModelSpec::preset(preset).unwrap().build(shape, 2, 1);
+        let sizes = |model: Model| model.params().iter().map(|p| p.ty().shape.clone()).collect::<Vec<_>>();
+        assert_eq!(sizes(build(&[1, 20, 3]).unwrap()), sizes(build(&[20, 3]).unwrap()), "{preset}");
+        let Err(e) = build(&[3, 20, 20]) else { panic!("was accepted") };
+        assert!(e.to_string().contains("takes windows of a signal"), "{e}");
+    }
+}
+
 /// y[t] = b + w0 x[t - 4] + w1 x[t - 2] + w2 x[t], with zeros before the first step.
 #[test]
 fn causal_convolutions_see_nothing_that_comes_after() {

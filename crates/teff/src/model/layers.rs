@@ -3,7 +3,7 @@
 use super::settings::{LayerSettings, Read};
 use crate::nn::{
     Activation, AvgPool, BatchNorm, Conv, ConvTranspose2d, Dropout, Flatten, GlobalAvgPool, GroupNorm, Gru,
-    LastStep, Layer, LayerNorm, Linear, Lstm, MaxPool, Reshape, Swap,
+    LastStep, Layer, LayerNorm, Linear, Lstm, MaxPool, Reshape, Window,
 };
 use teff_data::Rng;
 use teff_graph::{ConvGeometry, Tensor};
@@ -64,11 +64,13 @@ impl LayerContext<'_> {
     fn needs(&self, ranks: &[usize], what: &str) -> Read<()> {
         match ranks.contains(&self.x.rank()) {
             true => Ok(()),
-            false => {
-                let shape = &self.x.shape()[1..];
-                Err(format!("takes {what}, but what reaches it has shape {shape:?} for each sample"))
-            }
+            false => Err(self.unfit(what)),
         }
+    }
+
+    /// What is said of a layer that takes something else than what reaches it.
+    fn unfit(&self, what: &str) -> String {
+        format!("takes {what}, but what reaches it has shape {:?} for each sample", &self.x.shape()[1..])
     }
 
     /// A convolution that slides alike along all spatial axes.
@@ -196,8 +198,8 @@ pub(super) fn of_kind(kind: &str, settings: &mut LayerSettings) -> Read<(&'stati
             let make = move |at: &mut LayerContext| Gru::new(at.name, at.features(), hidden, at.rng);
             ("gru", Box::new(move |at, _| recurrent(at, hidden, make)))
         }
-        "channels_first" => ("layer", Box::new(|at, _| axes(at, true))),
-        "steps_first" => ("layer", Box::new(|at, _| axes(at, false))),
+        "channels_first" => ("layer", Box::new(|at, _| window(at, true))),
+        "steps_first" => ("layer", Box::new(|at, _| window(at, false))),
         "last_step" => {
             let make = |at: &mut LayerContext, _| {
                 at.needs(&[3], SEQUENCES)?;
@@ -224,30 +226,27 @@ pub(super) fn of_kind(kind: &str, settings: &mut LayerSettings) -> Read<(&'stati
     })
 }
 
-/// Which axis of a window counts what. The shorter one counts channels (the axes of a sensor), and the longer one steps of time.
-pub(super) struct Window {
-    pub(super) axes: usize,
-    pub(super) steps: usize,
-}
-
-/// A window of this shape, without the batch; of as many steps as channels, steps come first.
-pub(super) fn window(shape: &[usize]) -> Option<Window> {
+/// The axis of a window that counts channels (the axes of a sensor): the shorter one; the longer one counts steps of time. Of as many steps as
+/// channels, steps come first. Nothing for what is no window.
+pub(super) fn channel_axis(shape: &[usize]) -> Option<usize> {
     match *shape {
-        [first, last] if first < last => Some(Window { axes: 0, steps: 1 }),
-        [_, _] => Some(Window { axes: 1, steps: 0 }),
+        [first, last] => Some(usize::from(first >= last)),
         _ => None,
     }
 }
 
-/// Windows `[steps, channels]` or `[channels, steps]` with channels or steps first; of a list of steps, one channel of them.
-fn axes(at: &mut LayerContext, channels_first: bool) -> Read<Box<dyn Layer>> {
-    at.needs(&[2, 3], "windows of a signal [steps, channels] or [channels, steps]")?;
-    let shape = &at.x.shape()[1..];
-    if let [steps] = *shape {
-        return layered(Reshape { shape: if channels_first { vec![1, steps] } else { vec![steps, 1] } });
-    }
-    let first = window(shape).map(|w| if channels_first { w.axes } else { w.steps });
-    layered(Swap { is_needed: first == Some(1) })
+/// Windows `[steps, channels]` or `[channels, steps]` with channels or steps first; of a list of steps, one channel of them. Windows of bytes
+/// are read as grey pictures, and have an axis of 1 before them.
+fn window(at: &mut LayerContext, channels_first: bool) -> Read<Box<dyn Layer>> {
+    let shape = match at.x.shape()[1..] {
+        [steps] => {
+            return layered(Reshape { shape: if channels_first { vec![1, steps] } else { vec![steps, 1] } });
+        }
+        [first, last] | [1, first, last] => [first, last],
+        _ => return Err(at.unfit("windows of a signal [steps, channels] or [channels, steps]")),
+    };
+    let is_turned = (channel_axis(&shape) == Some(0)) != channels_first;
+    layered(Window { shape, is_turned })
 }
 
 const SEQUENCES: &str = "sequences [steps, features]";

@@ -1,6 +1,6 @@
 //! Features of different magnitudes brought to one.
 
-use super::layers::window;
+use super::layers::channel_axis;
 use teff_data::{Column, Samples};
 use teff_graph::{Tensor, Value};
 
@@ -19,7 +19,7 @@ impl Standard {
     pub fn of_samples(column: &Column) -> Option<Standard> {
         let axis = match (&column.samples, column.shape.len()) {
             (Samples::U8(_), _) => return None,
-            (Samples::F32(_) | Samples::I64(_), 2) => window(&column.shape)?.axes,
+            (Samples::F32(_) | Samples::I64(_), 2) => channel_axis(&column.shape)?,
             (Samples::F32(_) | Samples::I64(_), _) => 0,
         };
         Some(Standard::along(column, axis))

@@ -86,14 +86,16 @@ impl Layer for Reshape {
     }
 }
 
-/// The two axes of each sample in the other order.
-pub(crate) struct Swap {
-    /// Nothing is done otherwise.
-    pub(crate) is_needed: bool,
+/// Each sample as a window of two axes, in the other order if they are to be.
+pub(crate) struct Window {
+    /// Its sizes as it comes.
+    pub(crate) shape: [usize; 2],
+    pub(crate) is_turned: bool,
 }
 
-impl Layer for Swap {
-    fn forward(&self, x: &Tensor, _: &Pass) -> Tensor {
-        if self.is_needed { x.swap_axes(1, 2) } else { x.clone() }
+impl Layer for Window {
+    fn forward(&self, x: &Tensor, pass: &Pass) -> Tensor {
+        let x = Reshape { shape: self.shape.to_vec() }.forward(x, pass);
+        if self.is_turned { x.swap_axes(1, 2) } else { x }
     }
 }

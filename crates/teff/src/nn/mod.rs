@@ -10,7 +10,7 @@ mod norm;
 mod pass;
 mod recurrent;
 
-pub(crate) use activation::Swap;
+pub(crate) use activation::Window;
 pub use activation::{Activation, Dropout, Flatten, Reshape};
 pub use conv::{AvgPool, Conv, ConvTranspose2d, GlobalAvgPool, MaxPool};
 pub use linear::Linear;
