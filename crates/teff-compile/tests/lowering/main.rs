@@ -354,5 +354,10 @@ fn zero_points_of_each_channel_are_taken_off_its_own() {
     let x = Tensor::input("x", DType::I8, &[1, 8]);
     let apart = Tensor::constant(Value::new([1, 8], (0..8).map(|i| i * 9 - 30).collect::<Vec<i32>>()));
     let w = weights(&mut rng, &[8, 5]);
-    same_as_graph(&[x.clone()], &[(x.cast(DType::I32) - apart).matmul(&w)], &mut rng, "a dense layer");
+    same_as_graph(
+        std::slice::from_ref(&x),
+        &[(x.cast(DType::I32) - apart).matmul(&w)],
+        &mut rng,
+        "a dense layer",
+    );
 }
