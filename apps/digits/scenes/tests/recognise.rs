@@ -4,7 +4,7 @@
 use digits_scenes::{BINNED, Scene, Subject};
 use digits_vision::{Decision, Grey, SURE_PERCENT, Scratch, decide, find_digit};
 use teff::data::{Dataset, Samples};
-use teff::graph::Op;
+use teff::graph::facts::quantization;
 use teff::{Graph, predict};
 
 const DIGITS: &str = "../../../examples/digits.onnx";
@@ -13,18 +13,6 @@ const SEED: u64 = 0x7eff_0000;
 
 fn network() -> Graph {
     teff::onnx::read(&std::fs::read(DIGITS).unwrap(), &Default::default()).unwrap().graph
-}
-
-/// Scale and zero point of the network's 8-bit outputs.
-fn output_grid(graph: &Graph) -> (f32, i32) {
-    let graph = teff::graph::passes::simplify(graph);
-    let output = &graph[graph.outputs()[0].node];
-    assert!(matches!(output.op, Op::Quantize { .. }), "the output is {:?}, not 8-bit", output.op);
-    let operand = |i: usize| match &graph[output.operands[i]].op {
-        Op::Constant(v) => v.to_f64()[0],
-        op => panic!("{op:?} is no constant"),
-    };
-    (operand(1) as f32, operand(2) as i32)
 }
 
 /// What is said of each scene; nothing where no digit is found or none is sure enough.
@@ -41,12 +29,13 @@ fn answers(graph: &Graph, classes: &[String], scenes: &[Scene]) -> Vec<Option<De
     let labels = vec![0; found.len() / 784];
     let data = Dataset::new(Samples::U8(found), vec![1, 28, 28], labels, classes.to_vec()).unwrap();
     let said = predict(graph, &data, 2).unwrap();
-    let (scale, zero) = output_grid(graph);
+    let ends = quantization(graph, graph.outputs()[0].node).expect("8-bit outputs");
+    let (step, _) = ends.single().expect("one scale");
     let mut decisions = said.logits.chunks_exact(10).map(|logits| {
         // As the firmware has them, in 1/256.
-        let scale = (f64::from(scale) * 16_777_216.0) as i64;
-        let fixed: Vec<i32> =
-            logits.iter().map(|q| (((*q as i64 - i64::from(zero)) * scale) >> 16) as i32).collect();
+        let scale = (step * 16_777_216.0) as i64;
+        let steps = |x: &f32| (f64::from(*x) / step).round() as i64;
+        let fixed: Vec<i32> = logits.iter().map(|x| ((steps(x) * scale) >> 16) as i32).collect();
         decide(&fixed)
     });
     let decisions = prepared.iter().map(|image| image.as_ref().and_then(|_| decisions.next()));
@@ -110,13 +99,6 @@ fn mnist_itself_is_not_forgotten() {
 #[test]
 fn the_network_takes_pixels_less_128() {
     let graph = network();
-    let simple = teff::graph::passes::simplify(&graph);
-    let input = simple.inputs()[0];
-    let dequantize =
-        simple.nodes().iter().find(|n| n.op == Op::Dequantize && n.operands[0] == input).unwrap();
-    let value = |i: usize| match &simple[dequantize.operands[i]].op {
-        Op::Constant(v) => v.to_f64()[0],
-        op => panic!("{op:?} is no constant"),
-    };
-    assert!((value(1) * 255.0 - 1.0).abs() < 1e-6 && value(2) == -128.0, "{} {}", value(1), value(2));
+    let (scale, zero) = quantization(&graph, graph.inputs()[0]).unwrap().single().unwrap();
+    assert!((scale * 255.0 - 1.0).abs() < 1e-6 && zero == -128, "{scale} {zero}");
 }
