@@ -159,7 +159,7 @@ fn fitted(value: Option<Value>, name: &str, id: NodeId, graph: &Graph, ui: &Ui) 
              x.astype(\"{}\")",
             value.ty(),
             ty.dtype,
-            element(ty.dtype).code()
+            element(ty.dtype).name()
         )));
     };
     Ok(same.reshape(&ty.shape[..]))

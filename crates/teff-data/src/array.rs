@@ -46,6 +46,17 @@ impl Element {
         ELEMENTS[self as usize].1
     }
 
+    /// NumPy's name: `float32`.
+    pub fn name(self) -> String {
+        let kind = match &self.code()[..1] {
+            "b" => return "bool".into(),
+            "u" => "uint",
+            "i" => "int",
+            _ => "float",
+        };
+        format!("{kind}{}", 8 * self.size())
+    }
+
     /// The type that NumPy calls so.
     pub(crate) fn of_code(code: &str) -> Option<Self> {
         ELEMENTS.iter().find(|(_, known, _)| *known == code).map(|(element, ..)| *element)
