@@ -51,6 +51,7 @@ pub fn gradients(outputs: &[(Tensor, Tensor)], wrt: &[Tensor]) -> Result<Vec<Opt
                 }
                 continue;
             }
+            // Each operation has its gradient beside it.
             op => match found.get(&t.id()) {
                 Some(g) => ops::gradient(op, t.operands(), t, g),
                 None => continue,

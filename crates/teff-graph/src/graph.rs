@@ -158,6 +158,7 @@ impl Graph {
     pub fn input_name(&self, id: NodeId) -> &str {
         match &self[id].op {
             Op::Input { name, .. } => name,
+            // The caller asks of inputs alone.
             op => panic!("{op} is no input"),
         }
     }

@@ -170,6 +170,7 @@ impl Affine {
         let q = match op {
             // Zeros are put around, which `zero` stands for.
             Op::Pad(axes) => from.q.pad_axes(axes.clone(), f64::from(from.zero)),
+            // All others move elements, whatever these stand for.
             op => Tensor::apply(op.clone(), &[std::slice::from_ref(&from.q), others].concat()),
         };
         Some(Affine { q, scale: Scale { axis, ..from.scale.clone() }, ..from })

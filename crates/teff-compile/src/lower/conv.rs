@@ -77,6 +77,7 @@ impl<'a> Lowering<'a> {
         let kernel = &self.node(w).ty.shape;
         let pool = match &self.node(group.anchor()).op {
             Op::Pool { kind, window } => Some(PoolAfter { node: group.anchor(), kind: *kind, window }),
+            // The convolution itself is the anchor.
             op => {
                 debug_assert!(matches!(op, Op::Conv(_)), "only pools follow in place");
                 None

@@ -40,6 +40,7 @@ impl Names {
     pub(super) fn of_value(&self, graph: &Graph, node: NodeId) -> String {
         match &graph[node].op {
             Op::Cast(_) | Op::Reshape(_) | Op::Broadcast(_) | Op::Permute(_) | Op::Slice(_) => "x".into(),
+            // A hint for readers alone.
             op => format!("{}_value", op.name()),
         }
     }

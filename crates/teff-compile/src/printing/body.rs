@@ -227,6 +227,7 @@ impl<'a, L: Language<'a>> Body<'_, L> {
                 let sign = language::sign(*op).expect("an operator");
                 format!("{place} {sign}= {};", self.language.value(b))
             }
+            // Anything is assigned as it is.
             value => format!("{place} = {};", at_least(self.language.expr(value), Binds::Choice)),
         };
         self.line(&text);

@@ -52,7 +52,11 @@ pub fn quantization(graph: &Graph, id: NodeId) -> Option<Quantization> {
     let is_input = matches!(graph[id].op, Op::Input { .. });
     let node = if is_input { dequantizes(graph, id)? } else { quantizes(graph, id) };
     let range = match graph[node].op {
-        Op::Dequantize if is_input => graph[id].ty.dtype.int_range().map(|(l, h)| (l as i32, h as i32)),
+        // Wider integers are counts or indices.
+        Op::Dequantize if is_input => {
+            let (low, high) = graph[id].ty.dtype.int_range()?;
+            Some((low.try_into().ok()?, high.try_into().ok()?))
+        }
         Op::Quantize { low, high, .. } if !is_input => Some((low, high)),
         // An input with nothing behind it, or an output of no integers with a scale.
         _ => None,

@@ -35,6 +35,7 @@ fn products(op: &Op, operands: &[Type], result: &Type) -> usize {
         Op::Conv(_) => result.len().saturating_mul(each(&operands[1])),
         Op::ConvTranspose { .. } => operands[0].len().saturating_mul(each(&operands[1])),
         Op::ConvWeightGrad { .. } => operands[1].len().saturating_mul(each(result)),
+        // What multiplies and accumulates is above, as the table of operations says.
         op => {
             debug_assert!(op.traits().class != Class::Product);
             0

@@ -75,6 +75,7 @@ fn once(graph: &Graph, stored: bool, left: &mut Left) -> Graph {
             node.operands.iter().map(|o| new_ids[o.index()].expect("operands come first")).collect();
         let op = match &node.op {
             Op::Scan(s) => Op::Scan(Scan { body: simplified_body(&s.body, stored, to.left), ..s.clone() }),
+            // No other has a graph inside.
             op => op.clone(),
         };
         new_ids[id.index()] = Some(to.add(op, &operands, &node.label));

@@ -159,6 +159,7 @@ impl Lower<'_> {
             Op::Select => b.select(v[0], v[1], v[2]),
             Op::Cast(dtype) => b.cast(*dtype, v[0]),
             Op::Iota { ty, axis } => b.iota(*axis, ty.dtype),
+            // Only pointwise operations are put into units.
             op => unreachable!("{op} is not pointwise"),
         }
     }

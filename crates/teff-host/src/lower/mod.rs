@@ -251,6 +251,7 @@ impl<'g> Lower<'g> {
                     copy.reshape(shape).expect("row-major elements take any shape")
                 })
             }
+            // All others are computed by units.
             op => unreachable!("{op} is computed by its unit, which comes before its users"),
         };
         self.views[id.index()] = Some(view.clone());

@@ -92,6 +92,7 @@ pub(super) fn kernel(level: Level, op: Binary, before: [Before; 2]) -> Kernel {
         Binary::Sub => first::<SUB>(level, before),
         Binary::Mul => first::<MUL>(level, before),
         Binary::Div => first::<DIV>(level, before),
+        // `joined` asks for these four before.
         other => unreachable!("{} is not joined", other.name()),
     }
 }

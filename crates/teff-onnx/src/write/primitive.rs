@@ -125,6 +125,7 @@ fn pointwise(v: &GraphView, id: NodeId) -> Option<Translation> {
         Op::Binary(Binary::Shr) => return Some(shift(inputs, "RIGHT")),
         Op::Binary(Binary::Max) if boolean => &Op::Binary(Binary::Or),
         Op::Binary(Binary::Min) if boolean => &Op::Binary(Binary::And),
+        // What ONNX calls by one name, or not at all: `name_of` says.
         op => op,
     };
     name_of(op, boolean).map(|name| Translation::of(name, inputs))

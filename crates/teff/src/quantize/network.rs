@@ -118,6 +118,7 @@ impl Network {
     pub fn constant(&self, id: NodeId) -> &Value {
         match &self.graph[id].op {
             Op::Constant(v) => v,
+            // The caller asks of constants alone.
             op => panic!("{op} is no constant"),
         }
     }

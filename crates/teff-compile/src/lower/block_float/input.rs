@@ -159,6 +159,7 @@ impl<'a> Lowering<'a> {
         let node = self.node(x);
         let of = |i: usize| depth > 0 && self.never_negative(node.operands[i], depth - 1);
         match &node.op {
+            // The same elements elsewhere.
             op if op.traits().class == Class::View => of(0),
             Op::Pool { kind: PoolKind::Max, .. } => of(0),
             Op::Binary(Binary::Max) => of(0) || of(1),
