@@ -39,7 +39,10 @@ pub(crate) fn read(path: &Path, options: &Options) -> Result<Split> {
     let labels = labels(&name, &header, options)?;
     let (mut x, mut found) = (Vec::new(), Vec::new());
     for (line, text) in lines {
-        let row = fields(text, separator);
+        let mut row = fields(text, separator);
+        if separator != ',' {
+            row.iter_mut().for_each(with_point);
+        }
         if row.len() != header.len() {
             let what = format!("line {} has {} fields, its header {}", line + 1, row.len(), header.len());
             return Err(Error::unusable(&name, what));
@@ -64,6 +67,12 @@ pub(crate) fn read(path: &Path, options: &Options) -> Result<Split> {
         return Err(Error::unusable(&name, "has no samples: only the line of names"));
     }
     let features = header.len() - labels.len();
+    if features == 0 {
+        return Err(Error::unusable(
+            &name,
+            "has no columns beside what is to be found; a sample needs at least one",
+        ));
+    }
     let inputs = vec![Column { name: "x".into(), shape: vec![features], samples: Samples::F32(x) }];
     let targets = match labels[..] {
         [] => Targets::Missing,
@@ -137,6 +146,14 @@ fn targets(name: String, found: &[String]) -> Targets {
     names.dedup();
     let label = |field: &String| names.binary_search(field).map_or(u16::MAX, |at| at as u16);
     Targets::Classes { labels: found.iter().map(label).collect(), names }
+}
+
+/// A number with a comma before its fraction, as where columns are separated by semicolons, gets a point.
+fn with_point(field: &mut String) {
+    let pointed = field.replace(',', ".");
+    if pointed.parse::<f64>().is_ok() {
+        *field = pointed;
+    }
 }
 
 /// The fields of a line.

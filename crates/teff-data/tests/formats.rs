@@ -216,10 +216,18 @@ fn tables_have_features_and_words_or_numbers_to_be_found() {
     let e = open(&file).unwrap_err().to_string();
     assert!(e.contains("line 2, column kind: \"oats\" is no number"), "{e}");
     // Numbers that are no classes; semicolons, as where commas are in numbers.
-    let file = folder.write("price.csv", b"size;rooms;target\n50;2;100000.5\n60;3;200000\n70;3;210000\n");
+    let file = folder.write("price.csv", b"size;rooms;target\n50,5;2;100000,5\n60;3;200000\n70;3;210000\n");
     let all = open(&file).unwrap();
     let Targets::Values(price) = all.train.targets() else { panic!("prices are no classes") };
     assert_eq!((&*price[0].name, all.train.shape()), ("target", &[2][..]));
+    let mut numbers = Vec::new();
+    for part in [&all.train, &all.test] {
+        let Targets::Values(price) = part.targets() else { panic!("prices are no classes") };
+        for samples in [part.samples(), &price[0].samples] {
+            if let Samples::F32(v) = samples { numbers.extend(v) } else { panic!("floats") }
+        }
+    }
+    assert!(numbers.contains(&50.5) && numbers.contains(&100_000.5), "{numbers:?}");
     let file = folder.write("two.csv", b"a,b,c\n1,2,3\n4,5,6\n");
     let both = open_with(&file, &Options { label: Some("c, a".into()), ..Options::default() }).unwrap();
     let Targets::Values(both) = both.train.targets() else { panic!("numbers") };
@@ -231,6 +239,7 @@ fn tables_have_features_and_words_or_numbers_to_be_found() {
         ("1,2\n3,4\n", "has numbers in its first line"),
         ("a,b\n1\n", "line 2 has 1 fields, its header 2"),
         ("a,b\n1,\n", "line 2, column b: \"\" is no number"),
+        ("label\n1\n0\n", "has no columns beside what is to be found"),
         ("", "has no lines"),
         ("a\n", "has no samples"),
     ] {
