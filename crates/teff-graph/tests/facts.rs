@@ -267,7 +267,9 @@ fn ends_of_quantised_networks_say_what_their_integers_stand_for() {
     // Integers of more bits than a quantisation gives stand for nothing that could be fed.
     let wide = Tensor::input("wide", DType::I64, &[1]);
     let [step, none] = [Value::new([1], vec![0.5f32]), Value::new([1], vec![0i64])].map(Tensor::constant);
-    let counted = Graph::from_tensors("g", &[wide.clone()], &[("y", wide.dequantize(&step, &none))]).unwrap();
+    let counted =
+        Graph::from_tensors("g", std::slice::from_ref(&wide), &[("y", wide.dequantize(&step, &none))])
+            .unwrap();
     assert_eq!(quantization(&counted, counted.inputs()[0]), None);
     assert_eq!((outputs[0].as_ref().unwrap().single(), &outputs[1]), (Some((0.5, 0)), &None));
 
