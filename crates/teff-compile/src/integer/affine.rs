@@ -87,6 +87,14 @@ impl Affine {
         t
     }
 
+    /// What it stands for.
+    pub(super) fn float(&self) -> Tensor {
+        let a = self.settled(MOST);
+        let scales = along(a.scale.values.iter().map(|s| *s as f32).collect(), a.scale.axis, a.q.rank());
+        let zeros = along(vec![0i32; a.scale.values.len()], a.scale.axis, a.q.rank());
+        a.q.cast(DType::I32).dequantize(&scales, &zeros)
+    }
+
     /// The same with nothing to take off or add. A fraction goes into steps that are smaller by a power of two: no smaller than it takes to
     /// hold it, and all fit into `most` bits, or into fewer that leave room for a product.
     pub(super) fn settled(&self, most: u32) -> Affine {

@@ -31,7 +31,7 @@ use requantize::Quantization;
 use std::collections::HashMap;
 use table::Sources;
 use teff_graph::facts::Known;
-use teff_graph::{DType, Graph, NodeId, Op, PoolKind, Tensor, Unary};
+use teff_graph::{Binary, DType, Graph, NodeId, Op, PoolKind, Tensor, Unary};
 
 /// The graph with everything quantised computed in integers.
 ///
@@ -107,7 +107,27 @@ impl<'g> IntegerPass<'g> {
         if let (Some(a), DType::I32, Op::MatMul | Op::Conv(_)) = (&affine, node.ty.dtype, &node.op) {
             self.made[id.index()] = a.int();
         }
+        // Floats that are wanted of sums, as where a network ends, are made of the sums.
+        if let Some(a) = affine.as_ref().filter(|_| node.ty.dtype == DType::F32 && self.is_product(id)) {
+            self.made[id.index()] = a.float();
+            node.label.iter().for_each(|label| _ = self.made[id.index()].named(label));
+        }
         self.affine.push(affine);
+    }
+
+    /// Whether `id` is a product or convolution, with its bias or without.
+    fn is_product(&self, id: NodeId) -> bool {
+        let node = &self.graph[id];
+        let is_constant = |o: &NodeId| self.known.compact(*o).is_some();
+        match node.op {
+            Op::MatMul | Op::Conv(_) => !node.operands.iter().all(is_constant),
+            Op::Binary(Binary::Add) if node.operands.iter().any(is_constant) => {
+                node.operands.iter().any(|o| !is_constant(o) && self.is_product(*o))
+            }
+            Op::Reshape(_) => self.is_product(node.operands[0]),
+            // All else is computed of these floats.
+            _ => false,
+        }
     }
 
     fn made(&self, id: NodeId) -> &Tensor {

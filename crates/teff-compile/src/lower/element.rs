@@ -108,6 +108,7 @@ impl<'a> Lowering<'a> {
             unreachable!("takes a value, a scale and a zero point")
         };
         let block = scale_index(index, &self.node(x).ty, &self.node(scale).ty);
+        let is_zero = self.scope.known.uniform(zero).is_some_and(|z| z == Num::Int(0));
         let x = self.element_of(x, index, name);
         let scale = self.element_of(scale, &block, name);
         let zero = self.element_of(zero, &block, name);
@@ -119,8 +120,6 @@ impl<'a> Lowering<'a> {
             return quantise(x, scale, zero, *dtype, *low, *high);
         }
         let (q, zero) = (x.cast(DType::I32), zero.cast(DType::I32));
-        let is_zero = matches!(&zero, Expr::Const(s) if s.get() == Num::Int(0))
-            || matches!(&zero, Expr::Cast(_, z) if matches!(&**z, Expr::Const(s) if s.get() == Num::Int(0)));
         let steps = if is_zero { q } else { Expr::binary(Binary::Sub, q, zero) };
         Expr::binary(Binary::Mul, steps.cast(scale.dtype()), scale)
     }
