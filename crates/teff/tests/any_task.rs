@@ -2,8 +2,9 @@
 
 use std::ops::ControlFlow;
 use teff::data::{Column, Dataset, Samples, Targets};
+use teff::graph::Op;
 use teff::graph::evaluate;
-use teff::quantize::{Interface, Quantised, Settings, quantize, rewrite};
+use teff::quantize::{Interface, Quantised, Settings, quantize};
 use teff::{DType, Graph, Judgement, Tensor, Value, outputs};
 
 fn noise(i: usize) -> f32 {
@@ -20,7 +21,12 @@ fn column(name: &str, shape: &[usize], values: Vec<f32>) -> Column {
 }
 
 fn done(graph: &Graph, data: &Dataset) -> Quantised {
-    quantize(graph, data, &Settings::default(), &mut |_, _, _| ControlFlow::Continue(())).unwrap()
+    done_with(graph, data, Interface::Float)
+}
+
+fn done_with(graph: &Graph, data: &Dataset, interface: Interface) -> Quantised {
+    let settings = Settings { interface, ..Settings::default() };
+    quantize(graph, data, &settings, &mut |_, _, _| ControlFlow::Continue(())).unwrap()
 }
 
 /// Signal to noise of what the quantised network gives beside what `graph` does, in dB.
@@ -93,9 +99,7 @@ fn a_regressor_is_judged_by_its_numbers() {
         .collect();
     let targets = Targets::Values(vec![column("y", &[1], exact.clone())]);
     let data = Dataset::of(vec![column("x", &[1], given)], targets).unwrap();
-    let quantised = done(&graph, &data);
-    let said =
-        outputs(&rewrite(&quantised.network, &quantised.scheme, Interface::Int8).unwrap(), &data, 1).unwrap();
+    let said = outputs(&done_with(&graph, &data, Interface::Int8).graph, &data, 1).unwrap();
     let Judgement::Numbers(fits) = Judgement::of(&said, &data) else {
         panic!("numbers are judged as numbers")
     };
@@ -152,4 +156,46 @@ fn inputs_of_mixed_units_are_brought_together_and_others_are_left_alone() {
     let graph = Graph::from_tensors("alike", &[x], &[("y", y)]).unwrap();
     let data = Dataset::of(vec![column("x", &[4], (0..400).map(noise).collect())], Targets::Missing).unwrap();
     assert!(done(&graph, &data).report.standardised.is_empty());
+}
+
+/// Samples of `n` numbers each, alone.
+fn samples(n: usize) -> Dataset {
+    Dataset::of(vec![column("x", &[n], (0..200 * n).map(noise).collect())], Targets::Missing).unwrap()
+}
+
+/// Whether products are all of integers in what the compiler makes of a network.
+fn multiplies_integers(quantised: &Quantised) -> bool {
+    let graph = teff::compile::integer(&quantised.graph).unwrap();
+    graph.nodes().iter().all(|n| !matches!(n.op, Op::MatMul | Op::Conv(_)) || !n.ty.dtype.is_float())
+}
+
+/// What a network gives as floats is made of its last sums; logarithms, norms and what a mask takes out of a softmax are not of 8 bits.
+#[test]
+fn what_needs_more_than_8_bits_has_them() {
+    let x = Tensor::input("x", DType::F32, &[1, 16]);
+    let dense = |x: &Tensor, o: usize, k: usize| {
+        let i = x.shape()[x.rank() - 1];
+        x.matmul(&constant(&[i, o], |n| noise(n + k))) + constant(&[o], |n| 0.1 * noise(n))
+    };
+    let hidden = dense(&x, 64, 1).relu();
+    let logits = dense(&hidden, 5, 2);
+    let norm = (&logits * &logits).sum(&[1]).sqrt().maximum(&constant(&[1, 1], |_| 1e-6));
+    let masked = |scores: &Tensor| {
+        let mask = constant(&[1, 5], |n| if n > 2 { f32::NEG_INFINITY } else { 0.0 });
+        dense(&(scores + mask).softmax(1), 3, 3)
+    };
+    let cases = [
+        ("sums", logits.clone(), 40.5),
+        ("log softmax", logits.log_softmax(1), 43.0),
+        ("unit length", &logits / norm.broadcast_to(&[1, 5]), 40.2),
+        ("masked", masked(&logits), 35.0),
+    ];
+    for (name, y, least) in cases {
+        let graph = Graph::from_tensors("net", std::slice::from_ref(&x), &[("y", y)]).unwrap();
+        let data = samples(16);
+        let quantised = done(&graph, &data);
+        let found = decibels(&graph, &quantised, &data);
+        assert!(found > least, "{name}: {found} dB");
+        assert!(multiplies_integers(&quantised), "{name}");
+    }
 }

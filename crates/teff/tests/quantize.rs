@@ -125,7 +125,7 @@ fn models_of_exporters_become_integers() {
             assert!(!left.is_empty(), "{name}: {:?}", network.floats);
         }
     }
-    assert!(whole.len() >= 9, "{whole:?}");
+    assert!(whole.len() >= 8, "{whole:?}");
 }
 
 /// Factors below 0, channels that are picked, a constant that is computed: what the compiler follows is quantised.
@@ -163,7 +163,10 @@ fn sites_are_where_they_are_needed_and_nowhere_else() {
     let graph = Graph::from_tensors("net", &[x, z], &[("y", y), ("scaled", scaled)]).unwrap();
     let network = Network::new(&graph).unwrap();
     let sites: Vec<&str> = network.sites.iter().map(|s| network.graph[s.node].op.name()).collect();
-    assert_eq!(sites, ["input", "max"]);
+    // The last is what the network gives, which can be integers of floats.
+    assert_eq!(sites, ["input", "max", "mul"]);
+    let ends: Vec<bool> = network.sites.iter().map(|s| s.is_output).collect();
+    assert_eq!(ends, [false, true, true]);
 }
 
 #[test]
@@ -273,7 +276,7 @@ fn what_cannot_be_quantised_is_refused_by_name() {
     let bad = graph(x.clone(), x.matmul(&bad).named("fc"));
     assert!(message(&bad).starts_with("fc weight 1 of f32[2,1] is NaN"), "{}", message(&bad));
     let x = Tensor::input("x", DType::F32, &[1, 2]);
-    let partly = graph(x.clone(), x.matmul(&constant(&[2, 2], noise)).argsort(1, false).cast(DType::F32));
+    let partly = graph(x.clone(), x.argsort(1, false).cast(DType::F32).matmul(&constant(&[2, 2], noise)));
     let network = Network::new(&partly).unwrap();
     let e = rewrite(&network, &scheme(&network, 8), Interface::Int8).unwrap_err();
     assert!(e.to_string().contains("leave the interface float"), "{e}");

@@ -1,6 +1,7 @@
 //! How many bits each layer gets.
 
 use super::probe::Reference;
+use super::rewrite::Interface;
 use super::scheme::Grid;
 use super::settings::Settings;
 use super::weights::nearest;
@@ -57,8 +58,13 @@ pub(super) fn asked(network: &Network, settings: &Settings) -> Result<Vec<Option
     Ok(all)
 }
 
-/// Takes what is to stay float out of a scheme: the weights, and the tensors that only such layers make.
+/// Takes what is to stay float out of a scheme: the weights, the tensors that only such layers make, and sums that a network gives as
+/// floats.
 pub(super) fn keep(network: &Network, scheme: &mut Scheme, settings: &Settings) {
+    if settings.interface == Interface::Float {
+        let given = network.sites.iter().zip(&mut scheme.sites).filter(|(site, _)| site.is_output);
+        given.for_each(|(_, grid)| *grid = None);
+    }
     for name in &settings.keep {
         let Some(i) = network.layer(name) else { continue };
         scheme.layers[i] = None;

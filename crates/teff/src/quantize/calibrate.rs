@@ -38,7 +38,7 @@ impl Calibration {
     /// The range for a tensor of which this was seen, with 0 in it.
     pub fn range(self, seen: &Observation) -> (f32, f32) {
         let (low, high) = (seen.low.min(0.0), seen.high.max(0.0));
-        if seen.low >= seen.high {
+        if seen.low >= seen.high || !seen.is_bounded() {
             return (low, high);
         }
         match self {
@@ -50,7 +50,7 @@ impl Calibration {
     }
 }
 
-/// A grid for each site; sites that are joined later get one that holds all of theirs.
+/// A grid for each site, but where it becomes infinite; sites that are joined later get one that holds all of theirs.
 pub(super) fn grids(
     network: &Network,
     seen: &[Observation],
@@ -59,14 +59,12 @@ pub(super) fn grids(
 ) -> Vec<Option<Grid>> {
     let ranges: Vec<(f32, f32)> = seen.iter().map(|o| how.range(o)).collect();
     let of_group = joint_ranges(&network.sites, &ranges);
-    let grid = |site: &Site| {
-        Some(match site.fixed {
-            Some((scale, _)) => Grid { dtype, scale, zero: range(dtype).0 },
-            None => {
-                let (low, high) = of_group[&site.group];
-                Grid::of_range(dtype, low, high)
-            }
-        })
+    let grid = |site: &Site| match site.fixed {
+        Some((scale, _)) => Some(Grid { dtype, scale, zero: range(dtype).0 }),
+        None => {
+            let (low, high) = of_group[&site.group];
+            (low.is_finite() && high.is_finite()).then(|| Grid::of_range(dtype, low, high))
+        }
     };
     network.sites.iter().map(grid).collect()
 }

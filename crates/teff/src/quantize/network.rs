@@ -67,6 +67,8 @@ pub struct Site {
     pub fixed: Option<(f32, i32)>,
     /// Whether it is an input of the network.
     pub is_input: bool,
+    /// Whether it is an output of the network and nothing else, of sums: floats are made of these where the network gives floats.
+    pub is_output: bool,
 }
 
 impl Network {
@@ -220,6 +222,7 @@ fn build(graph: Graph, placed: place::Placed, mut names: Names) -> Network {
             group: s.group,
             fixed: s.fixed,
             is_input: matches!(graph[s.node].op, Op::Input { .. }),
+            is_output: s.is_output,
         }
     });
     let sites = sites.collect();
@@ -231,7 +234,7 @@ pub(super) fn label(graph: &Graph, id: NodeId) -> Option<&str> {
     if let Op::Input { name, .. } = &graph[id].op { Some(name) } else { graph[id].label.as_deref() }
 }
 
-/// The only user of `node`, if that adds a constant for each channel.
+/// The only user of `node`, if that adds a constant for each channel; one that is infinite masks channels, and is no bias.
 fn bias_of(
     graph: &Graph,
     known: &Known,
@@ -241,8 +244,9 @@ fn bias_of(
     let add = user.filter(|user| graph[*user].op == Op::Binary(Binary::Add))?;
     let other = graph[add].operands.iter().copied().find(|o| *o != node)?;
     let bare = graph.unrepeated(other);
-    let elements = known.along(other, axis)?.len();
-    let fits = (elements == channels || elements == 1) && graph[bare].ty.dtype == DType::F32;
+    let bias = known.along(other, axis)?;
+    let fits = (bias.len() == channels || bias.len() == 1) && graph[bare].ty.dtype == DType::F32;
+    let fits = fits && !bias.iter().any(|b| b.is_infinite());
     (fits && matches!(graph[bare].op, Op::Constant(_))).then_some((add, bare))
 }
 

@@ -30,6 +30,11 @@ impl Observation {
         f64::from(self.low) + (i as f64 + 0.5) * self.width()
     }
 
+    /// Whether it has a range: nothing infinite was seen, as of what a mask takes out of a softmax.
+    pub fn is_bounded(&self) -> bool {
+        self.low.is_finite() && self.high.is_finite()
+    }
+
     pub(super) fn width(&self) -> f64 {
         (f64::from(self.high) - f64::from(self.low)) / BARS as f64
     }
@@ -38,7 +43,7 @@ impl Observation {
 /// What each site of the float network takes, from two runs over the samples: for its range, then for the histogram within that.
 ///
 /// # Errors
-/// A value that is not finite, with its site; what the executor could not do.
+/// A value that is no number, with its site; what the executor could not do.
 pub fn observe(network: &Network, samples: &Samples, threads: usize) -> Result<Vec<Observation>> {
     let taps: Vec<NodeId> = network.sites.iter().map(|s| s.node).collect();
     let mut seen: Vec<Observation> = taps
@@ -60,7 +65,7 @@ pub fn observe(network: &Network, samples: &Samples, threads: usize) -> Result<V
         let o = &mut seen[t];
         let inner: usize = network.graph[taps[t]].ty.shape.iter().skip(2).product();
         for (i, &x) in values.iter().enumerate() {
-            if !x.is_finite() && bad.is_none() {
+            if x.is_nan() && bad.is_none() {
                 bad = Some((t, x));
             }
             (o.low, o.high) = (o.low.min(x), o.high.max(x));
@@ -77,6 +82,9 @@ pub fn observe(network: &Network, samples: &Samples, threads: usize) -> Result<V
     }
     probe.run(samples, |t, values| {
         let o = &mut seen[t];
+        if !o.is_bounded() {
+            return;
+        }
         let bars = BARS as f32 / (o.high - o.low).max(f32::MIN_POSITIVE);
         for &x in values.iter().filter(|x| **x != 0.0) {
             o.counts[(((x - o.low) * bars) as usize).min(BARS - 1)] += 1;

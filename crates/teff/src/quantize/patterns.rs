@@ -5,7 +5,7 @@ use teff_graph::facts::Known;
 use teff_graph::{Binary, Graph, NodeId, Op, PoolKind, ReduceKind, Tensor, Unary};
 
 /// The nodes of a normalisation whose last is `id`, that before it aside: `(x - mean(x)) / sqrt(mean((x - mean(x))^2) + epsilon)`, with or
-/// without the mean taken off. Squares and means of 8 bits would leave little of it.
+/// without the mean taken off, or `x / max(sqrt(sum(x^2)), epsilon)`. Squares and means of 8 bits would leave little of it.
 pub(super) fn normalisation(graph: &Graph, known: &Known, id: NodeId) -> Option<Vec<NodeId>> {
     let Op::Binary(Binary::Div) = graph[id].op else { return None };
     let (centred, deviation) = (graph[id].operands[0], graph[id].operands[1]);
@@ -53,7 +53,7 @@ fn down_to(
             | Op::Reshape(_)
             | Op::Unary(Unary::Sqrt)
             | Op::Reduce { kind: ReduceKind::Sum, .. } => at = next,
-            Op::Binary(Binary::Add | Binary::Mul | Binary::Div) if alone => at = next,
+            Op::Binary(Binary::Add | Binary::Mul | Binary::Div | Binary::Max) if alone => at = next,
             // Anything else makes of it what no normalisation does.
             _ => return None,
         }

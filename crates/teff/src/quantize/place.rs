@@ -9,7 +9,7 @@ use super::patterns::normalisation;
 use std::collections::{BTreeMap, BTreeSet};
 use teff_compile::{Form, Prospect};
 use teff_graph::facts::{Class, Known, softmax};
-use teff_graph::{DType, Graph, NodeId, Op, PoolKind, ReduceKind};
+use teff_graph::{DType, Graph, NodeId, Op, PoolKind, ReduceKind, Unary};
 
 /// What was found.
 pub(super) struct Placed {
@@ -33,6 +33,7 @@ pub(super) struct Placement {
     pub(super) node: NodeId,
     pub(super) group: usize,
     pub(super) fixed: Option<(f32, i32)>,
+    pub(super) is_output: bool,
 }
 
 /// What a node is.
@@ -61,11 +62,18 @@ struct Placer<'a> {
     known: Known<'a>,
     prospect: Prospect<'a>,
     uses: Vec<usize>,
+    users: Vec<Vec<NodeId>>,
+    /// Whether nothing behind a node multiplies and accumulates, or loops.
+    last: Vec<bool>,
+    /// Elements of the largest tensor that is computed.
+    largest: usize,
     /// Nodes inside a softmax, and their quotients with what they are the softmax of.
     inside: BTreeSet<NodeId>,
     quotients: BTreeMap<NodeId, NodeId>,
     /// Nodes of normalisations.
     normal: BTreeSet<NodeId>,
+    /// Nodes whose ratios matter, not their differences: what logarithms are taken of.
+    ratios: BTreeSet<NodeId>,
     /// What each node is where it is computed.
     states: Vec<State>,
     sites: BTreeSet<NodeId>,
@@ -81,9 +89,35 @@ pub(super) fn place(graph: &Graph) -> Placed {
         }
         normal.extend(normalisation(graph, &known, id).into_iter().flatten());
     }
+    let ratios = before_logarithms(graph);
     let (prospect, uses) = (Prospect::new(graph), graph.uses());
     let (states, sites) = (Vec::new(), BTreeSet::new());
-    let mut walk = Placer { graph, known, prospect, uses, inside, quotients, normal, states, sites };
+    let computed = graph.ids().filter(|id| known.compact(*id).is_none()).map(|id| graph[id].ty.len());
+    let largest = computed.max().unwrap_or(0);
+    let users = graph.users();
+    let mut last = vec![true; users.len()];
+    for id in graph.ids().rev() {
+        let light = |user: &NodeId| {
+            let class = graph[*user].op.traits().class;
+            last[user.index()] && !matches!(class, Class::Product | Class::Other)
+        };
+        last[id.index()] = users[id.index()].iter().all(light);
+    }
+    let mut walk = Placer {
+        graph,
+        known,
+        prospect,
+        uses,
+        users,
+        last,
+        largest,
+        inside,
+        quotients,
+        normal,
+        ratios,
+        states,
+        sites,
+    };
     while let Err(Wanted(site)) = walk.go_on() {
         walk.sites.insert(site);
         walk.states.truncate(site.index());
@@ -102,7 +136,9 @@ impl Placer<'_> {
             }
         }
         for o in self.graph.outputs() {
-            if !matches!(self.state_of(o.node), State::Float(_)) {
+            if self.is_output(o.node) {
+                self.sites.insert(o.node);
+            } else if !matches!(self.state_of(o.node), State::Float(_)) {
                 self.want(o.node)?;
             }
         }
@@ -137,8 +173,26 @@ impl Placer<'_> {
         if operands.is_empty() {
             why = None;
         }
-        operands.into_iter().try_for_each(|o| self.want(*o))?;
+        operands.into_iter().filter(|o| !self.is_small_sum(**o)).try_for_each(|o| self.want(*o))?;
         Ok(State::Float(why))
+    }
+
+    /// Whether sums or floats are what the network gives, of which nothing but floats is made: what it gives can be floats or 8 bits.
+    fn is_output(&self, id: NodeId) -> bool {
+        let float = self.graph[id].ty.dtype == DType::F32 && !matches!(self.graph[id].op, Op::Input { .. });
+        let made = matches!(self.states[id.index()], State::Wide(_) | State::Float(_));
+        let of_floats = |user: &NodeId| matches!(self.states[user.index()], State::Float(_));
+        float && made && self.users[id.index()].iter().all(of_floats)
+    }
+
+    /// Sums that floats are made of, not 8 bits first.
+    fn is_small_sum(&self, id: NodeId) -> bool {
+        matches!(self.state_of(id), State::Wide(_)) && self.is_small(id)
+    }
+
+    /// Whether a tensor of floats takes no more memory than some tensor of 8 bits.
+    fn is_small(&self, id: NodeId) -> bool {
+        4 * self.graph[id].ty.len() <= self.largest
     }
 
     fn state(&mut self, id: NodeId) -> Result<State, Wanted> {
@@ -149,6 +203,9 @@ impl Placer<'_> {
         }
         if form == Form::Constant {
             return Ok(State::Constant);
+        }
+        if self.ratios.contains(&id) && form != Form::Sums {
+            return self.float(id, "a logarithm needs more than 8 bits of what it is taken of");
         }
         if self.inside.contains(&id) {
             return Ok(State::Float(None));
@@ -195,12 +252,25 @@ impl Placer<'_> {
         if let Some(root) = self.root(id).filter(|root| pointwise && !self.sites.contains(root)) {
             return Err(Wanted(root));
         }
+        // Where floats are computed already, what they are combined with joins them, unless that takes more memory. What is made of the last
+        // sums is worth no rounding.
+        let computed = |o: &NodeId| {
+            matches!(self.state_of(*o), State::Float(_)) && !matches!(self.graph[*o].op, Op::Input { .. })
+        };
+        let last = operands.len() > 1
+            && self.last[id.index()]
+            && operands.iter().any(|o| matches!(self.state_of(*o), State::Wide(_)));
+        if pointwise && (last || operands.iter().any(computed)) && self.is_small(id) {
+            return self.float(id, "").map(|_| State::Float(None));
+        }
         let then = self.prospect.if_quantised(id);
         let all = |is: &dyn Fn(NodeId) -> bool| operands.iter().all(|o| is(*o));
-        // Floats are not quantised only to be moved or looked up.
+        // Floats are not quantised only to be moved, looked up or added, but for what the network takes.
+        let is_input = |o: NodeId| matches!(self.graph[o].op, Op::Input { .. });
         let worthwhile = match then {
-            Form::Sums => !pointwise || operands.len() > 1,
-            Form::Quantised => all(&|o| matches!(self.graph[o].op, Op::Input { .. })),
+            Form::Sums if matches!(node.op, Op::Conv(_) | Op::MatMul) => true,
+            Form::Sums => (!pointwise || operands.len() > 1) && operands.iter().any(|o| is_input(*o)),
+            Form::Quantised => all(&is_input),
             Form::Function(_) | Form::Constant | Form::Float => false,
         };
         if !worthwhile && all(&|o| matches!(self.state_of(o), State::Float(_))) {
@@ -269,7 +339,12 @@ impl Placer<'_> {
             group.iter_mut().filter(|g| old.contains(g)).for_each(|g| *g = least);
         }
         let fixed = |n: &NodeId| self.quotients.contains_key(n).then_some((1.0 / 256.0, -128));
-        let sites = nodes.iter().zip(group).map(|(n, group)| Placement { node: *n, group, fixed: fixed(n) });
+        let sites = nodes.iter().zip(group).map(|(n, group)| Placement {
+            node: *n,
+            group,
+            fixed: fixed(n),
+            is_output: self.is_output(*n),
+        });
         let moved = self.graph.ids().filter_map(|id| match self.state_of(id) {
             State::Quantised(site) if site != id => Some((id, site)),
             _ => None,
@@ -310,6 +385,20 @@ impl Placer<'_> {
         sites.extend(self.sites.contains(&id).then_some(id));
         sites
     }
+}
+
+/// What logarithms are taken of, back to the sums of products that it is computed from.
+fn before_logarithms(graph: &Graph) -> BTreeSet<NodeId> {
+    let mut found = BTreeSet::new();
+    let mut left: Vec<NodeId> =
+        graph.ids().filter(|id| matches!(graph[*id].op, Op::Unary(Unary::Log))).collect();
+    while let Some(id) = left.pop() {
+        let of_one = matches!(graph[id].op.traits().class, Class::Pointwise | Class::View | Class::Reduction);
+        if of_one && found.insert(id) {
+            left.extend(&graph[id].operands);
+        }
+    }
+    found
 }
 
 /// Why an operation is not followed in integers.

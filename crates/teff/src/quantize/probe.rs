@@ -64,10 +64,15 @@ impl Samples {
 
     /// Samples to choose with, and every fourth to judge choices by; few serve for both.
     pub fn held_back(&self) -> (Samples, Samples) {
+        self.folds().pop().expect("there is one at least")
+    }
+
+    /// The same in four ways, so that each sample judges once.
+    pub(super) fn folds(&self) -> Vec<(Samples, Samples)> {
         if self.len() < FEW {
-            return (self.clone(), self.clone());
+            return vec![(self.clone(), self.clone())];
         }
-        (self.of(|i| i % 4 != 3), self.of(|i| i % 4 == 3))
+        (0..4).map(|k| (self.of(|i| i % 4 != k), self.of(|i| i % 4 == k))).collect()
     }
 
     fn of(&self, wanted: impl Fn(usize) -> bool) -> Samples {
@@ -146,7 +151,7 @@ impl Noise {
         }
     }
 
-    /// Noise of a signal of 1 that is the mean of these, each of a signal of 1.
+    /// That of several outputs or sets of samples: of a signal of 1 the mean of their noise, each of a signal of 1.
     fn mean(all: impl ExactSizeIterator<Item = Noise>) -> Noise {
         let n = all.len().max(1) as f64;
         let share = |of: Noise| of.noise / of.signal.max(f64::MIN_POSITIVE);

@@ -53,8 +53,14 @@ pub fn quantize(
     let standardised = units::standardise(&mut network, &samples, &reference, settings)?;
     let mut job = Job { settings, samples: &samples, network, bits, progress };
     let equalised = if settings.equalise { job.equalise(&trial)? } else { Vec::new() };
-    let seen = observe(&job.network, job.samples, settings.threads)?;
-    let (calibration, tried, sites) = job.calibrate(&seen, &reference)?;
+    let (calibration, tried) = job.calibrate(&all)?;
+    // What did best with the others unseen then sees all.
+    let seen = observe(&job.network, &all, settings.threads)?;
+    let sites = grids(&job.network, &seen, calibration, settings.tensors);
+    let infinite = job.network.sites.iter().zip(&seen).filter(|(_, seen)| !seen.is_bounded());
+    let infinite: Vec<_> = infinite.map(|(site, _)| (site.name.clone(), "it becomes infinite")).collect();
+    job.network.floats.extend(infinite);
+    job.samples = &all;
     if let Some(bytes) = settings.budget {
         job.bits = budget::choose(&job.network, &job.bits, &sites, settings, bytes, &trial)?;
     }
@@ -166,29 +172,32 @@ impl Job<'_, '_> {
         Ok(report)
     }
 
-    /// The grids, by the method asked for or the one that does best.
-    #[allow(clippy::type_complexity)]
-    fn calibrate(
-        &mut self,
-        seen: &[Observation],
-        reference: &Reference,
-    ) -> Result<(Calibration, Vec<(Calibration, f64)>, Vec<Option<super::Grid>>)> {
+    /// How ranges are chosen: the method asked for or the one that does best, and what each came to, in dB. Few samples make the difference
+    /// where ranges are cut: each of all judges once what the others chose.
+    fn calibrate(&mut self, all: &Samples) -> Result<(Calibration, Vec<(Calibration, f64)>)> {
         let methods = match &self.settings.calibration {
             Some(one) => vec![*one],
             None => Calibration::ALL.to_vec(),
         };
-        let mut tried = Vec::new();
-        for (done, how) in methods.iter().enumerate() {
-            self.step("choosing ranges", done, methods.len())?;
-            let sites = grids(&self.network, seen, *how, self.settings.tensors);
-            // With weights that stay float: theirs is another error.
-            let mut scheme = Scheme { sites, ..Scheme::float(&self.network) };
-            budget::keep(&self.network, &mut scheme, self.settings);
-            tried.push((*how, reference.measure(&self.network, &scheme)?.sqnr));
+        let mut noise = vec![0.0; methods.len()];
+        let folds = all.folds();
+        for (done, (samples, judged)) in folds.iter().enumerate() {
+            let seen = observe(&self.network, samples, self.settings.threads)?;
+            let reference = Reference::new(&self.network, judged, self.settings.threads)?;
+            for (i, how) in methods.iter().enumerate() {
+                self.step("choosing ranges", done * methods.len() + i, folds.len() * methods.len())?;
+                let sites = grids(&self.network, &seen, *how, self.settings.tensors);
+                // With weights that stay float: theirs is another error.
+                let mut scheme = Scheme { sites, ..Scheme::float(&self.network) };
+                budget::keep(&self.network, &mut scheme, self.settings);
+                let sqnr = reference.measure(&self.network, &scheme)?.sqnr;
+                noise[i] += 10f64.powf(-sqnr / 10.0) / folds.len() as f64;
+            }
         }
+        let decibels = |noise: &f64| -10.0 * noise.log10();
+        let tried: Vec<_> = methods.into_iter().zip(noise.iter().map(decibels)).collect();
         let best = tried.iter().fold(tried[0], |best, now| if now.1 > best.1 { *now } else { best }).0;
-        let sites = grids(&self.network, seen, best, self.settings.tensors);
-        Ok((best, tried, sites))
+        Ok((best, tried))
     }
 
     /// The integers of each layer.
