@@ -15,7 +15,9 @@ use crate::ui::{Bar, Ui};
 use clap::ArgMatches;
 use teff::data::Split;
 use teff::onnx::WriteOptions;
-use teff::quantize::{Calibration, Interface, OutputReport, Quantised, Settings, quantize, rewrite};
+use teff::quantize::{
+    Calibration, Interface, OutputReport, Quantised, Rounding, Settings, quantize, rewrite,
+};
 use teff::{DType, Error, Graph, Judgement, outputs};
 
 pub(crate) fn run(args: &ArgMatches, ui: &Ui) -> Result<()> {
@@ -86,7 +88,11 @@ fn settings(args: &ArgMatches) -> Settings {
         calibration: one::<Option<Calibration>>(args, "calibration"),
         bias_correction: on("bias-correction"),
         equalise: on("equalize"),
-        compensate: word("rounding") == "compensated",
+        rounding: match &*word("rounding") {
+            "nearest" => Rounding::Nearest,
+            "compensated" => Rounding::Compensated,
+            _ => Rounding::Learned,
+        },
         bits: word("weights").parse().expect("clap allows 8, 4 and 2"),
         layers: args.get_many::<(String, u8)>("layer").into_iter().flatten().cloned().collect(),
         keep: many("keep").collect(),

@@ -140,10 +140,7 @@ pub(super) fn multiples(ratio: f64, most: f64) -> Option<(f64, f64)> {
             break;
         }
         (before, (p, q)) = ((p, q), next);
-        // What is left are roundings of the quotient.
-        if (p / q - ratio).abs() <= ratio * 2f64.powi(-50) {
-            break;
-        }
+        // Of a quotient that is met, roundings are left: so little that what follows exceeds `most`, or is no number.
         x = 1.0 / (x - whole);
     }
     (p >= 1.0 && q >= 1.0).then_some((p, q))

@@ -23,9 +23,6 @@ pub enum Form {
 /// scale for each output channel.
 pub struct Prospect<'g>(IntegerPass<'g>);
 
-/// What stands for 0 in a quantised tensor, as behind a rectifier: then integers reach farthest.
-const ZERO: i32 = -128;
-
 impl<'g> Prospect<'g> {
     /// Nothing of `graph` is quantised.
     pub fn new(graph: &'g Graph) -> Prospect<'g> {
@@ -72,7 +69,8 @@ impl<'g> Prospect<'g> {
     /// Takes `id` as a quantised tensor from here on.
     pub fn quantise(&mut self, id: NodeId) {
         let q = Tensor::input("", DType::I8, &self.0.graph[id].ty.shape);
-        self.0.affine[id.index()] = Some(Affine { zero: ZERO, range: (0, 255), ..Affine::plain(&q) });
+        // As behind a rectifier, whose zero point is the lowest integer: then integers reach farthest.
+        self.0.affine[id.index()] = Some(Affine { range: (0, 255), ..Affine::plain(&q) });
         self.0.sources.begin(id);
     }
 

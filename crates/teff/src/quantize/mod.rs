@@ -35,7 +35,7 @@
 //! # Map
 //!
 //! `network` makes a graph ready and finds its layers, `place` finds the sites, with what `patterns` knows; `scheme` and `rewrite` are above. `probe` runs networks over
-//! samples and looks inside; `observe` and `calibrate` choose ranges, `weights` their integers, `equalise` and `correct` change
+//! samples and looks inside; `observe` and `calibrate` choose ranges, `weights` their integers, which `learn` moves, `equalise` and `correct` change
 //! the network and its biases. `budget` says which layer gets how many bits, `measure` what each costs, `diagnose` what to do about it;
 //! `run` calls them in order. `noise` looks at a network that is quantised already.
 
@@ -44,6 +44,7 @@ mod calibrate;
 mod correct;
 mod diagnose;
 mod equalise;
+mod learn;
 mod measure;
 mod network;
 mod noise;
@@ -71,8 +72,8 @@ pub use run::quantize;
 pub(crate) use scheme::weight_range;
 pub use scheme::{Grid, Scheme, Weights};
 pub use settings::{
-    Correction, Equalised, Finding, LayerReport, OutputReport, Progress, Quantised, Remedy, Report, Settings,
-    Standardised,
+    Correction, Equalised, Finding, LayerReport, OutputReport, Progress, Quantised, Remedy, Report, Rounding,
+    Settings, Standardised,
 };
 pub(crate) use weights::best_scale;
 pub use weights::{compensated, nearest};

@@ -57,6 +57,11 @@ impl Samples {
         self.values.iter().map(move |values| &values[i])
     }
 
+    /// What input `i` is given for sample `n`.
+    pub(super) fn value(&self, n: usize, i: usize) -> &Value {
+        &self.values[n][i]
+    }
+
     /// The first `count`.
     pub fn first(&self, count: usize) -> Samples {
         self.of(|i| i < count)
@@ -216,7 +221,12 @@ impl<'a> Reference<'a> {
 }
 
 /// What the network gives for all samples as `scheme` has it, output by output.
-fn outputs(network: &Network, scheme: &Scheme, samples: &Samples, threads: usize) -> Result<Vec<Vec<f32>>> {
+pub(super) fn outputs(
+    network: &Network,
+    scheme: &Scheme,
+    samples: &Samples,
+    threads: usize,
+) -> Result<Vec<Vec<f32>>> {
     let taps: Vec<NodeId> = network.graph.outputs().iter().map(|o| o.node).collect();
     let mut all = vec![Vec::new(); taps.len()];
     Probe::new(network, scheme, &taps, threads)?.run(samples, |t, y| all[t].extend_from_slice(y))?;

@@ -5,11 +5,12 @@ use super::calibrate::{Calibration, grids};
 use super::correct::correct_biases;
 use super::diagnose;
 use super::equalise::{equalised, factors, pairs, spread_of};
+use super::learn::learned;
 use super::measure;
 use super::observe::{Observation, observe};
 use super::probe::{Reference, Samples};
 use super::rewrite::rewrite;
-use super::settings::{Correction, Equalised, Progress, Quantised, Report, Settings};
+use super::settings::{Correction, Equalised, Progress, Quantised, Report, Rounding, Settings};
 use super::units;
 use super::weights::{compensated, nearest};
 use super::{Network, Scheme, Weights};
@@ -22,6 +23,8 @@ use teff_graph::Graph;
 const TRIAL: usize = 128;
 /// Equalisation is tried where one channel reaches so much farther than the middle one.
 const UNEQUAL: f64 = 2.0;
+/// Rounding to 8 bits is learned where it costs more, in dB.
+const COSTLY: f64 = 1.0;
 /// What a step must bring, in dB.
 const WORTHWHILE: f64 = 0.2;
 
@@ -67,6 +70,7 @@ pub fn quantize(
     let layers = job.weights()?;
     let mut scheme = Scheme { sites, layers };
     budget::keep(&job.network, &mut scheme, settings);
+    let learned = job.learn(&mut scheme, &samples, &reference)?;
     let correction =
         if settings.bias_correction { Some(job.correct(&mut scheme, &reference)?) } else { None };
     job.step("measuring the whole", 0, 1)?;
@@ -74,7 +78,7 @@ pub fn quantize(
     let mut step = |i, n| told(job.progress, "measuring each layer", i, n);
     let layers = measure::layers(&job.network, &scheme, &seen, &reference, &mut step)?;
     let mut report = Report {
-        samples: samples.len(),
+        samples: all.len(),
         judged: judged.len(),
         outputs,
         float_accuracy: reference.accuracy,
@@ -84,6 +88,7 @@ pub fn quantize(
         calibration,
         tried,
         equalised,
+        learned,
         correction,
         bytes: layers.iter().map(|l| l.bytes).sum(),
         float_bytes: (0..job.network.layers.len()).map(|i| budget::float_bytes(&job.network, i)).sum(),
@@ -209,11 +214,43 @@ impl Job<'_, '_> {
             layers.push(match self.bits[i] {
                 None => None,
                 Some(8) => Some(nearest(&self.network, i, 8)),
-                Some(bits) if !self.settings.compensate => Some(nearest(&self.network, i, bits)),
+                Some(bits) if self.settings.rounding == Rounding::Nearest => {
+                    Some(nearest(&self.network, i, bits))
+                }
                 Some(bits) => Some(compensated(&self.network, i, bits, self.samples, self.settings.threads)?),
             });
         }
         Ok(layers)
+    }
+
+    /// Learns to round where weights have few bits or cost more than [`COSTLY`].
+    fn learn(
+        &mut self,
+        scheme: &mut Scheme,
+        samples: &Samples,
+        reference: &Reference,
+    ) -> Result<Option<Correction>> {
+        if self.settings.rounding != Rounding::Learned {
+            return Ok(None);
+        }
+        let before = reference.measure(&self.network, scheme)?.sqnr;
+        let exact = Scheme { layers: vec![None; scheme.layers.len()], ..scheme.clone() };
+        let few = scheme.layers.iter().flatten().any(|w| w.bits < 8);
+        if !few && reference.measure(&self.network, &exact)?.sqnr < before + COSTLY {
+            return Ok(None);
+        }
+        let threads = self.settings.threads;
+        let mut tell = |done, of| told(self.progress, "learning to round", done, of);
+        let Some(layers) = learned(&self.network, scheme, samples, threads, &mut tell)? else {
+            return Ok(None);
+        };
+        let changed = Scheme { layers, ..scheme.clone() };
+        let after = reference.measure(&self.network, &changed)?.sqnr;
+        let applied = after > before;
+        if applied {
+            *scheme = changed;
+        }
+        Ok(Some(Correction { before, after, applied }))
     }
 
     fn correct(&mut self, scheme: &mut Scheme, reference: &Reference) -> Result<Correction> {

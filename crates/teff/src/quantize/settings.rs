@@ -21,8 +21,8 @@ pub struct Settings {
     pub bias_correction: bool,
     /// Brings channels of very different reach together, where that helps.
     pub equalise: bool,
-    /// Rounds weights of 4 and 2 bits so that the errors make up for each other, not each to the nearest.
-    pub compensate: bool,
+    /// How weights are rounded.
+    pub rounding: Rounding,
     /// Bits of weights: 8, 4 or 2.
     pub bits: u8,
     /// Bits of the weights of single layers, by name.
@@ -47,7 +47,7 @@ impl Default for Settings {
             calibration: None,
             bias_correction: true,
             equalise: true,
-            compensate: true,
+            rounding: Rounding::Learned,
             bits: 8,
             layers: Vec::new(),
             keep: Vec::new(),
@@ -57,6 +57,18 @@ impl Default for Settings {
             threads: 1,
         }
     }
+}
+
+/// How weights become integers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rounding {
+    /// Each to the nearest.
+    Nearest,
+    /// Those of 4 and 2 bits so that the errors of a layer make up for each other.
+    Compensated,
+    /// The same, and then so that the outputs of the network for the samples come nearest to the float network's; those of 8 bits as well
+    /// where they cost more than 1 dB.
+    Learned,
 }
 
 /// A quantised network, and how it came about.
@@ -92,9 +104,9 @@ impl Quantised {
 /// What was chosen and measured, on samples of the training part.
 #[derive(Clone, Debug)]
 pub struct Report {
-    /// How many samples calibrated.
+    /// How many samples ranges were chosen by.
     pub samples: usize,
-    /// How many others judged what came of it.
+    /// How many of these judged what else was chosen, and what came of it.
     pub judged: usize,
     /// Share of these that the float network classifies right, where classes are known.
     pub float_accuracy: Option<f64>,
@@ -112,6 +124,8 @@ pub struct Report {
     pub tried: Vec<(Calibration, f64)>,
     /// Pairs of layers that were looked at: names, whether they were equalised, signal to noise before and after.
     pub equalised: Vec<Equalised>,
+    /// Whether rounding was learned, and signal to noise of the output before and after; nothing if it was not tried.
+    pub learned: Option<Correction>,
     /// Whether biases were corrected, and signal to noise of the output before and after; nothing if it was not tried.
     pub correction: Option<Correction>,
     /// Each layer.
@@ -180,14 +194,14 @@ pub struct Equalised {
     pub applied: bool,
 }
 
-/// What bias correction did.
+/// What a change that is kept if it helps did: learning to round, or bias correction.
 #[derive(Clone, Copy, Debug)]
 pub struct Correction {
     /// Signal to noise of the output before, in dB.
     pub before: f64,
-    /// The same with biases corrected.
+    /// The same after it.
     pub after: f64,
-    /// Whether they were.
+    /// Whether it was kept.
     pub applied: bool,
 }
 

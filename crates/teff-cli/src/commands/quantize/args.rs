@@ -95,9 +95,9 @@ fn methods() -> [Arg; 5] {
             .default_value("on"),
         Arg::new("rounding")
             .long("rounding")
-            .help("How weights of 4 and 2 bits are rounded: so that their errors make up for each other, or each to the nearest")
-            .value_parser(["compensated", "nearest"])
-            .default_value("compensated"),
+            .help("How weights of 4 and 2 bits are rounded, and of 8 where that costs 1 dB: learned from the samples, so that errors make up for each other, or each to the nearest")
+            .value_parser(["learned", "compensated", "nearest"])
+            .default_value("learned"),
     ]
 }
 

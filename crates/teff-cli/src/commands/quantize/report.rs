@@ -6,7 +6,7 @@ use std::fmt::Write;
 use std::path::Path;
 use teff::Judgement;
 use teff::metrics::{Fit, Quality};
-use teff::quantize::{Interface, OutputReport, Quantised, Settings};
+use teff::quantize::{Correction, Interface, OutputReport, Quantised, Settings};
 
 /// Layers that are listed at most; the JSON has all.
 const LISTED: usize = 60;
@@ -37,11 +37,9 @@ pub(super) fn text(done: &Quantised, measured: &Measured, settings: &Settings) -
         r.tried.iter().map(|(how, sqnr)| format!("{} {sqnr:.1} dB", how.name())).collect();
     rows.push(vec![format!("ranges by {}", r.calibration.name()), tried.join(", ")]);
     let used = |applied| if applied { "used" } else { "no better: left out" };
-    if let Some(c) = &r.correction {
-        rows.push(vec![
-            "bias correction".into(),
-            format!("{:.1} to {:.1} dB, {}", c.before, c.after, used(c.applied)),
-        ]);
+    for (what, change) in [("learned rounding", &r.learned), ("bias correction", &r.correction)] {
+        let said = |c: &Correction| format!("{:.1} to {:.1} dB, {}", c.before, c.after, used(c.applied));
+        rows.extend(change.iter().map(|c| vec![what.into(), said(c)]));
     }
     for e in r.equalised.iter().filter(|e| e.applied) {
         let what = format!("{:.1} to {:.1} dB", e.before, e.after);
@@ -159,7 +157,7 @@ fn layers(done: &Quantised) -> String {
     }
     let _ = writeln!(
         out,
-        "calibrated on {} training samples, judged by {} others; rank 1 hurts most when it alone is quantised",
+        "calibrated on {} training samples, {} of which judge what helps; rank 1 hurts most when it alone is quantised",
         done.report.samples, done.report.judged
     );
     out
@@ -198,6 +196,7 @@ pub(super) fn json(done: &Quantised, measured: &Measured, settings: &Settings) -
             })
         })
         .collect();
+    let change = |c: &Correction| json!({"before_db": c.before, "after_db": c.after, "applied": c.applied});
     json!({
         "test_samples": measured.samples, "accuracy_float": accuracy(&measured.before), "accuracy": accuracy(&measured.after),
         "numbers_float": numbers(&measured.before), "numbers": numbers(&measured.after),
@@ -207,7 +206,7 @@ pub(super) fn json(done: &Quantised, measured: &Measured, settings: &Settings) -
         "calibration": r.calibration.name(),
         "tried": r.tried.iter().map(|(how, sqnr)| json!({"method": how.name(), "sqnr_db": sqnr})).collect::<Vec<_>>(),
         "equalised": equalised,
-        "bias_correction": r.correction.map(|c| json!({"before_db": c.before, "after_db": c.after, "applied": c.applied})),
+        "learned_rounding": r.learned.as_ref().map(change), "bias_correction": r.correction.as_ref().map(change),
         "bytes": r.bytes, "float_bytes": r.float_bytes, "layers": layers,
         "floats": r.floats.iter().map(|(name, why)| json!({"name": name, "reason": why})).collect::<Vec<_>>(),
         "findings": findings, "interface": match settings.interface { Interface::Float => "float", Interface::Int8 => "int8" },

@@ -154,3 +154,33 @@ fn labels_stay() {
         assert!(labels.contains(&label), "{label} of {labels:?}");
     }
 }
+
+/// What a dense layer becomes, and its sums with a bias, once its input is quantised.
+fn prospects(inputs: usize, weight: f32, bias: f32) -> [Form; 2] {
+    let x = Tensor::input("x", DType::F32, &[1, inputs]);
+    let w = Tensor::constant(Value::new([inputs, 2], vec![weight; 2 * inputs]));
+    let y = x.matmul(&w) + constant(&[2], &[0.0, bias]);
+    let graph = graph(&[&x], &y);
+    let mut prospect = Prospect::new(&graph);
+    let mut forms = Vec::new();
+    for id in graph.ids() {
+        let form = prospect.follow(id);
+        match &graph[id].op {
+            Op::Input { .. } => prospect.quantise(id),
+            Op::MatMul | Op::Binary(_) => forms.push(form),
+            // Constants, repeated.
+            _ => {}
+        }
+    }
+    forms.try_into().unwrap()
+}
+
+/// A sum is at most 255 * 127 an input, which 2^31 holds of 66 311 inputs; a bias is a whole number of steps of 1/127 of its channel's
+/// largest weight, of which 2^31 holds as many.
+#[test]
+fn prospects_know_what_32_bits_hold() {
+    assert_eq!(prospects(66_311, 0.5, 0.0)[0], Form::Sums);
+    assert_eq!(prospects(66_312, 0.5, 0.0)[0], Form::Float);
+    assert_eq!(prospects(2, 0.1, 0.1 * 1.2e7), [Form::Sums, Form::Sums]);
+    assert_eq!(prospects(2, 0.1, 0.1 * 1.7e7), [Form::Sums, Form::Float]);
+}
