@@ -105,8 +105,10 @@ fn any_task_is_quantised_and_judged_by_what_is_known() {
     let (model, data) = (case("sens.onnx"), case("sens.npz"));
     let report = json(&["quantize", &model, "--data", &data, "-o", &out]);
     assert_eq!(report["accuracy_float"], 1.0);
-    // One grid for all features leaves 18.75 %.
-    assert!(report["accuracy"].as_f64().unwrap() >= 0.97, "{}", report["accuracy"]);
+    // One grid for all features leaves 18.75 %, and 8 bits for each 97.5 %. One sample lies 1.3e-4 from the border of its class, in outputs to 7.6.
+    assert!(report["accuracy"].as_f64().unwrap() >= 0.98, "{}", report["accuracy"]);
+    assert!(report["outputs"][0]["sqnr_db"].as_f64().unwrap() > 80.0, "{report}");
+    assert_eq!(report["widened"].as_array().unwrap().len(), 2);
     assert_eq!(report["standardised"][0]["input"], "x");
     assert_eq!(json(&["eval", &out, "--data", &data])["accuracy"], report["accuracy"]);
     let message = fail(&["quantize", &model, "--data", &data, "-o", &out, "--io", "int8"], 1);

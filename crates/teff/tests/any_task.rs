@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 use teff::data::{Column, Dataset, Samples, Targets};
 use teff::graph::Op;
 use teff::graph::evaluate;
-use teff::quantize::{Interface, Quantised, Settings, quantize};
+use teff::quantize::{Interface, Quantised, Rounding, Settings, quantize};
 use teff::{DType, Graph, Judgement, Tensor, Value, outputs};
 
 fn noise(i: usize) -> f32 {
@@ -62,7 +62,7 @@ fn tokens_beside_floats_and_two_outputs_from_samples_alone() {
     let data = Dataset::of(inputs, Targets::Missing).unwrap();
     let quantised = done(&graph, &data);
     let report = &quantised.report;
-    assert_eq!((report.accuracy, report.samples, report.judged), (None, 150, 50));
+    assert_eq!((report.accuracy, report.samples, report.judged), (None, 200, 50));
     assert_eq!(report.outputs.iter().map(|o| &*o.name).collect::<Vec<_>>(), ["left", "right"]);
     assert!(report.outputs.iter().all(|o| o.sqnr > 30.0), "{:?}", report.outputs);
     assert!(report.layers.iter().all(|l| l.loss.is_none()));
@@ -198,4 +198,25 @@ fn what_needs_more_than_8_bits_has_them() {
         assert!(found > least, "{name}: {found} dB");
         assert!(multiplies_integers(&quantised), "{name}");
     }
+}
+
+/// Weights of few bits move together until the outputs are nearest, which no layer by itself knows.
+#[test]
+fn rounding_is_learned_from_samples_alone() {
+    let x = Tensor::input("x", DType::F32, &[1, 12]);
+    let layer = |x: &Tensor, o: usize, k: usize| {
+        let i = x.shape()[1];
+        x.matmul(&constant(&[i, o], |n| noise(7 * n + k) / (i as f32).sqrt())).relu()
+    };
+    let y = layer(&layer(&layer(&x, 24, 1), 24, 2), 24, 3).matmul(&constant(&[24, 3], |n| noise(n + 4)));
+    let graph = Graph::from_tensors("net", &[x], &[("y", y)]).unwrap();
+    let data = samples(12);
+    let with = |rounding: Rounding| {
+        let settings = Settings { bits: 2, rounding, ..Settings::default() };
+        let done = quantize(&graph, &data, &settings, &mut |_, _, _| ControlFlow::Continue(())).unwrap();
+        (decibels(&graph, &done, &data), done.report.learned.is_some())
+    };
+    let (learned, compensated) = (with(Rounding::Learned), with(Rounding::Compensated));
+    assert!(learned.1 && !compensated.1);
+    assert!(learned.0 > compensated.0 + 3.0, "{} dB, {} dB", learned.0, compensated.0);
 }

@@ -80,7 +80,7 @@ fn an_outlier_channel_is_named_with_a_remedy_that_works() {
     let graph = network(2000.0, Tensor::relu);
     let float = accuracy(&graph);
     assert!(float > 0.9);
-    let plain = Settings { equalise: false, bias_correction: false, ..Settings::default() };
+    let plain = Settings { equalise: false, bias_correction: false, widen: false, ..Settings::default() };
     let collapsed = run(&graph, &plain);
     assert!(accuracy(&collapsed.graph) < 0.6);
     assert_eq!(collapsed.report.findings.len(), 1);

@@ -97,7 +97,12 @@ fn settings(args: &ArgMatches) -> Settings {
         layers: args.get_many::<(String, u8)>("layer").into_iter().flatten().cloned().collect(),
         keep: many("keep").collect(),
         budget: args.get_one::<usize>("flash").copied(),
-        tensors: if word("activations") == "uint8" { DType::U8 } else { DType::I8 },
+        tensors: match &*word("activations") {
+            "uint8" => DType::U8,
+            "int16" => DType::I16,
+            _ => DType::I8,
+        },
+        widen: word("activations") == "auto",
         interface: if word("io") == "int8" { Interface::Int8 } else { Interface::Float },
         threads: threads_of(args),
     }

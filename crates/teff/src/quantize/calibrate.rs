@@ -57,9 +57,12 @@ pub(super) fn grids(
     how: Calibration,
     dtype: DType,
 ) -> Vec<Option<Grid>> {
+    // Steps of 16 bits are fine enough to cut nothing.
+    let how = if dtype == DType::I16 { Calibration::MinMax } else { how };
     let ranges: Vec<(f32, f32)> = seen.iter().map(|o| how.range(o)).collect();
     let of_group = joint_ranges(&network.sites, &ranges);
     let grid = |site: &Site| match site.fixed {
+        Some(_) if dtype == DType::I16 => Some(Grid { dtype, scale: 1.0 / 32768.0, zero: 0 }),
         Some((scale, _)) => Some(Grid { dtype, scale, zero: range(dtype).0 }),
         None => {
             let (low, high) = of_group[&site.group];

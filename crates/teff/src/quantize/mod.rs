@@ -73,7 +73,7 @@ pub(crate) use scheme::weight_range;
 pub use scheme::{Grid, Scheme, Weights};
 pub use settings::{
     Correction, Equalised, Finding, LayerReport, OutputReport, Progress, Quantised, Remedy, Report, Rounding,
-    Settings, Standardised,
+    Settings, Standardised, Widened,
 };
 pub(crate) use weights::best_scale;
 pub use weights::{compensated, nearest};

@@ -8,16 +8,17 @@ use super::equalise::{equalised, factors, pairs, spread_of};
 use super::learn::learned;
 use super::measure;
 use super::observe::{Observation, observe};
-use super::probe::{Reference, Samples};
+use super::probe::{Quality, Reference, Samples};
+use super::rewrite::Interface;
 use super::rewrite::rewrite;
-use super::settings::{Correction, Equalised, Progress, Quantised, Report, Rounding, Settings};
+use super::settings::{Correction, Equalised, Progress, Quantised, Report, Rounding, Settings, Widened};
 use super::units;
 use super::weights::{compensated, nearest};
 use super::{Network, Scheme, Weights};
 use crate::error::{Error, Result};
 use std::ops::ControlFlow;
 use teff_data::Dataset;
-use teff_graph::Graph;
+use teff_graph::{DType, Graph};
 
 /// Samples that trials are made with.
 const TRIAL: usize = 128;
@@ -25,6 +26,11 @@ const TRIAL: usize = 128;
 const UNEQUAL: f64 = 2.0;
 /// Rounding to 8 bits is learned where it costs more, in dB.
 const COSTLY: f64 = 1.0;
+/// Tensors get 16 bits where more is lost than this share of samples or, where classes are not known, signal to noise is below this, in dB.
+const LOST: f64 = 0.005;
+const NOISY: f64 = 20.0;
+/// Groups of tensors that get 16 bits at most.
+const MOST_WIDE: usize = 8;
 /// What a step must bring, in dB.
 const WORTHWHILE: f64 = 0.2;
 
@@ -53,7 +59,7 @@ pub fn quantize(
     let reference = Reference::new(&network, &judged, settings.threads)?;
     let few = judged.first(TRIAL);
     let trial = Reference::new(&network, &few, settings.threads)?;
-    let standardised = units::standardise(&mut network, &samples, &reference, settings)?;
+    let standardised = units::standardise(&mut network, &all, &reference, settings)?;
     let mut job = Job { settings, samples: &samples, network, bits, progress };
     let equalised = if settings.equalise { job.equalise(&trial)? } else { Vec::new() };
     let (calibration, tried) = job.calibrate(&all)?;
@@ -70,6 +76,14 @@ pub fn quantize(
     let layers = job.weights()?;
     let mut scheme = Scheme { sites, layers };
     budget::keep(&job.network, &mut scheme, settings);
+    // Where features are of different units, small differences matter, and such networks are small.
+    let lost = if standardised.is_empty() { LOST } else { 0.0 };
+    let widened = match settings.widen {
+        true => {
+            job.widen(&mut scheme, &seen, &Reference::new(&job.network, &all, settings.threads)?, lost)?
+        }
+        false => Vec::new(),
+    };
     let learned = job.learn(&mut scheme, &samples, &reference)?;
     let correction =
         if settings.bias_correction { Some(job.correct(&mut scheme, &reference)?) } else { None };
@@ -88,6 +102,7 @@ pub fn quantize(
         calibration,
         tried,
         equalised,
+        widened,
         learned,
         correction,
         bytes: layers.iter().map(|l| l.bytes).sum(),
@@ -116,6 +131,13 @@ fn told(progress: &mut Progress, what: &str, done: usize, of: usize) -> Result<(
     match progress(what, done, of) {
         ControlFlow::Continue(()) => Ok(()),
         ControlFlow::Break(()) => Err(Error::Stopped),
+    }
+}
+
+fn good_enough(now: &Quality, reference: &Reference, lost: f64) -> bool {
+    match now.accuracy.zip(reference.accuracy) {
+        Some((now, float)) => float - now <= lost,
+        None => now.sqnr >= NOISY,
     }
 }
 
@@ -221,6 +243,52 @@ impl Job<'_, '_> {
             });
         }
         Ok(layers)
+    }
+
+    /// Gives tensors 16 bits, each time that which gains most, until the outputs are good enough or nothing gains. Gives what it came to each
+    /// time.
+    fn widen(
+        &mut self,
+        scheme: &mut Scheme,
+        seen: &[Observation],
+        reference: &Reference,
+        lost: f64,
+    ) -> Result<Vec<Widened>> {
+        let wide = grids(&self.network, seen, Calibration::MinMax, DType::I16);
+        let sites = &self.network.sites;
+        let with = |scheme: &Scheme, group: usize| {
+            let pick = |(i, grid): (usize, &Option<super::Grid>)| {
+                grid.and_then(|grid| if sites[i].group == group { wide[i] } else { Some(grid) })
+            };
+            Scheme { sites: scheme.sites.iter().enumerate().map(pick).collect(), ..scheme.clone() }
+        };
+        let mut now = reference.measure(&self.network, scheme)?;
+        let mut report = Vec::new();
+        while report.len() < MOST_WIDE && !good_enough(&now, reference, lost) {
+            let is_end = |s: &super::Site| s.is_input || s.is_output;
+            let free = |(s, grid): &(&super::Site, &Option<super::Grid>)| {
+                grid.is_some_and(|g| g.dtype != DType::I16)
+                    && !(self.settings.interface == Interface::Int8 && is_end(s))
+            };
+            let mut groups: Vec<usize> =
+                sites.iter().zip(&scheme.sites).filter(free).map(|(s, _)| s.group).collect();
+            groups.sort_unstable();
+            groups.dedup();
+            let mut best: Option<(usize, Quality)> = None;
+            for (done, group) in groups.iter().enumerate() {
+                told(self.progress, "looking for tensors that need 16 bits", done, groups.len())?;
+                let after = reference.measure(&self.network, &with(scheme, *group))?;
+                if best.as_ref().is_none_or(|(_, b)| after.sqnr > b.sqnr) {
+                    best = Some((*group, after));
+                }
+            }
+            let Some((group, after)) = best.filter(|(_, b)| b.sqnr > now.sqnr + WORTHWHILE) else { break };
+            *scheme = with(scheme, group);
+            let names = sites.iter().filter(|s| s.group == group).map(|s| s.name.clone()).collect();
+            report.push(Widened { tensors: names, before: now.sqnr, after: after.sqnr });
+            now = after;
+        }
+        Ok(report)
     }
 
     /// Learns to round where weights have few bits or cost more than [`COSTLY`].

@@ -6,7 +6,7 @@ use teff_graph::DType;
 /// The integers that stand for a tensor: `x = (q - zero) * scale` with q in the range of `dtype`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Grid {
-    /// [`DType::I8`] or [`DType::U8`].
+    /// [`DType::I8`], [`DType::U8`] or [`DType::I16`].
     pub dtype: DType,
     /// The distance of two neighbours; positive.
     pub scale: f32,
@@ -17,15 +17,22 @@ pub struct Grid {
 impl Grid {
     /// The grid whose ends are `low` and `high`, with 0 on it: scale = (high - low) / 255 and zero = lowest - round(low / scale), after the
     /// range is widened to hold 0 (Jacob et al., "Quantization and Training of Neural Networks for Efficient Integer-Arithmetic-Only
-    /// Inference", 2018, equation 13). A tensor that is never negative gets its zero at the low end.
+    /// Inference", 2018, equation 13). A tensor that is never negative gets its zero at the low end. One of 16 bits is symmetric about
+    /// 0, which is its zero point: scale = max(-low, high) / 32767 (TFLite's quantisation specification, 16x8).
     pub fn of_range(dtype: DType, low: f32, high: f32) -> Grid {
         let (low, high) = (f64::from(low.min(0.0)), f64::from(high.max(0.0)));
-        let (least, _) = range(dtype);
-        let span = high - low;
+        let (least, most) = range(dtype);
+        let (span, steps) = match dtype {
+            DType::I16 => (high.max(-low), f64::from(most)),
+            _ => (high - low, f64::from(most - least)),
+        };
         // Of zeros alone any scale will do.
-        let scale = if span > 0.0 { ((span / 255.0) as f32).max(f32::MIN_POSITIVE) } else { 1.0 };
-        let zero = f64::from(least) - (low / f64::from(scale)).round_ties_even();
-        Grid { dtype, scale, zero: zero.clamp(f64::from(least), f64::from(least + 255)) as i32 }
+        let scale = if span > 0.0 { ((span / steps) as f32).max(f32::MIN_POSITIVE) } else { 1.0 };
+        let zero = match dtype {
+            DType::I16 => 0.0,
+            _ => f64::from(least) - (low / f64::from(scale)).round_ties_even(),
+        };
+        Grid { dtype, scale, zero: zero.clamp(f64::from(least), f64::from(most)) as i32 }
     }
 
     /// The smallest and the largest float it reaches.
@@ -42,9 +49,13 @@ impl Grid {
     }
 }
 
-/// Smallest and largest integer of a type of 8 bits.
+/// Smallest and largest integer of the type of a tensor.
 pub(super) fn range(dtype: DType) -> (i32, i32) {
-    if dtype == DType::U8 { (0, 255) } else { (-128, 127) }
+    match dtype {
+        DType::U8 => (0, 255),
+        DType::I16 => (-32768, 32767),
+        _ => (-128, 127),
+    }
 }
 
 /// The integers that weights of so many bits are: all but the lowest of 8, so that negation stays inside; all of fewer bits, of which

@@ -31,8 +31,10 @@ pub struct Settings {
     pub keep: Vec<String>,
     /// Bytes that weights, biases and their multipliers may take together; layers get fewer bits until they do.
     pub budget: Option<usize>,
-    /// [`DType::I8`] or [`DType::U8`] for tensors.
+    /// [`DType::I8`], [`DType::U8`] or [`DType::I16`] for tensors.
     pub tensors: DType,
+    /// Gives single tensors 16 bits where too much is lost otherwise.
+    pub widen: bool,
     /// What the network takes and gives.
     pub interface: Interface,
     /// Threads to compute on.
@@ -53,6 +55,7 @@ impl Default for Settings {
             keep: Vec::new(),
             budget: None,
             tensors: DType::I8,
+            widen: true,
             interface: Interface::Float,
             threads: 1,
         }
@@ -124,6 +127,8 @@ pub struct Report {
     pub tried: Vec<(Calibration, f64)>,
     /// Pairs of layers that were looked at: names, whether they were equalised, signal to noise before and after.
     pub equalised: Vec<Equalised>,
+    /// Tensors that got 16 bits, in the order in which they helped most.
+    pub widened: Vec<Widened>,
     /// Whether rounding was learned, and signal to noise of the output before and after; nothing if it was not tried.
     pub learned: Option<Correction>,
     /// Whether biases were corrected, and signal to noise of the output before and after; nothing if it was not tried.
@@ -174,6 +179,17 @@ pub struct Standardised {
     /// Signal to noise of the outputs with one grid for all its channels, in dB.
     pub before: f64,
     /// The same with each channel brought to -1 to 1 first.
+    pub after: f64,
+}
+
+/// Tensors that got 16 bits, several where they share a grid.
+#[derive(Clone, Debug)]
+pub struct Widened {
+    /// Their names.
+    pub tensors: Vec<String>,
+    /// Signal to noise of the outputs before, in dB.
+    pub before: f64,
+    /// The same after.
     pub after: f64,
 }
 

@@ -123,7 +123,9 @@ fn changed(network: &Network, input: &Input) -> Result<Graph> {
             let x = if moves { &operands[0] - aside(&input.middle) } else { operands[0].clone() };
             let weights = Tensor::constant(scaled(network, input, l));
             let weights = weights.broadcast_to(operands[1].shape());
-            let product = Tensor::apply(graph[id].op.clone(), &[x * aside(&inverse), weights]);
+            let name = format!("{}_standardised", graph.input_name(input.node));
+            let standardised = (x * aside(&inverse)).named(&name);
+            let product = Tensor::apply(graph[id].op.clone(), &[standardised, weights]);
             let product = graph[id].label.iter().fold(product, |t, label| t.named(label));
             let layer = &network.layers[l];
             if moves && layer.bias.is_none() {

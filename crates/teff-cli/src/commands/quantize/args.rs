@@ -64,9 +64,9 @@ fn numbers() -> [Arg; 5] {
             .value_parser(bytes),
         Arg::new("activations")
             .long("activations")
-            .help("Integers of tensors")
-            .value_parser(["int8", "uint8"])
-            .default_value("int8"),
+            .help("Integers of tensors; auto: int8, and int16 for those that lose too much")
+            .value_parser(["auto", "int8", "int16", "uint8"])
+            .default_value("auto"),
     ]
 }
 

@@ -37,6 +37,10 @@ pub(super) fn text(done: &Quantised, measured: &Measured, settings: &Settings) -
         r.tried.iter().map(|(how, sqnr)| format!("{} {sqnr:.1} dB", how.name())).collect();
     rows.push(vec![format!("ranges by {}", r.calibration.name()), tried.join(", ")]);
     let used = |applied| if applied { "used" } else { "no better: left out" };
+    for w in &r.widened {
+        let what = format!("{:.1} to {:.1} dB", w.before, w.after);
+        rows.push(vec![format!("16 bits for {}", w.tensors.join(", ")), what]);
+    }
     for (what, change) in [("learned rounding", &r.learned), ("bias correction", &r.correction)] {
         let said = |c: &Correction| format!("{:.1} to {:.1} dB, {}", c.before, c.after, used(c.applied));
         rows.extend(change.iter().map(|c| vec![what.into(), said(c)]));
@@ -206,6 +210,7 @@ pub(super) fn json(done: &Quantised, measured: &Measured, settings: &Settings) -
         "calibration": r.calibration.name(),
         "tried": r.tried.iter().map(|(how, sqnr)| json!({"method": how.name(), "sqnr_db": sqnr})).collect::<Vec<_>>(),
         "equalised": equalised,
+        "widened": r.widened.iter().map(|w| json!({"tensors": w.tensors, "before_db": w.before, "after_db": w.after})).collect::<Vec<_>>(),
         "learned_rounding": r.learned.as_ref().map(change), "bias_correction": r.correction.as_ref().map(change),
         "bytes": r.bytes, "float_bytes": r.float_bytes, "layers": layers,
         "floats": r.floats.iter().map(|(name, why)| json!({"name": name, "reason": why})).collect::<Vec<_>>(),
