@@ -7,6 +7,7 @@ use common::chip::{Chip, Language, has_c_compiler};
 use serde_json::Value as Json;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use teff::Tensor;
 use teff::compile::{Options, Target, c, compile};
 use teff::data::Array;
 use teff::graph::{DType, Value};
@@ -163,4 +164,70 @@ fn what_keeps_it_from_running_is_said() {
     refused(&["--html", "/nowhere/report.html"], "the folder /nowhere does not exist");
     refused(&["--input", "missing.npy"], "missing.npy");
     refused(&["--board", "uno"], "uno");
+}
+
+fn advice(report: &Json) -> Vec<(String, Option<f64>)> {
+    let all = report["advice"].as_array().unwrap().iter();
+    all.map(|a| (a["option"].as_str().unwrap().to_string(), a["cycles"].as_f64())).collect()
+}
+
+/// What a report says is to be done helps as it says: tables in RAM, integers at the ends, integers instead of floats.
+#[test]
+fn advice_helps_as_said() {
+    if !has_c_compiler() {
+        return;
+    }
+    let verdict = |report: &Json| report["verdict"].as_str().unwrap().to_string();
+    let fits = json(&model("cnn_qdq.onnx"), &["--samples", "1", "--board", "pico"]);
+    assert!(verdict(&fits).starts_with("fits pico; "), "{}", verdict(&fits));
+    assert!(advice(&fits).iter().all(|(option, _)| !option.contains("sram")), "{:?}", advice(&fits));
+
+    let folder = Folder::new("report-advice");
+    let dense = |inputs: usize, outputs: usize| {
+        let x = Tensor::input("x", DType::F32, &[1, inputs]);
+        let of = |i: usize| ((i * 7919 % 2001) as f32 - 1000.0) / 1000.0;
+        let w = Value::new([inputs, outputs], (0..inputs * outputs).map(of).collect::<Vec<_>>());
+        let y = x.matmul(&Tensor::constant(w)).named("dense");
+        let graph = teff::Graph::from_tensors("net", &[x], &[("y", y)]).unwrap();
+        folder.write("float.onnx", teff::onnx::write(&graph, &Default::default()).unwrap())
+    };
+    let samples = |inputs: usize| {
+        let bytes = (0..32 * inputs).flat_map(|i| ((i * 31 % 97) as f32 / 97.0).to_le_bytes()).collect();
+        let array = Array { element: teff::data::Element::F32, shape: vec![32, inputs], bytes };
+        folder.write("x.npy", array.to_npy())
+    };
+    let quantised = |float: &str, inputs: usize, more: &[&str]| {
+        let out = folder.text("q.onnx");
+        common::succeed(&[&["quantize", float, "--data", &samples(inputs), "-o", &out, "-q"], more].concat());
+        PathBuf::from(out)
+    };
+
+    // Slow, because it waits for flash.
+    let q = quantised(&dense(400, 200), 400, &[]);
+    let slow = json(&q, &["--samples", "1"]);
+    let (option, cycles) = advice(&slow).into_iter().find(|(o, _)| o.contains("--sram-tables")).unwrap();
+    let options: Vec<&str> = option.split(' ').collect();
+    let faster = json(&q, &[&["--samples", "1"], &options[..]].concat());
+    let (said, took) = (cycles.unwrap(), faster["run"]["cycles"].as_f64().unwrap());
+    assert!((said - took).abs() < 0.01 * said, "{said} {took}");
+    assert!(took < 0.8 * slow["run"]["cycles"].as_f64().unwrap());
+
+    // Most of a small one converts floats.
+    let float = dense(64, 2);
+    let converts = json(&quantised(&float, 64, &[]), &["--samples", "1"]);
+    assert!(advice(&converts).iter().any(|(option, _)| option == "teff quantize --io int8"), "{converts}");
+    let integers = json(&quantised(&float, 64, &["--io", "int8"]), &["--samples", "1"]);
+    let cycles = |r: &Json| r["run"]["cycles"].as_f64().unwrap();
+    assert!(cycles(&integers) < 0.9 * cycles(&converts), "{} {}", cycles(&integers), cycles(&converts));
+
+    // Too large as floats.
+    let float = dense(1024, 1200);
+    let large = json(Path::new(&float), &["--samples", "1"]);
+    assert!(verdict(&large).starts_with("does not fit: its tables take"), "{}", verdict(&large));
+    assert_eq!(advice(&large)[0].0, "teff quantize float.onnx --data DATA");
+    assert!(large["advice"][0]["what"].as_str().unwrap().starts_with("weights take about 1 228 800 bytes"));
+    let smaller = json(&quantised(&float, 1024, &[]), &["--samples", "1"]);
+    assert!(verdict(&smaller).starts_with("fits"), "{}", verdict(&smaller));
+    let weights = smaller["flash_weights"].as_f64().unwrap();
+    assert!((weights / 1_228_800.0 - 1.0).abs() < 0.02, "{weights}");
 }

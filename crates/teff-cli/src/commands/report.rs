@@ -5,6 +5,7 @@ mod chip;
 mod memory;
 mod page;
 mod text;
+mod verdict;
 
 use super::verify::compare::Difference;
 use crate::args::{count, given, machine, one, path_of};
@@ -20,6 +21,7 @@ use clap::ArgMatches;
 use memory::Block;
 use teff::compile::{Board, Budget, Options, Program, Target, c};
 use teff::graph::{Graph, Value};
+use verdict::Advice;
 
 pub(crate) use args::command;
 
@@ -35,6 +37,10 @@ struct Report {
     notes: Vec<String>,
     /// What lies where in the working memory, and when.
     memory: Vec<Block>,
+    /// What the chip lacks for it.
+    unfit: Option<String>,
+    /// What would help.
+    advice: Vec<Advice>,
 }
 
 /// What runs on the simulated chip took.
@@ -84,10 +90,12 @@ pub(crate) fn run(args: &ArgMatches, ui: &Ui) -> Result<()> {
     let tables = args.get_one("sram-tables").copied().unwrap_or(0);
     teff::compile::place(&mut program, tables, &shown)?;
     let budget = Budget::new(&program, &target);
-    let measured = match (target == Target::CORTEX_M0PLUS, chip::compiler(), chip::room(&program, &budget)) {
+    let is_simulated = target == Target::CORTEX_M0PLUS;
+    let unfit = chip::room(&program, &budget).err().filter(|_| is_simulated);
+    let measured = match (is_simulated, &chip::compiler(), &unfit) {
         (false, ..) => Err(format!("{} is not simulated, so cycles are estimated", target.name)),
-        (true, Err(why), _) | (true, Ok(()), Err(why)) => Err(format!("cycles are estimated, because {why}")),
-        (true, Ok(()), Ok(())) => Ok(measure(&graph, &program, &samples, called, args, ui)?),
+        (true, Err(why), None) | (true, _, Some(why)) => Err(format!("cycles are estimated, because {why}")),
+        (true, Ok(()), None) => Ok(measure(&graph, &program, &samples, called, args, ui)?),
     };
     let left = teff::compile::left_in_floats(&graph)?;
     let unreached = measured.as_ref().map_or(&[][..], |m: &Measured| &m.unreached);
@@ -102,7 +110,11 @@ pub(crate) fn run(args: &ArgMatches, ui: &Ui) -> Result<()> {
         .collect();
     notes.extend(left.into_iter().map(|(layer, reason)| format!("{layer} stays in floats: {reason}")));
     notes.extend(budget.notes());
-    let report = Report {
+    let in_ram = match &measured {
+        Ok(m) => verdict::with_tables_in_ram(&program, &budget, m, &samples, &shown, args)?,
+        Err(_) => None,
+    };
+    let mut report = Report {
         model: model.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned()),
         board,
         target,
@@ -111,7 +123,10 @@ pub(crate) fn run(args: &ArgMatches, ui: &Ui) -> Result<()> {
         measured,
         notes,
         memory: memory::plan(&program),
+        unfit,
+        advice: Vec::new(),
     };
+    report.advice = verdict::advice(&report, in_ram, verdict::floats(&graph));
     if let Some(file) = page {
         write(file, page::page(&report).as_bytes())?;
         ui.note(format!("wrote {}", file.display()));

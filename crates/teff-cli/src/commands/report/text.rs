@@ -1,5 +1,6 @@
 //! The report for terminals and for scripts.
 
+use super::verdict::sentence;
 use super::{Mean, Measured, Report};
 use crate::generate::{products, short};
 use crate::ui::{grouped, table};
@@ -89,6 +90,8 @@ pub(super) fn summary(report: &Report) -> Vec<(&'static str, String)> {
     };
     let values = grouped(b.ram_arena);
     lines.push(("RAM", format!("{}: values {values}{copies}{stack}", of(ram, report.board.map(|b| b.ram)))));
+    lines.push(("verdict", sentence(report)));
+    lines.extend(report.advice.iter().map(|a| ("to do", format!("{}: {}", a.option, a.what))));
     lines
 }
 
@@ -190,6 +193,7 @@ pub(super) fn json(report: &Report) -> Json {
         "memory": report.memory.iter().map(|m| json!({
             "name": m.name, "offset": m.offset, "bytes": m.bytes, "first_layer": m.first, "last_layer": m.last,
         })).collect::<Vec<_>>(),
-        "notes": report.notes,
+        "notes": report.notes, "verdict": sentence(report),
+        "advice": report.advice.iter().map(|a| json!({"option": a.option, "what": a.what, "cycles": a.cycles})).collect::<Vec<_>>(),
     })
 }
