@@ -5,7 +5,7 @@
 //!
 //! ```no_run
 //! let digits = teff_data::open("data/mnist")?.test;
-//! let shown = digits_board::run(&std::fs::read("fw.elf")?, &digits, &mut |_| true)?;
+//! let shown = digits_board::run(&std::fs::read("fw.elf")?, &digits, 10, &mut |_| true)?;
 //! println!("{} of {} are read right", shown.right(), shown.digits.len());
 //! std::fs::write("board.png", shown.strip()?)?;
 //! # Ok::<(), Box<dyn std::error::Error>>(())
@@ -97,7 +97,7 @@ impl Shown {
     }
 }
 
-/// Runs a firmware with one digit after another before the camera: the first of each class among `data`'s samples. `watch` is told some
+/// Runs a firmware with one digit after another before the camera: the first of each of the first `count` classes among `data`'s samples. `watch` is told some
 /// hundred times a second of the board's how many digits are done, and says whether to go on.
 ///
 /// # Errors
@@ -105,9 +105,14 @@ impl Shown {
 ///
 /// # Panics
 /// When the samples have not 784 values.
-pub fn run(elf: &[u8], data: &Dataset, watch: &mut dyn FnMut(usize) -> bool) -> Result<Shown, Error> {
+pub fn run(
+    elf: &[u8],
+    data: &Dataset,
+    count: usize,
+    watch: &mut dyn FnMut(usize) -> bool,
+) -> Result<Shown, Error> {
     let mut chip = Chip::new(elf, watch)?;
-    let classes = 0..data.classes().len();
+    let classes = 0..data.classes().len().min(count);
     let chosen = classes.filter_map(|c| data.labels().iter().position(|l| usize::from(*l) == c));
     let (mut digits, mut screens) = (Vec::new(), Vec::new());
     let mut fed = (0, 0);

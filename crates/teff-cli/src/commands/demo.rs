@@ -6,13 +6,14 @@ mod host;
 use super::firmware::{Built, Request as Firmware, Tools, build};
 use super::quantize::with_progress;
 use super::train::{Loop, Save, nothing, write_onnx};
-use crate::args::{count, number, path, path_of, threads, threads_of};
+use crate::args::{count, number, path, path_of, switch, threads, threads_of};
 use crate::failure::{Failure, Result};
 use crate::files::{make_folder, read, write};
 use crate::generate::{Language, Request, generate, size};
 use crate::native::{Native, compiler};
 use crate::stop::Stop;
 use crate::ui::{Ui, duration, grouped, path_text, percent, table};
+use clap::parser::ValueSource;
 use clap::{ArgMatches, Command};
 use digits_board::Shown;
 use digits_scenes::with_seen;
@@ -27,8 +28,13 @@ use teff::quantize::{Interface, rewrite};
 use teff::train::{Settings, Trainer};
 use teff::{Graph, Schedule, predict};
 
-/// Digits that are put before a camera for training, besides those as they are.
+/// Digits that are put before a camera for training, besides those as they are, and digits that the board is shown.
 const SEEN: usize = 10_000;
+const SHOWN: usize = 10;
+/// The same of a quick demo, and its epochs.
+const QUICK_SEEN: usize = 2_000;
+const QUICK_SHOWN: usize = 3;
+const QUICK_EPOCHS: usize = 2;
 /// The board's clock.
 const BOARD_MHZ: f64 = 125.0;
 
@@ -74,6 +80,8 @@ struct Demo<'a> {
     out: &'a Path,
     data: Split,
     threads: usize,
+    /// Whether it is to end soon.
+    quick: bool,
     stop: Stop,
     ui: &'a Ui,
     times: Times,
@@ -86,6 +94,7 @@ pub(crate) fn command() -> Command {
         .arg(path("out", "DIR", "Where the results go").short('o').default_value("out/demo"))
         .arg(path("data", "DATASET", "The data set").default_value("data/mnist"))
         .arg(number("epochs", "5", "How often every sample is seen"))
+        .arg(switch("quick", "Train for two epochs and show the board three digits: half a minute"))
         .arg(threads())
 }
 
@@ -100,8 +109,11 @@ pub(crate) fn run(args: &ArgMatches, ui: &Ui) -> Result<()> {
     let mut times = Times::default();
     let data = times.of("read the data", || Ok(teff::data::open(path_of(args, "data"))?))?;
     let (threads, stop) = (threads_of(args), Stop::watch());
-    let mut demo = Demo { out, data, threads, stop, ui, times, rows: Vec::new() };
-    let model = demo.train(count(args, "epochs"))?;
+    let quick = args.get_flag("quick");
+    let asked = args.value_source("epochs") == Some(ValueSource::CommandLine);
+    let epochs = if quick && !asked { QUICK_EPOCHS } else { count(args, "epochs") };
+    let mut demo = Demo { out, data, threads, quick, stop, ui, times, rows: Vec::new() };
+    let model = demo.train(epochs)?;
     demo.compile(&model)?;
     let quantised = demo.quantise(&model.graph(1)?)?;
     let shown = match tools {
@@ -128,9 +140,10 @@ impl Demo<'_> {
             settings.seed,
         )?;
         let (data, threads) = (&self.data.train, self.threads);
+        let seen = if self.quick { QUICK_SEEN } else { SEEN };
         let train = self
             .times
-            .of("put digits before a camera", || Ok(with_seen(data, SEEN, settings.seed, threads)?))?;
+            .of("put digits before a camera", || Ok(with_seen(data, seen, settings.seed, threads)?))?;
         self.ui.note(format!(
             "training a {} ({} parameters) on {} images, {} of them seen by a camera; batch {}, {} threads",
             model.name,
@@ -217,7 +230,7 @@ impl Demo<'_> {
 
     /// The network in integers, as ONNX with 8-bit ends.
     fn quantise(&mut self, graph: &Graph) -> Result<PathBuf> {
-        let Demo { out, data, threads, stop, ui, times, rows } = self;
+        let Demo { out, data, threads, stop, ui, times, rows, .. } = self;
         let settings = teff::quantize::Settings {
             interface: Interface::Int8,
             threads: *threads,
@@ -234,12 +247,14 @@ impl Demo<'_> {
 
     /// The board: its firmware, and digits before its camera.
     fn board(&mut self, model: &Path) -> Result<(Built, Shown)> {
-        let Demo { out, data, stop, ui, times, rows, .. } = self;
+        let Demo { out, data, quick, stop, ui, times, rows, .. } = self;
+        let count = if *quick { QUICK_SHOWN } else { SHOWN };
         let uf2 = out.join("firmware.uf2");
         let labels = Some(data.train.classes().to_vec());
         let request = Firmware { labels, samples: Some(&data.train), ..Firmware::new(model, &uf2) };
         let built = times.of("build the firmware", || build(&request, stop, ui))?;
-        let shown = times.of("run it on the simulated board", || show(&built, &data.test, stop, ui))?;
+        let shown =
+            times.of("run it on the simulated board", || show(&built, &data.test, count, stop, ui))?;
         write(&out.join(STRIP), &shown.strip()?)?;
         write(&out.join(FILM), &shown.film())?;
         let (usage, count) = (&built.usage, shown.digits.len());
@@ -312,9 +327,9 @@ impl Demo<'_> {
 }
 
 /// Puts digits of the data set before the simulated board's camera.
-fn show(built: &Built, data: &Dataset, stop: &Stop, ui: &Ui) -> Result<Shown> {
-    let mut bar = ui.bar("digits before the simulated camera", data.classes().len() as u64);
-    let shown = digits_board::run(&read(&built.elf)?, data, &mut |done| {
+fn show(built: &Built, data: &Dataset, count: usize, stop: &Stop, ui: &Ui) -> Result<Shown> {
+    let mut bar = ui.bar("digits before the simulated camera", count as u64);
+    let shown = digits_board::run(&read(&built.elf)?, data, count, &mut |done| {
         bar.at(done as u64, String::new);
         !stop.is_asked()
     });
