@@ -52,6 +52,13 @@ fn bits_layers_budgets_and_ends_are_a_choice() {
         bits(&["--calibration", "percentile=99.9", "--bias-correction", "off", "--equalize", "off"]),
         [8, 8]
     );
+    // Any tensor may stay float, beside layers of integers.
+    let kept = json(&[&base[..], &["--keep", "input"]].concat());
+    assert_eq!(kept["floats"][0], serde_json::json!({"name": "input", "reason": "it is kept"}));
+    assert!(kept["layers"].as_array().unwrap().iter().all(|l| l["bits"] == 8), "{kept}");
+    let ends: Vec<&str> =
+        kept["ends"].as_array().unwrap().iter().map(|e| e["name"].as_str().unwrap()).collect();
+    assert!(!ends.contains(&"input"), "{kept}");
     let text = succeed(&[&base[..], &["--io", "int8"]].concat());
     assert!(text.contains("input: x = (q - -128) * 0.00"), "{text}");
     let graph = succeed(&["inspect", &out]);
@@ -67,7 +74,7 @@ fn what_is_wrong_is_said() {
         fail(&[&["quantize", &model, "--data", &data, "-o", &out], more].concat(), status)
     };
     let message = with(&["--layer", "fc9=4"], 1);
-    assert!(message.contains("no layer is called \"fc9\"; there are conv1, fc1"), "{message}");
+    assert!(message.contains("no layer or tensor is called \"fc9\"; layers are conv1, fc1"), "{message}");
     let message = with(&["--flash", "100"], 1);
     assert!(message.contains("at least") && message.contains("fc1"), "{message}");
     assert!(with(&["--weights", "3"], 2).contains("3"));

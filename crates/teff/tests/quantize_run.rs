@@ -236,7 +236,7 @@ fn a_budget_takes_bits_where_they_hurt_least() {
     let message = fails(&with(60, vec![]));
     assert!(message.contains("at least 97 bytes") && message.contains("sums 120, 60 at 2 bits"), "{message}");
     let message = fails(&Settings { keep: vec!["fc1".into()], ..Settings::default() });
-    assert!(message.contains("no layer is called \"fc1\"; there are sums, say"), "{message}");
+    assert!(message.contains("no layer or tensor is called \"fc1\"; layers are sums, say"), "{message}");
 }
 
 #[test]

@@ -27,20 +27,22 @@ pub(super) fn float_bytes(network: &Network, i: usize) -> usize {
 /// The bits asked for, by layer; nothing where it is to stay float.
 ///
 /// # Errors
-/// Bits that are not 8, 4 or 2; a name that no layer has; a layer that is to stay float and have bits.
+/// Bits that are not 8, 4 or 2; a name that no layer or tensor has; a layer that is to stay float and have bits.
 pub(super) fn asked(network: &Network, settings: &Settings) -> Result<Vec<Option<u8>>> {
     let find = |name: &str| {
         network.layer(name).ok_or_else(|| {
             let known: Vec<&str> = network.layers.iter().map(|l| &*l.name).collect();
-            Error::Setting(format!("no layer is called {name:?}; there are {}", known.join(", ")))
+            Error::Setting(format!("no layer or tensor is called {name:?}; layers are {}", known.join(", ")))
         })
     };
+    let is_tensor = |name: &str| network.sites.iter().any(|s| s.name == name);
     let sound = |bits: u8| match bits {
         2 | 4 | 8 => Ok(bits),
         _ => Err(Error::Setting(format!("weights of {bits} bits; there are 8, 4 and 2"))),
     };
     let mut all = vec![Some(sound(settings.bits)?); network.layers.len()];
-    for name in &settings.keep {
+    // A tensor that is no layer's keeps no weights.
+    for name in settings.keep.iter().filter(|name| network.layer(name).is_some() || !is_tensor(name)) {
         all[find(name)?] = None;
     }
     for (name, bits) in &settings.layers {
@@ -66,16 +68,15 @@ pub(super) fn keep(network: &Network, scheme: &mut Scheme, settings: &Settings) 
         given.for_each(|(_, grid)| *grid = None);
     }
     for name in &settings.keep {
-        let Some(i) = network.layer(name) else { continue };
-        scheme.layers[i] = None;
-        if let Some(site) = network.layers[i].output {
-            let group = network.sites[site].group;
-            for (j, s) in network.sites.iter().enumerate() {
-                if s.group == group {
-                    scheme.sites[j] = None;
-                }
-            }
-        }
+        let layer = network.layer(name);
+        layer.into_iter().for_each(|i| scheme.layers[i] = None);
+        let site = match layer {
+            Some(i) => network.layers[i].output,
+            None => network.sites.iter().position(|s| s.name == *name),
+        };
+        let group = site.map(|site| network.sites[site].group);
+        let joined = network.sites.iter().zip(&mut scheme.sites).filter(|(s, _)| Some(s.group) == group);
+        joined.for_each(|(_, grid)| *grid = None);
     }
 }
 

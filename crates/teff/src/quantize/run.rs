@@ -69,6 +69,7 @@ pub fn quantize(
     let infinite = job.network.sites.iter().zip(&seen).filter(|(_, seen)| !seen.is_bounded());
     let infinite: Vec<_> = infinite.map(|(site, _)| (site.name.clone(), "it becomes infinite")).collect();
     job.network.floats.extend(infinite);
+    job.network.floats.extend(settings.keep.iter().map(|name| (name.clone(), "it is kept")));
     job.samples = &all;
     if let Some(bytes) = settings.budget {
         job.bits = budget::choose(&job.network, &job.bits, &sites, settings, bytes, &trial)?;

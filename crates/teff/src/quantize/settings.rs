@@ -27,7 +27,7 @@ pub struct Settings {
     pub bits: u8,
     /// Bits of the weights of single layers, by name.
     pub layers: Vec<(String, u8)>,
-    /// Layers that stay float, by name.
+    /// Layers and other tensors that stay float, by name.
     pub keep: Vec<String>,
     /// Bytes that weights, biases and their multipliers may take together; layers get fewer bits until they do.
     pub budget: Option<usize>,

@@ -55,7 +55,7 @@ fn numbers() -> [Arg; 5] {
         Arg::new("keep")
             .long("keep")
             .value_name("NAME")
-            .help("Leave this layer float; repeat for more")
+            .help("Leave this layer, or the tensor of this name, float; repeat for more")
             .action(ArgAction::Append),
         Arg::new("flash")
             .long("flash")
