@@ -107,7 +107,9 @@ impl<'a> Qat<'a> {
     pub fn quantized(&self, interface: Interface) -> Result<Graph> {
         let network = self.folded.network();
         let mut scheme = Scheme::float(&network);
-        for (slot, site) in scheme.sites.iter_mut().zip(&self.sites) {
+        let given = |site: &crate::quantize::Site| site.is_output && interface == Interface::Float;
+        let rounded = scheme.sites.iter_mut().zip(&network.sites).zip(&self.sites);
+        for ((slot, _), site) in rounded.filter(|((_, site), _)| !given(site)) {
             let scale = site.log_step.as_ref().map_or(site.step, |log| steps_of(log)[0]);
             *slot = Some(Grid { dtype: DType::I8, scale, zero: site.zero });
         }
@@ -169,7 +171,7 @@ fn sites(folded: &Folded, data: &Dataset, threads: usize) -> Result<Vec<Quantize
             let (low, high) = groups[&site.group];
             let grid = Grid::of_range(DType::I8, low, high);
             let (step, zero) = site.fixed.unwrap_or((grid.scale, grid.zero));
-            let learned = site.fixed.is_none() && !site.is_input;
+            let learned = site.fixed.is_none() && !site.is_input && !site.is_output;
             let param = || Param::new(&format!("{}.log_range", site.name), Value::scalar(step.ln()));
             Quantizer { log_step: learned.then(param), step, zero }
         };
@@ -184,7 +186,9 @@ fn rounded(folded: &Folded, bits: &[Bits], weight_steps: &[Param], sites: &[Quan
     let layers: HashMap<NodeId, usize> =
         folded.layers().iter().enumerate().rev().map(|(i, l)| (l.weight, i)).collect();
     let network = folded.network();
-    let site_of: HashMap<NodeId, &Quantizer> = network.sites.iter().map(|s| s.node).zip(sites).collect();
+    // What the network gives is floats, made of the last sums; integers of it have the range seen in the beginning.
+    let inside = network.sites.iter().zip(sites).filter(|(s, _)| !s.is_output);
+    let site_of: HashMap<NodeId, &Quantizer> = inside.map(|(s, quantizer)| (s.node, quantizer)).collect();
     // What is pooled is rounded behind the pool, where there is less of it: the largest of rounded numbers is the largest, rounded.
     let users = graph.only_users();
     let behind: HashMap<NodeId, NodeId> =
