@@ -11,7 +11,7 @@ Examples:
   teff firmware person_detect_int8.tflite -o person.uf2 --labels \"no person,person\"
   teff firmware m8.onnx --network-only net
                                net.c, net.h, net.rs and network.rs for firmware of your own, or: TEFF_NETWORK=net cargo build
-  teff sim fw.elf --camera seven.png --lcd screen.png --seconds 3
+  teff sim fw.elf --camera examples/seven.png --lcd screen.png --seconds 3
                                the same on the simulated board; fw.elf is written beside fw.uf2
 
 The model takes one picture, [1, C, H, W] or [1, H, W, C] with 1 or 3 channels, or [1, N] of a square, and gives a number for each class. Int8

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 const HELP: &str = "\
 Examples:
-  teff sim fw.uf2 --camera seven.png --lcd screen.png --seconds 3
+  teff sim fw.uf2 --camera examples/seven.png --lcd screen.png --seconds 3
                                a picture before the camera, what the display shows after 3 s of the board's time
   teff sim fw.elf --until \"ready\" --seconds 10
                                exit status 0 once it prints that, 1 if it has not after 10 s
