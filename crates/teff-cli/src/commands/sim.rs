@@ -129,6 +129,7 @@ fn session<'a>(args: &ArgMatches, sim: &mut Simulator) -> Result<Session<'a>> {
 
 /// Writes the files that are complete only at the end; the names of all.
 fn finish(args: &ArgMatches, session: &mut Session, sim: &mut Simulator) -> Result<Vec<PathBuf>> {
+    session.flush()?;
     let mut files = session.end_watching(given(args, "profile"))?;
     files.extend(given(args, "trace").map(PathBuf::from));
     files.extend(session.console.finish()?);

@@ -19,7 +19,8 @@ As the runner of cargo, in .cargo/config.toml of a crate for thumbv6m-none-eabi:
   [target.thumbv6m-none-eabi]
   runner = \"teff sim\"
 
-What the program prints (UART 0 and 1, USB serial, semihosting) goes to standard output, everything else to standard error.
+What the program prints (UART 0 and 1, USB serial, semihosting) goes to standard output, everything else to standard error. Where several
+of these print, each line has the name of its port before it.
 Time is the board's: the same file, options and inputs give the same result to the cycle, however fast this machine is.
 
 Exit status: the program's own, if it ends by semihosting (SYS_EXIT); 0 when --until was printed, or --seconds are over;

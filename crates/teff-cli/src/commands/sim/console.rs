@@ -20,6 +20,53 @@ struct Stream {
     tail: Vec<u8>,
 }
 
+/// What several streams print, on one terminal: what comes from one alone as it comes; from two on whole lines, each behind its stream's name.
+#[derive(Default)]
+struct Lines {
+    /// The first stream that printed, and whether another did.
+    first: Option<usize>,
+    several: bool,
+    /// Lines without an end yet: whether the first stream left one on the terminal, and those of each stream since then.
+    left: bool,
+    open: [Vec<u8>; 4],
+}
+
+/// A line without an end is taken for whole at so many bytes.
+const LINE: usize = 4096;
+
+impl Lines {
+    /// What is to be shown now that stream `i` has printed `bytes`.
+    fn take(&mut self, i: usize, bytes: &[u8]) -> Vec<u8> {
+        self.several |= *self.first.get_or_insert(i) != i;
+        if !self.several {
+            self.left = !bytes.ends_with(b"\n");
+            return bytes.to_vec();
+        }
+        let mut shown = if std::mem::take(&mut self.left) { b"\n".to_vec() } else { Vec::new() };
+        let open = &mut self.open[i];
+        open.extend(bytes);
+        while let Some(end) =
+            open.iter().position(|b| *b == b'\n').or((open.len() >= LINE).then_some(LINE - 1))
+        {
+            let line: Vec<u8> = open.drain(..=end).collect();
+            shown.extend(named(i, &line));
+        }
+        shown
+    }
+
+    /// What has no end, at the end.
+    fn rest(&mut self) -> Vec<u8> {
+        let open = self.open.iter_mut().enumerate().filter(|(_, line)| !line.is_empty());
+        open.flat_map(|(i, line)| named(i, &std::mem::take(line))).collect()
+    }
+}
+
+/// A line behind the name of its stream.
+fn named(i: usize, line: &[u8]) -> Vec<u8> {
+    let end: &[u8] = if line.ends_with(b"\n") { b"" } else { b"\n" };
+    [STREAMS[i].as_bytes(), b": ", line, end].concat()
+}
+
 /// Where the bytes of the UARTs go.
 enum Uarts {
     Terminal,
@@ -37,6 +84,7 @@ enum Input {
 
 pub(crate) struct Console {
     streams: [Stream; 4],
+    lines: Lines,
     uarts: Uarts,
     input: Input,
     until: Vec<u8>,
@@ -62,6 +110,7 @@ impl Console {
         };
         Ok(Console {
             streams: Default::default(),
+            lines: Lines::default(),
             uarts,
             input,
             until: until.unwrap_or_default().into(),
@@ -95,11 +144,20 @@ impl Console {
                 Uarts::Nowhere if i < 2 => false,
                 Uarts::Terminal | Uarts::Nowhere | Uarts::File(..) => !self.json,
             };
-            if terminal && !print(&bytes)? {
+            if terminal && !print(&self.lines.take(i, &bytes))? {
                 self.closed = true;
             }
         }
         Ok(any)
+    }
+
+    /// Shows what has been held back for the end of its line.
+    pub(crate) fn flush(&mut self, mut print: impl FnMut(&[u8]) -> Result<bool>) -> Result<()> {
+        let rest = self.lines.rest();
+        if !rest.is_empty() {
+            print(&rest)?;
+        }
+        Ok(())
     }
 
     /// Keeps printed bytes for the result, and looks for the text of --until.
@@ -176,4 +234,24 @@ fn typed() -> Receiver<Vec<u8>> {
         }
     });
     receiver
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Bytes of two ports as they come, in pieces.
+    #[test]
+    fn lines_of_several_ports_are_whole_and_named() {
+        let mut lines = Lines::default();
+        let mut said = Vec::new();
+        for (i, bytes) in [(2, "ready\nna"), (2, "me? "), (0, "boot"), (2, "x"), (0, "ed\nnext"), (2, "yz\n")]
+        {
+            said.extend(lines.take(i, bytes.as_bytes()));
+        }
+        said.extend(lines.rest());
+        let said = String::from_utf8(said).unwrap();
+        assert_eq!(said, "ready\nname? \nuart0: booted\nusb: xyz\nuart0: next\n");
+        assert_eq!(lines.take(1, &[b'.'; LINE]).len(), "uart1: ".len() + LINE + 1);
+    }
 }

@@ -157,6 +157,12 @@ impl<'a> Session<'a> {
         Ok(printed)
     }
 
+    /// Shows what the program printed without an end of line.
+    pub(crate) fn flush(&mut self) -> Result<()> {
+        let progress = &mut self.progress;
+        self.console.flush(|bytes| progress.print(bytes))
+    }
+
     fn asked_to_end(&self, sim: &Simulator) -> Option<Ending> {
         if self.console.seen {
             Some(Ending::Printed)
