@@ -215,7 +215,10 @@ fn advice_helps_as_said() {
     // Most of a small one converts floats.
     let float = dense(64, 2);
     let converts = json(&quantised(&float, 64, &[]), &["--samples", "1"]);
-    assert!(advice(&converts).iter().any(|(option, _)| option == "teff quantize --io int8"), "{converts}");
+    assert!(
+        advice(&converts).iter().any(|(option, _)| option == "teff quantize --io int8, of the float model"),
+        "{converts}"
+    );
     let integers = json(&quantised(&float, 64, &["--io", "int8"]), &["--samples", "1"]);
     let cycles = |r: &Json| r["run"]["cycles"].as_f64().unwrap();
     assert!(cycles(&integers) < 0.9 * cycles(&converts), "{} {}", cycles(&integers), cycles(&converts));
@@ -225,7 +228,8 @@ fn advice_helps_as_said() {
     let large = json(Path::new(&float), &["--samples", "1"]);
     assert!(verdict(&large).starts_with("does not fit: its tables take"), "{}", verdict(&large));
     assert_eq!(advice(&large)[0].0, "teff quantize float.onnx --data DATA");
-    assert!(large["advice"][0]["what"].as_str().unwrap().starts_with("weights take about 1 228 800 bytes"));
+    let what = large["advice"][0]["what"].as_str().unwrap();
+    assert!(what.starts_with("weights take about 1 228 800 bytes"), "{what}");
     let smaller = json(&quantised(&float, 1024, &[]), &["--samples", "1"]);
     assert!(verdict(&smaller).starts_with("fits"), "{}", verdict(&smaller));
     let weights = smaller["flash_weights"].as_f64().unwrap();

@@ -220,3 +220,93 @@ fn rounding_is_learned_from_samples_alone() {
     assert!(learned.1 && !compensated.1);
     assert!(learned.0 > compensated.0 + 3.0, "{} dB, {} dB", learned.0, compensated.0);
 }
+
+/// Attention, and activations that take a logarithm of one element, have integers inside: what more bits are for is at the ends and where
+/// elements come together.
+#[test]
+fn what_8_bits_suffice_for_has_no_more() {
+    // Large beside what follows, which then could be floats without taking more memory.
+    let x = Tensor::input("x", DType::F32, &[1, 6, 64]);
+    let dense = |x: &Tensor, o: usize, k: usize| {
+        let i = x.shape()[x.rank() - 1];
+        x.matmul(&constant(&[i, o], |n| noise(n + k))) + constant(&[o], |n| 0.1 * noise(n))
+    };
+    let [q, k, v] = [1, 2, 3].map(|n| dense(&x, 8, n));
+    let scores = q.matmul(&k.permute(&[0, 2, 1])) * constant(&[], |_| 0.35);
+    let attention = dense(&scores.softmax(2).matmul(&v), 4, 4);
+    let softplus = |x: &Tensor| (x.exp() + constant(&[], |_| 1.0)).log();
+    let mish = |x: &Tensor| x * softplus(x).tanh();
+    let hidden = dense(&dense(&x, 8, 5), 8, 6);
+    let cases = [
+        ("attention", attention),
+        ("softplus", dense(&softplus(&hidden), 3, 7)),
+        ("mish", dense(&mish(&hidden), 3, 8)),
+    ];
+    for (name, y) in cases {
+        let graph = Graph::from_tensors("net", std::slice::from_ref(&x), &[("y", y)]).unwrap();
+        let data =
+            Dataset::of(vec![column("x", &[6, 64], (0..100 * 384).map(noise).collect())], Targets::Missing);
+        let quantised = done(&graph, &data.unwrap());
+        let network = &quantised.network;
+        let given = |s: &&teff::quantize::Site| s.is_output;
+        let outputs: Vec<_> = network.sites.iter().filter(given).map(|s| s.node).collect();
+        assert_eq!(outputs, [network.graph.outputs()[0].node], "{name}");
+        let integers = teff::graph::passes::simplify(&teff::compile::integer(&quantised.graph).unwrap());
+        let computes = |op: &Op| matches!(op, Op::Unary(_) | Op::Binary(_) | Op::Reduce { .. } | Op::MatMul);
+        let floats = integers.nodes().iter().filter(|n| n.ty.dtype.is_float() && computes(&n.op));
+        assert_eq!(floats.map(|n| n.op.to_string()).collect::<Vec<_>>(), Vec::<String>::new(), "{name}");
+    }
+}
+
+/// Layers that share weights, one of them kept or of other bits, are rounded each by itself.
+#[test]
+fn shared_weights_are_learned_for_those_that_share_a_grid() {
+    let x = Tensor::input("x", DType::F32, &[1, 8]);
+    let w = constant(&[8, 8], noise);
+    let first = x.matmul(&w).named("first").relu();
+    let second = first.matmul(&w).named("second").relu();
+    let y = second.matmul(&constant(&[8, 2], |n| noise(n + 3))).named("last");
+    let graph = Graph::from_tensors("net", &[x], &[("y", y)]).unwrap();
+    let data = samples(8);
+    let with = |keep: &[&str], layers: &[(&str, u8)]| {
+        let settings = Settings {
+            bits: 4,
+            keep: keep.iter().map(|n| n.to_string()).collect(),
+            layers: layers.iter().map(|(n, b)| (n.to_string(), *b)).collect(),
+            ..Settings::default()
+        };
+        let done = quantize(&graph, &data, &settings, &mut |_, _, _| ControlFlow::Continue(())).unwrap();
+        decibels(&graph, &done, &data)
+    };
+    let (same, kept, other) = (with(&[], &[]), with(&["first"], &[]), with(&[], &[("second", 8)]));
+    assert!(same > 12.0 && kept > same && other > same - 1.0, "{same} {kept} {other}");
+}
+
+/// 16 bits help where one neuron reaches far beyond the others, but not at the cost of a layer in floats: 1024 products of 16 by 8 bits, all of
+/// full size, exceed 32 bits.
+#[test]
+fn sixteen_bits_are_given_where_sums_hold_them() {
+    let wide = |neurons: usize| {
+        let x = Tensor::input("x", DType::F32, &[1, 16]);
+        let far = move |i: usize| if i == 0 { 1000.0 } else { 1.0 };
+        let first = constant(&[16, neurons], |n| noise(n) * far(n % neurons));
+        let second = constant(&[neurons, 2], |n| (if n % 3 == 0 { 1.0 } else { -1.0 }) / far(n / 2));
+        let y = x.matmul(&first).relu().matmul(&second).named("sums");
+        let graph = Graph::from_tensors("net", &[x], &[("y", y)]).unwrap();
+        let settings = Settings { equalise: false, ..Settings::default() };
+        quantize(&graph, &samples(16), &settings, &mut |_, _, _| ControlFlow::Continue(())).unwrap()
+    };
+    let (few, many) = (wide(64), wide(1024));
+    assert!(few.report.widened[0].after > few.report.widened[0].before + 6.0, "{:?}", few.report.widened);
+    assert!(multiplies_integers(&few) && few.report.floats.is_empty(), "{:?}", few.report.floats);
+    assert!(multiplies_integers(&many) && many.report.floats.is_empty(), "{:?}", many.report.floats);
+    assert!(many.report.widened.is_empty(), "{:?}", many.report.widened);
+    let x = Tensor::input("x", DType::F32, &[1, 1024]);
+    let y = x.matmul(&constant(&[1024, 2], |n| if n % 3 == 0 { 1.0 } else { -1.0 })).named("sums");
+    let graph = Graph::from_tensors("net", &[x], &[("y", y)]).unwrap();
+    let settings = Settings { tensors: DType::I16, ..Settings::default() };
+    let asked =
+        quantize(&graph, &samples(1024), &settings, &mut |_, _, _| ControlFlow::Continue(())).unwrap();
+    assert_eq!(asked.report.floats[0].0, "sums", "{:?}", asked.report.floats);
+    assert!(asked.report.floats[0].1.contains("may exceed 32 bits"));
+}

@@ -126,7 +126,7 @@ pub(crate) fn run(args: &ArgMatches, ui: &Ui) -> Result<()> {
         unfit,
         advice: Vec::new(),
     };
-    report.advice = verdict::advice(&report, in_ram, verdict::floats(&graph));
+    report.advice = verdict::advice(&report, in_ram, verdict::quantised(&graph));
     if let Some(file) = page {
         write(file, page::page(&report).as_bytes())?;
         ui.note(format!("wrote {}", file.display()));

@@ -55,6 +55,8 @@ struct IntegerPass<'a> {
     made: Vec<Tensor>,
     /// The integers behind each node, where there are.
     affine: Vec<Option<Affine>>,
+    /// Whether each node is a product, its bias added or not.
+    products: Vec<bool>,
     known: Known<'a>,
     sources: Sources,
     /// What a `Quantize` was made from, and for what.
@@ -69,6 +71,7 @@ impl<'g> IntegerPass<'g> {
             graph,
             made: Vec::new(),
             affine: Vec::new(),
+            products: Vec::new(),
             known: Known::new(graph),
             sources: Sources::default(),
             before: HashMap::new(),
@@ -108,7 +111,9 @@ impl<'g> IntegerPass<'g> {
             self.made[id.index()] = a.int();
         }
         // Floats that are wanted of sums, as where a network ends, are made of the sums.
-        if let Some(a) = affine.as_ref().filter(|_| node.ty.dtype == DType::F32 && self.is_product(id)) {
+        let is_product = self.is_product(id);
+        self.products.push(is_product);
+        if let Some(a) = affine.as_ref().filter(|_| node.ty.dtype == DType::F32 && is_product) {
             self.made[id.index()] = a.float();
             node.label.iter().for_each(|label| _ = self.made[id.index()].named(label));
         }
@@ -119,12 +124,11 @@ impl<'g> IntegerPass<'g> {
     fn is_product(&self, id: NodeId) -> bool {
         let node = &self.graph[id];
         let is_constant = |o: &NodeId| self.known.compact(*o).is_some();
+        let of_product = || node.operands.iter().any(|o| self.products[o.index()]);
         match node.op {
             Op::MatMul | Op::Conv(_) => !node.operands.iter().all(is_constant),
-            Op::Binary(Binary::Add) if node.operands.iter().any(is_constant) => {
-                node.operands.iter().any(|o| !is_constant(o) && self.is_product(*o))
-            }
-            Op::Reshape(_) => self.is_product(node.operands[0]),
+            Op::Binary(Binary::Add) => of_product() && node.operands.iter().any(is_constant),
+            Op::Reshape(_) => of_product(),
             // All else is computed of these floats.
             _ => false,
         }

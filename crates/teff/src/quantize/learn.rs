@@ -8,8 +8,7 @@ use super::network::{Network, channel_of};
 use super::probe::{Samples, outputs};
 use super::scheme::{Scheme, Weights, range, weight_range};
 use crate::error::Result;
-use crate::optim::Optimizer;
-use crate::optim::Schedule;
+use crate::optim::{Optimizer, Schedule};
 use crate::step::Step;
 use std::collections::HashMap;
 use teff_data::Rng;
@@ -18,16 +17,18 @@ use teff_graph::{DType, Graph, NodeId, Num, Param, Tensor, Type, Value, with_dty
 
 /// Samples of a step.
 const BATCH: usize = 32;
-/// Steps, unless that is more work than this.
+/// Steps at most, and what is worth beginning.
 const STEPS: usize = 600;
-/// Multiply-accumulates of the forward pass over all steps; fewer steps are made of a large network.
+const FEW_STEPS: usize = 50;
+/// Multiply-accumulates of the forward pass over all steps: fewer steps are made of a large network, and none of one of more than 37
+/// million for a sample.
 const MOST_WORK: u64 = 60_000_000_000;
 /// By how much of an integer a weight moves at most in a step, in the beginning.
 const RATE: f64 = 0.003;
 /// A weight begins at the integer that it was rounded to, or so far from it towards what it was.
 const NEAR: f64 = 0.45;
 
-/// The weights of `scheme` after learning; nothing where the network has no gradient, as of a loop.
+/// The weights of `scheme` after learning; nothing where the network has no gradient, as of a loop, or is too large.
 ///
 /// # Errors
 /// What the executor could not do, and what `tell` gives.
@@ -44,6 +45,11 @@ pub(super) fn learned(
         Some(graph) => (graph, BATCH),
         None => (rounded, 1),
     };
+    let work: u64 = network.layers.iter().map(|l| l.macs).sum::<u64>() * batch as u64;
+    let steps = STEPS.min((MOST_WORK / work.max(1)) as usize);
+    if steps < FEW_STEPS {
+        return Ok(None);
+    }
     let wanted = outputs(network, &Scheme::float(network), samples, threads)?;
     let inputs: Vec<Tensor> =
         graph.inputs().iter().map(|i| Tensor::input("", graph[*i].ty.dtype, &graph[*i].ty.shape)).collect();
@@ -60,8 +66,6 @@ pub(super) fn learned(
     let Ok(updates) = optimizer.minimize(&loss) else { return Ok(None) };
     let all: Vec<&Tensor> = inputs.iter().chain(&targets).collect();
     let Ok(mut step) = Step::new(&all, &[&loss], &updates, threads) else { return Ok(None) };
-    let work: u64 = network.layers.iter().map(|l| l.macs).sum::<u64>() * batch as u64;
-    let steps = STEPS.min((MOST_WORK / work.max(1)) as usize).max(50);
     let mut order: Vec<usize> = (0..samples.len()).collect();
     let mut rng = Rng::stream(0, &[1]);
     let mut at = order.len();
@@ -93,7 +97,13 @@ pub(super) fn learned(
     let layers = network.layers.iter().zip(&scheme.layers).map(|(layer, weights)| {
         let weights = weights.as_ref()?;
         let (low, high) = weight_range(weights.bits);
-        let steps = params[&layer.weight].value();
+        let (first, param) = &params[&layer.weight];
+        // Of the same weights on another grid nothing was learned.
+        let of = scheme.layers[*first].as_ref().expect("it has a parameter");
+        if (of.bits, &of.scales) != (weights.bits, &weights.scales) {
+            return Some(weights.clone());
+        }
+        let steps = param.value();
         let q = steps.as_slice::<f32>().expect("f32").iter();
         let q = q.map(|x| x.round_ties_even().clamp(low as f32, high as f32) as i8).collect();
         Some(Weights { q, ..weights.clone() })
@@ -101,33 +111,33 @@ pub(super) fn learned(
     Ok(Some(layers.collect()))
 }
 
-/// The weights of each layer in steps of their scales, by the constant that holds them.
-fn params(network: &Network, scheme: &Scheme) -> HashMap<NodeId, Param> {
+/// The weights in steps of their scales, by the constant that holds them, with the first layer that rounds it.
+fn params(network: &Network, scheme: &Scheme) -> HashMap<NodeId, (usize, Param)> {
     let mut params = HashMap::new();
-    for (layer, weights) in network.layers.iter().zip(&scheme.layers) {
+    for (i, (layer, weights)) in network.layers.iter().zip(&scheme.layers).enumerate() {
         let Some(weights) = weights else { continue };
         let value = network.constant(layer.weight);
         let exact = value.to_f64();
-        let steps = Value::from_fn(&Type::new(DType::F32, value.shape()), |i| {
-            let steps = exact[i] / f64::from(weights.scales[channel_of(i, value.shape(), layer.axis)]);
-            let q = f64::from(weights.q[i]);
+        let steps = |e: usize| {
+            let steps = exact[e] / f64::from(weights.scales[channel_of(e, value.shape(), layer.axis)]);
+            let q = f64::from(weights.q[e]);
             Num::Float(q + (steps - q).clamp(-NEAR, NEAR))
-        });
-        params.entry(layer.weight).or_insert_with(|| Param::new(&layer.name, steps));
+        };
+        let new =
+            || (i, Param::new(&layer.name, Value::from_fn(&Type::new(DType::F32, value.shape()), steps)));
+        params.entry(layer.weight).or_insert_with(new);
     }
     params
 }
 
 /// The network with every weight and tensor rounded as `scheme` says.
-fn rounded(network: &Network, scheme: &Scheme, params: &HashMap<NodeId, Param>) -> Result<Graph> {
-    let layers: HashMap<NodeId, usize> =
-        network.layers.iter().enumerate().rev().map(|(i, l)| (l.weight, i)).collect();
+fn rounded(network: &Network, scheme: &Scheme, params: &HashMap<NodeId, (usize, Param)>) -> Result<Graph> {
     let grids: HashMap<NodeId, _> =
         network.sites.iter().zip(&scheme.sites).filter_map(|(s, grid)| Some((s.node, (*grid)?))).collect();
     Ok(network.graph.rewritten(|id, _, t| {
-        if let (Some(&i), Some(param)) = (layers.get(&id), params.get(&id)) {
+        if let Some((i, param)) = params.get(&id) {
             let (layer, weights) =
-                (&network.layers[i], scheme.layers[i].as_ref().expect("it has a parameter"));
+                (&network.layers[*i], scheme.layers[*i].as_ref().expect("it has a parameter"));
             let mut shape = vec![1; t.rank()];
             shape[layer.axis] = layer.channels;
             let (low, high) = weight_range(weights.bits);

@@ -182,7 +182,8 @@ impl Placer<'_> {
         let float = self.graph[id].ty.dtype == DType::F32 && !matches!(self.graph[id].op, Op::Input { .. });
         let made = matches!(self.states[id.index()], State::Wide(_) | State::Float(_));
         let of_floats = |user: &NodeId| matches!(self.states[user.index()], State::Float(_));
-        float && made && self.users[id.index()].iter().all(of_floats)
+        let given = self.graph.outputs().iter().any(|o| o.node == id);
+        given && float && made && self.users[id.index()].iter().all(of_floats)
     }
 
     /// Sums that floats are made of, not 8 bits first.
@@ -387,15 +388,28 @@ impl Placer<'_> {
     }
 }
 
-/// What logarithms are taken of, back to the sums of products that it is computed from.
+/// What logarithms are taken of, back to the products that it is computed from, or the exponentials: of these to what they are the exponential
+/// of, less its maximum. `log(1 + exp(x))` is a function of one element, and none.
 fn before_logarithms(graph: &Graph) -> BTreeSet<NodeId> {
     let mut found = BTreeSet::new();
-    let mut left: Vec<NodeId> =
-        graph.ids().filter(|id| matches!(graph[*id].op, Op::Unary(Unary::Log))).collect();
-    while let Some(id) = left.pop() {
-        let of_one = matches!(graph[id].op.traits().class, Class::Pointwise | Class::View | Class::Reduction);
-        if of_one && found.insert(id) {
-            left.extend(&graph[id].operands);
+    for log in graph.ids().filter(|id| matches!(graph[*id].op, Op::Unary(Unary::Log))) {
+        let (mut left, mut seen, mut is_function) = (vec![(log, false)], BTreeSet::new(), true);
+        while let Some((id, exponential)) = left.pop() {
+            let op = &graph[id].op;
+            let exponential = exponential || matches!(op, Op::Unary(Unary::Exp));
+            let passes = match op.traits().class {
+                Class::Pointwise | Class::View => true,
+                Class::Reduction => !exponential || matches!(op, Op::Reduce { kind: ReduceKind::Max, .. }),
+                // Given, or computed of much else.
+                _ => matches!(op, Op::Constant(_)),
+            };
+            is_function &= exponential || passes && !matches!(op.traits().class, Class::Reduction);
+            if passes && seen.insert(id) {
+                left.extend(graph[id].operands.iter().map(|o| (*o, exponential)));
+            }
+        }
+        if !is_function {
+            found.extend(seen);
         }
     }
     found

@@ -17,6 +17,7 @@ use super::weights::{compensated, nearest};
 use super::{Network, Scheme, Weights};
 use crate::error::{Error, Result};
 use std::ops::ControlFlow;
+use teff_compile::left_in_floats;
 use teff_data::Dataset;
 use teff_graph::{DType, Graph};
 
@@ -114,6 +115,9 @@ pub fn quantize(
     };
     report.findings = diagnose::findings(&job.network, &scheme, &seen, &report, settings, &reference)?;
     let graph = rewrite(&job.network, &scheme, settings.interface)?;
+    let kept = |name: &str| report.floats.iter().any(|(known, _)| known == name);
+    let left = left_in_floats(&graph)?.into_iter().filter(|(name, _)| !kept(name)).collect::<Vec<_>>();
+    report.floats.extend(left);
     Ok(Quantised { graph, network: job.network, scheme, report })
 }
 
@@ -263,13 +267,19 @@ impl Job<'_, '_> {
             };
             Scheme { sites: scheme.sites.iter().enumerate().map(pick).collect(), ..scheme.clone() }
         };
+        // Sums of 16 bits may exceed 32, and are floats then.
+        let floats = |network: &Network, scheme: &Scheme| -> Result<usize> {
+            Ok(left_in_floats(&rewrite(network, scheme, Interface::Float)?)?.len())
+        };
         let mut now = reference.measure(&self.network, scheme)?;
         let mut report = Vec::new();
+        let mut too_wide = Vec::new();
         while report.len() < MOST_WIDE && !good_enough(&now, reference, lost) {
             let is_end = |s: &super::Site| s.is_input || s.is_output;
             let free = |(s, grid): &(&super::Site, &Option<super::Grid>)| {
                 grid.is_some_and(|g| g.dtype != DType::I16)
                     && !(self.settings.interface == Interface::Int8 && is_end(s))
+                    && !too_wide.contains(&s.group)
             };
             let mut groups: Vec<usize> =
                 sites.iter().zip(&scheme.sites).filter(free).map(|(s, _)| s.group).collect();
@@ -284,7 +294,12 @@ impl Job<'_, '_> {
                 }
             }
             let Some((group, after)) = best.filter(|(_, b)| b.sqnr > now.sqnr + WORTHWHILE) else { break };
-            *scheme = with(scheme, group);
+            let wider = with(scheme, group);
+            if floats(&self.network, &wider)? > floats(&self.network, scheme)? {
+                too_wide.push(group);
+                continue;
+            }
+            *scheme = wider;
             let names = sites.iter().filter(|s| s.group == group).map(|s| s.name.clone()).collect();
             report.push(Widened { tensors: names, before: now.sqnr, after: after.sqnr });
             now = after;

@@ -4,9 +4,9 @@ use crate::ui::{grouped, path_text, percent, table};
 use serde_json::{Value as Json, json};
 use std::fmt::Write;
 use std::path::Path;
-use teff::Judgement;
 use teff::metrics::{Fit, Quality};
 use teff::quantize::{Correction, Interface, OutputReport, Quantised, Settings};
+use teff::{DType, Judgement};
 
 /// Layers that are listed at most; the JSON has all.
 const LISTED: usize = 60;
@@ -73,6 +73,7 @@ pub(super) fn text(done: &Quantised, measured: &Measured, settings: &Settings) -
     }
     let ends = match settings.interface {
         Interface::Float => "floats in and out",
+        Interface::Int8 if settings.tensors == DType::I16 => "16-bit integers in and out",
         Interface::Int8 => "8-bit integers in and out",
     };
     if settings.interface == Interface::Int8 {

@@ -17,9 +17,9 @@ const COMPILER: &str = "arm-none-eabi-gcc";
 const RAM_BEGIN: u32 = 0x2000_0000;
 const STACK_TOP: u32 = 0x2004_2000;
 /// Bytes of the board's flash and the chip's RAM, and of either that code and stack need at least.
-const FLASH: usize = 2 << 20;
+pub(super) const FLASH: usize = 2 << 20;
 pub(super) const RAM: usize = 264 << 10;
-const LEFT: usize = 4 << 10;
+pub(super) const LEFT: usize = 4 << 10;
 /// More cycles than any network that is worth waiting for: an hour on the chip.
 const PATIENCE: u64 = 450_000_000_000;
 /// After so many the user may stop.

@@ -90,7 +90,7 @@ pub(super) fn summary(report: &Report) -> Vec<(&'static str, String)> {
     };
     let values = grouped(b.ram_arena);
     lines.push(("RAM", format!("{}: values {values}{copies}{stack}", of(ram, report.board.map(|b| b.ram)))));
-    lines.push(("verdict", sentence(report)));
+    lines.extend(Some(sentence(report)).filter(|s| !s.is_empty()).map(|s| ("verdict", s)));
     lines.extend(report.advice.iter().map(|a| ("to do", format!("{}: {}", a.option, a.what))));
     lines
 }
