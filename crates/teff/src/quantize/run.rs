@@ -329,12 +329,23 @@ impl Job<'_, '_> {
             return Ok(None);
         };
         let changed = Scheme { layers, ..scheme.clone() };
+        Ok(Some(self.keep_better(scheme, changed, before, reference)?))
+    }
+
+    /// Puts `changed` in the place of `scheme`, whose signal to noise is `before`, if that is better.
+    fn keep_better(
+        &self,
+        scheme: &mut Scheme,
+        changed: Scheme,
+        before: f64,
+        reference: &Reference,
+    ) -> Result<Correction> {
         let after = reference.measure(&self.network, &changed)?.sqnr;
         let applied = after > before;
         if applied {
             *scheme = changed;
         }
-        Ok(Some(Correction { before, after, applied }))
+        Ok(Correction { before, after, applied })
     }
 
     fn correct(&mut self, scheme: &mut Scheme, reference: &Reference) -> Result<Correction> {
@@ -342,11 +353,6 @@ impl Job<'_, '_> {
         let before = reference.measure(&self.network, scheme)?.sqnr;
         let mut corrected = scheme.clone();
         correct_biases(&self.network, &mut corrected, self.samples, self.settings.threads)?;
-        let after = reference.measure(&self.network, &corrected)?.sqnr;
-        let applied = after > before;
-        if applied {
-            *scheme = corrected;
-        }
-        Ok(Correction { before, after, applied })
+        self.keep_better(scheme, corrected, before, reference)
     }
 }
