@@ -118,6 +118,12 @@ const TOLERANCE: f64 = 1e-4;
 /// what outputs could be, which is several times what they are.
 const BOUNDS: f64 = 4.0;
 
+/// Which layers of a quantised network stay in floats, and why, a line each.
+pub(crate) fn left_in_floats(graph: &Graph) -> Result<Vec<String>> {
+    let left = teff::compile::left_in_floats(graph)?;
+    Ok(left.iter().map(|(layer, reason)| format!("{} stays in floats: {reason}", short(layer))).collect())
+}
+
 /// The name of a layer for a table: converters that fuse layers join all their names with semicolons, of which the first says enough.
 pub(crate) fn short(label: &str) -> &str {
     label.split(';').next().unwrap_or(label)
@@ -167,9 +173,8 @@ pub(crate) fn generate(model: &Path, request: &Request, folder: &Path, ui: &Ui) 
     if let Some(size) = size {
         request.limits.check(&program, &budget, size.code, copied)?;
     }
-    let left = teff::compile::left_in_floats(&graph)?;
-    let in_floats = left.into_iter().map(|(layer, reason)| format!("{layer} stays in floats: {reason}"));
-    let notes = in_floats.chain(unused).collect();
+    let mut notes = left_in_floats(&graph)?;
+    notes.extend(unused);
     make_folder(folder)?;
     let files: Vec<PathBuf> =
         texts.iter().map(|(ending, _)| folder.join(format!("{}{ending}", request.name))).collect();

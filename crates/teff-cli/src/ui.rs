@@ -135,12 +135,17 @@ pub(crate) fn table(rows: &[Vec<String>]) -> String {
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
     let width = |c: usize| rows.iter().filter_map(|r| r.get(c)).map(|s| s.chars().count()).max().unwrap_or(0);
     let widths: Vec<usize> = (0..columns).map(width).collect();
+    // Words begin at the left of their column, numbers end at its right.
+    let begins = |s: &String| s.starts_with(|c: char| c.is_ascii_alphabetic());
+    let is_words = |c: usize| c == 0 || rows.iter().skip(1).filter_map(|r| r.get(c)).all(begins);
+    let words: Vec<bool> = (0..columns).map(is_words).collect();
     let mut out = String::new();
     for row in rows {
         let mut line = String::new();
         for (c, cell) in row.iter().enumerate() {
             let pad = " ".repeat(widths[c] - cell.chars().count());
-            line += &if c == 0 { format!("{cell}{pad}") } else { format!("  {pad}{cell}") };
+            let gap = if c == 0 { "" } else { "  " };
+            line += &if words[c] { format!("{gap}{cell}{pad}") } else { format!("{gap}{pad}{cell}") };
         }
         out += line.trim_end();
         out.push('\n');

@@ -1,6 +1,6 @@
 //! What a Program takes of its target: exact bytes, counted operations, estimated cycles.
 
-use crate::program::{BufferId, Cost, Place, Products, Program, kernel_cost, shape_text};
+use crate::program::{BufferId, Cost, Kernel, Place, Products, Program, kernel_cost, shape_text};
 use crate::target::Target;
 use std::collections::{BTreeMap, HashSet};
 use std::fmt::{self, Write};
@@ -34,6 +34,8 @@ pub struct KernelBudget {
     pub name: String,
     /// The layer it came from.
     pub label: Option<String>,
+    /// What it computes in the field's words: `conv 3x3, 8 -> 16, relu, max pool 2`.
+    pub words: String,
     /// Its operations, from first to last.
     pub ops: Vec<&'static str>,
     /// Type of its result.
@@ -64,6 +66,7 @@ impl Budget {
             kernels.push(KernelBudget {
                 name: k.name.clone(),
                 label: k.label.as_deref().map(String::from),
+                words: words(k),
                 ops: k.ops.clone(),
                 result: k.result.clone(),
                 weight_bytes: bytes(&reads, |p| matches!(p, Place::Constant(_))),
@@ -144,6 +147,15 @@ impl Budget {
             );
         }
         out + "]}"
+    }
+}
+
+fn words(k: &Kernel) -> String {
+    match &k.words[..] {
+        [] if k.ops.is_empty() => "copy".into(),
+        [] if k.ops.contains(&"mul_high") => "requantise".into(),
+        [] => "convert".into(),
+        said => said.join(", "),
     }
 }
 

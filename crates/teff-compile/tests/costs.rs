@@ -12,8 +12,8 @@ use expect_test::expect;
 use oracle::nets::{Net, network};
 use std::fmt::Write;
 use teff_compile::program::Products;
-use teff_compile::{Floats, Options, Target, compile, program};
-use teff_graph::Graph;
+use teff_compile::{Budget, Floats, Options, Target, compile, program};
+use teff_graph::{ConvGeometry, DType, Graph, Tensor, Value};
 
 /// Kernels, those of mantissas in narrow and in wide weights; what is read, written and computed; the arena and the constants.
 fn row(table: &mut String, name: &str, graph: &Graph, target: Target, floats: Floats) {
@@ -127,4 +127,58 @@ fn quantised_layers() {
         kind 23    cortex-m0plus  1/0/0     2148      120        0    12312    24552       0     180
     "#]]
     .assert_eq(table);
+}
+
+/// What a network's kernels compute, one a line.
+fn words(x: &Tensor, y: &Tensor) -> String {
+    let graph = Graph::from_tensors("words", std::slice::from_ref(x), &[("y", y.clone())]).unwrap();
+    let program = compile(&graph, &Options::default()).unwrap();
+    let kernels = Budget::new(&program, &Target::GENERIC).kernels;
+    kernels.into_iter().map(|k| k.words).collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn layers_are_told_in_the_words_of_the_field() {
+    let x = |shape: &[usize]| Tensor::input("x", DType::F32, shape);
+    let w = |shape: &[usize]| {
+        let n = shape.iter().product::<usize>();
+        Tensor::constant(Value::new(shape, (0..n).map(|i| (i % 7) as f32 - 2.5).collect::<Vec<_>>()))
+    };
+    let (flat, picture, signal) = (x(&[1, 784]), x(&[1, 8, 12, 12]), x(&[1, 4, 16]));
+    let is = |x: &Tensor, y: Tensor, wanted: &str| assert_eq!(words(x, &y), wanted);
+    is(&flat, (flat.matmul(&w(&[784, 10])) + w(&[10])).relu(), "dense 784 -> 10, relu");
+    is(&flat, w(&[6, 784]).matmul(&flat.transpose()), "dense 784 -> 6");
+    let conv = picture.conv2d(&w(&[16, 8, 3, 3]), 1, 1, 1, 1) + w(&[16, 1, 1]);
+    is(&picture, conv.relu().max_pool2d(2, 2), "conv 3x3, 8 -> 16, relu, max pool 2");
+    is(&picture, conv.relu6(), "conv 3x3, 8 -> 16, relu6");
+    is(&picture, conv.relu().max_pool2d(3, 2), "conv 3x3, 8 -> 16, relu\nmax pool 3, stride 2");
+    is(&picture, picture.conv2d(&w(&[8, 1, 3, 3]), 2, 1, 1, 8), "depthwise conv 3x3, 8, stride 2");
+    is(&picture, picture.conv2d(&w(&[4, 4, 1, 1]), 1, 0, 1, 2), "conv 1x1, 8 -> 4 in 2 groups");
+    is(&signal, signal.conv1d(&w(&[6, 4, 5]), 1, 4, 2, 1), "conv 5, 4 -> 6, dilation 2");
+    let twice = ConvGeometry::alike(2, 2, 0, 1, 1);
+    let up = picture.conv_transpose(&w(&[8, 5, 2, 2]), twice, &[0, 0]);
+    is(&picture, up, "transposed conv 2x2, 8 -> 5, stride 2");
+    let same = picture.conv2d(&w(&[8, 8, 1, 1]), 1, 0, 1, 1);
+    is(&picture, (same + &picture).relu(), "conv 1x1, 8 -> 8, add, relu");
+    is(&picture, picture.avg_pool2d(2, 2), "average pool 2");
+    is(&picture, picture.global_avg_pool(), "mean over 144");
+    is(&flat, flat.softmax(-1), "softmax");
+    is(&flat, flat.matmul(&w(&[784, 3])).gelu(), "dense 784 -> 3, gelu");
+    let rows = x(&[1, 5, 8]);
+    is(&rows, rows.matmul(&rows.transpose()), "transpose, product 5x8 by 8x5");
+    // Zero points, requantising and clamps of integers are not functions of the network; a relu is where the least step is 0.
+    let one = |v: f32| Tensor::constant(Value::new([1, 1], vec![v]));
+    let at = |zero: i8| Tensor::constant(Value::new([1, 1], vec![zero]));
+    let steps = Tensor::input("x", DType::I8, &[1, 16]);
+    let weights =
+        Tensor::constant(Value::new([16, 4], (0..64).map(|i| (i % 11) as i8 - 5).collect::<Vec<_>>()));
+    let product = steps.dequantize(&one(0.1), &at(3)).matmul(&weights.dequantize(&one(0.02), &at(0)));
+    let stored = |x: &Tensor, zero: i8| x.quantize(&one(0.05), &at(zero));
+    is(&steps, stored(&product, 5), "dense 16 -> 4");
+    is(&steps, stored(&product.relu(), -128), "dense 16 -> 4, relu");
+    is(
+        &steps,
+        stored(&(product.relu() + steps.dequantize(&one(0.1), &at(3)).narrow(1, 0, 4)), 1),
+        "dense 16 -> 4, relu, slice, add",
+    );
 }

@@ -88,11 +88,11 @@ pub(crate) fn run(args: &ArgMatches, ui: &Ui) -> Result<()> {
     let generated = generate(path_of(args, "model"), &request, folder, ui)?;
     let size = generated.size;
     let b = &generated.budget;
-    let mut rows = vec![["layer", "operations", "result", "weights", "MACs"].map(String::from).to_vec()];
+    let mut rows = vec![["layer", "computes", "result", "weights", "MACs"].map(String::from).to_vec()];
     for k in &b.kernels {
         rows.push(vec![
             k.label.as_deref().map_or("-", short).into(),
-            k.ops.join(" "),
+            k.words.clone(),
             k.result.to_string(),
             grouped(k.weight_bytes),
             grouped(k.macs as usize),
@@ -132,7 +132,7 @@ pub(crate) fn run(args: &ArgMatches, ui: &Ui) -> Result<()> {
             "notes": notes,
             "size": size.map(|s| json!({ "code": s.code, "tables": s.tables, "ram": s.ram })),
             "layers": b.kernels.iter().map(|k| json!({
-                "label": k.label, "ops": k.ops, "result": k.result.to_string(), "weight_bytes": k.weight_bytes, "macs": k.macs,
+                "label": k.label, "computes": k.words, "ops": k.ops, "result": k.result.to_string(), "weight_bytes": k.weight_bytes, "macs": k.macs,
                 "products": products(&k.products),
             })).collect::<Vec<_>>(),
         }),

@@ -11,7 +11,7 @@ use super::verify::compare::Difference;
 use crate::args::{count, given, machine, one, path_of};
 use crate::failure::{Failure, Result};
 use crate::files::{check_writable, write};
-use crate::generate::{calibration, fed, real};
+use crate::generate::{calibration, fed, left_in_floats, real};
 use crate::model::{host_outputs, read_model};
 use crate::stop::Stop;
 use crate::tensors::{given_samples, invented_samples};
@@ -97,7 +97,6 @@ pub(crate) fn run(args: &ArgMatches, ui: &Ui) -> Result<()> {
         (true, Err(why), None) | (true, _, Some(why)) => Err(format!("cycles are estimated, because {why}")),
         (true, Ok(()), None) => Ok(measure(&graph, &program, &samples, called, args, ui)?),
     };
-    let left = teff::compile::left_in_floats(&graph)?;
     let unreached = measured.as_ref().map_or(&[][..], |m: &Measured| &m.unreached);
     let mut notes: Vec<String> = unreached
         .iter()
@@ -108,7 +107,7 @@ pub(crate) fn run(args: &ArgMatches, ui: &Ui) -> Result<()> {
             )
         })
         .collect();
-    notes.extend(left.into_iter().map(|(layer, reason)| format!("{layer} stays in floats: {reason}")));
+    notes.extend(left_in_floats(&graph)?);
     notes.extend(budget.notes());
     let in_ram = match &measured {
         Ok(m) => verdict::with_tables_in_ram(&program, &budget, m, &samples, &shown, args)?,

@@ -12,6 +12,7 @@ mod conv;
 mod conv_pool;
 mod copies;
 mod dead_code;
+mod describe;
 mod element;
 mod epilogue;
 mod fuse;
@@ -75,13 +76,21 @@ struct Scope<'a> {
     groups: Groups,
     /// What is known of nodes without running.
     known: Known<'a>,
+    /// Which nodes follow from constants, element by element.
+    constant: Vec<bool>,
     /// Memory of the nodes computed so far.
     storage: HashMap<NodeId, Storage>,
 }
 
 impl<'a> Scope<'a> {
     fn new(graph: &'a Graph) -> Scope<'a> {
-        Scope { graph, groups: fuse::groups(graph), known: Known::new(graph), storage: HashMap::new() }
+        Scope {
+            graph,
+            groups: fuse::groups(graph),
+            known: Known::new(graph),
+            constant: memory::known_now(graph),
+            storage: HashMap::new(),
+        }
     }
 
     /// Lets kernels compute outputs where they are to lie; and the outputs that no kernel computes in place, because they are inputs,
@@ -338,6 +347,7 @@ impl<'a> Lowering<'a> {
         let kernel = Kernel {
             name,
             label,
+            words: describe::describe(&self.scope, &nodes),
             ops: nodes.iter().map(|id| self.node(*id).op.name()).collect(),
             result: self.node(group.root).ty.clone(),
             macs: group::macs(self.scope.graph, group),

@@ -1,6 +1,7 @@
 //! Kernels that go over the same rows become one: a softmax reads each row once for its maximum, once for the powers and their sum,
 //! once to divide, and what is one number a row needs no memory.
 
+use super::describe;
 use super::name::Names;
 use crate::plan;
 use crate::program::{
@@ -136,6 +137,8 @@ fn append(first: &mut Kernel, mut second: Kernel) {
     first.vars.extend(second.vars);
     first.arrays.extend(second.arrays);
     first.ops.extend(second.ops);
+    first.words.extend(second.words);
+    describe::together(&mut first.words);
     first.label = first.label.take().or(second.label);
     first.name = second.name;
     first.result = second.result;

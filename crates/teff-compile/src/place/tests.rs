@@ -28,6 +28,7 @@ fn program(inputs: usize, outputs: usize, tables: &[usize], kernels: Vec<Vec<Stm
     let kernel = |(i, body)| Kernel {
         name: format!("k{i}"),
         label: None,
+        words: vec![],
         ops: vec![],
         result: y.clone(),
         macs: 0,

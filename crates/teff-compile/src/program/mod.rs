@@ -152,6 +152,8 @@ pub struct Kernel {
     pub name: String,
     /// The layer or node of the model it came from.
     pub label: Option<Arc<str>>,
+    /// Its layers and functions in the field's words, from first to last: `dense 784 -> 400`, `relu`.
+    pub words: Vec<String>,
     /// The operations it computes, from first to last.
     pub ops: Vec<&'static str>,
     /// Type of what it computes.

@@ -61,6 +61,7 @@ fn copy(arena: usize, count: usize) -> Program {
     let kernel = |name: &str, body| Kernel {
         name: name.into(),
         label: None,
+        words: vec![],
         ops: vec![],
         result: Type::new(DType::F32, [2]),
         macs: 0,

@@ -14,6 +14,7 @@ p, dt, figcaption { color: var(--faint); } dl { display: grid; grid-template-col
 .wide { overflow-x: auto; } table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
 th, td { padding: .25rem .6rem; border-bottom: 1px solid var(--line); text-align: right; white-space: nowrap; }
 th { color: var(--faint); font-weight: 500; } th:first-child, td:first-child { text-align: left; max-width: 20rem; overflow: hidden; text-overflow: ellipsis; }
+th:nth-child(2), td.words { text-align: left; }
 td.bar { width: 26%; min-width: 8rem; text-align: left; } .work, .wait { display: inline-block; height: .8rem; vertical-align: middle; }
 .work { background: var(--work); } .wait { background: var(--wait); } figure { margin: 0; } svg { width: 100%; height: auto; }
 svg text { fill: var(--faint); font-size: 11px; } svg rect { fill: var(--block); stroke: var(--paper); } svg line { stroke: var(--line); }
@@ -49,16 +50,17 @@ fn layers(report: &Report, out: &mut String) {
         }
         None => "<p>Cycles are estimated.</p>\n",
     };
-    *out += "<div class=\"wide\"><table>\n<tr><th>layer<th><th>cycles<th>share<th>a MAC<th>MACs<th>weights<th>code<th>rounding, dB<th>result</tr>\n";
+    *out += "<div class=\"wide\"><table>\n<tr><th>layer<th>computes<th><th>cycles<th>share<th>a MAC<th>MACs<th>weights<th>code<th>rounding, dB<th>result</tr>\n";
     for (k, (kernel, mean)) in report.budget.kernels.iter().zip(&means).enumerate() {
         let width = |cycles: f64| 100.0 * cycles / longest;
         let code = measured.map_or("-".into(), |m| grouped(m.layers[k].code as usize));
         let _ = writeln!(
             out,
-            "<tr><td title=\"{}\">{}<td class=\"bar\"><span class=\"work\" style=\"width:{:.2}%\"></span><span class=\"wait\" style=\"width:{:.2}%\">\
+            "<tr><td title=\"{}\">{}<td class=\"words\">{}<td class=\"bar\"><span class=\"work\" style=\"width:{:.2}%\"></span><span class=\"wait\" style=\"width:{:.2}%\">\
              </span><td>{}<td>{}<td>{}<td>{}<td>{}<td>{code}<td>{}<td>{}</tr>",
             escaped(&kernel.ops.join(" ")),
             escaped(name(report, k)),
+            escaped(&kernel.words),
             width(mean.cycles - mean.waits),
             width(mean.waits),
             grouped(mean.cycles.round() as usize),

@@ -109,13 +109,14 @@ pub(super) fn text(report: &Report) -> String {
     let rounds = report.rounding.iter().any(Option::is_some);
     let (means, all) = cycles(report);
     let counted = if measured.is_some() { "cycles" } else { "cycles, estimated" };
-    let mut head = vec!["layer", "result", "weights", "MACs", counted, "share", "a MAC"];
+    let mut head = vec!["layer", "computes", "result", "weights", "MACs", counted, "share", "a MAC"];
     head.extend(if measured.is_some() { &["wait for flash", "code"][..] } else { &[] });
     head.extend(rounds.then_some("rounding, dB"));
     let mut rows = vec![head.into_iter().map(String::from).collect::<Vec<_>>()];
     for (k, (kernel, mean)) in report.budget.kernels.iter().zip(&means).enumerate() {
         let mut row = vec![
             name(report, k).to_string(),
+            kernel.words.clone(),
             kernel.result.to_string(),
             grouped(kernel.weight_bytes),
             grouped(kernel.macs as usize),
@@ -138,6 +139,10 @@ pub(super) fn text(report: &Report) -> String {
             "counted with every layer a function of its own, {} cycles {than} than built as a whole",
             whole(more.abs())
         );
+    }
+    let _ = writeln!(out, "a MAC: cycles for each multiply-accumulate, without those that wait for flash");
+    if rounds {
+        out += "rounding: how far the layer's integers are from floats, as signal to noise; 20 dB is a tenth, 40 dB a hundredth\n";
     }
     out.push('\n');
     report.notes.iter().for_each(|note| out += &format!("{note}\n"));
@@ -166,7 +171,7 @@ pub(super) fn json(report: &Report) -> Json {
         .enumerate()
         .map(|(k, kernel)| {
             let mut layer = json!({
-                "name": name(report, k), "function": kernel.name, "ops": kernel.ops, "result": kernel.result.to_string(),
+                "name": name(report, k), "function": kernel.name, "computes": kernel.words, "ops": kernel.ops, "result": kernel.result.to_string(),
                 "weight_bytes": kernel.weight_bytes, "arena_bytes": kernel.arena_bytes, "macs": kernel.macs,
                 "products": products(&kernel.products), "cycles_estimated": kernel.cost.cycles.round(), "rounding_db": report.rounding[k],
             });
