@@ -2,6 +2,8 @@
 //!
 //! Calls are followed by their instructions: BL and BLX open a frame, a branch to a frame's return address closes
 //! it, a branch into another function replaces it (a tail call), and exceptions open one that their return closes.
+//! A BL into the middle of its own function is a jump too far for a branch. What goes on in the middle of a caller has returned to it,
+//! wherever it was to return to: functions that choose the case of a switch return behind its table.
 
 mod flame;
 
@@ -60,6 +62,8 @@ struct Track {
     cycle: u64,
     stalls: Stalls,
     started: bool,
+    /// Where the last instruction has led: what comes elsewhere is an exception.
+    next: u32,
 }
 
 /// A profile of both cores.
@@ -127,20 +131,25 @@ impl Profile {
         self.tracks[core].frames.push(CallFrame { node, returns, ipsr });
     }
 
+    /// Follows a BL, if it is a call.
+    fn call(&mut self, core: &Core, returns: u32) {
+        let innermost = self.nodes[self.top(core.id)].function;
+        let (start, end, _) = self.functions[innermost];
+        let jumps = innermost != UNKNOWN && (start + 1..end).contains(&core.pc);
+        if !jumps {
+            self.open(core.id, core.pc, Some(returns), core.ipsr);
+        }
+    }
+
     /// Follows where the instruction has led.
     fn follow(&mut self, core: &Core, op: Op, pc: u32) {
         let id = core.id;
-        let ipsr = self.tracks[id].frames.last().map_or(0, |f| f.ipsr);
-        if core.ipsr != ipsr {
-            let returned = self.tracks[id].frames.iter().rposition(|f| f.ipsr == core.ipsr);
-            match returned {
-                Some(frame) if core.ipsr == 0 || ipsr != 0 => self.tracks[id].frames.truncate(frame + 1),
-                _ => self.open(id, core.pc, None, core.ipsr),
-            }
+        self.tracks[id].next = core.pc;
+        if self.exceptions(core, core.pc) {
             return;
         }
         match op.code {
-            Opcode::Bl => self.open(id, core.pc, Some(pc.wrapping_add(4)), core.ipsr),
+            Opcode::Bl => self.call(core, pc.wrapping_add(4)),
             Opcode::Blx => self.open(id, core.pc, Some(pc.wrapping_add(2)), core.ipsr),
             Opcode::Bx | Opcode::PopPc | Opcode::MovSpecial => {
                 let frames = &mut self.tracks[id].frames;
@@ -152,9 +161,32 @@ impl Profile {
         }
     }
 
+    /// IPSR of the innermost frame of `core`.
+    fn ipsr(&self, core: usize) -> u32 {
+        self.tracks[core].frames.last().map_or(0, |f| f.ipsr)
+    }
+
+    /// Closes the frames of exceptions that have ended, and opens one at `pc` for one that has begun; tells whether there were any.
+    fn exceptions(&mut self, core: &Core, pc: u32) -> bool {
+        let id = core.id;
+        let ended = |f: &CallFrame| f.ipsr != 0 && core.nvic.active >> f.ipsr & 1 == 0;
+        let first = self.tracks[id].frames.iter().position(ended);
+        if let Some(first) = first {
+            self.tracks[id].frames.truncate(first);
+        }
+        let begins = self.ipsr(id) != core.ipsr;
+        if begins {
+            self.open(id, pc, None, core.ipsr);
+        }
+        begins || first.is_some()
+    }
+
     /// Makes the innermost frame that of the function at `pc`.
     fn settle(&mut self, core: &Core, pc: u32) {
         let id = core.id;
+        if self.tracks[id].next != pc && core.ipsr != 0 {
+            self.exceptions(core, pc);
+        }
         let function = self.nodes[self.top(id)].function;
         let (start, end, _) = self.functions[function];
         let inside = function != UNKNOWN && (start..end).contains(&pc);
@@ -163,6 +195,14 @@ impl Profile {
         }
         let now = self.function_of(pc);
         if now == function && !self.tracks[id].frames.is_empty() {
+            return;
+        }
+        let starts = self.functions[now].0 == pc;
+        let of_now = |f: &CallFrame| self.nodes[f.node].function == now && f.ipsr == core.ipsr;
+        if let Some(caller) =
+            self.tracks[id].frames.iter().rposition(of_now).filter(|_| !starts && now != UNKNOWN)
+        {
+            self.tracks[id].frames.truncate(caller + 1);
             return;
         }
         let frame = self.tracks[id].frames.pop();
@@ -293,6 +333,7 @@ impl Probe for Profile {
 
     fn stalled(&mut self, core: &Core, pc: u32, begin: u64) {
         self.settle(core, pc);
+        self.tracks[core.id].next = pc;
         self.book(core, 0, begin);
     }
 }

@@ -3,6 +3,7 @@
 mod outside;
 mod run;
 mod stuck;
+mod unwind;
 
 use crate::board::Board;
 use crate::bus::{Bus, map};
@@ -276,33 +277,6 @@ impl Simulator {
     #[must_use]
     pub fn faults(&self, core: usize) -> &[FaultRecord] {
         &self.cores[core].faults
-    }
-
-    /// Where `core` stands and the return addresses below, as far as they can be told without debug information:
-    /// LR, then every word of the stack that points behind a call. Old values on the stack may be among them.
-    #[must_use]
-    pub fn backtrace(&self, core: usize) -> Vec<u32> {
-        const DEPTH: usize = 32;
-        const WORDS: u32 = 512;
-        let c = &self.cores[core];
-        let stack = (0..WORDS).map_while(|i| self.bus.peek_word(c.regs[13].wrapping_add(4 * i) & !3));
-        let returns = std::iter::once(c.regs[14]).chain(stack).filter(|&word| self.follows_call(word));
-        let mut trace: Vec<u32> = std::iter::once(c.pc).chain(returns.map(|word| word & !1)).collect();
-        trace.dedup();
-        trace.truncate(DEPTH);
-        trace
-    }
-
-    /// True for a Thumb address right behind BL or BLX.
-    fn follows_call(&self, word: u32) -> bool {
-        let half = |addr: u32| {
-            self.bus.code_index(addr)?;
-            self.bus.peek_word(addr & !3).map(|w| w >> (8 * (addr & 2)) & 0xffff)
-        };
-        let at = word & !1;
-        let bl = || half(at.wrapping_sub(4)).is_some_and(|h| h >> 11 == 0b11110);
-        let blx = || half(at.wrapping_sub(2)).is_some_and(|h| h & 0xff87 == 0x4780);
-        word & 1 == 1 && (blx() || half(at.wrapping_sub(2)).is_some_and(|h| h >> 14 == 3) && bl())
     }
 
     /// Reads and parses an image file.

@@ -55,7 +55,7 @@ fn damaged_images() {
         if sim.load(&image).is_ok() {
             loaded += 1;
             sim.run_profiled(sim.cycles() + 200, &mut profile);
-            assert!(!sim.backtrace(0).is_empty());
+            assert!(!sim.backtrace(0, &image).is_empty());
         }
         assert!(!profile.flame_graph().is_empty());
     }

@@ -254,6 +254,6 @@ fn program(image: &Image) {
     let mut sim = Simulator::new(options);
     if stage("load", sim.load(image)).is_some() {
         sim.run_profiled(sim.cycles() + 3000, &mut profile);
-        let _ = (sim.backtrace(0), profile.flame_graph());
+        let _ = (sim.backtrace(0, image), profile.flame_graph());
     }
 }

@@ -104,7 +104,7 @@ impl Report<'_> {
     /// What a core is doing, where, and who has called that.
     fn stands(&self, core: usize) -> String {
         let state = self.sim.core_state(core);
-        let trace = self.sim.backtrace(core);
+        let trace = self.sim.backtrace(core, self.symbols);
         let mut text = format!("\n  core {core}: {state} at {}", self.place(trace[0]));
         for fault in self.sim.faults(core) {
             let _ = write!(text, "\n    fault: {} at {}", fault.fault, self.place(fault.pc));
@@ -169,7 +169,7 @@ impl Report<'_> {
         let sim = &*self.sim;
         let cores: Vec<Json> = (0..2)
             .map(|core| {
-                let (stalls, trace) = (sim.stalls(core), sim.backtrace(core));
+                let (stalls, trace) = (sim.stalls(core), sim.backtrace(core, self.symbols));
                 let places: Vec<String> = trace.iter().map(|&pc| self.place(pc)).collect();
                 let faults: Vec<String> = sim
                     .faults(core)
