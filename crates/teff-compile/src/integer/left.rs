@@ -24,9 +24,7 @@ pub fn left_in_floats(graph: &Graph) -> Result<Vec<(String, &'static str)>, teff
         }
         let quantised = |i: usize| comes_quantised(&rewritten, node.operands[i]);
         // Only layers that sum products are told.
-        let reason = if let Op::ConvTranspose { .. } = node.op {
-            "transposed convolutions are not computed in integers"
-        } else if !matches!(node.op, Op::MatMul | Op::Conv(_)) {
+        let reason = if node.op.traits().class != Class::Product {
             continue;
         } else if !quantised(0) {
             "its input is not quantised"

@@ -44,6 +44,38 @@ pub(super) fn conv(
     product_of(&a, w, channels, k, scale, |a, w| a.conv_general(w, geometry.clone()))
 }
 
+/// A transposed convolution; `weights` are those of each of its inputs, one after another, when they are known.
+pub(super) fn conv_transpose(
+    y: &Affine,
+    w: &Affine,
+    geometry: &ConvGeometry,
+    spatial: &[usize],
+    weights: Option<Vec<i64>>,
+) -> Option<Affine> {
+    let shape = w.q.shape();
+    let (inputs, outputs) = (shape[0] / geometry.groups, shape[1]);
+    let taps: usize = shape[2..].iter().product();
+    let k = inputs * taps;
+    let (y, w) = (&whole(y, w, k)?, &whole(w, y, k)?);
+    let sy = y.scale.single()?;
+    if w.scale.values.len() > 1 && w.scale.axis != 1 {
+        return None;
+    }
+    // Channels of all groups, one group after another.
+    let groups = if w.scale.values.len() > 1 { geometry.groups } else { 1 };
+    let scale = Scale { axis: 1, values: w.scale.values.repeat(groups).iter().map(|s| s * sy).collect() };
+    let of_channel = |weights: &[i64], channel: usize| -> Vec<i64> {
+        let first = channel / outputs * inputs;
+        let of = |input: usize| &weights[((first + input) * outputs + channel % outputs) * taps..][..taps];
+        (0..inputs).flat_map(of).copied().collect()
+    };
+    let channels =
+        weights.map(|w| (0..outputs * geometry.groups).map(|channel| of_channel(&w, channel)).collect());
+    // Not every element is seen through every tap, so that `y` must be without its zero.
+    let y = if y.zero != 0 || !y.offset.is_empty() { y.settled(MOST) } else { y.clone() };
+    product_of(&y, w, channels, k, scale, |y, w| y.conv_adjoint(w, geometry.clone(), spatial))
+}
+
 /// `a` without a fraction, in steps that leave room for sums of `k` products with `b`; `None` where that would keep little of the fraction.
 fn whole(a: &Affine, b: &Affine, k: usize) -> Option<Affine> {
     if a.fraction.is_empty() {

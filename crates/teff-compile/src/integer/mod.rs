@@ -107,7 +107,9 @@ impl<'g> IntegerPass<'g> {
             }
         }
         // Products of integers are computed the better way, whoever uses them.
-        if let (Some(a), DType::I32, Op::MatMul | Op::Conv(_)) = (&affine, node.ty.dtype, &node.op) {
+        if let (Some(a), DType::I32, Op::MatMul | Op::Conv(_) | Op::ConvTranspose { .. }) =
+            (&affine, node.ty.dtype, &node.op)
+        {
             self.made[id.index()] = a.int();
         }
         // Floats that are wanted of sums, as where a network ends, are made of the sums.
@@ -126,7 +128,7 @@ impl<'g> IntegerPass<'g> {
         let is_constant = |o: &NodeId| self.known.compact(*o).is_some();
         let of_product = || node.operands.iter().any(|o| self.products[o.index()]);
         match node.op {
-            Op::MatMul | Op::Conv(_) => !node.operands.iter().all(is_constant),
+            Op::MatMul | Op::Conv(_) | Op::ConvTranspose { .. } => !node.operands.iter().all(is_constant),
             Op::Binary(Binary::Add) => of_product() && node.operands.iter().any(is_constant),
             Op::Reshape(_) => of_product(),
             // All else is computed of these floats.
@@ -160,6 +162,13 @@ impl<'g> IntegerPass<'g> {
             Op::Conv(geometry) => {
                 linear::conv(operand(0)?, operand(1)?, geometry, self.weights(node.operands[1]))
             }
+            Op::ConvTranspose { geometry, spatial } => linear::conv_transpose(
+                operand(0)?,
+                operand(1)?,
+                geometry,
+                spatial,
+                self.weights(node.operands[1]),
+            ),
             Op::Unary(function) => {
                 (*function == Unary::Neg).then(|| Some(operand(0)?.signed(vec![-1], 0)))?
             }
@@ -178,7 +187,7 @@ impl<'g> IntegerPass<'g> {
             // Tables or floats.
             Op::Select | Op::Quantize { .. } | Op::ArgReduce { .. } | Op::ArgSort { .. } => None,
             Op::Input { .. } | Op::Constant(_) | Op::Param(_) | Op::Iota { .. } | Op::Random { .. } => None,
-            Op::ConvTranspose { .. } | Op::ConvWeightGrad { .. } | Op::Scatter { .. } => None,
+            Op::ConvWeightGrad { .. } | Op::Scatter { .. } => None,
             Op::SumPoolGrad { .. } | Op::MaxPoolGrad { .. } | Op::Scan(_) | Op::Project(_) => None,
         }
     }

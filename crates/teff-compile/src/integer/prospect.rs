@@ -2,7 +2,8 @@
 
 use super::IntegerPass;
 use super::affine::{Affine, Scale};
-use teff_graph::{DType, Graph, NodeId, Num, Op, Tensor, Type, Value};
+use teff_graph::facts::channel_axes;
+use teff_graph::{DType, Graph, NodeId, Num, Tensor, Type, Value};
 
 /// What the rewriting to integers makes of a node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,8 +46,7 @@ impl<'g> Prospect<'g> {
         if walk.known.compact(id).is_some() {
             return Form::Constant;
         }
-        if let Op::Conv(_) | Op::MatMul = node.op {
-            let axis = if matches!(node.op, Op::MatMul) { node.ty.rank() - 1 } else { 0 };
+        if let Some((axis, _)) = channel_axes(walk.graph, id) {
             let weights = node.operands[1];
             if let Some(value) = walk.known.value(weights) {
                 walk.affine[weights.index()] = Some(stored(&value, axis));

@@ -280,6 +280,7 @@ fn elements<N: Number>(
             })
         }
         Op::Conv(geometry) => conv(shape, operands, geometry),
+        Op::ConvTranspose { geometry, .. } => conv_transpose(shape, operands, geometry),
         Op::Pool { kind, window } => each(&|at| {
             let taps = windowed(&at, window, from).map(|own| x[position(from, &own)]);
             match kind {
@@ -403,4 +404,30 @@ fn conv<N: Number>(shape: &[usize], operands: &[(&[usize], &[N])], geometry: &Co
         sum
     };
     indices(shape).map(sum).collect()
+}
+
+/// Each input, times each weight, to where ONNX's ConvTranspose puts it.
+fn conv_transpose<N: Number>(
+    shape: &[usize],
+    operands: &[(&[usize], &[N])],
+    geometry: &ConvGeometry,
+) -> Vec<N> {
+    let [(from, x), (kernel, w)] = operands else { unreachable!() };
+    let mut sums = vec![N::of(0.0); shape.iter().product()];
+    for (own, x) in indices(from).zip(*x) {
+        let group = own[1] / (from[1] / geometry.groups);
+        for tap in indices(&kernel[1..]) {
+            let mut at = vec![own[0], group * kernel[1] + tap[0]];
+            for k in 0..geometry.stride.len() {
+                let i = own[k + 2] * geometry.stride[k] + tap[k + 1] * geometry.dilation[k];
+                at.extend(i.checked_sub(geometry.pad_low[k]).filter(|i| *i < shape[k + 2]));
+            }
+            if at.len() == shape.len() {
+                let weight: Vec<usize> = std::iter::once(own[1]).chain(tap).collect();
+                let to = position(shape, &at);
+                sums[to] = sums[to].add(x.mul(w[position(kernel, &weight)]));
+            }
+        }
+    }
+    sums
 }

@@ -138,6 +138,24 @@ impl Net {
         if self.rng.below(5) == 0 { y } else { y + self.bias(outputs).per_channel(4) }
     }
 
+    /// Transposed, with weights that have a scale for each output channel, or one for all.
+    fn transposed(&mut self, x: &Tensor) -> Tensor {
+        let c = x.shape()[1];
+        let groups = if self.rng.below(3) == 0 { c } else { 1 };
+        let (each, size) = (1 + self.rng.below(3), [1 + self.rng.below(3), 2 + self.rng.below(2)]);
+        let weights = self.weights(&[each, c, size[0], size[1]]).permute(&[1, 0, 2, 3]);
+        let geometry = ConvGeometry {
+            stride: vec![1 + self.rng.below(3), 1 + self.rng.below(2)],
+            dilation: vec![1, 1 + self.rng.below(2)],
+            pad_low: vec![0, self.rng.below(2)],
+            pad_high: vec![0, self.rng.below(2)],
+            groups,
+        };
+        let further = [self.rng.below(geometry.stride[0]), 0];
+        let y = x.conv_transpose(&weights, geometry, &further);
+        if self.rng.below(3) == 0 { y } else { y + self.bias(each * groups).per_channel(4) }
+    }
+
     fn window(&mut self, x: &Tensor) -> Window {
         let size: Vec<usize> = x.shape()[2..].iter().map(|n| 2.min(*n)).collect();
         // No window sees padding alone.
@@ -158,7 +176,8 @@ impl Net {
     pub fn layer(&mut self, kind: usize, x: &Tensor) -> Tensor {
         let (c, h, w) = (x.shape()[1], x.shape()[2], x.shape()[3]);
         let y = match kind {
-            0..=2 => self.conv(x),
+            0 | 1 => self.conv(x),
+            2 => self.transposed(x),
             3 => {
                 let other = self.quantize(&(x * 0.37));
                 match self.rng.below(4) {

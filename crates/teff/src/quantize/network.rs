@@ -150,6 +150,11 @@ impl Network {
         }
     }
 
+    /// Whether layer `i` is a transposed convolution.
+    pub(super) fn is_transposed(&self, i: usize) -> bool {
+        matches!(self.graph[self.layers[i].node].op, Op::ConvTranspose { .. })
+    }
+
     /// How layer `i` slides, if it is a convolution.
     pub(super) fn geometry(&self, i: usize) -> Option<&ConvGeometry> {
         if let Op::Conv(geometry) = &self.graph[self.layers[i].node].op { Some(geometry) } else { None }
@@ -189,10 +194,7 @@ fn build(graph: Graph, placed: place::Placed, mut names: Names) -> Network {
     let mut layers = Vec::new();
     for product in placed.products {
         let node = product.node;
-        let (axis, result_axis) = match graph[node].op == Op::MatMul {
-            true => (graph[product.weight].ty.rank() - 1, graph[node].ty.rank() - 1),
-            false => (0, 1),
-        };
+        let (axis, result_axis) = facts::channel_axes(&graph, node).expect("a layer has channels");
         let channels = graph[product.weight].ty.shape[axis];
         let bias = bias_of(&graph, &known, (node, users[node.index()]), (result_axis, channels));
         let sums = bias.map_or(node, |b| b.0);
@@ -262,6 +264,6 @@ fn end_of(
         if let Some(&site) = sites.get(&at) {
             return Some(site);
         }
-        at = users[at.index()].filter(|user| !matches!(graph[*user].op, Op::Conv(_) | Op::MatMul))?;
+        at = users[at.index()].filter(|user| facts::channel_axes(graph, *user).is_none())?;
     }
 }

@@ -8,7 +8,7 @@
 use super::patterns::normalisation;
 use std::collections::{BTreeMap, BTreeSet};
 use teff_compile::{Form, Prospect};
-use teff_graph::facts::{Class, Known, softmax};
+use teff_graph::facts::{Class, Known, channel_axes, softmax};
 use teff_graph::{DType, Graph, NodeId, Op, PoolKind, ReduceKind, Unary};
 
 /// What was found.
@@ -222,7 +222,7 @@ impl Placer<'_> {
         if node.ty.dtype == DType::F64 {
             return self.float(id, "it computes in f64");
         }
-        if let Op::Conv(_) | Op::MatMul = node.op
+        if channel_axes(self.graph, id).is_some()
             && let Err(why) = self.weight_of(id)
         {
             return self.float(id, why);
@@ -269,7 +269,7 @@ impl Placer<'_> {
         // Floats are not quantised only to be moved, looked up or added, but for what the network takes.
         let is_input = |o: NodeId| matches!(self.graph[o].op, Op::Input { .. });
         let worthwhile = match then {
-            Form::Sums if matches!(node.op, Op::Conv(_) | Op::MatMul) => true,
+            Form::Sums if channel_axes(self.graph, id).is_some() => true,
             Form::Sums => (!pointwise || operands.len() > 1) && operands.iter().any(|o| is_input(*o)),
             Form::Quantised => all(&is_input),
             Form::Function(_) | Form::Constant | Form::Float => false,
@@ -350,18 +350,13 @@ impl Placer<'_> {
             State::Quantised(site) if site != id => Some((id, site)),
             _ => None,
         });
-        let products =
-            self.graph.ids().filter_map(|id| match (&self.graph[id].op, self.states[id.index()]) {
-                (Op::Conv(_) | Op::MatMul, State::Wide(_)) => {
-                    let weight = self.weight_of(id).ok().flatten()?;
-                    let State::Quantised(input) = self.state_of(self.graph[id].operands[0]) else {
-                        return None;
-                    };
-                    Some(Weighted { node: id, weight, input })
-                }
-                // No other operation is given weights of integers.
-                _ => None,
-            });
+        let products = self.graph.ids().filter_map(|id| {
+            channel_axes(self.graph, id)?;
+            let State::Wide(_) = self.states[id.index()] else { return None };
+            let weight = self.weight_of(id).ok().flatten()?;
+            let State::Quantised(input) = self.state_of(self.graph[id].operands[0]) else { return None };
+            Some(Weighted { node: id, weight, input })
+        });
         let mut floats: Vec<(String, &'static str)> = Vec::new();
         for (node, state) in self.graph.nodes().iter().zip(&self.states) {
             if let State::Float(Some(why)) = state {
@@ -421,8 +416,10 @@ fn reason(op: &Op) -> &'static str {
         Op::Unary(_) | Op::Binary(_) | Op::Select | Op::Cast(_) => {
             "it combines tensors in a way that has no integer kernel"
         }
-        Op::Conv(_) | Op::MatMul => "its sums may exceed 32 bits",
-        Op::ConvTranspose { .. } => "transposed convolutions have no integer kernel",
+        Op::ConvTranspose { geometry, .. } if geometry.groups > 1 => {
+            "grouped transposed convolutions stay in floats"
+        }
+        Op::Conv(_) | Op::MatMul | Op::ConvTranspose { .. } => "its sums may exceed 32 bits",
         Op::Pad(_) => "it pads with something else than 0",
         Op::Concat { .. } => "it joins a tensor with a constant",
         Op::Reduce { kind: ReduceKind::Prod, .. } => "products of many elements have no integer kernel",

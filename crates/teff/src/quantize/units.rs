@@ -73,7 +73,8 @@ fn mixed(network: &Network, samples: &Samples, i: usize) -> Option<Input> {
     let layers: Vec<usize> = users.iter().map(layer).collect::<Option<_>>()?;
     let geometry = network.geometry(*layers.first()?);
     let axis = if geometry.is_some() { 1 } else { ty.rank() - 1 };
-    let alone = |l: &usize| network.geometry(*l).is_some() == geometry.is_some();
+    let alone =
+        |l: &usize| network.geometry(*l).is_some() == geometry.is_some() && !network.is_transposed(*l);
     if ty.dtype != DType::F32 || !layers.iter().all(alone) || ty.shape[axis] < 2 {
         return None;
     }

@@ -60,7 +60,8 @@ pub fn compensated(
     let layer = &network.layers[i];
     let mut weights = network.weights(i);
     let inputs = weights[0].len();
-    if inputs > MOST_INPUTS || samples.is_empty() {
+    // What each output of a transposed convolution sees differs by its place.
+    if inputs > MOST_INPUTS || samples.is_empty() || network.is_transposed(i) {
         return Ok(start);
     }
     let groups = network.geometry(i).map_or(1, |g| g.groups);
