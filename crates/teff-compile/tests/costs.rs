@@ -44,21 +44,21 @@ fn networks_of_floats() {
         mlp        generic        2/0/0   338010      410   636010        0   572665    1600 1272040
         cnn        generic        3/0/0    60786     1762   344514        0   230299    7008   21032
         padded     generic        5/0/0   101160     1254   459094    23698   352858    4320   16268
-        grouped    generic        4/0/0    87180     1494   192888    10422   273231    4800   31136
+        grouped    generic        4/0/0    43980     1494   149688     6390   135315    4800   31136
         sequence   generic        3/0/0      418      216      680        0     2691     288     112
         attention  generic       11/0/0     1808      696     5160        0     9773     864    1152
         norms      generic        9/0/0    10092     5014    10520        0    83735    3888     160
         mlp        cortex-m0plus  2/2/0   320788      410     1230  1286608  2115342    1600  638480
         cnn        cortex-m0plus  3/3/0   187616     1762     5286   820918  1799518    7008   10720
         padded     cortex-m0plus  5/2/0   255954     1254     5254  1203258  3214704    4320    8296
-        grouped    cortex-m0plus  4/2/1   130980     1494    60588   333330  6308100    4800   17620
+        grouped    cortex-m0plus  4/2/1    87780     1494    17388   329298  2496852    4800   17620
         sequence   cortex-m0plus  3/0/0      488      216      680        0   174032     288     112
         attention  cortex-m0plus 11/3/1     3480      696     2472    10104   492682     864     896
         norms      cortex-m0plus  9/0/0    10092     5014    10232        0  4246306    3888     160
         mlp        cortex-m4      2/0/0   397610      410   636010        0  2626416    1600 1272040
         cnn        cortex-m4      3/0/0   252770     1762   344514        0  1476816    7008   21032
         padded     cortex-m4      5/0/0   332360     1254   459094   238698  2477422    4320   16268
-        grouped    cortex-m4      4/0/0   148920     1494   192888    73692  1055022    4800   31136
+        grouped    cortex-m4      4/0/0   105720     1494   149688    69660   824154    4800   31136
         sequence   cortex-m4      3/0/0      488      216      680        0     8456     288     112
         attention  cortex-m4     11/0/0     2552      696     5160        0    32128     864    1152
         norms      cortex-m4      9/0/0    10092     5014    10232        0   203084    3888     160
@@ -79,12 +79,12 @@ fn quantised_layers() {
     expect![[r#"
         kind 0     generic        2/0/0      880       54        0     3412     2618      40     792
         kind 1     generic        1/0/0      236       32        0     1800     1340       0      88
-        kind 2     generic        1/0/0      486      108        0     3564     2928       0     153
+        kind 2     generic        1/0/0     3780      315        0    15120    14880       0     216
         kind 3     generic        2/0/0      357       42        0     1806     1286      35     529
         kind 4     generic        1/0/0       80       40        0      160      200       0     256
         kind 5     generic        1/0/0      150       75        0      300      375       0     512
         kind 6     generic        2/0/0      250       29        0     1024      939      24     160
-        kind 7     generic        2/0/0      248       40        0      982      993      96      96
+        kind 7     generic        2/0/0      256       40        0     1046     1053      48      96
         kind 8     generic        1/0/0      240       60        0     1860     1785       0       0
         kind 9     generic        3/0/0      233       54        0     1227     1125     128     404
         kind 10    generic        1/0/0       60       30        0      390      345       0       0
@@ -103,12 +103,12 @@ fn quantised_layers() {
         kind 23    generic        1/0/0     1200      120        0     9300     6348       0     155
         kind 0     cortex-m0plus  2/0/0     1004       54        0     4226     8750      40     704
         kind 1     cortex-m0plus  1/0/0      392       32        0     2184     4392       0      88
-        kind 2     cortex-m0plus  1/0/0     2052      108        0     8856    21540       0     117
+        kind 2     cortex-m0plus  1/0/0     3780      315        0    15120    44715       0     216
         kind 3     cortex-m0plus  2/0/0      392       42        0     1876     4998      35     529
         kind 4     cortex-m0plus  1/0/0       80       40        0      160      560       0     256
         kind 5     cortex-m0plus  1/0/0      150       75        0      300     1050       0     512
         kind 6     cortex-m0plus  2/0/0      272       29        0     1048     3145      24     160
-        kind 7     cortex-m0plus  2/0/0      470       40        0     1032     3335      96      42
+        kind 7     cortex-m0plus  2/0/0      478       40        0     1104     3471      48      42
         kind 8     cortex-m0plus  1/0/0      240       60        0     1860     4680       0       0
         kind 9     cortex-m0plus  3/0/0      133       54        0     1281     2432     128     388
         kind 10    cortex-m0plus  1/0/0       60       30        0      390      930       0       0

@@ -82,6 +82,27 @@ fn the_largest_of_a_window_is_requantised_once() {
     }
 }
 
+#[test]
+fn where_windows_meet_no_plane_is_kept_in_32_bits() {
+    // A convolution of 4 x 9 x 9 results and a pool whose windows share elements, its result quantised before or behind.
+    for (seed, behind) in (0..8).flat_map(|seed| [(seed, false), (seed, true)]) {
+        let (mut net, x) = Net::new(seed, &[1, 2, 11, 11]);
+        let weights = net.weights(&[4, 2, 3, 3]);
+        let y = x.conv2d(&weights, 1, 0, 1, 1);
+        let y = if behind { y } else { through(&y, 0.3, 0i8) };
+        let q = through(&y.pool(PoolKind::Max, Window::new([3, 3], [2, 2])), 0.3, 0i8).operands()[0].clone();
+        let graph = net.graph(&q);
+        let arena = |target| {
+            let program = compile(&graph, &Options { target, ..Options::default() }).unwrap();
+            program.arena.bytes
+        };
+        assert_eq!([Target::GENERIC, Target::CORTEX_M0PLUS].map(arena), [4 * 9 * 9; 2], "behind: {behind}");
+        let verdict = &mut Verdict::default();
+        judge(&graph, &integer(&with_all_integers(&graph).0).unwrap(), &[net.given], verdict);
+        assert!(verdict.wrong.is_empty(), "{:#?}", verdict.wrong);
+    }
+}
+
 fn count(graph: &Graph, op: &Op) -> usize {
     let rewritten = teff_graph::passes::simplify(&integer(graph).unwrap());
     rewritten.nodes().iter().filter(|n| n.op == *op).count()

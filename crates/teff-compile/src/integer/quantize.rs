@@ -23,6 +23,9 @@ impl IntegerPass<'_> {
         let Some(a) = self.affine(x).cloned() else {
             return self.joined_quantized(x, &target).or_else(|| softmax::quantized(self, x, &target));
         };
+        if let Some(pooled) = self.quantised_before_pool(x, &target) {
+            return Some(pooled);
+        }
         let tensor = requantize(&a, &target)?;
         self.before.insert(id, (a, target));
         Some(tensor)

@@ -2,7 +2,8 @@
 
 use super::IntegerPass;
 use super::affine::{Affine, MOST};
-use super::requantize::requantize;
+use super::requantize::{Quantization, requantize};
+use crate::lower::apart_windows;
 use teff_graph::{NodeId, Op, PoolKind, ReduceKind, Tensor, Window};
 
 impl IntegerPass<'_> {
@@ -28,10 +29,26 @@ impl IntegerPass<'_> {
         }
     }
 
-    /// The largest integers of windows of `q`, requantised behind that: if nothing else needs `q`, which is a `Quantize` in integers.
+    /// The largest integers of windows of `q`, requantised behind that: if nothing else needs `q`, which is a `Quantize` in integers, and
+    /// the sums before it are pooled as they are computed.
     pub(super) fn pooled_before(&self, op: &Op, q: NodeId) -> Option<Tensor> {
+        let Op::Pool { window, .. } = op else { return None };
+        if !apart_windows(window) {
+            return None;
+        }
         let (before, target) = self.before.get(&q).filter(|_| self.uses[q.index()] == 1)?;
         requantize(&before.moved(op, &[])?, target)
+    }
+
+    /// Sums that are pooled and then quantised: brought to 8 bits first, as all of them are kept where windows meet. The largest stays the
+    /// largest.
+    pub(super) fn quantised_before_pool(&self, x: NodeId, target: &Quantization) -> Option<Tensor> {
+        let Op::Pool { kind: PoolKind::Max, window } = &self.graph[x].op else { return None };
+        let sums = self.affine(self.graph[x].operands[0]).filter(|a| a.q.dtype().size() > 1)?;
+        if apart_windows(window) {
+            return None;
+        }
+        Some(Tensor::apply(self.graph[x].op.clone(), &[requantize(sums, target)?]))
     }
 
     /// Sums, largest and smallest along axes.

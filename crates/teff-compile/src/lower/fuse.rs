@@ -180,7 +180,8 @@ fn pooled_convolution(
     Some(conv)
 }
 
-/// Windows that do not overlap, have no padding, and are few enough to keep in registers.
-fn apart_windows(w: &Window) -> bool {
+/// Windows that do not overlap, have no padding, and are few enough to keep in registers: a convolution is pooled by them as it is computed,
+/// and what is pooled takes no memory.
+pub(crate) fn apart_windows(w: &Window) -> bool {
     w.is_disjoint() && w.size.iter().product::<usize>() <= 16
 }

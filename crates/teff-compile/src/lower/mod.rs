@@ -37,6 +37,7 @@ mod tile;
 mod window;
 mod work;
 
+pub(crate) use fuse::apart_windows;
 pub(crate) use reserved::is_owned;
 
 use crate::Options;
