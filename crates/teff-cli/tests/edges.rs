@@ -401,3 +401,18 @@ fn a_signal_that_was_ignored_stays_ignored() {
     let out = shell(&line);
     assert_eq!(out.status.code(), Some(0), "{}", String::from_utf8_lossy(&out.stderr));
 }
+
+#[test]
+fn bash_completes_commands_and_options() {
+    let completed = |words: &str| {
+        let line = format!(
+            "eval \"$($T completions bash)\"; COMP_WORDS=(teff {words}); COMP_CWORD=$((${{#COMP_WORDS[@]}} - 1)); \
+             _teff teff \"${{COMP_WORDS[COMP_CWORD]}}\" \"${{COMP_WORDS[COMP_CWORD - 1]}}\"; echo ${{COMPREPLY[@]}}"
+        );
+        let out = Command::new("bash").args(["-c", &line]).env("T", TEFF).output().unwrap();
+        String::from_utf8(out.stdout).unwrap()
+    };
+    assert_eq!(completed("quant").trim(), "quantize");
+    assert_eq!(completed("compile --arena sta").trim(), "static stack");
+    assert!(completed("report --html").contains("--html"));
+}

@@ -1,6 +1,7 @@
 //! The commands, a file each: its arguments and what it does.
 
 mod compile;
+mod completions;
 mod demo;
 mod eval;
 pub(crate) mod firmware;
@@ -24,7 +25,7 @@ use clap::{ArgMatches, Command};
 type Entry = (fn() -> Command, fn(&ArgMatches, &Ui) -> Result<()>);
 
 /// All commands, in the order of the help.
-const COMMANDS: [Entry; 12] = [
+const COMMANDS: &[Entry] = &[
     (demo::command, demo::run),
     (train::command, train::run),
     (eval::command, eval::run),
@@ -37,6 +38,9 @@ const COMMANDS: [Entry; 12] = [
     (inspect::command, inspect::run),
     (run::command, run::run),
     (verify::command, verify::run),
+    (completions::command, completions::run),
+    #[cfg(feature = "man")]
+    (completions::man::command, completions::man::run),
 ];
 
 /// The whole command line.
@@ -51,7 +55,7 @@ pub(crate) fn command() -> Command {
         .subcommand_required(true)
         .arg_required_else_help(true)
         .term_width(100)
-        .subcommands(COMMANDS.map(|(command, _)| common(command())))
+        .subcommands(COMMANDS.iter().map(|(command, _)| common(command())))
 }
 
 /// What every command takes.
