@@ -106,7 +106,6 @@ pub struct Simulator {
 
 impl Simulator {
     /// A chip on its own.
-    #[must_use]
     pub fn new(options: Options) -> Simulator {
         Simulator::with_board(options, Board::bare())
     }
@@ -115,7 +114,6 @@ impl Simulator {
     ///
     /// # Panics
     /// If [`Options::flash_bytes`] is not a power of two between 4 kB and 16 MB.
-    #[must_use]
     pub fn with_board(options: Options, board: Board) -> Simulator {
         let size = options.flash_bytes;
         assert!(size.is_power_of_two() && (4096..=16 << 20).contains(&size), "flash of {size} bytes");
@@ -199,49 +197,41 @@ impl Simulator {
     }
 
     /// Cycles of clk_sys since power-on: those of the core that is ahead.
-    #[must_use]
     pub fn cycles(&self) -> u64 {
         self.cores[0].cycle.max(self.cores[1].cycle)
     }
 
     /// Cycles that `core` has reached.
-    #[must_use]
     pub fn core_cycles(&self, core: usize) -> u64 {
         self.cores[core].cycle
     }
 
     /// Instructions that `core` has executed.
-    #[must_use]
     pub fn instructions(&self, core: usize) -> u64 {
         self.cores[core].instructions
     }
 
     /// Cycles that `core` has lost to stalls.
-    #[must_use]
     pub fn stalls(&self, core: usize) -> Stalls {
         self.cores[core].stalls
     }
 
     /// The main stack of `core`, and how much of it was in use at most: what to leave for it.
-    #[must_use]
     pub fn stack(&self, core: usize) -> Stack {
         self.cores[core].stack
     }
 
     /// Simulated time in nanoseconds.
-    #[must_use]
     pub fn nanoseconds(&self) -> u64 {
         self.bus.wires.clocks.ticks(Domain::Nanosecond, self.cycles())
     }
 
     /// The present frequency of clk_sys in hertz.
-    #[must_use]
     pub fn clock_hz(&self) -> u64 {
         self.bus.wires.clocks.sys_hz
     }
 
     /// R0 to R12, SP, LR, PC (13 to 15) or xPSR (16) of `core`.
-    #[must_use]
     pub fn register(&self, core: usize, index: usize) -> u32 {
         let core = &self.cores[core];
         match index {
@@ -262,19 +252,16 @@ impl Simulator {
     }
 
     /// What `core` is doing.
-    #[must_use]
     pub fn core_state(&self, core: usize) -> CoreState {
         self.cores[core].state
     }
 
     /// The last hard fault of `core`.
-    #[must_use]
     pub fn last_fault(&self, core: usize) -> Option<FaultRecord> {
         self.cores[core].faults.last().copied()
     }
 
     /// The latest hard faults of `core`, oldest first, at most eight.
-    #[must_use]
     pub fn faults(&self, core: usize) -> &[FaultRecord] {
         &self.cores[core].faults
     }

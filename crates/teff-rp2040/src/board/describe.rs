@@ -105,13 +105,11 @@ impl Default for Description {
 
 impl Description {
     /// The Raspberry Pi Pico: an LED on GPIO 25.
-    #[must_use]
     pub fn pico() -> Description {
         Description { name: "pico".into(), led: Some(25), ..Description::default() }
     }
 
     /// The ArduCAM Pico4ML: camera, display, motion sensor, I2S microphone and LED as its schematic wires them.
-    #[must_use]
     pub fn pico4ml() -> Description {
         Description::parse(include_str!("pico4ml.board")).expect("the file is one of ours")
     }
@@ -120,7 +118,6 @@ impl Description {
     pub const NAMES: [&str; 3] = ["pico4ml", "pico", "bare"];
 
     /// The built-in board called `name`.
-    #[must_use]
     pub fn named(name: &str) -> Option<Description> {
         match name {
             "bare" => Some(Description::default()),

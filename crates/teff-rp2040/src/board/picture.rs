@@ -60,7 +60,6 @@ impl GreyImage {
 
 impl RgbImage {
     /// The picture in grey: luma (ITU-R BT.601).
-    #[must_use]
     pub fn to_grey(&self) -> GreyImage {
         let pixels = self.pixels.chunks_exact(3).map(luma).collect();
         GreyImage { width: self.width, height: self.height, pixels }
@@ -80,7 +79,6 @@ impl RgbImage {
     }
 
     /// The colour at column `x` of row `y`.
-    #[must_use]
     pub fn pixel(&self, x: usize, y: usize) -> [u8; 3] {
         let at = 3 * (y * self.width + x);
         [self.pixels[at], self.pixels[at + 1], self.pixels[at + 2]]

@@ -78,7 +78,6 @@ impl Image {
     }
 
     /// The function that holds `addr`, with the offset in it.
-    #[must_use]
     pub fn function_at(&self, addr: u32) -> Option<(&Symbol, u32)> {
         let after = self.symbols.partition_point(|s| s.addr <= addr);
         let symbol = self.symbols[..after].iter().rev().find(|s| s.function)?;
@@ -87,7 +86,6 @@ impl Image {
     }
 
     /// The address of the symbol called `name`.
-    #[must_use]
     pub fn address_of(&self, name: &str) -> Option<u32> {
         self.symbols.iter().find(|s| s.name == name).map(|s| s.addr)
     }

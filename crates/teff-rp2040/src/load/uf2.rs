@@ -17,7 +17,6 @@ const NOT_MAIN_FLASH: u32 = 1;
 const FAMILY_PRESENT: u32 = 0x2000;
 
 /// Whether a file begins as UF2 does.
-#[must_use]
 pub fn is_uf2(bytes: &[u8]) -> bool {
     bytes.starts_with(&MAGIC[0].to_le_bytes())
 }
@@ -58,7 +57,6 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Image, Error> {
 
 /// The UF2 file of `segments`, addresses in flash and bytes. Pages that any of them touches are written whole, zeros where there is
 /// nothing: the boot loader takes blocks of whole aligned pages alone.
-#[must_use]
 pub fn write(segments: &[(u32, Vec<u8>)]) -> Vec<u8> {
     let mut pages: BTreeMap<u32, [u8; PAYLOAD]> = BTreeMap::new();
     for (start, bytes) in segments {
