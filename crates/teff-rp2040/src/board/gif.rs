@@ -20,7 +20,7 @@ const USUAL_DELAY: u16 = 10;
 pub type Timed = (GreyImage, u64);
 
 fn failed(what: impl std::fmt::Display) -> Error {
-    Error::Picture(format!("GIF: {what}"))
+    Error::bad_input("picture", 0, format!("GIF: {what}"))
 }
 
 /// Reads all frames of a GIF file. They are drawn over each other as their disposal method says, on a black ground; what they leave

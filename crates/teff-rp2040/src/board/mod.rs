@@ -102,7 +102,7 @@ impl Board {
     pub fn play(&mut self, film: Vec<Timed>) -> Result<(), Error> {
         let camera = self.devices.camera.as_mut().ok_or(Error::NoDevice("camera"))?;
         if film.is_empty() {
-            return Err(Error::Picture("nothing to put before the camera".into()));
+            return Err(Error::bad_input("picture", 0, "nothing to put before the camera"));
         }
         camera.play(film);
         Ok(())

@@ -1,7 +1,7 @@
 //! Program images: ELF, UF2, Intel HEX and raw flash, each into the same [`Image`].
 
 mod elf;
-mod hex;
+pub(crate) mod hex;
 pub mod uf2;
 
 use crate::error::Error;
@@ -105,12 +105,12 @@ fn append(segments: &mut Vec<(u32, Vec<u8>)>, addr: u32, bytes: &[u8]) {
 }
 
 /// `len` bytes at `offset`, or an error that names what they are.
-fn take<'a>(bytes: &'a [u8], offset: usize, len: usize, what: &'static str) -> Result<&'a [u8], Error> {
-    bytes.get(offset..).and_then(|rest| rest.get(..len)).ok_or(Error::Truncated {
-        what,
-        offset,
-        needs: len,
-        has: bytes.len().saturating_sub(offset),
+fn take<'a>(bytes: &'a [u8], offset: usize, len: usize, what: &str) -> Result<&'a [u8], Error> {
+    bytes.get(offset..).and_then(|rest| rest.get(..len)).ok_or_else(|| {
+        let has = bytes.len().saturating_sub(offset);
+        Error::BadFile(format!(
+            "the file ends inside {what} at offset {offset:#x}: {len} bytes needed, {has} left; copy it again or rebuild"
+        ))
     })
 }
 

@@ -26,7 +26,7 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Image, Error> {
     let (mut found, mut announced) = (0, 0);
     for block in 0..bytes.len().div_ceil(BLOCK) {
         let b = take(bytes, block * BLOCK, BLOCK, "a UF2 block")?;
-        let bad = |what| Err(Error::BadUf2Block { block, what });
+        let bad = |what: &str| Err(Error::BadFile(format!("UF2 block {block}: {what}")));
         if [word(b, 0), word(b, 4)] != MAGIC {
             return bad("the magic numbers at its start are wrong");
         }
@@ -50,7 +50,8 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Image, Error> {
         append(&mut segments, addr, &b[32..32 + len]);
     }
     if found < announced {
-        return Err(Error::MissingBlocks { found, announced });
+        let what = format!("UF2 file announces {announced} blocks but holds {found}: copy it again");
+        return Err(Error::BadFile(what));
     }
     Ok(Image { segments, ..Image::default() })
 }
@@ -105,8 +106,9 @@ mod tests {
     #[test]
     fn blocks_that_are_missing_damaged_or_for_another_chip_are_named() {
         let file = write(&[(0x1000_0000, vec![1; 600])]);
-        assert_eq!(parse(&file[..1024]), Err(Error::MissingBlocks { found: 2, announced: 3 }));
-        assert!(matches!(parse(&file[..1000]), Err(Error::Truncated { offset: 512, .. })));
+        let message = |image: Result<Image, Error>| image.unwrap_err().to_string();
+        assert!(message(parse(&file[..1024])).contains("announces 3 blocks but holds 2"));
+        assert!(message(parse(&file[..1000])).contains("ends inside a UF2 block at offset 0x200"));
         let with = |at: usize, word: u32| {
             let mut file = file.clone();
             file[at..at + 4].copy_from_slice(&word.to_le_bytes());
@@ -114,7 +116,7 @@ mod tests {
         };
         assert_eq!(with(512 + 28, 0xe48b_ff59), Err(Error::WrongFamily { block: 1, family: 0xe48b_ff59 }));
         assert_eq!(with(512 + 8, 0), Err(Error::WrongFamily { block: 1, family: 0 }));
-        assert!(matches!(with(1024 + 508, 0), Err(Error::BadUf2Block { block: 2, .. })));
-        assert!(matches!(with(512 + 4, 0), Err(Error::BadUf2Block { block: 1, .. })));
+        assert!(message(with(1024 + 508, 0)).contains("UF2 block 2: the magic number at its end"));
+        assert!(message(with(512 + 4, 0)).contains("UF2 block 1: the magic numbers at its start"));
     }
 }
