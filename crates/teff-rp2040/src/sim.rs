@@ -5,7 +5,7 @@ mod run;
 mod stuck;
 mod unwind;
 
-use crate::board::Board;
+use crate::board::{Board, Description};
 use crate::bus::{Bus, map};
 use crate::clocks::Domain;
 use crate::cpu::{Core, CoreState, FaultRecord, Stack, Stalls};
@@ -107,7 +107,7 @@ pub struct Simulator {
 impl Simulator {
     /// A chip on its own.
     pub fn new(options: Options) -> Simulator {
-        Simulator::with_board(options, Board::bare())
+        Simulator::with_board(options, Board::new(Description::default()))
     }
 
     /// A chip on `board`.
@@ -254,11 +254,6 @@ impl Simulator {
     /// What `core` is doing.
     pub fn core_state(&self, core: usize) -> CoreState {
         self.cores[core].state
-    }
-
-    /// The last hard fault of `core`.
-    pub fn last_fault(&self, core: usize) -> Option<FaultRecord> {
-        self.cores[core].faults.last().copied()
     }
 
     /// The latest hard faults of `core`, oldest first, at most eight.

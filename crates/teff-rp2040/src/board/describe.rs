@@ -104,11 +104,6 @@ impl Default for Description {
 }
 
 impl Description {
-    /// The Raspberry Pi Pico: an LED on GPIO 25.
-    pub fn pico() -> Description {
-        Description { name: "pico".into(), led: Some(25), ..Description::default() }
-    }
-
     /// The ArduCAM Pico4ML: camera, display, motion sensor, I2S microphone and LED as its schematic wires them.
     pub fn pico4ml() -> Description {
         Description::parse(include_str!("pico4ml.board")).expect("the file is one of ours")
@@ -121,7 +116,8 @@ impl Description {
     pub fn named(name: &str) -> Option<Description> {
         match name {
             "bare" => Some(Description::default()),
-            "pico" => Some(Description::pico()),
+            // The Raspberry Pi Pico has an LED.
+            "pico" => Some(Description { name: name.into(), led: Some(25), ..Description::default() }),
             "pico4ml" => Some(Description::pico4ml()),
             _ => None,
         }

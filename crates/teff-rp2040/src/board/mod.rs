@@ -75,11 +75,6 @@ impl Board {
         }
     }
 
-    /// A chip with nothing around it.
-    pub fn bare() -> Board {
-        Board::new(Description::default())
-    }
-
     /// What the board is made of.
     pub fn description(&self) -> &Description {
         &self.description

@@ -150,9 +150,7 @@ impl Bus {
     /// Puts the peripherals back to their power-on state; memory, the watchdog's scratch registers and the
     /// devices around the chip keep theirs.
     pub(crate) fn power_cycle(&mut self, now: u64, by_watchdog: bool) {
-        for bit in 0..25 {
-            self.reset_subsystem(bit, now);
-        }
+        self.reset_subsystems(u32::MAX, now);
         self.beats = [None; 2];
         self.unsettle();
         self.wires.pins.power_on(now);

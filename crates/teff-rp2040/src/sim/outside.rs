@@ -15,12 +15,7 @@ impl Simulator {
 
     /// Bytes of memory; `None` if any of them is not memory.
     pub fn read_bytes(&self, addr: u32, len: usize) -> Option<Vec<u8>> {
-        (0..len as u32)
-            .map(|i| {
-                let a = addr.wrapping_add(i);
-                self.bus.peek_word(a & !3).map(|w| (w >> (8 * (a & 3))) as u8)
-            })
-            .collect()
+        (0..len as u32).map(|i| self.bus.peek_byte(addr.wrapping_add(i))).collect()
     }
 
     /// Writes bytes into SRAM or flash; false if any of them is neither.
