@@ -17,8 +17,6 @@ use std::path::Path;
 /// What can be chosen about a run.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// Size of the flash in bytes, a power of two (2 MB on the Pico and the Pico4ML).
-    pub flash_bytes: usize,
     /// Cycles of clk_sys that a miss of the XIP cache stalls. The usual second stage takes 20 SCK of two cycles
     /// each, 40; published measurements range to 50.
     pub flash_miss: u64,
@@ -37,7 +35,6 @@ pub struct Options {
 impl Default for Options {
     fn default() -> Options {
         Options {
-            flash_bytes: 2 << 20,
             flash_miss: 40,
             stop_at_bkpt: false,
             stop_at_fault: false,
@@ -113,11 +110,11 @@ impl Simulator {
     /// A chip on `board`.
     ///
     /// # Panics
-    /// If [`Options::flash_bytes`] is not a power of two between 4 kB and 16 MB.
+    /// If [`Description::flash_bytes`] is not a power of two between 4 kB and 16 MB.
     pub fn with_board(options: Options, board: Board) -> Simulator {
-        let size = options.flash_bytes;
+        let size = board.description().flash_bytes;
         assert!(size.is_power_of_two() && (4096..=16 << 20).contains(&size), "flash of {size} bytes");
-        let mut bus = Box::new(Bus::new(size, options.flash_miss, board));
+        let mut bus = Box::new(Bus::new(options.flash_miss, board));
         bus.usb.host.present = options.usb_host;
         bus.shortcuts = !options.step_by_step;
         let cores = [Core::new(0), Core::new(1)];
@@ -146,7 +143,7 @@ impl Simulator {
     }
 
     fn load_segment(&mut self, addr: u32, data: &[u8]) -> Result<(), Error> {
-        let flash = self.options.flash_bytes;
+        let flash = self.bus.board.description().flash_bytes;
         let fits =
             |base: u32, size: usize| addr.checked_sub(base).is_some_and(|o| o as usize + data.len() <= size);
         let known = fits(map::FLASH, flash)

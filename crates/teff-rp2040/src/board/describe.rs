@@ -71,7 +71,7 @@ pub struct MicrophonePins {
 pub struct Description {
     /// Its name.
     pub name: String,
-    /// Bytes of flash.
+    /// Bytes of flash, a power of two (2 MB on the Pico and the Pico4ML).
     pub flash_bytes: usize,
     /// Frequency of the crystal in hertz.
     pub crystal_hz: u64,

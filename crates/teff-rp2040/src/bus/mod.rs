@@ -89,8 +89,9 @@ pub(crate) struct Bus {
 }
 
 impl Bus {
-    /// A chip with `flash_bytes` of flash (a power of two), fresh from power-on.
-    pub(crate) fn new(flash_bytes: usize, miss: u64, board: Board) -> Bus {
+    /// The chip on `board`, fresh from power-on.
+    pub(crate) fn new(miss: u64, board: Board) -> Bus {
+        let flash_bytes = board.description().flash_bytes;
         let sram: Box<[u32]> = vec![0; SRAM_WORDS].into_boxed_slice();
         let mut wires = Wires::new(board.description().crystal_hz);
         wires.pins.clocks = board.clocks();
