@@ -123,18 +123,12 @@ impl Array {
 
     /// The elements as floats, rounded where they must be; bools are 0 and 1.
     pub fn to_f32(&self) -> Vec<f32> {
-        match self.element {
-            Element::F32 => self.decode(f32::from_le_bytes),
-            Element::F64 => self.decode(|b| f64::from_le_bytes(b) as f32),
-            Element::U64 => self.decode(|b| u64::from_le_bytes(b) as f32),
-            Element::Bool
-            | Element::U8
-            | Element::I8
-            | Element::U16
-            | Element::I16
-            | Element::U32
-            | Element::I32
-            | Element::I64 => self.to_i64().into_iter().flatten().map(|n| n as f32).collect(),
+        match (self.element, self.to_i64()) {
+            // What is beyond the largest i64 is a float all the same.
+            (Element::U64, _) => self.decode(|b| u64::from_le_bytes(b) as f32),
+            (_, Some(whole)) => whole.into_iter().map(|n| n as f32).collect(),
+            (Element::F64, None) => self.decode(|b| f64::from_le_bytes(b) as f32),
+            (_, None) => self.decode(f32::from_le_bytes),
         }
     }
 

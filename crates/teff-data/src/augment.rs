@@ -153,13 +153,8 @@ impl Augmenter {
         assert_eq!(out.len(), self.channels * pixels, "the buffer does not fit the sample");
         let mut rng = Rng::stream(self.parameters.seed, &[epoch, index as u64]);
         let affine = self.draw_affine(&mut rng);
-        match &self.elastic {
-            Some(elastic) => {
-                let (dx, dy) = elastic.draw(&mut rng, &mut scratch.elastic);
-                scratch.plan.lay_bent(&affine, self.size(), self.parameters.outside, dx, dy);
-            }
-            None => scratch.plan.lay(&affine, self.size(), self.parameters.outside),
-        }
+        let field = self.elastic.as_ref().map(|elastic| elastic.draw(&mut rng, &mut scratch.elastic));
+        scratch.plan.lay(&affine, self.size(), self.parameters.outside, field);
         for (channel, out) in out.chunks_exact_mut(pixels).enumerate() {
             let range = channel * pixels..(channel + 1) * pixels;
             scratch.padded.load(sample.part(range));

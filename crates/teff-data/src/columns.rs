@@ -45,12 +45,9 @@ impl Arrays<'_> {
             return self.dataset(options, Classes::Found)?.split(options.test_fraction, options.split_seed);
         }
         let mut part = |ending| {
-            let (of, rest) =
-                std::mem::take(&mut self.arrays).into_iter().partition(|(n, _)| n.ends_with(ending));
-            self.arrays = rest;
-            let named: Vec<(String, Array)> = of;
-            let named = named.into_iter().map(|(n, array)| (n.trim_end_matches(ending).to_owned(), array));
-            Arrays { path: self.path, part: ending, arrays: named.collect() }
+            let of_part = self.arrays.extract_if(.., |(name, _)| name.ends_with(ending));
+            let named = of_part.map(|(name, array)| (name.trim_end_matches(ending).to_owned(), array));
+            Arrays { arrays: named.collect(), path: self.path, part: ending }
         };
         let (train, test) = (part("_train"), part("_test"));
         let train = train.dataset(options, Classes::Found)?;
@@ -99,10 +96,8 @@ impl Arrays<'_> {
         };
         let (name, rows) = (name.clone(), first.rows());
         if rows == 0 {
-            return Err(Error::unusable(
-                &self.called(&name),
-                "holds no samples; a data set needs at least one",
-            ));
+            let what = "holds no samples; a data set needs at least one";
+            return Err(Error::unusable(&self.called(&name), what));
         }
         if let Some((other, array)) = inputs.iter().chain(&targets).find(|(_, array)| array.rows() != rows) {
             return Err(self.unusable(format!(
@@ -116,7 +111,7 @@ impl Arrays<'_> {
             all => Targets::Values(all.iter().map(|(name, array)| values(name.clone(), array)).collect()),
         };
         let inputs = inputs.into_iter().map(|(name, array)| column(name, array)).collect();
-        Dataset::of(inputs, targets).map_err(|e| in_file(e, &self.called(&name)))
+        Dataset::of(inputs, targets).map_err(|e| e.in_file(&self.called(&name)))
     }
 }
 
@@ -138,7 +133,7 @@ pub(crate) fn pair(mut images: (&Path, Array), labels: (&Path, Array), classes: 
         return Err(Error::unusable(&name, "holds no samples; a data set needs at least one"));
     }
     let targets = found(&labels_name, &labels.1, classes)?;
-    Dataset::of(vec![column("x".into(), images.1)], targets).map_err(|e| in_file(e, &name))
+    Dataset::of(vec![column("x".into(), images.1)], targets).map_err(|e| e.in_file(&name))
 }
 
 /// Two parts that were stored apart must have the same shape.
@@ -224,12 +219,4 @@ fn found(file: &str, labels: &Array, classes: Classes) -> Result<Targets> {
     };
     let labels = numbers.iter().enumerate().map(number).collect::<Result<_>>()?;
     Ok(Targets::Classes { labels, names })
-}
-
-/// Puts the file's name in the place of "data set".
-fn in_file(error: Error, name: &str) -> Error {
-    match error {
-        Error::Unusable { what, .. } => Error::Unusable { file: name.to_owned(), what },
-        other => other,
-    }
 }

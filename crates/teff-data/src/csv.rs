@@ -19,22 +19,21 @@ const MOST_CLASSES: usize = 100;
 /// Reads the file; a share of its lines is set aside as `options` say.
 pub(crate) fn read(path: &Path, options: &Options) -> Result<Split> {
     let name = path.display().to_string();
+    let unusable = |what: &str| Err(Error::unusable(&name, what));
     let mut bytes = Vec::new();
     open_file(path).and_then(|mut f| f.read_to_end(&mut bytes)).map_err(|e| Error::io(path, e))?;
     let text = String::from_utf8_lossy(&bytes);
     let mut lines =
         text.trim_start_matches('\u{feff}').lines().enumerate().filter(|(_, l)| !l.trim().is_empty());
     let Some((_, header)) = lines.next() else {
-        return Err(Error::unusable(
-            &name,
-            "has no lines; a data set needs a header and a line for each sample",
-        ));
+        return unusable("has no lines; a data set needs a header and a line for each sample");
     };
     let separator = [',', ';', '\t'].into_iter().max_by_key(|s| header.matches(*s).count()).unwrap_or(',');
     let header = fields(header, separator);
     if header.iter().all(|field| field.parse::<f64>().is_ok()) {
-        let what = "has numbers in its first line, where the names of its columns belong; put a line of names before it";
-        return Err(Error::unusable(&name, what));
+        return unusable(
+            "has numbers in its first line, where the names of its columns belong; put a line of names before it",
+        );
     }
     let labels = labels(&name, &header, options)?;
     let (mut x, mut found) = (Vec::new(), Vec::new());
@@ -45,7 +44,7 @@ pub(crate) fn read(path: &Path, options: &Options) -> Result<Split> {
         }
         if row.len() != header.len() {
             let what = format!("line {} has {} fields, its header {}", line + 1, row.len(), header.len());
-            return Err(Error::unusable(&name, what));
+            return unusable(&what);
         }
         found.extend(labels.iter().map(|label| row[*label].clone()));
         for (i, field) in row.into_iter().enumerate().filter(|(i, _)| !labels.contains(i)) {
@@ -58,20 +57,17 @@ pub(crate) fn read(path: &Path, options: &Options) -> Result<Split> {
                         line + 1,
                         header[i]
                     );
-                    return Err(Error::unusable(&name, what));
+                    return unusable(&what);
                 }
             }
         }
     }
     if x.is_empty() && found.is_empty() {
-        return Err(Error::unusable(&name, "has no samples: only the line of names"));
+        return unusable("has no samples: only the line of names");
     }
     let features = header.len() - labels.len();
     if features == 0 {
-        return Err(Error::unusable(
-            &name,
-            "has no columns beside what is to be found; a sample needs at least one",
-        ));
+        return unusable("has no columns beside what is to be found; a sample needs at least one");
     }
     let inputs = vec![Column { name: "x".into(), shape: vec![features], samples: Samples::F32(x) }];
     let targets = match labels[..] {
@@ -79,10 +75,7 @@ pub(crate) fn read(path: &Path, options: &Options) -> Result<Split> {
         [column] => targets(header[column].clone(), &found),
         _ => several(&name, labels.iter().map(|l| &*header[*l]).collect(), &found)?,
     };
-    let data = Dataset::of(inputs, targets).map_err(|e| match e {
-        Error::Unusable { what, .. } => Error::unusable(&name, what),
-        other => other,
-    })?;
+    let data = Dataset::of(inputs, targets).map_err(|e| e.in_file(&name))?;
     data.split(options.test_fraction, options.split_seed)
 }
 
@@ -116,12 +109,10 @@ fn several(name: &str, columns: Vec<&str>, found: &[String]) -> Result<Targets> 
     let number = |(i, field): (usize, &String)| {
         field.parse::<f32>().map_err(|_| {
             let column = columns[i % columns.len()];
-            Error::unusable(
-                name,
-                format!(
-                    "column {column}: {field:?} is no number; of several columns to be found all hold numbers"
-                ),
-            )
+            let what = format!(
+                "column {column}: {field:?} is no number; of several columns to be found all hold numbers"
+            );
+            Error::unusable(name, what)
         })
     };
     let numbers = found.iter().enumerate().map(number).collect::<Result<_>>()?;

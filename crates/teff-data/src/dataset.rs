@@ -20,13 +20,18 @@ pub enum Samples {
 }
 
 impl Samples {
+    /// All of them, as if they were one sample.
+    fn all(&self) -> Sample<'_> {
+        match self {
+            Self::U8(v) => Sample::U8(v),
+            Self::F32(v) => Sample::F32(v),
+            Self::I64(v) => Sample::I64(v),
+        }
+    }
+
     /// The number of values.
     pub fn len(&self) -> usize {
-        match self {
-            Self::U8(v) => v.len(),
-            Self::F32(v) => v.len(),
-            Self::I64(v) => v.len(),
-        }
+        self.all().len()
     }
 
     /// Whether there are none.
@@ -143,12 +148,7 @@ impl Column {
     #[inline]
     pub fn sample(&self, index: usize) -> Sample<'_> {
         let len = self.sample_len();
-        let all = match &self.samples {
-            Samples::U8(v) => Sample::U8(v),
-            Samples::F32(v) => Sample::F32(v),
-            Samples::I64(v) => Sample::I64(v),
-        };
-        all.part(index * len..(index + 1) * len)
+        self.samples.all().part(index * len..(index + 1) * len)
     }
 
     /// Writes the samples `indices`, one after the other, as a network of floats sees them (see [`Sample::write_to`]).
@@ -177,10 +177,8 @@ impl Column {
         }
         if self.samples.len() != count * len {
             let found = self.samples.len() / len;
-            return Err(Error::unusable(
-                HERE,
-                format!("{} has {found} samples, and there are {count}", self.name),
-            ));
+            let what = format!("{} has {found} samples, and there are {count}", self.name);
+            return Err(Error::unusable(HERE, what));
         }
         if let Samples::F32(values) = &self.samples
             && let Some(at) = values.iter().position(|v| !v.is_finite())

@@ -92,6 +92,11 @@ impl Error {
     pub(crate) fn unusable(file: &str, what: impl Into<String>) -> Self {
         Self::Unusable { file: file.to_owned(), what: what.into() }
     }
+
+    /// The same of a data set that was made of `file`.
+    pub(crate) fn in_file(self, file: &str) -> Self {
+        if let Self::Unusable { what, .. } = self { Self::unusable(file, what) } else { self }
+    }
 }
 
 impl fmt::Display for Error {
@@ -103,11 +108,8 @@ impl fmt::Display for Error {
                 path.display()
             ),
             Self::Io { file, source } => {
-                write!(
-                    f,
-                    "{}: {source}. Check that the path is right and that you may use it.",
-                    file.display()
-                )
+                let file = file.display();
+                write!(f, "{file}: {source}. Check that the path is right and that you may use it.")
             }
             Self::WrongFormat { file, what } => {
                 write!(f, "{file}: {what}. Check that this is the right file and that it is whole.")

@@ -27,29 +27,25 @@ pub(crate) fn is_one(path: &Path) -> Result<bool> {
 pub(crate) fn read(path: &Path, options: &Options) -> Result<Split> {
     let (train_path, test_path) = (path.join("train"), path.join("test"));
     let alone = pictures(path)?;
-    if !train_path.is_dir() && !alone.is_empty() {
+    let train = if train_path.is_dir() {
+        read_part(&train_path, None)?
+    } else if alone.is_empty() {
+        read_part(path, None)?
+    } else {
         let images =
             alone.into_iter().map(|file| Ok((Picture::open(&file)?, file))).collect::<Result<_>>()?;
-        let data = Dataset::of(vec![stack(images)?], Targets::Missing)?;
-        return data.split(options.test_fraction, options.split_seed);
-    }
-    if !train_path.is_dir() {
-        return read_part(path, None)?.split(options.test_fraction, options.split_seed);
-    }
-    let train = read_part(&train_path, None)?;
-    if !test_path.is_dir() {
+        Dataset::of(vec![stack(images)?], Targets::Missing)?
+    };
+    if !train_path.is_dir() || !test_path.is_dir() {
         return train.split(options.test_fraction, options.split_seed);
     }
     let test = read_part(&test_path, Some(train.classes()))?;
-    let (grey, colour) = ([1, train.shape()[1], train.shape()[2]], [3, train.shape()[1], train.shape()[2]]);
     // One part may happen to be all grey.
-    if train.shape() == grey && test.shape() == colour {
-        return joined(path, as_colour(&train)?, test);
+    match (train.shape()[0], test.shape()[0]) {
+        (1, 3) => joined(path, as_colour(&train)?, test),
+        (3, 1) => joined(path, train, as_colour(&test)?),
+        _ => joined(path, train, test),
     }
-    if train.shape() == colour && test.shape() == grey {
-        return joined(path, train, as_colour(&test)?);
-    }
-    joined(path, train, test)
 }
 
 /// One part: a class folder each; `classes` when they are settled already.

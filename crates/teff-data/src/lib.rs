@@ -34,11 +34,10 @@
 //!
 //! Where things are: `open` recognises what a path holds and calls `idx`, `npy` (over `zip` for many), `csv` or `folder`
 //! (over `picture` and `pnm`); files are read through `stream`; `columns` makes samples and targets of arrays. `augment`
-//! and `sheet` (over `canvas` and `font`) work on samples in memory.
+//! and `sheet` (over `font`) work on samples in memory.
 
 mod array;
 mod augment;
-mod canvas;
 mod columns;
 mod csv;
 mod dataset;

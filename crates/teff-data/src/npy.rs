@@ -25,10 +25,8 @@ impl Array {
     pub fn open_all(path: impl AsRef<Path>) -> Result<Vec<(String, Array)>> {
         let archive = Archive::open(path.as_ref())?;
         let mut all = Vec::new();
-        for name in archive.names().filter(|name| name.ends_with(".npy")) {
-            if let Some(stream) = archive.member(name)? {
-                all.push((name.trim_end_matches(".npy").to_string(), read(stream)?));
-            }
+        for entry in archive.entries.iter().filter(|entry| entry.name.ends_with(".npy")) {
+            all.push((entry.name.trim_end_matches(".npy").to_string(), read(archive.member(entry)?)?));
         }
         Ok(all)
     }

@@ -77,11 +77,8 @@ pub fn open_with(path: impl AsRef<Path>, options: &Options) -> Result<Split> {
             _ => {
                 let remedy =
                     "give an .npz, .npy or .csv file, or the folder that the files of the data set are in";
-                return Err(Error::unsupported(
-                    &path.display().to_string(),
-                    "a single file of this kind",
-                    remedy,
-                ));
+                let name = path.display().to_string();
+                return Err(Error::unsupported(&name, "a single file of this kind", remedy));
             }
         };
         return Arrays { path, part: "", arrays }.split(options);
@@ -150,37 +147,27 @@ fn find_or_explain(folder: &Path, parts: &[&str], what: &str, dimensions: u8) ->
     })
 }
 
-/// The four files of a data set laid out as MNIST is.
-struct Files {
-    train: (PathBuf, PathBuf),
-    test: (PathBuf, PathBuf),
-}
-
 fn read_idx_folder(path: &Path, names: Option<Vec<String>>) -> Result<Split> {
-    const TEST: [&str; 2] = ["t10k", "test"];
-    let files = Files {
-        train: (
-            find_or_explain(path, &["train"], "images", 3)?,
-            find_or_explain(path, &["train"], "labels", 1)?,
-        ),
-        test: (find_or_explain(path, &TEST, "images", 3)?, find_or_explain(path, &TEST, "labels", 1)?),
+    let files = |parts: &[&str]| -> Result<(PathBuf, PathBuf)> {
+        Ok((find_or_explain(path, parts, "images", 3)?, find_or_explain(path, parts, "labels", 1)?))
     };
-    let read_both = |(images, labels): &(PathBuf, PathBuf)| -> Result<(Array, Array)> {
+    let (train_files, test_files) = (files(&["train"])?, files(&["t10k", "test"])?);
+    let read = |(images, labels): &(PathBuf, PathBuf)| -> Result<(Array, Array)> {
         // The labels first: they are small, and a fault in them is found at once.
         let labels = idx::read(labels)?;
         Ok((idx::read(images)?, labels))
     };
     // Unzipping the training images takes most of the time; the rest is read beside it.
     let (train, test) = thread::scope(|scope| {
-        let test = thread::Builder::new().spawn_scoped(scope, || read_both(&files.test));
+        let test = thread::Builder::new().spawn_scoped(scope, || read(&test_files));
         // Where no thread is to be had, one part is read after the other.
-        (read_both(&files.train), test.map_or_else(|_| Ok(read_both(&files.test)), |test| test.join()))
+        (read(&train_files), test.map_or_else(|_| Ok(read(&test_files)), |test| test.join()))
     });
     let part = |(images, labels): &(PathBuf, PathBuf), read: (Array, Array), classes| {
         pair((images, read.0), (labels, read.1), classes)
     };
-    let train = part(&files.train, train?, names.map_or(Classes::Found, Classes::Named))?;
+    let train = part(&train_files, train?, names.map_or(Classes::Found, Classes::Named))?;
     let test = test.unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
-    let test = part(&files.test, test, Classes::Named(train.classes().to_vec()))?;
+    let test = part(&test_files, test, Classes::Named(train.classes().to_vec()))?;
     joined(path, train, test)
 }

@@ -95,9 +95,7 @@ impl Order {
 
     /// The order of `epoch`: take batches from it with `chunks`.
     pub fn shuffle(&mut self, seed: u64, epoch: u64) -> &[usize] {
-        for (i, index) in self.indices.iter_mut().enumerate() {
-            *index = i;
-        }
+        self.indices.iter_mut().enumerate().for_each(|(i, index)| *index = i);
         Rng::stream(seed, &[epoch]).shuffle(&mut self.indices);
         &self.indices
     }

@@ -38,10 +38,8 @@ impl Targets {
         let (labels, names) = match self {
             Self::Values(columns) => return Ok(Cow::Borrowed(columns)),
             Self::Missing => {
-                return Err(Error::unusable(
-                    HERE,
-                    "does not say what is to be found for its samples; give it targets",
-                ));
+                let what = "does not say what is to be found for its samples; give it targets";
+                return Err(Error::unusable(HERE, what));
             }
             Self::Classes { labels, names } => (labels, names),
         };

@@ -24,11 +24,11 @@ const LOCAL_LEN: usize = 30;
 pub(crate) struct Archive {
     path: PathBuf,
     len: u64,
-    entries: Vec<Entry>,
+    pub(crate) entries: Vec<Entry>,
 }
 
-struct Entry {
-    name: String,
+pub(crate) struct Entry {
+    pub(crate) name: String,
     encrypted: bool,
     method: u16,
     crc: u32,
@@ -68,16 +68,10 @@ impl Archive {
         Ok(Self { path: path.to_owned(), len, entries })
     }
 
-    /// The members' names.
-    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
-        self.entries.iter().map(|e| e.name.as_str())
-    }
-
-    /// The member `name`, or `None` when there is none.
-    pub(crate) fn member(&self, name: &str) -> Result<Option<Stream>> {
-        let Some(entry) = self.entries.iter().find(|e| e.name == name) else { return Ok(None) };
+    /// A member.
+    pub(crate) fn member(&self, entry: &Entry) -> Result<Stream> {
         let io = |e| Error::io(&self.path, e);
-        let label = format!("{} ({name})", self.path.display());
+        let label = format!("{} ({})", self.path.display(), entry.name);
         if entry.encrypted {
             return Err(Error::unsupported(&label, "an encrypted member", "save it without a password"));
         }
@@ -111,7 +105,7 @@ impl Archive {
             }
         };
         let checked = Checked { reader, crc: Crc::new(), expected: entry.crc };
-        Ok(Some(Stream::new(label, Box::new(checked), bound.min(entry.size))))
+        Ok(Stream::new(label, Box::new(checked), bound.min(entry.size)))
     }
 }
 

@@ -3,6 +3,7 @@
 
 use crate::cpu::CoreState;
 use crate::error::Error;
+use crate::load::hex::bytes_of;
 use crate::sim::{Simulator, Stop};
 use std::fmt::Write as _;
 use std::io::{ErrorKind, Read, Write};
@@ -274,12 +275,7 @@ impl Server<'_> {
     fn write_memory(&mut self, rest: &str) -> Option<()> {
         let (place, data) = rest.split_once(':')?;
         let (addr, _) = place.split_once(',')?;
-        let bytes: Option<Vec<u8>> = data
-            .as_bytes()
-            .chunks(2)
-            .map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok())
-            .collect();
-        self.sim.write_bytes(hex(addr)?, &bytes?).then_some(())
+        self.sim.write_bytes(hex(addr)?, &bytes_of(data.as_bytes())?).then_some(())
     }
 
     /// Software and hardware breakpoints are the same here; watchpoints are not offered.

@@ -82,7 +82,6 @@ const UNKNOWN: usize = 0;
 
 impl Profile {
     /// An empty profile; functions are named by the symbols of `image`.
-    #[must_use]
     pub fn new(image: &Image) -> Profile {
         let mut functions = vec![(0, 0, "?".to_string()), (0, 0x4000, "boot ROM".to_string())];
         // Where several names share an address, the one with a size is taken.
@@ -238,7 +237,6 @@ impl Profile {
     }
 
     /// What each function itself spent on `core`, dearest first.
-    #[must_use]
     pub fn by_function(&self, core: usize) -> Vec<(String, Cost)> {
         let mut sums: BTreeMap<&str, Cost> = BTreeMap::new();
         for (i, node) in self.nodes.iter().enumerate() {
@@ -268,7 +266,6 @@ impl Profile {
     }
 
     /// Call paths with their cycles, one a line, as flame graph tools read them; stalls are frames of their own.
-    #[must_use]
     pub fn folded(&self) -> String {
         let mut lines = BTreeMap::new();
         for (i, node) in self.nodes.iter().enumerate() {
@@ -293,7 +290,6 @@ impl Profile {
     }
 
     /// A table of both cores: cycles, share, and what of them was waiting.
-    #[must_use]
     pub fn table(&self) -> String {
         let mut text = String::new();
         for core in 0..2 {

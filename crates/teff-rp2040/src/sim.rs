@@ -5,7 +5,7 @@ mod run;
 mod stuck;
 mod unwind;
 
-use crate::board::Board;
+use crate::board::{Board, Description};
 use crate::bus::{Bus, map};
 use crate::clocks::Domain;
 use crate::cpu::{Core, CoreState, FaultRecord, Stack, Stalls};
@@ -17,8 +17,6 @@ use std::path::Path;
 /// What can be chosen about a run.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// Size of the flash in bytes, a power of two (2 MB on the Pico and the Pico4ML).
-    pub flash_bytes: usize,
     /// Cycles of clk_sys that a miss of the XIP cache stalls. The usual second stage takes 20 SCK of two cycles
     /// each, 40; published measurements range to 50.
     pub flash_miss: u64,
@@ -37,7 +35,6 @@ pub struct Options {
 impl Default for Options {
     fn default() -> Options {
         Options {
-            flash_bytes: 2 << 20,
             flash_miss: 40,
             stop_at_bkpt: false,
             stop_at_fault: false,
@@ -106,20 +103,18 @@ pub struct Simulator {
 
 impl Simulator {
     /// A chip on its own.
-    #[must_use]
     pub fn new(options: Options) -> Simulator {
-        Simulator::with_board(options, Board::bare())
+        Simulator::with_board(options, Board::new(Description::default()))
     }
 
     /// A chip on `board`.
     ///
     /// # Panics
-    /// If [`Options::flash_bytes`] is not a power of two between 4 kB and 16 MB.
-    #[must_use]
+    /// If [`Description::flash_bytes`] is not a power of two between 4 kB and 16 MB.
     pub fn with_board(options: Options, board: Board) -> Simulator {
-        let size = options.flash_bytes;
+        let size = board.description().flash_bytes;
         assert!(size.is_power_of_two() && (4096..=16 << 20).contains(&size), "flash of {size} bytes");
-        let mut bus = Box::new(Bus::new(size, options.flash_miss, board));
+        let mut bus = Box::new(Bus::new(options.flash_miss, board));
         bus.usb.host.present = options.usb_host;
         bus.shortcuts = !options.step_by_step;
         let cores = [Core::new(0), Core::new(1)];
@@ -148,7 +143,7 @@ impl Simulator {
     }
 
     fn load_segment(&mut self, addr: u32, data: &[u8]) -> Result<(), Error> {
-        let flash = self.options.flash_bytes;
+        let flash = self.bus.board.description().flash_bytes;
         let fits =
             |base: u32, size: usize| addr.checked_sub(base).is_some_and(|o| o as usize + data.len() <= size);
         let known = fits(map::FLASH, flash)
@@ -199,49 +194,41 @@ impl Simulator {
     }
 
     /// Cycles of clk_sys since power-on: those of the core that is ahead.
-    #[must_use]
     pub fn cycles(&self) -> u64 {
         self.cores[0].cycle.max(self.cores[1].cycle)
     }
 
     /// Cycles that `core` has reached.
-    #[must_use]
     pub fn core_cycles(&self, core: usize) -> u64 {
         self.cores[core].cycle
     }
 
     /// Instructions that `core` has executed.
-    #[must_use]
     pub fn instructions(&self, core: usize) -> u64 {
         self.cores[core].instructions
     }
 
     /// Cycles that `core` has lost to stalls.
-    #[must_use]
     pub fn stalls(&self, core: usize) -> Stalls {
         self.cores[core].stalls
     }
 
     /// The main stack of `core`, and how much of it was in use at most: what to leave for it.
-    #[must_use]
     pub fn stack(&self, core: usize) -> Stack {
         self.cores[core].stack
     }
 
     /// Simulated time in nanoseconds.
-    #[must_use]
     pub fn nanoseconds(&self) -> u64 {
         self.bus.wires.clocks.ticks(Domain::Nanosecond, self.cycles())
     }
 
     /// The present frequency of clk_sys in hertz.
-    #[must_use]
     pub fn clock_hz(&self) -> u64 {
         self.bus.wires.clocks.sys_hz
     }
 
     /// R0 to R12, SP, LR, PC (13 to 15) or xPSR (16) of `core`.
-    #[must_use]
     pub fn register(&self, core: usize, index: usize) -> u32 {
         let core = &self.cores[core];
         match index {
@@ -262,19 +249,11 @@ impl Simulator {
     }
 
     /// What `core` is doing.
-    #[must_use]
     pub fn core_state(&self, core: usize) -> CoreState {
         self.cores[core].state
     }
 
-    /// The last hard fault of `core`.
-    #[must_use]
-    pub fn last_fault(&self, core: usize) -> Option<FaultRecord> {
-        self.cores[core].faults.last().copied()
-    }
-
     /// The latest hard faults of `core`, oldest first, at most eight.
-    #[must_use]
     pub fn faults(&self, core: usize) -> &[FaultRecord] {
         &self.cores[core].faults
     }

@@ -23,13 +23,11 @@ impl<'a, W: Write> Trace<'a, W> {
     }
 
     /// True when the limit was reached and instructions have gone unwritten.
-    #[must_use]
     pub fn full(&self) -> bool {
         self.left == 0
     }
 
     /// True when writing has failed; nothing more is written, and [`Trace::finish`] says why.
-    #[must_use]
     pub fn failed(&self) -> bool {
         self.failed.is_some()
     }

@@ -115,29 +115,29 @@ fn uf2(family: u32, blocks: u32, addr: u32) -> Vec<u8> {
 fn files_that_cannot_be_loaded_say_why() {
     let good = uf2(0xe48b_ff56, 1, FLASH);
     assert_eq!(Image::parse(&good).expect("one block").segments[0].1.len(), 256);
-    assert_eq!(
-        Image::parse(&good[..300]),
-        Err(Error::Truncated { what: "a UF2 block", offset: 0, needs: 512, has: 300 })
-    );
+    let bad = |bytes: &[u8], what: &str| {
+        let Err(Error::BadFile(message)) = Image::parse(bytes) else {
+            panic!("taken, or another error than {what}")
+        };
+        assert!(message.contains(what), "{message}, not {what}");
+    };
+    bad(&good[..300], "ends inside a UF2 block at offset 0x0: 512 bytes needed, 300 left");
     let other = Image::parse(&uf2(0xe48b_ff59, 1, FLASH));
     assert_eq!(other, Err(Error::WrongFamily { block: 0, family: 0xe48b_ff59 }));
     assert!(other.unwrap_err().to_string().contains("RP2350"));
-    assert_eq!(
-        Image::parse(&uf2(0xe48b_ff56, 3, FLASH)),
-        Err(Error::MissingBlocks { found: 1, announced: 3 })
-    );
+    bad(&uf2(0xe48b_ff56, 3, FLASH), "announces 3 blocks but holds 1");
     let elf = corpus("two_cores.elf");
-    assert!(matches!(Image::parse(&elf[..40]), Err(Error::Truncated { .. })));
-    assert!(matches!(Image::parse(&elf[..elf.len() / 2]), Err(Error::Truncated { .. })));
+    bad(&elf[..40], "the file ends inside the ELF header");
+    bad(&elf[..elf.len() / 2], "the file ends inside");
     let mut riscv = elf.clone();
     riscv[18] = 243;
-    assert!(Image::parse(&riscv).unwrap_err().to_string().contains("RISC-V"));
+    bad(&riscv, "RISC-V");
     let mut object = elf;
     object[16] = 1;
-    assert_eq!(Image::parse(&object), Err(Error::NotExecutable(1)));
+    bad(&object, "not a linked program (type 1)");
     assert_eq!(Image::parse(b""), Err(Error::Empty));
     assert!(matches!(Image::parse(b"hello, this is no image\n"), Err(Error::UnknownFormat(_))));
-    assert!(matches!(Image::parse(b":0400000001020304F3\n"), Err(Error::BadHexLine { line: 1, .. })));
+    bad(b":0400000001020304F3\n", "Intel HEX line 1: its checksum is wrong");
     let mut sim = Simulator::new(Options::default());
     let far = Image::parse(&uf2(0xe48b_ff56, 1, 0x1100_0000)).expect("a good file");
     assert_eq!(sim.load(&far), Err(Error::NoMemory { addr: 0x1100_0000, len: 256, flash: 2 << 20 }));

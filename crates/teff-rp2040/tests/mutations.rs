@@ -2,7 +2,7 @@
 
 mod common;
 use common::{FLASH, corpus};
-use teff_rp2040::board::{Motion, Sound, read_gif};
+use teff_rp2040::board::{Board, Description, Motion, Sound, read_gif};
 use teff_rp2040::{Image, Options, Profile, Simulator};
 
 /// Xorshift, so that every run damages alike.
@@ -42,7 +42,8 @@ fn damaged_images() {
     let hex = b":020000041000EA\n:0400000001020304F2\n:00000001FF\n".to_vec();
     let mut random = Random(0x9e37_79b9_7f4a_7c15);
     let (mut loaded, mut refused) = (0, 0);
-    let mut sim = Simulator::new(Options { flash_bytes: 65_536, ..Options::default() });
+    let board = Board::new(Description { flash_bytes: 65_536, ..Description::default() });
+    let mut sim = Simulator::with_board(Options::default(), board);
     for round in 0..6_000 {
         let (file, within) = [(&elf, 120), (&elf, elf.len()), (&uf2, 64), (&hex, hex.len())][round % 4];
         let bytes = random.damage(file, within);

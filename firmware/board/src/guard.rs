@@ -35,7 +35,6 @@ pub enum Cause {
 
 impl Cause {
     /// For serial and display.
-    #[must_use]
     pub fn text(self) -> &'static str {
         match self {
             Cause::PowerOn => "power on",

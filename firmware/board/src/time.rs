@@ -3,7 +3,6 @@
 use rp2040_hal::pac;
 
 /// Microseconds since start-up; wraps after 71 minutes, so only differences mean something.
-#[must_use]
 pub fn micros() -> u32 {
     // SAFETY: reading the raw counter changes nothing (RP2040 datasheet 4.6.2).
     unsafe { (*pac::TIMER::ptr()).timerawl().read().bits() }

@@ -2,6 +2,20 @@
 //!
 //! What it takes and gives is in the constants that `teff firmware` wrote; [`Network::infer`] runs it, as Rust or as C by the feature
 //! that is chosen. Both give the same bits for networks of integers.
+//!
+//! ```
+//! use network::{INPUTS, Input, LABELS, Network, OUTPUTS, Output, PIXELS, fixed};
+//!
+//! // A picture all in grey, as the camera's brightness and as what the network is given for it.
+//! let picture = [128u8; INPUTS];
+//! let input: [Input; INPUTS] = picture.map(|level| PIXELS[usize::from(level)]);
+//! // SAFETY: the only one.
+//! let mut network = unsafe { Network::new() };
+//! let mut output = [0 as Output; OUTPUTS];
+//! network.infer(&input, &mut output);
+//! let class = (0..OUTPUTS).max_by_key(|&class| fixed(output[class])).unwrap();
+//! assert!(class < LABELS.len());
+//! ```
 
 #![no_std]
 
@@ -51,7 +65,6 @@ impl Network {
     /// # Safety
     ///
     /// At most one exists, as the C works in memory of its own.
-    #[must_use]
     pub const unsafe fn new() -> Network {
         Network {
             #[cfg(all(feature = "rust", arena))]
@@ -75,7 +88,6 @@ impl Network {
 }
 
 /// An output as a real number in 1/256: an integer at the same scale on every machine.
-#[must_use]
 pub fn fixed(output: Output) -> i32 {
     Fixed::fixed(output)
 }

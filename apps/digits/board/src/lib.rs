@@ -86,7 +86,6 @@ pub struct Digit {
 
 impl Shown {
     /// How many digits the display was right about.
-    #[must_use]
     pub fn right(&self) -> usize {
         self.digits.iter().filter(|d| d.said == Some(usize::from(d.is))).count()
     }

@@ -32,7 +32,6 @@ impl Shown {
     }
 
     /// The same one after the other, a second each, as a GIF.
-    #[must_use]
     pub fn film(&self) -> Vec<u8> {
         let large: Vec<RgbImage> = self.screens.iter().map(enlarged).collect();
         let size = large.first().map_or((1, 1), |s| (s.width as u16, s.height as u16));

@@ -41,12 +41,8 @@ impl Clutter {
         Clutter::Mixed,
     ];
 
-    pub(crate) fn draw(self, scene: &Scene, canvas: &mut Canvas) {
-        let mut rng = Rng::stream(scene.seed, &[3]);
-        self.add(scene, canvas, &mut rng);
-    }
-
-    fn add(self, scene: &Scene, canvas: &mut Canvas, rng: &mut Rng) {
+    /// Draws it with numbers from `rng`.
+    pub(crate) fn draw(self, scene: &Scene, canvas: &mut Canvas, rng: &mut Rng) {
         match self {
             Clutter::Blank => (),
             Clutter::Texture => texture(canvas, rng),
@@ -88,7 +84,7 @@ impl Clutter {
                 for _ in 0..2 {
                     // Neither nothing nor another mixture.
                     let kind = Clutter::ALL[1 + rng.below(Clutter::ALL.len() as u64 - 2) as usize];
-                    kind.add(scene, canvas, rng);
+                    kind.draw(scene, canvas, rng);
                 }
             }
         }

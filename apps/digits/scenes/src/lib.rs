@@ -196,7 +196,7 @@ impl Scene {
                 canvas.paint(&digit.surround().outline(digit.line), 1.0, digit.tones.0);
                 digit.draw(&mut canvas, self.ink());
             }
-            Subject::Clutter(clutter) => clutter.draw(self, &mut canvas),
+            Subject::Clutter(clutter) => clutter.draw(self, &mut canvas, &mut Rng::stream(self.seed, &[3])),
         }
         camera::take(self, canvas)
     }

@@ -86,7 +86,6 @@ fn machine(args: &ArgMatches) -> Result<Simulator> {
         description.crystal_hz = ((megahertz * 1e6) as u64).max(1);
     }
     let options = Options {
-        flash_bytes: description.flash_bytes,
         flash_miss: one(args, "flash-miss"),
         stop_at_fault: !args.get_flag("keep-going"),
         usb_host: word(args, "usb") == Some("host"),

@@ -250,8 +250,8 @@ fn description(bytes: &[u8]) {
 fn program(image: &Image) {
     let mut profile = Profile::new(image);
     let _ = image.function_at(u32::MAX);
-    let options = teff_rp2040::Options { flash_bytes: 65_536, ..Default::default() };
-    let mut sim = Simulator::new(options);
+    let board = Wired::new(Description { flash_bytes: 65_536, ..Description::default() });
+    let mut sim = Simulator::with_board(Default::default(), board);
     if stage("load", sim.load(image)).is_some() {
         sim.run_profiled(sim.cycles() + 3000, &mut profile);
         let _ = (sim.backtrace(0, image), profile.flame_graph());

@@ -123,30 +123,23 @@ impl Plan {
         Self { corner: vec![0; pixels], right: vec![0.0; pixels], lower: vec![0.0; pixels] }
     }
 
-    /// Lays out the affine map alone.
-    pub(super) fn lay(&mut self, affine: &Affine, size: (usize, usize), outside: Outside) {
-        let limits = Limits::new(size, outside);
-        for y in 0..size.0 {
-            let row = y * size.1..(y + 1) * size.1;
-            self.lay_row(affine, &limits, y, row, |_| (0.0, 0.0));
-        }
-    }
-
-    /// Lays out the affine map with a displacement, in pixels, for each pixel of the result.
-    pub(super) fn lay_bent(
+    /// Lays out the affine map, if there is a field with a displacement, in pixels, for each pixel of the result.
+    pub(super) fn lay(
         &mut self,
         affine: &Affine,
         size: (usize, usize),
         outside: Outside,
-        dx: &[f32],
-        dy: &[f32],
+        field: Option<(&[f32], &[f32])>,
     ) {
         let limits = Limits::new(size, outside);
-        let field_stride = dx.len() / size.0;
         for y in 0..size.0 {
             let row = y * size.1..(y + 1) * size.1;
-            let field = y * field_stride..y * field_stride + size.1;
-            let (dx, dy) = (&dx[field.clone()], &dy[field]);
+            let Some((dx, dy)) = field else {
+                self.lay_row(affine, &limits, y, row, |_| (0.0, 0.0));
+                continue;
+            };
+            let start = y * (dx.len() / size.0);
+            let (dx, dy) = (&dx[start..][..size.1], &dy[start..][..size.1]);
             self.lay_row(affine, &limits, y, row, |x| (dx[x], dy[x]));
         }
     }
@@ -233,7 +226,7 @@ mod tests {
                 let field =
                     |rng: &mut Rng| (0..height * width).map(|_| rng.within(4.0)).collect::<Vec<f32>>();
                 let (dx, dy) = (field(&mut rng), field(&mut rng));
-                plan.lay_bent(&affine, size, outside, &dx, &dy);
+                plan.lay(&affine, size, outside, Some((&dx, &dy)));
                 plan.sample(&padded, &mut out);
                 for (i, &value) in out.iter().enumerate() {
                     let (px, py) = ((i % width) as f32, (i / width) as f32);
@@ -261,7 +254,7 @@ mod tests {
         let size = (2048, 2048);
         let mut plan = Plan::new(2048 * 2048);
         let nothing = Affine::about_centre(size, (0.0, 0.0), 0.0, 1.0);
-        plan.lay(&nothing, size, Outside::Zero);
+        plan.lay(&nothing, size, Outside::Zero, None);
         for (x, y) in [(0, 0), (2047, 0), (0, 2047), (2046, 2047), (2047, 2047)] {
             assert_eq!(plan.corner[y * 2048 + x] as usize, (y + MARGIN) * stride(2048) + x + MARGIN);
         }

@@ -71,7 +71,7 @@ pub struct MicrophonePins {
 pub struct Description {
     /// Its name.
     pub name: String,
-    /// Bytes of flash.
+    /// Bytes of flash, a power of two (2 MB on the Pico and the Pico4ML).
     pub flash_bytes: usize,
     /// Frequency of the crystal in hertz.
     pub crystal_hz: u64,
@@ -104,14 +104,7 @@ impl Default for Description {
 }
 
 impl Description {
-    /// The Raspberry Pi Pico: an LED on GPIO 25.
-    #[must_use]
-    pub fn pico() -> Description {
-        Description { name: "pico".into(), led: Some(25), ..Description::default() }
-    }
-
     /// The ArduCAM Pico4ML: camera, display, motion sensor, I2S microphone and LED as its schematic wires them.
-    #[must_use]
     pub fn pico4ml() -> Description {
         Description::parse(include_str!("pico4ml.board")).expect("the file is one of ours")
     }
@@ -120,11 +113,11 @@ impl Description {
     pub const NAMES: [&str; 3] = ["pico4ml", "pico", "bare"];
 
     /// The built-in board called `name`.
-    #[must_use]
     pub fn named(name: &str) -> Option<Description> {
         match name {
             "bare" => Some(Description::default()),
-            "pico" => Some(Description::pico()),
+            // The Raspberry Pi Pico has an LED.
+            "pico" => Some(Description { name: name.into(), led: Some(25), ..Description::default() }),
             "pico4ml" => Some(Description::pico4ml()),
             _ => None,
         }

@@ -79,6 +79,10 @@ impl BoardFault {
     ];
 }
 
+fn bad_fault(what: String) -> Error {
+    Error::bad_input("fault", 0, what)
+}
+
 impl FromStr for BoardFault {
     type Err = Error;
 
@@ -87,10 +91,10 @@ impl FromStr for BoardFault {
         let (name, rest) = text.split_once(':').unwrap_or((text, ""));
         let form = BoardFault::FORMS.iter().find(|(form, _)| form.split([':', '[']).next() == Some(name));
         let bad = || match form {
-            Some((form, _)) => Error::BadFault(format!("\"{text}\" is not {form}")),
+            Some((form, _)) => bad_fault(format!("\"{text}\" is not {form}")),
             None => {
                 let forms = BoardFault::FORMS.map(|(form, _)| form).join(", ");
-                Error::BadFault(format!("there is no \"{name}\"; the faults are {forms}"))
+                bad_fault(format!("there is no \"{name}\"; the faults are {forms}"))
             }
         };
         let numbers = || {
@@ -171,7 +175,7 @@ impl Board {
     fn bus_pins(&self, bus: usize) -> Result<(u8, u8), Error> {
         let camera = self.description.camera.filter(|pins| pins.i2c == bus).map(|pins| (pins.scl, pins.sda));
         let imu = self.description.imu.filter(|pins| pins.i2c == bus).map(|pins| (pins.scl, pins.sda));
-        let missing = || Error::BadFault(format!("this board has no device on I2C bus {bus}"));
+        let missing = || bad_fault(format!("this board has no device on I2C bus {bus}"));
         camera.or(imu).ok_or_else(missing)
     }
 

@@ -20,7 +20,7 @@ const USUAL_DELAY: u16 = 10;
 pub type Timed = (GreyImage, u64);
 
 fn failed(what: impl std::fmt::Display) -> Error {
-    Error::Picture(format!("GIF: {what}"))
+    Error::bad_input("picture", 0, format!("GIF: {what}"))
 }
 
 /// Reads all frames of a GIF file. They are drawn over each other as their disposal method says, on a black ground; what they leave
@@ -87,7 +87,6 @@ const IN_MEMORY: &str = "memory takes all bytes, and a frame has the colours tha
 
 impl GifWriter {
     /// An empty film of `width` by `height` pixels.
-    #[must_use]
     pub fn new(width: u16, height: u16) -> GifWriter {
         let mut encoder = Encoder::new(Vec::new(), width, height, &[]).expect(IN_MEMORY);
         encoder.set_repeat(Repeat::Infinite).expect(IN_MEMORY);
@@ -105,7 +104,6 @@ impl GifWriter {
     }
 
     /// The complete file.
-    #[must_use]
     pub fn finish(self) -> Vec<u8> {
         self.encoder.into_inner().expect(IN_MEMORY)
     }

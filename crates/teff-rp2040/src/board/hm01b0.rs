@@ -215,11 +215,10 @@ impl Camera {
     fn restart(&mut self, now: u64, wires: &mut Wires) {
         let well = !self.faults.unplugged && self.faults.stopped.is_none();
         let asked = self.regs[reg::MODE_SELECT] & 7 != 0 && !self.in_reset && self.period.is_some();
-        let streams = asked && well;
         let p = self.pins;
         wires.pins.drive_outside(1 << p.vsync | 1 << p.href | 1 << p.pclk, 0, now);
-        self.streaming = streams;
-        if streams {
+        self.streaming = asked && well;
+        if self.streaming {
             // The first frame follows after one line's time.
             self.begin_frame(now * 16, wires);
             self.plan(wires);

@@ -40,7 +40,7 @@ impl Motion {
     pub fn parse(text: &str) -> Result<Motion, Error> {
         let mut rows: Vec<Row> = Vec::new();
         for (i, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
-            let bad = |what: &str| Error::Recording { line: i + 1, what: what.into() };
+            let bad = |what: &str| Error::bad_input("recording", i + 1, what);
             let numbers: Option<Vec<f32>> = line.split(',').map(|word| word.trim().parse().ok()).collect();
             let numbers = match numbers {
                 Some(numbers) if matches!(numbers.len(), 4 | 7 | 10) => numbers,
@@ -59,7 +59,7 @@ impl Motion {
             rows.push(Row { nanoseconds, values });
         }
         if rows.is_empty() {
-            return Err(Error::Recording { line: 0, what: "no row of numbers in it".into() });
+            return Err(Error::bad_input("recording", 0, "no row of numbers in it"));
         }
         Ok(Motion { rows })
     }

@@ -23,7 +23,7 @@ impl Sound {
     /// # Errors
     /// When it is none, or cut short.
     pub fn read_wav(bytes: &[u8]) -> Result<Sound, Error> {
-        let failed = |what: &str| Error::Recording { line: 0, what: format!("WAV: {what}") };
+        let failed = |what: &str| Error::bad_input("recording", 0, format!("WAV: {what}"));
         if bytes.len() < 12 || &bytes[..4] != b"RIFF" || &bytes[8..12] != b"WAVE" {
             return Err(failed("the file does not begin with RIFF and WAVE"));
         }
@@ -41,16 +41,13 @@ impl Sound {
                     }
                     format = Some((rate, channels, bits));
                 }
-                (b"data", Some((rate, channels, 8))) => {
-                    let samples = chunk.chunks(channels).map(|s| (i16::from(s[0]) - 128) << 8).collect();
-                    return Ok(Sound { rate, samples });
-                }
-                (b"data", Some((rate, channels, _))) => {
-                    let frames = chunk.chunks_exact(2 * channels);
-                    return Ok(Sound {
-                        rate,
-                        samples: frames.map(|s| i16::from_le_bytes([s[0], s[1]])).collect(),
-                    });
+                (b"data", Some((rate, channels, bits))) => {
+                    let sample = |frame: &[u8]| match bits {
+                        8 => (i16::from(frame[0]) - 128) << 8,
+                        _ => i16::from_le_bytes([frame[0], frame[1]]),
+                    };
+                    let frames = chunk.chunks_exact(channels * usize::from(bits / 8));
+                    return Ok(Sound { rate, samples: frames.map(sample).collect() });
                 }
                 _ => {} // other chunks
             }

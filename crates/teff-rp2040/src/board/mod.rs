@@ -52,7 +52,6 @@ pub(crate) struct Devices {
 
 impl Board {
     /// The board that `description` describes.
-    #[must_use]
     pub fn new(description: Description) -> Board {
         let camera = description.camera.map(Camera::new);
         let lcd = description.lcd.map(Lcd::new);
@@ -76,14 +75,7 @@ impl Board {
         }
     }
 
-    /// A chip with nothing around it.
-    #[must_use]
-    pub fn bare() -> Board {
-        Board::new(Description::default())
-    }
-
     /// What the board is made of.
-    #[must_use]
     pub fn description(&self) -> &Description {
         &self.description
     }
@@ -105,7 +97,7 @@ impl Board {
     pub fn play(&mut self, film: Vec<Timed>) -> Result<(), Error> {
         let camera = self.devices.camera.as_mut().ok_or(Error::NoDevice("camera"))?;
         if film.is_empty() {
-            return Err(Error::Picture("nothing to put before the camera".into()));
+            return Err(Error::bad_input("picture", 0, "nothing to put before the camera"));
         }
         camera.play(film);
         Ok(())
@@ -140,20 +132,17 @@ impl Board {
 
     /// The last frame that the camera has sent whole, byte by byte as it went over the wires: with its mounting, mirroring,
     /// binning and gain. It changes when VSYNC falls. `None` before the first one.
-    #[must_use]
     pub fn camera_frame(&self) -> Option<&GreyImage> {
         self.devices.camera.as_ref()?.sent.as_ref()
     }
 
     /// Frames that the camera has sent, and pixels that the display has taken.
-    #[must_use]
     pub fn traffic(&self) -> (u64, u64) {
         let frames = self.devices.camera.as_ref().map_or(0, |camera| camera.frames);
         (frames, self.devices.lcd.as_ref().map_or(0, |lcd| lcd.written))
     }
 
     /// How often the LED has changed.
-    #[must_use]
     pub fn led_changes(&self) -> u64 {
         self.led_changes
     }

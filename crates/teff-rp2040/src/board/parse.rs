@@ -39,7 +39,7 @@ impl<'a> Fields<'a> {
 }
 
 fn bad(line: usize, what: String) -> Error {
-    Error::BadBoard { line, what }
+    Error::bad_input("board description", line, what)
 }
 
 impl Description {

@@ -25,10 +25,6 @@ pub struct RgbImage {
     pub pixels: Vec<u8>,
 }
 
-fn failed(what: impl ToString) -> Error {
-    Error::Picture(what.to_string())
-}
-
 /// Brightness of red, green and blue (ITU-R BT.601).
 pub(super) fn luma(p: &[u8]) -> u8 {
     ((u32::from(p[0]) * 299 + u32::from(p[1]) * 587 + u32::from(p[2]) * 114 + 500) / 1000) as u8
@@ -60,7 +56,6 @@ impl GreyImage {
 
 impl RgbImage {
     /// The picture in grey: luma (ITU-R BT.601).
-    #[must_use]
     pub fn to_grey(&self) -> GreyImage {
         let pixels = self.pixels.chunks_exact(3).map(luma).collect();
         GreyImage { width: self.width, height: self.height, pixels }
@@ -74,13 +69,12 @@ impl RgbImage {
         let mut encoder = png::Encoder::new(output, self.width as u32, self.height as u32);
         encoder.set_color(png::ColorType::Rgb);
         encoder.set_depth(png::BitDepth::Eight);
-        let mut writer = encoder.write_header().map_err(failed)?;
-        writer.write_image_data(&self.pixels).map_err(failed)?;
-        writer.finish().map_err(failed)
+        let mut writer = encoder.write_header().map_err(|e| Error::bad_input("picture", 0, e))?;
+        writer.write_image_data(&self.pixels).map_err(|e| Error::bad_input("picture", 0, e))?;
+        writer.finish().map_err(|e| Error::bad_input("picture", 0, e))
     }
 
     /// The colour at column `x` of row `y`.
-    #[must_use]
     pub fn pixel(&self, x: usize, y: usize) -> [u8; 3] {
         let at = 3 * (y * self.width + x);
         [self.pixels[at], self.pixels[at + 1], self.pixels[at + 2]]

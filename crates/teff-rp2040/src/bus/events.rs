@@ -3,7 +3,6 @@
 use super::Bus;
 use super::xip::CTRL_EN;
 use crate::periph::dma::Dma;
-use crate::periph::resets::WatchdogResets;
 use crate::periph::ssi::STREAM_FIFO;
 use crate::sched::Event;
 use crate::{periph, pins};
@@ -269,23 +268,24 @@ impl Bus {
     /// RESETS: what goes into reset loses its state.
     pub(crate) fn write_resets(&mut self, reg: u32, value: u32, now: u64) {
         let entered = self.resets.write(reg, value);
-        for bit in (0..25).filter(|bit| entered >> bit & 1 != 0) {
-            self.reset_subsystem(bit, now);
-        }
+        self.reset_subsystems(entered, now);
     }
 
     /// The watchdog resets what the WDSEL registers of the power-on state machine and of RESETS select, which is nothing
     /// until a program has written them (4.7.1).
     pub(crate) fn watchdog_fires(&mut self, now: u64) {
         match self.resets.watchdog_resets() {
-            WatchdogResets::Chip => self.request_reset(super::Reset::Watchdog),
-            WatchdogResets::Subsystems(bits) => {
-                (0..25).filter(|bit| bits >> bit & 1 != 0).for_each(|bit| self.reset_subsystem(bit, now));
-            }
+            Some(bits) => self.reset_subsystems(bits, now),
+            None => self.request_reset(super::Reset::Watchdog),
         }
     }
 
-    pub(crate) fn reset_subsystem(&mut self, bit: u32, now: u64) {
+    /// Resets the subsystems with these bits (2.14.3).
+    pub(crate) fn reset_subsystems(&mut self, bits: u32, now: u64) {
+        (0..25).filter(|bit| bits >> bit & 1 != 0).for_each(|bit| self.reset_subsystem(bit, now));
+    }
+
+    fn reset_subsystem(&mut self, bit: u32, now: u64) {
         let w = &mut self.wires;
         match bit {
             0 => {

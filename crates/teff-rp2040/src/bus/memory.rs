@@ -42,9 +42,9 @@ impl Bus {
         }
     }
 
-    /// Reads `size` bytes at the aligned address `addr` for core 0 or 1, or DMA (2). `at` is the cycle of the
+    /// Reads `size` bytes at the aligned address `addr`, for a core or the DMA. `at` is the cycle of the
     /// access and moves on by its wait states.
-    pub(crate) fn read(&mut self, _master: usize, addr: u32, size: u32, at: &mut u64) -> Result<u32, Fault> {
+    pub(crate) fn read(&mut self, addr: u32, size: u32, at: &mut u64) -> Result<u32, Fault> {
         if let Some(offset) = Self::sram_offset(addr) {
             self.claim(map::bank_of(offset), at);
             return Ok(lane(self.sram[(offset >> 2) as usize], addr, size));
@@ -75,14 +75,7 @@ impl Bus {
     }
 
     /// Writes `size` bytes at the aligned address `addr`.
-    pub(crate) fn write(
-        &mut self,
-        _master: usize,
-        addr: u32,
-        size: u32,
-        value: u32,
-        at: &mut u64,
-    ) -> Result<(), Fault> {
+    pub(crate) fn write(&mut self, addr: u32, size: u32, value: u32, at: &mut u64) -> Result<(), Fault> {
         if let Some(offset) = Self::sram_offset(addr) {
             self.claim(map::bank_of(offset), at);
             self.store_sram_sized(offset & !3 | addr & 3, size, value);
@@ -156,6 +149,11 @@ impl Bus {
             0x15 => self.xip_sram.get(((addr - map::XIP_SRAM) >> 2) as usize).copied(),
             _ => None,
         }
+    }
+
+    /// A byte of memory as a debugger sees it.
+    pub(crate) fn peek_byte(&self, addr: u32) -> Option<u8> {
+        self.peek_word(addr & !3).map(|word| lane(word, addr, 1) as u8)
     }
 
     /// Writes one byte of SRAM or flash as a loader or debugger does; false elsewhere.

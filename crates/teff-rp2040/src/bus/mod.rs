@@ -89,8 +89,9 @@ pub(crate) struct Bus {
 }
 
 impl Bus {
-    /// A chip with `flash_bytes` of flash (a power of two), fresh from power-on.
-    pub(crate) fn new(flash_bytes: usize, miss: u64, board: Board) -> Bus {
+    /// The chip on `board`, fresh from power-on.
+    pub(crate) fn new(miss: u64, board: Board) -> Bus {
+        let flash_bytes = board.description().flash_bytes;
         let sram: Box<[u32]> = vec![0; SRAM_WORDS].into_boxed_slice();
         let mut wires = Wires::new(board.description().crystal_hz);
         wires.pins.clocks = board.clocks();
@@ -150,9 +151,7 @@ impl Bus {
     /// Puts the peripherals back to their power-on state; memory, the watchdog's scratch registers and the
     /// devices around the chip keep theirs.
     pub(crate) fn power_cycle(&mut self, now: u64, by_watchdog: bool) {
-        for bit in 0..25 {
-            self.reset_subsystem(bit, now);
-        }
+        self.reset_subsystems(u32::MAX, now);
         self.beats = [None; 2];
         self.unsettle();
         self.wires.pins.power_on(now);

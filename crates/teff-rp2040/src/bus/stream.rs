@@ -110,7 +110,7 @@ impl Bus {
         let steady = self.steady.take();
         let sched = &self.wires.sched;
         let (block, event) = match (sched.planned(Event::Pio0), sched.planned(Event::Pio1)) {
-            (false, false) if self.pios[0].listens() => (0, Event::Pio0),
+            (false, false) if self.pios[0].awaits(u32::MAX) => (0, Event::Pio0),
             (true, false) => (0, Event::Pio0),
             (_, true) if !sched.planned(Event::Pio0) => (1, Event::Pio1),
             _ => return false,
@@ -149,7 +149,7 @@ impl Bus {
         self.wires.sched.set(event, (due != NEVER).then_some(due));
         self.io_bank.latch(rose, fell);
         if let Pushed::At(cycle) = pushed {
-            self.pios[block].pushed(machine, cycle, &mut self.wires);
+            self.pios[block].update(1 << machine, cycle, &mut self.wires);
         }
         if settled && let Some(beat) = beat {
             let seen = match next {

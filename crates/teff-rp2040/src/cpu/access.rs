@@ -43,14 +43,20 @@ pub(crate) fn store<const SIZE: u32>(
     store_elsewhere(core, bus, addr, SIZE, value, at)
 }
 
-#[inline(never)]
-fn load_elsewhere(core: &mut Core, bus: &mut Bus, addr: u32, size: u32, at: &mut u64) -> Result<u32, Fault> {
+/// Before an access outside of SRAM: checks the address, and if it is a register's, handles the events that were put off.
+fn begin(core: &Core, bus: &mut Bus, addr: u32, size: u32) -> Result<(), Fault> {
     if addr & (size - 1) != 0 {
         return Err(Fault::Unaligned(addr));
     }
     if addr >> 24 >= 0x30 || matches!(addr >> 24, 0x14 | 0x18) {
         bus.heed(core.cycle);
     }
+    Ok(())
+}
+
+#[inline(never)]
+fn load_elsewhere(core: &mut Core, bus: &mut Bus, addr: u32, size: u32, at: &mut u64) -> Result<u32, Fault> {
+    begin(core, bus, addr, size)?;
     match addr >> 28 {
         0xd => {
             *at -= 1; // the single-cycle IO port (datasheet 2.3.1)
@@ -61,7 +67,7 @@ fn load_elsewhere(core: &mut Core, bus: &mut Bus, addr: u32, size: u32, at: &mut
         0xe => core.read_ppb(addr & !3, *at, bus).map(|w| lane(w, addr, size)).ok_or(Fault::Read(addr)),
         region => {
             let before = *at;
-            let result = bus.read(core.id, addr, size, at);
+            let result = bus.read(addr, size, at);
             core.account(region, *at - before);
             result
         }
@@ -77,12 +83,7 @@ fn store_elsewhere(
     value: u32,
     at: &mut u64,
 ) -> Result<(), Fault> {
-    if addr & (size - 1) != 0 {
-        return Err(Fault::Unaligned(addr));
-    }
-    if addr >> 24 >= 0x30 || matches!(addr >> 24, 0x14 | 0x18) {
-        bus.heed(core.cycle);
-    }
+    begin(core, bus, addr, size)?;
     match addr >> 28 {
         0xd => {
             *at -= 1;
@@ -93,7 +94,7 @@ fn store_elsewhere(
         0xe => core.write_ppb(addr & !3, value, *at, bus).ok_or(Fault::Write(addr)),
         region => {
             let before = *at;
-            let result = bus.write(core.id, addr, size, value, at);
+            let result = bus.write(addr, size, value, at);
             core.account(region, *at - before);
             result
         }

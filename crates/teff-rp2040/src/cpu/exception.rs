@@ -22,6 +22,15 @@ const RETURN: u64 = 10;
 /// Cycles to go from one handler straight into another. Not documented: entry without its eight stores.
 const TAIL_CHAIN: u64 = 7;
 
+/// The exceptions whose bits are set, lowest number first.
+fn numbers(mut set: u64) -> impl Iterator<Item = u32> {
+    std::iter::from_fn(move || {
+        let number = set.trailing_zeros();
+        set &= set.checked_sub(1)?;
+        Some(number)
+    })
+}
+
 impl Core {
     /// Priority of exception `number`: negative is fixed, 0 is highest of the configurable, lower is more urgent.
     fn priority(&self, number: u32) -> i32 {
@@ -34,13 +43,7 @@ impl Core {
 
     /// The priority the core runs at: that of its most urgent active exception, raised to 0 by PRIMASK.
     fn running_priority(&self) -> i32 {
-        let mut best = NUM_PRIORITIES;
-        let mut left = self.nvic.active;
-        while left != 0 {
-            best = best.min(self.priority(left.trailing_zeros()));
-            left &= left - 1;
-        }
-        best
+        numbers(self.nvic.active).map(|number| self.priority(number)).min().unwrap_or(NUM_PRIORITIES)
     }
 
     fn execution_priority(&self) -> i32 {
@@ -49,17 +52,8 @@ impl Core {
 
     /// The most urgent pending and enabled exception, with its priority.
     pub(crate) fn most_urgent(&self) -> Option<(u32, i32)> {
-        let mut left = self.nvic.ready();
-        let mut best: Option<(u32, i32)> = None;
-        while left != 0 {
-            let number = left.trailing_zeros();
-            let priority = self.priority(number);
-            if best.is_none_or(|(_, p)| priority < p) {
-                best = Some((number, priority));
-            }
-            left &= left - 1;
-        }
-        best
+        // Of equal ones the lowest number comes first.
+        numbers(self.nvic.ready()).map(|number| (number, self.priority(number))).min_by_key(|&(_, p)| p)
     }
 
     /// Takes in the interrupt lines, wakes the core when one calls for it, and enters the most urgent exception

@@ -129,7 +129,6 @@ pub struct Stack {
 
 impl Stack {
     /// The most bytes that were in use.
-    #[must_use]
     pub fn bytes(self) -> u32 {
         self.top.wrapping_sub(self.low)
     }

@@ -17,7 +17,10 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Image, Error> {
     check_target(start)?;
     let header = Header::parse(bytes).map_err(damaged)?;
     if header.e_type(Little) != elf::ET_EXEC {
-        return Err(Error::NotExecutable(half(start, 16)));
+        return Err(Error::BadFile(format!(
+            "an ELF file that is not a linked program (type {}): link it first",
+            half(start, 16)
+        )));
     }
     // A file that is cut off is the usual fault, and its message says where.
     for (table, size, count, what) in
@@ -35,7 +38,9 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Image, Error> {
             // Any number of headers may name the same bytes.
             loaded += data.len();
             if loaded > bytes.len() {
-                return Err(Error::Overlapping);
+                return Err(Error::BadFile(
+                    "the segments of this ELF file overlap in it: link it again, the file is damaged".into(),
+                ));
             }
             segments.push((segment.p_paddr(Little), data.to_vec()));
         }
@@ -47,11 +52,15 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Image, Error> {
 
 /// What `object` says of a file that contradicts itself.
 fn damaged(e: object::Error) -> Error {
-    Error::DamagedElf(e.to_string())
+    Error::BadFile(format!("a damaged ELF file: {e}; copy it again or rebuild"))
 }
 
 /// A 32-bit little-endian Arm file, or the name of what it is instead.
 fn check_target(header: &[u8]) -> Result<(), Error> {
+    let other = |found: String| {
+        let what = format!("an ELF file for {found}, not for a 32-bit Arm: build for thumbv6m (Cortex-M0+)");
+        Err(Error::BadFile(what))
+    };
     let machine = half(header, 18);
     let name = match machine {
         3 => "x86",
@@ -64,10 +73,10 @@ fn check_target(header: &[u8]) -> Result<(), Error> {
     };
     if header[4] != 1 || machine != elf::EM_ARM.0 {
         let bits = if header[4] == 1 { 32 } else { 64 };
-        return Err(Error::NotArm(format!("{name} (number {machine}, {bits} bits)")));
+        return other(format!("{name} (number {machine}, {bits} bits)"));
     }
     if header[5] != 1 {
-        return Err(Error::NotArm("a big-endian Arm".into()));
+        return other("a big-endian Arm".into());
     }
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! Intel HEX (Hexadecimal Object File Format Specification, revision A).
 
-use super::{Image, append};
+use super::{Image, append, take};
 use crate::error::Error;
 
 pub(super) fn parse(bytes: &[u8]) -> Result<Image, Error> {
@@ -8,12 +8,15 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Image, Error> {
     let (mut base, mut entry, mut ended) = (0u32, None, false);
     for (i, raw) in bytes.split(|&b| b == b'\n').enumerate() {
         let line = i + 1;
-        let bad = |what| Error::BadHexLine { line, what };
+        let bad = |what: &str| Error::BadFile(format!("Intel HEX line {line}: {what}"));
         let text = raw.trim_ascii();
         if text.is_empty() || ended {
             continue;
         }
-        let record = decode(text).ok_or(bad("not a colon and pairs of hexadecimal digits"))?;
+        let record = text
+            .strip_prefix(b":")
+            .and_then(bytes_of)
+            .ok_or_else(|| bad("not a colon and pairs of hexadecimal digits"))?;
         let [len, high, low, kind, data @ .., _sum] = &record[..] else {
             return Err(bad("shorter than a record"));
         };
@@ -38,14 +41,13 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Image, Error> {
         }
     }
     if !ended {
-        let what = "the HEX file (no end record)";
-        return Err(Error::Truncated { what, offset: bytes.len(), needs: 11, has: 0 });
+        take(bytes, bytes.len(), 11, "the HEX file (no end record)")?;
     }
     Ok(Image { segments, entry, ..Image::default() })
 }
 
-fn decode(text: &[u8]) -> Option<Vec<u8>> {
-    let digits = text.strip_prefix(b":")?;
+/// The bytes that pairs of hexadecimal digits stand for.
+pub(crate) fn bytes_of(digits: &[u8]) -> Option<Vec<u8>> {
     let nibble = |b: u8| (b as char).to_digit(16).map(|d| d as u8);
     digits
         .chunks(2)

@@ -1,7 +1,7 @@
 //! Program images: ELF, UF2, Intel HEX and raw flash, each into the same [`Image`].
 
 mod elf;
-mod hex;
+pub(crate) mod hex;
 pub mod uf2;
 
 use crate::error::Error;
@@ -78,7 +78,6 @@ impl Image {
     }
 
     /// The function that holds `addr`, with the offset in it.
-    #[must_use]
     pub fn function_at(&self, addr: u32) -> Option<(&Symbol, u32)> {
         let after = self.symbols.partition_point(|s| s.addr <= addr);
         let symbol = self.symbols[..after].iter().rev().find(|s| s.function)?;
@@ -87,7 +86,6 @@ impl Image {
     }
 
     /// The address of the symbol called `name`.
-    #[must_use]
     pub fn address_of(&self, name: &str) -> Option<u32> {
         self.symbols.iter().find(|s| s.name == name).map(|s| s.addr)
     }
@@ -107,12 +105,12 @@ fn append(segments: &mut Vec<(u32, Vec<u8>)>, addr: u32, bytes: &[u8]) {
 }
 
 /// `len` bytes at `offset`, or an error that names what they are.
-fn take<'a>(bytes: &'a [u8], offset: usize, len: usize, what: &'static str) -> Result<&'a [u8], Error> {
-    bytes.get(offset..).and_then(|rest| rest.get(..len)).ok_or(Error::Truncated {
-        what,
-        offset,
-        needs: len,
-        has: bytes.len().saturating_sub(offset),
+fn take<'a>(bytes: &'a [u8], offset: usize, len: usize, what: &str) -> Result<&'a [u8], Error> {
+    bytes.get(offset..).and_then(|rest| rest.get(..len)).ok_or_else(|| {
+        let has = bytes.len().saturating_sub(offset);
+        Error::BadFile(format!(
+            "the file ends inside {what} at offset {offset:#x}: {len} bytes needed, {has} left; copy it again or rebuild"
+        ))
     })
 }
 

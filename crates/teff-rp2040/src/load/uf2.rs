@@ -17,7 +17,6 @@ const NOT_MAIN_FLASH: u32 = 1;
 const FAMILY_PRESENT: u32 = 0x2000;
 
 /// Whether a file begins as UF2 does.
-#[must_use]
 pub fn is_uf2(bytes: &[u8]) -> bool {
     bytes.starts_with(&MAGIC[0].to_le_bytes())
 }
@@ -27,7 +26,7 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Image, Error> {
     let (mut found, mut announced) = (0, 0);
     for block in 0..bytes.len().div_ceil(BLOCK) {
         let b = take(bytes, block * BLOCK, BLOCK, "a UF2 block")?;
-        let bad = |what| Err(Error::BadUf2Block { block, what });
+        let bad = |what: &str| Err(Error::BadFile(format!("UF2 block {block}: {what}")));
         if [word(b, 0), word(b, 4)] != MAGIC {
             return bad("the magic numbers at its start are wrong");
         }
@@ -51,14 +50,14 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Image, Error> {
         append(&mut segments, addr, &b[32..32 + len]);
     }
     if found < announced {
-        return Err(Error::MissingBlocks { found, announced });
+        let what = format!("UF2 file announces {announced} blocks but holds {found}: copy it again");
+        return Err(Error::BadFile(what));
     }
     Ok(Image { segments, ..Image::default() })
 }
 
 /// The UF2 file of `segments`, addresses in flash and bytes. Pages that any of them touches are written whole, zeros where there is
 /// nothing: the boot loader takes blocks of whole aligned pages alone.
-#[must_use]
 pub fn write(segments: &[(u32, Vec<u8>)]) -> Vec<u8> {
     let mut pages: BTreeMap<u32, [u8; PAYLOAD]> = BTreeMap::new();
     for (start, bytes) in segments {
@@ -107,8 +106,9 @@ mod tests {
     #[test]
     fn blocks_that_are_missing_damaged_or_for_another_chip_are_named() {
         let file = write(&[(0x1000_0000, vec![1; 600])]);
-        assert_eq!(parse(&file[..1024]), Err(Error::MissingBlocks { found: 2, announced: 3 }));
-        assert!(matches!(parse(&file[..1000]), Err(Error::Truncated { offset: 512, .. })));
+        let message = |image: Result<Image, Error>| image.unwrap_err().to_string();
+        assert!(message(parse(&file[..1024])).contains("announces 3 blocks but holds 2"));
+        assert!(message(parse(&file[..1000])).contains("ends inside a UF2 block at offset 0x200"));
         let with = |at: usize, word: u32| {
             let mut file = file.clone();
             file[at..at + 4].copy_from_slice(&word.to_le_bytes());
@@ -116,7 +116,7 @@ mod tests {
         };
         assert_eq!(with(512 + 28, 0xe48b_ff59), Err(Error::WrongFamily { block: 1, family: 0xe48b_ff59 }));
         assert_eq!(with(512 + 8, 0), Err(Error::WrongFamily { block: 1, family: 0 }));
-        assert!(matches!(with(1024 + 508, 0), Err(Error::BadUf2Block { block: 2, .. })));
-        assert!(matches!(with(512 + 4, 0), Err(Error::BadUf2Block { block: 1, .. })));
+        assert!(message(with(1024 + 508, 0)).contains("UF2 block 2: the magic number at its end"));
+        assert!(message(with(512 + 4, 0)).contains("UF2 block 1: the magic numbers at its start"));
     }
 }

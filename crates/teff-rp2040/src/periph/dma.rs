@@ -294,7 +294,7 @@ impl Bus {
         let channel = self.dma.channels[i];
         let size = channel.size();
         let mut at = now;
-        let value = match self.read(2, channel.read & !(size - 1), size, &mut at) {
+        let value = match self.read(channel.read & !(size - 1), size, &mut at) {
             Ok(value) => value,
             Err(_) => return self.dma_failed(i, READ_ERROR),
         };
@@ -306,7 +306,7 @@ impl Bus {
         }
         let out = if channel.ctrl & BSWAP != 0 { value.swap_bytes() >> (32 - 8 * size) } else { value };
         at += 1;
-        if self.write(2, channel.write & !(size - 1), size, out, &mut at).is_err() {
+        if self.write(channel.write & !(size - 1), size, out, &mut at).is_err() {
             return self.dma_failed(i, WRITE_ERROR);
         }
         let ring = channel.ctrl >> 6 & 15;

@@ -6,15 +6,6 @@ const ALL: u32 = 0x01ff_ffff;
 const PSM_ALL: u32 = 0x0001_ffff;
 const PSM_CORE1: u32 = 1 << 16;
 
-/// What the watchdog resets when it fires.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum WatchdogResets {
-    /// Cores and all peripherals.
-    Chip,
-    /// The subsystems with these bits, while the cores go on.
-    Subsystems(u32),
-}
-
 #[derive(Clone, Debug)]
 pub(crate) struct Resets {
     reset: u32,
@@ -62,15 +53,11 @@ impl Resets {
         }
     }
 
-    /// What WDSEL of both selects. The stages of the power-on state machine come up one after the other (2.13.2), so any
+    /// What WDSEL of both selects: subsystems as bits, while the cores go on, or `None`, the whole chip. The stages of the power-on state machine come up one after the other (2.13.2), so any
     /// of them but the last restarts core 0 and, with the stage RESETS, everything else; sets of stages that would
     /// leave out RESETS are taken for the whole.
-    pub(crate) fn watchdog_resets(&self) -> WatchdogResets {
-        if self.psm_watchdog_select & !PSM_CORE1 != 0 {
-            WatchdogResets::Chip
-        } else {
-            WatchdogResets::Subsystems(self.watchdog_select)
-        }
+    pub(crate) fn watchdog_resets(&self) -> Option<u32> {
+        (self.psm_watchdog_select & !PSM_CORE1 == 0).then_some(self.watchdog_select)
     }
 
     pub(crate) fn read_psm(&self, reg: u32) -> u32 {

@@ -70,7 +70,6 @@ fn escape(text: &str) -> String {
 
 impl Profile {
     /// A flame graph of both cores, as a complete SVG file.
-    #[must_use]
     pub fn flame_graph(&self) -> String {
         let mut root = Block::default();
         for line in self.folded().lines() {

@@ -3,6 +3,7 @@
 use super::{BOOT2, DEAD, WAIT_FOR_VECTOR};
 use crate::bus::{Bus, Reset};
 use crate::cpu::{Core, CoreState};
+use crate::error::Fault;
 use crate::periph::dma::crc32;
 
 /// Cycles charged from reset to the second stage. The vendor's ROM takes about this long to set the pads, read
@@ -14,11 +15,11 @@ const HANDSHAKE: u64 = 24;
 const BOOT2_LEN: u32 = 252;
 
 /// Reset of either core: core 0 loads and starts the second stage, core 1 waits.
-pub(super) fn reset(core: &mut Core, bus: &mut Bus) {
+pub(super) fn reset(core: &mut Core, bus: &mut Bus) -> Result<(), Fault> {
     if core.id == 1 {
         core.jump(WAIT_FOR_VECTOR);
         core.cycle += 8;
-        return;
+        return Ok(());
     }
     core.cycle += BOOT;
     // The ADC's pins come out of the ROM with their inputs off (2.8.1).
@@ -30,11 +31,11 @@ pub(super) fn reset(core: &mut Core, bus: &mut Bus) {
         core.begin_stack(stack);
         core.regs[14] = DEAD | 1;
         core.jump(entry & !1);
-        return;
+        return Ok(());
     }
     if !boot2_valid(bus) {
         bus.request_reset(Reset::UsbBoot);
-        return;
+        return Ok(());
     }
     for i in 0..64 {
         let word = bus.flash[i as usize];
@@ -44,6 +45,7 @@ pub(super) fn reset(core: &mut Core, bus: &mut Bus) {
     }
     core.regs[14] = 0; // tells the second stage to go on to the program
     core.jump(BOOT2);
+    Ok(())
 }
 
 /// A program may leave an entry in the watchdog's scratch registers (2.8.1.1): magic, entry negated, stack, entry.
@@ -66,7 +68,7 @@ pub(crate) fn boot2_valid(bus: &Bus) -> bool {
 }
 
 /// Core 1 comes up, or starts the handshake anew: it empties its FIFO and says that it is ready.
-pub(super) fn wait_for_vector(core: &mut Core, bus: &mut Bus) {
+pub(super) fn wait_for_vector(core: &mut Core, bus: &mut Bus) -> Result<(), Fault> {
     while bus.sio.has_word(core.id) {
         bus.sio.pop(core.id, &mut bus.wires);
     }
@@ -74,10 +76,11 @@ pub(super) fn wait_for_vector(core: &mut Core, bus: &mut Bus) {
     bus.send_event();
     core.regs[7] = 0;
     core.cycle += HANDSHAKE;
+    Ok(())
 }
 
 /// Waits for a word of the sequence 0, 0, 1, vector table, stack pointer, entry and echoes it. R7 counts.
-pub(super) fn handshake(core: &mut Core, bus: &mut Bus) {
+pub(super) fn handshake(core: &mut Core, bus: &mut Bus) -> Result<(), Fault> {
     core.pc -= 2; // again, until the sequence is complete
     if !bus.sio.has_word(core.id) {
         core.cycle += 2;
@@ -85,14 +88,14 @@ pub(super) fn handshake(core: &mut Core, bus: &mut Bus) {
             core.state = CoreState::WaitEvent;
             bus.wires.sched.interrupt_run();
         }
-        return;
+        return Ok(());
     }
     core.cycle += HANDSHAKE;
     let word = bus.sio.pop(core.id, &mut bus.wires);
     let step = core.regs[7];
     if word == 0 || step == 0 && word != 1 {
         core.jump(WAIT_FOR_VECTOR);
-        return;
+        return Ok(());
     }
     match step {
         0 => {}
@@ -106,19 +109,22 @@ pub(super) fn handshake(core: &mut Core, bus: &mut Bus) {
     core.regs[7] = step + 1;
     bus.sio.push(core.id, word, &mut bus.wires);
     bus.send_event();
+    Ok(())
 }
 
 /// Where a program that returns to the ROM ends: asleep for good.
-pub(super) fn dead(core: &mut Core, bus: &mut Bus) {
+pub(super) fn dead(core: &mut Core, bus: &mut Bus) -> Result<(), Fault> {
     core.pc -= 2;
     core.cycle += 2;
     core.state = CoreState::WaitInterrupt;
     bus.wires.sched.interrupt_run();
+    Ok(())
 }
 
 /// reset_usb_boot: the simulator ends the run there.
-pub(super) fn usb_boot(core: &mut Core, bus: &mut Bus) {
+pub(super) fn usb_boot(core: &mut Core, bus: &mut Bus) -> Result<(), Fault> {
     core.pc -= 2;
     core.cycle += 1;
     bus.request_reset(Reset::UsbBoot);
+    Ok(())
 }

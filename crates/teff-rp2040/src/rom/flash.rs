@@ -18,14 +18,15 @@ const PAGE_PROGRAM: u64 = 400;
 const MODE: u64 = 1_000;
 
 /// connect_internal_flash and flash_exit_xip.
-pub(super) fn leave_xip(core: &mut Core) {
+pub(super) fn leave_xip(core: &mut Core, _: &mut Bus) -> Result<(), Fault> {
     core.cycle += MODE;
+    Ok(())
 }
 
 /// flash_enter_cmd_xip and flash_flush_cache.
-pub(super) fn flush(core: &mut Core, bus: &mut Bus) {
+pub(super) fn flush(core: &mut Core, bus: &mut Bus) -> Result<(), Fault> {
     bus.xip.flush();
-    core.cycle += MODE;
+    leave_xip(core, bus)
 }
 
 /// Occupies core and flash for `micros`.
@@ -39,7 +40,7 @@ fn take(core: &mut Core, bus: &mut Bus, micros: u64) {
 }
 
 /// flash_range_erase(offset, count, block size, block command): whole sectors become ones.
-pub(super) fn erase(core: &mut Core, bus: &mut Bus) {
+pub(super) fn erase(core: &mut Core, bus: &mut Bus) -> Result<(), Fault> {
     let [mut at, count, block_size, _] = [core.regs[0], core.regs[1], core.regs[2], core.regs[3]];
     let end = at.saturating_add(count);
     let mut micros = 0;
@@ -56,6 +57,7 @@ pub(super) fn erase(core: &mut Core, bus: &mut Bus) {
     }
     bus.code.flash_written();
     take(core, bus, micros);
+    Ok(())
 }
 
 /// flash_range_program(offset, data, count): bits can only be cleared.

@@ -30,15 +30,17 @@ pub(super) fn lookup(core: &mut Core, bus: &mut Bus) -> Result<(), Fault> {
 }
 
 /// A function of one word that takes `cycles` (estimates for routines of that many instructions).
-pub(super) fn bits(core: &mut Core, f: impl Fn(u32) -> u32, cycles: u64) {
+pub(super) fn bits(core: &mut Core, f: fn(u32) -> u32, cycles: u64) -> Result<(), Fault> {
     core.regs[0] = f(core.regs[0]);
     core.cycle += cycles;
+    Ok(())
 }
 
 /// Keeps the destination for the return value: R12 holds it, R0 moves.
-pub(super) fn begin(core: &mut Core) {
+pub(super) fn begin(core: &mut Core, _: &mut Bus) -> Result<(), Fault> {
     core.regs[12] = core.regs[0];
     core.cycle += 8;
+    Ok(())
 }
 
 /// memcpy, if it `copies`, else memset: up to four words or bytes to R0, from R1 on or of R1. Ends when R2 has come to zero; otherwise

@@ -13,43 +13,9 @@ mod memory;
 use crate::bus::{Bus, map};
 use crate::cpu::Core;
 use crate::error::Fault;
+use std::ops::Range;
 
 pub(crate) use boot::boot2_valid;
-
-/// Declares the host functions once: the enumeration, and all of them in its order.
-macro_rules! natives {
-    ($($name:ident),*) => {
-        /// Host functions, the immediate of their UDF.
-        #[repr(u8)]
-        #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-        enum Native { $($name),* }
-
-        const NATIVES: &[Native] = &[$(Native::$name),*];
-    };
-}
-
-natives![
-    Reset,
-    WaitForVector,
-    Handshake,
-    Dead,
-    UsbBoot,
-    Lookup,
-    Popcount,
-    Reverse,
-    Clz,
-    Ctz,
-    CopyBegin,
-    CopyLoop,
-    FillBegin,
-    FillLoop,
-    ConnectFlash,
-    ExitXip,
-    Erase,
-    Program,
-    FlushCache,
-    EnterXip
-];
 
 /// UDF immediates from here on are the float functions by table offset / 4, then the double functions.
 const FLOAT: u8 = 0x40;
@@ -69,54 +35,68 @@ const FUNCTIONS: u32 = 0x60;
 
 const BX_LR: u16 = 0x4770;
 
-/// Functions by the two characters that name them (2.8.3), as the host functions that make them up.
-const FUNCTION_TABLE: [(&[u8; 2], &[Native]); 17] = [
-    (b"P3", &[Native::Popcount]),
-    (b"R3", &[Native::Reverse]),
-    (b"L3", &[Native::Clz]),
-    (b"T3", &[Native::Ctz]),
-    (b"MS", &[Native::FillBegin, Native::FillLoop]),
-    (b"S4", &[Native::FillBegin, Native::FillLoop]),
-    (b"MC", &[Native::CopyBegin, Native::CopyLoop]),
-    (b"C4", &[Native::CopyBegin, Native::CopyLoop]),
-    (b"UB", &[Native::UsbBoot]),
-    (b"IF", &[Native::ConnectFlash]),
-    (b"EX", &[Native::ExitXip]),
-    (b"RE", &[Native::Erase]),
-    (b"RP", &[Native::Program]),
-    (b"FC", &[Native::FlushCache]),
-    (b"CX", &[Native::EnterXip]),
-    (b"DT", &[Native::Dead]),
-    (b"DE", &[Native::Dead]),
+/// A function that runs on the host.
+type Native = fn(&mut Core, &mut Bus) -> Result<(), Fault>;
+
+/// The rest of memcpy, and of memset.
+const COPY: Native = |core, bus| memory::piece(core, bus, true);
+const FILL: Native = |core, bus| memory::piece(core, bus, false);
+
+/// Host functions, in the order in which they lie in the ROM; the number of each is the immediate of its UDF. Those of the boot sequence
+/// have their places; of the others each begins the function that its two characters name (2.8.3), or continues that of the row above.
+const NATIVES: [(&[u8], Native); 26] = [
+    (b"", boot::reset),
+    (b"", boot::dead),
+    (b"", boot::wait_for_vector),
+    (b"", boot::handshake),
+    (b"", memory::lookup),
+    (b"P3", |core, _| memory::bits(core, u32::count_ones, 20)),
+    (b"R3", |core, _| memory::bits(core, u32::reverse_bits, 22)),
+    (b"L3", |core, _| memory::bits(core, u32::leading_zeros, 18)),
+    (b"T3", |core, _| memory::bits(core, u32::trailing_zeros, 18)),
+    (b"MS", memory::begin),
+    (b"", FILL),
+    (b"S4", memory::begin),
+    (b"", FILL),
+    (b"MC", memory::begin),
+    (b"", COPY),
+    (b"C4", memory::begin),
+    (b"", COPY),
+    (b"UB", boot::usb_boot),
+    (b"IF", flash::leave_xip),
+    (b"EX", flash::leave_xip),
+    (b"RE", flash::erase),
+    (b"RP", flash::program),
+    (b"FC", flash::flush),
+    (b"CX", flash::flush),
+    (b"DT", boot::dead),
+    (b"DE", boot::dead),
 ];
 
 /// The ROM's 16 kB as words.
 pub(crate) fn image() -> Vec<u32> {
-    let mut rom = Builder { bytes: vec![0; map::ROM_SIZE as usize] };
+    let mut rom = Builder { bytes: vec![0; map::ROM_SIZE as usize], at: FUNCTIONS };
     rom.word(0, BOOT2);
     for vector in 1..4 {
         rom.word(4 * vector, if vector == 1 { RESET | 1 } else { DEAD | 1 });
     }
     rom.bytes[0x10..0x14].copy_from_slice(&[b'M', b'u', 1, 3]);
-    rom.udf(RESET, Native::Reset as u8);
-    rom.udf(DEAD, Native::Dead as u8);
-    rom.udf(WAIT_FOR_VECTOR, Native::WaitForVector as u8);
-    rom.udf(WAIT_FOR_VECTOR + 2, Native::Handshake as u8);
+    let boot = [RESET, DEAD, WAIT_FOR_VECTOR, WAIT_FOR_VECTOR + 2];
+    (0..).zip(boot).for_each(|(number, at)| rom.udf(at, number));
     rom.half(HANG, 0xe7fe); // b .
-    let mut at = FUNCTIONS;
-    let lookup = rom.function(&mut at, &[Native::Lookup as u8]);
-    let mut table = Vec::new();
-    for (code, natives) in FUNCTION_TABLE {
-        let numbers: Vec<u8> = natives.iter().map(|&n| n as u8).collect();
-        table.push((code, rom.function(&mut at, &numbers)));
+    let mut number = boot.len() as u8;
+    let mut functions = Vec::new();
+    for rows in NATIVES[boot.len()..].chunk_by(|_, (code, _)| code.is_empty()) {
+        functions.push((rows[0].0, rom.function(number..number + rows.len() as u8)));
+        number += rows.len() as u8;
     }
-    table.push((b"WV", WAIT_FOR_VECTOR | 1));
-    let float = rom.float_table(&mut at, FLOAT);
-    let double = rom.float_table(&mut at, DOUBLE);
-    let end = at;
-    let name = rom.text(&mut at, b"teff simulator boot ROM\0");
-    let revision = rom.text(&mut at, &[0; 4]);
-    let data: [(&[u8; 2], u32); 8] = [
+    let (_, lookup) = functions.remove(0);
+    functions.push((b"WV", WAIT_FOR_VECTOR | 1));
+    let (float, double) = (rom.float_table(FLOAT), rom.float_table(DOUBLE));
+    let end = rom.at;
+    let name = rom.text(b"teff simulator boot ROM\0");
+    let revision = rom.text(&[0; 4]);
+    let data: [(&[u8], u32); 8] = [
         (b"CR", name),
         (b"GR", revision),
         (b"SF", float),
@@ -126,16 +106,18 @@ pub(crate) fn image() -> Vec<u32> {
         (b"DS", FUNCTIONS),
         (b"DE", end),
     ];
-    let function_table = rom.table(&mut at, &table);
-    let data_table = rom.table(&mut at, &data);
-    rom.half(0x14, function_table as u16);
-    rom.half(0x16, data_table as u16);
-    rom.half(0x18, lookup as u16);
-    rom.bytes.chunks_exact(4).map(|b| u32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect()
+    let function_table = rom.table(&functions);
+    let data_table = rom.table(&data);
+    for (at, pointer) in [(0x14, function_table), (0x16, data_table), (0x18, lookup)] {
+        rom.half(at, pointer as u16);
+    }
+    rom.bytes.as_chunks().0.iter().map(|&word| u32::from_le_bytes(word)).collect()
 }
 
 struct Builder {
     bytes: Vec<u8>,
+    /// Where the next function, text or table goes.
+    at: u32,
 }
 
 impl Builder {
@@ -152,48 +134,43 @@ impl Builder {
     }
 
     /// Lays down host calls and a return; gives the Thumb address.
-    fn function(&mut self, at: &mut u32, numbers: &[u8]) -> u32 {
-        let start = *at;
-        for &number in numbers {
-            self.udf(*at, number);
-            *at += 2;
+    fn function(&mut self, numbers: Range<u8>) -> u32 {
+        let start = self.at;
+        for number in numbers {
+            self.udf(self.at, number);
+            self.at += 2;
         }
-        self.half(*at, BX_LR);
-        *at += 2;
+        self.half(self.at, BX_LR);
+        self.at += 2;
         start | 1
     }
 
     /// The functions of a floating-point table and the table itself, with its length in words before it.
-    fn float_table(&mut self, at: &mut u32, first: u8) -> u32 {
-        let entries: Vec<u32> = (0..TABLE_ENTRIES as u8).map(|i| self.function(at, &[first + i])).collect();
-        *at = (*at + 7) & !3;
-        self.bytes[*at as usize - 2] = TABLE_ENTRIES as u8;
-        let start = *at;
+    fn float_table(&mut self, first: u8) -> u32 {
+        let entries: Vec<u32> =
+            (first..).take(TABLE_ENTRIES).map(|number| self.function(number..number + 1)).collect();
+        self.at = (self.at + 7) & !3;
+        self.bytes[self.at as usize - 2] = TABLE_ENTRIES as u8;
+        let start = self.at;
         for entry in entries {
-            self.word(*at, entry);
-            *at += 4;
+            self.word(self.at, entry);
+            self.at += 4;
         }
         start
     }
 
-    fn text(&mut self, at: &mut u32, text: &[u8]) -> u32 {
-        let start = (*at + 3) & !3;
+    fn text(&mut self, text: &[u8]) -> u32 {
+        let start = self.at.next_multiple_of(4);
         self.bytes[start as usize..start as usize + text.len()].copy_from_slice(text);
-        *at = start + text.len() as u32;
+        self.at = start + text.len() as u32;
         start
     }
 
     /// A table of two-character codes and 16-bit pointers, ended by zero.
-    fn table(&mut self, at: &mut u32, rows: &[(&[u8; 2], u32)]) -> u32 {
-        let start = (*at + 3) & !3;
-        *at = start;
-        for &(code, pointer) in rows {
-            self.half(*at, u16::from_le_bytes(*code));
-            self.half(*at + 2, pointer as u16);
-            *at += 4;
-        }
-        *at += 2;
-        start
+    fn table(&mut self, rows: &[(&[u8], u32)]) -> u32 {
+        let text: Vec<u8> =
+            rows.iter().flat_map(|(code, pointer)| [code, &pointer.to_le_bytes()[..2]].concat()).collect();
+        self.text(&[&text[..], &[0; 2]].concat())
     }
 }
 
@@ -201,36 +178,12 @@ impl Builder {
 #[cold]
 pub(crate) fn call(core: &mut Core, bus: &mut Bus, number: u32) -> Result<(), Fault> {
     let number = number as u8;
-    if number >= FLOAT {
-        let double = number >= DOUBLE;
-        let entry = usize::from(number - if double { DOUBLE } else { FLOAT });
-        if entry >= TABLE_ENTRIES {
-            return Err(Fault::Undefined);
-        }
-        float::call(core, entry, double);
-        return Ok(());
+    if let Some((_, native)) = NATIVES.get(usize::from(number)) {
+        return native(core, bus);
     }
-    let Some(&native) = NATIVES.get(usize::from(number)) else { return Err(Fault::Undefined) };
-    match native {
-        Native::Reset => boot::reset(core, bus),
-        Native::WaitForVector => boot::wait_for_vector(core, bus),
-        Native::Handshake => boot::handshake(core, bus),
-        Native::Dead => boot::dead(core, bus),
-        Native::UsbBoot => boot::usb_boot(core, bus),
-        Native::Lookup => return memory::lookup(core, bus),
-        Native::Popcount => memory::bits(core, u32::count_ones, 20),
-        Native::Reverse => memory::bits(core, u32::reverse_bits, 22),
-        Native::Clz => memory::bits(core, u32::leading_zeros, 18),
-        Native::Ctz => memory::bits(core, u32::trailing_zeros, 18),
-        Native::CopyBegin | Native::FillBegin => memory::begin(core),
-        Native::CopyLoop | Native::FillLoop => {
-            return memory::piece(core, bus, native == Native::CopyLoop);
-        }
-        Native::ConnectFlash | Native::ExitXip => flash::leave_xip(core),
-        Native::Erase => flash::erase(core, bus),
-        Native::Program => return flash::program(core, bus),
-        Native::FlushCache | Native::EnterXip => flash::flush(core, bus),
-    }
+    let (first, double) = if number >= DOUBLE { (DOUBLE, true) } else { (FLOAT, false) };
+    let entry = number.checked_sub(first).map(usize::from).filter(|&entry| entry < TABLE_ENTRIES);
+    float::call(core, entry.ok_or(Fault::Undefined)?, double);
     Ok(())
 }
 

@@ -9,20 +9,13 @@ use crate::rom;
 
 impl Simulator {
     /// The word of memory at the aligned address `addr`, without side effects; `None` for registers and holes.
-    #[must_use]
     pub fn read_word(&self, addr: u32) -> Option<u32> {
         self.bus.peek_word(addr & !3)
     }
 
     /// Bytes of memory; `None` if any of them is not memory.
-    #[must_use]
     pub fn read_bytes(&self, addr: u32, len: usize) -> Option<Vec<u8>> {
-        (0..len as u32)
-            .map(|i| {
-                let a = addr.wrapping_add(i);
-                self.bus.peek_word(a & !3).map(|w| (w >> (8 * (a & 3))) as u8)
-            })
-            .collect()
+        (0..len as u32).map(|i| self.bus.peek_byte(addr.wrapping_add(i))).collect()
     }
 
     /// Writes bytes into SRAM or flash; false if any of them is neither.
@@ -57,7 +50,6 @@ impl Simulator {
     }
 
     /// Interrupts that are pending at `core`, as bits by number (NVIC_ISPR).
-    #[must_use]
     pub fn pending_interrupts(&self, core: usize) -> u32 {
         let lines = self.bus.wires.irq_lines(core);
         (self.cores[core].nvic.pending >> 16) as u32 | lines
@@ -74,7 +66,6 @@ impl Simulator {
     }
 
     /// Levels on the GPIO pads.
-    #[must_use]
     pub fn pins(&self) -> u32 {
         self.bus.wires.pins.pad_level
     }
@@ -136,7 +127,6 @@ impl Simulator {
     }
 
     /// True while the program listens to UART `port`; what is sent to it otherwise is lost.
-    #[must_use]
     pub fn uart_open(&self, port: usize) -> bool {
         self.bus.uarts[port].listens()
     }
@@ -158,7 +148,6 @@ impl Simulator {
     }
 
     /// True once the USB serial interface is open.
-    #[must_use]
     pub fn usb_open(&self) -> bool {
         self.bus.usb.host.open()
     }
@@ -170,13 +159,11 @@ impl Simulator {
 
     /// Stores to the boot ROM so far, and the address of the first. They are ignored, as on the chip, but are seldom
     /// meant.
-    #[must_use]
     pub fn rom_stores(&self) -> (u64, u32) {
         self.bus.rom_stores
     }
 
     /// The XIP cache's hit and access counters, as the program would read them.
-    #[must_use]
     pub fn xip_counters(&self) -> (u32, u32) {
         (self.bus.xip.hits, self.bus.xip.accesses)
     }

@@ -216,7 +216,7 @@ impl Simulator {
     fn semihost(&mut self, core: usize) -> Option<Stop> {
         let [op, arg] = [self.cores[core].regs[0], self.cores[core].regs[1]];
         let word = |i: u32| self.bus.peek_word((arg + 4 * i) & !3).unwrap_or(0);
-        let byte = |a: u32| self.bus.peek_word(a & !3).map(|w| (w >> (8 * (a & 3))) as u8);
+        let byte = |a: u32| self.bus.peek_byte(a);
         let mut result = u32::MAX;
         match op {
             0x03 => self.semihosting.extend(byte(arg)),

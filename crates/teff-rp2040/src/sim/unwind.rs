@@ -39,7 +39,6 @@ impl Simulator {
     /// Where `core` stands, then the place behind each call that has not returned, innermost first; through exceptions to what they
     /// interrupted. Functions and their beginnings are those of `image`; without its symbols (UF2, raw images) only the first caller is
     /// told. Ends where a function is met that keeps its return address in no way that compilers have.
-    #[must_use]
     pub fn backtrace(&self, core: usize, image: &Image) -> Vec<u32> {
         let registers = [15, 13, 14].map(|i| self.register(core, i));
         let mut at = Frame { pc: registers[0], sp: registers[1], lr: Some(registers[2]) };

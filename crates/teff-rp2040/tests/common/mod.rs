@@ -33,7 +33,7 @@ pub(crate) fn stopping() -> Options {
 pub(crate) fn to_bkpt(sim: &mut Simulator) -> u64 {
     match sim.run(sim.cycles() + 10_000_000) {
         Stop::Bkpt { core: 0, .. } => {}
-        other => panic!("no BKPT: {other:?}, fault {:?}", sim.last_fault(0)),
+        other => panic!("no BKPT: {other:?}, fault {:?}", sim.faults(0).last()),
     }
     let at = sim.core_cycles(0);
     sim.skip_bkpt(0);
@@ -60,7 +60,10 @@ pub(crate) fn reports(sim: &mut Simulator, limit: u64) -> Vec<u32> {
                 sim.skip_bkpt(core);
             }
             other => {
-                panic!("{other:?} after {numbers:?}, faults {:?}", [sim.last_fault(0), sim.last_fault(1)])
+                panic!(
+                    "{other:?} after {numbers:?}, faults {:?}",
+                    [sim.faults(0).last(), sim.faults(1).last()]
+                )
             }
         }
     }

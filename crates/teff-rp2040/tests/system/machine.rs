@@ -60,7 +60,7 @@ impl Machine {
                 self.0.skip_bkpt(0);
                 imm
             }
-            other => panic!("no BKPT: {other:?}, fault {:?}", self.0.last_fault(0)),
+            other => panic!("no BKPT: {other:?}, fault {:?}", self.0.faults(0).last()),
         }
     }
 

@@ -85,7 +85,7 @@ fn accesses_that_nothing_answers_are_hard_faults() {
         assert_eq!(m.run(&[code]), HARD_FAULT, "{code:#x} at {addr:#x}");
         assert_eq!(m.0.core_cycles(0) - cycle, 1 + 15 + 1, "the access, the entry, BKPT");
         assert_eq!(m.0.read_word(SP - 32 + 24), Some(CODE), "the frame holds the instruction");
-        let fault = m.0.last_fault(0).expect("a fault");
+        let fault = m.0.faults(0).last().expect("a fault");
         assert_eq!(fault.pc, CODE);
         assert!(fault.cycle >= cycle, "{fault:?}");
     }

@@ -111,31 +111,27 @@ impl Capture {
             ARRIVED.store(false, Ordering::Release);
             capture.ready.take()
         })
+        .flatten()
     }
 
     /// Takes a frame back to be filled again.
     pub fn release(frame: Frame) {
-        Capture::with(|capture| {
-            capture.keep(frame);
-            None::<()>
-        });
+        Capture::with(|capture| capture.keep(frame));
     }
 
     /// What happened so far.
     pub fn counts() -> Counts {
-        Capture::with(|capture| Some(capture.counts)).unwrap_or_default()
+        Capture::with(|capture| capture.counts).unwrap_or_default()
     }
 
     /// Stops, until the next VSYNC.
     pub fn halt() {
-        Capture::with(|capture| {
-            capture.stop();
-            None::<()>
-        });
+        Capture::with(Capture::stop);
     }
 
-    fn with<T>(work: impl FnOnce(&mut Capture) -> Option<T>) -> Option<T> {
-        critical_section::with(|cs| PENDING.borrow_ref_mut(cs).as_mut().and_then(work))
+    /// Works on the capture, once it is installed.
+    fn with<T>(work: impl FnOnce(&mut Capture) -> T) -> Option<T> {
+        critical_section::with(|cs| PENDING.borrow_ref_mut(cs).as_mut().map(work))
     }
 
     fn keep(&mut self, frame: Frame) {
@@ -223,10 +219,7 @@ impl Capture {
 pub fn on_vsync() {
     // SAFETY: clears the edge of this pin.
     unsafe { (*pac::IO_BANK0::ptr()).intr(VSYNC / 8).write(|w| w.bits(1 << (VSYNC % 8 * 4 + 3))) };
-    Capture::with(|capture| {
-        capture.begin();
-        None::<()>
-    });
+    Capture::with(Capture::begin);
 }
 
 /// To be called in the DMA's interrupt 0.
@@ -234,8 +227,5 @@ pub fn on_vsync() {
 pub fn on_dma() {
     // SAFETY: clears this channel's interrupt.
     unsafe { dma().ints0().write(|w| w.bits(1 << CHANNEL)) };
-    Capture::with(|capture| {
-        capture.end();
-        None::<()>
-    });
+    Capture::with(Capture::end);
 }

@@ -22,7 +22,6 @@ pub enum Fault {
 
 impl Fault {
     /// In a line of the display.
-    #[must_use]
     pub fn text(self) -> &'static str {
         match self {
             Fault::Silent => "no camera",

@@ -28,37 +28,31 @@ impl Pio {
         let (next, delay) = self.execute(i, instruction, cycle);
         let machine = &mut self.sm[i];
         machine.stall = Stall::None;
-        match next {
-            Next::Advance | Next::Jumped => {
-                if forced.is_some() {
-                    machine.pending = None;
-                }
-                if next == Next::Advance && forced.is_none() {
-                    advance(machine);
-                }
-                machine.due_after(1 + u64::from(delay));
+        if let Next::Wait(stall) = next {
+            self.sleep(i, stall);
+            // A change that is still in the synchroniser happened before the machine began to wait.
+            if let Stall::Pin(pin) = stall
+                && self.bypass >> pin & 1 == 0
+                && let Some(arrives) = wires.pins.next_arrival(cycle.now)
+            {
+                self.sm[i].wake(arrives);
             }
-            Next::Execute => {
-                if forced.is_none() {
-                    advance(machine);
-                }
-                machine.due_after(1);
-            }
-            Next::Wait(stall) => {
-                machine.stall = stall;
-                machine.due = NOT_DUE;
-                // A change that is still in the synchroniser happened before the machine began to wait.
-                if let Stall::Pin(pin) = stall {
-                    self.awaited |= 1 << pin;
-                    if self.bypass >> pin & 1 == 0
-                        && let Some(arrives) = wires.pins.next_arrival(cycle.now)
-                    {
-                        machine.wake(arrives);
-                    }
-                }
-                self.note_stall(i, stall);
-            }
-            Next::Retry => machine.due_after(1),
+            self.note_stall(i, stall);
+            return;
+        }
+        match (forced, next) {
+            (Some(_), Next::Advance | Next::Jumped) => machine.pending = None,
+            (None, Next::Advance | Next::Execute) => advance(machine),
+            _ => {} // the PC is written, or stays
+        }
+        machine.due_after(1 + delay);
+    }
+
+    /// Machine `i` does not go on until what it waits for has changed.
+    fn sleep(&mut self, i: usize, stall: Stall) {
+        (self.sm[i].stall, self.sm[i].due) = (stall, NOT_DUE);
+        if let Stall::Pin(pin) = stall {
+            self.awaited |= 1 << pin;
         }
     }
 
@@ -68,28 +62,14 @@ impl Pio {
         let machine = &mut self.sm[i];
         machine.stall = Stall::None;
         match next {
-            Next::Advance | Next::Jumped => {
-                machine.pending = None;
-                if machine.enabled {
-                    machine.wake(cycle.now + 1 + u64::from(delay));
-                }
-            }
-            Next::Execute | Next::Retry => {
-                if next == Next::Retry {
-                    machine.pending = Some(instruction);
-                }
-                if machine.enabled {
-                    machine.wake(cycle.now + 1);
-                }
-            }
-            Next::Wait(stall) => {
-                machine.pending = Some(instruction);
-                machine.stall = stall;
-                machine.due = NOT_DUE;
-                if let Stall::Pin(pin) = stall {
-                    self.awaited |= 1 << pin;
-                }
-            }
+            Next::Advance | Next::Jumped => machine.pending = None,
+            Next::Retry | Next::Wait(_) => machine.pending = Some(instruction),
+            Next::Execute => {}
+        }
+        if let Next::Wait(stall) = next {
+            self.sleep(i, stall);
+        } else if machine.enabled {
+            machine.wake(cycle.now + 1 + delay);
         }
     }
 
@@ -102,8 +82,8 @@ impl Pio {
         }
     }
 
-    /// Executes one instruction; returns how it ended and its delay in ticks.
-    fn execute(&mut self, i: usize, instruction: u16, cycle: &mut Cycle) -> (Next, u32) {
+    /// Executes one instruction; returns how it ended, and the ticks before what follows.
+    fn execute(&mut self, i: usize, instruction: u16, cycle: &mut Cycle) -> (Next, u64) {
         let opcode = instruction >> 13;
         // Autopull refills an exhausted OSR in every cycle that is not an OUT (3.5.4.2).
         if opcode != 3 {
@@ -127,7 +107,8 @@ impl Pio {
         };
         // Side-set comes last: it wins where OUT or SET write the same pin (3.5.6).
         let delay = self.side_set(i, u32::from(instruction >> 8 & 31));
-        (next, delay)
+        let at_once = matches!(next, Next::Execute | Next::Retry);
+        (next, if at_once { 0 } else { u64::from(delay) })
     }
 
     /// Applies the side-set bits of the delay field and returns the delay (3.5.1).
@@ -161,20 +142,17 @@ impl Pio {
 
     fn jump(&mut self, i: usize, condition: u16, target: u32, cycle: &Cycle) -> Next {
         let m = &mut self.sm[i];
+        let count_down = |register: &mut u32| {
+            let before = *register;
+            *register = before.wrapping_sub(1);
+            before != 0
+        };
         let taken = match condition {
             0 => true,
             1 => m.x == 0,
-            2 => {
-                let taken = m.x != 0;
-                m.x = m.x.wrapping_sub(1);
-                taken
-            }
+            2 => count_down(&mut m.x),
             3 => m.y == 0,
-            4 => {
-                let taken = m.y != 0;
-                m.y = m.y.wrapping_sub(1);
-                taken
-            }
+            4 => count_down(&mut m.y),
             5 => m.x != m.y,
             6 => cycle.pins >> (m.exec_ctrl >> 24 & 31) & 1 != 0,
             _ => m.osr_count < m.pull_threshold(),
@@ -210,15 +188,7 @@ impl Pio {
         let m = &mut self.sm[i];
         let count = if count == 0 { 32 } else { count };
         if !m.pushing {
-            let value = match source {
-                0 => cycle.pins.rotate_right(m.in_base()),
-                1 => m.x,
-                2 => m.y,
-                6 => m.isr,
-                7 => m.osr,
-                _ => 0,
-            };
-            m.shift_in(value, count);
+            m.shift_in(read(m, source, cycle), count);
         }
         if !m.autopush() || m.isr_count < m.push_threshold() {
             return Next::Advance;
@@ -271,16 +241,11 @@ impl Pio {
     fn mov(&mut self, i: usize, destination: u16, low: u32, cycle: &Cycle) -> Next {
         let m = &mut self.sm[i];
         let source = match low & 7 {
-            0 => cycle.pins.rotate_right(m.in_base()),
-            1 => m.x,
-            2 => m.y,
             5 => {
                 let level = if m.exec_ctrl >> 4 & 1 == 0 { m.tx.len() } else { m.rx.len() };
                 if (level as u32) < m.exec_ctrl & 15 { u32::MAX } else { 0 }
             }
-            6 => m.isr,
-            7 => m.osr,
-            _ => 0,
+            source => read(m, source as u16, cycle),
         };
         let value = match low >> 3 {
             1 => !source,
@@ -340,6 +305,18 @@ impl Pio {
             4 => self.write_pins(base, count, value, true),
             _ => {} // reserved
         }
+    }
+}
+
+/// What IN and MOV read from a source.
+fn read(m: &Machine, source: u16, cycle: &Cycle) -> u32 {
+    match source {
+        0 => cycle.pins.rotate_right(m.in_base()),
+        1 => m.x,
+        2 => m.y,
+        6 => m.isr,
+        7 => m.osr,
+        _ => 0, // NULL, or reserved
     }
 }
 

@@ -144,7 +144,7 @@ impl Pio {
     }
 
     /// Sets interrupts and data requests of the machines in `which`, and plans the next cycle.
-    fn update(&mut self, which: u32, now: u64, wires: &mut Wires) {
+    pub(crate) fn update(&mut self, which: u32, now: u64, wires: &mut Wires) {
         // With no interrupt enabled the lines are low since that was written, when all machines were looked at.
         if which == ALL || self.interrupts.iter().any(|line| line.enable | line.force != 0) {
             let raw = self.raw();

@@ -3,7 +3,6 @@
 
 use super::machine::{Machine, NOT_DUE, Stall};
 use super::{Pio, execute};
-use crate::wires::Wires;
 
 /// Where a machine stands in its program, apart from its data.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -42,19 +41,9 @@ pub(crate) struct Receiver<'a> {
 }
 
 impl Pio {
-    /// Whether a machine may be asleep until a pin changes.
-    pub(crate) fn listens(&self) -> bool {
-        self.awaited != 0
-    }
-
     /// Whether a machine may be asleep until a pin in `mask` changes.
     pub(crate) fn awaits(&self, mask: u32) -> bool {
         self.awaited & mask != 0
-    }
-
-    /// Machine `index` has pushed a word in cycle `now`.
-    pub(crate) fn pushed(&mut self, index: usize, now: u64, wires: &mut Wires) {
-        self.update(1 << index, now, wires);
     }
 
     /// Whether a word in the FIFO of machine `index` interrupts a core.
