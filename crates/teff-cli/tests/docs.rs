@@ -3,15 +3,17 @@
 
 mod common;
 
-use common::{Folder, chip, idx, teff};
+use common::{Folder, chip, idx};
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Duration;
 use teff::data::{Array, Dataset, Element, Samples};
 use teff::onnx::{WriteOptions, write};
 use teff::{DType, Graph, Tensor};
 
 /// What is in the folder before a command runs, of pages and commands that begin so; the first that fits. Other commands take what those before
 /// them made.
-const GIVEN: [(&str, &str, Given); 12] = [
+const GIVEN: [(&str, &str, Given); 14] = [
     ("docs/float.md", "compile m.onnx --target cortex-m0plus --data", Given::Motion),
     ("docs/float.md", "", Given::Digits),
     ("docs/generated-c.md", "", Given::Digits),
@@ -24,6 +26,8 @@ const GIVEN: [(&str, &str, Given); 12] = [
     ("docs/own-models.md", "run m.onnx --input x.npy", Given::Arrays(1)),
     ("docs/own-models.md", "run m.onnx -i", Given::Arrays(2)),
     ("docs/own-models.md", "", Given::Digits),
+    ("docs/board.md", "firmware m8", Given::Digits),
+    ("docs/simulator.md", "", Given::Firmware),
 ];
 
 /// Models that readers have, as `m.onnx` or under the name that the page calls them by, and what goes into them.
@@ -36,6 +40,8 @@ enum Given {
     /// Of pictures, with `photo.jpg`.
     Tomatoes,
     TfLite,
+    /// A program of a board that says it is ready.
+    Firmware,
     /// Of an input `image` whose batch is open.
     OpenSizes,
     /// Of so many inputs, `image` and `scale`, with `x.npy` and `s.npy`.
@@ -67,6 +73,12 @@ impl Given {
             Given::TfLite => {
                 copy(&format!("{models}/person_detect_int8.tflite"), "person_detect_int8.tflite");
             }
+            Given::Firmware => {
+                copy("crates/teff-rp2040/tests/corpus/hello.elf", "firmware.elf");
+                let image =
+                    teff_rp2040::Image::parse(&std::fs::read(folder.path("firmware.elf")).unwrap()).unwrap();
+                folder.write("firmware.uf2", teff_rp2040::uf2::write(&image.segments));
+            }
             Given::OpenSizes => {
                 let image = Tensor::input("image", DType::F32, &[1, 3, 96, 96]);
                 let graph = Graph::from_tensors("open", std::slice::from_ref(&image), &[("y", image.relu())])
@@ -89,13 +101,53 @@ impl Given {
 }
 
 /// What is not run here, and why.
-const ELSEWHERE: [(&str, &str); 5] = [
-    ("demo", "scripts/test-command runs it"),
-    ("test", "it runs this"),
-    ("firmware", "tests/firmware.rs builds it"),
-    ("sim", "tests/board.rs runs such firmware"),
-    ("flash", "it needs a board"),
-];
+const ELSEWHERE: [(&str, &str); 2] = [("demo", "scripts/test-command runs it"), ("test", "it runs this")];
+
+/// What a command says, as it is run here: simulated for a moment, flashed to a folder that looks like a board's drive, waiting for a
+/// debugger at a free port.
+fn as_run(folder: &Folder, command: &str) -> String {
+    let mut words: Vec<String> = command.split_whitespace().map(str::to_string).collect();
+    let mut set = |option: &str, to: String| {
+        if let Some(at) = words.iter().position(|w| w == option) {
+            words[at + 1] = to;
+        }
+    };
+    match command.split(' ').next() {
+        Some("sim") => {
+            set("--seconds", "0.3".into());
+            set("--gdb", free_port().to_string());
+        }
+        Some("flash") => {
+            std::fs::create_dir_all(folder.path("RPI-RP2")).unwrap();
+            folder.write(
+                "RPI-RP2/INFO_UF2.TXT",
+                "UF2 Bootloader v3.0\r\nModel: Raspberry Pi RP2\r\nBoard-ID: RPI-RP2\r\n",
+            );
+            words.extend(["--drive".into(), folder.text("RPI-RP2")]);
+        }
+        // All others run as they are written.
+        _ => {}
+    }
+    words.join(" ")
+}
+
+fn free_port() -> u16 {
+    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+/// Runs `sim --gdb` until a debugger could connect.
+fn waits_for_debugger(folder: &Folder, page: &str, command: &str) {
+    let port = command.split_whitespace().skip_while(|w| *w != "--gdb").nth(1).unwrap();
+    let mut sim = typed(folder, command).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let connects = || std::net::TcpStream::connect(format!("127.0.0.1:{port}")).is_ok();
+    let waited = (0..200).any(|_| {
+        std::thread::sleep(Duration::from_millis(50));
+        connects()
+    });
+    sim.kill().unwrap();
+    sim.wait().unwrap();
+    assert!(waited, "{page}: teff {command}: no debugger can connect");
+}
 
 /// The least figure that a training ends with: R2, or the share of test samples that is right.
 const LEAST: [(&str, f64); 3] =
@@ -148,10 +200,18 @@ fn few_digits(folder: &Folder) {
     }
 }
 
+/// The command as a shell has it, in the folder.
+fn typed(folder: &Folder, command: &str) -> Command {
+    let mut shell = Command::new("sh");
+    shell
+        .args(["-c", &format!("exec {} {command}", env!("CARGO_BIN_EXE_teff"))])
+        .current_dir(folder.path(""));
+    shell
+}
+
 /// Runs a command in the folder; gives what it printed.
 fn run(folder: &Folder, page: &str, command: &str) -> String {
-    let words: Vec<&str> = command.split_whitespace().collect();
-    let out = teff(&words).current_dir(folder.path("")).output().unwrap();
+    let out = typed(folder, command).output().unwrap();
     let said = String::from_utf8_lossy(&out.stderr);
     assert!(out.status.success(), "{page}: teff {command}: {said}");
     String::from_utf8(out.stdout).unwrap()
@@ -202,7 +262,9 @@ fn commands_of_the_pages_run() {
                 println!("{page}: not run here: teff {command}: {why}");
                 continue;
             }
-            if (name == "report" || command.contains("--size")) && !compiler {
+            let needs_chip =
+                ["report", "firmware", "sim", "flash"].contains(&name) || command.contains("--size");
+            if needs_chip && !(compiler && chip::has_rust_target()) {
                 continue;
             }
             let given = GIVEN.iter().find(|(of, begins, _)| of == page && command.starts_with(begins));
@@ -211,6 +273,11 @@ fn commands_of_the_pages_run() {
                 last = Some(*given);
             }
             let started = std::time::Instant::now();
+            let command = &as_run(&folder, command);
+            if command.contains("--gdb") {
+                waits_for_debugger(&folder, page, command);
+                continue;
+            }
             let printed = run(&folder, page, command);
             println!("{page}: teff {command}: {:.1} s", started.elapsed().as_secs_f64());
             if name == "train" {
