@@ -356,7 +356,7 @@ fn rectifiers_keep_what_they_should() {
     let inputs = vec![Value::new([values.len()], values)];
     let mut cases = Vec::new();
     for (i, y) in
-        [x.relu(), x.relu6(), (&x + 0.5).relu6() - 1.0, x.minimum(&x.full_like(3.0))].iter().enumerate()
+        [x.relu(), x.relu6(), (&x + 0.5).relu6() - 1.0, x.minimum(x.full_like(3.0))].iter().enumerate()
     {
         let graph = graph(&x, y);
         let program = compiled(&format!("net{i}"), &graph, Floats::default());

@@ -244,7 +244,7 @@ fn a_layer_may_have_any_name() {
     for name in names {
         let sums = y.matmul(&Tensor::constant(uniform(rng, &[4, 4], 0.5)));
         let bytes = sums.cast(DType::U8).cast(DType::F32);
-        y = (sums.maximum(&sums.full_like(0.25)).exp() + bytes).sigmoid().named(name);
+        y = (sums.maximum(sums.full_like(0.25)).exp() + bytes).sigmoid().named(name);
     }
     let made = case("any_name", &graph(&x, &y), Target::GENERIC, rng);
     assert_eq!(made.program.kernels.len(), names.len());
@@ -262,7 +262,7 @@ fn a_loop_that_has_ended_computes_no_more() {
         let running = Tensor::constant(Value::new([1, 1], vec![true]));
         let trips = Tensor::arange(0.0, 1.0, 50);
         let (last, _) = Tensor::scan(&[x.clone(), running], &[trips], false, |s, _| {
-            let small = s[0].abs().sum_keep(&[1]).less(&Tensor::scalar(40f32).broadcast_to(&[1, 1]));
+            let small = s[0].abs().sum_keep(&[1]).less(Tensor::scalar(40f32).broadcast_to(&[1, 1]));
             let running = s[1].and(&small);
             let next = &s[0] * 2.0;
             (vec![if keeps { running.select(&next, &s[0]) } else { next * 0.5 }, running], vec![])
@@ -289,8 +289,8 @@ fn beyond_numbers(target: Target) -> Vec<Case> {
     let matrix = Tensor::constant(Value::new([4, 2], vec![1.0f32, 0.5, -2.0, -inf, 0.25, 1.0, 3.0, 1.0]));
     let nets = [
         ("in_a_table", vec![x.clone()], &x + &table),
-        ("in_where", vec![x.clone(), c.clone()], c.select(&x, &x.full_like(-f64::INFINITY))),
-        ("no_number", vec![x.clone(), c.clone()], c.select(&x.full_like(f64::NAN), &x)),
+        ("in_where", vec![x.clone(), c.clone()], c.select(&x, x.full_like(-f64::INFINITY))),
+        ("no_number", vec![x.clone(), c.clone()], c.select(x.full_like(f64::NAN), &x)),
         ("in_doubles", vec![x.clone()], x.cast(DType::F64) + wide),
         ("in_weights", vec![x.clone()], x.matmul(&matrix)),
         ("in_bounds", vec![x.clone()], x.clip(-f64::INFINITY, 0.5)),

@@ -72,18 +72,15 @@ impl DType {
 
     /// Smallest and largest value of an integer type; (0, 1) for booleans, `None` for floats.
     pub fn int_range(self) -> Option<(i128, i128)> {
-        Some(match self {
-            DType::Bool => (0, 1),
-            DType::I8 => (i8::MIN as i128, i8::MAX as i128),
-            DType::U8 => (0, u8::MAX as i128),
-            DType::I16 => (i16::MIN as i128, i16::MAX as i128),
-            DType::U16 => (0, u16::MAX as i128),
-            DType::I32 => (i32::MIN as i128, i32::MAX as i128),
-            DType::U32 => (0, u32::MAX as i128),
-            DType::I64 => (i64::MIN as i128, i64::MAX as i128),
-            DType::U64 => (0, u64::MAX as i128),
-            DType::F32 | DType::F64 => return None,
-        })
+        let bits = 8 * self.size();
+        match self {
+            DType::Bool => Some((0, 1)),
+            DType::I8 | DType::I16 | DType::I32 | DType::I64 => {
+                Some((-1 << (bits - 1), (1 << (bits - 1)) - 1))
+            }
+            DType::U8 | DType::U16 | DType::U32 | DType::U64 => Some((0, (1 << bits) - 1)),
+            DType::F32 | DType::F64 => None,
+        }
     }
 }
 

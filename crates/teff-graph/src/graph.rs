@@ -41,6 +41,13 @@ pub struct Node {
     pub label: Option<Arc<str>>,
 }
 
+impl Node {
+    /// `t` under the label of this node.
+    pub(crate) fn labelled(&self, t: Tensor) -> Tensor {
+        self.label.iter().fold(t, |t, label| t.named(label))
+    }
+}
+
 /// A named result of the graph.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Output {
@@ -223,26 +230,39 @@ impl Graph {
         }
     }
 
+    /// The nodes as tensors: `with` is given each node and what its operands have become, and gives what it becomes.
+    pub(crate) fn replayed(&self, mut with: impl FnMut(NodeId, &[Tensor]) -> Tensor) -> Vec<Tensor> {
+        let mut made: Vec<Tensor> = Vec::with_capacity(self.nodes.len());
+        for (id, node) in self.ids().zip(&self.nodes) {
+            let operands: Vec<Tensor> = node.operands.iter().map(|o| made[o.index()].clone()).collect();
+            made.push(with(id, &operands));
+        }
+        made
+    }
+
+    /// The graph whose nodes have become these, with the same outputs and these inputs.
+    pub(crate) fn of_replayed(&self, inputs: &[Tensor], made: &[Tensor]) -> Result<Graph> {
+        let outputs: Vec<(&str, Tensor)> =
+            self.outputs.iter().map(|o| (&*o.name, made[o.node.index()].clone())).collect();
+        Graph::from_tensors(&self.name, inputs, &outputs)
+    }
+
     /// The graph with something else in place of nodes: `with` is given each node, what its operands have become, and its operation
     /// applied to those; it gives what the node becomes, which has the node's label. Inputs stay inputs.
     ///
     /// # Errors
     /// The first invalid operation.
     pub fn rewritten(&self, mut with: impl FnMut(NodeId, &[Tensor], Tensor) -> Tensor) -> Result<Graph> {
-        let mut made: Vec<Tensor> = Vec::with_capacity(self.nodes.len());
         let mut inputs = Vec::new();
-        for (id, node) in self.ids().zip(&self.nodes) {
-            let operands: Vec<Tensor> = node.operands.iter().map(|o| made[o.index()].clone()).collect();
-            let named = |t: Tensor| node.label.iter().fold(t, |t, l| t.named(l));
-            let tensor = named(Tensor::apply(node.op.clone(), &operands));
+        let made = self.replayed(|id, operands| {
+            let node = &self[id];
+            let tensor = node.labelled(Tensor::apply(node.op.clone(), operands));
             if let Op::Input { .. } = node.op {
                 inputs.push(tensor.clone());
             }
-            made.push(named(with(id, &operands, tensor)));
-        }
-        let outputs: Vec<(&str, Tensor)> =
-            self.outputs.iter().map(|o| (&*o.name, made[o.node.index()].clone())).collect();
-        Graph::from_tensors(&self.name, &inputs, &outputs)
+            node.labelled(with(id, operands, tensor))
+        });
+        self.of_replayed(&inputs, &made)
     }
 
     /// The graph with the same nodes at the same places, each as `with` leaves it: another operation, other operands, another label.
@@ -272,17 +292,11 @@ impl Graph {
     /// When there are fewer `inputs` than the graph has.
     pub fn instantiate(&self, inputs: &[Tensor]) -> Vec<Tensor> {
         let mut given = inputs.iter();
-        let mut made: Vec<Tensor> = Vec::with_capacity(self.nodes.len());
-        for node in &self.nodes {
-            let t = if let Op::Input { .. } = node.op {
-                given.next().expect("as many tensors as the graph has inputs").clone()
-            } else {
-                let operands: Vec<Tensor> = node.operands.iter().map(|o| made[o.index()].clone()).collect();
-                let t = Tensor::apply(node.op.clone(), &operands);
-                if let Some(label) = &node.label { t.named(label) } else { t }
-            };
-            made.push(t);
-        }
+        let made = self.replayed(|id, operands| match &self[id].op {
+            Op::Input { .. } => given.next().expect("as many tensors as the graph has inputs").clone(),
+            // Everything else is made anew of what it was made of.
+            op => self[id].labelled(Tensor::apply(op.clone(), operands)),
+        });
         self.outputs.iter().map(|o| made[o.node.index()].clone()).collect()
     }
 }

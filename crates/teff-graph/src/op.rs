@@ -4,6 +4,7 @@ use crate::dtype::{DType, Shape, Type};
 use crate::geometry::{ConvGeometry, PadAxis, SliceAxis, Window};
 use crate::param::Param;
 use crate::scan::Scan;
+use crate::tensor::{Operand, Tensor};
 use crate::value::Value;
 use std::fmt;
 use std::sync::Arc;
@@ -152,7 +153,7 @@ pub enum Op {
 }
 
 macro_rules! named {
-    ($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $v:ident = $s:literal,)* }) => {
+    ($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $v:ident = $s:expr,)* }) => {
         $(#[$doc])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
         pub enum $name { $($(#[$vdoc])* $v,)* }
@@ -169,107 +170,133 @@ macro_rules! named {
     };
 }
 
-named! {
+/// Functions of one element, each with the method of [`Tensor`] that applies it, which has the name of the text form.
+macro_rules! unary_functions {
+    ($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $v:ident = $method:ident,)* }) => {
+        named! { $(#[$doc])* $name { $($(#[$vdoc])* $v = stringify!($method),)* } }
+
+        impl Tensor {
+            $($(#[$vdoc])* #[track_caller] pub fn $method(&self) -> Tensor {
+                Tensor::apply(Op::Unary($name::$v), std::slice::from_ref(self))
+            })*
+        }
+    };
+}
+
+/// Functions of two elements a and b, each with the method of [`Tensor`], which is a, that applies it.
+macro_rules! binary_functions {
+    ($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $v:ident = $s:literal $method:ident,)* }) => {
+        named! { $(#[$doc])* $name { $($(#[$vdoc])* $v = $s,)* } }
+
+        impl Tensor {
+            $($(#[$vdoc])* #[track_caller] pub fn $method(&self, b: impl Operand) -> Tensor {
+                self.binary($name::$v, b)
+            })*
+        }
+    };
+}
+
+unary_functions! {
     /// Functions of one element. Those marked float take floats only; all keep the dtype unless said.
     Unary {
         /// -x, wrapping.
-        Neg = "neg",
+        Neg = neg,
         /// Absolute value, wrapping.
-        Abs = "abs",
+        Abs = abs,
         /// -1, 0 or 1.
-        Sign = "sign",
+        Sign = sign,
         /// Float: towards minus infinity.
-        Floor = "floor",
+        Floor = floor,
         /// Float: towards plus infinity.
-        Ceil = "ceil",
+        Ceil = ceil,
         /// Float: to nearest, halves to even.
-        Round = "round",
+        Round = round,
         /// Float: square root.
-        Sqrt = "sqrt",
+        Sqrt = sqrt,
         /// Float: e to the x.
-        Exp = "exp",
+        Exp = exp,
         /// Float: e to the x, less 1, with as many digits near 0 as elsewhere.
-        Expm1 = "expm1",
+        Expm1 = expm1,
         /// Float: natural logarithm.
-        Log = "log",
-        /// Float.
-        Sin = "sin",
-        /// Float.
-        Cos = "cos",
-        /// Float.
-        Tan = "tan",
-        /// Float.
-        Asin = "asin",
-        /// Float.
-        Acos = "acos",
-        /// Float.
-        Atan = "atan",
-        /// Float.
-        Sinh = "sinh",
-        /// Float.
-        Cosh = "cosh",
-        /// Float.
-        Tanh = "tanh",
-        /// Float.
-        Asinh = "asinh",
-        /// Float.
-        Acosh = "acosh",
-        /// Float.
-        Atanh = "atanh",
+        Log = log,
+        /// Float: sine of radians.
+        Sin = sin,
+        /// Float: cosine of radians.
+        Cos = cos,
+        /// Float: tangent of radians.
+        Tan = tan,
+        /// Float: inverse sine, in radians.
+        Asin = asin,
+        /// Float: inverse cosine, in radians.
+        Acos = acos,
+        /// Float: inverse tangent, in radians.
+        Atan = atan,
+        /// Float: hyperbolic sine.
+        Sinh = sinh,
+        /// Float: hyperbolic cosine.
+        Cosh = cosh,
+        /// Float: hyperbolic tangent.
+        Tanh = tanh,
+        /// Float: inverse hyperbolic sine.
+        Asinh = asinh,
+        /// Float: inverse hyperbolic cosine.
+        Acosh = acosh,
+        /// Float: inverse hyperbolic tangent.
+        Atanh = atanh,
         /// Float: the error function.
-        Erf = "erf",
+        Erf = erf,
         /// Float: 1 less the error function, with as many digits where little is left.
-        Erfc = "erfc",
+        Erfc = erfc,
         /// Float: 1 / (1 + exp(-x)).
-        Sigmoid = "sigmoid",
+        Sigmoid = sigmoid,
         /// Boolean or integer: complement of every bit.
-        Not = "not",
-        /// Float to boolean.
-        IsNan = "is_nan",
-        /// Float to boolean.
-        IsInf = "is_inf",
+        Not = not,
+        /// Float to boolean: true where not a number.
+        IsNan = is_nan,
+        /// Float to boolean: true where infinite.
+        IsInf = is_inf,
         /// x, whose gradient is zero.
-        StopGradient = "stop_gradient",
+        StopGradient = stop_gradient,
     }
 }
 
-named! {
+binary_functions! {
     /// Functions of two elements of one dtype. Integers wrap.
     Binary {
         /// a + b.
-        Add = "add",
+        Add = "add" add,
         /// a - b.
-        Sub = "sub",
+        Sub = "sub" sub,
         /// a * b.
-        Mul = "mul",
+        Mul = "mul" mul,
         /// a / b; integers truncate towards zero, and x / 0 is 0.
-        Div = "div",
+        Div = "div" div,
         /// Remainder with the sign of a, as C's `%` and `fmod`; integer x rem 0 is 0.
-        Rem = "rem",
+        Rem = "rem" rem,
         /// a to the b; an integer power with negative exponent truncates (0 to a negative power is 0).
-        Pow = "pow",
+        Pow = "pow" pow,
         /// The larger; NaN if either is.
-        Max = "max",
+        Max = "max" maximum,
         /// The smaller; NaN if either is.
-        Min = "min",
+        Min = "min" minimum,
         /// Boolean or integer: and of every bit.
-        And = "and",
+        And = "and" and,
         /// Boolean or integer: or of every bit.
-        Or = "or",
+        Or = "or" or,
         /// Boolean or integer: exclusive or of every bit.
-        Xor = "xor",
+        Xor = "xor" xor,
         /// Integer: a shifted left by b bits; 0 when b is not less than the width.
-        Shl = "shl",
+        Shl = "shl" shl,
         /// Integer: a shifted right by b bits, with the sign if a has one; all sign when b is not less than the width.
-        Shr = "shr",
+        Shr = "shr" shr,
         /// 32-bit integers with a sign: the upper 32 of the 64 bits of a * b. What a product of fixed-point numbers is rounded from.
-        MulHigh = "mul_high",
+        MulHigh = "mul_high" mul_high,
         /// a = b, as boolean.
-        Eq = "eq",
+        Eq = "eq" equal,
         /// a < b, as boolean.
-        Lt = "lt",
+        Lt = "lt" less,
         /// a <= b, as boolean.
-        Le = "le",
+        Le = "le" less_equal,
     }
 }
 

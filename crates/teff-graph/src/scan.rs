@@ -76,7 +76,7 @@ mod tests {
         let running = Tensor::full(Type::new(DType::Bool, [1]), 1.0);
         let trips = Tensor::iota(Type::new(DType::I32, [10]), 0);
         let (last, _) = Tensor::scan(&[x.clone(), running], &[trips], false, |states, _| {
-            let small = states[0].sum_keep(&[0]).less(&Tensor::full(Type::new(DType::F32, [1]), limit));
+            let small = states[0].sum_keep(&[0]).less(Tensor::full(Type::new(DType::F32, [1]), limit));
             let running = states[1].and(&small);
             let next = &states[0] * 2.0;
             (vec![if keep { running.select(&next, &states[0]) } else { next }, running], vec![])

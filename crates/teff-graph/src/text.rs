@@ -113,14 +113,10 @@ fn attributes(op: &Op) -> Vec<(&'static str, Vec<i64>)> {
 }
 
 fn geometry(g: &ConvGeometry) -> Vec<(&'static str, Vec<i64>)> {
-    let list = |v: &[usize]| v.iter().map(|&n| n as i64).collect::<Vec<_>>();
-    vec![
-        ("stride", list(&g.stride)),
-        ("dilation", list(&g.dilation)),
-        ("low", list(&g.pad_low)),
-        ("high", list(&g.pad_high)),
-        ("groups", list(&[g.groups])),
-    ]
+    // Its windows have no size of their own: that is the kernel's.
+    let mut all = window(&g.window(&[])).split_off(1);
+    all.push(("groups", vec![g.groups as i64]));
+    all
 }
 
 fn window(w: &Window) -> Vec<(&'static str, Vec<i64>)> {

@@ -142,18 +142,11 @@ element!(f64, F64, Num::Float, |n: Num| n.as_f64(), f64, |word| word);
 #[macro_export]
 macro_rules! with_data {
     ($data:expr, $v:ident => $body:expr) => {
+        $crate::with_data!($data, $v => $body; Bool I8 U8 I16 U16 I32 U32 I64 U64 F32 F64)
+    };
+    ($data:expr, $v:ident => $body:expr; $($variant:ident)*) => {
         match $data {
-            $crate::Data::Bool($v) => $body,
-            $crate::Data::I8($v) => $body,
-            $crate::Data::U8($v) => $body,
-            $crate::Data::I16($v) => $body,
-            $crate::Data::U16($v) => $body,
-            $crate::Data::I32($v) => $body,
-            $crate::Data::U32($v) => $body,
-            $crate::Data::I64($v) => $body,
-            $crate::Data::U64($v) => $body,
-            $crate::Data::F32($v) => $body,
-            $crate::Data::F64($v) => $body,
+            $($crate::Data::$variant($v) => $body,)*
         }
     };
 }

@@ -158,7 +158,7 @@ fn multiplications_are_counted_in_loops_too() {
 fn the_same_elements_everywhere_are_one_number() {
     let zeros = Tensor::constant(Value::zeros(&Type::new(DType::F32, [2, 3])));
     let x = Tensor::input("x", DType::F32, &[3, 2]);
-    let y = x.maximum(&zeros.permute(&[1, 0]));
+    let y = x.maximum(zeros.permute(&[1, 0]));
     let graph = Graph::from_tensors("g", std::slice::from_ref(&x), &[("y", y)]).unwrap();
     let operand = graph[graph.outputs()[0].node].operands[1];
     assert!(graph.is_filled_with(operand, 0) && !graph.is_filled_with(operand, 1));

@@ -62,7 +62,7 @@ fn floats_round_to_even_and_nan_spreads() {
     for t in [a.maximum(&b), a.minimum(&b)] {
         assert!(floats(&t)[..2].iter().all(|x| x.is_nan()));
     }
-    let r = Tensor::from_slice(&[7.5f32, -7.5]).rem(&Tensor::from_slice(&[2.0f32, 2.0]));
+    let r = Tensor::from_slice(&[7.5f32, -7.5]).rem(Tensor::from_slice(&[2.0f32, 2.0]));
     assert_eq!(floats(&r), [1.5, -1.5]);
 }
 

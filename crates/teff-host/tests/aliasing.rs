@@ -336,7 +336,7 @@ fn parts_of_a_convolution_that_others_read_are_stored() {
     let window = teff_graph::Window::new([2, 2], [2, 2]);
     let (p, zero) = (x.slice(2, 0, 4, 1).slice(3, 0, 4, 1), 0.0);
     let grad = p.pool(teff_graph::PoolKind::Max, window.clone()).max_pool_grad(&p, window);
-    let masked = p.full_like(zero).less(&p).select(&grad, &p.full_like(zero));
+    let masked = p.full_like(zero).less(&p).select(&grad, p.full_like(zero));
     run(&[&x], &[&masked], &[]);
     run(&[&x], &[&masked, &grad], &[]);
 }

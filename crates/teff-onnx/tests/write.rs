@@ -141,7 +141,7 @@ fn movement() -> Vec<Case> {
         case(
             "select",
             std::slice::from_ref(&bools),
-            bools.select(&Tensor::ones(&[3, 4]), &Tensor::zeros(&[4])),
+            bools.select(Tensor::ones(&[3, 4]), Tensor::zeros(&[4])),
         ),
         case("cast", one, (&x * 100.0).cast(DType::I8)),
         case("copied", one, x.clone()),

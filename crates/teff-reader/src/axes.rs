@@ -1,6 +1,6 @@
 //! Axes and sizes as files have them: integers, negative axes counted from the back. What does not exist is a fault.
 
-use crate::fault::{Fault, Lowered};
+use crate::error::{Fault, Lowered};
 use crate::invalid;
 use teff_graph::broadcast_shape;
 

@@ -30,17 +30,13 @@
 mod axes;
 mod element;
 mod error;
-mod fault;
 mod interface;
 mod operands;
 mod reading;
-mod scan;
 
 pub use axes::{axes_of, axis_of, common_shape, listed_or_all, sizes};
 pub use element::{ElementType, FloatLayout};
-pub use error::{Error, FileFormat, NodeAt, Result};
-pub use fault::{Fault, Lowered, rule_broken, unsupported};
+pub use error::{Error, Fault, FileFormat, Lowered, NodeAt, Result, rule_broken, unsupported};
 pub use interface::{AxisSize, check_names, pinned};
-pub use operands::{Operands, Repeat};
+pub use operands::{Operands, Repeat, Scanned, scan};
 pub use reading::{ReadState, label};
-pub use scan::{Scanned, scan};

@@ -3,7 +3,7 @@
 //! Exporters compute shapes from shapes; all that no input has a part in is computed while reading. How much one model may ask for is
 //! bounded, so that a small file takes neither much time nor much memory.
 
-use crate::fault::{Fault, Lowered};
+use crate::error::{Fault, Lowered};
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::sync::Arc;

@@ -12,6 +12,8 @@ use std::ops::Range;
 pub(crate) struct Broken {
     /// Where the pointer or length is, in bytes from the start.
     pub(crate) at: usize,
+    /// How many bytes the file has.
+    pub(crate) of: usize,
 }
 
 impl fmt::Display for Broken {
@@ -92,13 +94,13 @@ pub(crate) struct Table<'a> {
 
 fn load<T: Stored>(file: &[u8], at: usize) -> Access<T> {
     let bytes = at.checked_add(T::SIZE).and_then(|end| file.get(at..end));
-    bytes.map(T::load).ok_or(Broken { at })
+    bytes.map(T::load).ok_or(Broken { at, of: file.len() })
 }
 
 /// The position that the offset stored at `at` leads to.
 fn follow(file: &[u8], at: usize) -> Access<usize> {
     let offset: u32 = load(file, at)?;
-    at.checked_add(offset as usize).filter(|&to| to < file.len()).ok_or(Broken { at })
+    at.checked_add(offset as usize).filter(|&to| to < file.len()).ok_or(Broken { at, of: file.len() })
 }
 
 impl<'a> Table<'a> {
@@ -110,9 +112,10 @@ impl<'a> Table<'a> {
     fn at(file: &'a [u8], at: usize) -> Access<Table<'a>> {
         // The distance to the list of fields is signed and is subtracted.
         let back: i32 = load(file, at)?;
-        let list = usize::try_from(at as i64 - i64::from(back)).map_err(|_| Broken { at })?;
+        let list = usize::try_from(at as i64 - i64::from(back)).map_err(|_| Broken { at, of: file.len() })?;
         let size: u16 = load(file, list)?;
-        let fields = file.get(list..list.saturating_add(size.into())).ok_or(Broken { at: list })?;
+        let fields =
+            file.get(list..list.saturating_add(size.into())).ok_or(Broken { at: list, of: file.len() })?;
         Ok(Table { file, at, fields: fields.get(4..).unwrap_or_default() })
     }
 
@@ -160,7 +163,8 @@ impl<'a> Table<'a> {
         let at = follow(self.file, at)?;
         let count: u32 = load(self.file, at)?;
         let end = (count as usize).checked_mul(size).and_then(|n| n.checked_add(at + 4));
-        end.filter(|&end| end <= self.file.len()).map(|end| at + 4..end).ok_or(Broken { at })
+        let of = self.file.len();
+        end.filter(|&end| end <= of).map(|end| at + 4..end).ok_or(Broken { at, of })
     }
 }
 

@@ -36,7 +36,7 @@
 //! `flatbuffer` reads the file's encoding, `schema` has its field tables (made by a script), `model` the tensors and operators of a
 //! file. `read/reader` is the state of a reading, `read/walk` goes through the operators, `read/node` is what a lowering sees of its
 //! operator, `read/operators/` has one small function an operator, by family, each family with its table. What ONNX shares is in
-//! `teff_reader`. `read/states` and `read/variables` are a model's memory,
+//! `teff_reader`. `read/states` is a model's memory,
 //! `read/held` is where axes are, `read/quantization` and `read/fixed` are the two ways of computing with quantised tensors.
 
 mod flatbuffer;

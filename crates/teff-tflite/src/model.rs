@@ -6,7 +6,7 @@ use crate::schema::{
 };
 use crate::{Error, Result, TFLITE};
 use teff_graph::DType;
-use teff_reader::ElementType;
+use teff_reader::{ElementType, Fault, Lowered};
 
 /// The type of elements with this number in the schema, if graphs can hold it.
 fn element_type(number: i8) -> Option<ElementType> {
@@ -112,21 +112,13 @@ pub(crate) struct ModelFile<'a> {
     buffers: Tables<'a>,
 }
 
-/// What keeps a file from being read.
-enum FileFault {
-    /// It is damaged.
-    Broken(Broken),
-    /// It is whole and contradicts itself.
-    Model(String),
-}
-
-impl From<Broken> for FileFault {
-    fn from(broken: Broken) -> FileFault {
-        FileFault::Broken(broken)
+/// A file that is damaged, where one that is whole may contradict itself.
+impl From<Broken> for Error {
+    fn from(Broken { at, of }: Broken) -> Error {
+        let reason = format!("what byte {at} refers to lies outside the file, which has {of} bytes");
+        Error::NotModel { format: &TFLITE, reason }
     }
 }
-
-type Found<T> = std::result::Result<T, FileFault>;
 
 /// Tensors have no more axes than this.
 const MOST_AXES: usize = 8;
@@ -145,27 +137,14 @@ impl<'a> ModelFile<'a> {
 
     /// The file with sub-graph `index` in place of the model.
     pub(crate) fn subgraph(bytes: &'a [u8], index: usize) -> Result<ModelFile<'a>> {
-        ModelFile::read(bytes, index).map_err(|fault| match fault {
-            FileFault::Model(reason) => Error::model(reason),
-            FileFault::Broken(Broken { at }) => {
-                let n = bytes.len();
-                let reason = format!("what byte {at} refers to lies outside the file, which has {n} bytes");
-                Error::NotModel { format: &TFLITE, reason }
-            }
-        })
-    }
-
-    fn read(bytes: &'a [u8], index: usize) -> Found<ModelFile<'a>> {
         let root = Table::root(bytes)?;
         let version = root.get(model::VERSION)?;
         if version != 3 {
-            return Err(FileFault::Model(format!(
-                "it is of schema version {version}; version 3 is supported"
-            )));
+            return Err(Error::model(format!("it is of schema version {version}; version 3 is supported")));
         }
         let subgraphs = root.tables(model::SUBGRAPHS)?;
         if index >= subgraphs.len() {
-            return Err(FileFault::Model(format!("it has {} sub-graphs and no {index}", subgraphs.len())));
+            return Err(Error::model(format!("it has {} sub-graphs and no {index}", subgraphs.len())));
         }
         let graph = subgraphs.get(index)?;
         let mut tensors = Vec::new();
@@ -181,13 +160,10 @@ impl<'a> ModelFile<'a> {
             let known = |i: i32| {
                 let found = usize::try_from(i).ok().filter(|&i| i < tensors.len());
                 found.ok_or_else(|| {
-                    FileFault::Model(format!(
-                        "it has {} tensors and gives {i} as input or output",
-                        tensors.len()
-                    ))
+                    Error::model(format!("it has {} tensors and gives {i} as input or output", tensors.len()))
                 })
             };
-            list.iter().map(known).collect::<Found<Vec<_>>>()
+            list.iter().map(known).collect::<Result<Vec<_>>>()
         };
         let inputs = interface(graph.vector(sub_graph::INPUTS)?)?;
         let outputs = interface(graph.vector(sub_graph::OUTPUTS)?)?;
@@ -210,6 +186,12 @@ impl<'a> ModelFile<'a> {
         usize::try_from(tensor?).ok().filter(|&t| t < self.tensors.len())
     }
 
+    /// The tensor that entry `k` of a list of an operator names: `what` the list is of.
+    pub(crate) fn entry(&self, list: Vector<i32>, k: usize, what: &str) -> Lowered<usize> {
+        let found = self.position(list.get(k));
+        found.ok_or_else(|| Fault::Invalid(format!("its {what} {k} is missing or does not exist")))
+    }
+
     /// The bytes of buffer `i`; `None` when there is no such buffer or nothing in it.
     pub(crate) fn data(&self, i: u32) -> Access<Option<&'a [u8]>> {
         let i = i as usize;
@@ -222,17 +204,19 @@ impl<'a> ModelFile<'a> {
         if offset > 1 {
             let end = offset.checked_add(size).and_then(|end| usize::try_from(end).ok());
             let bytes = end.and_then(|end| self.bytes.get(offset as usize..end));
-            return bytes.map(Some).ok_or(Broken { at: usize::try_from(offset).unwrap_or(usize::MAX) });
+            return bytes
+                .map(Some)
+                .ok_or(Broken { at: usize::try_from(offset).unwrap_or(usize::MAX), of: self.bytes.len() });
         }
         let data: Vector<u8> = table.vector(buffer::DATA)?;
         Ok((!data.is_empty()).then(|| data.bytes()))
     }
 }
 
-fn tensor_info<'a>(t: &Table<'a>, index: usize) -> Found<TensorInfo<'a>> {
+fn tensor_info<'a>(t: &Table<'a>, index: usize) -> Result<TensorInfo<'a>> {
     let shape: Vector<i32> = t.vector(tensor::SHAPE)?;
     if shape.len() > MOST_AXES {
-        return Err(FileFault::Model(format!(
+        return Err(Error::model(format!(
             "tensor {index} has {} axes; at most {MOST_AXES} are supported",
             shape.len()
         )));
@@ -268,10 +252,10 @@ fn tensor_info<'a>(t: &Table<'a>, index: usize) -> Found<TensorInfo<'a>> {
     })
 }
 
-fn operator_info<'a>(o: &Table<'a>, codes: &Tables<'a>, index: usize) -> Found<OperatorInfo<'a>> {
+fn operator_info<'a>(o: &Table<'a>, codes: &Tables<'a>, index: usize) -> Result<OperatorInfo<'a>> {
     let code = o.get(operator::OPCODE_INDEX)? as usize;
     if code >= codes.len() {
-        return Err(FileFault::Model(format!(
+        return Err(Error::model(format!(
             "operator {index} refers to operator code {code}; there are {}",
             codes.len()
         )));

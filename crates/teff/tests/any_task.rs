@@ -179,7 +179,7 @@ fn what_needs_more_than_8_bits_has_them() {
     };
     let hidden = dense(&x, 64, 1).relu();
     let logits = dense(&hidden, 5, 2);
-    let norm = (&logits * &logits).sum(&[1]).sqrt().maximum(&constant(&[1, 1], |_| 1e-6));
+    let norm = (&logits * &logits).sum(&[1]).sqrt().maximum(constant(&[1, 1], |_| 1e-6));
     let masked = |scores: &Tensor| {
         let mask = constant(&[1, 5], |n| if n > 2 { f32::NEG_INFINITY } else { 0.0 });
         dense(&(scores + mask).softmax(1), 3, 3)

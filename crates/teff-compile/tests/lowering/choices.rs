@@ -263,7 +263,7 @@ fn mantissas_know_what_is_before_and_behind() {
     for between in [Tensor::relu, Tensor::relu6, |x: &Tensor| x.full_like(0.25).maximum(x)] {
         assert!(!signs(&net(&between, &plain)));
     }
-    for between in [Tensor::tanh, |x: &Tensor| x.minimum(&x.full_like(1.0))] {
+    for between in [Tensor::tanh, |x: &Tensor| x.minimum(x.full_like(1.0))] {
         assert!(signs(&net(&between, &plain)));
     }
     let stays = |p: Program| matches!(p.kernels[last(&p)].products, Products::Software { .. });
@@ -274,7 +274,7 @@ fn mantissas_know_what_is_before_and_behind() {
     let chain = |x: &Tensor, pairs: usize| {
         (0..pairs).fold(x.clone(), |x, i| {
             let x = x + (0.5 + i as f64);
-            x.minimum(&x.full_like(90.0 - i as f64))
+            x.minimum(x.full_like(90.0 - i as f64))
         })
     };
     assert!(!signs(&net(&|x| chain(&x.relu(), 2), &plain)));

@@ -106,7 +106,7 @@ fn finished(rng: &mut Rng, y: &Tensor, axis: usize) -> Tensor {
 /// `(y m + 2^(n-1)) >> n` in 64 bits.
 fn requantised(y: &Tensor, m: i64, n: usize) -> Tensor {
     let wide = y.cast(DType::I64) * m as f64 + 2f64.powi(n as i32 - 1);
-    wide.shr(&wide.full_like(n as f64)).cast(DType::I32)
+    wide.shr(wide.full_like(n as f64)).cast(DType::I32)
 }
 
 #[test]
@@ -194,11 +194,11 @@ fn pools_take_the_largest_of_what_follows() {
     let h = x.conv2d(&w, 1, 0, 1, 1);
     let square = &h * &h;
     for y in [
-        &h + (square.minimum(&square.full_like(3.0)) - &square * 2.0),
+        &h + (square.minimum(square.full_like(3.0)) - &square * 2.0),
         &h - &square,
         (&h + 1.0).relu(),
         h.clone() * -1.0,
-        h.minimum(&h.full_like(2.0)) - 7.0,
+        h.minimum(h.full_like(2.0)) - 7.0,
     ] {
         same_as_graph(std::slice::from_ref(&x), &[y.max_pool2d(2, 2)], rng, "a pool");
     }

@@ -11,16 +11,14 @@
 //! | how much work is it | [`work`] for the evaluator, [`multiply_accumulates`], [`Traits::cost`] |
 
 mod axes;
-mod batch;
 mod known;
 mod quantization;
 mod softmax;
 mod traits;
 mod work;
 
-pub use axes::axis_after;
-pub use batch::counts_samples;
-pub(crate) use batch::takes_rows;
+pub(crate) use axes::takes_rows;
+pub use axes::{axis_after, counts_samples};
 pub use known::Known;
 pub use quantization::{Quantization, quantization};
 pub use softmax::{Softmax, log_softmax, softmax};

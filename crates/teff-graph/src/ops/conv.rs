@@ -6,8 +6,7 @@ use crate::geometry::ConvGeometry;
 use crate::tensor::Tensor;
 use crate::value::{Num, Value};
 
-pub(super) fn conv_rule(g: &ConvGeometry, operands: &[Type]) -> Rule {
-    let (x, w) = (&operands[0], &operands[1]);
+pub(super) fn conv_rule(g: &ConvGeometry, x: &Type, w: &Type) -> Rule {
     check(g, x, w)?;
     check_groups(g, w.shape[0])?;
     if w.shape[1].checked_mul(g.groups) != Some(x.shape[1]) {
@@ -42,8 +41,7 @@ fn check_groups(g: &ConvGeometry, outputs: usize) -> std::result::Result<(), Str
     }
 }
 
-pub(super) fn transpose_rule(g: &ConvGeometry, spatial: &[usize], operands: &[Type]) -> Rule {
-    let (y, w) = (&operands[0], &operands[1]);
+pub(super) fn transpose_rule(g: &ConvGeometry, spatial: &[usize], y: &Type, w: &Type) -> Rule {
     check(g, y, w)?;
     check_groups(g, w.shape[0])?;
     let expected = g.window(&w.shape[2..]).output(spatial)?;
@@ -59,11 +57,10 @@ pub(super) fn transpose_rule(g: &ConvGeometry, spatial: &[usize], operands: &[Ty
     Ok(Type::new(y.dtype, shape))
 }
 
-pub(super) fn weight_grad_rule(g: &ConvGeometry, kernel: &[usize], operands: &[Type]) -> Rule {
-    let (x, y) = (&operands[0], &operands[1]);
+pub(super) fn weight_grad_rule(g: &ConvGeometry, kernel: &[usize], x: &Type, y: &Type) -> Rule {
     check(g, x, y)?;
     check_groups(g, y.shape[1])?;
-    if x.shape[1] % g.groups != 0 {
+    if !x.shape[1].is_multiple_of(g.groups) {
         return Err(format!("{} input channels do not divide into {} groups", x.shape[1], g.groups));
     }
     let expected = g.window(kernel).output(&x.shape[2..])?;
@@ -120,20 +117,17 @@ fn accumulate(
     }
 }
 
-pub(super) fn conv(g: &ConvGeometry, x: &Value, w: &Value) -> Value {
-    let ty = conv_rule(g, &[x.ty(), w.ty()]).expect("checked by the shape rule");
+pub(super) fn conv(g: &ConvGeometry, ty: Type, x: &Value, w: &Value) -> Value {
     let shape = ty.shape.clone();
     accumulate(ty, x, w, |f| for_each_product(g, x.shape(), w.shape(), &shape, f))
 }
 
-pub(super) fn transpose(g: &ConvGeometry, spatial: &[usize], y: &Value, w: &Value) -> Value {
-    let ty = transpose_rule(g, spatial, &[y.ty(), w.ty()]).expect("checked by the shape rule");
+pub(super) fn transpose(g: &ConvGeometry, ty: Type, y: &Value, w: &Value) -> Value {
     let shape = ty.shape.clone();
     accumulate(ty, y, w, |f| for_each_product(g, &shape, w.shape(), y.shape(), |x, w, y| f(y, w, x)))
 }
 
-pub(super) fn weight_grad(g: &ConvGeometry, kernel: &[usize], x: &Value, y: &Value) -> Value {
-    let ty = weight_grad_rule(g, kernel, &[x.ty(), y.ty()]).expect("checked by the shape rule");
+pub(super) fn weight_grad(g: &ConvGeometry, ty: Type, x: &Value, y: &Value) -> Value {
     let shape = ty.shape.clone();
     accumulate(ty, x, y, |f| for_each_product(g, x.shape(), &shape, y.shape(), |x, w, y| f(x, y, w)))
 }

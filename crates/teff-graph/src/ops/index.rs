@@ -7,8 +7,7 @@ use crate::ops::pointwise::binary;
 use crate::tensor::Tensor;
 use crate::value::{Num, Value};
 
-pub(super) fn gather_rule(axis: usize, operands: &[Type]) -> Rule {
-    let (x, indices) = (&operands[0], &operands[1]);
+pub(super) fn gather_rule(axis: usize, x: &Type, indices: &Type) -> Rule {
     check(axis, x, indices)?;
     if x.shape[axis] == 0 && !indices.is_empty() {
         return Err(format!("nothing to pick: axis {axis} is empty"));
@@ -47,8 +46,7 @@ impl Axis {
     }
 }
 
-pub(super) fn gather(axis: usize, x: &Value, indices: &Value) -> Value {
-    let ty = gather_rule(axis, &[x.ty(), indices.ty()]).expect("checked by the shape rule");
+pub(super) fn gather(axis: usize, ty: Type, x: &Value, indices: &Value) -> Value {
     let (from, to) = (Axis::of(x.shape(), axis), Axis::of(&ty.shape, axis));
     let pick = |i: usize| indices.get(i).as_int().clamp(0, from.n as i128 - 1) as usize;
     let at: Vec<usize> = (0..ty.len()).map(|p| to.moved(p, from.n, pick(to.index(p)))).collect();
@@ -58,12 +56,11 @@ pub(super) fn gather(axis: usize, x: &Value, indices: &Value) -> Value {
 pub(super) fn gather_gradient(axis: usize, x: &Tensor, indices: &Tensor, g: &Tensor) -> Gradients {
     // A clamped index reads, and so passes gradient to, the nearest element inside.
     let last = x.shape()[axis] as f64 - 1.0;
-    let inside = indices.maximum(&indices.full_like(0.0)).minimum(&indices.full_like(last));
+    let inside = indices.clip(0.0, last);
     vec![Some(x.full_like(0.0).scatter(&inside, g, axis, ScatterKind::Add)), None]
 }
 
-pub(super) fn scatter_rule(axis: usize, operands: &[Type]) -> Rule {
-    let (x, indices, updates) = (&operands[0], &operands[1], &operands[2]);
+pub(super) fn scatter_rule(axis: usize, x: &Type, indices: &Type, updates: &Type) -> Rule {
     check(axis, x, indices)?;
     let mut expected = x.clone();
     expected.shape[axis] = indices.len();
@@ -104,10 +101,8 @@ pub(super) fn scatter_gradient(
     let (x, indices, updates) = (&operands[0], &operands[1], &operands[2]);
     // An index outside wrote nothing, so its update has no gradient.
     let size = x.shape()[axis] as f64;
-    let inside = indices.full_like(0.0).less_equal(indices).and(&indices.less(&indices.full_like(size)));
-    let mut along = vec![1; x.rank()];
-    along[axis] = indices.shape()[0];
-    let mask = inside.reshape(&along).broadcast_to(updates.shape()).cast(g.dtype());
+    let inside = indices.greater_equal(0.0).and(indices.less(size));
+    let mask = inside.along_axis(axis, x.rank()).broadcast_to(updates.shape()).cast(g.dtype());
     let back = |t: &Tensor| t.gather(indices, axis) * &mask;
     let (dx, du) = match kind {
         ScatterKind::Add => (g.clone(), back(g)),
@@ -116,7 +111,7 @@ pub(super) fn scatter_gradient(
             let number = Tensor::iota(Type::new(DType::I64, updates.shape()), axis);
             let none = Tensor::full(Type::new(DType::I64, x.shape()), -1.0);
             let winner = none.scatter(indices, &number, axis, ScatterKind::Set);
-            let untouched = winner.equal(&none).select(g, &g.full_like(0.0));
+            let untouched = winner.equal(&none).select(g, 0.0);
             let won = winner.gather(indices, axis).equal(&number).cast(g.dtype());
             (untouched, back(g) * won)
         }
@@ -131,8 +126,7 @@ pub(super) fn scatter_gradient(
     vec![Some(dx), None, Some(du)]
 }
 
-pub(super) fn argsort_rule(axis: usize, operands: &[Type]) -> Rule {
-    let x = &operands[0];
+pub(super) fn argsort_rule(axis: usize, x: &Type) -> Rule {
     super::check_axis(axis, x)?;
     Ok(Type::new(DType::I64, x.shape.clone()))
 }

@@ -5,8 +5,7 @@ use crate::dtype::{DType, Type};
 use crate::tensor::Tensor;
 use crate::value::{Num, Value};
 
-pub(super) fn rule(operands: &[Type]) -> Rule {
-    let (a, b) = (&operands[0], &operands[1]);
+pub(super) fn rule(a: &Type, b: &Type) -> Rule {
     if a.dtype != b.dtype || a.dtype == DType::Bool {
         return Err("both operands must be numbers of one dtype".into());
     }
@@ -26,8 +25,7 @@ pub(super) fn rule(operands: &[Type]) -> Rule {
     Ok(Type::new(a.dtype, shape))
 }
 
-pub(super) fn matmul(a: &Value, b: &Value) -> Value {
-    let ty = rule(&[a.ty(), b.ty()]).expect("checked by the shape rule");
+pub(super) fn matmul(ty: &Type, a: &Value, b: &Value) -> Value {
     let rank = ty.rank();
     let (m, n, k) = (ty.shape[rank - 2], ty.shape[rank - 1], a.shape()[rank - 1]);
     // Where element i of the result finds its row of a and its column of b.
@@ -35,11 +33,11 @@ pub(super) fn matmul(a: &Value, b: &Value) -> Value {
     let column = |i: usize| i / (m * n).max(1) * k * n + i % n;
     if ty.dtype.is_float() {
         let (a, b) = (a.to_f64(), b.to_f64());
-        Value::from_fn(&ty, |i| Num::Float((0..k).map(|j| a[row(i) + j] * b[column(i) + j * n]).sum()))
+        Value::from_fn(ty, |i| Num::Float((0..k).map(|j| a[row(i) + j] * b[column(i) + j * n]).sum()))
     } else {
         // Wrapping i64 arithmetic is exact modulo 2^64, and so modulo the range of any narrower type.
         let (a, b) = (a.to_i64(), b.to_i64());
-        Value::from_fn(&ty, |i| {
+        Value::from_fn(ty, |i| {
             let products = (0..k).map(|j| a[row(i) + j].wrapping_mul(b[column(i) + j * n]));
             Num::Int(products.fold(0i64, i64::wrapping_add) as i128)
         })

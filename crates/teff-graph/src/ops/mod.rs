@@ -18,8 +18,8 @@ use crate::tensor::Tensor;
 use crate::value::Value;
 
 pub use pointwise::{binary as eval_binary, unary as eval_unary};
-pub(crate) use recurrence::result_type as scan_result_type;
 pub use recurrence::result_types as scan_result_types;
+pub(crate) use recurrence::{gradient as scan_gradient, result_type as scan_result_type, run as run_scan};
 pub use source::random_bits;
 
 /// The type that `op` gives on operands of these types; of a scan, the type of its first result.
@@ -41,38 +41,39 @@ fn rule(op: &Op, operands: &[Type]) -> Rule {
     if arity.is_some_and(|n| n != operands.len()) {
         return Err(format!("takes {} operands, not {}", arity.unwrap_or(0), operands.len()));
     }
+    let x = |i: usize| &operands[i];
     let ty = match op {
         Op::Input { ty, .. } => Ok(ty.clone()),
         Op::Constant(v) => Ok(v.ty()),
         Op::Param(p) => Ok(p.ty().clone()),
         Op::Iota { ty, axis } => source::iota_rule(ty, *axis),
-        Op::Random { shape } => source::random_rule(shape, operands),
-        Op::Unary(u) => pointwise::unary_rule(*u, operands),
-        Op::Binary(b) => pointwise::binary_rule(*b, operands),
+        Op::Random { shape } => source::random_rule(shape, x(0)),
+        Op::Unary(u) => pointwise::unary_rule(*u, x(0)),
+        Op::Binary(b) => pointwise::binary_rule(*b, x(0), x(1)),
         Op::Select => pointwise::select_rule(operands),
-        Op::Cast(dtype) => Ok(Type::new(*dtype, operands[0].shape.clone())),
-        Op::Reshape(shape) => movement::reshape_rule(shape, operands),
-        Op::Permute(perm) => movement::permute_rule(perm, operands),
-        Op::Broadcast(shape) => movement::broadcast_rule(shape, operands),
-        Op::Slice(axes) => movement::slice_rule(axes, operands),
-        Op::Pad(axes) => movement::pad_rule(axes, operands),
+        Op::Cast(dtype) => Ok(Type::new(*dtype, x(0).shape.clone())),
+        Op::Reshape(shape) => movement::reshape_rule(shape, x(0)),
+        Op::Permute(perm) => movement::permute_rule(perm, x(0)),
+        Op::Broadcast(shape) => movement::broadcast_rule(shape, x(0)),
+        Op::Slice(axes) => movement::slice_rule(axes, x(0)),
+        Op::Pad(axes) => movement::pad_rule(axes, x(0), x(1)),
         Op::Concat { axis } => movement::concat_rule(*axis, operands),
-        Op::Reduce { kind, axes } => reduce::reduce_rule(*kind, axes, operands),
-        Op::ArgReduce { axis, .. } => reduce::arg_rule(*axis, operands),
-        Op::MatMul => matmul::rule(operands),
-        Op::Conv(g) => conv::conv_rule(g, operands),
-        Op::ConvTranspose { geometry, spatial } => conv::transpose_rule(geometry, spatial, operands),
-        Op::ConvWeightGrad { geometry, kernel } => conv::weight_grad_rule(geometry, kernel, operands),
-        Op::Pool { kind, window } => pool::pool_rule(*kind, window, operands),
-        Op::SumPoolGrad { window, spatial } => pool::sum_grad_rule(window, spatial, operands),
-        Op::MaxPoolGrad { window } => pool::max_grad_rule(window, operands),
-        Op::Gather { axis } => index::gather_rule(*axis, operands),
-        Op::Scatter { axis, .. } => index::scatter_rule(*axis, operands),
-        Op::ArgSort { axis, .. } => index::argsort_rule(*axis, operands),
-        Op::Quantize { dtype, low, high } => quantize::quantize_rule(*dtype, *low, *high, operands),
-        Op::Dequantize => quantize::dequantize_rule(operands),
+        Op::Reduce { kind, axes } => reduce::reduce_rule(*kind, axes, x(0)),
+        Op::ArgReduce { axis, .. } => reduce::arg_rule(*axis, x(0)),
+        Op::MatMul => matmul::rule(x(0), x(1)),
+        Op::Conv(g) => conv::conv_rule(g, x(0), x(1)),
+        Op::ConvTranspose { geometry, spatial } => conv::transpose_rule(geometry, spatial, x(0), x(1)),
+        Op::ConvWeightGrad { geometry, kernel } => conv::weight_grad_rule(geometry, kernel, x(0), x(1)),
+        Op::Pool { kind, window } => pool::pool_rule(*kind, window, x(0)),
+        Op::SumPoolGrad { window, spatial } => pool::sum_grad_rule(window, spatial, x(0)),
+        Op::MaxPoolGrad { window } => pool::max_grad_rule(window, x(0), x(1)),
+        Op::Gather { axis } => index::gather_rule(*axis, x(0), x(1)),
+        Op::Scatter { axis, .. } => index::scatter_rule(*axis, x(0), x(1), x(2)),
+        Op::ArgSort { axis, .. } => index::argsort_rule(*axis, x(0)),
+        Op::Quantize { dtype, low, high } => quantize::quantize_rule(*dtype, (*low, *high), x(0), x(1), x(2)),
+        Op::Dequantize => quantize::dequantize_rule(x(0), x(1), x(2)),
         Op::Scan(scan) => recurrence::rule(scan, operands),
-        Op::Project(_) => Ok(operands[0].clone()),
+        Op::Project(_) => Ok(x(0).clone()),
     }?;
     fits_memory(&ty)?;
     Ok(ty)
@@ -120,85 +121,75 @@ fn arity(op: &Op) -> Option<usize> {
 /// On [`Op::Input`], whose value only the caller of the graph knows, and on [`Op::Scan`] and [`Op::Project`], whose several
 /// results [`crate::evaluate`] handles.
 pub fn evaluate(op: &Op, operands: &[&Value]) -> Value {
+    let types: Vec<Type> = operands.iter().map(|v| v.ty()).collect();
+    let ty = infer(op, &types).expect("checked by the shape rule");
+    let x = |i: usize| operands[i];
     match op {
         Op::Input { name, .. } => panic!("input {name} is given, not evaluated"),
         Op::Scan(_) | Op::Project(_) => panic!("a scan is evaluated by the graph it is in"),
         Op::Constant(v) => v.as_ref().clone(),
         Op::Param(p) => p.value().clone(),
         Op::Iota { ty, axis } => source::iota(ty, *axis),
-        Op::Random { shape } => source::random(shape, operands[0]),
-        Op::Unary(u) => pointwise::eval_unary(*u, operands[0]),
-        Op::Binary(b) => pointwise::eval_binary(*b, operands[0], operands[1]),
-        Op::Select => pointwise::eval_select(operands[0], operands[1], operands[2]),
-        Op::Cast(dtype) => pointwise::eval_cast(*dtype, operands[0]),
-        Op::Reshape(shape) => operands[0].clone().reshape(shape.clone()),
-        Op::Permute(perm) => movement::permute(perm, operands[0]),
-        Op::Broadcast(shape) => movement::broadcast(shape, operands[0]),
-        Op::Slice(axes) => movement::slice(axes, operands[0]),
-        Op::Pad(axes) => movement::pad(axes, operands[0], operands[1]),
-        Op::Concat { axis } => movement::concat(*axis, operands),
-        Op::Reduce { kind, axes } => reduce::reduce(*kind, axes, operands[0]),
-        Op::ArgReduce { min, axis, last } => reduce::arg_reduce(*min, *axis, *last, operands[0]),
-        Op::MatMul => matmul::matmul(operands[0], operands[1]),
-        Op::Conv(g) => conv::conv(g, operands[0], operands[1]),
-        Op::ConvTranspose { geometry, spatial } => {
-            conv::transpose(geometry, spatial, operands[0], operands[1])
-        }
-        Op::ConvWeightGrad { geometry, kernel } => {
-            conv::weight_grad(geometry, kernel, operands[0], operands[1])
-        }
-        Op::Pool { kind, window } => pool::pool(*kind, window, operands[0]),
-        Op::SumPoolGrad { window, spatial } => pool::sum_grad(window, spatial, operands[0]),
-        Op::MaxPoolGrad { window } => pool::max_grad(window, operands[0], operands[1]),
-        Op::Gather { axis } => index::gather(*axis, operands[0], operands[1]),
-        Op::Scatter { axis, kind } => index::scatter(*axis, *kind, operands[0], operands[1], operands[2]),
-        Op::ArgSort { axis, descending } => index::argsort(*axis, *descending, operands[0]),
-        Op::Quantize { dtype, low, high } => {
-            quantize::quantize(*dtype, *low, *high, operands[0], operands[1], operands[2])
-        }
-        Op::Dequantize => quantize::dequantize(operands[0], operands[1], operands[2]),
+        Op::Random { .. } => source::random(&ty, x(0)),
+        Op::Unary(u) => pointwise::eval_unary(*u, &ty, x(0)),
+        Op::Binary(b) => pointwise::eval_binary(*b, &ty, x(0), x(1)),
+        Op::Select => pointwise::eval_select(x(0), x(1), x(2)),
+        Op::Cast(_) => Value::from_fn(&ty, |i| x(0).get(i)),
+        Op::Reshape(_) => x(0).clone().reshape(ty.shape),
+        Op::Permute(perm) => movement::permute(perm, ty, x(0)),
+        Op::Broadcast(shape) => movement::broadcast(shape, x(0)),
+        Op::Slice(axes) => movement::slice(axes, x(0)),
+        Op::Pad(axes) => movement::pad(axes, &ty, x(0), x(1)),
+        Op::Concat { axis } => movement::concat(*axis, &ty, operands),
+        Op::Reduce { kind, axes } => reduce::reduce(*kind, axes, &ty, x(0)),
+        Op::ArgReduce { min, axis, last } => reduce::arg_reduce(*min, *axis, *last, &ty, x(0)),
+        Op::MatMul => matmul::matmul(&ty, x(0), x(1)),
+        Op::Conv(g) => conv::conv(g, ty, x(0), x(1)),
+        Op::ConvTranspose { geometry, .. } => conv::transpose(geometry, ty, x(0), x(1)),
+        Op::ConvWeightGrad { geometry, .. } => conv::weight_grad(geometry, ty, x(0), x(1)),
+        Op::Pool { kind, window } => pool::pool(*kind, window, &ty, x(0)),
+        Op::SumPoolGrad { window, .. } => pool::sum_grad(window, &ty, x(0)),
+        Op::MaxPoolGrad { window } => pool::max_grad(window, x(0), x(1)),
+        Op::Gather { axis } => index::gather(*axis, ty, x(0), x(1)),
+        Op::Scatter { axis, kind } => index::scatter(*axis, *kind, x(0), x(1), x(2)),
+        Op::ArgSort { axis, descending } => index::argsort(*axis, *descending, x(0)),
+        Op::Quantize { low, high, .. } => quantize::quantize((*low, *high), &ty, x(0), x(1), x(2)),
+        Op::Dequantize => quantize::dequantize(&ty, x(0), x(1), x(2)),
     }
 }
-
-pub(crate) use recurrence::run as run_scan;
 
 /// Gradients in each operand of `op`, given `g`, the gradient in its result `out`. `None` where it is zero for certain.
 ///
 /// `out` and `g` are those of one result; a scan has several and goes through [`scan_gradient`] instead.
 pub(crate) fn gradient(op: &Op, operands: &[Tensor], out: &Tensor, g: &Tensor) -> Gradients {
+    let x = |i: usize| &operands[i];
     match op {
         Op::Input { .. } | Op::Constant(_) | Op::Param(_) | Op::Iota { .. } => vec![],
         Op::Random { .. } | Op::ArgReduce { .. } | Op::ArgSort { .. } => vec![None],
-        Op::Unary(u) => vec![pointwise::unary_gradient(*u, &operands[0], out, g)],
-        Op::Binary(b) => pointwise::binary_gradient(*b, &operands[0], &operands[1], out, g),
-        Op::Select => pointwise::select_gradient(&operands[0], g),
-        Op::Cast(_) => vec![pointwise::cast_gradient(&operands[0], g)],
-        Op::Reshape(_) => vec![Some(g.reshape(operands[0].shape()))],
+        Op::Unary(u) => vec![pointwise::unary_gradient(*u, x(0), out, g)],
+        Op::Binary(b) => pointwise::binary_gradient(*b, x(0), x(1), out, g),
+        Op::Select => pointwise::select_gradient(x(0), g),
+        Op::Cast(_) => vec![pointwise::cast_gradient(x(0), g)],
+        Op::Reshape(_) => vec![Some(g.reshape(x(0).shape()))],
         Op::Permute(perm) => vec![Some(movement::permute_gradient(perm, g))],
-        Op::Broadcast(_) => vec![Some(g.sum_to(operands[0].shape()))],
-        Op::Slice(axes) => vec![Some(movement::slice_gradient(axes, &operands[0], g))],
-        Op::Pad(axes) => movement::pad_gradient(axes, &operands[0], g),
+        Op::Broadcast(_) => vec![Some(g.sum_to(x(0).shape()))],
+        Op::Slice(axes) => vec![Some(movement::slice_gradient(axes, x(0), g))],
+        Op::Pad(axes) => movement::pad_gradient(axes, x(0), g),
         Op::Concat { axis } => movement::concat_gradient(*axis, operands, g),
-        Op::Reduce { kind, axes } => vec![Some(reduce::reduce_gradient(*kind, axes, &operands[0], out, g))],
-        Op::MatMul => matmul::gradient(&operands[0], &operands[1], g),
-        Op::Conv(geometry) => conv::conv_gradient(geometry, &operands[0], &operands[1], g),
-        Op::ConvTranspose { geometry, .. } => {
-            conv::transpose_gradient(geometry, &operands[0], &operands[1], g)
-        }
-        Op::ConvWeightGrad { geometry, .. } => {
-            conv::weight_grad_gradient(geometry, &operands[0], &operands[1], g)
-        }
-        Op::Pool { kind, window } => vec![pool::pool_gradient(*kind, window, &operands[0], g)],
+        Op::Reduce { kind, axes } => vec![Some(reduce::reduce_gradient(*kind, axes, x(0), out, g))],
+        Op::MatMul => matmul::gradient(x(0), x(1), g),
+        Op::Conv(geometry) => conv::conv_gradient(geometry, x(0), x(1), g),
+        Op::ConvTranspose { geometry, .. } => conv::transpose_gradient(geometry, x(0), x(1), g),
+        Op::ConvWeightGrad { geometry, .. } => conv::weight_grad_gradient(geometry, x(0), x(1), g),
+        Op::Pool { kind, window } => vec![pool::pool_gradient(*kind, window, x(0), g)],
         Op::SumPoolGrad { window, .. } => vec![Some(g.pool(crate::PoolKind::Sum, window.clone()))],
-        Op::MaxPoolGrad { window } => pool::max_grad_gradient(window, &operands[1], g),
-        Op::Gather { axis } => index::gather_gradient(*axis, &operands[0], &operands[1], g),
+        Op::MaxPoolGrad { window } => pool::max_grad_gradient(window, x(1), g),
+        Op::Gather { axis } => index::gather_gradient(*axis, x(0), x(1), g),
         Op::Scatter { axis, kind } => index::scatter_gradient(*axis, *kind, operands, out, g),
         Op::Quantize { .. } => vec![None, None, None],
-        Op::Dequantize => quantize::dequantize_gradient(&operands[0], &operands[1], &operands[2], g),
+        Op::Dequantize => quantize::dequantize_gradient(x(0), x(1), x(2), g),
         Op::Scan(_) | Op::Project(_) => {
             unreachable!("the gradient of a scan is taken over all its results at once")
         }
     }
 }
-
-pub(crate) use recurrence::gradient as scan_gradient;

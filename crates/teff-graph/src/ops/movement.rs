@@ -6,16 +6,14 @@ use crate::geometry::{PadAxis, SliceAxis};
 use crate::tensor::Tensor;
 use crate::value::Value;
 
-pub(super) fn reshape_rule(shape: &[usize], operands: &[Type]) -> Rule {
-    let x = &operands[0];
+pub(super) fn reshape_rule(shape: &[usize], x: &Type) -> Rule {
     if shape.iter().try_fold(1usize, |n, &d| n.checked_mul(d)) != Some(x.len()) {
         return Err(format!("{} elements do not fill the shape {shape:?}", x.len()));
     }
     Ok(Type::new(x.dtype, shape))
 }
 
-pub(super) fn permute_rule(perm: &[usize], operands: &[Type]) -> Rule {
-    let x = &operands[0];
+pub(super) fn permute_rule(perm: &[usize], x: &Type) -> Rule {
     let mut sorted = perm.to_vec();
     sorted.sort_unstable();
     if sorted != (0..x.rank()).collect::<Vec<_>>() {
@@ -24,11 +22,10 @@ pub(super) fn permute_rule(perm: &[usize], operands: &[Type]) -> Rule {
     Ok(Type::new(x.dtype, perm.iter().map(|&a| x.shape[a]).collect::<Vec<_>>()))
 }
 
-pub(super) fn permute(perm: &[usize], x: &Value) -> Value {
-    let shape: Vec<usize> = perm.iter().map(|&a| x.shape()[a]).collect();
+pub(super) fn permute(perm: &[usize], ty: Type, x: &Value) -> Value {
     let from = strides(x.shape());
     let steps: Vec<usize> = perm.iter().map(|&a| from[a]).collect();
-    take_by(x, shape, |index| offset(index, &steps))
+    take_by(x, ty.shape, |index| offset(index, &steps))
 }
 
 pub(super) fn permute_gradient(perm: &[usize], g: &Tensor) -> Tensor {
@@ -39,8 +36,7 @@ pub(super) fn permute_gradient(perm: &[usize], g: &Tensor) -> Tensor {
     g.permute(&inverse)
 }
 
-pub(super) fn broadcast_rule(shape: &[usize], operands: &[Type]) -> Rule {
-    let x = &operands[0];
+pub(super) fn broadcast_rule(shape: &[usize], x: &Type) -> Rule {
     if broadcast_shape(&x.shape, shape).as_deref() != Some(shape) {
         return Err(format!("does not broadcast to {shape:?}"));
     }
@@ -56,8 +52,7 @@ pub(super) fn broadcast(shape: &[usize], x: &Value) -> Value {
     take_by(x, shape.to_vec(), |index| offset(index, &steps))
 }
 
-pub(super) fn slice_rule(axes: &[SliceAxis], operands: &[Type]) -> Rule {
-    let x = &operands[0];
+pub(super) fn slice_rule(axes: &[SliceAxis], x: &Type) -> Rule {
     if axes.len() != x.rank() {
         return Err(format!("{} slices for {} axes", axes.len(), x.rank()));
     }
@@ -107,8 +102,7 @@ pub(super) fn slice_gradient(axes: &[SliceAxis], x: &Tensor, g: &Tensor) -> Tens
     g.slice_axes(forward).pad_axes(pads, 0.0)
 }
 
-pub(super) fn pad_rule(axes: &[PadAxis], operands: &[Type]) -> Rule {
-    let (x, fill) = (&operands[0], &operands[1]);
+pub(super) fn pad_rule(axes: &[PadAxis], x: &Type, fill: &Type) -> Rule {
     if axes.len() != x.rank() {
         return Err(format!("{} paddings for {} axes", axes.len(), x.rank()));
     }
@@ -123,8 +117,7 @@ pub(super) fn pad_rule(axes: &[PadAxis], operands: &[Type]) -> Rule {
     Ok(Type::new(x.dtype, shape.ok_or("the padding is too large")?))
 }
 
-pub(super) fn pad(axes: &[PadAxis], x: &Value, fill: &Value) -> Value {
-    let ty = pad_rule(axes, &[x.ty(), fill.ty()]).expect("checked by the shape rule");
+pub(super) fn pad(axes: &[PadAxis], ty: &Type, x: &Value, fill: &Value) -> Value {
     let from = strides(x.shape());
     let mut at = Vec::with_capacity(ty.len());
     for_each_index(&ty.shape, |index| {
@@ -136,7 +129,7 @@ pub(super) fn pad(axes: &[PadAxis], x: &Value, fill: &Value) -> Value {
         }
         at.push(position);
     });
-    Value::from_fn(&ty, |i| at[i].map_or(fill.get(0), |p| x.get(p)))
+    Value::from_fn(ty, |i| at[i].map_or(fill.get(0), |p| x.get(p)))
 }
 
 pub(super) fn pad_gradient(axes: &[PadAxis], x: &Tensor, g: &Tensor) -> Gradients {
@@ -171,9 +164,7 @@ pub(super) fn concat_rule(axis: usize, operands: &[Type]) -> Rule {
     Ok(Type::new(first.dtype, shape))
 }
 
-pub(super) fn concat(axis: usize, operands: &[&Value]) -> Value {
-    let types: Vec<Type> = operands.iter().map(|x| x.ty()).collect();
-    let ty = concat_rule(axis, &types).expect("checked by the shape rule");
+pub(super) fn concat(axis: usize, ty: &Type, operands: &[&Value]) -> Value {
     let mut at = Vec::with_capacity(ty.len());
     for_each_index(&ty.shape, |index| {
         let mut index = index.to_vec();
@@ -184,7 +175,7 @@ pub(super) fn concat(axis: usize, operands: &[&Value]) -> Value {
         }
         at.push((which, offset(&index, &strides(operands[which].shape()))));
     });
-    Value::from_fn(&ty, |i| operands[at[i].0].get(at[i].1))
+    Value::from_fn(ty, |i| operands[at[i].0].get(at[i].1))
 }
 
 pub(super) fn concat_gradient(axis: usize, operands: &[Tensor], g: &Tensor) -> Gradients {

@@ -6,9 +6,8 @@ use crate::op::{Binary, Unary};
 use crate::tensor::Tensor;
 use crate::value::{Num, Value};
 
-pub(super) fn unary_rule(u: Unary, operands: &[Type]) -> Rule {
+pub(super) fn unary_rule(u: Unary, x: &Type) -> Rule {
     use Unary::*;
-    let x = &operands[0];
     let (ok, takes) = match u {
         StopGradient => (true, ""),
         Neg | Abs | Sign => (x.dtype != DType::Bool, "numbers"),
@@ -21,11 +20,7 @@ pub(super) fn unary_rule(u: Unary, operands: &[Type]) -> Rule {
     if !ok {
         return Err(format!("takes {takes}, not {}", x.dtype));
     }
-    Ok(Type::new(result_of(u, x.dtype), x.shape.clone()))
-}
-
-fn result_of(u: Unary, x: DType) -> DType {
-    if matches!(u, Unary::IsNan | Unary::IsInf) { DType::Bool } else { x }
+    Ok(Type::new(if matches!(u, IsNan | IsInf) { DType::Bool } else { x.dtype }, x.shape.clone()))
 }
 
 /// One element of [`Unary`], widened; the caller narrows it to the dtype of the result.
@@ -69,12 +64,11 @@ pub fn unary(u: Unary, x: Num, dtype: DType) -> Num {
     }
 }
 
-pub(super) fn eval_unary(u: Unary, x: &Value) -> Value {
-    Value::from_fn(&Type::new(result_of(u, x.dtype()), x.shape()), |i| unary(u, x.get(i), x.dtype()))
+pub(super) fn eval_unary(u: Unary, ty: &Type, x: &Value) -> Value {
+    Value::from_fn(ty, |i| unary(u, x.get(i), x.dtype()))
 }
 
 pub(super) fn unary_gradient(u: Unary, x: &Tensor, y: &Tensor, g: &Tensor) -> Option<Tensor> {
-    let one = || y.full_like(1.0);
     Some(match u {
         Unary::Neg => -g,
         Unary::Abs => g * x.sign(),
@@ -85,25 +79,24 @@ pub(super) fn unary_gradient(u: Unary, x: &Tensor, y: &Tensor, g: &Tensor) -> Op
         Unary::Sin => g * x.cos(),
         Unary::Cos => -(g * x.sin()),
         Unary::Tan => g * (y * y + 1.0),
-        Unary::Asin => g / (one() - x * x).sqrt(),
-        Unary::Acos => -(g / (one() - x * x).sqrt()),
+        Unary::Asin => g / (1.0 - x * x).sqrt(),
+        Unary::Acos => -(g / (1.0 - x * x).sqrt()),
         Unary::Atan => g / (x * x + 1.0),
         Unary::Sinh => g * x.cosh(),
         Unary::Cosh => g * x.sinh(),
-        Unary::Tanh => g * (one() - y * y),
+        Unary::Tanh => g * (1.0 - y * y),
         Unary::Asinh => g / (x * x + 1.0).sqrt(),
         Unary::Acosh => g / (x * x - 1.0).sqrt(),
-        Unary::Atanh => g / (one() - x * x),
+        Unary::Atanh => g / (1.0 - x * x),
         Unary::Erf => g * (-(x * x)).exp() * std::f64::consts::FRAC_2_SQRT_PI,
         Unary::Erfc => g * (-(x * x)).exp() * -std::f64::consts::FRAC_2_SQRT_PI,
-        Unary::Sigmoid => g * y * (one() - y),
+        Unary::Sigmoid => g * y * (1.0 - y),
         Unary::Sign | Unary::Floor | Unary::Ceil | Unary::Round => return None,
         Unary::Not | Unary::IsNan | Unary::IsInf | Unary::StopGradient => return None,
     })
 }
 
-pub(super) fn binary_rule(b: Binary, operands: &[Type]) -> Rule {
-    let (x, y) = (&operands[0], &operands[1]);
+pub(super) fn binary_rule(b: Binary, x: &Type, y: &Type) -> Rule {
     if x != y {
         return Err("both operands must have one dtype and shape".into());
     }
@@ -197,13 +190,11 @@ fn float_binary(b: Binary, x: f64, y: f64) -> Num {
     })
 }
 
-pub(super) fn eval_binary(b: Binary, x: &Value, y: &Value) -> Value {
-    let ty = Type::new(if b.is_comparison() { DType::Bool } else { x.dtype() }, x.shape());
-    Value::from_fn(&ty, |i| binary(b, x.get(i), y.get(i), x.dtype()))
+pub(super) fn eval_binary(b: Binary, ty: &Type, x: &Value, y: &Value) -> Value {
+    Value::from_fn(ty, |i| binary(b, x.get(i), y.get(i), x.dtype()))
 }
 
 pub(super) fn binary_gradient(b: Binary, x: &Tensor, y: &Tensor, out: &Tensor, g: &Tensor) -> Gradients {
-    let zero = || g.full_like(0.0);
     match b {
         Binary::Add => vec![Some(g.clone()), Some(g.clone())],
         Binary::Sub => vec![Some(g.clone()), Some(-g)],
@@ -213,18 +204,18 @@ pub(super) fn binary_gradient(b: Binary, x: &Tensor, y: &Tensor, out: &Tensor, g
         Binary::Rem => vec![Some(g.clone()), Some(-(g * ((x - out) / y).round()))],
         Binary::Pow => {
             // d/dx = y x^(y-1), with 0 where y = 0; d/dy = x^y ln x, with 0 where x = 0.
-            let dx = y.equal(&zero()).select(&zero(), &(y * x.pow(&(y - 1.0))));
-            let dy = x.equal(&zero()).select(&zero(), &(out * x.log()));
+            let dx = y.equal(0.0).select(0.0, y * x.pow(y - 1.0));
+            let dy = x.equal(0.0).select(0.0, out * x.log());
             vec![Some(g * dx), Some(g * dy)]
         }
         // Of equal operands the second takes the gradient, so that relu = max(x, 0) has gradient 0 at 0.
         Binary::Max => {
             let first = y.less(x);
-            vec![Some(first.select(g, &zero())), Some(first.select(&zero(), g))]
+            vec![Some(first.select(g, 0.0)), Some(first.select(0.0, g))]
         }
         Binary::Min => {
             let first = x.less(y);
-            vec![Some(first.select(g, &zero())), Some(first.select(&zero(), g))]
+            vec![Some(first.select(g, 0.0)), Some(first.select(0.0, g))]
         }
         Binary::And | Binary::Or | Binary::Xor | Binary::Shl | Binary::Shr | Binary::MulHigh => {
             vec![None, None]
@@ -248,12 +239,7 @@ pub(super) fn eval_select(c: &Value, a: &Value, b: &Value) -> Value {
 }
 
 pub(super) fn select_gradient(c: &Tensor, g: &Tensor) -> Gradients {
-    let zero = g.full_like(0.0);
-    vec![None, Some(c.select(g, &zero)), Some(c.select(&zero, g))]
-}
-
-pub(super) fn eval_cast(dtype: DType, x: &Value) -> Value {
-    Value::from_fn(&Type::new(dtype, x.shape()), |i| x.get(i))
+    vec![None, Some(c.select(g, 0.0)), Some(c.select(0.0, g))]
 }
 
 pub(super) fn cast_gradient(x: &Tensor, g: &Tensor) -> Option<Tensor> {

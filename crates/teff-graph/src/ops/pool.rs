@@ -10,8 +10,7 @@ use crate::value::{Num, Value};
 /// No more windows than this are looked at one by one.
 const MOST_SPARSE: usize = 1 << 12;
 
-pub(super) fn pool_rule(kind: PoolKind, window: &Window, operands: &[Type]) -> Rule {
-    let x = &operands[0];
+pub(super) fn pool_rule(kind: PoolKind, window: &Window, x: &Type) -> Rule {
     if x.dtype == DType::Bool || x.rank() < 2 {
         return Err("takes numbers of shape [N, C, D..]".into());
     }
@@ -33,8 +32,7 @@ pub(super) fn pool_rule(kind: PoolKind, window: &Window, operands: &[Type]) -> R
     Ok(Type::new(if kind == PoolKind::ArgMax { DType::I64 } else { x.dtype }, shape))
 }
 
-pub(super) fn sum_grad_rule(window: &Window, spatial: &[usize], operands: &[Type]) -> Rule {
-    let y = &operands[0];
+pub(super) fn sum_grad_rule(window: &Window, spatial: &[usize], y: &Type) -> Rule {
     if y.dtype == DType::Bool || y.rank() < 2 || y.shape[2..] != window.output(spatial)?[..] {
         return Err(format!("the operand must be [N, C] followed by {:?}", window.output(spatial)?));
     }
@@ -43,9 +41,8 @@ pub(super) fn sum_grad_rule(window: &Window, spatial: &[usize], operands: &[Type
     Ok(Type::new(y.dtype, shape))
 }
 
-pub(super) fn max_grad_rule(window: &Window, operands: &[Type]) -> Rule {
-    let (y, x) = (&operands[0], &operands[1]);
-    let pooled = pool_rule(PoolKind::Max, window, std::slice::from_ref(x))?;
+pub(super) fn max_grad_rule(window: &Window, y: &Type, x: &Type) -> Rule {
+    let pooled = pool_rule(PoolKind::Max, window, x)?;
     if *y != pooled {
         return Err(format!("the gradient must be {pooled}, as the pool of the input is"));
     }
@@ -71,18 +68,17 @@ fn for_each_tap(window: &Window, x: &[usize], y: &[usize], mut f: impl FnMut(usi
     });
 }
 
-pub(super) fn pool(kind: PoolKind, window: &Window, x: &Value) -> Value {
-    let ty = pool_rule(kind, window, &[x.ty()]).expect("checked by the shape rule");
+pub(super) fn pool(kind: PoolKind, window: &Window, ty: &Type, x: &Value) -> Value {
     let plane: usize = x.shape()[2..].iter().product();
     if kind == PoolKind::Sum {
         let mut sums = vec![Num::of(0.0, ty.dtype); ty.len()];
         for_each_tap(window, x.shape(), &ty.shape, |y, p, i| {
             sums[y] = super::pointwise::add(sums[y], x.get(p * plane + i));
         });
-        return Value::from_fn(&ty, |i| sums[i]);
+        return Value::from_fn(ty, |i| sums[i]);
     }
     let winners = winners(window, x, &ty.shape);
-    Value::from_fn(&ty, |i| {
+    Value::from_fn(ty, |i| {
         let (p, at) = winners[i];
         if kind == PoolKind::ArgMax { Num::Int(at as i128) } else { x.get(p * plane + at) }
     })
@@ -100,14 +96,13 @@ fn winners(window: &Window, x: &Value, y: &[usize]) -> Vec<(usize, usize)> {
     best.into_iter().map(|b| b.expect("the shape rule lets no window see nothing")).collect()
 }
 
-pub(super) fn sum_grad(window: &Window, spatial: &[usize], y: &Value) -> Value {
-    let ty = sum_grad_rule(window, spatial, &[y.ty()]).expect("checked by the shape rule");
-    let plane: usize = spatial.iter().product();
+pub(super) fn sum_grad(window: &Window, ty: &Type, y: &Value) -> Value {
+    let plane: usize = ty.shape[2..].iter().product();
     let mut sums = vec![Num::of(0.0, ty.dtype); ty.len()];
     for_each_tap(window, &ty.shape, y.shape(), |out, p, i| {
         sums[p * plane + i] = super::pointwise::add(sums[p * plane + i], y.get(out));
     });
-    Value::from_fn(&ty, |i| sums[i])
+    Value::from_fn(ty, |i| sums[i])
 }
 
 pub(super) fn max_grad(window: &Window, y: &Value, x: &Value) -> Value {

@@ -7,8 +7,13 @@ use crate::dtype::{DType, Type, for_each_index, offset, strides};
 use crate::tensor::Tensor;
 use crate::value::{Num, Value};
 
-pub(super) fn quantize_rule(dtype: DType, low: i32, high: i32, operands: &[Type]) -> Rule {
-    let (x, scale, zero) = (&operands[0], &operands[1], &operands[2]);
+pub(super) fn quantize_rule(
+    dtype: DType,
+    (low, high): (i32, i32),
+    x: &Type,
+    scale: &Type,
+    zero: &Type,
+) -> Rule {
     let range = dtype.int_range().filter(|_| dtype.is_int()).ok_or("the result must be an integer type")?;
     if low > high || (low as i128) < range.0 || (high as i128) > range.1 {
         return Err(format!("results from {low} to {high} do not fit into {dtype}"));
@@ -20,8 +25,7 @@ pub(super) fn quantize_rule(dtype: DType, low: i32, high: i32, operands: &[Type]
     Ok(Type::new(dtype, x.shape.clone()))
 }
 
-pub(super) fn dequantize_rule(operands: &[Type]) -> Rule {
-    let (q, scale, zero) = (&operands[0], &operands[1], &operands[2]);
+pub(super) fn dequantize_rule(q: &Type, scale: &Type, zero: &Type) -> Rule {
     if !q.dtype.is_int() || !scale.dtype.is_float() || zero.dtype != q.dtype {
         return Err("takes q and zero point of one integer type and a float scale".into());
     }
@@ -53,9 +57,9 @@ fn scale_positions(x: &[usize], scale: &[usize]) -> Vec<usize> {
     at
 }
 
-pub(super) fn quantize(dtype: DType, low: i32, high: i32, x: &Value, scale: &Value, zero: &Value) -> Value {
+pub(super) fn quantize((low, high): (i32, i32), ty: &Type, x: &Value, scale: &Value, zero: &Value) -> Value {
     let at = scale_positions(x.shape(), scale.shape());
-    Value::from_fn(&Type::new(dtype, x.shape()), |i| {
+    Value::from_fn(ty, |i| {
         let ratio = x.get(i).as_f64() / scale.get(at[i]).as_f64();
         // The quotient is rounded to x's dtype before it is rounded to an integer, as a float division does.
         let ratio = if x.dtype() == DType::F32 { ratio as f32 as f64 } else { ratio };
@@ -64,9 +68,9 @@ pub(super) fn quantize(dtype: DType, low: i32, high: i32, x: &Value, scale: &Val
     })
 }
 
-pub(super) fn dequantize(q: &Value, scale: &Value, zero: &Value) -> Value {
+pub(super) fn dequantize(ty: &Type, q: &Value, scale: &Value, zero: &Value) -> Value {
     let at = scale_positions(q.shape(), scale.shape());
-    Value::from_fn(&Type::new(scale.dtype(), q.shape()), |i| {
+    Value::from_fn(ty, |i| {
         let difference = (q.get(i).as_int() - zero.get(at[i]).as_int()) as i32;
         Num::Float(difference as f64 * scale.get(at[i]).as_f64())
     })

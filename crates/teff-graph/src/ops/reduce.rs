@@ -8,8 +8,7 @@ use crate::tensor::Tensor;
 use crate::value::{Num, Value};
 use std::cmp::Ordering;
 
-pub(super) fn reduce_rule(kind: ReduceKind, axes: &[usize], operands: &[Type]) -> Rule {
-    let x = &operands[0];
+pub(super) fn reduce_rule(kind: ReduceKind, axes: &[usize], x: &Type) -> Rule {
     if !axes.is_sorted_by(|a, b| a < b) || axes.last().is_some_and(|&a| a >= x.rank()) {
         return Err(format!("axes {axes:?} must ascend and be below {}", x.rank()));
     }
@@ -33,8 +32,7 @@ fn identity(kind: ReduceKind, dtype: DType) -> Num {
     }
 }
 
-pub(super) fn reduce(kind: ReduceKind, axes: &[usize], x: &Value) -> Value {
-    let ty = reduce_rule(kind, axes, &[x.ty()]).expect("checked by the shape rule");
+pub(super) fn reduce(kind: ReduceKind, axes: &[usize], ty: &Type, x: &Value) -> Value {
     let step = match kind {
         ReduceKind::Sum => Binary::Add,
         ReduceKind::Prod => Binary::Mul,
@@ -50,7 +48,7 @@ pub(super) fn reduce(kind: ReduceKind, axes: &[usize], x: &Value) -> Value {
         *sum = binary(step, *sum, x.get(i), ty.dtype);
         i += 1;
     });
-    Value::from_fn(&ty, |i| sums[i])
+    Value::from_fn(ty, |i| sums[i])
 }
 
 pub(super) fn reduce_gradient(
@@ -81,13 +79,12 @@ fn product_of_others(axes: &[usize], x: &Tensor) -> Tensor {
     let pairs = moved.reshape(&[outer, 1, n]).broadcast_to(&[outer, n, n]);
     let i = Tensor::iota(Type::new(DType::I64, [1, n, n]), 1);
     let j = Tensor::iota(Type::new(DType::I64, [1, n, n]), 2);
-    let others = i.equal(&j).broadcast_to(&[outer, n, n]).select(&pairs.full_like(1.0), &pairs);
+    let others = i.equal(&j).broadcast_to(&[outer, n, n]).select(1.0, &pairs);
     let products = others.reduce(ReduceKind::Prod, &[2]).reshape(moved.shape());
     super::movement::permute_gradient(&order, &products)
 }
 
-pub(super) fn arg_rule(axis: usize, operands: &[Type]) -> Rule {
-    let x = &operands[0];
+pub(super) fn arg_rule(axis: usize, x: &Type) -> Rule {
     super::check_axis(axis, x)?;
     if x.shape[axis] == 0 {
         return Err(format!("axis {axis} is empty"));
@@ -97,8 +94,7 @@ pub(super) fn arg_rule(axis: usize, operands: &[Type]) -> Rule {
     Ok(Type::new(DType::I64, shape))
 }
 
-pub(super) fn arg_reduce(min: bool, axis: usize, last: bool, x: &Value) -> Value {
-    let ty = arg_rule(axis, &[x.ty()]).expect("checked by the shape rule");
+pub(super) fn arg_reduce(min: bool, axis: usize, last: bool, ty: &Type, x: &Value) -> Value {
     let stride = strides(x.shape())[axis];
     let beats = |new: Num, best: Num| match (new.as_f64().is_nan(), best.as_f64().is_nan()) {
         (false, false) => match new.compare(best) {
@@ -108,7 +104,7 @@ pub(super) fn arg_reduce(min: bool, axis: usize, last: bool, x: &Value) -> Value
         },
         (is_nan, was_nan) => is_nan && (last || !was_nan),
     };
-    Value::from_fn(&ty, |i| {
+    Value::from_fn(ty, |i| {
         let first = i / stride * stride * x.shape()[axis] + i % stride;
         let mut best = 0;
         for k in 1..x.shape()[axis] {

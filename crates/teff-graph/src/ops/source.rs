@@ -19,8 +19,8 @@ pub(super) fn iota(ty: &Type, axis: usize) -> Value {
     Value::from_fn(ty, |i| Num::Int((i / stride % size) as i128))
 }
 
-pub(super) fn random_rule(shape: &[usize], operands: &[Type]) -> Rule {
-    if operands[0] != Type::new(DType::I64, []) {
+pub(super) fn random_rule(shape: &[usize], key: &Type) -> Rule {
+    if *key != Type::new(DType::I64, []) {
         return Err("the key is an i64 scalar".into());
     }
     Ok(Type::new(DType::F32, shape))
@@ -42,9 +42,8 @@ pub fn random_bits(key: i64, index: u64) -> u64 {
     mix(stream.wrapping_add(index.wrapping_add(1).wrapping_mul(GOLDEN)))
 }
 
-pub(super) fn random(shape: &[usize], key: &Value) -> Value {
+pub(super) fn random(ty: &Type, key: &Value) -> Value {
     let key = key.to_i64()[0];
-    let ty = Type::new(DType::F32, shape);
     // The upper 24 bits: every f32 multiple of 2^-24 in [0, 1).
-    Value::from_fn(&ty, |i| Num::Float((random_bits(key, i as u64) >> 40) as f64 / (1u64 << 24) as f64))
+    Value::from_fn(ty, |i| Num::Float((random_bits(key, i as u64) >> 40) as f64 / (1u64 << 24) as f64))
 }

@@ -13,25 +13,19 @@ pub fn for_batch(graph: &Graph, n: usize) -> Option<Graph> {
     if !graph.outputs().iter().all(|o| counts[o.node.index()]) {
         return None;
     }
-    let mut made: Vec<Tensor> = Vec::with_capacity(graph.nodes().len());
-    for id in graph.ids() {
-        let node = &graph[id];
-        let types = graph.operand_types(id);
-        let beside = |(i, o): (usize, &crate::NodeId)| {
-            let t = &made[o.index()];
-            let repeated = counts[id.index()] && !counts[o.index()] && takes_rows(&node.op, i, &types);
+    let made = graph.replayed(|id, operands| {
+        let (node, counts_here, types) = (&graph[id], counts[id.index()], graph.operand_types(id));
+        let beside = |(i, t): (usize, &Tensor)| {
+            let repeated =
+                counts_here && !counts[node.operands[i].index()] && takes_rows(&node.op, i, &types);
             if repeated { t.broadcast_to(&leading(t.shape(), n)) } else { t.clone() }
         };
-        let operands: Vec<Tensor> = node.operands.iter().enumerate().map(beside).collect();
-        let op = if counts[id.index()] { for_many(&node.op, n) } else { node.op.clone() };
-        let tensor = Tensor::apply(op, &operands);
-        tensor.check().ok()?;
-        made.push(node.label.iter().fold(tensor, |t, label| t.named(label)));
-    }
+        let operands: Vec<Tensor> = operands.iter().enumerate().map(beside).collect();
+        let op = if counts_here { for_many(&node.op, n) } else { node.op.clone() };
+        node.labelled(Tensor::apply(op, &operands))
+    });
     let inputs: Vec<Tensor> = graph.inputs().iter().map(|i| made[i.index()].clone()).collect();
-    let outputs: Vec<(&str, Tensor)> =
-        graph.outputs().iter().map(|o| (&*o.name, made[o.node.index()].clone())).collect();
-    Graph::from_tensors(&graph.name, &inputs, &outputs).ok()
+    graph.of_replayed(&inputs, &made).ok()
 }
 
 /// The operation with `n` samples where it names the one.
@@ -56,6 +50,6 @@ fn for_many(op: &Op, n: usize) -> Op {
 /// The shape with `n` samples instead of one.
 fn leading(shape: &[usize], n: usize) -> Vec<usize> {
     let mut shape = shape.to_vec();
-    shape[0] = n;
+    shape.iter_mut().take(1).for_each(|samples| *samples = n);
     shape
 }

@@ -6,23 +6,19 @@ impl Tensor {
     /// max(x, 0).
     #[track_caller]
     pub fn relu(&self) -> Tensor {
-        self.maximum(&self.full_like(0.0))
+        self.maximum(0.0)
     }
 
     /// x where positive, else `slope` x.
     #[track_caller]
     pub fn leaky_relu(&self, slope: f64) -> Tensor {
-        self.positive().select(self, &(self * slope))
+        self.greater(0.0).select(self, &(self * slope))
     }
 
     /// x where positive, else `slope` x, with a tensor of slopes that broadcasts.
     #[track_caller]
     pub fn prelu(&self, slope: &Tensor) -> Tensor {
-        self.positive().select(self, &(self * slope))
-    }
-
-    fn positive(&self) -> Tensor {
-        self.full_like(0.0).less(self)
+        self.greater(0.0).select(self, &(self * slope))
     }
 
     /// min(max(x, 0), 6).
@@ -34,7 +30,7 @@ impl Tensor {
     /// x where positive, else alpha (exp(x) - 1).
     #[track_caller]
     pub fn elu(&self, alpha: f64) -> Tensor {
-        self.positive().select(self, &(self.negative_part().expm1() * alpha))
+        self.greater(0.0).select(self, &(self.negative_part().expm1() * alpha))
     }
 
     /// min(x, 0). An exponential that sees no positive x does not overflow, which would turn gradients into NaN.
@@ -52,7 +48,7 @@ impl Tensor {
     /// max(x, 0) + min(alpha (exp(x / alpha) - 1), 0).
     #[track_caller]
     pub fn celu(&self, alpha: f64) -> Tensor {
-        self.positive().select(self, &((self.negative_part() / alpha).expm1() * alpha))
+        self.greater(0.0).select(self, &((self.negative_part() / alpha).expm1() * alpha))
     }
 
     /// x times the normal distribution function of x (Hendrycks and Gimpel, 2016).

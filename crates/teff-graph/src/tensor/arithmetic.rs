@@ -2,33 +2,38 @@
 
 use super::Tensor;
 use crate::dtype::{DType, broadcast_shape};
-use crate::op::{Binary, Op, Unary};
+use crate::op::{Binary, Op};
 use std::ops::{Add, Div, Mul, Neg, Sub};
 
-/// What can stand beside a tensor in a formula: a tensor, or a number, which takes the tensor's dtype.
-pub trait Operand {
+/// What can stand beside a tensor in a formula: a tensor, or a number, which takes the tensor's type.
+pub trait Operand: Sized {
+    /// The tensor, or else the number.
+    fn given(self) -> std::result::Result<Tensor, f64>;
+
     /// The operand as a tensor that broadcasts against `other`.
-    fn beside(self, other: &Tensor) -> Tensor;
+    fn beside(self, other: &Tensor) -> Tensor {
+        self.given().unwrap_or_else(|x| other.full_like(x))
+    }
 }
 
 macro_rules! operand {
-    ($($t:ty: |$x:ident, $other:pat_param| $tensor:expr;)*) => { $(
+    ($($t:ty: |$x:ident| $given:expr;)*) => { $(
         impl Operand for $t {
-            fn beside(self, $other: &Tensor) -> Tensor {
+            fn given(self) -> std::result::Result<Tensor, f64> {
                 let $x = self;
-                $tensor
+                $given
             }
         }
     )* };
 }
 
 operand! {
-    &Tensor: |x, _| x.clone();
-    &&Tensor: |x, _| (*x).clone();
-    Tensor: |x, _| x;
-    f64: |x, other| other.full_like(x);
-    f32: |x, other| other.full_like(x.into());
-    i32: |x, other| other.full_like(x.into());
+    &Tensor: |x| Ok(x.clone());
+    &&Tensor: |x| Ok((*x).clone());
+    Tensor: |x| Ok(x);
+    f64: |x| Err(x);
+    f32: |x| Err(x.into());
+    i32: |x| Err(x.into());
 }
 
 impl Tensor {
@@ -51,117 +56,7 @@ impl Tensor {
     }
 }
 
-macro_rules! unary_methods {
-    ($($(#[$doc:meta])* $method:ident = $op:ident,)*) => {
-        impl Tensor {
-            $($(#[$doc])* #[track_caller] pub fn $method(&self) -> Tensor {
-                Tensor::apply(Op::Unary(Unary::$op), std::slice::from_ref(self))
-            })*
-        }
-    };
-}
-
-unary_methods! {
-    /// Absolute value.
-    abs = Abs,
-    /// -1, 0 or 1.
-    sign = Sign,
-    /// Towards minus infinity.
-    floor = Floor,
-    /// Towards plus infinity.
-    ceil = Ceil,
-    /// To nearest, halves to even.
-    round = Round,
-    /// Square root.
-    sqrt = Sqrt,
-    /// e to the power of each element.
-    exp = Exp,
-    /// e to the power of each element, less 1.
-    expm1 = Expm1,
-    /// Natural logarithm.
-    log = Log,
-    /// Sine of radians.
-    sin = Sin,
-    /// Cosine of radians.
-    cos = Cos,
-    /// Tangent of radians.
-    tan = Tan,
-    /// Inverse sine, in radians.
-    asin = Asin,
-    /// Inverse cosine, in radians.
-    acos = Acos,
-    /// Inverse tangent, in radians.
-    atan = Atan,
-    /// Hyperbolic sine.
-    sinh = Sinh,
-    /// Hyperbolic cosine.
-    cosh = Cosh,
-    /// Hyperbolic tangent.
-    tanh = Tanh,
-    /// Inverse hyperbolic sine.
-    asinh = Asinh,
-    /// Inverse hyperbolic cosine.
-    acosh = Acosh,
-    /// Inverse hyperbolic tangent.
-    atanh = Atanh,
-    /// The error function.
-    erf = Erf,
-    /// 1 less the error function.
-    erfc = Erfc,
-    /// 1 / (1 + exp(-x)).
-    sigmoid = Sigmoid,
-    /// Complement of every bit, or of a truth value.
-    not = Not,
-    /// True where not a number.
-    is_nan = IsNan,
-    /// True where infinite.
-    is_inf = IsInf,
-    /// The same values, taken as constant by gradients.
-    stop_gradient = StopGradient,
-}
-
-macro_rules! binary_methods {
-    ($($(#[$doc:meta])* $method:ident = $op:ident,)*) => {
-        impl Tensor {
-            $($(#[$doc])* #[track_caller] pub fn $method(&self, other: &Tensor) -> Tensor {
-                self.binary(Binary::$op, other)
-            })*
-        }
-    };
-}
-
-binary_methods! {
-    /// The larger of each pair; NaN if either is.
-    maximum = Max,
-    /// The smaller of each pair; NaN if either is.
-    minimum = Min,
-    /// Remainder with the sign of the dividend.
-    rem = Rem,
-    /// And of truth values or bits.
-    and = And,
-    /// Or of truth values or bits.
-    or = Or,
-    /// Exclusive or of truth values or bits.
-    xor = Xor,
-    /// Shifted left.
-    shl = Shl,
-    /// Shifted right, with the sign.
-    shr = Shr,
-    /// True where equal.
-    equal = Eq,
-    /// True where less.
-    less = Lt,
-    /// True where less or equal.
-    less_equal = Le,
-}
-
 impl Tensor {
-    /// Each element to the power of `exponent`.
-    #[track_caller]
-    pub fn pow(&self, exponent: impl Operand) -> Tensor {
-        self.binary(Binary::Pow, exponent)
-    }
-
     /// The square of each element.
     #[track_caller]
     pub fn square(&self) -> Tensor {
@@ -171,7 +66,7 @@ impl Tensor {
     /// 1 / x.
     #[track_caller]
     pub fn recip(&self) -> Tensor {
-        self.full_like(1.0) / self
+        1.0 / self
     }
 
     /// The quotient rounded towards minus infinity.
@@ -196,26 +91,39 @@ impl Tensor {
 
     /// Where this remainder is not 0 and has not the sign of the divisor.
     fn opposes(&self, divisor: &Tensor) -> Tensor {
-        let zero = self.full_like(0.0);
-        let divisor = divisor.broadcast_to(self.shape());
-        divisor.less(&zero).select(&zero.less(self), &self.less(&zero))
+        divisor.broadcast_to(self.shape()).less(0.0).select(self.greater(0.0), self.less(0.0))
     }
 
     /// Not below `low` and not above `high`.
     #[track_caller]
     pub fn clip(&self, low: f64, high: f64) -> Tensor {
-        self.maximum(&self.full_like(low)).minimum(&self.full_like(high))
+        self.maximum(low).minimum(high)
     }
 
-    /// Where this condition holds `a`, elsewhere `b`; all three broadcast.
+    /// True where greater.
     #[track_caller]
-    pub fn select(&self, a: &Tensor, b: &Tensor) -> Tensor {
+    pub fn greater(&self, other: impl Operand) -> Tensor {
+        other.beside(self).less(self)
+    }
+
+    /// True where greater or equal.
+    #[track_caller]
+    pub fn greater_equal(&self, other: impl Operand) -> Tensor {
+        other.beside(self).less_equal(self)
+    }
+
+    /// Where this condition holds `a`, elsewhere `b`; all three broadcast. One of both may be a number.
+    #[track_caller]
+    pub fn select(&self, a: impl Operand, b: impl Operand) -> Tensor {
+        let (a, b) = (a.given(), b.given());
+        let like = a.as_ref().or(b.as_ref()).unwrap_or(self).clone();
+        let [a, b] = [a, b].map(|operand| operand.unwrap_or_else(|x| like.full_like(x)));
         let common = broadcast_shape(a.shape(), b.shape()).and_then(|s| broadcast_shape(&s, self.shape()));
         match common {
             Some(s) => {
                 Tensor::apply(Op::Select, &[self.broadcast_to(&s), a.broadcast_to(&s), b.broadcast_to(&s)])
             }
-            None => Tensor::invalid("select", &[self, a, b], "the shapes do not broadcast to a common one"),
+            None => Tensor::invalid("select", &[self, &a, &b], "the shapes do not broadcast to a common one"),
         }
     }
 
@@ -312,7 +220,7 @@ impl Neg for &Tensor {
     type Output = Tensor;
     #[track_caller]
     fn neg(self) -> Tensor {
-        Tensor::apply(Op::Unary(Unary::Neg), std::slice::from_ref(self))
+        Tensor::neg(self)
     }
 }
 

@@ -68,7 +68,7 @@ impl Tensor {
     /// The f32 identity matrix of size n.
     pub fn eye(n: usize) -> Tensor {
         let ty = Type::new(DType::I32, [n, n]);
-        Tensor::iota(ty.clone(), 0).equal(&Tensor::iota(ty, 1)).cast(DType::F32)
+        Tensor::iota(ty.clone(), 0).equal(Tensor::iota(ty, 1)).cast(DType::F32)
     }
 
     /// f32 uniform in [0, 1). Equal keys (i64 scalars) give equal numbers.

@@ -187,14 +187,8 @@ fn axis_names(term: &str, rank: usize, most: usize) -> Result<Vec<char>, String>
 /// The product of two tensors, summed over the axes that are not needed later: a matrix product with the common axes that stay
 /// as batch.
 fn contract(a: Named, b: Named, later: &dyn Fn(char) -> bool) -> Result<Named, String> {
-    let a = {
-        let other = b.axes.clone();
-        a.summed(&|c| later(c) || other.contains(&c))
-    };
-    let b = {
-        let other = a.axes.clone();
-        b.summed(&|c| later(c) || other.contains(&c))
-    };
+    let a = a.summed(&|c| later(c) || b.axes.contains(&c));
+    let b = b.summed(&|c| later(c) || a.axes.contains(&c));
     let common: Vec<char> = a.axes.iter().copied().filter(|c| b.axes.contains(c)).collect();
     for &c in &common {
         if a.size(c) != b.size(c) && a.size(c) != 1 && b.size(c) != 1 {

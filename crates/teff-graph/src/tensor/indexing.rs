@@ -125,9 +125,7 @@ impl Tensor {
             let reason = format!("one length for each slice of axis {batch}, another than axis {time}");
             return Tensor::invalid("reverse_sequences", &[self, lengths], reason);
         }
-        let mut each = vec![1; self.rank()];
-        each[batch] = lengths.len();
-        let length = lengths.cast(DType::I64).reshape(&each);
+        let length = lengths.cast(DType::I64).along_axis(batch, self.rank());
         let at = Tensor::iota(Type::new(DType::I64, self.shape()), time);
         let source = at.less(&length).select(&(&length - &at - 1.0), &at);
         self.take_along(&source, time)

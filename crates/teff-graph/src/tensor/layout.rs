@@ -84,6 +84,14 @@ impl Tensor {
         self.reshape(&kept)
     }
 
+    /// All elements along axis `axis` of `rank` axes, to broadcast against a tensor with as many.
+    #[track_caller]
+    pub fn along_axis(&self, axis: usize, rank: usize) -> Tensor {
+        let mut shape = vec![1; rank];
+        shape.iter_mut().skip(axis).take(1).for_each(|n| *n = self.len());
+        self.reshape(&shape)
+    }
+
     /// Axes of size 1 repeated, axes added in front.
     #[track_caller]
     pub fn broadcast_to(&self, shape: &[usize]) -> Tensor {
@@ -186,13 +194,18 @@ impl Tensor {
         Tensor::concat(&parts, axis)
     }
 
-    /// Parts of these sizes along axis `axis`.
+    /// Parts of these sizes along axis `axis`, which they make up.
     #[track_caller]
     pub fn split(&self, axis: usize, sizes: &[usize]) -> Vec<Tensor> {
+        let sum = sizes.iter().try_fold(0usize, |sum, &size| sum.checked_add(size));
+        if sum.as_ref() != self.shape().get(axis) {
+            let reason = format!("parts of {sizes:?} do not make up axis {axis}");
+            return vec![Tensor::invalid("split", &[self], reason); sizes.len().max(1)];
+        }
         let mut start = 0;
         let mut part = |&len: &usize| {
             let part = self.narrow(axis, start, len);
-            start = usize::saturating_add(start, len);
+            start += len;
             part
         };
         sizes.iter().map(&mut part).collect()

@@ -43,7 +43,7 @@ impl Tensor {
         let (logs, hit) = (self.log_softmax(-1), labels.is_index(classes, labels.rank()));
         // Without smoothing the other classes are left out, not weighted by 0: a logit may be minus infinity.
         let terms = if smoothing == 0.0 {
-            hit.select(&logs, &logs.full_like(0.0))
+            hit.select(&logs, 0.0)
         } else {
             logs * (hit.cast(self.dtype()) * (1.0 - smoothing) + smoothing / classes as f64)
         };
@@ -68,6 +68,6 @@ impl Tensor {
         let e = (self - target).abs();
         let near = e.square() * 0.5;
         let far = (&e - 0.5 * delta) * delta;
-        e.less_equal(&e.full_like(delta)).select(&near, &far).mean(&[])
+        e.less_equal(delta).select(&near, &far).mean(&[])
     }
 }

@@ -55,9 +55,7 @@ impl Tensor {
     /// `[C]` as `[1, C, 1..]` with `rank` axes, to broadcast over channels.
     #[track_caller]
     pub fn per_channel(&self, rank: usize) -> Tensor {
-        let mut shape = vec![1; rank.max(2)];
-        shape[1] = self.len();
-        self.reshape(&shape)
+        self.along_axis(1, rank.max(2))
     }
 
     /// `x / (bias + alpha * s)^beta`, s the sum of the squares of `before` elements before along `axis`, the element itself and `after` after

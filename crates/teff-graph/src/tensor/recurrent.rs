@@ -4,7 +4,7 @@ use super::Tensor;
 use crate::graph::{Graph, reachable};
 use crate::op::Op;
 use crate::scan::Scan;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 impl Tensor {
@@ -36,30 +36,23 @@ impl Tensor {
             .collect();
         let first_inside = state_inputs.iter().chain(&slices).map(Tensor::id).min().unwrap_or(0);
         let (next, given) = step(&state_inputs, &slices);
-        let n_states = states.len();
         let outputs: Vec<Tensor> = next.into_iter().chain(given).collect();
-        match close_over(&outputs, first_inside) {
-            Ok(Closed { outside, outputs: replaced }) => {
-                let body_inputs: Vec<Tensor> = state_inputs
-                    .iter()
-                    .chain(&slices)
-                    .chain(outside.iter().map(|(_, i)| i))
-                    .cloned()
-                    .collect();
-                let named: Vec<(&str, Tensor)> = replaced.iter().map(|t| ("", t.clone())).collect();
-                let body = match Graph::from_tensors("step", &body_inputs, &named) {
-                    Ok(body) => Arc::new(body),
-                    Err(e) => return fail(e.to_string()),
-                };
-                let operands: Vec<Tensor> =
-                    states.iter().chain(scanned).chain(outside.iter().map(|(o, _)| o)).cloned().collect();
-                let scan = Scan { body, states: n_states, scanned: scanned.len(), length, reverse };
-                let mut results = Tensor::scan_results(&scan, &operands);
-                let stacks = results.split_off(n_states.min(results.len()));
-                (results, stacks)
-            }
-            Err(e) => fail(e.to_string()),
-        }
+        let closed = close_over(&outputs, first_inside).and_then(|(outside, outputs)| {
+            let (outside, stand_ins): (Vec<Tensor>, Vec<Tensor>) = outside.into_iter().unzip();
+            let inputs: Vec<Tensor> = state_inputs.into_iter().chain(slices).chain(stand_ins).collect();
+            let named: Vec<(&str, Tensor)> = outputs.into_iter().map(|t| ("", t)).collect();
+            Ok((Graph::from_tensors("step", &inputs, &named)?, outside))
+        });
+        let (body, outside) = match closed {
+            Ok(closed) => closed,
+            Err(e) => return fail(e.to_string()),
+        };
+        let operands: Vec<Tensor> = states.iter().chain(scanned).chain(&outside).cloned().collect();
+        let (body, states) = (Arc::new(body), states.len());
+        let scan = Scan { body, states, scanned: scanned.len(), length, reverse };
+        let mut results = Tensor::scan_results(&scan, &operands);
+        let stacks = results.split_off(states.min(results.len()));
+        (results, stacks)
     }
 
     /// All results of `scan` on these operands.
@@ -72,16 +65,12 @@ impl Tensor {
     }
 }
 
-/// The body of a loop that uses nothing from outside but its inputs.
-struct Closed {
-    /// Tensors from outside, each with the input that stands for it.
-    outside: Vec<(Tensor, Tensor)>,
-    /// The outputs rewritten.
-    outputs: Vec<Tensor>,
-}
+/// Tensors from outside, each with the input that stands for it.
+type Outside = Vec<(Tensor, Tensor)>;
 
-/// Replaces every tensor made before `first_inside` that `outputs` use by an input of the loop. Scalar constants stay inside.
-fn close_over(outputs: &[Tensor], first_inside: u64) -> crate::Result<Closed> {
+/// Replaces every tensor made before `first_inside` that `outputs` use by an input of the loop: these, and the outputs of a body that
+/// uses nothing else from outside. Scalar constants stay inside.
+fn close_over(outputs: &[Tensor], first_inside: u64) -> crate::Result<(Outside, Vec<Tensor>)> {
     let all = reachable(outputs)?;
     // What is used from inside: operands, made outside, of tensors made inside, and outputs made outside.
     let mut seen = HashSet::new();
@@ -95,10 +84,9 @@ fn close_over(outputs: &[Tensor], first_inside: u64) -> crate::Result<Closed> {
         })
         .cloned()
         .collect();
-    let pairs: Vec<(Tensor, Tensor)> =
+    let pairs: Outside =
         outside.into_iter().map(|t| (t.clone(), Tensor::input("outside", t.dtype(), t.shape()))).collect();
-    let mut made: std::collections::HashMap<u64, Tensor> =
-        pairs.iter().map(|(t, i)| (t.id(), i.clone())).collect();
+    let mut made: HashMap<u64, Tensor> = pairs.iter().map(|(t, i)| (t.id(), i.clone())).collect();
     for t in &all {
         if made.contains_key(&t.id()) || t.id() < first_inside && !matches!(t.op(), Op::Constant(_)) {
             continue;
@@ -107,8 +95,7 @@ fn close_over(outputs: &[Tensor], first_inside: u64) -> crate::Result<Closed> {
         let same = operands.iter().zip(t.operands()).all(|(a, b)| a.id() == b.id());
         made.insert(t.id(), if same { t.clone() } else { Tensor::apply(t.op().clone(), &operands) });
     }
-    let outputs = outputs.iter().map(|t| made[&t.id()].clone()).collect();
-    Ok(Closed { outside: pairs, outputs })
+    Ok((pairs, outputs.iter().map(|t| made[&t.id()].clone()).collect()))
 }
 
 /// Weights of an LSTM (Hochreiter and Schmidhuber, 1997) in PyTorch's order of gates: input, forget, cell, output.
@@ -157,6 +144,6 @@ impl GruStep<'_> {
         let reset = (gate(&from_x, 0) + gate(&from_h, 0)).sigmoid();
         let update = (gate(&from_x, 1) + gate(&from_h, 1)).sigmoid();
         let new = (gate(&from_x, 2) + reset * gate(&from_h, 2)).tanh();
-        (update.full_like(1.0) - &update) * new + update * hidden
+        (1.0 - &update) * new + update * hidden
     }
 }

@@ -96,8 +96,7 @@ impl Tensor {
         if self.is_empty() {
             return self.reduce(ReduceKind::Sum, axes).log();
         }
-        let lowest = self.full_like(f64::NEG_INFINITY);
-        let top = self.is_inf().select(&lowest, self).reduce(ReduceKind::Max, axes).stop_gradient();
+        let top = self.is_inf().select(f64::NEG_INFINITY, self).reduce(ReduceKind::Max, axes).stop_gradient();
         (self - &top).exp().reduce(ReduceKind::Sum, axes).log() + top
     }
 

@@ -162,7 +162,7 @@ fn apply(rng: &mut Rng, pool: &[Tensor], x: &Tensor, purpose: Purpose) -> Option
                     Tensor::apply(Op::Binary(b), &[x.broadcast_to(&shape), y.broadcast_to(&shape)])
                 }
                 11 if !float && !bool => rng.pick(&[x.shl(&y), x.shr(&y), x.pow(&y)]),
-                _ if !bool => (x + &y).maximum(&x.full_like(0.0)),
+                _ if !bool => (x + &y).maximum(x.full_like(0.0)),
                 _ => return None,
             }
         }
@@ -171,7 +171,7 @@ fn apply(rng: &mut Rng, pool: &[Tensor], x: &Tensor, purpose: Purpose) -> Option
             if rng.below(2) == 0 {
                 x.less(&y).select(x, &y)
             } else {
-                x.equal(&y).select(&y, &x.full_like(0.0))
+                x.equal(&y).select(&y, x.full_like(0.0))
             }
         }
         6 | 7 => x.cast(rng.pick(&DTYPES)),
@@ -219,7 +219,7 @@ fn apply(rng: &mut Rng, pool: &[Tensor], x: &Tensor, purpose: Purpose) -> Option
             let axis = rng.below(rank);
             let kept = x.reduce(rng.pick(&[ReduceKind::Max, ReduceKind::Sum]), &[axis]).clip_infinite();
             let kept = if rng.below(2) == 0 { tame(&kept) } else { kept };
-            tame(&(x - kept)).maximum(&x.full_like(0.0))
+            tame(&(x - kept)).maximum(x.full_like(0.0))
         }
         16 if rank > 0 => {
             let axis = rng.below(rank);
@@ -344,9 +344,9 @@ fn pool_op(rng: &mut Rng, x: &Tensor) -> Option<Tensor> {
         2 => x.pool(PoolKind::ArgMax, window),
         3 => x.pool(PoolKind::Sum, window.clone()).sum_pool_grad(window, &x.shape()[2..]),
         _ => {
-            let x = if rng.below(2) == 0 { x.maximum(&x.full_like(0.0)) } else { x.clone() };
+            let x = if rng.below(2) == 0 { x.maximum(x.full_like(0.0)) } else { x.clone() };
             let g = x.pool(PoolKind::Max, window.clone()).max_pool_grad(&x, window);
-            if rng.below(2) == 0 { x.full_like(0.0).less(&x).select(&g, &x.full_like(0.0)) } else { g }
+            if rng.below(2) == 0 { x.full_like(0.0).less(&x).select(&g, x.full_like(0.0)) } else { g }
         }
     })
 }

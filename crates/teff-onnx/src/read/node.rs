@@ -8,7 +8,7 @@ use super::item::{OnnxValue, Typed};
 use super::reader::{Reader, Scope, node_at};
 use crate::proto::{Attribute, ElementType, GraphProto, NodeProto, element_type};
 use std::cell::RefCell;
-use teff_graph::Tensor;
+use teff_graph::{DType, Tensor};
 pub(crate) use teff_reader::{
     Fault, Lowered, Operands, ReadState, Repeat, axis_of, ensure, invalid, listed_or_all, sizes, unsupported,
 };
@@ -224,15 +224,12 @@ impl<'n, 's, 'm> Node<'n, 's, 'm> {
 
     /// A result of which nothing is known but the tensor, with the element type of the inputs it is computed from.
     pub(crate) fn carried(&self, t: Tensor) -> OnnxValue {
-        let halves = self.inputs.iter().filter_map(|i| match i {
-            OnnxValue::Tensor(t) => Some(t),
+        let half = |item: &OnnxValue| match item {
+            OnnxValue::Tensor(t) => t.is_half().then_some(t.element),
             OnnxValue::Sequence(_) | OnnxValue::Strings(_) | OnnxValue::Absent => None,
-        });
-        let element = halves
-            .filter(|i| i.is_half())
-            .map(|i| i.carried_to(&t))
-            .next()
-            .unwrap_or(ElementType::Plain(t.dtype()));
+        };
+        let half = self.inputs.iter().find_map(half).filter(|_| t.dtype() == DType::F32);
+        let element = half.unwrap_or(ElementType::Plain(t.dtype()));
         OnnxValue::narrow(t, element)
     }
 }

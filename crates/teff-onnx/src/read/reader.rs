@@ -1,7 +1,6 @@
 //! The state of a reading, and the names that nodes can use.
 
 use super::item::{OnnxValue, holder};
-use super::nearest::nearest;
 use super::{Fetch, ReadOptions};
 use crate::proto::{ElementType, FunctionProto, ModelProto, NodeProto};
 use crate::{NodeAt, ONNX};
@@ -13,7 +12,8 @@ pub(crate) struct Reader<'m> {
     pub(crate) reading: ReadState,
     /// Whether there were floats of 16 bits.
     pub(crate) is_half: bool,
-    pub(crate) functions: HashMap<FunctionKey<'m>, &'m FunctionProto<'m>>,
+    /// By what a call names: domain, name, overload.
+    pub(crate) functions: HashMap<[&'m str; 3], &'m FunctionProto<'m>>,
     pub(crate) external: Option<&'m Fetch<'m>>,
     /// Lowered so far, functions inlined and loops unrolled.
     pub(crate) nodes: usize,
@@ -21,20 +21,6 @@ pub(crate) struct Reader<'m> {
     pub(crate) depth: usize,
     /// How many nodes have drawn random numbers without a seed.
     unseeded: u32,
-}
-
-/// What a call names: domain, name, overload.
-#[derive(PartialEq, Eq, Hash)]
-pub(crate) struct FunctionKey<'m>(&'m str, &'m str, &'m str);
-
-impl<'m> FunctionKey<'m> {
-    pub(crate) fn of_function(f: &FunctionProto<'m>) -> Self {
-        FunctionKey(f.domain, f.name, f.overload)
-    }
-
-    pub(crate) fn of_node(n: &NodeProto<'m>) -> Self {
-        FunctionKey(n.domain, n.op_type, n.overload)
-    }
 }
 
 /// The names that nodes of one graph can use.
@@ -91,7 +77,7 @@ impl<'m> Reader<'m> {
         Reader {
             reading: ReadState::default(),
             is_half: false,
-            functions: model.functions.iter().map(|f| (FunctionKey::of_function(f), f)).collect(),
+            functions: model.functions.iter().map(|f| ([f.domain, f.name, f.overload], f)).collect(),
             external: options.external,
             nodes: 0,
             depth: 0,
@@ -155,4 +141,35 @@ pub(crate) fn no_operator(name: &str) -> Fault {
         _ => "export with operators that `docs/operators.md` lists, for example with a lower opset",
     };
     Fault::Unsupported("the operator is not supported".into(), remedy.into())
+}
+
+/// The name among `names` that is nearly `wanted`: one that differs in case, or in up to two characters, fewer in short names.
+fn nearest<'a>(wanted: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    /// Names are compared up to this length, and so many of them.
+    const LENGTH: usize = 64;
+    const NAMES: usize = 4096;
+    if wanted.len() > LENGTH {
+        return None;
+    }
+    let most = if wanted.chars().count() < 4 { 1 } else { 2 };
+    let near = names
+        .take(NAMES)
+        .filter(|name| name.len().abs_diff(wanted.len()) <= 2 && !name.is_empty() && name.len() <= LENGTH)
+        .map(|name| (edits(&wanted.to_lowercase(), &name.to_lowercase()), name));
+    near.filter(|(apart, _)| *apart <= most).min().map(|(_, name)| name)
+}
+
+/// How many characters have to be changed, added or left out (Levenshtein's distance).
+fn edits(a: &str, b: &str) -> usize {
+    let b: Vec<char> = b.chars().collect();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, x) in a.chars().enumerate() {
+        let mut diagonal = std::mem::replace(&mut row[0], i + 1);
+        for (j, y) in b.iter().enumerate() {
+            let changed = diagonal + usize::from(x != *y);
+            diagonal = row[j + 1];
+            row[j + 1] = changed.min(row[j] + 1).min(diagonal + 1);
+        }
+    }
+    row[b.len()]
 }

@@ -4,13 +4,14 @@
 //! operators in its own specification or in onnxruntime.
 
 use super::view::inexpressible;
-use super::widen::{product, through, wider};
-use super::windows::{arg_max_pool, integer_conv, integer_conv_sum};
 use crate::{Error, Result};
 use std::sync::Arc;
 use teff_graph::facts::Known;
-use teff_graph::{Binary, DType, Graph, NodeId, Num, Op, PadAxis, PoolKind, ReduceKind, ScatterKind};
-use teff_graph::{Tensor, Type, Unary, Value};
+use teff_graph::{
+    Binary, ConvGeometry, DType, Graph, NodeId, Num, Op, PadAxis, PoolKind, ReduceKind, ScatterKind,
+    SliceAxis,
+};
+use teff_graph::{Tensor, Type, Unary, Value, Window, infer};
 
 /// `graph` with every operation rewritten that has no direct counterpart. Labels stay.
 pub(crate) fn legalise(graph: &Graph) -> Result<Graph> {
@@ -94,9 +95,9 @@ fn select(operands: &[Tensor]) -> Option<Tensor> {
     let [c, a, b] = operands else { return None };
     match a.dtype() {
         DType::F32 | DType::F64 | DType::I32 | DType::I64 | DType::U8 => None,
-        DType::Bool => Some(c.and(a).or(&c.not().and(b))),
+        DType::Bool => Some(c.and(a).or(c.not().and(b))),
         DType::I8 | DType::I16 | DType::U16 | DType::U32 | DType::U64 => {
-            Some(c.select(&a.cast(DType::I64), &b.cast(DType::I64)).cast(a.dtype()))
+            Some(c.select(a.cast(DType::I64), b.cast(DType::I64)).cast(a.dtype()))
         }
     }
 }
@@ -104,7 +105,7 @@ fn select(operands: &[Tensor]) -> Option<Tensor> {
 fn unary(u: Unary, x: &Tensor) -> Option<Tensor> {
     // Negating an unsigned number wraps; ONNX negates signed ones only.
     if u == Unary::Neg && matches!(x.dtype(), DType::U8 | DType::U16 | DType::U32 | DType::U64) {
-        return Some(x.full_like(0.0) - x);
+        return Some(0.0 - x);
     }
     match u {
         Unary::Expm1 => Some(expm1(x)),
@@ -129,7 +130,7 @@ fn never_positive(graph: &Graph, id: NodeId) -> bool {
 fn expm1(x: &Tensor) -> Tensor {
     let t = (x.abs() * -0.5).tanh();
     let below = &t * 2.0 / (1.0 - &t);
-    x.full_like(0.0).less(x).select(&-(&below * x.exp()), &below)
+    x.greater(0.0).select(&-(&below * x.exp()), &below)
 }
 
 /// `known` gives what `y` is, if that is known.
@@ -183,7 +184,7 @@ fn shift(b: Binary, x: &Tensor, by: &Tensor, known: Option<f64>) -> Option<Tenso
     if known.is_some_and(|n| n >= 0.0 && n < width) && unsigned(dtype) == dtype {
         return None;
     }
-    let inside = by.full_like(0.0).less_equal(by).and(&by.less(&by.full_like(width)));
+    let inside = by.greater_equal(0.0).and(by.less(width));
     let by = choose(&inside, by, &by.full_like(0.0)).cast(unsigned(dtype));
     let shifted =
         |x: &Tensor| Tensor::apply(Op::Binary(b), &[x.cast(unsigned(dtype)), by.clone()]).cast(dtype);
@@ -228,7 +229,7 @@ fn inside(known: Option<Arc<Value>>, size: usize) -> bool {
 /// An index outside is clamped; ONNX takes negative ones from the end and calls the rest errors.
 fn gather(axis: usize, x: &Tensor, indices: &Tensor) -> Tensor {
     let (wide, last) = (indices.cast(DType::I64), x.shape()[axis] as f64 - 1.0);
-    x.gather(&wide.maximum(&wide.full_like(0.0)).minimum(&wide.full_like(last)), axis)
+    x.gather(&wide.clip(0.0, last), axis)
 }
 
 /// An index outside is dropped: it writes into one more element at the end, which is cut off.
@@ -237,7 +238,7 @@ fn scatter(axis: usize, kind: ScatterKind, operands: &[Tensor]) -> Option<Tensor
     let size = x.shape()[axis];
     let wide = indices.cast(DType::I64);
     let last = wide.full_like(size as f64);
-    let inside = wide.full_like(0.0).less_equal(&wide).and(&wide.less(&last));
+    let inside = wide.greater_equal(0.0).and(wide.less(&last));
     let mut one_more = x.shape().to_vec();
     one_more[axis] = 1;
     let spare = Tensor::full(Type::new(x.dtype(), one_more), 0.0);
@@ -256,4 +257,109 @@ fn one_blocked_axis(op: &Op, operands: &[Tensor]) -> Option<Tensor> {
         return None;
     }
     Some(Tensor::apply(op.clone(), &[x.clone(), scale.in_blocks(shape), zero.in_blocks(shape)]))
+}
+
+/// `op` computed in another dtype, its result taken back to the dtype it has by itself.
+fn through(dtype: DType, op: &Op, operands: &[Tensor]) -> Option<Tensor> {
+    let types: Vec<Type> = operands.iter().map(Tensor::ty).collect();
+    let result = infer(op, &types).ok()?.dtype;
+    let wide: Vec<Tensor> = operands.iter().map(|o| o.cast(dtype)).collect();
+    Some(Tensor::apply(op.clone(), &wide).cast(result))
+}
+
+/// A dtype that onnxruntime has an operator in, where it does not in this one; it has it in those `as_they_are`, in i32 and in i64.
+fn wider(dtype: DType, as_they_are: &[DType]) -> Option<DType> {
+    match dtype {
+        _ if as_they_are.contains(&dtype) => None,
+        DType::F32 | DType::F64 | DType::I32 | DType::I64 => None,
+        DType::Bool | DType::I8 | DType::U8 | DType::I16 | DType::U16 => Some(DType::I32),
+        DType::U32 | DType::U64 => Some(DType::I64),
+    }
+}
+
+/// A product of matrices where it needs a wider type: taken modulo the narrower one, it is the product in the narrower one.
+fn product(a: &Tensor, b: &Tensor) -> Option<Tensor> {
+    through(wider(a.dtype(), &[DType::U32, DType::U64])?, &Op::MatMul, &[a.clone(), b.clone()])
+}
+
+/// What each window sees at each of its taps: for every tap a strided slice of the padded input, `[N, C, E..]`.
+fn taps(x: &Tensor, window: &Window, fill: &Tensor) -> Vec<Tensor> {
+    let axes = window.size.len();
+    let spatial = &x.shape()[2..];
+    let Ok(output) = window.output(spatial) else { return vec![] };
+    let none = PadAxis::default();
+    let pads = (0..axes).map(|i| PadAxis { low: window.pad_low[i], high: window.pad_high[i], interior: 0 });
+    let pads: Vec<PadAxis> = [none, none].into_iter().chain(pads).collect();
+    let padded = if pads.iter().all(|p| *p == none) {
+        x.clone()
+    } else {
+        Tensor::apply(Op::Pad(pads), &[x.clone(), fill.clone()])
+    };
+    let count: usize = window.size.iter().product();
+    let tap = |mut t: usize| {
+        let mut cut: Vec<SliceAxis> = x.shape()[..2].iter().map(|&len| SliceAxis::whole(len)).collect();
+        let mut starts = vec![0; axes];
+        for i in (0..axes).rev() {
+            starts[i] = t % window.size[i] * window.dilation[i];
+            t /= window.size[i];
+        }
+        cut.extend((0..axes).map(|i| SliceAxis {
+            start: starts[i],
+            step: window.stride[i] as isize,
+            len: output[i],
+        }));
+        padded.slice_axes(cut)
+    };
+    (0..count).map(tap).collect()
+}
+
+/// ONNX convolves floats only (and 8-bit integers without wrapping): a matrix product a tap.
+fn integer_conv(g: &ConvGeometry, x: &Tensor, w: &Tensor) -> Tensor {
+    let window = g.window(&w.shape()[2..]);
+    let zero = Tensor::full(Type::new(x.dtype(), []), 0.0);
+    let (n, o, per) = (x.shape()[0], w.shape()[0], w.shape()[1]);
+    let count: usize = window.size.iter().product();
+    let flat_w = w.reshape(&[g.groups, o / g.groups.max(1), per, count]);
+    let parts = taps(x, &window, &zero);
+    let output: Vec<usize> = parts.first().map_or(vec![], |t| t.shape()[2..].to_vec());
+    let area: usize = output.iter().product();
+    let products = parts.iter().enumerate().map(|(t, part)| {
+        let weights = flat_w.narrow(3, t, 1).reshape(&[1, g.groups, o / g.groups, per]);
+        let columns = part.reshape(&[n, g.groups, per, area]);
+        let shape = [n, g.groups, o / g.groups, per];
+        let weights = weights.broadcast_to(&shape);
+        product(&weights, &columns).unwrap_or_else(|| weights.matmul(&columns))
+    });
+    let sum = products.reduce(|a, b| a + b).unwrap_or(zero);
+    sum.reshape(&[&[n, o], &output[..]].concat())
+}
+
+fn integer_conv_sum(x: &Tensor, window: &Window) -> Tensor {
+    let zero = Tensor::full(Type::new(x.dtype(), []), 0.0);
+    taps(x, window, &zero).into_iter().reduce(|a, b| a + b).unwrap_or(zero)
+}
+
+/// The position of the first largest element of each window: a running comparison over the taps, in their order.
+fn arg_max_pool(x: &Tensor, window: &Window) -> Tensor {
+    let plane: usize = x.shape()[2..].iter().product();
+    let position =
+        Tensor::iota(Type::new(DType::I64, [plane]), 0).reshape(&[&[1, 1], &x.shape()[2..]].concat());
+    // Of the padding the position is -1: it never wins.
+    let outside = Tensor::full(Type::new(DType::I64, []), -1.0);
+    let zero = Tensor::full(Type::new(x.dtype(), []), 0.0);
+    let all = taps(x, window, &zero).into_iter().zip(taps(&position, window, &outside));
+    let best = all.reduce(|(best, best_at), (value, at)| {
+        let at = at.broadcast_to(value.shape());
+        let best_at = best_at.broadcast_to(value.shape());
+        let none = best_at.less(0.0);
+        let there = at.greater_equal(0.0);
+        let larger = best.less(&value);
+        let wins = there.and(none.or(&if x.dtype().is_float() {
+            larger.or(value.is_nan().and(best.is_nan().not()))
+        } else {
+            larger
+        }));
+        (wins.select(&value, &best), wins.select(&at, &best_at))
+    });
+    best.map_or(outside, |(value, at)| at.broadcast_to(value.shape()))
 }

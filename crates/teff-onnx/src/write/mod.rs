@@ -1,15 +1,11 @@
 //! Writing: a graph becomes a model.
 
-mod batch;
 mod emit;
 mod legalise;
-mod narrow;
 mod patterns;
 mod plan;
 mod primitive;
 mod view;
-mod widen;
-mod windows;
 
 use crate::Result;
 use crate::proto::Encoder;
@@ -41,17 +37,17 @@ const OPSET: i64 = 18;
 pub fn write(graph: &Graph, options: &WriteOptions) -> Result<Vec<u8>> {
     if options.open_batch {
         // Before simplifying, which drops a reduction over a batch of one.
-        batch::batched(graph)?;
+        view::batched(graph)?;
     }
     // Weights that are stored as integers stay so.
     let graph = passes::simplify_stored(graph);
     let graph = passes::simplify_stored(&legalise::legalise(&graph)?);
     let mut emitter = Emitter::new(&graph, OPSET);
     if options.narrow {
-        emitter.view.narrow = narrow::narrow(&graph);
+        emitter.view.narrow = view::narrow(&graph);
     }
     if options.open_batch {
-        emitter.view.open = batch::batched(&graph)?;
+        emitter.view.open = view::batched(&graph)?;
     }
     let body = emitter.body()?;
     let opset = emitter.opset;

@@ -1,13 +1,13 @@
-//! Questions that patterns ask of a graph.
+//! Questions that are asked of a graph to write it.
 
 use super::plan::Arg;
-use crate::Error;
 use crate::proto::ElementType;
+use crate::{Error, Result};
 use std::cell::Cell;
 use std::collections::HashMap;
 use std::sync::Arc;
-use teff_graph::facts::Known;
-use teff_graph::{Binary, Graph, NodeId, Num, Op, Type, Unary, Value, broadcast_shape};
+use teff_graph::facts::{Known, counts_samples};
+use teff_graph::{Binary, DType, Graph, NodeId, Num, Op, Type, Unary, Value, broadcast_shape};
 
 /// A graph and how often each node is used.
 pub(crate) struct GraphView<'g> {
@@ -164,4 +164,71 @@ pub(crate) fn inexpressible(graph: &Graph, id: NodeId, reason: impl Into<String>
 /// A scalar of the dtype of `ty`.
 pub(crate) fn scalar(ty: &Type, x: f64, word: &'static str) -> Arg {
     Arg::Constant(Value::full(&Type::new(ty.dtype, []), Num::of(x, ty.dtype)), word, None)
+}
+
+/// The constants of 8-bit integers that nothing but `Dequantize` uses, where all elements and the zero points beside them, which have the
+/// same type in ONNX, fit into 4 or 2 bits; each with the narrowest type that holds them.
+pub(crate) fn narrow(graph: &Graph) -> HashMap<NodeId, ElementType> {
+    let users = graph.users();
+    let mut found = HashMap::new();
+    for id in graph.ids() {
+        let Op::Constant(value) = &graph[id].op else { continue };
+        let types: &[ElementType] = match value.dtype() {
+            DType::I8 => &[ElementType::I2, ElementType::I4],
+            DType::U8 => &[ElementType::U2, ElementType::U4],
+            _ => continue,
+        };
+        let users = &users[id.index()];
+        let is_output = graph.outputs().iter().any(|o| o.node == id);
+        let mut zeros: Vec<&Value> = Vec::new();
+        let dequantised = users.iter().all(|u| {
+            let node = &graph[*u];
+            let zero = node.operands.get(2).map(|z| &graph[*z].op);
+            if let Some(Op::Constant(zero)) = zero {
+                zeros.push(zero);
+            }
+            matches!(node.op, Op::Dequantize)
+                && node.operands[0] == id
+                && matches!(zero, Some(Op::Constant(_)))
+        });
+        if is_output || users.is_empty() || value.is_empty() || !dequantised {
+            continue;
+        }
+        zeros.push(value);
+        if let Some(ty) = types.iter().find(|ty| zeros.iter().all(|v| fits(v, **ty))) {
+            found.insert(id, *ty);
+        }
+    }
+    found
+}
+
+fn fits(value: &Value, ty: ElementType) -> bool {
+    let Some((low, high)) = ty.int_range() else { return false };
+    value.to_i64().iter().all(|x| (low..=high).contains(&i128::from(*x)))
+}
+
+/// For each node whether axis 0 of its value is the batch, which all inputs have as theirs, with one sample in it: a constant that
+/// was computed for one sample broadcasts over any number.
+pub(crate) fn batched(graph: &Graph) -> Result<Vec<bool>> {
+    if let Some(&other) = graph.inputs().iter().find(|&&i| graph[i].ty.shape.first() != Some(&1)) {
+        let reason = format!(
+            "is {}; to leave the batch open, build the graph for a batch of one sample",
+            graph[other].ty
+        );
+        return Err(Error::interface(graph.input_name(other), reason));
+    }
+    let mixes = |id: NodeId| {
+        let reason = "it mixes samples or needs their number, so the batch size cannot be left open; write with a fixed one";
+        inexpressible(graph, id, reason)
+    };
+    let counts = counts_samples(graph).map_err(mixes)?;
+    // What serves every sample broadcasts, but beside what is joined with it.
+    let joins_few = |id: &NodeId| {
+        let fixed = |o: &NodeId| !counts[o.index()];
+        matches!(graph[*id].op, Op::Concat { .. })
+            && counts[id.index()]
+            && graph[*id].operands.iter().any(fixed)
+    };
+    graph.ids().find(joins_few).map_or(Ok(()), |id| Err(mixes(id)))?;
+    Ok(counts)
 }

@@ -3,7 +3,7 @@
 //! Operators take them only that say so here, and those that move elements, which are lowered once for either part.
 
 use super::held::Held;
-use super::lower::{Lower, Table};
+use super::operators::{Lower, Table};
 use super::reader::{Reader, layer_name, operator_at};
 use crate::Result;
 use crate::schema::tensor_type;
@@ -56,25 +56,12 @@ impl Reader<'_, '_> {
     }
 }
 
-/// Tensor `k` of a list of an operator.
-fn tensor(reader: &Reader, list: crate::flatbuffer::Vector<i32>, k: usize) -> Lowered<usize> {
-    reader.file.position(list.get(k)).ok_or_else(|| Fault::Invalid(format!("its tensor {k} does not exist")))
-}
-
-/// Input `k`, real, with axes as in the file.
-fn real_input(reader: &mut Reader, i: usize, k: usize) -> Lowered {
-    let index = reader.file.operators[i].inputs.get(k).unwrap_or(-1);
-    match reader.input(k, index)? {
-        Some(held) => Ok(held.into_plain()),
-        None => invalid!("input {k} is missing"),
-    }
-}
-
 /// A function of both parts, whose result is real.
 fn of_complex(reader: &mut Reader, i: usize, f: fn(&Tensor, &Tensor) -> Tensor) -> Lowered<()> {
     let first_new = Tensor::scalar(false).id();
     let info = reader.file.operators[i];
-    let (from, to) = (tensor(reader, info.inputs, 0)?, tensor(reader, info.outputs, 0)?);
+    let (from, to) =
+        (reader.file.entry(info.inputs, 0, "input")?, reader.file.entry(info.outputs, 0, "output")?);
     let Some(imaginary) = reader.imaginary.get(&from).cloned() else {
         return invalid!("its input is not complex");
     };
@@ -97,8 +84,8 @@ fn magnitude(real: &Tensor, imaginary: &Tensor) -> Tensor {
 /// The last two axes cut or filled with zeros to the lengths that are asked for, the last transformed as real numbers, then the other.
 fn rfft_2d(reader: &mut Reader, i: usize) -> Lowered<()> {
     let first_new = Tensor::scalar(false).id();
-    let (x, lengths) = (real_input(reader, i, 0)?, real_input(reader, i, 1)?);
-    let to = tensor(reader, reader.file.operators[i].outputs, 0)?;
+    let (x, lengths) = (reader.given_input(i, 0)?, reader.given_input(i, 1)?);
+    let to = reader.file.entry(reader.file.operators[i].outputs, 0, "output")?;
     let Some(lengths) = reader.reading.value(&lengths).map(|v| v.to_i64()) else {
         return invalid!("the lengths of its transform are not constant");
     };

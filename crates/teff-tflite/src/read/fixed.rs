@@ -48,7 +48,7 @@ impl Multiplier {
 }
 
 fn shift_right(x: &Tensor, by: i32) -> Tensor {
-    if by == 0 { x.clone() } else { x.shr(&x.full_like(by.into())) }
+    if by == 0 { x.clone() } else { x.shr(by) }
 }
 
 /// x / 2^exponent to the nearest integer, halves away from zero.
@@ -97,20 +97,19 @@ fn exp_in_last_quarter(a: &Tensor) -> Tensor {
 fn exp_not_positive(a: &Tensor, bits: i32) -> Tensor {
     let fraction_bits = 15 - bits;
     let quarter = f64::from(1 << (fraction_bits - 2));
-    let rest = a.and(&a.full_like(quarter - 1.0)) - quarter;
+    let rest = a.and(quarter - 1.0) - quarter;
     let mut y = exp_in_last_quarter(&(&rest * f64::from(1 << bits)));
     // The quarters that were left out, as a binary number: a factor for each bit.
     let quarters = rest - a;
     let factors = [1_672_461_947, 1_302_514_674, 790_015_084, 290_630_308, 39_332_535, 720_401, 242];
     for (exponent, factor) in (-2..).zip(factors).filter(|&(exponent, _)| bits > exponent) {
-        let bit = quarters.and(&quarters.full_like(f64::from(1 << (fraction_bits + exponent))));
-        y = bit.equal(&bit.full_like(0.0)).select(&y, &product(&y, constant(factor)));
+        let bit = quarters.and(f64::from(1 << (fraction_bits + exponent)));
+        y = bit.equal(0.0).select(&y, product(&y, constant(factor)));
     }
-    let zero = a.full_like(0.0);
     if bits > 5 {
-        y = a.less(&a.full_like(-f64::from(1 << (20 - bits)))).select(&zero, &y);
+        y = a.less(-f64::from(1 << (20 - bits))).select(0.0, &y);
     }
-    a.equal(&zero).select(&a.full_like(ONE), &y)
+    a.equal(0.0).select(ONE, &y)
 }
 
 /// 2 / (1 + a) for a 16-bit fraction `a` in [0, 1], with two bits before the point: three steps of Newton and Raphson.
@@ -118,7 +117,7 @@ fn two_over_one_plus(a: &Tensor) -> Tensor {
     let half = shift_right(&(a + 32768.0), 1);
     let mut x = product(&half, constant(-1_010_580_540)) + constant(1_515_870_810);
     for _ in 0..3 {
-        let error = x.full_like(8192.0) - product(&half, &x);
+        let error = 8192.0 - product(&half, &x);
         x = &x + product(&x, &error) * 4.0;
     }
     x
@@ -127,9 +126,8 @@ fn two_over_one_plus(a: &Tensor) -> Tensor {
 /// 1 / (1 + exp(-x)) of a 16-bit number with three bits before the point: a 16-bit fraction. In i32, as all of these.
 pub(crate) fn logistic(x: &Tensor) -> Tensor {
     let up = (two_over_one_plus(&exp_not_positive(&-x.abs(), 3)) * 2.0).clip(-32768.0, ONE);
-    let zero = x.full_like(0.0);
-    let either = zero.less(x).select(&up, &(up.full_like(ONE) - &up));
-    x.equal(&zero).select(&x.full_like(16384.0), &either)
+    let either = x.greater(0.0).select(&up, ONE - &up);
+    x.equal(0.0).select(16384.0, &either)
 }
 
 /// The hyperbolic tangent of a 16-bit number with `bits` bits before the point: a 16-bit fraction.
@@ -137,6 +135,5 @@ pub(crate) fn tanh(x: &Tensor, bits: i32) -> Tensor {
     let down = -x.abs();
     // The exponential of twice the number is that of the same word with one more bit before the point.
     let y = ((two_over_one_plus(&exp_not_positive(&down, bits + 1)) - 8192.0) * 4.0).clip(-32768.0, ONE);
-    let zero = x.full_like(0.0);
-    x.equal(&zero).select(&zero, &x.less(&zero).select(&-&y, &y))
+    x.equal(0.0).select(0.0, x.less(0.0).select(-&y, &y))
 }

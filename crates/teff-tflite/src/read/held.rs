@@ -76,14 +76,6 @@ impl Held {
             Layout::ChannelsFirst => self.tensor,
         }
     }
-
-    /// In this layout.
-    pub(crate) fn into_layout(self, layout: Layout) -> Tensor {
-        match layout {
-            Layout::Plain => self.into_plain(),
-            Layout::ChannelsFirst => self.into_channels_first(),
-        }
-    }
 }
 
 /// With axis i being axis `perm[i]`. What is a constant keeps its label, so that simplifying leaves a constant of that name.

@@ -4,8 +4,8 @@
 //! cell, and a tensor whose rows are set one after the other.
 
 use super::held::Held;
-use super::lower::{Lower, Table};
 use super::node::{LOOP, Lowered, ensure, invalid, unsupported};
+use super::operators::{Lower, Table};
 use super::reader::Reader;
 use super::subgraph::{Selection, Subgraph};
 use crate::model::OperatorInfo;
@@ -26,7 +26,12 @@ struct WhileLoop<'m> {
     /// The states before the first trip, constants folded.
     initial: Vec<Tensor>,
     roles: Vec<Role>,
+    /// The states that count.
+    counters: Vec<usize>,
 }
+
+/// The states that count before each trip, constants.
+type Trips = Vec<Vec<Tensor>>;
 
 /// What becomes of a state from trip to trip.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -46,8 +51,9 @@ fn while_(reader: &mut Reader, i: usize, initial: Vec<Tensor>) -> Lowered<Vec<Te
     let states = initial.len();
     let cond = Subgraph::new(reader, options.get(o::COND_SUBGRAPH_INDEX)?, states, 1)?;
     let body = Subgraph::new(reader, options.get(o::BODY_SUBGRAPH_INDEX)?, states, states)?;
-    let mut it = WhileLoop { cond, body, initial, roles: Vec::new() };
+    let mut it = WhileLoop { cond, body, initial, roles: Vec::new(), counters: Vec::new() };
     it.roles = it.roles(reader);
+    it.counters = it.states(|role| *role == Role::Counter).collect();
     let trips = it.count(reader)?;
     match trips.len() {
         0 => Ok(it.initial.clone()),
@@ -119,19 +125,15 @@ impl<'m> WhileLoop<'m> {
 
     /// The states that count, before each trip and after the last.
     fn count(&self, reader: &mut Reader<'_, 'm>) -> Lowered<Trips> {
-        let known = |k: &usize| matches!(self.roles[*k], Role::Fixed | Role::Counter);
-        let mut now: Vec<Option<Held>> = (0..self.initial.len())
-            .map(|k| known(&k).then(|| Held::plain(self.initial[k].clone())))
-            .collect();
-        let counters: Vec<usize> = (0..now.len()).filter(|&k| self.roles[k] == Role::Counter).collect();
+        let mut now = self.knowing(self.counters.iter().map(|&k| (k, self.initial[k].clone())));
         let condition = self.cond.file.outputs[0];
-        let unknown = (0..now.len()).filter(|k| !known(k)).fold(0, |set, k| set | 1u128 << k);
+        let unknown = (0..now.len()).filter(|&k| now[k].is_none()).fold(0, |set, k| set | 1u128 << k);
         if self.cond.depends(condition) & unknown != 0 {
             return data_dependent();
         }
         let goes_on = self.cond.part(vec![condition]);
-        let next = self.body.part(counters.iter().map(|&k| self.body.file.outputs[k]).collect());
-        let mut trips = Trips { before: Vec::new(), counters };
+        let next = self.body.part(self.counters.iter().map(|&k| self.body.file.outputs[k]).collect());
+        let mut trips = Trips::new();
         loop {
             let going = self.cond.run(reader, &goes_on, &now)?.swap_remove(0).into_plain();
             match reader.reading.value(&going) {
@@ -143,14 +145,12 @@ impl<'m> WhileLoop<'m> {
                 Some(v) => return invalid!("its condition is {}", v.ty()),
                 None => return data_dependent(),
             }
-            if trips.before.len() == MOST_TRIPS {
+            if trips.len() == MOST_TRIPS {
                 return unsupported(format!("a loop of more than {MOST_TRIPS} trips"), "split the sequence");
             }
-            let counted: Vec<Tensor> =
-                trips.counters.iter().filter_map(|&k| now[k].clone()).map(Held::into_plain).collect();
-            trips.before.push(counted);
+            trips.push(self.counters.iter().filter_map(|&k| now[k].clone()).map(Held::into_plain).collect());
             let after = self.body.run(reader, &next, &now)?;
-            for (&k, held) in trips.counters.iter().zip(after) {
+            for (&k, held) in self.counters.iter().zip(after) {
                 let value = reader.reading.folded(held.into_plain());
                 if value.ty() != self.initial[k].ty() || !matches!(value.op(), Op::Constant(_)) {
                     return unsupported(
@@ -166,10 +166,9 @@ impl<'m> WhileLoop<'m> {
     /// One scan over the trips.
     fn scanned(&self, reader: &mut Reader<'_, 'm>, trips: &Trips) -> Lowered<Vec<Tensor>> {
         let body = &self.body.file;
-        let of = |role: fn(&Role) -> bool| (0..self.roles.len()).filter(move |&k| role(&self.roles[k]));
-        let carried: Vec<usize> = of(|r| *r == Role::Carried).collect();
-        let rows: Vec<(usize, usize, usize)> = (0..self.roles.len())
-            .filter_map(|k| match self.roles[k] {
+        let carried: Vec<usize> = self.states(|role| *role == Role::Carried).collect();
+        let rows: Vec<(usize, usize, usize)> = (self.roles.iter().enumerate())
+            .filter_map(|(k, role)| match *role {
                 Role::Rows { operator, row } => Some((k, operator, row)),
                 _ => None,
             })
@@ -177,9 +176,9 @@ impl<'m> WhileLoop<'m> {
         for &(k, operator, _) in &rows {
             self.check_rows(reader, trips, k, operator)?;
         }
-        let count: Vec<Tensor> = (0..trips.counters.len())
+        let count: Vec<Tensor> = (0..self.counters.len())
             .map(|c| {
-                let values: Vec<Tensor> = trips.before.iter().map(|trip| trip[c].clone()).collect();
+                let values: Vec<Tensor> = trips.iter().map(|trip| trip[c].clone()).collect();
                 reader.reading.folded(Tensor::stack(&values, 0))
             })
             .collect();
@@ -188,13 +187,8 @@ impl<'m> WhileLoop<'m> {
         let initial: Vec<Tensor> = carried.iter().map(|&k| self.initial[k].clone()).collect();
         reader.reading.spend(LOOP)?;
         let (last, stacks) = teff_reader::scan(&initial, &count, false, |states, slices| {
-            let mut now: Vec<Option<Held>> = vec![None; self.roles.len()];
-            let fixed = of(|r| *r == Role::Fixed).map(|k| (k, self.initial[k].clone()));
-            let known = carried.iter().copied().zip(states.iter().cloned());
-            let counted = trips.counters.iter().copied().zip(slices.iter().cloned());
-            for (k, tensor) in fixed.chain(known).chain(counted) {
-                now[k] = Some(Held::plain(tensor));
-            }
+            let known = carried.iter().chain(&self.counters).copied();
+            let now = self.knowing(known.zip(states.iter().chain(slices).cloned()));
             let mut next = self.body.run(reader, &part, &now)?;
             let rows = next.split_off(states.len()).into_iter().map(one_row).collect::<Lowered<_>>()?;
             Ok((next.into_iter().map(Held::into_plain).collect(), rows))
@@ -249,21 +243,29 @@ impl<'m> WhileLoop<'m> {
         Ok(())
     }
 
+    /// The states with such a role.
+    fn states(&self, role: fn(&Role) -> bool) -> impl Iterator<Item = usize> + '_ {
+        (0..self.roles.len()).filter(move |&k| role(&self.roles[k]))
+    }
+
+    /// What is known of the states: those that stay, and these.
+    fn knowing(&self, known: impl IntoIterator<Item = (usize, Tensor)>) -> Vec<Option<Held>> {
+        let mut now = vec![None; self.roles.len()];
+        let fixed = self.states(|role| *role == Role::Fixed).map(|k| (k, self.initial[k].clone()));
+        fixed.chain(known).for_each(|(k, tensor)| now[k] = Some(Held::plain(tensor)));
+        now
+    }
+
     /// What is known of the states before trip `t`.
     fn before(&self, trips: &Trips, t: usize) -> Vec<Option<Held>> {
-        let fixed = |k: usize| (self.roles[k] == Role::Fixed).then(|| Held::plain(self.initial[k].clone()));
-        let mut now: Vec<Option<Held>> = (0..self.roles.len()).map(fixed).collect();
-        for (&k, value) in trips.counters.iter().zip(&trips.before[t]) {
-            now[k] = Some(Held::plain(value.clone()));
-        }
-        now
+        self.knowing(self.counters.iter().copied().zip(trips[t].iter().cloned()))
     }
 
     /// Sets what counts to its value after the last trip.
     fn after(&self, reader: &mut Reader<'_, 'm>, trips: &Trips, results: &mut [Tensor]) -> Lowered<()> {
-        let part = self.body.part(trips.counters.iter().map(|&k| self.body.file.outputs[k]).collect());
+        let part = self.body.part(self.counters.iter().map(|&k| self.body.file.outputs[k]).collect());
         let after = self.body.run(reader, &part, &self.before(trips, trips.len() - 1))?;
-        for (&k, held) in trips.counters.iter().zip(after) {
+        for (&k, held) in self.counters.iter().zip(after) {
             results[k] = reader.reading.folded(held.into_plain());
         }
         Ok(())
@@ -286,20 +288,6 @@ impl<'m> WhileLoop<'m> {
 fn one_row(held: Held) -> Lowered {
     let row = held.into_plain().ok()?;
     if row.shape().first() == Some(&1) { Ok(row.pick(0, 0)) } else { invalid!("{row} is no row") }
-}
-
-/// How often a loop runs.
-struct Trips {
-    /// The states that count.
-    counters: Vec<usize>,
-    /// Their values before each trip, constants.
-    before: Vec<Vec<Tensor>>,
-}
-
-impl Trips {
-    fn len(&self) -> usize {
-        self.before.len()
-    }
 }
 
 fn data_dependent<T>() -> Lowered<T> {

@@ -1,12 +1,9 @@
 //! Reading: a model becomes a graph.
 
 mod complex;
-mod constants;
 mod fixed;
 mod held;
-mod interface;
 mod loops;
-mod lower;
 mod node;
 mod operators;
 mod quantization;
@@ -14,14 +11,15 @@ mod reader;
 mod stablehlo;
 mod states;
 mod subgraph;
-mod variables;
 mod walk;
 
-use crate::model::ModelFile;
+use crate::model::{ModelFile, TensorInfo};
 use crate::{Error, Result};
+use held::Held;
 use reader::Reader;
 use std::collections::HashSet;
 use teff_graph::{Graph, Num, Tensor};
+use teff_reader::{AxisSize, ElementType, check_names, pinned};
 
 pub use operators::supported_operators;
 
@@ -77,17 +75,17 @@ pub struct Model {
 pub fn read(bytes: &[u8], options: &ReadOptions) -> Result<Model> {
     let file = ModelFile::decode(bytes)?;
     let mut reader = Reader::new(&file, bytes.len(), options.states);
-    let mut inputs = interface::inputs(&mut reader, options)?;
+    let mut given = inputs(&mut reader, options)?;
     reader.operators()?;
-    let mut outputs = interface::outputs(&mut reader)?;
-    let memories = reader.finish_states();
+    let mut results = outputs(&mut reader)?;
+    let memories = std::mem::take(&mut reader.memories);
     for m in &memories {
-        inputs.push(m.input.clone());
-        outputs.push((m.state.output.clone(), m.next.clone()));
+        given.push(m.input.clone());
+        results.push((m.state.output.clone(), m.next.clone()));
     }
-    let named: Vec<(&str, Tensor)> = outputs.iter().map(|(n, t)| (&**n, t.clone())).collect();
+    let named: Vec<(&str, Tensor)> = results.iter().map(|(n, t)| (&**n, t.clone())).collect();
     let name = if file.name.is_empty() { "model" } else { file.name };
-    let graph = Graph::from_tensors(name, &inputs, &named).map_err(|e| Error::model(e.to_string()))?;
+    let graph = Graph::from_tensors(name, &given, &named).map_err(|e| Error::model(e.to_string()))?;
     Ok(Model {
         graph,
         states: memories.into_iter().map(|m| m.state).collect(),
@@ -95,6 +93,71 @@ pub fn read(bytes: &[u8], options: &ReadOptions) -> Result<Model> {
         description: file.description.into(),
         schema_version: file.version,
     })
+}
+
+/// Makes an input of each input of the model.
+fn inputs(reader: &mut Reader, options: &ReadOptions) -> Result<Vec<Tensor>> {
+    let file = reader.file;
+    let names: Vec<String> =
+        (0..file.inputs.len()).map(|k| name_of(file, file.inputs[k], "input", k)).collect();
+    let known: Vec<&str> = names.iter().map(String::as_str).collect();
+    check_names(options.input_shapes.iter().map(|(name, _)| name), &known)?;
+    let mut made = Vec::new();
+    for (k, name) in names.iter().enumerate() {
+        let index = file.inputs[k];
+        if file.inputs[..k].contains(&index) {
+            return Err(Error::interface(name, "is listed twice"));
+        }
+        let info = &file.tensors[index];
+        let fixed = options.input_shapes.iter().find(|(n, _)| n == name).map(|(_, s)| &s[..]);
+        let shape = pinned(&reader.reading, name, &sizes(info), fixed)?;
+        let wrong = |reason: String| Error::interface(name, reason);
+        let Some(dtype) = info.dtype() else {
+            return Err(wrong(format!("is {}, which is not supported", info.element_name())));
+        };
+        if !matches!(info.element, Some(ElementType::Plain(_))) {
+            reader.reading.note(format!("input {name:?} is {} and is taken as {dtype}", info.element_name()));
+        }
+        let tensor = Tensor::input(name, dtype, &shape);
+        tensor.check().map_err(|e| wrong(e.to_string()))?;
+        reader.set(index, Held::plain(tensor.clone()));
+        made.push(tensor);
+    }
+    if file.subgraphs > 1 {
+        reader.reading.note(format!("the file has {} sub-graphs; the first is the model", file.subgraphs));
+    }
+    Ok(made)
+}
+
+/// The name of a tensor that is input or output `k`.
+fn name_of(file: &ModelFile, index: usize, what: &str, k: usize) -> String {
+    let name = file.tensors[index].name;
+    if name.is_empty() { format!("{what}{k}") } else { name.into() }
+}
+
+fn sizes(info: &TensorInfo) -> Vec<AxisSize<'static>> {
+    let size = |(axis, &n): (usize, &i32)| match usize::try_from(n) {
+        Ok(n) if !info.open.contains(&axis) => AxisSize::Known(n),
+        _ => AxisSize::Open(""),
+    };
+    info.shape.iter().enumerate().map(size).collect()
+}
+
+/// The outputs of the model, with axes as in the file.
+fn outputs(reader: &mut Reader) -> Result<Vec<(String, Tensor)>> {
+    let file = reader.file;
+    if file.outputs.is_empty() {
+        return Err(Error::model("it has no outputs"));
+    }
+    let mut outputs = Vec::new();
+    for (k, &index) in file.outputs.iter().enumerate() {
+        let name = name_of(file, index, "output", k);
+        match reader.get(index)? {
+            Some(held) => outputs.push((name, held.into_plain())),
+            None => return Err(Error::interface(name, "is given by no operator")),
+        }
+    }
+    Ok(outputs)
 }
 
 /// Every operator of the model in `bytes` that no lowering exists for, each once, with its first use, those of loops after those of

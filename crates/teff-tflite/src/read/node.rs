@@ -10,8 +10,8 @@ use crate::model::{OperatorInfo, TensorInfo};
 use std::cell::RefCell;
 use teff_graph::{DType, Tensor};
 pub(crate) use teff_reader::{
-    Fault, Lowered, Operands, ReadState, Repeat, axes_of, axis_of, common_shape, ensure, invalid, sizes,
-    unsupported,
+    Fault, Lowered, Operands, ReadState, Repeat, axes_of, axis_of, common_shape, ensure, invalid,
+    listed_or_all, sizes, unsupported,
 };
 
 /// What a loop takes to build, in elements.
@@ -115,15 +115,11 @@ impl<'n, 'm> Node<'n, 'm> {
         self.given(i, || self.real_plain(i))
     }
 
-    /// Inputs `a` and `b` as floats where they stand for such, in one layout, so that they broadcast against each other.
-    pub(crate) fn pair(&self, a: usize, b: usize) -> Lowered<(Tensor, Tensor, Layout)> {
-        let (x, y) = (self.real(a)?, self.real(b)?);
-        Ok(in_one_layout(x, y))
-    }
-
-    /// As [`Node::pair`], without making floats.
-    pub(crate) fn raw_pair(&self, a: usize, b: usize) -> Lowered<(Tensor, Tensor, Layout)> {
-        Ok(in_one_layout(self.held(a)?, self.held(b)?))
+    /// The first two inputs in one layout, so that they broadcast against each other; unless they are `raw`, as floats where they stand
+    /// for such.
+    pub(crate) fn pair(&self, raw: bool) -> Lowered<(Tensor, Tensor, Layout)> {
+        let one = |i| if raw { self.held(i) } else { self.real(i) };
+        Ok(in_one_layout(one(0)?, one(1)?))
     }
 
     /// The option `field`.

@@ -158,6 +158,6 @@ pub(crate) fn clamped(q: Tensor, info: &TensorInfo, activation: i8) -> Lowered {
     // A bound outside the type's range binds nothing.
     let (least, most) = q.dtype().int_range().unwrap_or((i128::MIN, i128::MAX));
     let at = |x: f32| (f64::from((x / scale).round()) + zero as f64).clamp(least as f64, most as f64);
-    let raised = low.map_or(q.clone(), |x| q.maximum(&q.full_like(at(x))));
-    Ok(high.map_or(raised.clone(), |x| raised.minimum(&raised.full_like(at(x)))))
+    let raised = low.map_or(q.clone(), |x| q.maximum(at(x)));
+    Ok(high.map_or(raised.clone(), |x| raised.minimum(at(x))))
 }

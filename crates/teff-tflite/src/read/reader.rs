@@ -1,17 +1,21 @@
 //! The state of a reading.
 
-use super::constants::Constants;
+use super::States;
 use super::held::Held;
-use super::{State, States};
+use super::states::{StateTensor, Variables};
 use crate::model::ModelFile;
 use crate::{Error, NodeAt, Result, TFLITE};
+use std::cell::Cell;
 use std::collections::HashMap;
 use std::rc::Rc;
-use teff_graph::{Num, Tensor};
-use teff_reader::{Fault, ReadState};
+use teff_graph::{Tensor, Type};
+use teff_reader::{Fault, Lowered, ReadState, invalid};
 
 /// All operators together have no more inputs and outputs than this.
 const MOST_OPERANDS: usize = 1 << 16;
+
+/// So many bytes of constants are made for each byte of the file: tensors may share a buffer, and f16 and i4 are widened.
+const MOST_GROWTH: usize = 16;
 
 /// What lasts from the first operator to the last.
 pub(crate) struct Reader<'f, 'm> {
@@ -22,14 +26,15 @@ pub(crate) struct Reader<'f, 'm> {
     pub(super) imaginary: HashMap<usize, Tensor>,
     /// A part of complex numbers is being moved.
     pub(super) moving_complex: bool,
-    pub(super) constants: Constants,
+    /// Bytes of constants that may still be made.
+    left: Rc<Cell<usize>>,
     pub(super) reading: Rc<ReadState>,
     pub(super) states: States,
     pub(super) memories: Vec<StateTensor>,
     pub(super) variables: Variables<'m>,
     /// So many loops are around what is read.
     pub(super) depth: usize,
-    operands: usize,
+    operands: Rc<Cell<usize>>,
 }
 
 impl<'f, 'm> Reader<'f, 'm> {
@@ -39,32 +44,34 @@ impl<'f, 'm> Reader<'f, 'm> {
             values: vec![None; file.tensors.len()],
             imaginary: HashMap::new(),
             moving_complex: false,
-            constants: Constants::new(bytes),
+            left: Rc::new(Cell::new(bytes.saturating_mul(MOST_GROWTH).saturating_add(1 << 16))),
             reading: Rc::default(),
             states,
             memories: Vec::new(),
             variables: Variables::default(),
             depth: 0,
-            operands: 0,
+            operands: Rc::default(),
         }
     }
 
-    /// A reader of a sub-graph that goes on with what this one has left, which [`Reader::leave`] gives back.
-    pub(super) fn enter<'s>(&mut self, file: &'s ModelFile<'m>, values: Vec<Option<Held>>) -> Reader<'s, 'm> {
+    /// A reader of a sub-graph that goes on with what this one has left.
+    pub(super) fn enter<'s>(&self, file: &'s ModelFile<'m>, values: Vec<Option<Held>>) -> Reader<'s, 'm> {
         Reader {
             values,
-            constants: std::mem::replace(&mut self.constants, Constants::new(0)),
+            left: Rc::clone(&self.left),
             reading: Rc::clone(&self.reading),
             depth: self.depth + 1,
-            operands: self.operands,
+            operands: Rc::clone(&self.operands),
             ..Reader::new(file, 0, self.states)
         }
     }
 
-    /// Takes back what [`Reader::enter`] gave away.
-    pub(super) fn leave(&mut self, inner: Reader<'_, 'm>) {
-        self.constants = inner.constants;
-        self.operands = inner.operands;
+    /// Input `k` of operator `i`, which must be given, with axes as in the file.
+    pub(super) fn given_input(&mut self, i: usize, k: usize) -> Lowered {
+        match self.input(k, self.file.operators[i].inputs.get(k).unwrap_or(-1))? {
+            Some(held) => Ok(held.into_plain()),
+            None => invalid!("input {k} is missing"),
+        }
     }
 
     pub(crate) fn set(&mut self, index: usize, held: Held) {
@@ -82,12 +89,10 @@ impl<'f, 'm> Reader<'f, 'm> {
         if let Some(held) = &self.values[index] {
             return Ok(Some(held.clone()));
         }
-        let file = self.file;
-        let loaded = match self.constants.load(file, index)? {
-            Some(t) => Some(t),
-            None if file.tensors[index].is_variable && self.depth == 0 => Some(self.variable_tensor(index)?),
-            None => None,
-        };
+        let mut loaded = self.constant(self.file, index)?;
+        if loaded.is_none() && self.file.tensors[index].is_variable && self.depth == 0 {
+            loaded = Some(self.variable_tensor(index)?);
+        }
         self.values[index] = loaded.map(Held::plain);
         Ok(self.values[index].clone())
     }
@@ -100,51 +105,44 @@ impl<'f, 'm> Reader<'f, 'm> {
         self.values[index].clone().expect("what is complex was given").into_plain()
     }
 
-    /// The memories, each with its last value.
-    pub(crate) fn finish_states(&mut self) -> Vec<StateTensor> {
-        std::mem::take(&mut self.memories)
+    /// Tensor `index` of `file`, if the file gives its elements; no more of them than the file accounts for.
+    pub(super) fn constant(&self, file: &ModelFile, index: usize) -> Result<Option<Tensor>> {
+        let info = &file.tensors[index];
+        let wrong = |reason: String| info.wrong(index, reason);
+        let outside =
+            |_| wrong(format!("has its data in buffer {}, which lies outside the file", info.buffer));
+        let data = file.data(info.buffer).map_err(outside)?;
+        let no_elements = info.buffer != 0 && info.shape.contains(&0);
+        let Some(data) = data.or(no_elements.then_some(&[])) else { return Ok(None) };
+        if let Some(odd) = info.odd {
+            return Err(wrong(format!("is {odd}, which is not supported; convert the model without it")));
+        }
+        let shape: Option<Vec<usize>> = info.shape.iter().map(|&n| usize::try_from(n).ok()).collect();
+        let shape = shape.ok_or_else(|| wrong(format!("has the negative size {:?}", info.shape)))?;
+        let Some((element, dtype)) = info.element.zip(info.dtype()) else {
+            return Err(wrong(format!("is {}, which is not supported", info.element_name())));
+        };
+        let ty = Type::new(dtype, shape);
+        let Some(value) = element.value(&ty, data) else {
+            return Err(wrong(format!("is {ty} and its data has {} bytes", data.len())));
+        };
+        let reason =
+            "and those before it take more memory than the file accounts for: too many share one buffer";
+        let left = self.left.get().checked_sub(ty.bytes()).ok_or_else(|| info.wrong(index, reason))?;
+        self.left.set(left);
+        Ok(Some(Tensor::constant(value).named(info.name)))
     }
 
     /// Counts inputs and outputs of operators. Those of a loop count as often as they are lowered.
-    pub(super) fn count_operands(&mut self, number: usize) -> Result<()> {
-        self.operands = self.operands.saturating_add(number);
-        if self.operands > MOST_OPERANDS {
+    pub(super) fn count_operands(&self, number: usize) -> Result<()> {
+        self.operands.set(self.operands.get().saturating_add(number));
+        if self.operands.get() > MOST_OPERANDS {
             return Err(Error::model(format!(
                 "its operators have more than {MOST_OPERANDS} inputs and outputs together"
             )));
         }
         Ok(())
     }
-}
-
-/// What names a memory.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) enum Key {
-    /// A variable tensor, by its position.
-    Tensor(usize),
-    /// A resource variable, by its name.
-    Variable(String),
-}
-
-/// A memory: the input it begins as, and what it is now.
-pub(crate) struct StateTensor {
-    pub(super) key: Key,
-    pub(crate) state: State,
-    pub(crate) input: Tensor,
-    pub(crate) next: Tensor,
-}
-
-/// The variables of a model.
-#[derive(Default)]
-pub(crate) struct Variables<'m> {
-    /// Names, by the position of the tensor that refers to the variable.
-    pub(super) handles: HashMap<usize, &'m str>,
-    /// What each is now, by name, once it was read or written.
-    pub(super) values: HashMap<&'m str, Tensor>,
-    /// What each begins with, by name, where the model says it.
-    pub(super) initial: HashMap<&'m str, Num>,
-    /// Sub-graphs that were called to set them.
-    pub(super) calls: usize,
 }
 
 /// Where operator `i` is, for messages.

@@ -1,6 +1,6 @@
 //! Operators of StableHLO that runtimes have too, as converters from PyTorch and JAX leave them.
 
-use super::lower::{Lower, Table};
+use super::operators::{Lower, Table};
 use super::reader::Reader;
 use super::subgraph::{Subgraph, run_whole};
 use crate::schema::{
@@ -22,23 +22,17 @@ fn composite(reader: &mut Reader, i: usize, inputs: Vec<Tensor>) -> Lowered<Vec<
     run_whole(reader, index, &inputs, info.outputs.len())
 }
 
-/// How a sub-graph of two scalars combines them.
-#[derive(Clone, Copy, Debug, PartialEq)]
-enum WindowFunction {
-    Add,
-    Largest,
-    Smallest,
-}
-
-fn combine(sub: &Subgraph) -> Lowered<WindowFunction> {
+/// How a sub-graph of two scalars combines them: the pool of what is multiplied by a sign, which turns the smallest into the largest, and
+/// what changes nothing.
+fn combine(sub: &Subgraph) -> Lowered<(PoolKind, f64, f64)> {
     let name = match &sub.file.operators[..] {
         [only] if only.inputs.len() == 2 => only.name.unwrap_or_default(),
         _ => "more than one operator",
     };
     match name {
-        "ADD" | "STABLEHLO_ADD" => Ok(WindowFunction::Add),
-        "MAXIMUM" | "STABLEHLO_MAXIMUM" => Ok(WindowFunction::Largest),
-        "MINIMUM" | "STABLEHLO_MINIMUM" => Ok(WindowFunction::Smallest),
+        "ADD" | "STABLEHLO_ADD" => Ok((PoolKind::Sum, 1.0, 0.0)),
+        "MAXIMUM" | "STABLEHLO_MAXIMUM" => Ok((PoolKind::Max, 1.0, f64::NEG_INFINITY)),
+        "MINIMUM" | "STABLEHLO_MINIMUM" => Ok((PoolKind::Max, -1.0, f64::INFINITY)),
         other => {
             unsupported(format!("windows combined by {other}"), "use sums, largest or smallest elements")
         }
@@ -50,7 +44,7 @@ fn reduce_window(reader: &mut Reader, i: usize, inputs: Vec<Tensor>) -> Lowered<
     let [x, start] = &inputs[..] else { return invalid!("it has {} inputs, not two", inputs.len()) };
     let options = reader.file.operators[i].options_2(o::UNION_2)?;
     let sub = Subgraph::new(reader, options.get(o::BODY_SUBGRAPH_INDEX)?, 2, 1)?;
-    let combine = combine(&sub)?;
+    let (kind, sign, neutral) = combine(&sub)?;
     let rank = x.rank();
     let list = |field, default: i64, len: usize, what: &str| -> Lowered<Vec<usize>> {
         let list =
@@ -72,31 +66,16 @@ fn reduce_window(reader: &mut Reader, i: usize, inputs: Vec<Tensor>) -> Lowered<
     if !x.dtype().is_float() {
         return unsupported(format!("windows of {}", x.dtype()), "use floats");
     }
-    let neutral = match combine {
-        WindowFunction::Add => 0.0,
-        WindowFunction::Largest => f64::NEG_INFINITY,
-        WindowFunction::Smallest => f64::INFINITY,
-    };
     let starts = reader.reading.value(start).filter(|v| v.len() == 1).map(|v| v.get(0).as_f64());
     let lowest = f64::from(f32::MIN);
     let is_neutral = |v: f64| v == neutral || neutral.is_infinite() && v == lowest.copysign(neutral);
     if !starts.is_some_and(is_neutral) {
         return unsupported(format!("windows that begin with {starts:?}"), "begin with what changes nothing");
     }
-    // The smallest is the largest of what is turned around.
-    let (kind, sign) = match combine {
-        WindowFunction::Add => (PoolKind::Sum, 1.0),
-        WindowFunction::Largest => (PoolKind::Max, 1.0),
-        WindowFunction::Smallest => (PoolKind::Max, -1.0),
-    };
     let axes: Vec<PadAxis> = (0..rank)
         .map(|a| PadAxis { low: pads[2 * a], high: pads[2 * a + 1], interior: spread[a] - 1 })
         .collect();
-    let padded = if axes.iter().all(|a| *a == PadAxis::default()) {
-        x * sign
-    } else {
-        (x * sign).pad_axes(axes, neutral * sign)
-    };
+    let padded = (x * sign).pad_axes(axes, neutral * sign);
     let y = pooled(&padded.ok()?, kind, &size, &stride, &dilation)? * sign;
     Ok(vec![y])
 }

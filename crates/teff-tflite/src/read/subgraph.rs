@@ -1,7 +1,7 @@
 //! Sub-graphs: lowered as often as they are run, each time only what is wanted of them.
 
 use super::held::Held;
-use super::lower::{Lower, Table};
+use super::operators::{Lower, Table};
 use super::reader::Reader;
 use crate::model::{ModelFile, OperatorInfo};
 use crate::schema::{if_options as o, tensor_type};
@@ -82,7 +82,7 @@ impl<'m> Subgraph<'m> {
         let mut constants = vec![None; file.tensors.len()];
         for t in used.collect::<HashSet<_>>() {
             if t < constants.len() && !file.inputs.contains(&t) {
-                constants[t] = reader.constants.load(file, t)?.map(Held::plain);
+                constants[t] = reader.constant(file, t)?.map(Held::plain);
             }
         }
         Ok(constants)
@@ -130,10 +130,7 @@ impl<'m> Subgraph<'m> {
         for (&t, input) in self.file.inputs.iter().zip(inputs) {
             values[t].clone_from(input);
         }
-        let mut inner = reader.enter(&self.file, values);
-        let result = inner.part(part);
-        reader.leave(inner);
-        result.map_err(|e| self.fault(e))
+        reader.enter(&self.file, values).part(part).map_err(|e| self.fault(e))
     }
 }
 

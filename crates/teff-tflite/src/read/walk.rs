@@ -1,11 +1,12 @@
 //! The walk over the operators of a model.
 
 use super::held::Held;
-use super::lower::Lower;
 use super::node::{NextStates, Node};
 use super::operators;
+use super::operators::Lower;
 use super::quantization::quantized;
-use super::reader::{Key, Reader, layer_name, no_operator, operator_at};
+use super::reader::{Reader, layer_name, no_operator, operator_at};
+use super::states::Key;
 use super::subgraph::given;
 use crate::model::OperatorInfo;
 use crate::schema::tensor_type;

@@ -59,8 +59,8 @@ impl Layer for Dropout {
         if !pass.is_training() || self.rate == 0.0 {
             return x.clone();
         }
-        let kept = Tensor::full(x.ty(), self.rate).less_equal(&pass.random(x.shape()));
-        kept.select(&(x / (1.0 - self.rate)), &x.full_like(0.0))
+        let kept = Tensor::full(x.ty(), self.rate).less_equal(pass.random(x.shape()));
+        kept.select(&(x / (1.0 - self.rate)), x.full_like(0.0))
     }
 }
 

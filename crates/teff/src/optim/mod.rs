@@ -106,7 +106,7 @@ impl Optimizer {
         if let Some(most) = self.clip_norm {
             let squares = found.iter().map(|(_, _, g)| g.square().sum(&[]));
             let norm = squares.reduce(|a, b| a + b).map(|sum| sum.sqrt());
-            let factor = norm.map(|n| (n.full_like(most) / (n + 1e-6)).minimum(&Tensor::scalar(1.0f32)));
+            let factor = norm.map(|n| (n.full_like(most) / (n + 1e-6)).minimum(Tensor::scalar(1.0f32)));
             found.iter_mut().for_each(|(_, _, g)| *g = &*g * factor.as_ref().expect("there is a gradient"));
         }
         Ok(self.updates(&found))

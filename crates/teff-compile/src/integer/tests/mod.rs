@@ -199,17 +199,17 @@ fn bounds_are_whole_steps_or_steps_are_made_smaller() {
     are(
         &[&q],
         &[
-            (x.maximum(&columns([1.0; 3])), "in 2..=124 times [0.5]"),
-            (x.minimum(&columns([1.0; 3])), "in -131..=2 times [0.5]"),
-            (x.maximum(&columns([100.0; 3])), "in 200..=200 times [0.5]"),
-            (x.minimum(&columns([100.0; 3])), "in -131..=124 times [0.5]"),
-            (x.maximum(&columns([1.0, 2.0, -70.0])), "in -131..=124 times [0.5]"),
-            (x.minimum(&columns([1.0, 2.0, -70.0])), "in -140..=4 times [0.5]"),
+            (x.maximum(columns([1.0; 3])), "in 2..=124 times [0.5]"),
+            (x.minimum(columns([1.0; 3])), "in -131..=2 times [0.5]"),
+            (x.maximum(columns([100.0; 3])), "in 200..=200 times [0.5]"),
+            (x.minimum(columns([100.0; 3])), "in -131..=124 times [0.5]"),
+            (x.maximum(columns([1.0, 2.0, -70.0])), "in -131..=124 times [0.5]"),
+            (x.minimum(columns([1.0, 2.0, -70.0])), "in -140..=4 times [0.5]"),
             // 22 bits for 8 and a sign: by 2^13.
-            (x.minimum(&columns([0.625; 3])), "in -1073152..=10240 times [6.103515625e-5]"),
-            (x.maximum(&columns([0.625; 3])), "in 10240..=1015808 times [6.103515625e-5]"),
+            (x.minimum(columns([0.625; 3])), "in -1073152..=10240 times [6.103515625e-5]"),
+            (x.maximum(columns([0.625; 3])), "in 10240..=1015808 times [6.103515625e-5]"),
             // A fraction goes into smaller steps: a quarter takes 2 bits, and is rounded by half a step of those at most.
-            ((&x + 0.625).maximum(&columns([1.0; 3])), "in 8..=502 times [0.125]"),
+            ((&x + 0.625).maximum(columns([1.0; 3])), "in 8..=502 times [0.125]"),
             ((&x + 0.625) * -1.0, "in -522..=522 times [0.125]"),
             ((&x + columns([0.0, 0.0, 0.625])) * -1.0, "in -526..=526 times [0.125]"),
         ],

@@ -67,17 +67,15 @@ fn selu(n: &mut Node) -> Lowered {
 fn prelu(n: &mut Node, x: Tensor, slope: Tensor) -> Lowered {
     let per_channel = slope.rank() == 1 && x.rank() > 2 && x.shape()[1] == slope.len() && slope.len() > 1;
     let slope = if n.version < 7 && per_channel { slope.per_channel(x.rank()) } else { slope };
-    let zero = x.full_like(0.0);
-    Ok(x.less(&zero).select(&(&x * &slope), &x))
+    Ok(x.less(0.0).select(&x * &slope, &x))
 }
 
 fn shrink(n: &mut Node, x: Tensor) -> Lowered {
     let (lambda, bias) = (n.float("lambd", 0.5), n.float("bias", 0.0));
     let wide = if x.dtype().is_float() { x.dtype() } else { DType::F32 };
     let y = x.cast(wide);
-    let zero = y.full_like(0.0);
-    let low = y.less(&y.full_like(-lambda)).select(&(&y + bias), &zero);
-    Ok(y.full_like(lambda).less(&y).select(&(&y - bias), &low).cast(x.dtype()))
+    let low = y.less(-lambda).select(&y + bias, 0.0);
+    Ok(y.greater(lambda).select(&y - bias, low).cast(x.dtype()))
 }
 
 fn swish(n: &mut Node, x: Tensor) -> Lowered {
@@ -86,8 +84,7 @@ fn swish(n: &mut Node, x: Tensor) -> Lowered {
 }
 
 fn thresholded_relu(n: &mut Node, x: Tensor) -> Lowered {
-    let threshold = x.full_like(n.float("alpha", 1.0));
-    Ok(threshold.less(&x).select(&x, &x.full_like(0.0)))
+    Ok(x.greater(n.float("alpha", 1.0)).select(&x, 0.0))
 }
 
 /// Softmax and its kin: along `axis`, since version 13 the last by default; before, over all axes from `axis` (1) on as one.

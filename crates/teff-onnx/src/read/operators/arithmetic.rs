@@ -29,8 +29,8 @@ pub(super) const TABLE: Table = &[
     ("Erfc", Unary(U::Erfc)),
     ("Exp", Unary(U::Exp)),
     ("Floor", Unary(U::Floor)),
-    ("Greater", One(|n| pair(n, |a, b| b.less(a)))),
-    ("GreaterOrEqual", One(|n| pair(n, |a, b| b.less_equal(a)))),
+    ("Greater", One(|n| pair(n, |a, b| a.greater(b)))),
+    ("GreaterOrEqual", One(|n| pair(n, |a, b| a.greater_equal(b)))),
     ("IsInf", Of(is_inf)),
     ("IsNaN", Unary(U::IsNan)),
     ("Less", Binary(B::Lt)),
@@ -126,12 +126,11 @@ fn bit_shift(n: &mut Node) -> Lowered {
 }
 
 fn is_inf(n: &mut Node, x: Tensor) -> Lowered {
-    let zero = x.full_like(0.0);
     let infinite = x.is_inf();
     Ok(match (n.flag("detect_negative", true), n.flag("detect_positive", true)) {
         (true, true) => infinite,
-        (true, false) => infinite.and(&x.less(&zero)),
-        (false, true) => infinite.and(&zero.less(&x)),
-        (false, false) => infinite.and(&infinite.not()),
+        (true, false) => infinite.and(x.less(0.0)),
+        (false, true) => infinite.and(x.greater(0.0)),
+        (false, false) => infinite.and(infinite.not()),
     })
 }

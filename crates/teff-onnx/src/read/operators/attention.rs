@@ -62,13 +62,9 @@ impl Mask {
 
     /// Added to the scores, with minus infinity where a query may not look.
     fn additive(&self, scores: &Tensor) -> Option<Tensor> {
-        let zero = Tensor::full(Type::new(scores.dtype(), []), 0.0);
-        let hidden = Tensor::full(Type::new(scores.dtype(), []), f64::NEG_INFINITY);
-        match (&self.allowed, &self.bias) {
-            (None, None) => None,
-            (None, Some(bias)) => Some(bias.clone()),
-            (Some(allowed), bias) => Some(allowed.select(bias.as_ref().unwrap_or(&zero), &hidden)),
-        }
+        let Some(allowed) = &self.allowed else { return self.bias.clone() };
+        let bias = self.bias.clone().unwrap_or_else(|| Tensor::full(Type::new(scores.dtype(), []), 0.0));
+        Some(allowed.select(bias, f64::NEG_INFINITY))
     }
 }
 
@@ -112,12 +108,10 @@ fn mask(n: &mut Node, q: &Tensor, keys: usize, before: usize) -> Lowered<Mask> {
 
 /// Softmax along the last axis; a row of minus infinities gives zeros.
 fn guarded_softmax(x: &Tensor) -> Tensor {
-    let zero = Tensor::full(Type::new(x.dtype(), []), 0.0);
     let top = x.max_keep(&[-1]);
-    let hidden = top.equal(&top.full_like(f64::NEG_INFINITY));
-    let powers = (x - hidden.select(&zero, &top)).exp();
+    let powers = (x - top.equal(f64::NEG_INFINITY).select(0.0, &top)).exp();
     let sum = powers.sum_keep(&[-1]);
-    let sum = sum.equal(&sum.full_like(0.0)).select(&sum.full_like(1.0), &sum);
+    let sum = sum.equal(0.0).select(1.0, &sum);
     powers / sum
 }
 
@@ -154,9 +148,7 @@ fn attention(n: &mut Node) -> Lowered<Outputs> {
     let precision = n.element("softmax_precision")?.map_or(q.dtype(), holder);
     let mut probabilities = guarded_softmax(&masked.cast(precision)).cast(q.dtype());
     if let Some(a) = additive {
-        let hidden = a.max_keep(&[-1]);
-        let hidden = hidden.equal(&hidden.full_like(f64::NEG_INFINITY));
-        probabilities = hidden.select(&Tensor::full(Type::new(q.dtype(), []), 0.0), &probabilities);
+        probabilities = a.max_keep(&[-1]).equal(f64::NEG_INFINITY).select(0.0, probabilities);
     }
     let y = probabilities.matmul(&v);
     let y = if packed { join_heads(&y)? } else { y };
@@ -217,10 +209,8 @@ fn linear_attention(n: &mut Node) -> Lowered<Outputs> {
         0.0 => 1.0 / (d_k as f64).sqrt(),
         s => s,
     };
-    let initial = match n.optional(3)? {
-        Some(t) => t,
-        None => Tensor::full(Type::new(q.dtype(), [batch, kv_heads, d_k, d_v]), 0.0),
-    };
+    let zeros = Type::new(q.dtype(), [batch, kv_heads, d_k, d_v]);
+    let initial = n.optional(3)?.unwrap_or_else(|| Tensor::full(zeros, 0.0));
     // Time comes first; what is one a head gets an axis for the key dimension.
     let in_time = |t: Tensor| t.permute(&[2, 0, 1, 3]);
     let mut scanned = vec![in_time(q), in_time(k), in_time(v)];
@@ -261,15 +251,12 @@ fn linear_attention(n: &mut Node) -> Lowered<Outputs> {
 /// A depthwise convolution that sees the past only; the last inputs are handed on for the next call.
 fn causal_conv(n: &mut Node) -> Lowered<Outputs> {
     let (x, w) = (n.x(0)?, n.x(1)?);
-    let ([batch, channels, _], [_, 1, size]) = (x.shape(), w.shape()) else {
+    let (&[batch, channels, _], &[_, 1, size]) = (x.shape(), w.shape()) else {
         return invalid!("takes X [N, C, L] and W [C, 1, k], not {x} and {w}");
     };
-    let (batch, channels, size) = (*batch, *channels, *size);
     ensure!(size != 0, "the kernel is empty");
-    let past = match n.optional(3)? {
-        Some(p) => p,
-        None => Tensor::full(Type::new(x.dtype(), [batch, channels, size - 1]), 0.0),
-    };
+    let zeros = Type::new(x.dtype(), [batch, channels, size - 1]);
+    let past = n.optional(3)?.unwrap_or_else(|| Tensor::full(zeros, 0.0));
     let long = Tensor::concat(&[past, x], 2);
     long.check()?;
     let y = long.conv_general(&w, ConvGeometry { groups: channels, ..ConvGeometry::new(1) });

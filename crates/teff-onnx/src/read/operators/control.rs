@@ -114,15 +114,8 @@ fn tensor_of(item: OnnxValue) -> Lowered<Typed> {
     item.into_typed("what the body gives")
 }
 
-/// How the scanned inputs and outputs of a scan run.
-struct Directions {
-    /// Axis scanned along.
-    axes: Vec<i64>,
-    /// From the last to the first.
-    reversed: Vec<bool>,
-}
-
-fn directions(n: &Node, axes: &str, order: &str, count: usize) -> Lowered<Directions> {
+/// For each of the scanned inputs or outputs of a scan: the axis, and whether it runs from the last to the first.
+fn directions(n: &Node, axes: &str, order: &str, count: usize) -> Lowered<(Vec<i64>, Vec<bool>)> {
     let axes = n.ints(axes).map_or(vec![0; count], <[i64]>::to_vec);
     let reversed: Vec<bool> =
         n.ints(order).map_or(vec![false; count], |l| l.iter().map(|&d| d != 0).collect());
@@ -130,7 +123,7 @@ fn directions(n: &Node, axes: &str, order: &str, count: usize) -> Lowered<Direct
         axes.len() == count && reversed.len() == count,
         "a list of axes or directions does not have an entry for each scanned tensor"
     );
-    Ok(Directions { axes, reversed })
+    Ok((axes, reversed))
 }
 
 /// Axis `from` moved to place `to`.
@@ -155,20 +148,20 @@ fn scan(n: &mut Node) -> Lowered<Outputs> {
     };
     let all = n.tensors(0)?;
     let (initial, inputs) = all.split_at(states);
-    let ins = directions(n, "scan_input_axes", "scan_input_directions", scanned)?;
-    let outs = directions(n, "scan_output_axes", "scan_output_directions", stacked)?;
+    let (in_axes, in_reversed) = directions(n, "scan_input_axes", "scan_input_directions", scanned)?;
+    let (out_axes, out_reversed) = directions(n, "scan_output_axes", "scan_output_directions", stacked)?;
     // A scan that runs backwards as a whole is one; anything mixed is turned around outside.
-    let backwards = ins.reversed.iter().chain(&outs.reversed).all(|&r| r);
+    let backwards = in_reversed.iter().chain(&out_reversed).all(|&r| r);
     let turn = |x: &Tensor, reversed: bool| if reversed && !backwards { x.flip(0) } else { x.clone() };
     let mut prepared = Vec::new();
     for (i, x) in inputs.iter().enumerate() {
-        let axis = axis_of(ins.axes[i], x.rank())?;
-        prepared.push(turn(&moved(x, axis, 0), ins.reversed[i]));
+        let axis = axis_of(in_axes[i], x.rank())?;
+        prepared.push(turn(&moved(x, axis, 0), in_reversed[i]));
     }
     let (mut results, stacks) = run_scan(n, body, initial, &prepared, backwards)?;
     for (i, y) in stacks.iter().enumerate() {
-        let axis = axis_of(outs.axes[i], y.rank())?;
-        results.push(moved(&turn(y, outs.reversed[i]), 0, axis));
+        let axis = axis_of(out_axes[i], y.rank())?;
+        results.push(moved(&turn(y, out_reversed[i]), 0, axis));
     }
     Ok(results.into_iter().map(OnnxValue::from).collect())
 }

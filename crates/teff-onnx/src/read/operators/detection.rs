@@ -5,42 +5,25 @@ use super::*;
 pub(super) const TABLE: Table =
     &[("NonMaxSuppression", One(non_max_suppression)), ("RoiAlign", One(roi_align))];
 
-/// One region along one axis: the two elements that each sampling point lies between, and their weights.
-struct BilinearTaps {
-    low: Tensor,
-    high: Tensor,
-    low_weight: Tensor,
-    high_weight: Tensor,
-}
-
-/// `bins * samples` points from `start` on, `length` long, over an axis of `size` elements. A point more than one element outside
-/// has no weight.
-fn taps(start: &Tensor, length: &Tensor, bins: usize, samples: usize, size: usize) -> BilinearTaps {
-    let points = bins * samples;
+/// One region along one axis: the two elements that each of `bins * samples` points lies between, each with its weight. The points begin
+/// at `start`, `length` long, over an axis of `size` elements; one more than one element outside has no weight.
+fn taps(start: &Tensor, length: &Tensor, points: usize, size: usize) -> [(Tensor, Tensor); 2] {
     let at = Tensor::iota(Type::new(start.dtype(), [points]), 0);
     let at = (at + 0.5) * (length / points as f64) + start;
-    let inside = at.full_like(-1.0).less_equal(&at).and(&at.less_equal(&at.full_like(size as f64)));
+    let inside = at.greater_equal(-1.0).and(at.less_equal(size as f64)).cast(start.dtype());
     let at = at.clip(0.0, size as f64 - 1.0);
     let low = at.floor();
     let part = &at - &low;
     let high = (&low + 1.0).clip(0.0, size as f64 - 1.0);
-    let inside = inside.cast(start.dtype());
-    let low_weight = (part.full_like(1.0) - &part) * &inside;
-    BilinearTaps {
-        low: low.cast(DType::I64),
-        high: high.cast(DType::I64),
-        low_weight,
-        high_weight: part * inside,
-    }
+    [(low.cast(DType::I64), (1.0 - &part) * &inside), (high.cast(DType::I64), part * inside)]
 }
 
 /// Each region of an image, sampled bilinearly on a grid and pooled to bins.
 fn roi_align(n: &mut Node) -> Lowered {
     let (x, rois, batch) = (n.x(0)?, n.x(1)?, n.x(2)?);
-    let (count, [_, channels, height, width]) = (batch.len(), x.shape()) else {
+    let (count, &[_, channels, height, width]) = (batch.len(), x.shape()) else {
         return invalid!("takes X [N, C, H, W], not {x}");
     };
-    let (channels, height, width) = (*channels, *height, *width);
     ensure!(
         rois.shape() == [count, 4] && height != 0 && width != 0,
         "takes regions [{count}, 4] of an image, not {rois} of {x}"
@@ -61,19 +44,19 @@ fn roi_align(n: &mut Node) -> Lowered {
         let corner = |i: usize| corners.pick(0, r).pick(0, i);
         let size = |from: usize, to: usize| {
             let size = corner(to) - corner(from);
-            if half { size } else { size.maximum(&size.full_like(1.0)) }
+            if half { size } else { size.maximum(1.0) }
         };
         let (length_x, length_y) = (size(0, 2), size(1, 3));
         let grid_y = samples(n, ratio, &length_y, rows)?;
         let grid_x = samples(n, ratio, &length_x, columns)?;
-        let ty = taps(&corner(1), &length_y, rows, grid_y, height);
-        let tx = taps(&corner(0), &length_x, columns, grid_x, width);
+        let along_y = taps(&corner(1), &length_y, rows * grid_y, height);
+        let along_x = taps(&corner(0), &length_x, columns * grid_x, width);
         let image = x.gather(&batch.narrow(0, r, 1), 0).pick(0, 0);
         // The four neighbours of each point, weighted.
         let mut corners = Vec::new();
-        for (y, wy) in [(&ty.low, &ty.low_weight), (&ty.high, &ty.high_weight)] {
+        for (y, wy) in &along_y {
             let lines = image.gather(y, 1) * wy.reshape(&[1, rows * grid_y, 1]);
-            for (x, wx) in [(&tx.low, &tx.low_weight), (&tx.high, &tx.high_weight)] {
+            for (x, wx) in &along_x {
                 corners.push(lines.gather(x, 2) * wx.reshape(&[1, 1, columns * grid_x]));
             }
         }

@@ -308,15 +308,15 @@ impl Descent<'_> {
                 None => one,
                 Some(h) => {
                     let kind = self.kind.take(at, 0);
-                    kind.equal(&kind.full_like(c as u8 as f64)).select(&one, &h)
+                    kind.equal(c as u8 as f64).select(&one, &h)
                 }
             });
         }
         let mut holds = holds.expect("what is walked has tests");
         if let Some(missing) = &self.missing {
-            holds = holds.or(&value.is_nan().and(&missing.take(at, 0).cast(DType::Bool)));
+            holds = holds.or(value.is_nan().and(missing.take(at, 0).cast(DType::Bool)));
         }
         let child = self.next.take(&(at * 2 + holds.not().cast(self.number)), 0);
-        at.less(&at.full_like(self.tests as f64)).select(&child, at)
+        at.less(self.tests as f64).select(&child, at)
     }
 }

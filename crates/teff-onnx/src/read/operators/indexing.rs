@@ -4,8 +4,8 @@ use super::*;
 
 pub(super) const TABLE: Table = &[
     ("Compress", Of(compress)),
-    ("Gather", OfTwo(gather)),
-    ("GatherElements", OfTwo(gather_elements)),
+    ("Gather", OfTwo(|n, x, indices| picked(n, &x, &indices, Tensor::take))),
+    ("GatherElements", OfTwo(|n, x, indices| picked(n, &x, &indices, Tensor::take_along))),
     ("GatherND", OfTwo(gather_nd)),
     ("NonZero", One(non_zero)),
     ("OneHot", Of(one_hot)),
@@ -38,19 +38,13 @@ fn positive_along(n: &Node, indices: &Tensor, sizes: &[usize]) -> Lowered {
     }
     let sizes: Vec<i64> = sizes.iter().map(|&size| size as i64).collect();
     let size = if let [size] = sizes[..] { wide.full_like(size as f64) } else { Tensor::from_slice(&sizes) };
-    Ok(wide.less(&wide.full_like(0.0)).select(&(&wide + size), &wide))
+    Ok(wide.less(0.0).select(&(&wide + size), &wide))
 }
 
-fn gather(n: &mut Node, x: Tensor, indices: Tensor) -> Lowered {
+/// Elements by indices along attribute `axis`.
+fn picked(n: &Node, x: &Tensor, indices: &Tensor, f: fn(&Tensor, &Tensor, usize) -> Tensor) -> Lowered {
     let axis = axis_of(n.int("axis", 0), x.rank())?;
-    let indices = positive(n, &indices, x.shape()[axis])?;
-    Ok(x.take(&indices, axis))
-}
-
-fn gather_elements(n: &mut Node, x: Tensor, indices: Tensor) -> Lowered {
-    let axis = axis_of(n.int("axis", 0), x.rank())?;
-    let indices = positive(n, &indices, x.shape()[axis])?;
-    Ok(x.take_along(&indices, axis))
+    Ok(f(x, &positive(n, indices, x.shape()[axis])?, axis))
 }
 
 /// Tuples of indices, each for the first axes of `x` after `batch`; the place in the batch is put before them.
@@ -111,13 +105,11 @@ fn tensor_scatter(n: &mut Node, cache: Tensor, update: Tensor) -> Lowered {
     );
     let ty = Type::new(DType::I64, update.shape());
     let along = Tensor::iota(ty.clone(), axis);
-    let mut each = vec![1; rank];
-    each[0] = cache.shape()[0];
     let at = match n.optional(2)? {
-        Some(start) => along + start.cast(DType::I64).reshape(&each),
+        Some(start) => along + start.cast(DType::I64).along_axis(0, rank),
         None => along,
     };
-    let at = if circular { at.rem(&at.full_like(cache.shape()[axis] as f64)) } else { at };
+    let at = if circular { at.rem(cache.shape()[axis] as f64) } else { at };
     Ok(cache.scatter_along(&at, &update, axis, ScatterKind::Set))
 }
 
@@ -132,8 +124,8 @@ fn one_hot(n: &mut Node, indices: Tensor) -> Lowered {
     let rank = indices.rank() + 1;
     let axis = axis_of(n.int("axis", -1), rank)?;
     let wide = indices.cast(DType::I64);
-    let wide = wide.less(&wide.full_like(0.0)).select(&(&wide + depth as f64), &wide);
-    Ok(wide.is_index(depth, axis).select(&values.pick(0, 1), &values.pick(0, 0)))
+    let wide = wide.less(0.0).select(&(&wide + depth as f64), &wide);
+    Ok(wide.is_index(depth, axis).select(values.pick(0, 1), values.pick(0, 0)))
 }
 
 /// The largest or smallest elements along an axis, with their indices. k is an attribute before version 10.

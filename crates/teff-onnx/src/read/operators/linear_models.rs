@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 pub(super) const TABLE: Table = &[
     ("ArrayFeatureExtractor", OfTwo(array_feature_extractor)),
-    ("Binarizer", Of(|n, x| Ok(x.full_like(n.float("threshold", 0.0)).less(&x).cast(x.dtype())))),
+    ("Binarizer", Of(|n, x| Ok(x.greater(n.float("threshold", 0.0)).cast(x.dtype())))),
     ("FeatureVectorizer", One(feature_vectorizer)),
     ("Imputer", Of(imputer)),
     ("LabelEncoder", Of(label_encoder)),
@@ -45,10 +45,10 @@ fn imputer(n: &mut Node, x: Tensor) -> Lowered {
     let whole = n.int("replaced_value_int64", 0);
     let missing = match x.dtype().is_float() {
         true if old.is_nan() => x.is_nan(),
-        true => x.equal(&x.full_like(old)),
-        false => x.equal(&x.full_like(whole as f64)),
+        true => x.equal(old),
+        false => x.equal(whole as f64),
     };
-    Ok(missing.select(&row(&x, &with).cast(x.dtype()), &x))
+    Ok(missing.select(row(&x, &with).cast(x.dtype()), &x))
 }
 
 fn scaler(n: &mut Node, x: Tensor) -> Lowered {
@@ -90,7 +90,7 @@ fn one_hot_encoder(n: &mut Node) -> Lowered {
         n.reading()
             .note(format!("{}: elements of no category give zeros instead of an error", n.described()));
     }
-    Ok(x.unsqueeze(-1).equal(&Tensor::from_slice(categories)).cast(DType::F32))
+    Ok(x.unsqueeze(-1).equal(Tensor::from_slice(categories)).cast(DType::F32))
 }
 
 /// A map from class to score for each sample is here the tensor of the scores, as it came.
@@ -133,8 +133,8 @@ fn label_encoder(n: &mut Node, x: Tensor) -> Lowered {
     let dtype = if is_int { DType::I64 } else { DType::F32 };
     let mut y = Tensor::full(Type::new(dtype, x.shape()), default);
     for (k, v) in keys.iter().zip(&values) {
-        let hit = if k.is_nan() { x.is_nan() } else { x.equal(&x.full_like(*k)) };
-        y = hit.select(&Tensor::full(Type::new(dtype, []), *v), &y);
+        let hit = if k.is_nan() { x.is_nan() } else { x.equal(*k) };
+        y = hit.select(Tensor::full(Type::new(dtype, []), *v), &y);
     }
     Ok(y)
 }
@@ -152,10 +152,8 @@ pub(super) fn post_transform(n: &Node, scores: &Tensor) -> Lowered {
 
 /// Zeros stay, and have no part.
 fn softmax_without_zeros(scores: &Tensor) -> Tensor {
-    let zero = Tensor::full(Type::new(scores.dtype(), []), 0.0);
-    let nothing = scores.equal(&scores.full_like(0.0));
-    let powers = nothing.select(&zero, &(scores - scores.max_keep(&[-1])).exp());
-    &powers / powers.sum_keep(&[-1]).maximum(&zero.full_like(f64::from(f32::MIN_POSITIVE)))
+    let powers = scores.equal(0.0).select(0.0, (scores - scores.max_keep(&[-1])).exp());
+    &powers / powers.sum_keep(&[-1]).maximum(f32::MIN_POSITIVE)
 }
 
 /// The features as rows of floats.
@@ -223,16 +221,6 @@ impl Labels {
             }
         }
     }
-
-    /// The label of the class with the highest score.
-    pub(super) fn of_best(&self, scores: &Tensor) -> OnnxValue {
-        self.of(&scores.argmax(1))
-    }
-
-    /// Of two classes, the label of the second where `second` holds.
-    pub(super) fn of_two(&self, second: &Tensor) -> OnnxValue {
-        self.of(&second.cast(DType::I64))
-    }
 }
 
 /// One row of coefficients for two classes is the score of the second.
@@ -241,10 +229,10 @@ fn linear_classifier(n: &mut Node) -> Lowered<Outputs> {
     n.ignore(&["multi_class"]);
     let labels = labels(n, "classlabels_ints", "classlabels_strings");
     if labels.len() == 2 && scores.shape()[1] == 1 {
-        let positive = scores.full_like(0.0).less(&scores).reshape(&[scores.shape()[0]]);
+        let positive = scores.greater(0.0).reshape(&[scores.shape()[0]]);
         let both = Tensor::concat(&[-&scores, scores], 1);
-        return Ok(vec![labels.of_two(&positive), post_transform(n, &both)?.into()]);
+        return Ok(vec![labels.of(&positive.cast(DType::I64)), post_transform(n, &both)?.into()]);
     }
     ensure!(labels.len() == scores.shape()[1], "{} labels for {} scores", labels.len(), scores.shape()[1]);
-    Ok(vec![labels.of_best(&scores), post_transform(n, &scores)?.into()])
+    Ok(vec![labels.of(&scores.argmax(1)), post_transform(n, &scores)?.into()])
 }

@@ -3,25 +3,21 @@
 mod activation;
 mod arithmetic;
 mod attention;
-mod cast;
 mod contrib;
 mod control;
 mod convolution;
 mod detection;
 mod forest;
 mod indexing;
-mod integer_weights;
 mod linear_models;
 mod loss;
 mod matrix;
 mod movement;
 mod normalize;
-mod pooling;
 mod qonnx;
 mod quantize;
 mod random;
 mod recurrent;
-mod reduction;
 mod resize;
 mod sampling;
 mod sequence;
@@ -42,17 +38,15 @@ use crate::proto::ElementType;
 use Lower::{Many, Of, OfTwo, One};
 use activation::{TensorFunction, along};
 use attention::{join_heads, split_heads};
-use cast::converted;
-use convolution::{AutoPad, auto_pad, explicit_pads, geometry, per_axis, window_pads, with_bias};
+use convolution::{averaged, explicit_pads, geometry, per_axis, spatial_axes, with_bias};
 use forest::{Aggregate, Compare, Forest, TreeNode};
 use indexing::positive;
 use linear_models::{Labels, labels, matrix, post_transform, rows};
 use matrix::{factors, gemm, scaled};
 use normalize::{Norm, l1_norm, l2_norm, normalized, rms_normalization};
-use pooling::{averaged, spatial_axes};
 use quantize::{
-    centred, dequantize_linear, dequantized, dynamically_quantized, matrix_zero, quantize_linear, quantized,
-    requantized, zero_point,
+    centred, converted, dequantize_linear, dequantized, dynamically_quantized, integer_product, matrix_zero,
+    one_or_many, quantize_linear, quantized, requantized, zero_point,
 };
 use recurrent::GateActivation;
 use resize::Mode;
@@ -121,21 +115,18 @@ const FAMILIES: &[(&str, Table)] = &[
     ("", arithmetic::TABLE),
     ("", attention::TABLE),
     ("ai.onnx.preview", attention::PREVIEW),
-    ("", cast::TABLE),
     ("", contrib::IN_DEFAULT_DOMAIN),
     ("com.microsoft", contrib::TABLE),
     ("", control::TABLE),
     ("", convolution::TABLE),
     ("", detection::TABLE),
     ("", indexing::TABLE),
-    ("com.microsoft", integer_weights::TABLE),
     ("ai.onnx.ml", linear_models::TABLE),
     ("", loss::TABLE),
     ("ai.onnx.preview.training", loss::TRAINING),
     ("", matrix::TABLE),
     ("", movement::TABLE),
     ("", normalize::TABLE),
-    ("", pooling::TABLE),
     (qonnx::DOMAINS[0], qonnx::TABLE),
     (qonnx::DOMAINS[1], qonnx::TABLE),
     (qonnx::DOMAINS[2], qonnx::TABLE),
@@ -143,7 +134,6 @@ const FAMILIES: &[(&str, Table)] = &[
     ("", random::TABLE),
     ("", recurrent::TABLE),
     ("com.microsoft", recurrent::CONTRIB),
-    ("", reduction::TABLE),
     ("", resize::TABLE),
     ("", sampling::TABLE),
     ("", sequence::TABLE),

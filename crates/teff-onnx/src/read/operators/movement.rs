@@ -117,10 +117,6 @@ fn split(n: &mut Node) -> Lowered<Outputs> {
         }
     };
     n.ignore(&["num_outputs"]);
-    ensure!(
-        sizes.iter().try_fold(0usize, |sum, &s| sum.checked_add(s)) == Some(size),
-        "parts of {sizes:?} do not make up axis {axis} of {x}"
-    );
     Ok(x.split(axis, &sizes).into_iter().map(|t| OnnxValue::narrow(t, element)).collect())
 }
 
@@ -162,10 +158,9 @@ fn trilu(n: &mut Node, x: Tensor) -> Lowered {
     ensure!(x.rank() >= 2, "takes matrices, not {x}");
     let ty = Type::new(DType::I64, &x.shape()[x.rank() - 2..]);
     let distance = Tensor::iota(ty.clone(), 1) - Tensor::iota(ty.clone(), 0);
-    let k = Tensor::constant(Value::new([], vec![k]));
-    let kept = if n.flag("upper", true) { k.less_equal(&distance) } else { distance.less_equal(&k) };
-    let zero = Tensor::full(Type::new(x.dtype(), []), 0.0);
-    Ok(kept.select(&x, &zero))
+    let k = Tensor::scalar(k);
+    let kept = if n.flag("upper", true) { distance.greater_equal(k) } else { distance.less_equal(k) };
+    Ok(kept.select(&x, 0.0))
 }
 
 /// Whether the place in a block counts before the channel, or after it.

@@ -15,53 +15,34 @@ pub(super) const TABLE: Table = &[
 /// The domains that have them; older files have the later ones.
 pub(super) const DOMAINS: [&str; 3] = ["qonnx.custom_op.general", "onnx.brevitas", "finn.custom_op.general"];
 
-/// How a number becomes an integer: attribute `rounding_mode`.
-#[derive(Clone, Copy, PartialEq)]
-enum RoundingMode {
-    HalfEven,
-    Ceil,
-    Floor,
-    /// Away from zero.
-    Up,
-    /// Towards zero.
-    Down,
-    /// To nearest, halves away from zero, or towards it.
-    HalfUp,
-    HalfDown,
+/// How a number becomes an integer, by attribute `rounding_mode` in upper case.
+const ROUNDINGS: [(&str, TensorFunction); 8] = [
+    ("ROUND", Tensor::round),
+    ("HALF_EVEN", Tensor::round),
+    ("CEIL", Tensor::ceil),
+    ("FLOOR", Tensor::floor),
+    // Away from zero, and towards it.
+    ("UP", |x| x.sign() * x.abs().ceil()),
+    ("DOWN", |x| x.sign() * x.abs().floor()),
+    // To nearest, halves away from zero, or towards it.
+    ("HALF_UP", |x| to_nearest(x, |rest| rest.greater_equal(0.5))),
+    ("HALF_DOWN", |x| to_nearest(x, |rest| rest.greater(0.5))),
+];
+
+/// Away from zero where that is so of what is left of |x|, which is exact, as |x| + 0.5 is not.
+fn to_nearest(x: &Tensor, away: fn(&Tensor) -> Tensor) -> Tensor {
+    let whole = x.abs().floor();
+    x.sign() * (&whole + away(&(x.abs() - &whole)).cast(x.dtype()))
 }
 
-impl RoundingMode {
-    fn of(n: &Node, default: &'static str) -> Lowered<RoundingMode> {
-        let name = n.text("rounding_mode", default)?;
-        Ok(match &*name.to_uppercase() {
-            "ROUND" | "HALF_EVEN" => RoundingMode::HalfEven,
-            "CEIL" => RoundingMode::Ceil,
-            "FLOOR" => RoundingMode::Floor,
-            "UP" => RoundingMode::Up,
-            "DOWN" => RoundingMode::Down,
-            "HALF_UP" => RoundingMode::HalfUp,
-            "HALF_DOWN" => RoundingMode::HalfDown,
-            _ => {
-                let remedy = "use ROUND, CEIL, FLOOR, UP, DOWN, HALF_UP or HALF_DOWN";
-                return unsupported(format!("rounding_mode={name:?}"), remedy);
-            }
-        })
-    }
-
-    fn apply(self, x: &Tensor) -> Tensor {
-        let whole = x.abs().floor();
-        let more = |beyond: Tensor| x.sign() * (&whole + beyond.cast(x.dtype()));
-        // Exact, which |x| + 0.5 is not.
-        let rest = x.abs() - &whole;
-        let half = x.full_like(0.5);
-        match self {
-            RoundingMode::HalfEven => x.round(),
-            RoundingMode::Ceil => x.ceil(),
-            RoundingMode::Floor => x.floor(),
-            RoundingMode::Up => x.sign() * x.abs().ceil(),
-            RoundingMode::Down => x.sign() * whole,
-            RoundingMode::HalfUp => more(half.less_equal(&rest)),
-            RoundingMode::HalfDown => more(half.less(&rest)),
+/// The name and the function.
+fn rounding(n: &Node, default: &'static str) -> Lowered<(&'static str, TensorFunction)> {
+    let name = n.text("rounding_mode", default)?;
+    match ROUNDINGS.iter().find(|(mode, _)| *mode == name.to_uppercase()) {
+        Some(&found) => Ok(found),
+        None => {
+            let remedy = "use ROUND, CEIL, FLOOR, UP, DOWN, HALF_UP or HALF_DOWN";
+            unsupported(format!("rounding_mode={name:?}"), remedy)
         }
     }
 }
@@ -106,11 +87,11 @@ fn beside(x: &Tensor, p: &Tensor) -> Option<Tensor> {
 fn quant(n: &mut Node, x: Tensor) -> Lowered {
     let (scale, zero) = (n.x(1)?.cast(x.dtype()), n.x(2)?.cast(x.dtype()));
     let (bits, shape) = bits_of(n, 3, "bitwidth")?;
-    let rounding = RoundingMode::of(n, "ROUND")?;
+    let (mode, round) = rounding(n, "ROUND")?;
     let signed = n.flag("signed", true);
     let is_bipolar = |b: f64| b == 1.0 && signed;
     if let [bits] = bits[..]
-        && rounding == RoundingMode::HalfEven
+        && ["ROUND", "HALF_EVEN"].contains(&mode)
         && !is_bipolar(bits)
         && let Some(y) = by_integers(n, &x, &scale, &zero, bits)
     {
@@ -118,12 +99,12 @@ fn quant(n: &mut Node, x: Tensor) -> Lowered {
     }
     let steps = &x / &scale + &zero;
     let (low, high) = limits(n, &bits, &shape, x.dtype());
-    let mut rounded = rounding.apply(&steps.maximum(&low).minimum(&high));
+    let mut rounded = round(&steps.maximum(&low).minimum(&high));
     if bits.iter().any(|&b| is_bipolar(b)) {
         // One bit with a sign is -1 or 1.
         let is_one =
             Tensor::constant(Value::new(&shape[..], bits.iter().map(|&b| b == 1.0).collect::<Vec<_>>()));
-        rounded = is_one.select(&signs(&steps), &rounded);
+        rounded = is_one.select(signs(&steps), &rounded);
     }
     Ok((rounded - zero) * scale)
 }
@@ -154,7 +135,7 @@ fn by_integers(n: &mut Node, x: &Tensor, scale: &Tensor, zero: &Tensor, bits: f6
 
 /// 1 where x is at least 0, else -1.
 fn signs(x: &Tensor) -> Tensor {
-    x.full_like(0.0).less_equal(x).select(&x.full_like(1.0), &x.full_like(-1.0))
+    x.greater_equal(0.0).select(x.full_like(1.0), -1.0)
 }
 
 /// `scale` where x is at least 0, else `-scale`; as integers -1 and 1 where the scale allows.
@@ -179,14 +160,14 @@ fn trunc(n: &mut Node, x: Tensor) -> Lowered {
     let (before, _) = bits_of(n, 3, "in_bitwidth")?;
     let last = n.input_count() - 1;
     let (after, shape) = bits_of(n, last, "out_bitwidth")?;
-    let rounding = RoundingMode::of(n, "FLOOR")?;
+    let (_, round) = rounding(n, "FLOOR")?;
     let whole = (&x / &scale + &zero).round();
     match last {
         4 => {
             let ([before], [after]) = (&before[..], &after[..]) else {
                 return unsupported("a number of bits for each channel", "use one number of bits for all");
             };
-            let y = rounding.apply(&(whole / 2f64.powf(before - after)));
+            let y = round(&(whole / 2f64.powf(before - after)));
             Ok((y - zero) * scale)
         }
         5 | 6 => {
@@ -203,7 +184,7 @@ fn trunc(n: &mut Node, x: Tensor) -> Lowered {
             });
             let power = Tensor::constant(powers);
             let (low, high) = limits(n, &after, &shape, x.dtype());
-            let y = rounding.apply(&(whole / &power).maximum(&low).minimum(&high));
+            let y = round(&(whole / &power).maximum(&low).minimum(&high));
             Ok((y - zero / power) * scale_after)
         }
         count => invalid!("takes 5 to 7 inputs, not {}", count + 1),

@@ -1,16 +1,20 @@
-//! Between floats and integers that stand for them, and operators on such integers.
+//! Between element types: conversions, floats and integers that stand for them, operators on such integers.
 //!
 //! What the specification defines through floats is computed through floats: dequantise, compute, quantise. What it defines on
 //! integers (`ConvInteger`, `MatMulInteger`) is computed on i32. `QLinearConv` and `QLinearMatMul` accumulate in i32 and are
 //! requantised by the float factor `a_scale * b_scale / y_scale`, as onnxruntime does.
 
 use super::*;
+use crate::proto::FloatLayout;
 
 pub(super) const TABLE: Table = &[
+    ("BitCast", Many(bit_cast)),
+    ("Cast", Many(|n| cast_to(n, target(n)?))),
+    ("CastLike", Many(|n| cast_to(n, n.typed(1)?.element))),
     ("ConvInteger", OfTwo(conv_integer)),
     ("DequantizeLinear", Many(dequantize_linear)),
     ("DynamicQuantizeLinear", Many(|n| Ok(dynamically_quantized(&n.x(0)?).map(OnnxValue::from).into()))),
-    ("MatMulInteger", OfTwo(mat_mul_integer)),
+    ("MatMulInteger", OfTwo(|n, a, b| integer_product(n, (&a, 2), (&b, 3)))),
     ("QLinearConv", One(q_linear_conv)),
     ("QLinearMatMul", One(q_linear_mat_mul)),
     ("QuantizeLinear", Many(quantize_linear)),
@@ -24,10 +28,8 @@ pub(super) fn beside(x: &Tensor, p: &Tensor, axis: i64, block: i64) -> Lowered {
     }
     let axis = axis_of(axis, x.rank())?;
     if p.rank() == 1 && block == 0 {
-        let mut shape = vec![1; x.rank()];
-        shape[axis] = p.len();
         ensure!(p.len() == x.shape()[axis], "{} scales or zero points for axis {axis} of {x}", p.len());
-        return Ok(p.reshape(&shape));
+        return Ok(p.along_axis(axis, x.rank()));
     }
     let block = usize::try_from(block).unwrap_or(0);
     let fits = p.rank() == x.rank()
@@ -114,24 +116,29 @@ pub(super) fn dequantize_linear(n: &mut Node) -> Lowered<Outputs> {
 
 /// `x` quantised to u8 over the range of its values, with 0 in it; the scale and the zero point.
 pub(super) fn dynamically_quantized(x: &Tensor) -> [Tensor; 3] {
-    let zero = Tensor::full(Type::new(x.dtype(), []), 0.0);
-    let (low, high) = (x.min(&[]).minimum(&zero), x.max(&[]).maximum(&zero));
+    let (low, high) = (x.min(&[]).minimum(0.0), x.max(&[]).maximum(0.0));
     let scale = (&high - &low) / 255.0;
     // Of zeros alone the scale would be 0.
-    let scale = scale.equal(&zero).select(&zero.full_like(1.0), &scale);
-    let zero_point = (&zero - &low / &scale).clip(0.0, 255.0).round().cast(DType::U8);
+    let scale = scale.equal(0.0).select(1.0, &scale);
+    let zero_point = (0.0 - &low / &scale).clip(0.0, 255.0).round().cast(DType::U8);
     let one_for_all = vec![1; x.rank()];
     let q = x.quantize(&scale.reshape(&one_for_all), &zero_point.reshape(&one_for_all));
     [q, scale, zero_point]
 }
 
+/// A scale or zero point as a scalar if it is one number.
+pub(super) fn one_or_many(p: &Tensor) -> Tensor {
+    if p.len() == 1 { p.reshape(&[]) } else { p.clone() }
+}
+
 /// A zero point that is a scalar or has an entry for each row (`axis` -2) or column of matrices, to subtract from them.
 pub(super) fn matrix_zero(zero: &Tensor, matrix: &Tensor, axis: isize) -> Tensor {
     let rows = matrix.shape().iter().rev().nth(1);
-    if zero.rank() == 1 && zero.len() > 1 && axis == -2 && rows == Some(&zero.len()) {
+    let is_column = zero.rank() == 1 && zero.len() > 1 && axis == -2 && rows == Some(&zero.len());
+    if is_column {
         zero.unsqueeze(1)
-    } else if zero.rank() == 1 && zero.len() == 1 {
-        zero.reshape(&[])
+    } else if zero.rank() == 1 {
+        one_or_many(zero)
     } else {
         zero.clone()
     }
@@ -143,10 +150,16 @@ pub(super) fn centred(q: &Tensor, zero: Option<&Tensor>) -> Tensor {
     zero.map_or(wide.clone(), |z| wide - z.cast(DType::I32))
 }
 
-fn mat_mul_integer(n: &mut Node, a: Tensor, b: Tensor) -> Lowered {
-    let a_zero = n.optional(2)?.map(|z| matrix_zero(&z, &a, -2));
-    let b_zero = n.optional(3)?.map(|z| matrix_zero(&z, &b, -1));
-    Ok(centred(&a, a_zero.as_ref()).matmul(&centred(&b, b_zero.as_ref())))
+/// The product, as i32, of matrices of integers less their zero points, each of which is an input if it is given: a scalar, or one for
+/// each row of `a`, for each column of `b`.
+pub(super) fn integer_product(
+    n: &Node,
+    (a, a_zero): (&Tensor, usize),
+    (b, b_zero): (&Tensor, usize),
+) -> Lowered {
+    let a_zero = n.optional(a_zero)?.map(|z| matrix_zero(&z, a, -2));
+    let b_zero = n.optional(b_zero)?.map(|z| matrix_zero(&z, b, -1));
+    Ok(centred(a, a_zero.as_ref()).matmul(&centred(b, b_zero.as_ref())))
 }
 
 fn conv_integer(n: &mut Node, x: Tensor, w: Tensor) -> Lowered {
@@ -158,12 +171,7 @@ fn conv_integer(n: &mut Node, x: Tensor, w: Tensor) -> Lowered {
 
 /// One number an output channel, to broadcast against weights `[O, ..]`.
 fn per_output(p: &Tensor, w: &Tensor) -> Tensor {
-    if p.len() == 1 {
-        return p.reshape(&[]);
-    }
-    let mut shape = vec![1; w.rank().max(1)];
-    shape[0] = p.len();
-    p.reshape(&shape)
+    if p.len() == 1 { p.reshape(&[]) } else { p.along_axis(0, w.rank().max(1)) }
 }
 
 /// i32 sums as `zero`'s type: `clamp(round(sum * factor) + zero)`.
@@ -176,10 +184,9 @@ pub(super) fn requantized(sums: &Tensor, factor: &Tensor, zero: &Typed) -> Lower
 fn q_linear_mat_mul(n: &mut Node) -> Lowered {
     let (a, b) = (n.x(0)?, n.x(3)?);
     let (a_scale, b_scale) = (n.typed(1)?, n.typed(4)?);
-    let (a_zero, b_zero) = (matrix_zero(&n.x(2)?, &a, -2), matrix_zero(&n.x(5)?, &b, -1));
     let y_zero = n.typed(7)?;
     let y_scale = n.x(6)?;
-    let sums = centred(&a, Some(&a_zero)).matmul(&centred(&b, Some(&b_zero)));
+    let sums = integer_product(n, (&a, 2), (&b, 5))?;
     let a_scale = matrix_zero(&a_scale.tensor, &a, -2);
     let b_scale = matrix_zero(&b_scale.tensor, &b, -1);
     if y_scale.len() != 1 {
@@ -202,4 +209,153 @@ fn q_linear_conv(n: &mut Node) -> Lowered {
     let factor = x_scale * w_scale / y_scale;
     let factor = if factor.len() == 1 { factor.reshape(&[]) } else { factor.per_channel(sums.rank()) };
     requantized(&sums, &factor, &y_zero)
+}
+
+fn target(n: &Node) -> Lowered<ElementType> {
+    n.element("to")?.ok_or_else(|| Fault::Invalid("the attribute \"to\" is missing".into()))
+}
+
+fn cast_to(n: &Node, to: ElementType) -> Lowered<Outputs> {
+    let y = converted(&n.typed(0)?, to, n.flag("saturate", true), n.text("round_mode", "up")?)?;
+    Ok(vec![OnnxValue::narrow(y, to)])
+}
+
+/// `x` as elements of type `to`, in the wider type that holds them.
+pub(super) fn converted(x: &Typed, to: ElementType, saturate: bool, mode: &str) -> Lowered {
+    let wide = match to {
+        // The low bits of the number, not of what the wider unsigned type saturates it to.
+        ElementType::I4 | ElementType::U4 | ElementType::I2 | ElementType::U2 => {
+            x.tensor.cast(DType::I32).cast(holder(to))
+        }
+        // Wider types saturate as the graph does.
+        _ => x.tensor.cast(holder(to)),
+    };
+    match to {
+        ElementType::Plain(_) => Ok(wide),
+        ElementType::I4 | ElementType::U4 | ElementType::I2 | ElementType::U2 => wrapped(&wide, to),
+        ElementType::F16 | ElementType::BF16 if x.element == to => Ok(wide),
+        ElementType::F16 | ElementType::BF16 => Ok(rounded(&wide, to)),
+        ElementType::F8E4M3FN | ElementType::F8E4M3FNUZ | ElementType::F8E5M2 | ElementType::F8E5M2FNUZ => {
+            Ok(clamped(&rounded(&wide, to), to, saturate))
+        }
+        ElementType::F4E2M1 => {
+            // It has no NaN; 0 stands in.
+            let y = clamped(&rounded(&wide, to), to, true);
+            Ok(y.is_nan().select(0.0, &y))
+        }
+        ElementType::F8E8M0 => power_of_two(&wide, mode),
+        ElementType::String => {
+            unsupported("a conversion to strings", "keep text processing outside the model")
+        }
+    }
+}
+
+/// The power of two next to a positive number: above it, below it, or nearest.
+fn power_of_two(x: &Tensor, mode: &str) -> Lowered {
+    // One bit of mantissa kept: a power of two, rounded to nearest. The product of large numbers would overflow.
+    let one_bit = |x: &Tensor| {
+        let c = x * (2f64.powi(23) + 1.0);
+        &c - (&c - x)
+    };
+    let huge = x.greater_equal(2f64.powi(100));
+    let nearest = huge.select(&(one_bit(&(x * 2f64.powi(-64))) * 2f64.powi(64)), one_bit(x));
+    let smallest = 2f64.powi(-127);
+    match mode {
+        "nearest" => Ok(nearest.maximum(smallest)),
+        "up" => Ok(nearest.less(x).select(&(&nearest * 2.0), &nearest).maximum(smallest)),
+        "down" => Ok(x.less(&nearest).select(&(&nearest * 0.5), &nearest).maximum(smallest)),
+        other => unsupported(format!("round_mode={other:?}"), "use up, down or nearest"),
+    }
+}
+
+/// The low bits of an integer, with sign if the type has one.
+fn wrapped(x: &Tensor, to: ElementType) -> Lowered {
+    let shift = (8 - to.bits()) as f64;
+    Ok(x.shl(shift).shr(shift))
+}
+
+/// f32 rounded to the nearest number of a narrow float type, halves to even; what is too large is left as it is.
+///
+/// Adding and taking away 1.5 * 2^23 units of the last place leaves a whole number of them.
+fn rounded(x: &Tensor, to: ElementType) -> Tensor {
+    let Some(FloatLayout { mantissa_bits, bias, largest, .. }) = to.float_layout() else { return x.clone() };
+    // The exponent of each element by comparison with powers of two would be long; 2^floor(log2 |x|) comes from the two-term
+    // split of Veltkamp instead: c = x * (2^s + 1), high = c - (c - x) keeps 24 - s bits, rounded to nearest even.
+    let s = 23 - mantissa_bits as i32;
+    let c = x * (2f64.powi(s) + 1.0);
+    let normal = &c - (&c - x);
+    // Below the smallest normal number the unit is fixed.
+    let unit = 2f64.powi(1 - bias - mantissa_bits as i32);
+    let subnormal = (x / unit).round() * unit;
+    let near = x.abs().less(2f64.powi(1 - bias)).select(&subnormal, &normal);
+    // The product of large numbers would overflow; a power of two less, they round alike. NaN and infinities stay.
+    let huge = x.abs().greater_equal(2f64.powi(100));
+    let small = x * 2f64.powi(-64);
+    let c = &small * (2f64.powi(s) + 1.0);
+    let large = (&c - (&c - &small)) * 2f64.powi(64);
+    let out = huge.select(x.is_inf().select(x, &large), &near);
+    // Half a unit above the largest number everything is infinite, for types that have infinity.
+    if matches!(to, ElementType::F16) {
+        return out.abs().greater(largest).select(x.sign() * f64::INFINITY, &out);
+    }
+    out
+}
+
+/// What is too large becomes the largest number when it saturates, else infinity or NaN.
+fn clamped(x: &Tensor, to: ElementType, saturate: bool) -> Tensor {
+    let Some(FloatLayout { largest: top, has_infinity, .. }) = to.float_layout() else { return x.clone() };
+    if saturate {
+        // NaN stays.
+        return x.is_nan().select(x, x.clip(-top, top));
+    }
+    let over = x.abs().greater(top);
+    let beyond = if has_infinity { x.sign() * f64::INFINITY } else { x.full_like(f64::NAN) };
+    over.select(&beyond, x)
+}
+
+/// The bits of a constant under another type of the same width.
+fn bit_cast(n: &mut Node) -> Lowered<Outputs> {
+    let (x, to) = (n.typed(0)?, target(n)?);
+    let ElementType::Plain(dtype) = to else {
+        return unsupported(format!("a bit cast to {}", to.name()), "use a type of 8 bits or more");
+    };
+    let from = x.tensor.dtype();
+    ensure!(from.size() == dtype.size(), "{from} and {dtype} differ in width");
+    if from.is_int() && dtype.is_int() {
+        return Ok(vec![x.tensor.cast(dtype).into()]);
+    }
+    let value = n.constant(0, "the value")?;
+    let ty = Type::new(dtype, value.shape());
+    match Value::from_le_bytes(&ty, &value.to_le_bytes()) {
+        Some(v) => Ok(vec![Tensor::apply(Op::Constant(v.into()), &[]).into()]),
+        None => invalid!("the widths differ"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use teff_graph::{Graph, evaluate};
+
+    fn nearest(x: f32, to: ElementType) -> f32 {
+        let graph = Graph::from_tensors("t", &[], &[("", rounded(&Tensor::scalar(x), to))]).unwrap();
+        evaluate(&graph, &[]).unwrap()[0].get(0).as_f64() as f32
+    }
+
+    #[test]
+    fn rounding_is_to_nearest_even() {
+        assert_eq!(nearest(1.0 + 1.0 / 2048.0, ElementType::F16), 1.0);
+        assert_eq!(nearest(1.0 + 3.0 / 2048.0, ElementType::F16), 1.0 + 4.0 / 2048.0);
+        assert_eq!(nearest(65519.0, ElementType::F16), 65504.0);
+        assert_eq!(nearest(65520.0, ElementType::F16), f32::INFINITY);
+        let bf16 = |x: f32| f32::from_bits((x.to_bits() + 0x7fff + (x.to_bits() >> 16 & 1)) & 0xffff_0000);
+        for x in [1e38f32, 3.38e38, 1.3e30, 2f32.powi(100), 1.004, f32::MAX, f32::INFINITY] {
+            assert_eq!(nearest(x, ElementType::BF16), bf16(x), "{x}");
+        }
+        assert_eq!(nearest(2.9e-8, ElementType::F16), 0.0);
+        assert_eq!(nearest(3.1e-8, ElementType::F16), 5.960_464_5e-8);
+        assert_eq!(nearest(-3.3, ElementType::F8E4M3FN), -3.25);
+        assert_eq!(nearest(2.4, ElementType::F4E2M1), 2.0);
+        assert_eq!(nearest(2.6, ElementType::F4E2M1), 3.0);
+    }
 }

@@ -4,16 +4,15 @@
 //! With a seed they are those of ONNX's reference evaluator; without, each node has a stream of its own, the same at every reading.
 
 use super::*;
-use crate::read::draw::Mt19937;
 
 pub(super) const TABLE: Table = &[
     ("Bernoulli", Many(bernoulli)),
     ("Dropout", Many(dropout)),
     ("Multinomial", Many(multinomial)),
-    ("RandomNormal", Many(|n| of_shape(n, normal))),
-    ("RandomNormalLike", Many(|n| like(n, normal))),
-    ("RandomUniform", Many(|n| of_shape(n, uniform))),
-    ("RandomUniformLike", Many(|n| like(n, uniform))),
+    ("RandomNormal", Many(|n| of_shape(n, true))),
+    ("RandomNormalLike", Many(|n| like(n, true))),
+    ("RandomUniform", Many(|n| of_shape(n, false))),
+    ("RandomUniformLike", Many(|n| like(n, false))),
 ];
 
 /// `count` numbers in `[0, 1)`, or normal ones, of this node's own stream.
@@ -32,20 +31,19 @@ fn drawn(n: &mut Node, count: usize, draw: fn(&mut Mt19937) -> f64) -> Lowered<V
     Ok((0..count).map(|_| draw(&mut stream)).collect())
 }
 
-/// Numbers of a float type in this shape, each times `scale` plus `offset` in that type.
-fn scaled(
-    n: &mut Node,
-    ty: (ElementType, &[usize]),
-    draw: fn(&mut Mt19937) -> f64,
-    scale: f64,
-    offset: f64,
-) -> Lowered<Outputs> {
-    let (element, shape) = ty;
-    let dtype = holder(element);
-    ensure!(dtype.is_float(), "random numbers are floats, not {}", element.name());
-    let numbers = drawn(n, Type::new(dtype, shape).len(), draw)?;
-    let value = Value::from_fn(&Type::new(dtype, shape), |i| {
-        Num::Float(match dtype {
+/// Numbers of a float type in this shape, normal ones or uniform ones.
+fn distributed(n: &mut Node, element: ElementType, shape: &[usize], normal: bool) -> Lowered<Outputs> {
+    let ty = Type::new(holder(element), shape);
+    ensure!(ty.dtype.is_float(), "random numbers are floats, not {}", element.name());
+    let (numbers, scale, offset) = if normal {
+        (drawn(n, ty.len(), Mt19937::normal)?, n.float("scale", 1.0), n.float("mean", 0.0))
+    } else {
+        let low = n.float("low", 0.0);
+        (drawn(n, ty.len(), Mt19937::uniform)?, n.float("high", 1.0) - low, low)
+    };
+    // Computed in that type.
+    let value = Value::from_fn(&ty, |i| {
+        Num::Float(match ty.dtype {
             DType::F64 => numbers[i] * scale + offset,
             _ => (numbers[i] as f32 * scale as f32 + offset as f32).into(),
         })
@@ -54,29 +52,16 @@ fn scaled(
     Ok(vec![OnnxValue::narrow(value, element)])
 }
 
-fn uniform(n: &mut Node, element: ElementType, shape: &[usize]) -> Lowered<Outputs> {
-    let (low, high) = (n.float("low", 0.0), n.float("high", 1.0));
-    scaled(n, (element, shape), Mt19937::uniform, high - low, low)
-}
-
-fn normal(n: &mut Node, element: ElementType, shape: &[usize]) -> Lowered<Outputs> {
-    let (mean, deviation) = (n.float("mean", 0.0), n.float("scale", 1.0));
-    scaled(n, (element, shape), Mt19937::normal, deviation, mean)
-}
-
-/// What draws numbers of a type in a shape.
-type Numbers = fn(&mut Node, ElementType, &[usize]) -> Lowered<Outputs>;
-
-fn of_shape(n: &mut Node, numbers: Numbers) -> Lowered<Outputs> {
+fn of_shape(n: &mut Node, normal: bool) -> Lowered<Outputs> {
     let Some(shape) = n.sizes("shape")? else { return invalid!("the attribute \"shape\" is missing") };
     let element = n.element("dtype")?.unwrap_or(element(1)?);
-    numbers(n, element, &shape)
+    distributed(n, element, &shape, normal)
 }
 
-fn like(n: &mut Node, numbers: Numbers) -> Lowered<Outputs> {
+fn like(n: &mut Node, normal: bool) -> Lowered<Outputs> {
     let x = n.typed(0)?;
     let element = n.element("dtype")?.unwrap_or(x.element);
-    numbers(n, element, x.tensor.shape())
+    distributed(n, element, x.tensor.shape(), normal)
 }
 
 /// One with the probability that each element of the input is, else zero.
@@ -90,7 +75,7 @@ fn bernoulli(n: &mut Node) -> Lowered<Outputs> {
     // Which side of a number is a one is as numpy has it, whose binomial numbers are those of the less likely side.
     let likely = u.less_equal(&x);
     let unlikely = (1.0 - &x).less(&u);
-    let one = x.less_equal(&x.full_like(0.5)).select(&unlikely, &likely);
+    let one = x.less_equal(0.5).select(&unlikely, &likely);
     Ok(vec![OnnxValue::narrow(converted(&one.into(), to, true, "up")?, to)])
 }
 
@@ -108,7 +93,7 @@ fn multinomial(n: &mut Node) -> Lowered<Outputs> {
     let u = Value::from_fn(&Type::new(x.dtype(), [batch, samples, 1]), |i| Num::Float(numbers[i]));
     // Of the classes but the last, those that end at or below the number are passed over.
     let ends = x.softmax(1).cumsum(1, false, false).narrow(1, 0, classes - 1).unsqueeze(1);
-    let class = ends.less_equal(&Tensor::constant(u)).cast(DType::I32).sum(&[2]);
+    let class = ends.less_equal(Tensor::constant(u)).cast(DType::I32).sum(&[2]);
     Ok(vec![OnnxValue::narrow(converted(&class.into(), to, true, "up")?, to)])
 }
 
@@ -133,4 +118,85 @@ fn dropout(n: &mut Node) -> Lowered<Outputs> {
     let mask = Tensor::constant(Value::from_fn(&ty, |i| Num::Int((numbers[i] >= ratio).into())));
     let y = mask.cast(x.tensor.dtype()) * &x.tensor * (1.0 / (1.0 - ratio));
     Ok(vec![OnnxValue::narrow(converted(&y.into(), x.element, true, "up")?, x.element), mask.into()])
+}
+
+const N: usize = 624;
+const M: usize = 397;
+
+/// A stream of random numbers: those of numpy's `RandomState`, which ONNX's reference evaluator draws from.
+///
+/// The generator is MT19937: M. Matsumoto and T. Nishimura, "Mersenne Twister: a 623-dimensionally equidistributed uniform
+/// pseudorandom number generator", ACM TOMACS 8(1), 1998, with the initialisation of 2002.
+struct Mt19937 {
+    state: [u32; N],
+    next: usize,
+    /// The second of a pair of normal numbers.
+    kept: Option<f64>,
+}
+
+impl Mt19937 {
+    fn new(seed: u32) -> Mt19937 {
+        let mut state = [seed; N];
+        for i in 1..N {
+            let before = state[i - 1];
+            state[i] = 1_812_433_253u32.wrapping_mul(before ^ before >> 30).wrapping_add(i as u32);
+        }
+        Mt19937 { state, next: N, kept: None }
+    }
+
+    fn twist(&mut self) {
+        for i in 0..N {
+            let joined = self.state[i] & 0x8000_0000 | self.state[(i + 1) % N] & 0x7fff_ffff;
+            let odd = if joined & 1 == 1 { 0x9908_b0df } else { 0 };
+            self.state[i] = self.state[(i + M) % N] ^ joined >> 1 ^ odd;
+        }
+        self.next = 0;
+    }
+
+    fn word(&mut self) -> u32 {
+        if self.next == N {
+            self.twist();
+        }
+        let mut y = self.state[self.next];
+        self.next += 1;
+        y ^= y >> 11;
+        y ^= y << 7 & 0x9d2c_5680;
+        y ^= y << 15 & 0xefc6_0000;
+        y ^ y >> 18
+    }
+
+    /// Uniform in `[0, 1)`, a multiple of 2^-53.
+    fn uniform(&mut self) -> f64 {
+        let (high, low) = (self.word() >> 5, self.word() >> 6);
+        (f64::from(high) * 67_108_864.0 + f64::from(low)) / 9_007_199_254_740_992.0
+    }
+
+    /// Normal with mean 0 and deviation 1: two at a time by the polar method (Marsaglia and Bray, SIAM Review 6(3), 1964).
+    fn normal(&mut self) -> f64 {
+        if let Some(kept) = self.kept.take() {
+            return kept;
+        }
+        loop {
+            let (a, b) = (2.0 * self.uniform() - 1.0, 2.0 * self.uniform() - 1.0);
+            let square = a * a + b * b;
+            if square > 0.0 && square < 1.0 {
+                let factor = (-2.0 * square.ln() / square).sqrt();
+                self.kept = Some(factor * a);
+                return factor * b;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Mt19937;
+
+    /// `numpy.random.RandomState(5489).randint(0, 2**32, 10000, dtype=numpy.uint32)` ends so, as the standard of C++ says of
+    /// `mt19937`.
+    #[test]
+    fn the_ten_thousandth_word_is_that_of_the_standard() {
+        let mut draw = Mt19937::new(5489);
+        assert_eq!((0..10_000).map(|_| draw.word()).last(), Some(4_123_659_995));
+    }
 }

@@ -55,9 +55,7 @@ const ACTIVATIONS: [(&str, Option<f32>, Option<f32>, Parametric); 11] = [
     ("softplus", None, None, |x, _, _| x.softplus()),
     ("softsign", None, None, |x, _, _| x.softsign()),
     ("tanh", None, None, |x, _, _| x.tanh()),
-    ("thresholdedrelu", Some(1.0), None, |x, alpha, _| {
-        x.full_like(alpha).less_equal(x).select(x, &x.full_like(0.0))
-    }),
+    ("thresholdedrelu", Some(1.0), None, |x, alpha, _| x.greater_equal(alpha).select(x, 0.0)),
 ];
 
 /// An activation with its parameters.
@@ -165,7 +163,7 @@ impl Direction {
             (r * h).matmul(&weights.transpose()) + self.gate(&self.bias_r, 2)
         };
         let new = self.act(1, &(self.gate(from_x, 2) + candidate));
-        (z.full_like(1.0) - &z) * new + z * h
+        (1.0 - &z) * new + z * h
     }
 
     /// Gates: input, output, forget, cell.
@@ -175,11 +173,8 @@ impl Direction {
             None => t,
         };
         let input = self.act(0, &peep(0, cell, self.gate(gates, 0)));
-        let forget = if self.couple {
-            input.full_like(1.0) - &input
-        } else {
-            self.act(0, &peep(2, cell, self.gate(gates, 2)))
-        };
+        let forget =
+            if self.couple { 1.0 - &input } else { self.act(0, &peep(2, cell, self.gate(gates, 2))) };
         let candidate = self.act(1, &self.gate(gates, 3));
         let next = forget * cell + input * candidate;
         let output = self.act(0, &peep(1, &next, self.gate(gates, 1)));
@@ -202,7 +197,7 @@ impl Direction {
                     // After a sequence's end its state stays and its output is 0.
                     let inside = slices[1].less(lengths).unsqueeze(1);
                     let kept = next.iter().zip(states).map(|(new, old)| inside.select(new, old)).collect();
-                    (kept, vec![inside.select(&next[0], &next[0].full_like(0.0))])
+                    (kept, vec![inside.select(&next[0], 0.0)])
                 }
             }
         });
@@ -260,7 +255,10 @@ fn run_all(
         n.attribute("hidden_size").is_none_or(|a| a.i == hidden as i64),
         "hidden_size is not that of R, {hidden}"
     );
-    let directions = directions(n)?;
+    let all: [(&str, &[bool]); 3] =
+        [("forward", &[false]), ("reverse", &[true]), ("bidirectional", &[false, true])];
+    // For each direction, whether it runs backwards.
+    let directions = n.choice("direction", "forward", &all)?;
     let count = directions.len();
     let states = if cell == CellKind::Lstm { 2 } else { 1 };
     let activations = activations(n, cell, count)?;
@@ -281,7 +279,13 @@ fn run_all(
     let Some(size) = hidden.checked_mul(2 * cell.gates()).map(|both| both / 2) else {
         return invalid!("a state of {hidden} numbers is too large");
     };
-    let (scanned, x_scale) = scanned(&x, scales.is_some());
+    // Integer weights are multiplied with integers, which have a scale.
+    let (scanned, x_scale) = if scales.is_some() {
+        let [q, scale, zero] = dynamically_quantized(&x);
+        (centred(&q, Some(&zero)), Some(scale))
+    } else {
+        (x.clone(), None)
+    };
     let (mut all, mut last) = (Vec::new(), vec![Vec::new(); states]);
     for (d, &reverse) in directions.iter().enumerate() {
         let bias = |from: usize| match &b {
@@ -325,22 +329,6 @@ fn outputs(all: &[Tensor], last: Vec<Vec<Tensor>>, batch_first: bool) -> Vec<Onn
         OnnxValue::from(if batch_first { t.swap_axes(0, 1) } else { t })
     });
     std::iter::once(OnnxValue::from(y)).chain(finals).collect()
-}
-
-/// What is scanned: the input, or what integer weights are multiplied with and its scale.
-fn scanned(x: &Tensor, by_integers: bool) -> (Tensor, Option<Tensor>) {
-    if !by_integers {
-        return (x.clone(), None);
-    }
-    let [q, scale, zero] = dynamically_quantized(x);
-    (centred(&q, Some(&zero)), Some(scale))
-}
-
-/// For each direction, whether it runs backwards.
-fn directions(n: &Node) -> Lowered<&'static [bool]> {
-    let directions: [(&str, &[bool]); 3] =
-        [("forward", &[false]), ("reverse", &[true]), ("bidirectional", &[false, true])];
-    n.choice("direction", "forward", &directions)
 }
 
 /// The activations of each direction.

@@ -154,10 +154,8 @@ fn resized(n: &mut Node, x: &Tensor, along: Vec<ResizedAxis>, method: &Method) -
         let inside: Vec<bool> = taps.iter().map(Option::is_some).collect();
         y = y.weighted(a.axis, &taps.into_iter().map(Option::unwrap_or_default).collect::<Vec<_>>()).ok()?;
         if inside.contains(&false) {
-            let mut along = vec![1; x.rank()];
-            along[a.axis] = a.size;
-            let inside = Tensor::from_slice(&inside).reshape(&along);
-            y = inside.select(&y, &Tensor::full(Type::new(y.dtype(), []), method.extrapolation)).ok()?;
+            let inside = Tensor::from_slice(&inside).along_axis(a.axis, x.rank());
+            y = inside.select(&y, method.extrapolation).ok()?;
         }
     }
     Ok(y.cast(dtype))

@@ -31,7 +31,7 @@ impl PaddingMode {
                 if clipped {
                     return inside;
                 }
-                let near = at.full_like(-0.5).less_equal(at).and(&at.less_equal(&at.full_like(last + 0.5)));
+                let near = at.greater_equal(-0.5).and(at.less_equal(last + 0.5));
                 near.select(at, &inside)
             }
             PaddingMode::Reflection { aligned } => {
@@ -44,7 +44,7 @@ impl PaddingMode {
                 let rest = &distance - &times * (high - low);
                 let even = (&times * 0.5).floor() * 2.0;
                 let mirrored = even.equal(&times).select(&(&rest + low), &(-&rest + high));
-                let within = at.full_like(low).less_equal(at).and(&at.less_equal(&at.full_like(high)));
+                let within = at.greater_equal(low).and(at.less_equal(high));
                 within.select(at, &mirrored)
             }
         }
@@ -64,7 +64,7 @@ fn at_whole(x: &Tensor, positions: &[Tensor], outside: PaddingMode) -> Tensor {
     for (axis, at) in positions.iter().enumerate() {
         let last = spatial[axis] as f64 - 1.0;
         if outside == PaddingMode::Zeros {
-            let here = at.full_like(0.0).less_equal(at).and(&at.less_equal(&at.full_like(last)));
+            let here = at.greater_equal(0.0).and(at.less_equal(last));
             valid = Some(valid.map_or(here.clone(), |v| v.and(&here)));
         }
         let index = outside.inside(at, spatial[axis]).clip(0.0, last).cast(DType::I64) * steps[axis] as f64;
@@ -74,7 +74,7 @@ fn at_whole(x: &Tensor, positions: &[Tensor], outside: PaddingMode) -> Tensor {
     let index = flat.expect("there is an axis").unsqueeze(1).broadcast_to(&[batch, channels, count]);
     let picked = planes.take_along(&index, 2);
     match valid {
-        Some(v) => v.unsqueeze(1).select(&picked, &Tensor::full(Type::new(x.dtype(), []), 0.0)),
+        Some(v) => v.unsqueeze(1).select(picked, 0.0),
         None => picked,
     }
 }
@@ -114,7 +114,7 @@ fn between(
 }
 
 fn linear_taps(part: &Tensor) -> Vec<(f64, Tensor)> {
-    vec![(0.0, part.full_like(1.0) - part), (1.0, part.clone())]
+    vec![(0.0, 1.0 - part), (1.0, part.clone())]
 }
 
 /// Keys' kernel with a = -0.75.
@@ -122,7 +122,7 @@ fn cubic_taps(part: &Tensor) -> Vec<(f64, Tensor)> {
     let a = -0.75;
     let near = |d: &Tensor| (d * (a + 2.0) - (a + 3.0)) * d * d + 1.0;
     let far = |d: &Tensor| ((d * a - 5.0 * a) * d + 8.0 * a) * d - 4.0 * a;
-    let rest = part.full_like(1.0) - part;
+    let rest = 1.0 - part;
     vec![(-1.0, far(&(part + 1.0))), (0.0, near(part)), (1.0, near(&rest)), (2.0, far(&(&rest + 1.0)))]
 }
 

@@ -26,20 +26,13 @@ fn sequence(n: &Node, i: usize) -> Lowered<Vec<Typed>> {
     }
 }
 
-/// Position `p`, which may count from the end, among `len`; one past the last when `end` allows it.
-fn position(p: i64, len: usize, end: bool) -> Lowered<usize> {
+/// The position that is given among `len`, which may count from the end, one past the last when `end` allows it; without one the last.
+fn position(given: Option<i64>, len: usize, end: bool) -> Lowered<usize> {
+    let p = given.unwrap_or(if end { len as i64 } else { -1 });
     let from_front = if p < 0 { p.saturating_add(len as i64) } else { p };
     match usize::try_from(from_front) {
         Ok(at) if at < len || end && at == len => Ok(at),
         _ => invalid!("position {p} in a sequence of {len}"),
-    }
-}
-
-fn optional_position(n: &mut Node, i: usize, len: usize, default: usize, end: bool) -> Lowered<usize> {
-    match n.optional_ints_of(i, "position")?.as_deref() {
-        None => Ok(default),
-        Some([p]) => position(*p, len, end),
-        Some(_) => invalid!("the position must be one number"),
     }
 }
 
@@ -55,14 +48,14 @@ fn sequence_empty(n: &mut Node) -> Lowered<Outputs> {
 
 fn sequence_at(n: &mut Node) -> Lowered<Outputs> {
     let list = sequence(n, 0)?;
-    let at = position(n.int_of(1, "position")?, list.len(), false)?;
+    let at = position(Some(n.int_of(1, "position")?), list.len(), false)?;
     Ok(vec![OnnxValue::Tensor(list[at].clone())])
 }
 
 fn sequence_insert(n: &mut Node) -> Lowered<Outputs> {
     let mut list = sequence(n, 0)?;
     let new = n.typed(1)?;
-    let at = optional_position(n, 2, list.len(), list.len(), true)?;
+    let at = position(n.optional_int_of(2, "position")?, list.len(), true)?;
     list.insert(at, new);
     Ok(vec![OnnxValue::Sequence(list)])
 }
@@ -70,8 +63,7 @@ fn sequence_insert(n: &mut Node) -> Lowered<Outputs> {
 fn sequence_erase(n: &mut Node) -> Lowered<Outputs> {
     let mut list = sequence(n, 0)?;
     ensure!(!list.is_empty(), "the sequence is empty");
-    let at = optional_position(n, 1, list.len(), list.len() - 1, false)?;
-    list.remove(at);
+    list.remove(position(n.optional_int_of(1, "position")?, list.len(), false)?);
     Ok(vec![OnnxValue::Sequence(list)])
 }
 
@@ -105,11 +97,6 @@ fn split_to_sequence(n: &mut Node) -> Lowered<Outputs> {
             (list, false)
         }
     };
-    ensure!(
-        parts.iter().try_fold(0usize, |sum, &p| sum.checked_add(p)) == Some(size),
-        "the parts do not make up axis {axis} of {}",
-        x.tensor.ty()
-    );
     let list = x.tensor.split(axis, &parts).into_iter();
     let list = list.map(|t| if drop { t.squeeze(axis as isize) } else { t });
     Ok(vec![OnnxValue::Sequence(list.map(|tensor| Typed { tensor, element: x.element }).collect())])

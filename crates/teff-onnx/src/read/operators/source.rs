@@ -16,24 +16,18 @@ pub(super) const TABLE: Table = &[
 ];
 
 fn constant(n: &mut Node) -> Lowered<Outputs> {
-    let item = |value: Value| Ok(vec![Tensor::constant(value).into()]);
     if let Some(a) = n.attribute("value") {
         return match &a.tensor {
             Some(t) => Ok(vec![n.reader.constant(t)?]),
             None => invalid!("the tensor of attribute \"value\" is missing"),
         };
     }
-    if let Some(a) = n.attribute("value_float") {
-        return item(Value::scalar(a.f));
-    }
-    if let Some(a) = n.attribute("value_int") {
-        return item(Value::scalar(a.i));
-    }
-    if let Some(a) = n.attribute("value_floats") {
-        return item(Value::new([a.floats.len()], a.floats.clone()));
-    }
-    if let Some(list) = n.ints("value_ints") {
-        return item(Value::new([list.len()], list.to_vec()));
+    let value = (n.attribute("value_float").map(|a| Value::scalar(a.f)))
+        .or_else(|| n.attribute("value_int").map(|a| Value::scalar(a.i)))
+        .or_else(|| n.attribute("value_floats").map(|a| Value::new([a.floats.len()], a.floats.clone())))
+        .or_else(|| n.ints("value_ints").map(|list| Value::new([list.len()], list.to_vec())));
+    if let Some(value) = value {
+        return Ok(vec![Tensor::constant(value).into()]);
     }
     if let Some(s) = n.attribute("sparse_value").and_then(|a| a.sparse.as_deref()) {
         return Ok(vec![OnnxValue::Tensor(n.reader.sparse(&s.values, &s.indices, &s.dims)?)]);
@@ -58,7 +52,7 @@ fn eye_like(n: &mut Node) -> Lowered {
     ensure!(x.tensor.rank() == 2, "takes a matrix, not {}", x.tensor.ty());
     let ty = Type::new(DType::I64, x.tensor.shape());
     let distance = Tensor::iota(ty.clone(), 1) - Tensor::iota(ty, 0);
-    Ok(distance.equal(&Tensor::constant(Value::scalar(k))).cast(dtype))
+    Ok(distance.equal(Tensor::constant(Value::scalar(k))).cast(dtype))
 }
 
 fn shape(n: &mut Node, x: Tensor) -> Lowered {

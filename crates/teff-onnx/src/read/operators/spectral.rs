@@ -108,10 +108,9 @@ fn col2im(n: &mut Node, x: Tensor) -> Lowered {
     let dilation = per_axis(n, "dilations", axes, 1)?;
     let pads = explicit_pads(n, axes)?;
     let taps = block.iter().try_fold(1usize, |n, &d| n.checked_mul(d)).filter(|&t| t > 0 && t < 1 << 12);
-    let (Some(taps), [batch, rows, columns]) = (taps, x.shape()) else {
+    let (Some(taps), &[batch, rows, columns]) = (taps, x.shape()) else {
         return invalid!("takes [N, C * block, L] and blocks, not {x} and {block:?}");
     };
-    let (batch, rows, columns) = (*batch, *rows, *columns);
     ensure!(block.len() == axes && rows % taps == 0, "{rows} rows do not divide into blocks of {block:?}");
     let channels = rows / taps;
     let geometry =
@@ -129,11 +128,11 @@ fn col2im(n: &mut Node, x: Tensor) -> Lowered {
         let tap = Tensor::iota(ty.clone(), axis) * geometry.dilation[axis] as f64;
         let at = Tensor::iota(ty.clone(), axes + axis) * geometry.stride[axis] as f64 + tap;
         let at = at - geometry.pad_low[axis] as f64;
-        let fits = at.full_like(0.0).less_equal(&at).and(&at.less(&at.full_like(image[axis] as f64)));
-        outside = outside.or(&fits.not());
+        let fits = at.greater_equal(0.0).and(at.less(image[axis] as f64));
+        outside = outside.or(fits.not());
         to = to + at * steps[axis] as f64;
     }
-    let to = outside.select(&to.full_like(-1.0), &to).flatten_all();
+    let to = outside.select(-1.0, &to).flatten_all();
     let planes = batch.saturating_mul(channels);
     let zeros = Tensor::full(Type::new(x.dtype(), [planes, image.iter().product()]), 0.0);
     let sums = zeros.scatter(&to, &x.reshape(&[planes, to.len()]), 1, ScatterKind::Add);

@@ -134,7 +134,7 @@ fn regressor(n: &mut Node) -> Lowered {
     let y = post_transform(n, &y.ok()?)?;
     // Inside of the one class, or outside.
     let one_class = n.int("one_class", 0) != 0;
-    let inside = || y.full_like(0.0).less(&y).select(&y.full_like(1.0), &y.full_like(-1.0));
+    let inside = || y.greater(0.0).select(y.full_like(1.0), -1.0);
     Ok(if one_class { inside() } else { y })
 }
 
@@ -159,7 +159,7 @@ fn classifier(n: &mut Node) -> Lowered<Outputs> {
     );
     let kernel = SvmKernel::of(n, &x, vectors)?;
     let scores = pair_scores(n, &x, &kernel, &counts)?.ok()?;
-    let label = labels.of_best(&votes(&scores, classes));
+    let label = labels.of(&votes(&scores, classes).argmax(1));
     let (a, b) = (n.floats("prob_a"), n.floats("prob_b"));
     let y = if !a.is_empty() {
         ensure!(
@@ -180,7 +180,7 @@ fn classifier(n: &mut Node) -> Lowered<Outputs> {
         match n.text("post_transform", "NONE")? {
             "NONE" => Tensor::concat(&[-&scores, scores], 1),
             "PROBIT" => return unsupported("post_transform=\"PROBIT\"", "use NONE"),
-            _ => Tensor::concat(&[scores.full_like(1.0) - &scores, scores], 1),
+            _ => Tensor::concat(&[1.0 - &scores, scores], 1),
         }
     };
     Ok(vec![label, y.into()])
@@ -194,10 +194,10 @@ fn linear_classifier(n: &mut Node, x: &Tensor, labels: &Labels) -> Lowered<Outpu
         let largest = scores.max(&[1]);
         let positive = n.floats("coefficients").iter().all(|&c| c >= 0.0);
         let sure = match positive {
-            true => largest.full_like(0.5).less_equal(&largest),
-            false => largest.full_like(0.0).less(&largest),
+            true => largest.greater_equal(0.5),
+            false => largest.greater(0.0),
         };
-        best = sure.select(&best.full_like(1.0), &best);
+        best = sure.select(1.0, &best);
     }
     Ok(vec![labels.of(&best), post_transform(n, &scores)?.into()])
 }
@@ -261,7 +261,7 @@ fn votes(scores: &Tensor, classes: usize) -> Tensor {
     }
     // A class loses to each earlier one that does not lose to it.
     let lost: Vec<f32> = (0..classes).map(|c| c as f32).collect();
-    let won = scores.full_like(0.0).less(scores).cast(DType::F32);
+    let won = scores.greater(0.0).cast(DType::F32);
     won.matmul(&Tensor::constant(Value::new([count, classes], for_class))) + Tensor::from_slice(&lost)
 }
 
@@ -275,7 +275,7 @@ fn coupled(first: &Tensor, classes: usize) -> Tensor {
     let rows = first.shape()[0];
     // r[i][j]: the probability of i against j, zero on the diagonal.
     let zero = Tensor::zeros(&[rows, 1]);
-    let sides = Tensor::concat(&[first.clone(), first.full_like(1.0) - first, zero], 1);
+    let sides = Tensor::concat(&[first.clone(), 1.0 - first, zero], 1);
     let count = first.shape()[1];
     let mut places = vec![2 * count as i64; classes * classes];
     for (pair, (i, j)) in pairs(classes).enumerate() {
@@ -296,7 +296,7 @@ fn coupled(first: &Tensor, classes: usize) -> Tensor {
         let mut q_p = (&q * p.unsqueeze(1)).sum(&[2]);
         let mut p_q_p = (p * &q_p).sum_keep(&[1]);
         let worst = (&q_p - &p_q_p).abs().max_keep(&[1]);
-        let off = worst.full_like(0.005 / classes as f64).less_equal(&worst);
+        let off = worst.greater_equal(0.005 / classes as f64);
         let running = running.and(&off);
         let mut next = p.clone();
         for i in 0..classes {

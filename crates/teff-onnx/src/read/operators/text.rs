@@ -51,7 +51,7 @@ fn tf_idf(n: &mut Node, x: Tensor) -> Lowered {
                 let whole = SliceAxis::whole(count);
                 let part = rows.slice_axes(vec![whole, SliceAxis { start: k * step, step: 1, len: windows }]);
                 let wanted: Vec<i64> = grams.chunks(size).take(number).map(|g| g[k]).collect();
-                part.unsqueeze(1).equal(&Tensor::from_slice(&wanted).reshape(&[1, number, 1]))
+                part.unsqueeze(1).equal(Tensor::from_slice(&wanted).reshape(&[1, number, 1]))
             });
             let all = matches.reduce(|a, b| a.and(&b)).expect("a gram has an element");
             let hits = all.cast(DType::F32).reduce(ReduceKind::Sum, &[2]).reshape(&[count, number]);
@@ -60,7 +60,7 @@ fn tf_idf(n: &mut Node, x: Tensor) -> Lowered {
         let Some(found) = found else { continue };
         let (found, weighted) = match mode {
             "TF" => (found, false),
-            "IDF" => (found.minimum(&found.full_like(1.0)), true),
+            "IDF" => (found.minimum(1.0), true),
             "TFIDF" => (found, true),
             other => return unsupported(format!("mode={other:?}"), "use TF, IDF or TFIDF"),
         };

@@ -20,11 +20,8 @@ fn attention(n: &mut Node) -> Lowered<Outputs> {
 /// The product is one of integers, with one scale for all weights or one a column.
 fn q_attention(n: &mut Node) -> Lowered<Outputs> {
     let (x, w) = (n.x(0)?, n.x(1)?);
-    let x_zero = n.optional(6)?.map(|z| z.reshape(&[]));
-    let w_zero = n.optional(7)?.map(|z| matrix_zero(&z, &w, -1));
-    let scalar = |s: Tensor| if s.len() == 1 { s.reshape(&[]) } else { s };
-    let scale = scalar(n.x(3)?) * scalar(n.x(4)?);
-    let sums = centred(&x, x_zero.as_ref()).matmul(&centred(&w, w_zero.as_ref()));
+    let scale = one_or_many(&n.x(3)?) * one_or_many(&n.x(4)?);
+    let sums = integer_product(n, (&x, 6), (&w, 7))?;
     let projected = sums.cast(DType::F32) * scale + n.x(2)?;
     attend(n, &projected, 5, 8, usize::MAX)
 }
@@ -76,12 +73,12 @@ fn attend(
     // Both only hide where there is something hidden, by a number that is large but not infinite.
     if let Some(allowed) = allowed(n, mask_at, batch, steps, keys)? {
         let hidden = n.float("mask_filter_value", -10000.0);
-        scores = scores + allowed.select(&Tensor::scalar(0f32), &Tensor::scalar(hidden as f32));
+        scores = scores + allowed.select(Tensor::scalar(0f32), Tensor::scalar(hidden as f32));
     }
     if n.flag("unidirectional", false) {
         let ty = Type::new(DType::I64, [steps, keys]);
         let seen = Tensor::iota(ty.clone(), 1).less_equal(&(Tensor::iota(ty, 0) + before as f64));
-        scores = seen.select(&scores, &Tensor::scalar(f32::MIN));
+        scores = seen.select(&scores, Tensor::scalar(f32::MIN));
     }
     if let Some(bias) = n.optional(bias_at)? {
         scores = scores + bias;
@@ -96,13 +93,13 @@ fn allowed(n: &mut Node, at: usize, batch: usize, steps: usize, keys: usize) -> 
     n.ignore(&["mask_filter_value"]);
     let Some(mask) = n.optional(at)? else { return Ok(None) };
     let mask = mask.cast(DType::I64);
-    let positive = |m: Tensor| m.full_like(0.0).less(&m);
+    let positive = |m: Tensor| m.greater(0.0);
     Ok(Some(match mask.shape() {
         [b, k] if [*b, *k] == [batch, keys] => positive(mask.reshape(&[batch, 1, 1, keys])),
         [b, s, k] if [*b, *s, *k] == [batch, steps, keys] => positive(mask.reshape(&[batch, 1, steps, keys])),
         [b] if *b == batch => {
             let position = Tensor::iota(Type::new(DType::I64, [1, 1, 1, keys]), 3);
-            position.less(&mask.reshape(&[batch, 1, 1, 1]))
+            position.less(mask.reshape(&[batch, 1, 1, 1]))
         }
         _ => {
             let remedy = "give a mask [batch, keys] or [batch, queries, keys]";
@@ -119,11 +116,8 @@ fn embed_layer_normalization(n: &mut Node) -> Lowered<Outputs> {
     };
     let table = n.x(2)?;
     let mut sum = looked_up(n, &table, &words)?;
-    let places = match n.optional(8)? {
-        Some(places) => places,
-        None => Tensor::iota(Type::new(DType::I64, [1, steps]), 1),
-    };
-    let table = n.x(3)?;
+    let in_order = || Tensor::iota(Type::new(DType::I64, [1, steps]), 1);
+    let (places, table) = (n.optional(8)?.unwrap_or_else(in_order), n.x(3)?);
     sum = sum + looked_up(n, &table, &places)?;
     if let (Some(segments), Some(table)) = (n.optional(1)?, n.optional(4)?) {
         sum = sum + looked_up(n, &table, &segments)?;
@@ -134,8 +128,8 @@ fn embed_layer_normalization(n: &mut Node) -> Lowered<Outputs> {
         None => Tensor::full(Type::new(DType::I32, [batch]), 0.0),
         Some(mask) => {
             let place = Tensor::iota(Type::new(DType::I32, [batch, steps]), 1);
-            let is_end = mask.equal(&mask.full_like(0.0));
-            is_end.select(&place, &place.full_like(steps as f64)).min(&[1])
+            let is_end = mask.equal(0.0);
+            is_end.select(&place, steps as f64).min(&[1])
         }
     };
     Ok(vec![n.carried(y), counted.into(), n.carried(sum)])

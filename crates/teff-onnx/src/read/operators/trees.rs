@@ -131,7 +131,7 @@ fn classifier(n: &mut Node) -> Lowered<Outputs> {
     if !binary {
         let scores = with_base(n, scores)?;
         let y = post_transform(n, &scores)?.cast(DType::F32);
-        return Ok(vec![labels.of_best(&scores), y.into()]);
+        return Ok(vec![labels.of(&scores.argmax(1)), y.into()]);
     }
     let score = with_base(n, scores.narrow(1, 0, 1))?.ok()?;
     if score.shape()[1] != 1 {
@@ -139,10 +139,10 @@ fn classifier(n: &mut Node) -> Lowered<Outputs> {
     }
     let probabilities = forest.leaves.iter().all(|&(_, _, w)| w >= 0.0);
     let threshold = if probabilities { 0.5 } else { 0.0 };
-    let second = score.full_like(threshold).less(&score).reshape(&[x.shape()[0]]);
-    let first = if probabilities { score.full_like(1.0) - &score } else { -&score };
+    let second = score.greater(threshold).reshape(&[x.shape()[0]]);
+    let first = if probabilities { 1.0 - &score } else { -&score };
     let both = post_transform(n, &Tensor::concat(&[first, score], 1))?;
-    Ok(vec![labels.of_two(&second), both.cast(DType::F32).into()])
+    Ok(vec![labels.of(&second.cast(DType::I64)), both.cast(DType::F32).into()])
 }
 
 /// The trees of the operator of version 5: children and leaves are numbered across all trees.

@@ -16,7 +16,7 @@ pub(super) const TABLE: Table = &[
     ("LOG", One(|n| float(n, |x| x.log()))),
     ("LOGICAL_NOT", One(logical_not)),
     ("LOGISTIC", One(|n| float(n, |x| x.sigmoid()))),
-    ("LOG_SOFTMAX", One(log_softmax)),
+    ("LOG_SOFTMAX", One(|n| along_last(n, Tensor::log_softmax))),
     // Of the integers themselves, whatever they stand for: so the runtime has it.
     ("NEG", One(|n| Ok(n.held(0)?.map(|x| -x)))),
     ("PRELU", One(prelu)),
@@ -46,7 +46,7 @@ fn bucketize(n: &mut Node) -> Lowered<Held> {
     let (x, boundaries) = (n.x(0)?, boundaries.unwrap_or_default());
     n.spend(boundaries.len().saturating_mul(x.len()))?;
     let limits = Tensor::from_slice(&boundaries);
-    let reached = limits.less_equal(&x.cast(DType::F32).unsqueeze(-1)).cast(DType::I32);
+    let reached = limits.less_equal(x.cast(DType::F32).unsqueeze(-1)).cast(DType::I32);
     Ok(Held::plain(reached.sum(&[-1])))
 }
 
@@ -67,31 +67,20 @@ fn logical_not(n: &mut Node) -> Lowered<Held> {
 }
 
 fn prelu(n: &mut Node) -> Lowered<Held> {
-    let (x, slope, layout) = n.pair(0, 1)?;
+    let (x, slope, layout) = n.pair(false)?;
     let tensor = floats(x, "its input")?.prelu(&floats(slope, "its slope")?);
     Ok(Held { tensor, layout })
 }
 
-/// Where the last axis of the file is.
-pub(super) fn last_axis(x: &Held) -> Lowered<isize> {
-    match x.tensor.rank() {
-        0 => invalid!("its input has no axes"),
-        rank => Ok(x.position(rank - 1) as isize),
-    }
+/// A function of floats along the last axis of the file.
+pub(super) fn along_last(n: &Node, f: impl FnOnce(&Tensor, isize) -> Tensor) -> Lowered<Held> {
+    let x = n.real(0)?;
+    let Some(last) = x.tensor.rank().checked_sub(1) else { return invalid!("its input has no axes") };
+    let axis = x.position(last) as isize;
+    Ok(Held { tensor: f(&floats(x.tensor, "its input")?, axis), layout: x.layout })
 }
 
 fn softmax(n: &mut Node) -> Lowered<Held> {
     let beta = n.get(softmax_options::BETA)?;
-    let x = n.real(0)?;
-    let axis = last_axis(&x)?;
-    let layout = x.layout;
-    let x = floats(x.tensor, "its input")?;
-    let scaled = if beta == 1.0 { x } else { x * beta };
-    Ok(Held { tensor: scaled.softmax(axis), layout })
-}
-
-fn log_softmax(n: &mut Node) -> Lowered<Held> {
-    let x = n.real(0)?;
-    let axis = last_axis(&x)?;
-    Ok(Held { tensor: floats(x.tensor, "its input")?.log_softmax(axis), layout: x.layout })
+    along_last(n, |x, axis| if beta == 1.0 { x.softmax(axis) } else { (x * beta).softmax(axis) })
 }

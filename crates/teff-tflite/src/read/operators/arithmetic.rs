@@ -1,6 +1,7 @@
 //! Functions of pairs of elements, which broadcast.
 
 use super::*;
+use std::f64::consts::PI;
 
 pub(super) const TABLE: Table = &[
     ("ADD", One(|n| fused(n, add_options::FUSED_ACTIVATION_FUNCTION, |a, b| a + b))),
@@ -9,10 +10,10 @@ pub(super) const TABLE: Table = &[
     ("BITWISE_XOR", One(|n| bits(n, |a, b| a.xor(b)))),
     ("DIV", One(|n| fused(n, div_options::FUSED_ACTIVATION_FUNCTION, |a, b| a / b))),
     ("EQUAL", One(|n| compared(n, |a, b| a.equal(b)))),
-    ("FLOOR_DIV", One(|n| pointwise(n, Tensor::floor_div))),
-    ("FLOOR_MOD", One(|n| pointwise(n, Tensor::floor_mod))),
-    ("GREATER", One(|n| compared(n, |a, b| b.less(a)))),
-    ("GREATER_EQUAL", One(|n| compared(n, |a, b| b.less_equal(a)))),
+    ("FLOOR_DIV", One(|n| pointwise(n, false, Tensor::floor_div))),
+    ("FLOOR_MOD", One(|n| pointwise(n, false, Tensor::floor_mod))),
+    ("GREATER", One(|n| compared(n, |a, b| a.greater(b)))),
+    ("GREATER_EQUAL", One(|n| compared(n, |a, b| a.greater_equal(b)))),
     ("LESS", One(|n| compared(n, |a, b| a.less(b)))),
     ("LESS_EQUAL", One(|n| compared(n, |a, b| a.less_equal(b)))),
     ("LOGICAL_AND", One(|n| logical(n, |a, b| a.and(b)))),
@@ -21,11 +22,11 @@ pub(super) const TABLE: Table = &[
     ("MINIMUM", One(|n| extreme(n, |a, b| a.minimum(b)))),
     ("MUL", One(|n| fused(n, mul_options::FUSED_ACTIVATION_FUNCTION, |a, b| a * b))),
     ("NOT_EQUAL", One(|n| compared(n, |a, b| a.equal(b).not()))),
-    ("POW", One(|n| pointwise(n, |a, b| a.pow(b)))),
+    ("POW", One(|n| pointwise(n, false, |a, b| a.pow(b)))),
     ("RIGHT_SHIFT", One(|n| bits(n, |a, b| a.shr(b)))),
     ("SELECT", One(select)),
     ("SELECT_V2", One(select_v2)),
-    ("SQUARED_DIFFERENCE", One(|n| pointwise(n, |a, b| (a - b).square()))),
+    ("SQUARED_DIFFERENCE", One(|n| pointwise(n, false, |a, b| (a - b).square()))),
     ("SUB", One(|n| fused(n, sub_options::FUSED_ACTIVATION_FUNCTION, |a, b| a - b))),
 ];
 
@@ -33,41 +34,37 @@ type Binary = fn(&Tensor, &Tensor) -> Tensor;
 
 /// With the activation that the options say.
 fn fused(n: &mut Node, activation: Scalar<i8>, f: Binary) -> Lowered<Held> {
-    let activation = n.get(activation)?;
-    let (a, b, layout) = n.pair(0, 1)?;
-    Ok(Held { tensor: activated(f(&a, &b).ok()?, activation)?, layout })
+    let (activation, Held { tensor, layout }) = (n.get(activation)?, pointwise(n, false, f)?);
+    Ok(Held { tensor: activated(tensor.ok()?, activation)?, layout })
 }
 
-fn pointwise(n: &mut Node, f: Binary) -> Lowered<Held> {
-    let (a, b, layout) = n.pair(0, 1)?;
+/// Of integers themselves where they are `raw`, whatever they stand for.
+fn pointwise(n: &Node, raw: bool, f: Binary) -> Lowered<Held> {
+    let (a, b, layout) = n.pair(raw)?;
     Ok(Held { tensor: f(&a, &b), layout })
 }
 
 /// Integers that mean the same are compared as they are.
 fn compared(n: &mut Node, f: Binary) -> Lowered<Held> {
-    let raw = same(n.input_info(0)?, n.input_info(1)?);
-    let (a, b, layout) = if raw { n.raw_pair(0, 1)? } else { n.pair(0, 1)? };
-    Ok(Held { tensor: f(&a, &b), layout })
+    pointwise(n, same(n.input_info(0)?, n.input_info(1)?), f)
 }
 
 /// Integers that mean the same are taken as they are.
 fn extreme(n: &mut Node, f: Binary) -> Lowered<Held> {
     let (a, b, y) = (n.input_info(0)?, n.input_info(1)?, n.output_info(0)?);
-    let (a, b, layout) = if same(a, b) && same(a, y) { n.raw_pair(0, 1)? } else { n.pair(0, 1)? };
-    Ok(Held { tensor: f(&a, &b), layout })
+    pointwise(n, same(a, b) && same(a, y), f)
 }
 
-/// Of integers whatever they stand for.
 fn bits(n: &mut Node, f: Binary) -> Lowered<Held> {
-    let (a, b, layout) = n.raw_pair(0, 1)?;
-    ensure!(a.dtype().is_int(), "its inputs are {}, and must be integers", a.dtype());
-    Ok(Held { tensor: f(&a, &b), layout })
+    let dtype = n.held(0)?.tensor.dtype();
+    ensure!(dtype.is_int(), "its inputs are {dtype}, and must be integers");
+    pointwise(n, true, f)
 }
 
 fn logical(n: &mut Node, f: Binary) -> Lowered<Held> {
-    let (a, b, layout) = n.raw_pair(0, 1)?;
-    ensure!(a.dtype() == DType::Bool, "its inputs are {}, and must be bool", a.dtype());
-    Ok(Held { tensor: f(&a, &b), layout })
+    let dtype = n.held(0)?.tensor.dtype();
+    ensure!(dtype == DType::Bool, "its inputs are {dtype}, and must be bool");
+    pointwise(n, true, f)
 }
 
 fn add_n(n: &mut Node) -> Lowered<Held> {
@@ -81,20 +78,17 @@ fn add_n(n: &mut Node) -> Lowered<Held> {
 
 /// The angle of the point (x, y), from the arc tangent of the smaller coordinate over the larger.
 fn atan2(n: &mut Node) -> Lowered<Held> {
-    let (y, x, layout) = n.pair(0, 1)?;
+    let (y, x, layout) = n.pair(false)?;
     let (y, x) = (floats(y, "its first input")?, floats(x, "its second input")?);
     let shape = common_shape(y.shape(), x.shape())?;
     let (y, x) = (y.broadcast_to(&shape), x.broadcast_to(&shape));
-    let steep = x.abs().less(&y.abs());
+    let steep = x.abs().less(y.abs());
     let ratio = steep.select(&x, &y) / steep.select(&y, &x);
-    let zero = x.full_like(0.0);
     // 0 / 0 at the origin, whose angle is 0.
-    let angle = ratio.is_nan().select(&zero, &ratio).atan();
-    let up = y.less(&zero).not();
-    let half = x.full_like(std::f64::consts::FRAC_PI_2);
-    let turned = up.select(&half, &-&half) - &angle;
-    let pi = x.full_like(std::f64::consts::PI);
-    let left = x.less(&zero).select(&up.select(&(&angle + &pi), &(&angle - &pi)), &angle);
+    let angle = ratio.is_nan().select(0.0, &ratio).atan();
+    let up = y.less(0.0).not();
+    let turned = up.select(x.full_like(PI / 2.0), -PI / 2.0) - &angle;
+    let left = x.less(0.0).select(up.select(&angle + PI, &angle - PI), &angle);
     Ok(Held { tensor: steep.select(&turned, &left), layout })
 }
 
@@ -102,10 +96,7 @@ fn atan2(n: &mut Node) -> Lowered<Held> {
 fn select(n: &mut Node) -> Lowered<Held> {
     let (condition, a) = (n.x(0)?, n.x(1)?);
     if condition.rank() == 1 && a.rank() > 1 {
-        let mut shape = vec![1; a.rank()];
-        shape[0] = condition.len();
-        let tensor = condition.reshape(&shape).select(&a, &n.x(2)?);
-        return Ok(Held { tensor, layout: Layout::Plain });
+        return Ok(Held::plain(condition.along_axis(0, a.rank()).select(&a, &n.x(2)?)));
     }
     select_v2(n)
 }

@@ -1,14 +1,17 @@
-//! Convolutions. What is convolved is taken and given with channels first.
+//! Matrix products and convolutions. What is convolved is taken and given with channels first.
 
 use super::*;
 use crate::read::held::permuted;
+use crate::schema::fully_connected_options_weights_format as format;
 use crate::schema::padding;
 
 pub(super) const TABLE: Table = &[
+    ("BATCH_MATMUL", One(batch_matmul)),
     ("CONV_2D", One(|n| convolution(n, &CONV_2D))),
     ("CONV_3D", One(|n| convolution(n, &CONV_3D))),
     ("CONV_3D_TRANSPOSE", One(|n| transposed(n, &CONV_3D))),
     ("DEPTHWISE_CONV_2D", One(|n| convolution(n, &DEPTHWISE_CONV_2D))),
+    ("FULLY_CONNECTED", One(fully_connected)),
     ("TRANSPOSE_CONV", One(|n| transposed(n, &TRANSPOSE_CONV))),
 ];
 
@@ -71,26 +74,6 @@ fn weights(n: &Node, i: usize, perm: &[usize]) -> Lowered {
         return Ok(moved);
     }
     dequantized(&moved, info, n.reading, |axis| perm.iter().position(|&a| a == axis).unwrap_or(axis))
-}
-
-/// The values that input `i`, a bias, adds to the channels of sums of products of inputs `x` and `w`, to broadcast against
-/// `[N, C, ..]` (`rank` axes). Runtimes add integers to their integer sums, whatever scale the file gives the bias.
-fn bias(n: &Node, i: usize, (x, w): (usize, usize), rank: usize) -> Lowered<Option<Tensor>> {
-    let Some(b) = n.optional(i) else { return Ok(None) };
-    let b = b.into_plain();
-    let mut shape = vec![1; rank];
-    shape[1.min(rank - 1)] = b.len();
-    let b = b.reshape(&shape);
-    if b.dtype().is_float() {
-        return Ok(Some(b));
-    }
-    ensure!(matches!(b.dtype(), DType::I32 | DType::I64), "its bias is {}", b.dtype());
-    let scales = bias_scale(n.input_info(x)?, n.input_info(w)?, b.len())?;
-    let mut aside = vec![1; rank];
-    aside[1.min(rank - 1)] = scales.len();
-    let zero = Tensor::constant(Value::zeros(&Type::new(b.dtype(), aside.clone())));
-    let scale = Tensor::constant(Value::new(aside, scales));
-    Ok(Some(b.dequantize(&scale, &zero)))
 }
 
 /// Zeros around the spatial axes of what windows see, for each way of padding.
@@ -163,11 +146,64 @@ fn transposed(n: &mut Node, form: &Form) -> Lowered<Held> {
     form.finished(n, x.conv_adjoint(&w, geometry, spatial), 3, (2, 1))
 }
 
-/// `y` `[N, C, ..]`, sums of products of two inputs, plus the bias that input `i` is.
-pub(super) fn with_bias(n: &Node, y: Tensor, i: usize, factors: (usize, usize)) -> Lowered {
+/// `y` `[N, C, ..]`, sums of products of inputs `x` and `w`, plus the bias that input `i` is. Runtimes add integers to their integer sums,
+/// whatever scale the file gives the bias.
+fn with_bias(n: &Node, y: Tensor, i: usize, (x, w): (usize, usize)) -> Lowered {
     y.check()?;
-    match bias(n, i, factors, y.rank())? {
-        Some(b) => Ok((y + b).ok()?),
-        None => Ok(y),
+    let Some(b) = n.optional(i) else { return Ok(y) };
+    let b = b.into_plain();
+    let beside = |len: usize| {
+        let mut shape = vec![1; y.rank()];
+        shape[1.min(y.rank() - 1)] = len;
+        shape
+    };
+    let b = b.reshape(&beside(b.len()));
+    if b.dtype().is_float() {
+        return Ok((y + b).ok()?);
     }
+    ensure!(matches!(b.dtype(), DType::I32 | DType::I64), "its bias is {}", b.dtype());
+    let scales = bias_scale(n.input_info(x)?, n.input_info(w)?, b.len())?;
+    let zero = Tensor::constant(Value::zeros(&Type::new(b.dtype(), beside(scales.len()))));
+    let scale = Tensor::constant(Value::new(beside(scales.len()), scales));
+    Ok((y + b.dequantize(&scale, &zero)).ok()?)
+}
+
+/// Rows of as many elements as the weights `[O, I]` take; the axes before stay only if the options say so.
+fn fully_connected(n: &mut Node) -> Lowered<Held> {
+    use fully_connected_options as o;
+    if n.get(o::WEIGHTS_FORMAT)? != format::DEFAULT {
+        return unsupported("shuffled weights", "convert the model for all processors, not for one");
+    }
+    let (x, w) = (floats(n.real_plain(0)?, "its input")?, n.x(1)?);
+    let &[outputs, inputs] = w.shape() else {
+        return invalid!("its weights {w} must have two axes");
+    };
+    ensure!(
+        inputs != 0 && x.len().is_multiple_of(inputs),
+        "its weights {w} take rows of {inputs}, its input is {x}"
+    );
+    let mut shape = vec![x.len() / inputs, outputs];
+    if n.get(o::KEEP_NUM_DIMS)? {
+        let Some((_, front)) = x.shape().split_last().filter(|(last, _)| **last == inputs) else {
+            return invalid!("its input {x} keeps its axes and must end with {inputs}");
+        };
+        shape = [front, &[outputs]].concat();
+    }
+    let w = if w.dtype().is_float() { w } else { dequantized(&w, n.input_info(1)?, n.reading, |axis| axis)? };
+    let y = x.reshape(&[x.len() / inputs, inputs]).matmul(&w.transpose());
+    let y = with_bias(n, y, 2, (0, 1))?;
+    Ok(Held::plain(activated(y, n.get(o::FUSED_ACTIVATION_FUNCTION)?)?.reshape(&shape)))
+}
+
+fn batch_matmul(n: &mut Node) -> Lowered<Held> {
+    use batch_mat_mul_options as o;
+    let (a, b) = (matrices(n, 0, n.get(o::ADJ_X)?)?, matrices(n, 1, n.get(o::ADJ_Y)?)?);
+    Ok(Held::plain(a.matmul(&b)))
+}
+
+/// Input `i` as floats, its last two axes exchanged if it is to be transposed.
+fn matrices(n: &Node, i: usize, transposed: bool) -> Lowered<Tensor> {
+    let x = n.real_plain(i)?;
+    ensure!(x.rank() >= 2, "input {i} is {x} and must have at least two axes");
+    Ok(if transposed { x.transpose() } else { x })
 }

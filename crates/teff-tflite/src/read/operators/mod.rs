@@ -3,25 +3,18 @@
 mod activation;
 mod arithmetic;
 mod convolution;
-mod dense;
-mod diagonal;
 mod indexing;
 mod lstm;
-mod lstm_inputs;
-mod lstm_integer;
 mod movement;
 mod padding;
 mod pooling;
 mod reduction;
 mod resize;
-mod scatter;
-mod slicing;
 mod source;
 mod svdf;
 
-pub(super) use super::lower::{Lower, Table};
-use super::variables;
-use super::{complex, loops, stablehlo, subgraph};
+use super::reader::Reader;
+use super::{complex, loops, stablehlo, states, subgraph};
 use crate::schema::activation_function_type as fused;
 // What the families use.
 use super::fixed::{Multiplier, divide_by_power, logistic, saturated, tanh};
@@ -31,21 +24,36 @@ use super::quantization::{bias_scale, clamped, dequantized, real, same};
 use crate::flatbuffer::Scalar;
 use crate::schema::*;
 use Lower::{Many, Of, One};
-use activation::last_axis;
-use convolution::{window_padding, with_bias};
-use indexing::indices;
+use activation::along_last;
+use convolution::window_padding;
 use teff_graph::{
     ConvGeometry, DType, Num, Op, PadAxis, PoolKind, ReduceKind, ScatterKind, SliceAxis, Tensor,
 };
 use teff_graph::{Type, Value, Window, same_padding, strides};
+
+/// How an operator is lowered. What is given as floats where the file has integers with a scale is quantised by the walk.
+#[derive(Clone, Copy)]
+pub(crate) enum Lower {
+    /// To its one output.
+    One(fn(&mut Node) -> Lowered<Held>),
+    /// To its one output, with axes as in the file, given its first input so.
+    Of(fn(&mut Node, Tensor) -> Lowered),
+    /// To its outputs.
+    Many(fn(&mut Node) -> Lowered<Vec<Held>>),
+    /// To its outputs, from its position and inputs, by running sub-graphs.
+    Subgraphs(fn(&mut Reader, usize, Vec<Tensor>) -> Lowered<Vec<Tensor>>),
+    /// By the walk, since it changes what the walk knows. Takes the operator's position.
+    Walk(fn(&mut Reader, usize) -> Lowered<()>),
+}
+
+/// The operators of a family: (name, lowering).
+pub(super) type Table = &'static [(&'static str, Lower)];
 
 const FAMILIES: &[Table] = &[
     activation::TABLE,
     arithmetic::TABLE,
     complex::TABLE,
     convolution::TABLE,
-    dense::TABLE,
-    diagonal::TABLE,
     indexing::TABLE,
     loops::TABLE,
     lstm::TABLE,
@@ -54,13 +62,11 @@ const FAMILIES: &[Table] = &[
     pooling::TABLE,
     reduction::TABLE,
     resize::TABLE,
-    scatter::TABLE,
-    slicing::TABLE,
     stablehlo::TABLE,
     subgraph::TABLE,
     source::TABLE,
     svdf::TABLE,
-    variables::TABLE,
+    states::TABLE,
 ];
 
 /// The lowering of an operator.

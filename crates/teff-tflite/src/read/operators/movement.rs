@@ -1,28 +1,26 @@
-//! What moves elements without computing. Integers stay the integers they are.
+//! What moves elements without computing, and parts of tensors. Integers stay the integers they are.
 
 use super::*;
+use crate::schema::strided_slice_options as o;
 
 pub(super) const TABLE: Table = &[
-    ("BROADCAST_TO", One(broadcast_to)),
+    ("BROADCAST_TO", Of(|n, x| Ok(x.broadcast_to(&n.sizes_of(1, "shape")?)))),
     ("CONCATENATION", One(concatenation)),
-    ("DEPTH_TO_SPACE", One(depth_to_space)),
-    ("EXPAND_DIMS", Of(expand_dims)),
+    ("DEPTH_TO_SPACE", One(|n| blocks(n, depth_to_space_options::BLOCK_SIZE, Tensor::depth_to_space))),
+    ("EXPAND_DIMS", Of(|n, x| Ok(x.unsqueeze(axis_of(n.int_of(1, "axis")?, x.rank() + 1)? as isize)))),
     ("PACK", One(pack)),
     ("RESHAPE", Of(reshape)),
-    ("REVERSE_V2", One(reverse)),
-    ("SPACE_TO_DEPTH", One(space_to_depth)),
+    ("REVERSE_V2", Of(reverse)),
+    ("SLICE", One(slice)),
+    ("SPACE_TO_DEPTH", One(|n| blocks(n, space_to_depth_options::BLOCK_SIZE, Tensor::space_to_depth))),
     ("SPLIT", Many(split)),
     ("SPLIT_V", Many(split_v)),
     ("SQUEEZE", Of(squeeze)),
-    ("TILE", One(tile)),
-    ("TRANSPOSE", One(transpose)),
+    ("STRIDED_SLICE", One(strided_slice)),
+    ("TILE", Of(|n, x| Ok(x.repeat(&n.sizes_of(1, "multiples")?)))),
+    ("TRANSPOSE", Of(transpose)),
     ("UNPACK", Many(unpack)),
 ];
-
-fn broadcast_to(n: &mut Node) -> Lowered<Held> {
-    let shape = n.sizes_of(1, "shape")?;
-    Ok(Held::plain(n.x(0)?.broadcast_to(&shape)))
-}
 
 fn concatenation(n: &mut Node) -> Lowered<Held> {
     use concatenation_options as o;
@@ -38,7 +36,8 @@ fn concatenation(n: &mut Node) -> Lowered<Held> {
     let together =
         parts.iter().any(|p| p.layout == Layout::ChannelsFirst) && parts.iter().all(|p| p.tensor.rank() == 4);
     let layout = if together { Layout::ChannelsFirst } else { Layout::Plain };
-    let parts: Vec<Tensor> = parts.into_iter().map(|p| p.into_layout(layout)).collect();
+    let parts: Vec<Tensor> =
+        parts.into_iter().map(if together { Held::into_channels_first } else { Held::into_plain }).collect();
     let at = Held { tensor: parts[0].clone(), layout }.position(axis);
     Ok(Held { tensor: activated(Tensor::concat(&parts, at).ok()?, activation)?, layout })
 }
@@ -62,10 +61,8 @@ fn reshape(n: &mut Node, x: Tensor) -> Lowered {
     Ok(x.reshape(&shape))
 }
 
-fn transpose(n: &mut Node) -> Lowered<Held> {
-    let (x, perm) = (n.x(0)?, n.ints_of(1, "permutation")?);
-    let perm = perm.iter().map(|&a| axis_of(a, x.rank())).collect::<Lowered<Vec<_>>>()?;
-    Ok(Held::plain(x.permute(&perm).ok()?))
+fn transpose(n: &mut Node, x: Tensor) -> Lowered {
+    Ok(x.permute(&listed_or_all(Some(&n.ints_of(1, "permutation")?), x.rank())?))
 }
 
 fn squeeze(n: &mut Node, x: Tensor) -> Lowered {
@@ -78,13 +75,8 @@ fn squeeze(n: &mut Node, x: Tensor) -> Lowered {
     Ok(x.without(if axes.is_empty() { &ones } else { &axes }))
 }
 
-fn expand_dims(n: &mut Node, x: Tensor) -> Lowered {
-    let axis = axis_of(n.int_of(1, "axis")?, x.rank() + 1)?;
-    Ok(x.unsqueeze(axis as isize))
-}
-
 fn pack(n: &mut Node) -> Lowered<Held> {
-    let parts: Vec<Tensor> = (0..n.input_count()).map(|i| n.x(i)).collect::<Lowered<_>>()?;
+    let parts = (0..n.input_count()).map(|i| n.x(i)).collect::<Lowered<Vec<_>>>()?;
     let Some(first) = parts.first() else { return invalid!("it has no inputs") };
     let axis = axis_of(n.get(pack_options::AXIS)?.into(), first.rank() + 1)?;
     Ok(Held::plain(Tensor::stack(&parts, axis)))
@@ -103,13 +95,7 @@ fn unpack(n: &mut Node) -> Lowered<Vec<Held>> {
 
 /// Parts of these sizes along axis `axis` of the file.
 fn parts(x: Held, axis: usize, sizes: &[usize]) -> Lowered<Vec<Held>> {
-    let position = x.position(axis);
-    ensure!(
-        sizes.iter().try_fold(0usize, |sum, &s| sum.checked_add(s)) == Some(x.tensor.shape()[position]),
-        "parts of {sizes:?} along axis {axis} of its input {:?}",
-        x.shape()
-    );
-    let layout = x.layout;
+    let (position, layout) = (x.position(axis), x.layout);
     Ok(x.tensor.split(position, sizes).into_iter().map(|tensor| Held { tensor, layout }).collect())
 }
 
@@ -136,30 +122,102 @@ fn split_v(n: &mut Node) -> Lowered<Vec<Held>> {
     parts(x, axis, &sizes(&given, "sizes")?)
 }
 
-fn tile(n: &mut Node) -> Lowered<Held> {
-    let (x, counts) = (n.x(0)?, n.sizes_of(1, "multiples")?);
-    Ok(Held::plain(x.repeat(&counts)))
-}
-
-fn reverse(n: &mut Node) -> Lowered<Held> {
-    let (x, axes) = (n.x(0)?, n.ints_of(1, "axes")?);
-    let axes = axes_of(&axes, x.rank())?;
-    Ok(Held::plain(axes.iter().fold(x, |x, &axis| x.flip(axis))))
+fn reverse(n: &mut Node, x: Tensor) -> Lowered {
+    let axes = axes_of(&n.ints_of(1, "axes")?, x.rank())?;
+    Ok(axes.iter().fold(x, |x, &axis| x.flip(axis)))
 }
 
 /// Blocks of pixels become channels, or channels blocks, as `f` has it.
-fn blocks(n: &Node, block: usize, f: fn(&Tensor, usize, bool) -> Tensor) -> Lowered<Held> {
-    let x = n.held(0)?;
+fn blocks(n: &Node, size: Scalar<i32>, f: fn(&Tensor, usize, bool) -> Tensor) -> Lowered<Held> {
+    let (block, x) = (n.count(size, "block_size")?, n.held(0)?);
     ensure!(x.tensor.rank() == 4, "its input {} must have four axes", x.tensor);
     Ok(Held::channels_first(f(&x.into_channels_first(), block, true)))
 }
 
-fn space_to_depth(n: &mut Node) -> Lowered<Held> {
-    use space_to_depth_options as o;
-    blocks(n, n.count(o::BLOCK_SIZE, "block_size")?, Tensor::space_to_depth)
+/// A size of -1 reaches to the end.
+fn slice(n: &mut Node) -> Lowered<Held> {
+    let x = n.held(0)?;
+    let shape = x.shape();
+    let (begin, size) = (n.ints_of(1, "begin")?, n.ints_of(2, "size")?);
+    ensure!(
+        begin.len() == shape.len() && size.len() == shape.len(),
+        "begin {begin:?} and size {size:?} for its input {shape:?}"
+    );
+    let mut axes = vec![SliceAxis::whole(0); shape.len()];
+    for (axis, &whole) in shape.iter().enumerate() {
+        let start = usize::try_from(begin[axis]).ok().filter(|&b| b <= whole);
+        let len = start
+            .and_then(|b| if size[axis] == -1 { Some(whole - b) } else { usize::try_from(size[axis]).ok() });
+        let (Some(start), Some(len)) = (start, len.filter(|&l| start.is_some_and(|b| l <= whole - b))) else {
+            return invalid!("begin {begin:?} and size {size:?} leave its input {shape:?}");
+        };
+        // Of nothing the start does not matter, and must not lie behind the end.
+        axes[x.position(axis)] = SliceAxis { start: if len == 0 { 0 } else { start }, step: 1, len };
+    }
+    Ok(x.map(|x| x.slice_axes(axes)))
 }
 
-fn depth_to_space(n: &mut Node) -> Lowered<Held> {
-    use depth_to_space_options as o;
-    blocks(n, n.count(o::BLOCK_SIZE, "block_size")?, Tensor::depth_to_space)
+/// What Python's `x[b:e:s, ..]` takes; masks say which bounds are open and which entries add or drop an axis.
+fn strided_slice(n: &mut Node) -> Lowered<Held> {
+    let x = n.x(0)?;
+    let (begin, end, stride) = (n.ints_of(1, "begin")?, n.ints_of(2, "end")?, n.ints_of(3, "strides")?);
+    let entries = begin.len();
+    ensure!(
+        end.len() == entries && stride.len() == entries && entries <= 31,
+        "{entries} begins, {} ends and {} strides",
+        end.len(),
+        stride.len()
+    );
+    let set = |mask: i32, i: usize| mask >> i & 1 == 1;
+    let (ellipsis, new_axis) = (n.get(o::ELLIPSIS_MASK)?, n.get(o::NEW_AXIS_MASK)?);
+    let (begin_mask, end_mask) = (n.get(o::BEGIN_MASK)?, n.get(o::END_MASK)?);
+    let (shrink, offset) = (n.get(o::SHRINK_AXIS_MASK)?, n.get(o::OFFSET)?);
+    ensure!((0..entries).filter(|&i| set(ellipsis, i)).count() <= 1, "it has more than one ellipsis");
+    let taking = (0..entries).filter(|&i| !set(ellipsis, i) && !set(new_axis, i)).count();
+    let Some(skipped) = x.rank().checked_sub(taking) else {
+        return invalid!("{taking} slices of its input {x}");
+    };
+    let mut axes = Vec::new();
+    let mut shape = Vec::new();
+    for i in 0..entries {
+        if set(ellipsis, i) {
+            for _ in 0..skipped {
+                let len = x.shape()[axes.len()];
+                axes.push(SliceAxis::whole(len));
+                shape.push(len);
+            }
+            continue;
+        }
+        if set(new_axis, i) {
+            shape.push(1);
+            continue;
+        }
+        let len = x.shape()[axes.len()];
+        if set(shrink, i) {
+            let at = if begin[i] < 0 { begin[i].saturating_add(len as i64) } else { begin[i] };
+            let Some(start) = usize::try_from(at).ok().filter(|&s| s < len) else {
+                return invalid!("element {} of axis {} of its input {x}", begin[i], axes.len());
+            };
+            axes.push(SliceAxis { start, step: 1, len: 1 });
+            continue;
+        }
+        let step = match isize::try_from(stride[i]) {
+            Ok(0) | Err(_) => {
+                return unsupported(format!("stride {}", stride[i]), "convert with another stride");
+            }
+            Ok(step) => step,
+        };
+        let end = if offset { begin[i].saturating_add(end[i]) } else { end[i] };
+        let (first, last) = if step > 0 { (0, isize::MAX) } else { (isize::MAX, isize::MIN) };
+        let from = if set(begin_mask, i) { first } else { begin[i] as isize };
+        let to = if set(end_mask, i) { last } else { end as isize };
+        let taken = SliceAxis::clamped(len, from, to, step);
+        shape.push(taken.len);
+        axes.push(taken);
+    }
+    for &len in &x.shape()[axes.len()..] {
+        axes.push(SliceAxis::whole(len));
+        shape.push(len);
+    }
+    Ok(Held::plain(x.slice_axes(axes).ok()?.reshape(&shape)))
 }

@@ -4,6 +4,7 @@ use super::*;
 
 pub(super) const TABLE: Table = &[
     ("BATCH_TO_SPACE_ND", Of(batch_to_space)),
+    ("DILATE", One(dilate)),
     ("MIRROR_PAD", One(mirror_pad)),
     ("PAD", One(pad)),
     ("PADV2", One(pad_v2)),
@@ -126,4 +127,13 @@ fn batch_to_space(n: &mut Node, x: Tensor) -> Lowered {
         y = y.narrow(i + 1, low, left);
     }
     Ok(y)
+}
+
+/// So many minus one of the last input between any two elements along each axis.
+fn dilate(n: &mut Node) -> Lowered<Held> {
+    let (x, steps) = (n.x(0)?, n.sizes_of(1, "dilations")?);
+    let fill = n.constant(2, "padding value")?;
+    ensure!(steps.len() == x.rank() && !steps.contains(&0) && fill.len() == 1, "dilations {steps:?} of {x}");
+    let axes = steps.iter().map(|&step| PadAxis { interior: step - 1, ..PadAxis::default() }).collect();
+    Ok(Held::plain(x.pad_axes(axes, fill.get(0).as_f64())))
 }

@@ -72,7 +72,7 @@ fn average_pool(n: &mut Node) -> Lowered<Held> {
         let (window, activation) = window(n, &x)?;
         let (sum, counts) = (x.pool(PoolKind::Sum, window.clone()).ok()?, counts(n, &x, &window)?);
         let half = n.reading.folded(&counts / 2);
-        let rounded = sum.full_like(0.0).less(&sum).select(&(&sum + &half), &(&sum - &half)) / counts;
+        let rounded = sum.greater(0.0).select(&(&sum + &half), &(&sum - &half)) / counts;
         return Ok(Held::channels_first(clamped(rounded, y_info, activation)?.cast(dtype)));
     }
     let x = floats(image(n.real(0)?)?, "its input")?;

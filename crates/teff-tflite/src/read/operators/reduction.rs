@@ -65,13 +65,7 @@ fn cumsum(n: &mut Node) -> Lowered<Held> {
 
 /// x over its Euclidean length along the last axis. A length below 1e-3 counts as that, as the runtime has it.
 fn l2_normalization(n: &mut Node) -> Lowered<Held> {
-    let x = n.real(0)?;
-    let axis = last_axis(&x)?;
-    let layout = x.layout;
-    let x = floats(x.tensor, "its input")?;
-    let squares = x.square().sum_keep(&[axis]);
-    let length = squares.maximum(&squares.full_like(1e-6)).sqrt();
-    Ok(Held { tensor: x / length, layout })
+    along_last(n, |x, axis| x / x.square().sum_keep(&[axis]).maximum(1e-6).sqrt())
 }
 
 /// `x / (bias + alpha * s)^beta`, s the sum of the squares in the channels not further away than the radius.

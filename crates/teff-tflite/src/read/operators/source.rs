@@ -1,11 +1,14 @@
-//! Tensors made from shapes, and tensors of other types.
+//! Tensors made from shapes and diagonals, and tensors of other types.
 
 use super::*;
 
 pub(super) const TABLE: Table = &[
+    ("BROADCAST_ARGS", One(broadcast_args)),
     ("CAST", One(cast)),
     ("DEQUANTIZE", One(dequantize)),
     ("FILL", One(fill)),
+    ("MATRIX_DIAG", Of(matrix_diag)),
+    ("MATRIX_SET_DIAG", One(matrix_set_diag)),
     ("QUANTIZE", One(quantize)),
     ("RANGE", One(|n| Ok(Held::plain(n.range()?)))),
     ("RANK", One(|n| Ok(Held::plain(Tensor::scalar(n.held(0)?.tensor.rank() as i32))))),
@@ -59,4 +62,36 @@ fn zeros_like(n: &mut Node) -> Lowered<Held> {
     let x = n.held(0)?;
     ensure!(x.tensor.dtype() != DType::Bool, "its input is bool");
     Ok(x.map(|x| x.full_like(0.0)))
+}
+
+/// The shape that two shapes broadcast to.
+fn broadcast_args(n: &mut Node) -> Lowered<Held> {
+    let shape = |i| n.sizes_of(i, "shape");
+    let common = common_shape(&shape(0)?, &shape(1)?)?;
+    let list: Vec<i64> = common.iter().map(|&d| d as i64).collect();
+    Ok(Held::plain(cast_to(Tensor::from_slice(&list), n.output_info(0)?)?))
+}
+
+/// True on the diagonal of a matrix.
+fn on_diagonal(rows: usize, columns: usize) -> Tensor {
+    let ty = Type::new(DType::I32, [rows, columns]);
+    Tensor::iota(ty.clone(), 0).equal(Tensor::iota(ty, 1))
+}
+
+fn matrix_diag(_: &mut Node, diagonal: Tensor) -> Lowered {
+    let Some(&size) = diagonal.shape().last() else { return invalid!("its input is a scalar") };
+    let spread = diagonal.unsqueeze(-1);
+    Ok(on_diagonal(size, size).select(&spread, 0.0))
+}
+
+fn matrix_set_diag(n: &mut Node) -> Lowered<Held> {
+    let (x, diagonal) = (n.x(0)?, n.x(1)?);
+    let [batch @ .., rows, columns] = x.shape() else {
+        return invalid!("its input {x} is no matrix");
+    };
+    let least = (*rows).min(*columns);
+    ensure!(diagonal.shape() == [batch, &[least]].concat(), "the diagonal {diagonal} for {x}");
+    // An element for each row or for each column, whichever are fewer.
+    let spread = diagonal.unsqueeze(if rows <= columns { -1 } else { -2 });
+    Ok(Held::plain(on_diagonal(*rows, *columns).select(&spread, &x)))
 }

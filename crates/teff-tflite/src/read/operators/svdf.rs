@@ -45,9 +45,9 @@ fn svdf(n: &mut Node) -> Lowered<Held> {
 fn moved_on(state: &Tensor, newest: &Tensor, s: &Sizes) -> Tensor {
     let all = s.filters * s.memory;
     let place = Tensor::iota(Type::new(DType::I32, [s.batch, all]), 1);
-    let is_last = place.rem(&place.full_like(s.memory as f64)).equal(&place.full_like(s.memory as f64 - 1.0));
+    let is_last = place.rem(s.memory as f64).equal(s.memory as f64 - 1.0);
     let repeated = newest.reshape(&[s.batch, s.filters, 1]).broadcast_to(&[s.batch, s.filters, s.memory]);
-    is_last.select(&repeated.reshape(&[s.batch, all]), &state.roll(1, all - 1))
+    is_last.select(repeated.reshape(&[s.batch, all]), state.roll(1, all - 1))
 }
 
 /// Over time, and over the filters of a unit: `[batch, units]`.
