@@ -5,8 +5,7 @@
 //! - [`compile`] takes a checked [`teff_graph::Graph`] and gives a [`Program`]: buffers with planned addresses, and kernels as data.
 //!   Every operation of the graph's closed set is lowered but random numbers, which are refused by name.
 //! - Integer results of a Program, however it is run or printed, are the reference evaluator's bits. Float results agree within
-//!   rounding, and on machines without a float unit within the bound of [`Floats`]; with [`Options::reassociate`] off no float sum is
-//!   split into parts.
+//!   rounding, and on machines without a float unit within the bound of [`Floats`].
 //! - Equal graphs and options give equal Programs and equal text.
 //! - Sizes are exact: [`Budget`] says what the linker will say for weights and arena.
 //!
@@ -71,9 +70,6 @@ pub struct Options {
     pub name: String,
     /// The machine.
     pub target: Target,
-    /// Whether float reductions may be summed in several parts, which vector registers need. The sums of dense layers and
-    /// convolutions keep their order in any case.
-    pub reassociate: bool,
     /// How products of floats are computed where the machine has no float unit; elsewhere it means nothing.
     pub floats: Floats,
     /// Inputs to see on how far that takes the outputs off, a value for each input of the graph: real ones, a few; none, and they are
@@ -88,7 +84,6 @@ impl Default for Options {
         Options {
             name: "net".into(),
             target: Target::GENERIC,
-            reassociate: true,
             floats: Floats::default(),
             inputs: Vec::new(),
             labels: Vec::new(),

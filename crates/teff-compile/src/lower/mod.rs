@@ -114,7 +114,6 @@ impl<'a> Scope<'a> {
 struct Lowering<'a> {
     scope: Scope<'a>,
     target: &'a Target,
-    reassociate: bool,
     /// Layers whose products are not those of floats.
     layers: block_float::Layers,
     /// The value of the node a kernel is built around, while its last steps are written.
@@ -210,7 +209,6 @@ impl<'a> Lowering<'a> {
         Lowering {
             scope: Scope::new(graph),
             target: &options.target,
-            reassociate: options.reassociate,
             layers: block_float::Layers::default(),
             anchor: None,
             buffers: Vec::new(),

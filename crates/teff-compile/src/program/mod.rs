@@ -46,7 +46,7 @@ pub(crate) use walk::{
 use std::fmt;
 use std::sync::Arc;
 use teff_graph::facts::Quantization;
-use teff_graph::{Binary, DType, Element, Num, Shape, Type, Unary, Value, with_dtype};
+use teff_graph::{Binary, DType, Element, Num, Type, Unary, Value, with_dtype};
 
 /// A network ready to be printed for a target. See the contract of this module.
 #[derive(Clone, Debug)]
@@ -452,12 +452,4 @@ impl Program {
         let bytes = |b: &Buffer| if matches!(b.place, Place::Constant(_)) { b.ty.bytes() } else { 0 };
         self.buffers.iter().map(bytes).sum()
     }
-}
-
-/// A name for humans of a shape: `8x13x13`, or `scalar`.
-pub(crate) fn shape_text(shape: &Shape) -> String {
-    if shape.is_empty() {
-        return "scalar".into();
-    }
-    shape.iter().map(|d| d.to_string()).collect::<Vec<_>>().join("x")
 }
