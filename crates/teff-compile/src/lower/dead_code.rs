@@ -1,6 +1,6 @@
 //! Cleaning up after lowering: what is put into variables and never read goes, variables that never change become names.
 
-use crate::program::{Expr, Stmt, Var, each_expr_in, each_expr_of, each_stmt};
+use crate::program::{Expr, Stmt, Var, each_expr_in, each_expr_of, each_stmt, replace_stmts};
 use std::collections::HashSet;
 
 /// True when something changed.
@@ -77,34 +77,21 @@ fn written_and_read(body: &[Stmt]) -> (HashSet<Var>, HashSet<Var>) {
 fn remove_unread(body: &mut Vec<Stmt>, sets: &(HashSet<Var>, HashSet<Var>)) -> bool {
     let (written, read) = sets;
     let mut changed = false;
-    body.retain_mut(|stmt| {
-        let keep = match stmt {
-            Stmt::Mutable(v, e) => {
-                if read.contains(v) && !written.contains(v) {
-                    *stmt = Stmt::Let(*v, e.clone());
-                    changed = true;
-                    true
-                } else {
-                    read.contains(v)
-                }
-            }
-            Stmt::Set(v, _) => read.contains(v),
-            Stmt::For { body, .. } => {
-                changed |= remove_unread(body, sets);
-                !body.is_empty()
-            }
-            Stmt::If { then, otherwise, .. } => {
-                changed |= remove_unread(then, sets);
-                changed |= remove_unread(otherwise, sets);
-                !then.is_empty() || !otherwise.is_empty()
-            }
-            Stmt::Let(..) | Stmt::LetIndex(..) | Stmt::Array(_) | Stmt::StoreLocal(..) | Stmt::Store(..) => {
-                true
-            }
-            Stmt::Micro(_) => true,
+    replace_stmts(body, &mut |stmt| {
+        let gone = match &stmt {
+            Stmt::Mutable(v, _) | Stmt::Set(v, _) => !read.contains(v),
+            Stmt::For { body, .. } => body.is_empty(),
+            Stmt::If { then, otherwise, .. } => then.is_empty() && otherwise.is_empty(),
+            Stmt::Let(..) | Stmt::LetIndex(..) | Stmt::Array(_) | Stmt::StoreLocal(..) => false,
+            Stmt::Store(..) | Stmt::Micro(_) => false,
         };
-        changed |= !keep;
-        keep
+        let is_name = matches!(&stmt, Stmt::Mutable(v, _) if !written.contains(v));
+        changed |= gone || is_name;
+        match stmt {
+            _ if gone => vec![],
+            Stmt::Mutable(v, e) if is_name => vec![Stmt::Let(v, e)],
+            stmt => vec![stmt],
+        }
     });
     changed
 }

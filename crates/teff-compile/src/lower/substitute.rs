@@ -1,7 +1,7 @@
 //! Cleaning up after lowering: names nobody uses go, names used once beside their definition give way to their value.
 
 use super::dead_code::remove_dead;
-use crate::program::{Expr, Index, Kernel, Stmt, Var, each_expr_in, mentions};
+use crate::program::{Expr, Kernel, Stmt, Var, each_expr_in, map_exprs_of, mentions, parts_mut};
 use std::collections::HashMap;
 
 /// Puts values in the place of names that are used once, and takes out what nothing reads.
@@ -42,14 +42,8 @@ fn substitute_in(body: &mut Vec<Stmt>, uses: &HashMap<Var, usize>) -> bool {
             changed = true;
             continue;
         }
-        match &mut body[at] {
-            Stmt::For { body, .. } => changed |= substitute_in(body, uses),
-            Stmt::If { then, otherwise, .. } => {
-                changed |= substitute_in(then, uses);
-                changed |= substitute_in(otherwise, uses);
-            }
-            Stmt::Let(..) | Stmt::LetIndex(..) | Stmt::Mutable(..) | Stmt::Set(..) => {}
-            Stmt::Array(_) | Stmt::StoreLocal(..) | Stmt::Store(..) | Stmt::Micro(_) => {}
+        for inner in parts_mut(&mut body[at]).2.into_iter().flatten() {
+            changed |= substitute_in(inner, uses);
         }
         at += 1;
     }
@@ -61,17 +55,12 @@ fn substitute_in(body: &mut Vec<Stmt>, uses: &HashMap<Var, usize>) -> bool {
 fn substitute_below(body: &mut [Stmt], at: usize) -> bool {
     let Stmt::Let(var, value) = body[at].clone() else { return false };
     for stmt in &mut body[at + 1..] {
-        let found = match stmt {
-            Stmt::Let(_, e) | Stmt::Mutable(_, e) | Stmt::Set(_, e) | Stmt::If { condition: e, .. } => {
-                replace(e, var, &value)
+        let mut found = false;
+        map_exprs_of(stmt, &mut |e| {
+            if matches!(e, Expr::Var(v, _) if *v == var) {
+                (*e, found) = (value.clone(), true);
             }
-            Stmt::StoreLocal(_, i, e) | Stmt::Store(_, i, e) => {
-                replace(e, var, &value) || replace_in_index(i, var, &value)
-            }
-            Stmt::LetIndex(_, i) => replace_in_index(i, var, &value),
-            Stmt::Micro(m) => replace_in_index(m.at_mut(), var, &value),
-            Stmt::For { .. } | Stmt::Array(_) => false,
-        };
+        });
         if found {
             return true;
         }
@@ -82,31 +71,4 @@ fn substitute_below(body: &mut [Stmt], at: usize) -> bool {
         }
     }
     false
-}
-
-/// True when `var` was found and replaced.
-fn replace(e: &mut Expr, var: Var, value: &Expr) -> bool {
-    match e {
-        Expr::Var(v, _) if *v == var => {
-            *e = value.clone();
-            true
-        }
-        Expr::Const(_) | Expr::Var(..) => false,
-        Expr::Index(_, i) | Expr::InRange { index: i, .. } => replace_in_index(i, var, value),
-        Expr::Load(_, _, i) | Expr::LoadLocal(_, _, i) => replace_in_index(i, var, value),
-        Expr::Unary(_, x) | Expr::Cast(_, x) | Expr::Bits(_, x) | Expr::Quantize(_, x) => {
-            replace(x, var, value)
-        }
-        Expr::Binary(_, a, b) => replace(a, var, value) || replace(b, var, value),
-        Expr::Select(operands) => operands.iter_mut().any(|x| replace(x, var, value)),
-    }
-}
-
-fn replace_in_index(index: &mut Index, var: Var, value: &Expr) -> bool {
-    let mut found = false;
-    let replaced = index.map_values(&mut |e| found |= replace(e, var, value));
-    if found {
-        *index = replaced;
-    }
-    found
 }

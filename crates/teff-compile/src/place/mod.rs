@@ -11,7 +11,7 @@ mod rows;
 mod tests;
 
 use crate::error::Error;
-use crate::program::{self, BufferId, Place, Program, Stmt};
+use crate::program::{self, BufferId, Place, Program, Stmt, parts};
 use rows::Split;
 use teff_graph::Value;
 
@@ -108,11 +108,7 @@ fn taken(program: &Program, chosen: &[Item], splits: &[Split]) -> usize {
 fn each_run<'a>(body: &'a [Stmt], times: usize, f: &mut impl FnMut(&'a Stmt, usize)) {
     for stmt in body {
         f(stmt, times);
-        if let Stmt::For { count, body, .. } = stmt {
-            each_run(body, times.saturating_mul(*count), f);
-        } else if let Stmt::If { then, otherwise, .. } = stmt {
-            each_run(then, times, f);
-            each_run(otherwise, times, f);
-        }
+        let turns = if let Stmt::For { count, .. } = stmt { *count } else { 1 };
+        parts(stmt).2.into_iter().for_each(|b| each_run(b, times.saturating_mul(turns), f));
     }
 }

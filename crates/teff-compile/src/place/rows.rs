@@ -4,7 +4,8 @@ use super::each_run;
 use super::reads::WORD;
 use crate::error::Error;
 use crate::program::{
-    Buffer, BufferId, Expr, Micro, Place, Program, RowSums, Stmt, each_expr_in, each_stmt, rows_used,
+    Buffer, BufferId, Expr, Micro, Place, Program, RowSums, Stmt, each_expr_in, each_stmt, replace_stmts,
+    rows_used,
 };
 use std::sync::Arc;
 use teff_graph::{Data, Element, Type, Value, with_data};
@@ -136,35 +137,14 @@ pub(super) fn apply(program: &mut Program, split: &Split, rows: &[usize]) {
     let own = &mut program.buffers[split.weights.index()];
     (own.ty, own.place, own.in_sram) = (value.ty(), Place::Constant(Arc::new(value)), true);
     for kernel in &mut program.kernels {
-        replace(&mut kernel.body, &|r: &RowSums| {
-            let first = RowSums { runs: Some(near), rows: rows.len(), ..r.clone() };
-            let second =
-                RowSums { weights: rest, runs: Some(far), rows: others.len(), adds: true, ..r.clone() };
-            (r.weights == split.weights && r.runs.is_none()).then_some([first, second])
+        replace_stmts(&mut kernel.body, &mut |stmt| match stmt {
+            Stmt::Micro(Micro::Rows(r)) if r.weights == split.weights && r.runs.is_none() => {
+                let first = RowSums { runs: Some(near), rows: rows.len(), ..r.clone() };
+                let second = RowSums { weights: rest, runs: Some(far), rows: others.len(), adds: true, ..r };
+                [first, second].map(|r| Stmt::Micro(Micro::Rows(r))).into()
+            }
+            stmt => vec![stmt],
         });
-    }
-}
-
-/// Puts two statements in the place of one.
-fn replace(body: &mut Vec<Stmt>, by: &impl Fn(&RowSums) -> Option<[RowSums; 2]>) {
-    let mut at = 0;
-    while at < body.len() {
-        match &mut body[at] {
-            Stmt::For { body, .. } => replace(body, by),
-            Stmt::If { then, otherwise, .. } => {
-                replace(then, by);
-                replace(otherwise, by);
-            }
-            Stmt::Micro(Micro::Rows(r)) => {
-                if let Some(two) = by(r) {
-                    body.splice(at..=at, two.map(|r| Stmt::Micro(Micro::Rows(r))));
-                    at += 1;
-                }
-            }
-            Stmt::Micro(Micro::Pairs(_) | Micro::Window(_)) | Stmt::Let(..) | Stmt::LetIndex(..) => {}
-            Stmt::Mutable(..) | Stmt::Set(..) | Stmt::Array(_) | Stmt::StoreLocal(..) | Stmt::Store(..) => {}
-        }
-        at += 1;
     }
 }
 

@@ -40,7 +40,8 @@ pub(crate) use micro::{bits_of, pack_bits};
 pub use quantizer::Quantizer;
 pub use validate::{Invalid, validate};
 pub(crate) use walk::{
-    divisions, each_expr, each_expr_in, each_expr_of, each_stmt, each_stmt_mut, map_exprs, mentions,
+    divisions, each_expr, each_expr_in, each_expr_of, each_stmt, each_stmt_mut, map_exprs, map_exprs_of,
+    mentions, parts, parts_mut, replace_stmts,
 };
 
 use std::fmt;
