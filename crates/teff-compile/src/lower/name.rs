@@ -2,6 +2,7 @@
 
 use super::group::Group;
 use super::reserved::{is_beside, is_brought, is_kept, is_reserved};
+use crate::printing::free;
 use std::collections::HashSet;
 use std::sync::Arc;
 use teff_graph::{Graph, NodeId, Op};
@@ -23,12 +24,9 @@ impl Names {
         // A number behind it does not change how a name begins.
         let taken = is_kept(wish) || is_brought(wish) || is_beside(&self.function, wish);
         let wish = if taken { format!("layer_{wish}") } else { wish.to_string() };
-        let free = std::iter::once(wish.clone())
-            .chain((2..).map(|i| format!("{wish}_{i}")))
-            .find(|n| !self.used.contains(n) && !is_reserved(n))
-            .expect("numbers do not end");
-        self.used.insert(free.clone());
-        free
+        let name = free(&wish, "_", |n| !self.used.contains(n) && !is_reserved(n));
+        self.used.insert(name.clone());
+        name
     }
 
     /// A wish for the name of a constant: `l1_weight` of the parameter `l1.weight`.

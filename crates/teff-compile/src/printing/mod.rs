@@ -80,12 +80,16 @@ pub(crate) fn arena_range(program: &Program, id: BufferId) -> Option<std::ops::R
     }
 }
 
+/// `wish`, or with a number behind it where that is not free.
+pub(crate) fn free(wish: &str, between: &str, is_free: impl Fn(&str) -> bool) -> String {
+    let numbered = (2..).map(|i| format!("{wish}{between}{i}"));
+    let mut names = std::iter::once(wish.to_string()).chain(numbered);
+    names.find(|n| is_free(n)).expect("numbers do not end")
+}
+
 /// `hint`, or with a number behind it when a name around it is the same.
 pub(crate) fn fresh(hint: &str, taken: &mut HashSet<String>) -> String {
-    let free = std::iter::once(hint.to_string())
-        .chain((2..).map(|i| format!("{hint}{i}")))
-        .find(|n| !taken.contains(n));
-    let name = free.expect("numbers do not end");
+    let name = free(hint, "", |n| !taken.contains(n));
     taken.insert(name.clone());
     name
 }

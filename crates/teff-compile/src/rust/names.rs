@@ -1,5 +1,6 @@
 //! Names as Rust writes them: functions and variables in lower case, statics in upper.
 
+use crate::printing::free;
 use crate::program::{Place, Program};
 use std::collections::HashSet;
 
@@ -49,10 +50,7 @@ impl Names {
 
 /// `wish`, or with a number behind it when that is taken or a word of Rust.
 fn unique(wish: &str, taken: &mut HashSet<String>) -> String {
-    let free = std::iter::once(wish.to_string())
-        .chain((2..).map(|i| format!("{wish}_{i}")))
-        .find(|n| !taken.contains(n) && !is_keyword(n))
-        .expect("numbers do not end");
-    taken.insert(free.clone());
-    free
+    let name = free(wish, "_", |n| !taken.contains(n) && !is_keyword(n));
+    taken.insert(name.clone());
+    name
 }
