@@ -53,11 +53,8 @@ impl Frame {
             Task::Copy(_) | Task::Conv(_) | Task::WeightGrad(_) | Task::Pool(_) => 0,
             Task::Reference(_) | Task::Scan(_) => 0,
         };
-        let child = |e: &Entry| match &e.step {
-            Task::Scan(s) => Some(Frame::new(&s.body, threads)),
-            Task::Pointwise(_) | Task::Copy(_) | Task::MatMul(_) | Task::Reference(_) => None,
-            Task::Conv(_) | Task::WeightGrad(_) | Task::Pool(_) => None,
-        };
+        let child =
+            |e: &Entry| if let Task::Scan(s) = &e.step { Some(Frame::new(&s.body, threads)) } else { None };
         let scratch_bytes = schedule.entries.iter().map(scratch).max().unwrap_or(0);
         Frame {
             addresses: addresses.collect(),
@@ -158,8 +155,8 @@ impl Schedule {
         for (i, e) in self.entries.iter().enumerate() {
             let list = |ids: &[BufferId]| ids.iter().map(|&b| self.place(b)).collect::<Vec<_>>().join(" ");
             let label = if e.label.is_empty() { String::new() } else { format!("  # {}", e.label) };
-            let (to, from) = (list(&e.writes), list(&e.reads));
-            let _ = writeln!(out, "{i}: {to} = {} {} of {from}{label}", e.step.kind(), e.step.detail());
+            let ((kind, detail), to, from) = (e.step.describe(), list(&e.writes), list(&e.reads));
+            let _ = writeln!(out, "{i}: {to} = {kind} {detail} of {from}{label}");
         }
         out
     }

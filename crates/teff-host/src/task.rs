@@ -33,31 +33,17 @@ pub(crate) struct Entry {
 }
 
 impl Task {
-    /// What kind of work it is, for listings and timings.
-    pub(crate) fn kind(&self) -> &'static str {
+    /// What kind of work it is, and what it does, without the buffers; for listings and timings.
+    pub(crate) fn describe(&self) -> (&'static str, String) {
         match self {
-            Task::Pointwise(_) => "pointwise",
-            Task::Copy(_) => "copy",
-            Task::MatMul(_) => "matmul",
-            Task::Conv(_) => "conv",
-            Task::WeightGrad(_) => "weight_grad",
-            Task::Pool(_) => "pool",
-            Task::Reference(_) => "reference",
-            Task::Scan(_) => "scan",
-        }
-    }
-
-    /// What it does, without the buffers.
-    pub(crate) fn detail(&self) -> String {
-        match self {
-            Task::Pointwise(g) => format!("{:?} {}", g.shape, g.text),
-            Task::Copy(c) => c.to_string(),
-            Task::MatMul(m) => m.to_string(),
-            Task::Conv(c) => c.to_string(),
-            Task::WeightGrad(g) => g.to_string(),
-            Task::Pool(p) => p.to_string(),
-            Task::Reference(r) => r.to_string(),
-            Task::Scan(s) => s.to_string(),
+            Task::Pointwise(g) => ("pointwise", format!("{:?} {}", g.shape, g.text)),
+            Task::Copy(c) => ("copy", c.to_string()),
+            Task::MatMul(m) => ("matmul", m.to_string()),
+            Task::Conv(c) => ("conv", c.to_string()),
+            Task::WeightGrad(g) => ("weight_grad", g.to_string()),
+            Task::Pool(p) => ("pool", p.to_string()),
+            Task::Reference(r) => ("reference", r.to_string()),
+            Task::Scan(s) => ("scan", s.to_string()),
         }
     }
 }

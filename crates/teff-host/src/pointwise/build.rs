@@ -132,11 +132,11 @@ impl GroupBuilder {
         matches!(self.values[v.0].def, Def::Uniform(_))
     }
 
-    /// Makes one of two uniforms a value for every element, and both where kernels take no scalars.
+    /// Makes one of two uniforms a value for every element, and both where kernels take no scalars: those of other types than f32.
     fn spread_pair(&mut self, a: Val, b: Val, both_may: bool) -> (Val, Val, [bool; 2]) {
         let dtype = self.values[a.0].dtype;
         let (mut a, mut b) = (a, b);
-        if !kernels::takes_scalars(dtype) {
+        if dtype != DType::F32 {
             (a, b) = (self.spread(a), self.spread(b));
         } else if !both_may && self.is_uniform(a) {
             b = self.spread(b);

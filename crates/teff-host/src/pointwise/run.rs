@@ -131,22 +131,14 @@ impl Group {
                 }
                 Instr::Gather { to, buffer, offset, dtype, walk } => {
                     let from = buffers[buffer.index()].add(offset * dtype.size());
-                    match dtype.size() {
-                        1 => gather::<u8>(slots[*to], from, walk, at, n),
-                        2 => gather::<u16>(slots[*to], from, walk, at, n),
-                        4 => gather::<u32>(slots[*to], from, walk, at, n),
-                        _ => gather::<u64>(slots[*to], from, walk, at, n),
-                    }
+                    with_dtype!(*dtype, T => gather::<T>(slots[*to], from, walk, at, n));
                 }
                 Instr::Iota { to, dtype, stride, size } => {
                     with_dtype!(*dtype, T => iota::<T>(slots[*to], *stride, *size, at, n));
                 }
-                Instr::Splat { to, from, dtype } => match dtype.size() {
-                    1 => splat::<u8>(slots[*to], slots[*from], n),
-                    2 => splat::<u16>(slots[*to], slots[*from], n),
-                    4 => splat::<u32>(slots[*to], slots[*from], n),
-                    _ => splat::<u64>(slots[*to], slots[*from], n),
-                },
+                Instr::Splat { to, from, dtype } => {
+                    with_dtype!(*dtype, T => splat::<T>(slots[*to], slots[*from], n));
+                }
                 Instr::Fold { from, fold } => fold.run(slots[*from], buffers, at, n),
             }
         }
@@ -170,13 +162,7 @@ pub(super) fn for_each_run(
     let mut done = 0;
     while done < n {
         let len = (inner - column).min(n - done);
-        let mut offset = column as isize * strides[last];
-        let mut rest = row;
-        for axis in (0..last).rev() {
-            offset += (rest % walk.sizes[axis]) as isize * strides[axis];
-            rest /= walk.sizes[axis];
-        }
-        f(done, len, offset);
+        f(done, len, walk.offset(view, last, row) + column as isize * strides[last]);
         done += len;
         (row, column) = (row + 1, 0);
     }
