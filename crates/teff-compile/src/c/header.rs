@@ -30,7 +30,7 @@ pub(super) fn header(program: &Program, options: &Options) -> String {
     for (kind, ports) in [("input", &program.inputs), ("output", &program.outputs)] {
         for (i, p) in ports.iter().enumerate() {
             port(&mut out, &upper, kind, i, p);
-            out += &super::ends::macros(program, kind, i, p);
+            out += &super::ends::macros(&format!("{name}_{kind}{i}"), p);
             out.push('\n');
         }
     }

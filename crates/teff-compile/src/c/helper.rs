@@ -4,7 +4,7 @@ use super::expr::c_type;
 use super::{functions, micro, packed};
 use crate::armv6m::of_bits;
 use std::collections::BTreeSet;
-use teff_graph::{Binary, DType, Unary};
+use teff_graph::{Binary, DType, Num, Unary};
 
 const ROLLED: &str =
     "/* Keeps gcc from unrolling a short loop before it has vectorised the loops beside it. */
@@ -303,7 +303,7 @@ fn from_float(from: DType, to: DType, name: &str) -> String {
     let upper = if from == DType::F32 && to.size() > 2 || to.size() > 4 { high + 1 } else { high };
     let literal = |i: i128| super::data::float_literal(from, i as f64);
     let (f, t) = (c_type(from), c_type(to));
-    let (least, most) = (super::data::int_literal(to, low), super::data::int_literal(to, high));
+    let [least, most] = [low, high].map(|i| super::data::literal(to, Num::Int(i)));
     format!(
         "/* Truncates and saturates; NaN is 0. */\nstatic inline {t} {name}({f} x)\n{{\n    if (x != x) {{\n        return 0;\n    }}\n    return x <= {} ? {least} : x >= {} ? {most} : ({t})x;\n}}\n",
         literal(low),

@@ -5,7 +5,7 @@ mod ends;
 mod language;
 
 pub(crate) use body::{Array, Scope, statements};
-pub(crate) use ends::{End, classes};
+pub(crate) use ends::{End, classes, ends};
 pub(crate) use language::{Binds, Language, Text, compared, ordered, product, range_test, sign, sum};
 
 use crate::program::{BufferId, Kernel, Place, Program};
