@@ -31,8 +31,7 @@ impl<'a> Lowering<'a> {
         dense: &Dense,
     ) {
         let plan = tiles(dense.across, MOST);
-        let tables = self.tables(layer, &order(1, dense.across, dense.inner, &plan));
-        let block = self.block(layer);
+        let r = &self.running(layer, &order(1, dense.across, dense.inner, &plan));
         let pair = |outer: &[Index], other: &Index| {
             let [batch @ .., own] = outer else { unreachable!("a row or column") };
             let pair = if dense.of_columns { [own, other] } else { [other, own] };
@@ -46,14 +45,14 @@ impl<'a> Lowering<'a> {
         self.repeat_all(&names, &dense.outer, &mut |l, outer| {
             for tile in &plan {
                 l.repeat("tile", tile.count, |l, t| {
-                    let sums = l.start_sums(&block, tile.width);
+                    let sums = l.array_of("sum", tile.width, r.start.clone());
                     let first =
                         t.times((tile.width * dense.inner) as i64).offset((tile.start * dense.inner) as i64);
                     let add = |l: &mut Self, inputs: &[Index]| {
                         let place = |i: &Index| (pair(outer, i), first.plus(&i.times(tile.width as i64)));
                         let places: Vec<_> = inputs.iter().map(place).collect();
-                        l.with_inputs(layer, &block, &places, |l, inputs| {
-                            l.add_inputs(layer, &tables, inputs, (sums, &Index::zero()), tile.width)
+                        l.with_inputs(r, &places, |l, inputs| {
+                            l.add_inputs(r, inputs, (sums, &Index::zero()), tile.width)
                         })
                     };
                     l.repeat("i", dense.inner / together, |l, i| {
@@ -65,7 +64,7 @@ impl<'a> Lowering<'a> {
                     l.repeat_rolled(tile.width, |l, j| {
                         let output = t.times(tile.width as i64).offset(tile.start as i64).plus(&j);
                         let sum = Expr::LoadLocal(sums, DType::I32, j);
-                        let result = l.float_of(layer, &tables, &block, sum, &output);
+                        let result = l.float_of(r, sum, &output);
                         l.finish(group, anchor, &pair(outer, &output), result)
                     })
                 });

@@ -7,20 +7,19 @@
 //!
 //! `format` has the arithmetic and the proof of its error, `choose` decides which layers are computed so, `widths` how precisely, by what
 //! `probe` sees of the outputs on the inputs given or those that `suggest` makes up, `powers`
-//! where the inputs' channels are of different units, `input` finds the exponent and turns inputs into integers, `sum` adds products and turns sums into floats; `dense` and `conv` are the
-//! loops around them. `rectify` compares floats as integers where that can be done.
+//! where the inputs' channels are of different units, `running` finds the exponent, turns inputs into integers, adds products and turns sums
+//! into floats; `dense` and `conv` are the loops around that. `rectify` compares floats as integers where that can be done.
 
 mod choose;
 mod conv;
 mod dense;
 mod format;
-mod input;
 mod magnify;
 mod powers;
 mod probe;
 mod rectify;
+mod running;
 mod suggest;
-mod sum;
 mod widths;
 
 use super::Lowering;

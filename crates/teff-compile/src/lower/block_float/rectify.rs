@@ -1,7 +1,7 @@
 //! Rectifiers by integers: the bits of floats, read as signed integers, are in the order of the floats where those are not negative, and
 //! below zero where they are. One comparison of integers takes a few cycles, one of software floats about forty.
 
-use super::input::int;
+use super::running::int;
 use crate::program::{Expr, Kernel, Stmt, Var, VarInfo, VarKind, parts_mut, replace_stmts};
 use teff_graph::{Binary, DType, Num};
 
