@@ -44,7 +44,6 @@ mod reference;
 mod scan;
 mod schedule;
 mod sparse;
-mod task;
 mod threads;
 mod view;
 mod windows;

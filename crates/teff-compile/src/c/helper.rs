@@ -1,7 +1,7 @@
 //! Small functions for arithmetic that C's operators do not do, or leave undefined. Only those used are printed.
 
 use super::expr::c_type;
-use super::{functions, micro, packed};
+use super::{functions, micro};
 use crate::armv6m::of_bits;
 use std::collections::BTreeSet;
 use teff_graph::{Binary, DType, Num, Unary};
@@ -164,12 +164,12 @@ fn definition(helper: Helper) -> String {
         format!("{note}static inline {t} {n}({t} a, {t} b)\n{{\n{body}}}\n")
     };
     match helper {
-        Helper::RowList(bits) => packed::row_sums_of_list(bits),
-        Helper::RowSums(bits) => packed::row_sums(bits),
-        Helper::RowSumsOfRuns(bits) => packed::row_sums_of_runs(bits),
+        Helper::RowList(bits) => micro::row_sums_of_list(bits),
+        Helper::RowSums(bits) => micro::row_sums(bits),
+        Helper::RowSumsOfRuns(bits) => micro::row_sums_of_runs(bits),
         Helper::WindowSums => micro::window_sums(),
-        Helper::PairSums(8) => micro::pair_sums(),
-        Helper::PairSums(bits) => packed::pair_sums(bits),
+        Helper::PairSums(8) => micro::byte_pair_sums(),
+        Helper::PairSums(bits) => micro::pair_sums(bits),
         Helper::Binary(op, d) => {
             let (note, body) = binary(op, d);
             two(d, note, &body)

@@ -1,7 +1,7 @@
 //! What follows a kernel's sum, element by element, up to the store.
 
 use super::build::Write;
-use super::group::Group;
+use super::fuse::Group;
 use super::{Lowering, Storage};
 use crate::program::{Expr, Index, Stmt, ravel, unravel};
 use teff_graph::{NodeId, Type};

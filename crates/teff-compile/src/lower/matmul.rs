@@ -3,7 +3,7 @@
 //! Constant weights are packed in the order in which the tiles read them: tile by tile, for each input the weights of the tile.
 
 use super::Lowering;
-use super::group::Group;
+use super::fuse::Group;
 use super::tile::{Sums, Tiles, order, tiles};
 use crate::program::{BufferId, Expr, Index};
 use teff_graph::{DType, NodeId, Op};

@@ -9,23 +9,17 @@ mod block_float;
 mod build;
 mod constants;
 mod conv;
-mod conv_pool;
 mod copies;
-mod dead_code;
 mod describe;
 mod element;
 mod epilogue;
 mod fuse;
-mod group;
-mod index;
 mod map;
 mod matmul;
 mod memory;
 mod name;
-mod pack;
 mod packed;
 mod pool;
-mod prune;
 mod reduce;
 mod reserved;
 mod row_fusion;
@@ -35,7 +29,6 @@ mod sparse;
 mod substitute;
 mod tile;
 mod window;
-mod work;
 
 pub(crate) use fuse::apart_windows;
 pub(crate) use reserved::is_owned;
@@ -46,7 +39,7 @@ use crate::integer::integer;
 use crate::program::{Buffer, BufferId, Expr, Index, Kernel, Place, Port, Program, Stmt, VarInfo};
 use crate::target::{Floats, Target};
 use build::Builder;
-use group::{Group, Groups};
+use fuse::{Group, Groups};
 use std::collections::HashMap;
 use std::sync::Arc;
 use teff_graph::facts::Known;
@@ -179,7 +172,7 @@ pub(crate) fn lower(graph: &Graph, options: &Options) -> Result<Program, Error> 
     if options.target.word_products {
         constants::store(&mut program);
     }
-    prune::prune(&mut program);
+    copies::prune(&mut program);
     Ok(program)
 }
 
@@ -342,14 +335,14 @@ impl<'a> Lowering<'a> {
             b.name =
                 self.names.unique(&format!("{name}_{}", if root == Some(i) { "out" } else { "scratch" }));
         }
-        let nodes = group::computed(self.scope.graph, &self.scope.groups, group);
+        let nodes = fuse::computed(self.scope.graph, &self.scope.groups, group);
         let kernel = Kernel {
             name,
             label,
             words: describe::describe(&self.scope, &nodes),
             ops: nodes.iter().map(|id| self.node(*id).op.name()).collect(),
             result: self.node(group.root).ty.clone(),
-            macs: group::macs(self.scope.graph, group),
+            macs: fuse::macs(self.scope.graph, group),
             products: self.products(group),
             vars,
             arrays,

@@ -1,6 +1,6 @@
 //! Names that a reader of the generated code recognises: those of the model's layers.
 
-use super::group::Group;
+use super::fuse::Group;
 use super::reserved::{is_beside, is_brought, is_kept, is_reserved};
 use crate::printing::free;
 use std::collections::HashSet;

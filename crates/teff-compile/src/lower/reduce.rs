@@ -2,7 +2,7 @@
 
 use super::Lowering;
 use super::build::value;
-use super::group::Group;
+use super::fuse::Group;
 use crate::program::{Expr, Index, Scalar, Stmt, ravel, unravel};
 use teff_graph::{Binary, DType, NodeId, Num, ReduceKind, Unary};
 

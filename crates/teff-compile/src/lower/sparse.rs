@@ -2,7 +2,7 @@
 //! products, as most of a picture's are. All sums are held at once, and each input meets the weights of all outputs.
 
 use super::Lowering;
-use super::group::Group;
+use super::fuse::Group;
 use super::matmul::Product;
 use crate::program::{ArrayId, Expr, Index, Stmt};
 use teff_graph::{Binary, DType, NodeId, Num, Op, Unary};

@@ -1,8 +1,11 @@
-//! Cleaning up after lowering: names nobody uses go, names used once beside their definition give way to their value.
+//! Cleaning up after lowering: names nobody uses go, names used once beside their definition give way to their value; what is put into
+//! variables and never read goes, variables that never change become names.
 
-use super::dead_code::remove_dead;
-use crate::program::{Expr, Kernel, Stmt, Var, each_expr_in, map_exprs_of, mentions, parts_mut};
-use std::collections::HashMap;
+use crate::program::{
+    Expr, Kernel, Stmt, Var, each_expr_in, each_expr_of, each_stmt, map_exprs_of, mentions, parts_mut,
+    replace_stmts,
+};
+use std::collections::{HashMap, HashSet};
 
 /// Puts values in the place of names that are used once, and takes out what nothing reads.
 pub(super) fn substitute(kernel: &mut Kernel) {
@@ -71,4 +74,97 @@ fn substitute_below(body: &mut [Stmt], at: usize) -> bool {
         }
     }
     false
+}
+
+/// True when something changed.
+pub(super) fn remove_dead(body: &mut Vec<Stmt>) -> bool {
+    let dropped = drop_unread(body, &mut HashSet::new());
+    let sets = written_and_read(body);
+    remove_unread(body, &sets) || dropped
+}
+
+/// Takes out what sets a variable that is not read before it is set again or gone. `live` are the variables that are read after the
+/// body; then, those that are read in it before they are set. True when something changed.
+fn drop_unread(body: &mut Vec<Stmt>, live: &mut HashSet<Var>) -> bool {
+    let mut changed = false;
+    for at in (0..body.len()).rev() {
+        let stmt = &mut body[at];
+        match stmt {
+            Stmt::Set(v, _) if !live.contains(v) => {
+                body.remove(at);
+                changed = true;
+                continue;
+            }
+            Stmt::Set(v, _) | Stmt::Let(v, _) | Stmt::Mutable(v, _) => {
+                live.remove(v);
+            }
+            Stmt::For { body, .. } => {
+                // The next time round may read what this time sets, if it was made before.
+                each_expr_in(body, &mut |e| note(e, live));
+                each_stmt(body, &mut |s| {
+                    if let Stmt::Mutable(v, _) = s {
+                        live.remove(v);
+                    }
+                });
+                changed |= drop_unread(body, &mut live.clone());
+            }
+            Stmt::If { then, otherwise, .. } => {
+                let mut other = live.clone();
+                changed |= drop_unread(then, live);
+                changed |= drop_unread(otherwise, &mut other);
+                live.extend(other);
+            }
+            Stmt::LetIndex(..) | Stmt::Array(_) | Stmt::StoreLocal(..) | Stmt::Store(..) => {}
+            Stmt::Micro(_) => {}
+        }
+        each_expr_of(&body[at], &mut |e| note(e, live));
+    }
+    changed
+}
+
+fn note(e: &Expr, read: &mut HashSet<Var>) {
+    if let Expr::Var(v, _) = e {
+        read.insert(*v);
+    }
+}
+
+/// Which variables are set after their definition, and which are read by anything but a `set` of themselves.
+fn written_and_read(body: &[Stmt]) -> (HashSet<Var>, HashSet<Var>) {
+    let (mut written, mut read) = (HashSet::new(), HashSet::new());
+    each_stmt(body, &mut |stmt| {
+        let own = if let Stmt::Set(v, _) = stmt { Some(*v) } else { None };
+        written.extend(own);
+        each_expr_of(stmt, &mut |e| {
+            if let Expr::Var(v, _) = e
+                && own != Some(*v)
+            {
+                read.insert(*v);
+            }
+        });
+    });
+    (written, read)
+}
+
+/// Takes out variables that are never read and loops and conditions that are then empty; turns those never set into names. True
+/// when something changed.
+fn remove_unread(body: &mut Vec<Stmt>, sets: &(HashSet<Var>, HashSet<Var>)) -> bool {
+    let (written, read) = sets;
+    let mut changed = false;
+    replace_stmts(body, &mut |stmt| {
+        let gone = match &stmt {
+            Stmt::Mutable(v, _) | Stmt::Set(v, _) => !read.contains(v),
+            Stmt::For { body, .. } => body.is_empty(),
+            Stmt::If { then, otherwise, .. } => then.is_empty() && otherwise.is_empty(),
+            Stmt::Let(..) | Stmt::LetIndex(..) | Stmt::Array(_) | Stmt::StoreLocal(..) => false,
+            Stmt::Store(..) | Stmt::Micro(_) => false,
+        };
+        let is_name = matches!(&stmt, Stmt::Mutable(v, _) if !written.contains(v));
+        changed |= gone || is_name;
+        match stmt {
+            _ if gone => vec![],
+            Stmt::Mutable(v, e) if is_name => vec![Stmt::Let(v, e)],
+            stmt => vec![stmt],
+        }
+    });
+    changed
 }

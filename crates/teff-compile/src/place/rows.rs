@@ -1,7 +1,6 @@
 //! Dense layers that skip inputs that are zero: which rows of weights are needed most often, and computing them from two tables.
 
-use super::each_run;
-use super::reads::WORD;
+use super::{WORD, each_run};
 use crate::error::Error;
 use crate::printing::free;
 use crate::program::{

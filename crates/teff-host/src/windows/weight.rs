@@ -3,7 +3,7 @@
 #![allow(unsafe_code)]
 
 use super::conv::fma;
-use super::taps::{Images, Taps};
+use super::{Images, Taps};
 use crate::cpu::leveled;
 use crate::memory::BufferId;
 use crate::view::View;

@@ -5,7 +5,7 @@ use super::BlockFloat;
 use super::running::Running;
 use crate::lower::Lowering;
 use crate::lower::conv::{At, Conv, input_index};
-use crate::lower::group::Group;
+use crate::lower::fuse::Group;
 use crate::lower::tile::{Tiles, order, tiles};
 use crate::lower::window::{axis_names, places_of, tap_names};
 use crate::program::{ArrayId, Expr, Index, ravel};

@@ -2,7 +2,7 @@
 
 use super::BlockFloat;
 use crate::lower::Lowering;
-use crate::lower::group::Group;
+use crate::lower::fuse::Group;
 use crate::lower::tile::{order, tiles};
 use crate::program::{Expr, Index};
 use teff_graph::{DType, NodeId};

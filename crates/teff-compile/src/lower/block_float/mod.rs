@@ -20,10 +20,9 @@ mod probe;
 mod rectify;
 mod running;
 mod suggest;
-mod widths;
 
 use super::Lowering;
-use super::group::Group;
+use super::fuse::Group;
 use crate::program::{BufferId, Place, Products};
 use format::Format;
 use powers::Powers;
