@@ -4,7 +4,7 @@ use super::data::{float_literal, literal};
 use super::helper::{Helper, Helpers};
 use super::micro;
 use crate::printing::{Array, Binds, Language, Scope, Text, at_least, ordered, product, range_test, sum};
-use crate::program::{Atom, Expr, Index, Micro, Program, Quantizer, Scalar, Stmt, Var};
+use crate::program::{Atom, Expr, Index, Micro, Program, Quantizer, Scalar, Var};
 use teff_graph::{Binary, DType, Num, Unary};
 
 /// The state of printing.
@@ -225,18 +225,10 @@ impl<'a> Language<'a> for Printer<'a> {
         (format!("({}){}", c_type(to.dtype()), super::ends::call(&name, to, factor, &x)), Binds::Prefix)
     }
 
-    fn left(&mut self, a: &Expr, _: &Expr) -> Text {
-        self.expr(a)
-    }
-
     fn loop_head(&mut self, name: &str, count: usize, rolled: bool) -> Vec<String> {
         let head = format!("for (int {name} = 0; {name} < {count}; {name}++) {{");
         self.helpers.rolled |= rolled;
         if rolled { vec!["KEEP_ROLLED".into(), head] } else { vec![head] }
-    }
-
-    fn whole_loop(&mut self, _: Var, _: usize, _: &[Stmt]) -> Option<String> {
-        None
     }
 
     fn test(&mut self, condition: &Expr) -> String {

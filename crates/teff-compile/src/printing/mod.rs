@@ -94,6 +94,24 @@ pub(crate) fn fresh(hint: &str, taken: &mut HashSet<String>) -> String {
     name
 }
 
+/// The section of functions, or of tables, that lie in RAM. They have sections of their own: compilers do not mix them in one.
+pub(crate) fn section(program: &Program, kind: &str) -> String {
+    format!(".data.{}_{}", program.name, if kind == "CODE" { "code" } else { "tables" })
+}
+
+/// The text with a mark before each line that begins so, which is told what the line is indented by.
+pub(crate) fn marked(text: &str, begins: &[&str], mark: impl Fn(&str) -> String) -> String {
+    let mut out = String::new();
+    for line in text.split_inclusive('\n') {
+        let (indent, rest) = line.split_at(line.len() - line.trim_start().len());
+        if begins.iter().any(|begin| rest.starts_with(begin)) {
+            out += &mark(indent);
+        }
+        out += line;
+    }
+    out
+}
+
 pub(crate) fn indent(out: &mut String, depth: usize) {
     (0..depth).for_each(|_| out.push_str("    "));
 }

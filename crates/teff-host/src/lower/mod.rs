@@ -41,8 +41,7 @@ pub(crate) fn lower(graph: &Graph, params: &[Param], updates: &[(usize, usize)],
     let graph = rewrite::prepare(graph);
     let mut lower = Lower::new(&graph, params, level);
     lower.claim_outputs(updates);
-    let schedule = lower.units.schedule(&graph);
-    for unit in schedule {
+    for unit in lower.units.schedule() {
         let members = lower.units.members[unit].clone();
         match lower.units.roles[members[0].index()] {
             Role::Pointwise | Role::Reduce => lower.fused(&members),
