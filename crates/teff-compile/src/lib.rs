@@ -39,7 +39,6 @@
 //! `target` is what is known of machines, `budget` what a Program takes of one.
 
 mod armv6m;
-mod board;
 mod budget;
 pub mod c;
 mod error;
@@ -52,14 +51,13 @@ pub mod program;
 pub mod rust;
 mod sample;
 mod target;
-pub use board::Board;
 pub use budget::{Budget, KernelBudget};
 pub use error::Error;
 pub use integer::{Form, Prospect, integer, left_in_floats, quantizes_floats};
 pub use place::place;
 pub use program::Program;
 pub use sample::{Extent, Sample};
-pub use target::{Cycles, Floats, Target};
+pub use target::{Board, Cycles, Floats, Target};
 use teff_graph::facts::quantization;
 use teff_graph::{Graph, Value};
 

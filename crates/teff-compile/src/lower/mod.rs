@@ -12,7 +12,6 @@ mod conv;
 mod copies;
 mod describe;
 mod element;
-mod epilogue;
 mod fuse;
 mod map;
 mod matmul;
@@ -21,17 +20,15 @@ mod name;
 mod packed;
 mod pool;
 mod reduce;
-mod reserved;
 mod row_fusion;
 mod scan;
 mod sort;
-mod sparse;
 mod substitute;
 mod tile;
 mod window;
 
 pub(crate) use fuse::apart_windows;
-pub(crate) use reserved::is_owned;
+pub(crate) use name::is_owned;
 
 use crate::Options;
 use crate::error::Error;

@@ -6,7 +6,7 @@ use super::{Lower, lower};
 use crate::matmul::MatMul;
 use crate::memory::BufferId;
 use crate::reference::Reference;
-use crate::scan::ScanLoop;
+use crate::schedule::ScanLoop;
 use crate::schedule::Task;
 use crate::view::{View, identity};
 use crate::windows::{

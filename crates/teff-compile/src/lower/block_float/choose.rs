@@ -5,8 +5,8 @@
 //! there. All layers begin wide, those with most weights become narrow while there is room, and what even wide ones take too far off
 //! stays in floats.
 
-use super::dense::Dense;
 use super::format::{Format, Width, format};
+use super::loops::Dense;
 use super::magnify::FURTHEST;
 use super::powers::Powers;
 use super::probe::Probes;

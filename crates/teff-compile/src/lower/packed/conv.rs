@@ -18,9 +18,9 @@ const MOST_TAPS: usize = 1024;
 const TOGETHER: usize = 32;
 
 /// What the loops of one convolution share.
-pub(super) struct Pairs<'b> {
-    pub(super) conv: &'b Conv<'b>,
-    pub(super) lanes: Lanes,
+struct Pairs<'b> {
+    conv: &'b Conv<'b>,
+    lanes: Lanes,
     weights: BufferId,
     /// Width of the weights.
     bits: u8,
@@ -179,7 +179,7 @@ impl<'a> Lowering<'a> {
     }
 
     /// Fills the array with what two places see, or one, tap by tap.
-    pub(super) fn gather(&mut self, c: &Pairs, n: &Index, pair: &[Vec<Index>], words: ArrayId) {
+    fn gather(&mut self, c: &Pairs, n: &Index, pair: &[Vec<Index>], words: ArrayId) {
         let channels_last = channels_last(c.conv.taps);
         let spatial = &self.node(c.lanes.node).ty.shape[2..];
         let mut shape = c.conv.taps.to_vec();
@@ -255,7 +255,7 @@ fn channels_last(taps: &[usize]) -> bool {
 }
 
 /// The taps, as positions in the graph's order, in the order they are gathered.
-pub(super) fn tap_order(taps: &[usize]) -> Vec<usize> {
+fn tap_order(taps: &[usize]) -> Vec<usize> {
     let (channels, window) = (taps[0], taps[1..].iter().product::<usize>());
     if !channels_last(taps) {
         return (0..channels * window).collect();

@@ -1,7 +1,7 @@
 //! Layers of 8-bit numbers on machines with one 32-bit multiplier: operands packed into words, several to one (SIMD within a register).
 //!
-//! `lanes` says what a word holds; `conv`, `depthwise` and `dense` are the loops around the micro-kernels of such machines, `gather` puts
-//! the words of a convolution together.
+//! Here is what their kernels share: weights, inputs as lanes of words, and what the sums of lanes lack of the sums that the graph asks
+//! for. `conv`, `depthwise` and `dense` are the loops around the micro-kernels of such machines.
 
 mod conv;
 mod dense;
