@@ -59,7 +59,7 @@ pub use program::Program;
 pub use sample::{Extent, Sample};
 pub use target::{Board, Cycles, Floats, Target};
 use teff_graph::facts::quantization;
-use teff_graph::{Graph, Value};
+use teff_graph::{Graph, NodeId, Value};
 
 /// What to compile for.
 #[derive(Clone, Debug)]
@@ -114,17 +114,10 @@ pub fn compile(graph: &Graph, options: &Options) -> Result<Program, Error> {
 
 /// No tensor has more elements than an `int` of 32 bits counts; generated code has no other indices.
 fn check_sizes(graph: &Graph) -> Result<(), Error> {
-    for (node, n) in graph.nodes().iter().enumerate() {
-        if i32::try_from(n.ty.len()).is_err() {
-            return Err(Error::Unsupported {
-                op: n.op.name(),
-                node,
-                label: n.label.as_ref().map(|l| l.to_string()),
-                reason: format!("{} has more elements than a 32-bit index counts; give smaller shapes", n.ty),
-            });
-        }
-    }
-    Ok(())
+    let large = |id: &NodeId| i32::try_from(graph[*id].ty.len()).is_err();
+    let Some(id) = graph.ids().find(large) else { return Ok(()) };
+    let reason = "has more elements than a 32-bit index counts; give smaller shapes";
+    Err(Error::unsupported(graph, id, format!("{} {reason}", graph[id].ty)))
 }
 
 /// Characters of a name that C compilers tell apart at least (C99 5.2.4.1).
@@ -132,21 +125,14 @@ const LONGEST_NAME: usize = 63;
 
 /// A name that C, C++ and Rust accept for a function, and that no name of generated code can equal.
 fn check_name(name: &str) -> Result<(), Error> {
-    let fail = |reason| Err(Error::Name { name: name.into(), reason });
-    if name.is_empty() || !name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') {
-        return fail("use letters, digits and underscores");
-    }
-    if name.starts_with(|c: char| c.is_ascii_digit()) {
-        return fail("it must not begin with a digit");
-    }
-    if name.starts_with('_') {
-        return fail("names that begin with an underscore belong to the compiler");
-    }
-    if name.len() > LONGEST_NAME {
-        return fail("it is longer than the 63 characters that C compilers tell apart");
-    }
-    if lower::is_owned(name) {
-        return fail("it is a word of C or Rust, or a function, macro or header of C's library");
-    }
-    Ok(())
+    let letters = name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+    let reasons = [
+        (name.is_empty() || !letters, "use letters, digits and underscores"),
+        (name.starts_with(|c: char| c.is_ascii_digit()), "it must not begin with a digit"),
+        (name.starts_with('_'), "names that begin with an underscore belong to the compiler"),
+        (name.len() > LONGEST_NAME, "it is longer than the 63 characters that C compilers tell apart"),
+        (lower::is_owned(name), "it is a word of C or Rust, or a function, macro or header of C's library"),
+    ];
+    let broken = reasons.into_iter().find(|(broken, _)| *broken);
+    broken.map_or(Ok(()), |(_, reason)| Err(Error::Name { name: name.into(), reason }))
 }

@@ -70,8 +70,8 @@ pub(super) fn call(name: &str, to: Quantizer, factor: f32, x: &str) -> String {
 }
 
 /// The name of an end: `net_input0`.
-fn name(program: &Program, is_input: bool, i: usize) -> String {
-    format!("{}_{}{i}", program.name, if is_input { "input" } else { "output" })
+fn name(program: &Program, kind: &str, i: usize) -> String {
+    format!("{}_{kind}{i}", program.name)
 }
 
 /// What the header says of a port's integers; nothing where they stand for nothing.
@@ -97,21 +97,21 @@ pub(super) fn macros(name: &str, port: &Port) -> String {
 /// The prototypes of everything that [`definitions`] defines.
 pub(super) fn prototypes(program: &Program) -> String {
     let mut out = String::new();
-    for (is_input, i, port, end) in ends(program) {
+    for (kind, i, port, end) in ends(program) {
         if end.single().is_none() {
-            let (name, n, dtype) = (name(program, is_input, i), end.quantizers.len(), c_type(port.ty.dtype));
+            let (name, n, dtype) = (name(program, kind, i), end.quantizers.len(), c_type(port.ty.dtype));
             let _ = writeln!(
                 out,
                 "extern const float {name}_scale[{n}];\nextern const {dtype} {name}_zero[{n}];"
             );
         }
-        out += match is_input {
-            true => {
+        out += match kind {
+            "input" => {
                 "/* Integers for floats, rounded as ONNX QuantizeLinear does: to nearest, halves to even. NaN is as 0. */\n"
             }
-            false => "/* The floats that integers stand for. */\n",
+            _ => "/* The floats that integers stand for. */\n",
         };
-        let _ = writeln!(out, "{};", head(program, is_input, i, port));
+        let _ = writeln!(out, "{};", head(program, kind, i, port));
     }
     if classes(program).is_some() {
         let _ = writeln!(
@@ -128,11 +128,11 @@ pub(super) fn prototypes(program: &Program) -> String {
     if out.is_empty() { out } else { out + "\n" }
 }
 
-fn head(program: &Program, is_input: bool, i: usize, port: &Port) -> String {
+fn head(program: &Program, kind: &str, i: usize, port: &Port) -> String {
     let (name, dtype) = (&program.name, c_type(port.ty.dtype));
-    match is_input {
-        true => format!("void {name}_quantize_input{i}(const float *x, {dtype} *q)"),
-        false => format!("void {name}_dequantize_output{i}(const {dtype} *q, float *y)"),
+    match kind {
+        "input" => format!("void {name}_quantize_input{i}(const float *x, {dtype} *q)"),
+        _ => format!("void {name}_dequantize_output{i}(const {dtype} *q, float *y)"),
     }
 }
 
@@ -143,14 +143,14 @@ fn argmax_head(program: &Program) -> String {
 /// The functions and tables, which call `helpers`. They are in no section of their own: what nobody uses the linker leaves out.
 pub(super) fn definitions(program: &Program, helpers: &mut Helpers) -> String {
     let mut out = String::new();
-    for (is_input, i, port, end) in ends(program) {
-        let name = name(program, is_input, i);
-        tables(&mut out, &name, is_input, port, &end);
-        let line = match is_input {
-            true => quantizing(&name, port, &end, helpers),
-            false => dequantizing(&name, &end, helpers),
+    for (kind, i, port, end) in ends(program) {
+        let name = name(program, kind, i);
+        tables(&mut out, &name, kind, port, &end);
+        let line = match kind {
+            "input" => quantizing(&name, port, &end, helpers),
+            _ => dequantizing(&name, &end, helpers),
         };
-        let _ = writeln!(out, "\n{}\n{{\n{}}}", head(program, is_input, i, port), loops(&end, &line));
+        let _ = writeln!(out, "\n{}\n{{\n{}}}", head(program, kind, i, port), loops(&end, &line));
     }
     if let Some(n) = classes(program) {
         let _ = writeln!(
@@ -173,7 +173,7 @@ pub(super) fn definitions(program: &Program, helpers: &mut Helpers) -> String {
 }
 
 /// Scales and zero points that differ.
-fn tables(out: &mut String, name: &str, is_input: bool, port: &Port, end: &End) {
+fn tables(out: &mut String, name: &str, kind: &str, port: &Port, end: &End) {
     if end.single().is_some() {
         return;
     }
@@ -184,7 +184,7 @@ fn tables(out: &mut String, name: &str, is_input: bool, port: &Port, end: &End) 
     let zeros = list(&|q| q.zero().to_string());
     let _ = writeln!(out, "\nconst float {name}_scale[{n}] = {{{scales}}};");
     let _ = writeln!(out, "const {} {name}_zero[{n}] = {{{zeros}}};", c_type(port.ty.dtype));
-    if is_input {
+    if kind == "input" {
         let (f, steps) = (end.factor, |q: &Quantizer| {
             format!("{{{:#x}u, {}u}}", q.scale_bits(end.factor), q.reciprocal(end.factor))
         });

@@ -133,11 +133,9 @@ fn member(dtype: teff_graph::DType) -> &'static str {
 /// The parameters of the network's function.
 fn parameters(program: &Program, options: &Options) -> String {
     let mut list: Vec<String> = Vec::new();
-    for (i, p) in program.inputs.iter().enumerate() {
-        list.push(format!("const {} *input{i}", c_type(p.ty.dtype)));
-    }
-    for (i, p) in program.outputs.iter().enumerate() {
-        list.push(format!("{} *output{i}", c_type(p.ty.dtype)));
+    for (kind, i, p) in program.ports() {
+        let constant = if kind == "input" { "const " } else { "" };
+        list.push(format!("{constant}{} *{kind}{i}", c_type(p.ty.dtype)));
     }
     if options.arena == ArenaOwner::Caller {
         list.push("void *arena".into());
@@ -169,11 +167,9 @@ fn entry(program: &Program, options: &Options) -> String {
     if out.ends_with(";\n") {
         out.push('\n');
     }
-    for (kind, ports) in [("input", &program.inputs), ("output", &program.outputs)] {
-        let unused = |p: &Port| !used.iter().flatten().any(|a| a.buffer == p.buffer);
-        for (i, _) in ports.iter().enumerate().filter(|(_, p)| unused(p)) {
-            let _ = writeln!(out, "    (void){kind}{i};");
-        }
+    let unused = |p: &Port| !used.iter().flatten().any(|a| a.buffer == p.buffer);
+    for (kind, i, _) in program.ports().filter(|(.., p)| unused(p)) {
+        let _ = writeln!(out, "    (void){kind}{i};");
     }
     if options.arena == ArenaOwner::Caller && types.is_empty() {
         out += "    (void)arena;\n";

@@ -65,37 +65,27 @@ pub fn selftest(program: &Program, options: &Options, samples: &[Sample], tolera
 /// The inputs and expected outputs of all samples; statements that put inputs together of which the first elements are held.
 fn tables(out: &mut String, program: &Program, extent: &Extent, samples: &[Sample]) -> String {
     let mut fill = String::new();
-    for (s, sample) in samples.iter().enumerate() {
-        for (kind, ports, values) in
-            [("input", &program.inputs, &sample.inputs), ("output", &program.outputs, &sample.outputs)]
-        {
-            assert_eq!(ports.len(), values.len(), "a sample has a value for every {kind}");
-            for (i, (p, v)) in ports.iter().zip(values).enumerate() {
-                assert_eq!(p.ty, v.ty(), "{kind} {i} of a sample");
-                let expected = if kind == "input" { "input" } else { "expected" };
-                if v.is_empty() {
-                    let _ =
-                        writeln!(out, "static const {} {expected}{i}_{s}[1] = {{0}};", c_type(p.ty.dtype));
-                    continue;
-                }
-                let held = if kind == "input" { extent.of_input(v) } else { extent.of_output(v) };
-                let c_type = c_type(p.ty.dtype);
-                let name = if kind == "input" && held.len() < v.len() {
-                    let _ = writeln!(out, "static {c_type} {expected}{i}_{s}[{}];", v.len());
-                    fill += &format!(
-                        "    for (int k = 0; k < {}; k++) {{\n        {expected}{i}_{s}[k] = first{i}_{s}[k % {}];\n    }}\n",
-                        v.len(),
-                        held.len()
-                    );
-                    "first"
-                } else {
-                    expected
-                };
-                let _ = writeln!(out, "static const {c_type} {name}{i}_{s}[{}] = {{", held.len());
-                elements(out, &held, "    ");
-                out.push_str("};\n");
-            }
+    for (s, kind, i, v, held) in extent.held(program, samples) {
+        let (c_type, is_input) = (c_type(v.dtype()), kind == "input");
+        let own = if is_input { "input" } else { "expected" };
+        if v.is_empty() {
+            let _ = writeln!(out, "static const {c_type} {own}{i}_{s}[1] = {{0}};");
+            continue;
         }
+        let name = if is_input && held.len() < v.len() {
+            let _ = writeln!(out, "static {c_type} {own}{i}_{s}[{}];", v.len());
+            fill += &format!(
+                "    for (int k = 0; k < {}; k++) {{\n        {own}{i}_{s}[k] = first{i}_{s}[k % {}];\n    }}\n",
+                v.len(),
+                held.len()
+            );
+            "first"
+        } else {
+            own
+        };
+        let _ = writeln!(out, "static const {c_type} {name}{i}_{s}[{}] = {{", held.len());
+        elements(out, &held, "    ");
+        out.push_str("};\n");
     }
     fill
 }

@@ -114,13 +114,16 @@ impl<'a> Lowering<'a> {
     pub(super) fn inside_or(
         &mut self,
         condition: Option<Expr>,
-        outside: Expr,
+        outside: impl FnOnce(&mut Self) -> Expr,
         inside: impl FnOnce(&mut Self, bool) -> Expr,
     ) -> Expr {
         match condition {
             None => inside(self, true),
-            Some(never) if self.is_never(&never) => outside,
-            Some(condition) => Expr::select(condition, inside(self, false), outside),
+            Some(never) if self.is_never(&never) => outside(self),
+            Some(condition) => {
+                let outside = outside(self);
+                Expr::select(condition, inside(self, false), outside)
+            }
         }
     }
 

@@ -270,7 +270,7 @@ impl<'a> Lowering<'a> {
         let inside = spatial.iter().zip(from).fold(None, |all, (&size, i)| self.also_inside(all, i, size));
         let from = input_index(c, at, channel, from);
         let zero = Expr::constant(dtype, Num::Int(0));
-        self.inside_or(inside, zero, |l, always| l.element_of(c.x, &from, always))
+        self.inside_or(inside, |_| zero, |l, always| l.element_of(c.x, &from, always))
     }
 
     fn conv_weight(&mut self, w: &Weights, at: &At, tap: &[Index], lane: &Index) -> Expr {

@@ -63,8 +63,7 @@ fn drop_unread(program: &mut Program) {
 }
 
 pub(super) fn prune(program: &mut Program) {
-    let mut used: HashSet<BufferId> =
-        program.inputs.iter().chain(&program.outputs).map(|p| p.buffer).collect();
+    let mut used: HashSet<BufferId> = program.ports().map(|(_, _, p)| p.buffer).collect();
     for k in &program.kernels {
         let (reads, writes) = k.accesses();
         used.extend(reads.into_iter().chain(writes));

@@ -175,19 +175,14 @@ pub(crate) fn lower(graph: &Graph, options: &Options) -> Result<Program, Error> 
 
 /// Refuses random numbers, in the bodies of loops as well.
 fn refuse_random(graph: &Graph) -> Result<(), Error> {
-    for (i, node) in graph.nodes().iter().enumerate() {
-        if let Op::Scan(scan) = &node.op {
+    for id in graph.ids() {
+        if let Op::Scan(scan) = &graph[id].op {
             refuse_random(&scan.body)?;
         }
-        if matches!(node.op, Op::Random { .. }) && !node.ty.is_empty() {
+        if matches!(graph[id].op, Op::Random { .. }) && !graph[id].ty.is_empty() {
             let reason =
                 "random numbers belong to training; a compiled network gives the same result every time";
-            return Err(Error::Unsupported {
-                op: node.op.name(),
-                node: i,
-                label: node.label.as_deref().map(String::from),
-                reason: reason.into(),
-            });
+            return Err(Error::unsupported(graph, id, reason));
         }
     }
     Ok(())

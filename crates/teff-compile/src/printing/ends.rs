@@ -57,11 +57,9 @@ impl End {
     }
 }
 
-/// The inputs, then the outputs, whose integers stand for floats: of each whether it is an input, and its number.
-pub(crate) fn ends(program: &Program) -> impl Iterator<Item = (bool, usize, &Port, End)> {
-    let inputs = program.inputs.iter().enumerate().map(|(i, port)| (true, i, port));
-    let outputs = program.outputs.iter().enumerate().map(|(i, port)| (false, i, port));
-    inputs.chain(outputs).filter_map(|(is_input, i, port)| Some((is_input, i, port, End::of(port)?)))
+/// The inputs, then the outputs, whose integers stand for floats, as [`Program::ports`] gives them.
+pub(crate) fn ends(program: &Program) -> impl Iterator<Item = (&'static str, usize, &Port, End)> {
+    program.ports().filter_map(|(kind, i, port)| Some((kind, i, port, End::of(port)?)))
 }
 
 /// How many classes the network tells apart: the elements of its only output, where they lie along one axis, and are as many as labels

@@ -434,6 +434,12 @@ impl Program {
         &self.buffers[id.index()]
     }
 
+    /// The inputs, then the outputs: of each which it is, in words, and its number.
+    pub(crate) fn ports(&self) -> impl Iterator<Item = (&'static str, usize, &Port)> {
+        let all = [("input", &self.inputs), ("output", &self.outputs)];
+        all.into_iter().flat_map(|(kind, ports)| ports.iter().enumerate().map(move |(i, p)| (kind, i, p)))
+    }
+
     /// The bounds of all layers whose floats are mantissas, added up: see [`Products::Mantissas`]. 0 when there are none.
     pub fn mantissa_error(&self) -> f64 {
         let of = |k: &Kernel| match k.products {

@@ -26,10 +26,10 @@ fn function(math: &mut BTreeSet<String>, to: Quantizer) -> String {
 /// Constants and functions; the functions of `mod math` that they call are noted.
 pub(super) fn definitions(program: &Program, names: &Names, math: &mut BTreeSet<String>) -> String {
     let mut out = String::new();
-    for (is_input, _, port, end) in ends(program) {
+    for (kind, _, port, end) in ends(program) {
         let name = &names.buffers[port.buffer.index()];
         constants(&mut out, name, port, &end);
-        if is_input {
+        if kind == "input" {
             quantizing(&mut out, name, port, &end, math)
         } else {
             dequantizing(&mut out, name, port, &end, math)

@@ -30,11 +30,10 @@ impl Names {
         let mut functions = HashSet::new();
         // Inputs and outputs come first: they keep their names.
         let mut buffers = vec![String::new(); program.buffers.len()];
-        for (kind, ports) in [("input", &program.inputs), ("output", &program.outputs)] {
-            for (i, p) in ports.iter().enumerate() {
-                let number = if ports.len() == 1 { String::new() } else { i.to_string() };
-                buffers[p.buffer.index()] = unique(&format!("{kind}{number}"), &mut variables);
-            }
+        for (kind, i, p) in program.ports() {
+            let alone = if kind == "input" { &program.inputs } else { &program.outputs }.len() == 1;
+            let number = if alone { String::new() } else { i.to_string() };
+            buffers[p.buffer.index()] = unique(&format!("{kind}{number}"), &mut variables);
         }
         for (name, b) in buffers.iter_mut().zip(&program.buffers) {
             match b.place {

@@ -97,21 +97,13 @@ pub fn selftest(program: &Program, options: &Options, samples: &[Sample], tolera
 
 /// The inputs and expected outputs of all samples.
 fn tables(out: &mut String, program: &Program, extent: &Extent, samples: &[Sample]) {
-    for (s, sample) in samples.iter().enumerate() {
-        for (kind, ports, values) in
-            [("INPUT", &program.inputs, &sample.inputs), ("EXPECTED", &program.outputs, &sample.outputs)]
-        {
-            assert_eq!(ports.len(), values.len(), "a sample has a value for every port");
-            for (i, (p, v)) in ports.iter().zip(values).enumerate() {
-                assert_eq!(p.ty, v.ty(), "{kind} {i} of a sample");
-                let held = if kind == "INPUT" { extent.of_input(v) } else { extent.of_output(v) };
-                let _ = writeln!(out, "static {kind}{i}_{s}: [{}; {}] = [", p.ty.dtype, held.len());
-                if !held.is_empty() {
-                    elements(out, &held, "    ");
-                }
-                out.push_str("];\n");
-            }
+    for (s, kind, i, v, held) in extent.held(program, samples) {
+        let name = if kind == "input" { "INPUT" } else { "EXPECTED" };
+        let _ = writeln!(out, "static {name}{i}_{s}: [{}; {}] = [", v.dtype(), held.len());
+        if !held.is_empty() {
+            elements(out, &held, "    ");
         }
+        out.push_str("];\n");
     }
 }
 
@@ -155,12 +147,10 @@ pub fn runner(program: &Program, options: &Options) -> String {
         let _ = writeln!(out, "    let mut arena = Box::new({name}::Arena::new());");
     }
     let mut arguments = Vec::new();
-    for (kind, ports) in [("input", &program.inputs), ("output", &program.outputs)] {
-        for (i, p) in ports.iter().enumerate() {
-            let zero = zero(p.ty.dtype);
-            let _ = writeln!(out, "    let mut {kind}{i} = Box::new([{zero}; {}]);", len(p.buffer));
-            arguments.push(if kind == "input" { format!("&input{i}") } else { format!("&mut output{i}") });
-        }
+    for (kind, i, p) in program.ports() {
+        let zero = zero(p.ty.dtype);
+        let _ = writeln!(out, "    let mut {kind}{i} = Box::new([{zero}; {}]);", len(p.buffer));
+        arguments.push(if kind == "input" { format!("&input{i}") } else { format!("&mut output{i}") });
     }
     if takes_arena(program, options) {
         arguments.push("&mut arena".into());

@@ -138,7 +138,11 @@ impl<'a> Lowering<'a> {
 
     /// The lane of an input's element, or of padding where the condition does not hold.
     pub(super) fn lane(&mut self, lanes: &Lanes, inside: Option<Expr>, from: &[Index]) -> Expr {
-        self.inside_or(inside, lanes.padding(), |l, always| lanes.of(l.element_of(lanes.node, from, always)))
+        self.inside_or(
+            inside,
+            |_| lanes.padding(),
+            |l, always| lanes.of(l.element_of(lanes.node, from, always)),
+        )
     }
 
     /// A constant that is read by words.
