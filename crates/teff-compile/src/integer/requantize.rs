@@ -9,7 +9,7 @@
 //!   of a from the border between two integers. An offset's fraction is in a, in smaller steps.
 //! - Where r is a power of two or a sum of few of them, a product can lie on that border; then halves are told apart.
 
-use super::affine::{Affine, MOST, along};
+use super::affine::{Affine, MOST, along, at};
 use teff_graph::{Binary, DType, Op, Tensor};
 
 /// What the result is.
@@ -150,8 +150,7 @@ impl<'a> Narrow<'a> {
     pub(super) fn rounding(&self) -> Option<Rounding> {
         let (m, n) = factors(self.ratios, (PRODUCT - self.a.bits()) as i32, PRODUCT as i32)?;
         let channels = m.len().max(self.a.fraction.len());
-        let at = |i: usize| if m.len() > 1 { m[i] } else { m[0] };
-        let starts: Option<Vec<(i64, i64)>> = (0..channels).map(|i| self.starts(i, at(i), n)).collect();
+        let starts: Option<Vec<(i64, i64)>> = (0..channels).map(|i| self.starts(i, at(&m, i), n)).collect();
         let Some(starts) = starts else { return self.with_halves(m, n) };
         let half = 1i64 << (n - 1);
         let common = starts.iter().fold((i64::MIN, i64::MAX), |c, r| (c.0.max(r.0), c.1.min(r.1)));
@@ -198,10 +197,9 @@ impl<'a> Narrow<'a> {
     /// What x of channel `i` may become: one integer, or one of two where it is as good as halfway between them. Factors of so many bits
     /// behind the point say exactly where that is: then it is the even one.
     fn wanted(&self, i: usize, x: i64, n: u32) -> (i64, i64) {
-        let at = |all: &[f64]| if all.len() > 1 { all[i] } else { all.first().copied().unwrap_or(0.0) };
-        let ratio = at(self.ratios);
+        let ratio = at(self.ratios, i);
         let exact = (ratio * 2f64.powi(n as i32)).fract() == 0.0;
-        let y = (x as f64 + at(&self.a.fraction)) * ratio;
+        let y = (x as f64 + at(&self.a.fraction, i)) * ratio;
         let halfway = (y - y.floor() - 0.5).abs() <= 1e-11 * y.abs().max(1.0);
         let (least, most) = match (halfway, exact) {
             (true, false) => (y.floor(), y.ceil()),

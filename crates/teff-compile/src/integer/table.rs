@@ -36,7 +36,7 @@ impl Sources {
 
     /// `id` is the tensor that what follows is a function of.
     pub(super) fn begin(&mut self, id: NodeId) {
-        self.of.insert(id, (id, 1));
+        self.set(id, Some((id, 1)));
     }
 
     /// What is noted of `id`.

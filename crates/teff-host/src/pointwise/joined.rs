@@ -127,7 +127,7 @@ impl GroupBuilder {
             match &self.values[i].def {
                 Def::Apply { operands, .. } => operands.iter().for_each(|o| uses[o.0] += 1),
                 Def::Splat(o) => uses[o.0] += 1,
-                Def::Memory(_) | Def::Uniform(_) | Def::Gather { .. } | Def::Iota { .. } => {}
+                Def::Memory(_) | Def::Uniform(_) | Def::Gather(..) | Def::Iota { .. } => {}
             }
         }
         uses
