@@ -1,9 +1,8 @@
 //! What a Program takes of its target: exact bytes, counted operations, estimated cycles.
 
-use crate::program::{BufferId, Cost, Kernel, Place, Products, Program, kernel_cost, shape_text};
+use crate::program::{BufferId, Cost, Kernel, Place, Products, Program, kernel_cost};
 use crate::target::Target;
 use std::collections::{BTreeMap, HashSet};
-use std::fmt::{self, Write};
 use teff_graph::Type;
 
 /// What a Program takes.
@@ -118,36 +117,6 @@ impl Budget {
         }
         notes
     }
-
-    /// The budget as one JSON object.
-    pub fn to_json(&self) -> String {
-        let mut out = format!(
-            "{{\"flash_weights\":{},\"ram_tables\":{},\"ram_arena\":{},\"ram_lower_bound\":{},\"macs\":{},\"cycles\":{:.0},\"kernels\":[",
-            self.flash_weights, self.ram_tables, self.ram_arena, self.ram_lower_bound, self.macs, self.cycles
-        );
-        for (i, k) in self.kernels.iter().enumerate() {
-            let ops: Vec<String> = k.ops.iter().map(|o| quoted(o)).collect();
-            let shape: Vec<String> = k.result.shape.iter().map(|n| n.to_string()).collect();
-            let _ = write!(
-                out,
-                "{}{{\"name\":{},\"label\":{},\"ops\":[{}],\"dtype\":{},\"shape\":[{}],\"weight_bytes\":{},\"arena_bytes\":{},\"macs\":{},\"products\":{},\"loads\":{},\"stores\":{},\"cycles\":{:.0}}}",
-                if i == 0 { "" } else { "," },
-                quoted(&k.name),
-                k.label.as_deref().map_or("null".into(), quoted),
-                ops.join(","),
-                quoted(k.result.dtype.name()),
-                shape.join(","),
-                k.weight_bytes,
-                k.arena_bytes,
-                k.macs,
-                products_json(&k.products),
-                k.cost.loads,
-                k.cost.stores,
-                k.cost.cycles,
-            );
-        }
-        out + "]}"
-    }
 }
 
 fn words(k: &Kernel) -> String {
@@ -156,56 +125,5 @@ fn words(k: &Kernel) -> String {
         [] if k.ops.contains(&"mul_high") => "requantise".into(),
         [] => "convert".into(),
         said => said.join(", "),
-    }
-}
-
-fn products_json(products: &Products) -> String {
-    match products {
-        Products::AsWritten => "\"as written\"".into(),
-        Products::Mantissas { weight_bits, input_bits, error } => {
-            format!("{{\"weight_bits\":{weight_bits},\"input_bits\":{input_bits},\"error\":{error:e}}}")
-        }
-        Products::Software { reason } => format!("{{\"software_because\":{}}}", quoted(reason)),
-    }
-}
-
-fn quoted(s: &str) -> String {
-    let mut out = String::from("\"");
-    for c in s.chars() {
-        match c {
-            '"' | '\\' => out.extend(['\\', c]),
-            c if (c as u32) < 0x20 => _ = write!(out, "\\u{:04x}", c as u32),
-            c => out.push(c),
-        }
-    }
-    out + "\""
-}
-
-/// A table for people.
-impl fmt::Display for Budget {
-    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        writeln!(
-            f,
-            "{:<20} {:<28} {:<14} {:>9} {:>9} {:>10} {:>12}",
-            "kernel", "operations", "result", "weights", "arena", "MACs", "cycles"
-        )?;
-        for k in &self.kernels {
-            let ops = k.ops.join(" ");
-            let shape = shape_text(&k.result.shape);
-            writeln!(
-                f,
-                "{:<20} {:<28} {:<14} {:>9} {:>9} {:>10} {:>12.0}",
-                k.name, ops, shape, k.weight_bytes, k.arena_bytes, k.macs, k.cost.cycles
-            )?;
-        }
-        writeln!(
-            f,
-            "{:<64} {:>9} {:>9} {:>10} {:>12.0}",
-            "total", self.flash_weights, self.ram_arena, self.macs, self.cycles
-        )?;
-        if self.ram_tables > 0 {
-            writeln!(f, "tables in SRAM, copied from flash at start: {} bytes of each", self.ram_tables)?;
-        }
-        self.notes().iter().try_for_each(|note| writeln!(f, "{note}"))
     }
 }

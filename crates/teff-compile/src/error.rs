@@ -1,6 +1,7 @@
 //! What can keep a graph from being compiled.
 
 use std::fmt;
+use teff_graph::{Graph, NodeId};
 
 /// Why there is no Program.
 #[derive(Clone, Debug, PartialEq)]
@@ -30,6 +31,14 @@ pub enum Error {
     Sample(crate::program::Fault),
     /// A Program that breaks its contract: a defect of the lowering.
     Invalid(crate::program::Invalid),
+}
+
+impl Error {
+    /// Why a node of `graph` has no lowering.
+    pub(crate) fn unsupported(graph: &Graph, id: NodeId, reason: impl Into<String>) -> Error {
+        let (op, label) = (graph[id].op.name(), graph[id].label.as_deref().map(String::from));
+        Error::Unsupported { op, node: id.index(), label, reason: reason.into() }
+    }
 }
 
 impl fmt::Display for Error {

@@ -5,8 +5,7 @@
 //! - [`compile`] takes a checked [`teff_graph::Graph`] and gives a [`Program`]: buffers with planned addresses, and kernels as data.
 //!   Every operation of the graph's closed set is lowered but random numbers, which are refused by name.
 //! - Integer results of a Program, however it is run or printed, are the reference evaluator's bits. Float results agree within
-//!   rounding, and on machines without a float unit within the bound of [`Floats`]; with [`Options::reassociate`] off no float sum is
-//!   split into parts.
+//!   rounding, and on machines without a float unit within the bound of [`Floats`].
 //! - Equal graphs and options give equal Programs and equal text.
 //! - Sizes are exact: [`Budget`] says what the linker will say for weights and arena.
 //!
@@ -40,7 +39,6 @@
 //! `target` is what is known of machines, `budget` what a Program takes of one.
 
 mod armv6m;
-mod board;
 mod budget;
 pub mod c;
 mod error;
@@ -53,16 +51,15 @@ pub mod program;
 pub mod rust;
 mod sample;
 mod target;
-pub use board::Board;
 pub use budget::{Budget, KernelBudget};
 pub use error::Error;
 pub use integer::{Form, Prospect, integer, left_in_floats, quantizes_floats};
 pub use place::place;
 pub use program::Program;
 pub use sample::{Extent, Sample};
-pub use target::{Cycles, Floats, Target};
+pub use target::{Board, Cycles, Floats, Target};
 use teff_graph::facts::quantization;
-use teff_graph::{Graph, Value};
+use teff_graph::{Graph, NodeId, Value};
 
 /// What to compile for.
 #[derive(Clone, Debug)]
@@ -71,9 +68,6 @@ pub struct Options {
     pub name: String,
     /// The machine.
     pub target: Target,
-    /// Whether float reductions may be summed in several parts, which vector registers need. The sums of dense layers and
-    /// convolutions keep their order in any case.
-    pub reassociate: bool,
     /// How products of floats are computed where the machine has no float unit; elsewhere it means nothing.
     pub floats: Floats,
     /// Inputs to see on how far that takes the outputs off, a value for each input of the graph: real ones, a few; none, and they are
@@ -88,7 +82,6 @@ impl Default for Options {
         Options {
             name: "net".into(),
             target: Target::GENERIC,
-            reassociate: true,
             floats: Floats::default(),
             inputs: Vec::new(),
             labels: Vec::new(),
@@ -121,17 +114,10 @@ pub fn compile(graph: &Graph, options: &Options) -> Result<Program, Error> {
 
 /// No tensor has more elements than an `int` of 32 bits counts; generated code has no other indices.
 fn check_sizes(graph: &Graph) -> Result<(), Error> {
-    for (node, n) in graph.nodes().iter().enumerate() {
-        if i32::try_from(n.ty.len()).is_err() {
-            return Err(Error::Unsupported {
-                op: n.op.name(),
-                node,
-                label: n.label.as_ref().map(|l| l.to_string()),
-                reason: format!("{} has more elements than a 32-bit index counts; give smaller shapes", n.ty),
-            });
-        }
-    }
-    Ok(())
+    let large = |id: &NodeId| i32::try_from(graph[*id].ty.len()).is_err();
+    let Some(id) = graph.ids().find(large) else { return Ok(()) };
+    let reason = "has more elements than a 32-bit index counts; give smaller shapes";
+    Err(Error::unsupported(graph, id, format!("{} {reason}", graph[id].ty)))
 }
 
 /// Characters of a name that C compilers tell apart at least (C99 5.2.4.1).
@@ -139,21 +125,14 @@ const LONGEST_NAME: usize = 63;
 
 /// A name that C, C++ and Rust accept for a function, and that no name of generated code can equal.
 fn check_name(name: &str) -> Result<(), Error> {
-    let fail = |reason| Err(Error::Name { name: name.into(), reason });
-    if name.is_empty() || !name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') {
-        return fail("use letters, digits and underscores");
-    }
-    if name.starts_with(|c: char| c.is_ascii_digit()) {
-        return fail("it must not begin with a digit");
-    }
-    if name.starts_with('_') {
-        return fail("names that begin with an underscore belong to the compiler");
-    }
-    if name.len() > LONGEST_NAME {
-        return fail("it is longer than the 63 characters that C compilers tell apart");
-    }
-    if lower::is_owned(name) {
-        return fail("it is a word of C or Rust, or a function, macro or header of C's library");
-    }
-    Ok(())
+    let letters = name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+    let reasons = [
+        (name.is_empty() || !letters, "use letters, digits and underscores"),
+        (name.starts_with(|c: char| c.is_ascii_digit()), "it must not begin with a digit"),
+        (name.starts_with('_'), "names that begin with an underscore belong to the compiler"),
+        (name.len() > LONGEST_NAME, "it is longer than the 63 characters that C compilers tell apart"),
+        (lower::is_owned(name), "it is a word of C or Rust, or a function, macro or header of C's library"),
+    ];
+    let broken = reasons.into_iter().find(|(broken, _)| *broken);
+    broken.map_or(Ok(()), |(_, reason)| Err(Error::Name { name: name.into(), reason }))
 }

@@ -1,6 +1,6 @@
 //! What a self-test runs, and how much of it stands in its file.
 
-use crate::program::Program;
+use crate::program::{Port, Program};
 use teff_graph::{DType, Type, Value};
 
 /// Bytes of text that the samples of a self-test take at most, so that its file stays below 256 kB.
@@ -28,9 +28,8 @@ pub struct Extent {
 impl Extent {
     /// For the inputs and outputs of `program`.
     pub fn new(program: &Program, wished: usize) -> Extent {
-        let ports = program.inputs.iter().chain(&program.outputs);
-        let bytes =
-            ports.map(|p| p.ty.len().saturating_mul(width(p.ty.dtype))).fold(0, usize::saturating_add);
+        let of = |p: &Port| p.ty.len().saturating_mul(width(p.ty.dtype));
+        let bytes = program.ports().map(|(_, _, p)| of(p)).fold(0, usize::saturating_add);
         let samples = (MOST / bytes.max(1)).clamp(1, wished.max(1));
         Extent { samples, share: (MOST as f64 / bytes.max(1) as f64).min(1.0) }
     }
@@ -65,8 +64,27 @@ impl Extent {
     }
 
     /// The elements of an output that its file holds.
-    pub(crate) fn of_output(&self, value: &Value) -> Value {
+    fn of_output(&self, value: &Value) -> Value {
         every(value, value.len().div_ceil(self.step()), self.step())
+    }
+
+    /// For each value of each sample the sample's number, the port as [`Program::ports`] gives it, the value, and what of it is held.
+    ///
+    /// # Panics
+    /// When a sample's types are not those of the program.
+    pub(crate) fn held<'a>(
+        &'a self,
+        program: &'a Program,
+        samples: &'a [Sample],
+    ) -> impl Iterator<Item = (usize, &'static str, usize, &'a Value, Value)> {
+        samples.iter().enumerate().flat_map(move |(s, sample)| {
+            let values: Vec<&Value> = sample.inputs.iter().chain(&sample.outputs).collect();
+            assert_eq!(program.ports().count(), values.len(), "a sample has a value for every port");
+            program.ports().zip(values).map(move |((kind, i, p), v)| {
+                assert_eq!(p.ty, v.ty(), "{kind} {i} of a sample");
+                (s, kind, i, v, if kind == "input" { self.of_input(v) } else { self.of_output(v) })
+            })
+        })
     }
 
     /// What is left out, for a comment; nothing when nothing is.

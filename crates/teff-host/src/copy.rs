@@ -4,6 +4,7 @@
 
 use crate::view::{View, Walk};
 use std::fmt;
+use teff_graph::with_dtype;
 
 /// Copies the elements of one view to another of the same shape and dtype.
 #[derive(Clone, Debug)]
@@ -47,12 +48,7 @@ impl Copy {
         unsafe {
             let from = buffers[self.from.buffer.index()].add(self.from.offset * size);
             let to = buffers[self.to.buffer.index()].add(self.to.offset * size);
-            match size {
-                1 => copy_elements::<u8>(from, to, &self.walk),
-                2 => copy_elements::<u16>(from, to, &self.walk),
-                4 => copy_elements::<u32>(from, to, &self.walk),
-                _ => copy_elements::<u64>(from, to, &self.walk),
-            }
+            with_dtype!(self.to.dtype, T => copy_elements::<T>(from, to, &self.walk));
         }
     }
 }
@@ -69,16 +65,9 @@ unsafe fn copy_elements<T: std::marker::Copy>(from: *const u8, to: *mut u8, walk
     let outer = rank.saturating_sub(2);
     let count: usize = walk.sizes[..outer].iter().product();
     for i in 0..count {
-        let (mut rest, mut at_from, mut at_to) = (i, 0, 0);
-        for axis in (0..outer).rev() {
-            let index = (rest % walk.sizes[axis]) as isize;
-            rest /= walk.sizes[axis];
-            at_from += index * walk.strides[0][axis];
-            at_to += index * walk.strides[1][axis];
-        }
         // SAFETY: the walk stays inside both buffers.
         unsafe {
-            let (from, to) = (from.offset(at_from), to.offset(at_to));
+            let (from, to) = (from.offset(walk.offset(0, outer, i)), to.offset(walk.offset(1, outer, i)));
             if from_column == 1 && to_column == 1 {
                 for r in 0..rows as isize {
                     std::ptr::copy_nonoverlapping(from.offset(r * from_row), to.offset(r * to_row), columns);

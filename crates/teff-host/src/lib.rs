@@ -26,10 +26,10 @@
 //! # Map
 //!
 //! `lower/` turns a graph into a schedule: `units` says what is computed together, `layout` in which order axes are stored,
-//! `fused` and `single` make the steps, `arena` plans the memory. `schedule` runs the steps, each of which is a file or folder of
-//! its own: `pointwise/` (fused chains and the reductions behind them), `windows/` (convolution and pooling), `matmul` with its `gemm`, `copy`, `scan`, `reference`. A `view` is where a
-//! value lies in a buffer of `memory`; `threads` split the big
-//! steps; `cpu` chooses among the versions of inner loops.
+//! `fused` and `single` make the steps. `schedule` runs them, and the loops that carry a state; each other step is a file or folder of its
+//! own: `pointwise/` (fused chains and the reductions behind them), `windows/` (convolution and pooling), `matmul` with its `gemm`, `copy`,
+//! `reference`. A `view` is where a value lies in a buffer of `memory`; `threads` split the big steps; `cpu` chooses among the versions of
+//! inner loops.
 
 mod copy;
 mod cpu;
@@ -41,10 +41,8 @@ mod memory;
 mod plan;
 mod pointwise;
 mod reference;
-mod scan;
 mod schedule;
 mod sparse;
-mod task;
 mod threads;
 mod view;
 mod windows;

@@ -88,13 +88,7 @@ impl MatMul {
     unsafe fn batch(&self, buffers: &[*mut u8], scratch: *mut u8, from: usize, to: usize) {
         let mut part = self.whole();
         for i in from..to {
-            let (mut rest, mut at) = (i, [0; 3]);
-            for axis in (0..self.batch.sizes.len()).rev() {
-                let index = (rest % self.batch.sizes[axis]) as isize;
-                rest /= self.batch.sizes[axis];
-                (0..3).for_each(|v| at[v] += index * self.batch.strides[v][axis]);
-            }
-            part.offsets = at;
+            part.offsets = [0, 1, 2].map(|v| self.batch.offset(v, self.batch.sizes.len(), i));
             // SAFETY: as for `run`.
             unsafe { self.one(buffers, scratch, &part) }
         }

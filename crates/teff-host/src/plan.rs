@@ -195,8 +195,8 @@ impl Plan {
 
     /// For each step its kind, what it does and the shortest time it took in a run since [`Plan::measure`]; empty without that.
     pub fn times(&self) -> Vec<(&'static str, String, Duration)> {
-        let times = self.frame.times.iter().flatten();
-        self.schedule.entries.iter().zip(times).map(|(e, &t)| (e.step.kind(), e.step.detail(), t)).collect()
+        let steps = self.schedule.entries.iter().map(|e| e.step.describe());
+        steps.zip(self.frame.times.iter().flatten()).map(|((kind, what), &t)| (kind, what, t)).collect()
     }
 }
 

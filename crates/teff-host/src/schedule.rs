@@ -2,10 +2,16 @@
 
 #![allow(unsafe_code)]
 
+use crate::copy::Copy;
 use crate::matmul;
+use crate::matmul::MatMul;
 use crate::memory::{Block, BufferId, BufferPlace, PlacedBuffer, address};
-use crate::task::{Entry, Task};
+use crate::pointwise::Group;
+use crate::reference::Reference;
 use crate::threads::Team;
+use crate::view::View;
+use crate::windows::{Conv, Pool, WeightGrad};
+use std::fmt;
 use std::fmt::Write;
 use std::ops::Range;
 use std::time::{Duration, Instant};
@@ -53,11 +59,8 @@ impl Frame {
             Task::Copy(_) | Task::Conv(_) | Task::WeightGrad(_) | Task::Pool(_) => 0,
             Task::Reference(_) | Task::Scan(_) => 0,
         };
-        let child = |e: &Entry| match &e.step {
-            Task::Scan(s) => Some(Frame::new(&s.body, threads)),
-            Task::Pointwise(_) | Task::Copy(_) | Task::MatMul(_) | Task::Reference(_) => None,
-            Task::Conv(_) | Task::WeightGrad(_) | Task::Pool(_) => None,
-        };
+        let child =
+            |e: &Entry| if let Task::Scan(s) = &e.step { Some(Frame::new(&s.body, threads)) } else { None };
         let scratch_bytes = schedule.entries.iter().map(scratch).max().unwrap_or(0);
         Frame {
             addresses: addresses.collect(),
@@ -158,8 +161,8 @@ impl Schedule {
         for (i, e) in self.entries.iter().enumerate() {
             let list = |ids: &[BufferId]| ids.iter().map(|&b| self.place(b)).collect::<Vec<_>>().join(" ");
             let label = if e.label.is_empty() { String::new() } else { format!("  # {}", e.label) };
-            let (to, from) = (list(&e.writes), list(&e.reads));
-            let _ = writeln!(out, "{i}: {to} = {} {} of {from}{label}", e.step.kind(), e.step.detail());
+            let ((kind, detail), to, from) = (e.step.describe(), list(&e.writes), list(&e.reads));
+            let _ = writeln!(out, "{i}: {to} = {kind} {detail} of {from}{label}");
         }
         out
     }
@@ -172,5 +175,113 @@ impl Schedule {
             BufferPlace::Constant(_) => "constant".into(),
         };
         format!("{at}:{}x{}", b.dtype, b.len)
+    }
+}
+
+/// One step. What each computes is said where it is defined.
+pub(crate) enum Task {
+    Pointwise(Box<Group>),
+    Copy(Copy),
+    MatMul(MatMul),
+    Conv(Box<Conv>),
+    WeightGrad(Box<WeightGrad>),
+    Pool(Box<Pool>),
+    Reference(Box<Reference>),
+    Scan(Box<ScanLoop>),
+}
+
+/// A step and what the memory plan must know of it.
+pub(crate) struct Entry {
+    pub(crate) step: Task,
+    pub(crate) reads: Vec<BufferId>,
+    /// Results, and memory the step needs for itself.
+    pub(crate) writes: Vec<BufferId>,
+    /// Pairs of a result and a buffer it may overwrite, if nobody needs that any more.
+    pub(crate) overwrites: Vec<(BufferId, BufferId)>,
+    /// The layer this comes from.
+    pub(crate) label: String,
+}
+
+impl Task {
+    /// What kind of work it is, and what it does, without the buffers; for listings and timings.
+    pub(crate) fn describe(&self) -> (&'static str, String) {
+        match self {
+            Task::Pointwise(g) => ("pointwise", format!("{:?} {}", g.shape, g.text)),
+            Task::Copy(c) => ("copy", c.to_string()),
+            Task::MatMul(m) => ("matmul", m.to_string()),
+            Task::Conv(c) => ("conv", c.to_string()),
+            Task::WeightGrad(g) => ("weight_grad", g.to_string()),
+            Task::Pool(p) => ("pool", p.to_string()),
+            Task::Reference(r) => ("reference", r.to_string()),
+            Task::Scan(s) => ("scan", s.to_string()),
+        }
+    }
+}
+
+/// Runs a schedule once for each element of the leading axis of some operands.
+pub(crate) struct ScanLoop {
+    pub(crate) body: Schedule,
+    pub(crate) states: usize,
+    pub(crate) scanned: usize,
+    pub(crate) length: usize,
+    pub(crate) reverse: bool,
+    /// Row-major, as are the results.
+    pub(crate) operands: Vec<View>,
+    pub(crate) results: Vec<View>,
+    /// Two buffers for each state, written in turn.
+    pub(crate) carried: Vec<[BufferId; 2]>,
+}
+
+impl ScanLoop {
+    /// # Safety
+    /// `buffers` holds the address of every buffer of the outer schedule; `frame` was made for the body.
+    pub(crate) unsafe fn run(&self, buffers: &[*mut u8], frame: &mut Frame, team: &Team) {
+        // SAFETY: views were checked against their buffers when the schedule was made.
+        let start = |v: &View| unsafe { buffers[v.buffer.index()].add(v.offset * v.dtype.size()) };
+        // SAFETY: each element of a leading axis is a whole row-major value.
+        let element = |v: &View, t: usize| unsafe {
+            start(v).add(t * v.shape[1..].iter().product::<usize>() * v.dtype.size())
+        };
+        if self.length == 0 {
+            for (from, to) in self.operands.iter().zip(&self.results).take(self.states) {
+                // SAFETY: a state and its result have one type and lie apart.
+                unsafe {
+                    std::ptr::copy_nonoverlapping(start(from), start(to), from.len() * from.dtype.size())
+                };
+            }
+        }
+        let inputs = self.operands.len();
+        for step in 0..self.length {
+            let t = if self.reverse { self.length - 1 - step } else { step };
+            for (i, operand) in self.operands.iter().enumerate() {
+                let at = match i {
+                    i if i < self.states && step > 0 => buffers[self.carried[i][(step - 1) % 2].index()],
+                    i if (self.states..self.states + self.scanned).contains(&i) => element(operand, t),
+                    _ => start(operand),
+                };
+                frame.set_external(&self.body, i, at);
+            }
+            for (i, result) in self.results.iter().enumerate() {
+                let at = match i {
+                    i if i >= self.states => element(result, t),
+                    i if step + 1 < self.length => buffers[self.carried[i][step % 2].index()],
+                    _ => start(result),
+                };
+                frame.set_external(&self.body, inputs + i, at);
+            }
+            // SAFETY: all externals of the body are set.
+            unsafe { self.body.run(frame, team) };
+        }
+    }
+}
+
+impl fmt::Display for ScanLoop {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        let direction = if self.reverse { " backwards" } else { "" };
+        write!(f, "{} steps{direction}, each:", self.length)?;
+        for line in self.body.describe().lines() {
+            write!(f, "\n    {line}")?;
+        }
+        Ok(())
     }
 }

@@ -167,6 +167,17 @@ impl Walk {
         }
         Walk { sizes, strides }
     }
+
+    /// The offset in view `view` of the element numbered `i` of the first `axes` axes.
+    #[inline]
+    pub(crate) fn offset(&self, view: usize, axes: usize, i: usize) -> isize {
+        let (mut rest, mut offset) = (i, 0);
+        for (size, stride) in self.sizes[..axes].iter().zip(&self.strides[view]).rev() {
+            offset += (rest % size) as isize * stride;
+            rest /= size;
+        }
+        offset
+    }
 }
 
 #[cfg(test)]

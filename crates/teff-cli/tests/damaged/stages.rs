@@ -96,7 +96,7 @@ fn network(graph: &Graph) {
         let options = Options { target, floats, ..Options::default() };
         let Some(mut program) = stage("compile", compile(graph, &options)) else { continue };
         let budget = Budget::new(&program, &target);
-        let _ = (budget.to_json(), budget.to_string());
+        let _ = budget.notes();
         macs = budget.macs.max(budget.cycles as u64 / 10);
         if macs > PRODUCTS {
             return;

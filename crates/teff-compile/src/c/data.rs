@@ -6,45 +6,36 @@ use crate::program::{Place, Program};
 use std::fmt::Write;
 use teff_graph::{DType, Num, Value};
 
-/// The shortest literal that reads back as the same float.
+/// A literal whose type holds the value without a warning: of floats the shortest that reads back as the same.
+pub(super) fn literal(dtype: DType, x: Num) -> String {
+    let mut out = String::new();
+    push(&mut out, dtype, x);
+    out
+}
+
 pub(super) fn float_literal(dtype: DType, x: f64) -> String {
-    let mut out = String::new();
-    push_float(&mut out, dtype, x);
-    out
+    literal(dtype, Num::Float(x))
 }
 
-fn push_float(out: &mut String, dtype: DType, x: f64) {
-    if x.is_nan() {
-        out.push_str("NAN");
-    } else if x.is_infinite() {
-        out.push_str(if x < 0.0 { "-INFINITY" } else { "INFINITY" });
-    } else if dtype == DType::F32 {
-        printing::push_f32(out, x as f32);
-        out.push('f');
-    } else {
-        let _ = write!(out, "{x:?}");
-    }
-}
-
-/// A literal whose type holds the value without a warning.
-pub(super) fn int_literal(dtype: DType, i: i128) -> String {
-    let mut out = String::new();
-    push_int(&mut out, dtype, i);
-    out
-}
-
-fn push_int(out: &mut String, dtype: DType, i: i128) {
-    let _ = match dtype {
-        DType::Bool => write!(out, "{}", i != 0),
-        DType::I8 | DType::U8 | DType::I16 | DType::U16 => write!(out, "{i}"),
+fn push(out: &mut String, dtype: DType, x: Num) {
+    let _ = match (x, dtype) {
+        (Num::Float(x), _) if x.is_nan() => write!(out, "NAN"),
+        (Num::Float(x), _) if x.is_infinite() => {
+            write!(out, "{}", if x < 0.0 { "-INFINITY" } else { "INFINITY" })
+        }
+        (Num::Float(x), DType::F32) => {
+            printing::push_f32(out, x as f32);
+            write!(out, "f")
+        }
+        (Num::Float(x), _) => write!(out, "{x:?}"),
+        (Num::Int(i), DType::Bool) => write!(out, "{}", i != 0),
         // The literal of the smallest int is one too large before its sign is applied.
-        DType::I32 if i == i32::MIN as i128 => write!(out, "INT32_MIN"),
-        DType::I64 if i == i64::MIN as i128 => write!(out, "INT64_MIN"),
-        DType::I32 => write!(out, "{i}"),
-        DType::U32 => write!(out, "{i}u"),
-        DType::I64 => write!(out, "INT64_C({i})"),
-        DType::U64 => write!(out, "UINT64_C({i})"),
-        DType::F32 | DType::F64 => unreachable!("a float is printed as one"),
+        (Num::Int(i), DType::I32) if i == i32::MIN as i128 => write!(out, "INT32_MIN"),
+        (Num::Int(i), DType::I64) if i == i64::MIN as i128 => write!(out, "INT64_MIN"),
+        (Num::Int(i), DType::U32) => write!(out, "{i}u"),
+        (Num::Int(i), DType::I64) => write!(out, "INT64_C({i})"),
+        (Num::Int(i), DType::U64) => write!(out, "UINT64_C({i})"),
+        (Num::Int(i), _) => write!(out, "{i}"),
     };
 }
 
@@ -75,8 +66,5 @@ pub(super) fn names_no_number(program: &Program) -> bool {
 
 /// All elements, separated by commas.
 pub(super) fn elements(out: &mut String, value: &Value, indent: &str) {
-    printing::elements(out, value, indent, |literal, dtype, x| match x {
-        Num::Int(n) => push_int(literal, dtype, n),
-        Num::Float(f) => push_float(literal, dtype, f),
-    });
+    printing::elements(out, value, indent, push);
 }

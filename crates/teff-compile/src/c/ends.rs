@@ -3,7 +3,7 @@
 use super::data::float_literal;
 use super::expr::c_type;
 use super::helper::{Helper, Helpers};
-use crate::printing::{End, classes};
+use crate::printing::{End, classes, ends};
 use crate::program::{Port, Program, Quantizer};
 use std::fmt::Write;
 use teff_graph::DType;
@@ -75,9 +75,8 @@ fn name(program: &Program, kind: &str, i: usize) -> String {
 }
 
 /// What the header says of a port's integers; nothing where they stand for nothing.
-pub(super) fn macros(program: &Program, kind: &str, i: usize, port: &Port) -> String {
+pub(super) fn macros(name: &str, port: &Port) -> String {
     let Some(end) = End::of(port) else { return String::new() };
-    let name = name(program, kind, i);
     let upper = name.to_uppercase();
     let mut out = format!("/* Element q stands for (q - {upper}_ZERO) * {upper}_SCALE");
     let Some(one) = end.single() else {
@@ -98,27 +97,22 @@ pub(super) fn macros(program: &Program, kind: &str, i: usize, port: &Port) -> St
 /// The prototypes of everything that [`definitions`] defines.
 pub(super) fn prototypes(program: &Program) -> String {
     let mut out = String::new();
-    let mut all = |kind, ports: &[Port]| {
-        for (i, port) in ports.iter().enumerate() {
-            let Some(end) = End::of(port) else { continue };
-            if end.single().is_none() {
-                let (name, n, dtype) = (name(program, kind, i), end.quantizers.len(), c_type(port.ty.dtype));
-                let _ = writeln!(
-                    out,
-                    "extern const float {name}_scale[{n}];\nextern const {dtype} {name}_zero[{n}];"
-                );
-            }
-            out += match kind {
-                "input" => {
-                    "/* Integers for floats, rounded as ONNX QuantizeLinear does: to nearest, halves to even. NaN is as 0. */\n"
-                }
-                _ => "/* The floats that integers stand for. */\n",
-            };
-            let _ = writeln!(out, "{};", head(program, kind, i, port));
+    for (kind, i, port, end) in ends(program) {
+        if end.single().is_none() {
+            let (name, n, dtype) = (name(program, kind, i), end.quantizers.len(), c_type(port.ty.dtype));
+            let _ = writeln!(
+                out,
+                "extern const float {name}_scale[{n}];\nextern const {dtype} {name}_zero[{n}];"
+            );
         }
-    };
-    all("input", &program.inputs);
-    all("output", &program.outputs);
+        out += match kind {
+            "input" => {
+                "/* Integers for floats, rounded as ONNX QuantizeLinear does: to nearest, halves to even. NaN is as 0. */\n"
+            }
+            _ => "/* The floats that integers stand for. */\n",
+        };
+        let _ = writeln!(out, "{};", head(program, kind, i, port));
+    }
     if classes(program).is_some() {
         let _ = writeln!(
             out,
@@ -149,33 +143,14 @@ fn argmax_head(program: &Program) -> String {
 /// The functions and tables, which call `helpers`. They are in no section of their own: what nobody uses the linker leaves out.
 pub(super) fn definitions(program: &Program, helpers: &mut Helpers) -> String {
     let mut out = String::new();
-    for (i, port) in program.inputs.iter().enumerate() {
-        let Some(end) = End::of(port) else { continue };
-        tables(&mut out, program, "input", i, port, &end);
-        quantizing(&mut out, program, i, port, &end);
-        helpers.need(Helper::Quantize(end.quantizers[0].bits()));
-    }
-    for (i, port) in program.outputs.iter().enumerate() {
-        let Some(end) = End::of(port) else { continue };
-        tables(&mut out, program, "output", i, port, &end);
-        let name = name(program, "output", i);
-        let (zero, scale) = match end.single() {
-            Some(one) if one.zero() == 0 => {
-                ("q[i]".to_string(), float_literal(DType::F32, one.scale().into()))
-            }
-            Some(one) => {
-                let (sign, zero) = if one.zero() < 0 { ('+', -one.zero()) } else { ('-', one.zero()) };
-                (format!("(q[i] {sign} {zero})"), float_literal(DType::F32, one.scale().into()))
-            }
-            None => (format!("(q[i] - {name}_zero[j])"), format!("{name}_scale[j]")),
+    for (kind, i, port, end) in ends(program) {
+        let name = name(program, kind, i);
+        tables(&mut out, &name, kind, port, &end);
+        let line = match kind {
+            "input" => quantizing(&name, port, &end, helpers),
+            _ => dequantizing(&name, &end, helpers),
         };
-        let line = if end.has_short_products() {
-            helpers.need(Helper::Scaled);
-            format!("y[i] = dequantize_8({}, {scale});", zero.trim_start_matches('(').trim_end_matches(')'))
-        } else {
-            format!("y[i] = (float){zero} * {scale};")
-        };
-        let _ = writeln!(out, "\n{}\n{{\n{}}}", head(program, "output", i, port), loops(&end, &line));
+        let _ = writeln!(out, "\n{}\n{{\n{}}}", head(program, kind, i, port), loops(&end, &line));
     }
     if let Some(n) = classes(program) {
         let _ = writeln!(
@@ -198,11 +173,11 @@ pub(super) fn definitions(program: &Program, helpers: &mut Helpers) -> String {
 }
 
 /// Scales and zero points that differ.
-fn tables(out: &mut String, program: &Program, kind: &str, i: usize, port: &Port, end: &End) {
+fn tables(out: &mut String, name: &str, kind: &str, port: &Port, end: &End) {
     if end.single().is_some() {
         return;
     }
-    let (name, n) = (name(program, kind, i), end.quantizers.len());
+    let n = end.quantizers.len();
     let list =
         |of: &dyn Fn(&Quantizer) -> String| end.quantizers.iter().map(of).collect::<Vec<_>>().join(", ");
     let scales = list(&|q| float_literal(DType::F32, q.scale().into()));
@@ -219,22 +194,42 @@ fn tables(out: &mut String, program: &Program, kind: &str, i: usize, port: &Port
     }
 }
 
-fn quantizing(out: &mut String, program: &Program, i: usize, port: &Port, end: &End) {
+/// The statement that makes an integer of a float.
+fn quantizing(name: &str, port: &Port, end: &End, helpers: &mut Helpers) -> String {
     let first = end.quantizers[0];
     let x = match end.factor {
         1.0 => "x[i]".to_string(),
         f => format!("x[i] * {}", float_literal(DType::F32, f.into())),
     };
-    let function = format!("quantize_{}", first.bits());
+    let function = helpers.need(Helper::Quantize(first.bits()));
     let value = match end.single() {
         Some(one) => call(&function, one, end.factor, &x),
         None => {
-            let (name, (low, high)) = (name(program, "input", i), first.range());
+            let (low, high) = first.range();
             format!("{function}({x}, {name}_steps[j][0], {name}_steps[j][1], {name}_zero[j], {low}, {high})")
         }
     };
-    let line = format!("q[i] = ({}){value};", c_type(port.ty.dtype));
-    let _ = writeln!(out, "\n{}\n{{\n{}}}", head(program, "input", i, port), loops(end, &line));
+    format!("q[i] = ({}){value};", c_type(port.ty.dtype))
+}
+
+/// The statement that makes a float of an integer.
+fn dequantizing(name: &str, end: &End, helpers: &mut Helpers) -> String {
+    let (steps, scale) = match end.single() {
+        Some(one) => {
+            let steps = match one.zero() {
+                0 => "q[i]".into(),
+                zero @ ..0 => format!("q[i] + {}", -zero),
+                zero => format!("q[i] - {zero}"),
+            };
+            (steps, float_literal(DType::F32, one.scale().into()))
+        }
+        None => (format!("q[i] - {name}_zero[j]"), format!("{name}_scale[j]")),
+    };
+    if end.has_short_products() {
+        return format!("y[i] = {}({steps}, {scale});", helpers.need(Helper::Scaled));
+    }
+    let steps = if steps.contains(' ') { format!("({steps})") } else { steps };
+    format!("y[i] = (float){steps} * {scale};")
 }
 
 /// The statement for every element `i`, `j` being the place of its scale.

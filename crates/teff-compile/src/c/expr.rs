@@ -1,9 +1,10 @@
 //! Expressions and statements in C.
 
+use super::data::{float_literal, literal};
 use super::helper::{Helper, Helpers};
 use super::micro;
 use crate::printing::{Array, Binds, Language, Scope, Text, at_least, ordered, product, range_test, sum};
-use crate::program::{Atom, Expr, Index, Micro, Program, Quantizer, Scalar, Stmt, Var};
+use crate::program::{Atom, Expr, Index, Micro, Program, Quantizer, Scalar, Var};
 use teff_graph::{Binary, DType, Num, Unary};
 
 /// The state of printing.
@@ -95,14 +96,14 @@ impl<'a> Language<'a> for Printer<'a> {
     }
 
     fn constant(&mut self, s: Scalar) -> Text {
-        let sign = |negative: bool| if negative { Binds::Prefix } else { Binds::Postfix };
-        match s.get() {
-            Num::Int(i) => (super::data::int_literal(s.dtype(), i), sign(i < 0)),
+        let negative = match s.get() {
+            Num::Int(i) => i < 0,
             Num::Float(x) => {
                 self.helpers.math |= !x.is_finite();
-                (super::data::float_literal(s.dtype(), x), sign(x.is_sign_negative()))
+                x.is_sign_negative()
             }
-        }
+        };
+        (literal(s.dtype(), s.get()), if negative { Binds::Prefix } else { Binds::Postfix })
     }
 
     fn number(&mut self, dtype: DType, index: &Index) -> Text {
@@ -199,7 +200,7 @@ impl<'a> Language<'a> for Printer<'a> {
         match to {
             DType::Bool if from == DType::Bool => self.expr(x),
             DType::Bool => {
-                let zero = if from.is_float() { super::data::float_literal(from, 0.0) } else { "0".into() };
+                let zero = if from.is_float() { float_literal(from, 0.0) } else { "0".into() };
                 (format!("{} != {zero}", self.operand(x, Binds::Bits)), Binds::Comparison)
             }
             to if from.is_float() && to.is_int() => self.call(Helper::FromFloat(from, to), &[x]),
@@ -216,7 +217,7 @@ impl<'a> Language<'a> for Printer<'a> {
         let x = match factor {
             1.0 => self.value(x),
             f => {
-                let f = super::data::float_literal(DType::F32, f.into());
+                let f = float_literal(DType::F32, f.into());
                 format!("{} * {f}", self.operand(x, Binds::Product))
             }
         };
@@ -224,18 +225,10 @@ impl<'a> Language<'a> for Printer<'a> {
         (format!("({}){}", c_type(to.dtype()), super::ends::call(&name, to, factor, &x)), Binds::Prefix)
     }
 
-    fn left(&mut self, a: &Expr, _: &Expr) -> Text {
-        self.expr(a)
-    }
-
     fn loop_head(&mut self, name: &str, count: usize, rolled: bool) -> Vec<String> {
         let head = format!("for (int {name} = 0; {name} < {count}; {name}++) {{");
         self.helpers.rolled |= rolled;
         if rolled { vec!["KEEP_ROLLED".into(), head] } else { vec![head] }
-    }
-
-    fn whole_loop(&mut self, _: Var, _: usize, _: &[Stmt]) -> Option<String> {
-        None
     }
 
     fn test(&mut self, condition: &Expr) -> String {

@@ -27,12 +27,10 @@ pub(super) fn header(program: &Program, options: &Options) -> String {
     let _ = writeln!(out, " * One call takes {macs} multiply-accumulates.\n */");
     let _ =
         writeln!(out, "#ifndef {upper}_H\n#define {upper}_H\n\n#include <stdbool.h>\n#include <stdint.h>\n");
-    for (kind, ports) in [("input", &program.inputs), ("output", &program.outputs)] {
-        for (i, p) in ports.iter().enumerate() {
-            port(&mut out, &upper, kind, i, p);
-            out += &super::ends::macros(program, kind, i, p);
-            out.push('\n');
-        }
+    for (kind, i, p) in program.ports() {
+        port(&mut out, &upper, kind, i, p);
+        out += &super::ends::macros(&format!("{name}_{kind}{i}"), p);
+        out.push('\n');
     }
     let _ = writeln!(
         out,

@@ -1,10 +1,10 @@
 //! Small functions for arithmetic that C's operators do not do, or leave undefined. Only those used are printed.
 
 use super::expr::c_type;
-use super::{functions, micro, packed};
+use super::{functions, micro};
 use crate::armv6m::of_bits;
 use std::collections::BTreeSet;
-use teff_graph::{Binary, DType, Unary};
+use teff_graph::{Binary, DType, Num, Unary};
 
 const ROLLED: &str =
     "/* Keeps gcc from unrolling a short loop before it has vectorised the loops beside it. */
@@ -164,12 +164,12 @@ fn definition(helper: Helper) -> String {
         format!("{note}static inline {t} {n}({t} a, {t} b)\n{{\n{body}}}\n")
     };
     match helper {
-        Helper::RowList(bits) => packed::row_sums_of_list(bits),
-        Helper::RowSums(bits) => packed::row_sums(bits),
-        Helper::RowSumsOfRuns(bits) => packed::row_sums_of_runs(bits),
+        Helper::RowList(bits) => micro::row_sums_of_list(bits),
+        Helper::RowSums(bits) => micro::row_sums(bits),
+        Helper::RowSumsOfRuns(bits) => micro::row_sums_of_runs(bits),
         Helper::WindowSums => micro::window_sums(),
-        Helper::PairSums(8) => micro::pair_sums(),
-        Helper::PairSums(bits) => packed::pair_sums(bits),
+        Helper::PairSums(8) => micro::byte_pair_sums(),
+        Helper::PairSums(bits) => micro::pair_sums(bits),
         Helper::Binary(op, d) => {
             let (note, body) = binary(op, d);
             two(d, note, &body)
@@ -303,7 +303,7 @@ fn from_float(from: DType, to: DType, name: &str) -> String {
     let upper = if from == DType::F32 && to.size() > 2 || to.size() > 4 { high + 1 } else { high };
     let literal = |i: i128| super::data::float_literal(from, i as f64);
     let (f, t) = (c_type(from), c_type(to));
-    let (least, most) = (super::data::int_literal(to, low), super::data::int_literal(to, high));
+    let [least, most] = [low, high].map(|i| super::data::literal(to, Num::Int(i)));
     format!(
         "/* Truncates and saturates; NaN is 0. */\nstatic inline {t} {name}({f} x)\n{{\n    if (x != x) {{\n        return 0;\n    }}\n    return x <= {} ? {least} : x >= {} ? {most} : ({t})x;\n}}\n",
         literal(low),

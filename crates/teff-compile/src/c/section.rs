@@ -1,6 +1,7 @@
 //! Where functions and tables lie: macros that name sections of the linker.
 
 use super::Options;
+use crate::printing;
 use crate::program::Program;
 use std::fmt::Write;
 
@@ -12,7 +13,7 @@ pub(super) fn macros(program: &Program, options: &Options) -> String {
         if !wanted {
             continue;
         }
-        let (name, section) = (macro_of(program, kind), section(program, kind));
+        let (name, section) = (macro_of(program, kind), printing::section(program, kind));
         let _ = write!(
             out,
             "/* {what} that lie in RAM, copied there at start: where no system loads the program, in a section of initialised data. */
@@ -42,26 +43,11 @@ pub(super) fn table(program: &Program) -> String {
 
 /// Functions with the mark before each. Every one begins in the first column, by `static` or the macro for those in assembly.
 pub(super) fn placed(functions: &str, program: &Program, options: &Options) -> String {
-    if !options.sram_code {
-        return functions.into();
-    }
     let mark = code(program, options);
-    let mut out = String::new();
-    for line in functions.split_inclusive('\n') {
-        if line.starts_with("static ") || line.starts_with("NAKED ") {
-            out += &mark;
-        }
-        out += line;
-    }
-    out
+    let in_first_column = |indent: &str| if indent.is_empty() { mark.clone() } else { String::new() };
+    printing::marked(functions, &["static ", "NAKED "], in_first_column)
 }
 
 fn macro_of(program: &Program, kind: &str) -> String {
     format!("{}_SRAM_{kind}", program.name.to_uppercase())
-}
-
-/// Functions and tables have sections of their own: compilers do not mix them in one.
-fn section(program: &Program, kind: &str) -> String {
-    let plural = if kind == "CODE" { "code" } else { "tables" };
-    format!(".data.{}_{plural}", program.name)
 }

@@ -1,4 +1,4 @@
-//! A program that runs the generated code on samples and compares.
+//! Programs around the generated code: one runs it on samples and compares, one on whatever inputs it is given.
 
 use super::data::{elements, float_literal};
 use super::expr::c_type;
@@ -65,37 +65,27 @@ pub fn selftest(program: &Program, options: &Options, samples: &[Sample], tolera
 /// The inputs and expected outputs of all samples; statements that put inputs together of which the first elements are held.
 fn tables(out: &mut String, program: &Program, extent: &Extent, samples: &[Sample]) -> String {
     let mut fill = String::new();
-    for (s, sample) in samples.iter().enumerate() {
-        for (kind, ports, values) in
-            [("input", &program.inputs, &sample.inputs), ("output", &program.outputs, &sample.outputs)]
-        {
-            assert_eq!(ports.len(), values.len(), "a sample has a value for every {kind}");
-            for (i, (p, v)) in ports.iter().zip(values).enumerate() {
-                assert_eq!(p.ty, v.ty(), "{kind} {i} of a sample");
-                let expected = if kind == "input" { "input" } else { "expected" };
-                if v.is_empty() {
-                    let _ =
-                        writeln!(out, "static const {} {expected}{i}_{s}[1] = {{0}};", c_type(p.ty.dtype));
-                    continue;
-                }
-                let held = if kind == "input" { extent.of_input(v) } else { extent.of_output(v) };
-                let c_type = c_type(p.ty.dtype);
-                let name = if kind == "input" && held.len() < v.len() {
-                    let _ = writeln!(out, "static {c_type} {expected}{i}_{s}[{}];", v.len());
-                    fill += &format!(
-                        "    for (int k = 0; k < {}; k++) {{\n        {expected}{i}_{s}[k] = first{i}_{s}[k % {}];\n    }}\n",
-                        v.len(),
-                        held.len()
-                    );
-                    "first"
-                } else {
-                    expected
-                };
-                let _ = writeln!(out, "static const {c_type} {name}{i}_{s}[{}] = {{", held.len());
-                elements(out, &held, "    ");
-                out.push_str("};\n");
-            }
+    for (s, kind, i, v, held) in extent.held(program, samples) {
+        let (c_type, is_input) = (c_type(v.dtype()), kind == "input");
+        let own = if is_input { "input" } else { "expected" };
+        if v.is_empty() {
+            let _ = writeln!(out, "static const {c_type} {own}{i}_{s}[1] = {{0}};");
+            continue;
         }
+        let name = if is_input && held.len() < v.len() {
+            let _ = writeln!(out, "static {c_type} {own}{i}_{s}[{}];", v.len());
+            fill += &format!(
+                "    for (int k = 0; k < {}; k++) {{\n        {own}{i}_{s}[k] = first{i}_{s}[k % {}];\n    }}\n",
+                v.len(),
+                held.len()
+            );
+            "first"
+        } else {
+            own
+        };
+        let _ = writeln!(out, "static const {c_type} {name}{i}_{s}[{}] = {{", held.len());
+        elements(out, &held, "    ");
+        out.push_str("};\n");
     }
     fill
 }
@@ -119,4 +109,50 @@ fn comparison(d: DType, tolerance: f64, step: usize) -> String {
     format!(
         "static void compare_{d}(const char *what, const {t} *got, const {t} *expected, int n)\n{{\n    for (int i = 0; i < n; i++) {{\n        const double a = (double){got}, b = (double)expected[i];\n        if (fabs(a - b) > largest) {{\n            largest = fabs(a - b);\n        }}\n        if ({wrong}) {{\n            printf(\"%s[%d]: %.9g, expected %.9g\\n\", what, {index}, a, b);\n            failures++;\n        }}\n    }}\n}}\n\n"
     )
+}
+
+/// `NAME_run.c`: a `main` whose one argument says how many times to run. Each time it reads all inputs from standard input and writes
+/// all outputs to standard output, as they lie in memory, one behind the other; in the end it writes the seconds spent in the network,
+/// a `double`. It returns 0 when everything could be read and written.
+pub fn runner(program: &Program, options: &Options) -> String {
+    let name = &program.name;
+    let mut out = format!("/* Runs {name} on what comes in on standard input. */\n#include \"{name}.h\"\n\n");
+    out += "#include <stdio.h>\n#include <stdlib.h>\n#include <time.h>\n\n";
+    let ports = |kind: &'static str, ports: &[crate::program::Port]| -> Vec<(String, &'static str, usize)> {
+        ports
+            .iter()
+            .enumerate()
+            .map(|(i, p)| (format!("{kind}{i}"), c_type(p.ty.dtype), p.ty.len()))
+            .collect()
+    };
+    let inputs = ports("input", &program.inputs);
+    let outputs = ports("output", &program.outputs);
+    for (port, c_type, len) in inputs.iter().chain(&outputs) {
+        let _ = writeln!(out, "static {c_type} {port}[{}];", (*len).max(1));
+    }
+    let mut arguments: Vec<&str> = inputs.iter().chain(&outputs).map(|(port, ..)| &**port).collect();
+    if options.arena == ArenaOwner::Caller {
+        // Units of 8 bytes: aligned for every type.
+        let _ = writeln!(out, "static uint64_t arena[{}];", program.arena.bytes.div_ceil(8).max(1));
+        arguments.push("arena");
+    }
+    out += "\nint main(int argc, char **argv)\n{\n    const long times = argc > 1 ? strtol(argv[1], NULL, 10) : 1;\n";
+    out += "    double seconds = 0;\n    for (long i = 0; i < times; i++) {\n";
+    let transfer = |out: &mut String, f: &str, stream: &str, ports: &[(String, &str, usize)]| {
+        for (port, _, len) in ports {
+            let _ = writeln!(
+                out,
+                "        if ({f}({port}, sizeof {port}[0], {len}, {stream}) != {len}) {{\n            return 1;\n        }}"
+            );
+        }
+    };
+    transfer(&mut out, "fread", "stdin", &inputs);
+    let _ = write!(
+        out,
+        "        const clock_t start = clock();\n        {name}({});\n        seconds += (double)(clock() - start) / CLOCKS_PER_SEC;\n",
+        arguments.join(", ")
+    );
+    transfer(&mut out, "fwrite", "stdout", &outputs);
+    out += "    }\n    return fwrite(&seconds, sizeof seconds, 1, stdout) == 1 ? 0 : 1;\n}\n";
+    out
 }

@@ -186,9 +186,6 @@ impl Affine {
 
     /// Adds a constant to each channel, in units of the channel's scale; one for all, or as many as there are.
     pub(super) fn shifted(mut self, by: &[f64]) -> Affine {
-        fn at<T: Copy + Default>(list: &[T], i: usize) -> T {
-            if list.len() > 1 { list[i] } else { list.first().copied().unwrap_or_default() }
-        }
         let channels = self.offset.len().max(by.len());
         let sums: Vec<f64> = (0..channels).map(|i| at(&self.fraction, i) + at(by, i)).collect();
         let whole: Vec<i64> = sums.iter().map(|x| x.round() as i64).collect();
@@ -210,6 +207,11 @@ impl Affine {
             None => (self.scale.axis == axis).then(|| self.scale.values.clone()),
         }
     }
+}
+
+/// What channel `i` has of a list with one number for each channel, one for all, or none, which stands for zeros.
+pub(super) fn at<T: Copy + Default>(list: &[T], i: usize) -> T {
+    if list.len() > 1 { list[i] } else { list.first().copied().unwrap_or_default() }
 }
 
 /// Whether a number of steps is a whole one within the roundings of the float that it comes from: that of a bias that was computed as a

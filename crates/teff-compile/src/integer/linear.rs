@@ -1,6 +1,6 @@
 //! Sums and products of integers with scales.
 
-use super::affine::{Affine, MOST, Scale};
+use super::affine::{Affine, MOST, Scale, at};
 use teff_graph::{Binary, ConvGeometry, DType, Tensor};
 
 /// A matrix product; `weights` are the elements of b when they are known.
@@ -132,7 +132,6 @@ pub(super) fn sum(a: &Affine, b: &Affine, op: Binary) -> Option<Affine> {
     let reach = |x: (i64, i64), y: (i64, i64)| {
         if subtract { (x.0 - y.1, x.1 - y.0) } else { (x.0 + y.0, x.1 + y.1) }
     };
-    let at = |all: &[f64], i: usize| if all.len() > 1 { all[i] } else { all.first().copied().unwrap_or(0.0) };
     let channels = a.fraction.len().max(b.fraction.len());
     let varies = |x: &Affine| x.fraction.len() > 1;
     if varies(a) && varies(b) && a.scale.axis != b.scale.axis {

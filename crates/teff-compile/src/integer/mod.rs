@@ -11,14 +11,11 @@
 
 mod affine;
 mod elementwise;
-mod layout;
 mod left;
 mod linear;
-mod narrow;
 mod prospect;
 mod quantize;
 mod requantize;
-mod softmax;
 mod sums;
 mod table;
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use super::affine::{Affine, Scale};
 use super::requantize::{Quantization, requantize};
-use super::{IntegerPass, softmax, table};
+use super::{IntegerPass, table};
 use teff_graph::{Binary, NodeId, Op, Tensor};
 
 impl IntegerPass<'_> {
@@ -21,7 +21,7 @@ impl IntegerPass<'_> {
         let target = Quantization { dtype, low, high, scale, zero };
         let (x, target) = self.unclamped(x, target);
         let Some(a) = self.affine(x).cloned() else {
-            return self.joined_quantized(x, &target).or_else(|| softmax::quantized(self, x, &target));
+            return self.joined_quantized(x, &target).or_else(|| table::softmax(self, x, &target));
         };
         if let Some(pooled) = self.quantised_before_pool(x, &target) {
             return Some(pooled);

@@ -2,7 +2,7 @@
 
 use super::Lowering;
 use super::build::value;
-use super::group::Group;
+use super::fuse::Group;
 use super::window::{axis_names, places_of, tap_names};
 use crate::program::{Expr, Index, Var};
 use teff_graph::{Binary, ConvGeometry, DType, Num, Window};

@@ -1,7 +1,7 @@
 //! What a kernel computes, in the words people use of layers: `dense 784 -> 400, relu`.
 
 use super::Scope;
-use super::group::{Kind, kind};
+use super::fuse::{Kind, kind};
 use std::collections::HashSet;
 use teff_graph::{Binary, ConvGeometry, NodeId, Op, PoolKind, ReduceKind, Unary, Window};
 

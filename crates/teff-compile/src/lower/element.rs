@@ -153,14 +153,8 @@ impl<'a> Lowering<'a> {
             inside = self.also_inside(inside, &i, n);
             at.push(i);
         }
-        match inside {
-            None => self.element_of(node.operands[0], &at, name),
-            Some(never) if self.is_never(&never) => self.element_of(node.operands[1], &[], name),
-            Some(inside) => {
-                let fill = self.element_of(node.operands[1], &[], name);
-                Expr::select(inside, self.element_of(node.operands[0], &at, false), fill)
-            }
-        }
+        let fill = |l: &mut Self| l.element_of(node.operands[1], &[], name);
+        self.inside_or(inside, fill, |l, always| l.element_of(node.operands[0], &at, name && always))
     }
 
     /// The operand that holds the index along `axis`.

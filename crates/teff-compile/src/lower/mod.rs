@@ -9,36 +9,26 @@ mod block_float;
 mod build;
 mod constants;
 mod conv;
-mod conv_pool;
 mod copies;
-mod dead_code;
 mod describe;
 mod element;
-mod epilogue;
 mod fuse;
-mod group;
-mod index;
 mod map;
 mod matmul;
 mod memory;
 mod name;
-mod pack;
 mod packed;
 mod pool;
-mod prune;
 mod reduce;
-mod reserved;
 mod row_fusion;
 mod scan;
 mod sort;
-mod sparse;
 mod substitute;
 mod tile;
 mod window;
-mod work;
 
 pub(crate) use fuse::apart_windows;
-pub(crate) use reserved::is_owned;
+pub(crate) use name::is_owned;
 
 use crate::Options;
 use crate::error::Error;
@@ -46,7 +36,7 @@ use crate::integer::integer;
 use crate::program::{Buffer, BufferId, Expr, Index, Kernel, Place, Port, Program, Stmt, VarInfo};
 use crate::target::{Floats, Target};
 use build::Builder;
-use group::{Group, Groups};
+use fuse::{Group, Groups};
 use std::collections::HashMap;
 use std::sync::Arc;
 use teff_graph::facts::Known;
@@ -114,7 +104,6 @@ impl<'a> Scope<'a> {
 struct Lowering<'a> {
     scope: Scope<'a>,
     target: &'a Target,
-    reassociate: bool,
     /// Layers whose products are not those of floats.
     layers: block_float::Layers,
     /// The value of the node a kernel is built around, while its last steps are written.
@@ -180,25 +169,20 @@ pub(crate) fn lower(graph: &Graph, options: &Options) -> Result<Program, Error> 
     if options.target.word_products {
         constants::store(&mut program);
     }
-    prune::prune(&mut program);
+    copies::prune(&mut program);
     Ok(program)
 }
 
 /// Refuses random numbers, in the bodies of loops as well.
 fn refuse_random(graph: &Graph) -> Result<(), Error> {
-    for (i, node) in graph.nodes().iter().enumerate() {
-        if let Op::Scan(scan) = &node.op {
+    for id in graph.ids() {
+        if let Op::Scan(scan) = &graph[id].op {
             refuse_random(&scan.body)?;
         }
-        if matches!(node.op, Op::Random { .. }) && !node.ty.is_empty() {
+        if matches!(graph[id].op, Op::Random { .. }) && !graph[id].ty.is_empty() {
             let reason =
                 "random numbers belong to training; a compiled network gives the same result every time";
-            return Err(Error::Unsupported {
-                op: node.op.name(),
-                node: i,
-                label: node.label.as_deref().map(String::from),
-                reason: reason.into(),
-            });
+            return Err(Error::unsupported(graph, id, reason));
         }
     }
     Ok(())
@@ -210,7 +194,6 @@ impl<'a> Lowering<'a> {
         Lowering {
             scope: Scope::new(graph),
             target: &options.target,
-            reassociate: options.reassociate,
             layers: block_float::Layers::default(),
             anchor: None,
             buffers: Vec::new(),
@@ -344,14 +327,14 @@ impl<'a> Lowering<'a> {
             b.name =
                 self.names.unique(&format!("{name}_{}", if root == Some(i) { "out" } else { "scratch" }));
         }
-        let nodes = group::computed(self.scope.graph, &self.scope.groups, group);
+        let nodes = fuse::computed(self.scope.graph, &self.scope.groups, group);
         let kernel = Kernel {
             name,
             label,
             words: describe::describe(&self.scope, &nodes),
             ops: nodes.iter().map(|id| self.node(*id).op.name()).collect(),
             result: self.node(group.root).ty.clone(),
-            macs: group::macs(self.scope.graph, group),
+            macs: fuse::macs(self.scope.graph, group),
             products: self.products(group),
             vars,
             arrays,

@@ -2,7 +2,7 @@
 
 use super::Lowering;
 use super::build::value;
-use super::group::Group;
+use super::fuse::Group;
 use super::reduce::lowest;
 use super::sort::less;
 use crate::program::{Expr, Index, ravel};

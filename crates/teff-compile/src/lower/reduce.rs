@@ -2,7 +2,7 @@
 
 use super::Lowering;
 use super::build::value;
-use super::group::Group;
+use super::fuse::Group;
 use crate::program::{Expr, Index, Scalar, Stmt, ravel, unravel};
 use teff_graph::{Binary, DType, NodeId, Num, ReduceKind, Unary};
 
@@ -38,8 +38,7 @@ impl<'a> Lowering<'a> {
         };
         let reduced: Vec<usize> = axes.iter().map(|&a| full.shape[a]).collect();
         let total: usize = reduced.iter().product();
-        let split =
-            self.reassociate && full.dtype.is_float() && total >= 4 * PARTS && self.target.lanes >= PARTS;
+        let split = full.dtype.is_float() && total >= 4 * PARTS && self.target.lanes >= PARTS;
         self.merged_loops(&["i", "j", "k"], &shape, &mut |l, at| {
             let from = |inner: &[Index]| {
                 let mut index = at.to_vec();

@@ -6,7 +6,7 @@ use super::name::Names;
 use crate::plan;
 use crate::program::{
     BufferId, Expr, Index, Kernel, Place, Program, Stmt, Var, VarInfo, VarKind, each_expr_in, each_stmt,
-    each_stmt_mut, map_exprs,
+    each_stmt_mut, map_exprs, parts_mut,
 };
 use teff_graph::{Graph, NodeId, Op, ReduceKind, Unary};
 
@@ -156,23 +156,15 @@ fn rename(body: &mut [Stmt], var: &impl Fn(Var) -> Var, arrays: u32) {
         Expr::Const(_) | Expr::Unary(..) | Expr::Binary(..) => {}
         Expr::Select(_) | Expr::Cast(..) | Expr::Bits(..) | Expr::Quantize(..) => {}
     });
-    each_stmt_mut(body, &mut |s| match s {
-        Stmt::For { var: v, .. } | Stmt::Let(v, _) | Stmt::Mutable(v, _) | Stmt::Set(v, _) => *v = var(*v),
-        Stmt::LetIndex(v, i) => {
-            *v = var(*v);
-            *i = i.map_vars(var);
+    each_stmt_mut(body, &mut |s| {
+        match s {
+            Stmt::For { var: v, .. } | Stmt::Let(v, _) | Stmt::LetIndex(v, _) => *v = var(*v),
+            Stmt::Mutable(v, _) | Stmt::Set(v, _) => *v = var(*v),
+            Stmt::Array(id) | Stmt::StoreLocal(id, ..) => id.0 += arrays,
+            Stmt::Micro(m) => m.arrays_mut().into_iter().for_each(|id| id.0 += arrays),
+            Stmt::Store(..) | Stmt::If { .. } => {}
         }
-        Stmt::Array(id) => id.0 += arrays,
-        Stmt::StoreLocal(id, i, _) => {
-            id.0 += arrays;
-            *i = i.map_vars(var);
-        }
-        Stmt::Store(_, i, _) => *i = i.map_vars(var),
-        Stmt::Micro(m) => {
-            m.arrays_mut().into_iter().for_each(|id| id.0 += arrays);
-            *m.at_mut() = m.at().map_vars(var);
-        }
-        Stmt::If { .. } => {}
+        parts_mut(s).0.into_iter().for_each(|i| *i = i.map_vars(var));
     });
 }
 

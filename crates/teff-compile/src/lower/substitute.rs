@@ -1,8 +1,11 @@
-//! Cleaning up after lowering: names nobody uses go, names used once beside their definition give way to their value.
+//! Cleaning up after lowering: names nobody uses go, names used once beside their definition give way to their value; what is put into
+//! variables and never read goes, variables that never change become names.
 
-use super::dead_code::remove_dead;
-use crate::program::{Expr, Index, Kernel, Stmt, Var, each_expr_in, mentions};
-use std::collections::HashMap;
+use crate::program::{
+    Expr, Kernel, Stmt, Var, each_expr_in, each_expr_of, each_stmt, map_exprs_of, mentions, parts_mut,
+    replace_stmts,
+};
+use std::collections::{HashMap, HashSet};
 
 /// Puts values in the place of names that are used once, and takes out what nothing reads.
 pub(super) fn substitute(kernel: &mut Kernel) {
@@ -42,14 +45,8 @@ fn substitute_in(body: &mut Vec<Stmt>, uses: &HashMap<Var, usize>) -> bool {
             changed = true;
             continue;
         }
-        match &mut body[at] {
-            Stmt::For { body, .. } => changed |= substitute_in(body, uses),
-            Stmt::If { then, otherwise, .. } => {
-                changed |= substitute_in(then, uses);
-                changed |= substitute_in(otherwise, uses);
-            }
-            Stmt::Let(..) | Stmt::LetIndex(..) | Stmt::Mutable(..) | Stmt::Set(..) => {}
-            Stmt::Array(_) | Stmt::StoreLocal(..) | Stmt::Store(..) | Stmt::Micro(_) => {}
+        for inner in parts_mut(&mut body[at]).2.into_iter().flatten() {
+            changed |= substitute_in(inner, uses);
         }
         at += 1;
     }
@@ -61,17 +58,12 @@ fn substitute_in(body: &mut Vec<Stmt>, uses: &HashMap<Var, usize>) -> bool {
 fn substitute_below(body: &mut [Stmt], at: usize) -> bool {
     let Stmt::Let(var, value) = body[at].clone() else { return false };
     for stmt in &mut body[at + 1..] {
-        let found = match stmt {
-            Stmt::Let(_, e) | Stmt::Mutable(_, e) | Stmt::Set(_, e) | Stmt::If { condition: e, .. } => {
-                replace(e, var, &value)
+        let mut found = false;
+        map_exprs_of(stmt, &mut |e| {
+            if matches!(e, Expr::Var(v, _) if *v == var) {
+                (*e, found) = (value.clone(), true);
             }
-            Stmt::StoreLocal(_, i, e) | Stmt::Store(_, i, e) => {
-                replace(e, var, &value) || replace_in_index(i, var, &value)
-            }
-            Stmt::LetIndex(_, i) => replace_in_index(i, var, &value),
-            Stmt::Micro(m) => replace_in_index(m.at_mut(), var, &value),
-            Stmt::For { .. } | Stmt::Array(_) => false,
-        };
+        });
         if found {
             return true;
         }
@@ -84,29 +76,95 @@ fn substitute_below(body: &mut [Stmt], at: usize) -> bool {
     false
 }
 
-/// True when `var` was found and replaced.
-fn replace(e: &mut Expr, var: Var, value: &Expr) -> bool {
-    match e {
-        Expr::Var(v, _) if *v == var => {
-            *e = value.clone();
-            true
+/// True when something changed.
+pub(super) fn remove_dead(body: &mut Vec<Stmt>) -> bool {
+    let dropped = drop_unread(body, &mut HashSet::new());
+    let sets = written_and_read(body);
+    remove_unread(body, &sets) || dropped
+}
+
+/// Takes out what sets a variable that is not read before it is set again or gone. `live` are the variables that are read after the
+/// body; then, those that are read in it before they are set. True when something changed.
+fn drop_unread(body: &mut Vec<Stmt>, live: &mut HashSet<Var>) -> bool {
+    let mut changed = false;
+    for at in (0..body.len()).rev() {
+        let stmt = &mut body[at];
+        match stmt {
+            Stmt::Set(v, _) if !live.contains(v) => {
+                body.remove(at);
+                changed = true;
+                continue;
+            }
+            Stmt::Set(v, _) | Stmt::Let(v, _) | Stmt::Mutable(v, _) => {
+                live.remove(v);
+            }
+            Stmt::For { body, .. } => {
+                // The next time round may read what this time sets, if it was made before.
+                each_expr_in(body, &mut |e| note(e, live));
+                each_stmt(body, &mut |s| {
+                    if let Stmt::Mutable(v, _) = s {
+                        live.remove(v);
+                    }
+                });
+                changed |= drop_unread(body, &mut live.clone());
+            }
+            Stmt::If { then, otherwise, .. } => {
+                let mut other = live.clone();
+                changed |= drop_unread(then, live);
+                changed |= drop_unread(otherwise, &mut other);
+                live.extend(other);
+            }
+            Stmt::LetIndex(..) | Stmt::Array(_) | Stmt::StoreLocal(..) | Stmt::Store(..) => {}
+            Stmt::Micro(_) => {}
         }
-        Expr::Const(_) | Expr::Var(..) => false,
-        Expr::Index(_, i) | Expr::InRange { index: i, .. } => replace_in_index(i, var, value),
-        Expr::Load(_, _, i) | Expr::LoadLocal(_, _, i) => replace_in_index(i, var, value),
-        Expr::Unary(_, x) | Expr::Cast(_, x) | Expr::Bits(_, x) | Expr::Quantize(_, x) => {
-            replace(x, var, value)
-        }
-        Expr::Binary(_, a, b) => replace(a, var, value) || replace(b, var, value),
-        Expr::Select(operands) => operands.iter_mut().any(|x| replace(x, var, value)),
+        each_expr_of(&body[at], &mut |e| note(e, live));
+    }
+    changed
+}
+
+fn note(e: &Expr, read: &mut HashSet<Var>) {
+    if let Expr::Var(v, _) = e {
+        read.insert(*v);
     }
 }
 
-fn replace_in_index(index: &mut Index, var: Var, value: &Expr) -> bool {
-    let mut found = false;
-    let replaced = index.map_values(&mut |e| found |= replace(e, var, value));
-    if found {
-        *index = replaced;
-    }
-    found
+/// Which variables are set after their definition, and which are read by anything but a `set` of themselves.
+fn written_and_read(body: &[Stmt]) -> (HashSet<Var>, HashSet<Var>) {
+    let (mut written, mut read) = (HashSet::new(), HashSet::new());
+    each_stmt(body, &mut |stmt| {
+        let own = if let Stmt::Set(v, _) = stmt { Some(*v) } else { None };
+        written.extend(own);
+        each_expr_of(stmt, &mut |e| {
+            if let Expr::Var(v, _) = e
+                && own != Some(*v)
+            {
+                read.insert(*v);
+            }
+        });
+    });
+    (written, read)
+}
+
+/// Takes out variables that are never read and loops and conditions that are then empty; turns those never set into names. True
+/// when something changed.
+fn remove_unread(body: &mut Vec<Stmt>, sets: &(HashSet<Var>, HashSet<Var>)) -> bool {
+    let (written, read) = sets;
+    let mut changed = false;
+    replace_stmts(body, &mut |stmt| {
+        let gone = match &stmt {
+            Stmt::Mutable(v, _) | Stmt::Set(v, _) => !read.contains(v),
+            Stmt::For { body, .. } => body.is_empty(),
+            Stmt::If { then, otherwise, .. } => then.is_empty() && otherwise.is_empty(),
+            Stmt::Let(..) | Stmt::LetIndex(..) | Stmt::Array(_) | Stmt::StoreLocal(..) => false,
+            Stmt::Store(..) | Stmt::Micro(_) => false,
+        };
+        let is_name = matches!(&stmt, Stmt::Mutable(v, _) if !written.contains(v));
+        changed |= gone || is_name;
+        match stmt {
+            _ if gone => vec![],
+            Stmt::Mutable(v, e) if is_name => vec![Stmt::Let(v, e)],
+            stmt => vec![stmt],
+        }
+    });
+    changed
 }

@@ -109,12 +109,7 @@ impl<'a> Lowering<'a> {
                 let products =
                     inputs.iter().zip(&weights).map(|(x, w)| Expr::binary(Binary::Mul, x.clone(), w.clone()));
                 let add = |a, b| Expr::binary(Binary::Add, a, b);
-                let sum = sums.get(place, &lane);
-                let total = if l.reassociate {
-                    add(sum, products.reduce(add).expect("a tile has taps"))
-                } else {
-                    products.fold(sum, add)
-                };
+                let total = add(sums.get(place, &lane), products.reduce(add).expect("a tile has taps"));
                 l.set_sum(sums, place, &lane, total);
             }
         })

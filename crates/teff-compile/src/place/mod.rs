@@ -5,13 +5,14 @@
 //! of tables go there whose reading costs most for their size: constants that are read again and again, then the weights of the inputs that
 //! are most often not zero. A layer whose rows lie in two tables is computed by two statements, whose sums are the same bits.
 
-mod reads;
 mod rows;
 #[cfg(test)]
 mod tests;
 
 use crate::error::Error;
-use crate::program::{self, BufferId, Place, Program, Stmt};
+use crate::program::{
+    self, BufferId, Expr, Kernel, Micro, PairSums, Place, Program, Stmt, each_expr_of, parts,
+};
 use rows::Split;
 use teff_graph::Value;
 
@@ -69,7 +70,7 @@ pub fn place(program: &mut Program, bytes: usize, samples: &[Vec<Value>]) -> Res
 
 /// Whole tables, and rows of those that can be split.
 fn items(program: &Program, splits: &[Split]) -> Vec<Item> {
-    let misses = reads::misses(program);
+    let misses = misses(program);
     let mut items = Vec::new();
     for (i, b) in program.buffers.iter().enumerate() {
         let buffer = BufferId(i as u32);
@@ -81,7 +82,7 @@ fn items(program: &Program, splits: &[Split]) -> Vec<Item> {
                 buffer,
                 row: Some(row),
                 bytes: split.row_bytes,
-                misses: often * split.row_bytes as f64 / reads::WORD,
+                misses: often * split.row_bytes as f64 / WORD,
             })),
             None => items.push(Item { buffer, row: None, bytes: b.ty.bytes(), misses: misses[i] }),
         }
@@ -108,11 +109,58 @@ fn taken(program: &Program, chosen: &[Item], splits: &[Split]) -> usize {
 fn each_run<'a>(body: &'a [Stmt], times: usize, f: &mut impl FnMut(&'a Stmt, usize)) {
     for stmt in body {
         f(stmt, times);
-        if let Stmt::For { count, body, .. } = stmt {
-            each_run(body, times.saturating_mul(*count), f);
-        } else if let Stmt::If { then, otherwise, .. } = stmt {
-            each_run(then, times, f);
-            each_run(otherwise, times, f);
+        let turns = if let Stmt::For { count, .. } = stmt { *count } else { 1 };
+        parts(stmt).2.into_iter().for_each(|b| each_run(b, times.saturating_mul(turns), f));
+    }
+}
+
+/// Bytes that come from flash at a time.
+const WORD: f64 = 4.0;
+
+/// Bytes of flash that a cache keeps: what the tables of a kernel may take and still be waited for only once (RP2040 datasheet 2.6.3). A
+/// machine with another size has the same order of tables or nearly so.
+const CACHE: usize = 16 << 10;
+
+/// For each buffer of the program, the words of it that flash is waited for. What stands under a condition is counted as if it held.
+fn misses(program: &Program) -> Vec<f64> {
+    let mut all = vec![0.0; program.buffers.len()];
+    for kernel in &program.kernels {
+        let mut words = vec![0.0; program.buffers.len()];
+        each_run(&kernel.body, 1, &mut |stmt, times| {
+            each_expr_of(stmt, &mut |e| load(program, e, times as f64, &mut words));
+            if let Stmt::Micro(m) = stmt {
+                micro(m, times as f64, &mut words);
+            }
+        });
+        let cached = table_bytes(program, kernel) <= CACHE;
+        for (i, words) in words.into_iter().enumerate() {
+            let once = program.buffers[i].ty.bytes() as f64 / WORD;
+            all[i] += if cached { once.min(words) } else { words };
         }
     }
+    all
+}
+
+/// Bytes of the constants that a kernel reads.
+fn table_bytes(program: &Program, kernel: &Kernel) -> usize {
+    let is_table = |id: &&BufferId| matches!(program.buffer(**id).place, Place::Constant(_));
+    kernel.accesses().0.iter().filter(is_table).map(|id| program.buffer(*id).ty.bytes()).sum()
+}
+
+/// Neighbours are mostly read one after another, several from a word.
+fn load(program: &Program, e: &Expr, times: f64, words: &mut [f64]) {
+    if let Expr::Load(id, dtype, _) = e
+        && matches!(program.buffer(*id).place, Place::Constant(_))
+    {
+        words[id.index()] += times * dtype.size() as f64 / WORD;
+    }
+}
+
+fn micro(m: &Micro, times: f64, words: &mut [f64]) {
+    let (weights, bytes) = match m {
+        Micro::Pairs(p) => (p.weights, PairSums::weight_len(p.outputs, p.taps) * usize::from(p.bits) / 8),
+        Micro::Window(w) => (w.weights, w.window[0] * w.window[1]),
+        Micro::Rows(r) => (r.weights, r.rows * r.outputs * usize::from(r.bits) / 8),
+    };
+    words[weights.index()] += times * bytes as f64 / WORD;
 }

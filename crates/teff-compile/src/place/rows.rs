@@ -1,10 +1,11 @@
 //! Dense layers that skip inputs that are zero: which rows of weights are needed most often, and computing them from two tables.
 
-use super::each_run;
-use super::reads::WORD;
+use super::{WORD, each_run};
 use crate::error::Error;
+use crate::printing::free;
 use crate::program::{
-    Buffer, BufferId, Expr, Micro, Place, Program, RowSums, Stmt, each_expr_in, each_stmt, rows_used,
+    Buffer, BufferId, Expr, Micro, Place, Program, RowSums, Stmt, each_expr_in, each_stmt, replace_stmts,
+    rows_used,
 };
 use std::sync::Arc;
 use teff_graph::{Data, Element, Type, Value, with_data};
@@ -126,50 +127,26 @@ pub(super) fn apply(program: &mut Program, split: &Split, rows: &[usize]) {
     }
     let others = others(split, rows);
     let table = program.buffer(split.weights).clone();
-    let rest =
-        add(program, &format!("{}_rest", table.name), &taken(&table, split, &others), table.align, false);
-    let near = u16s(&runs(rows));
-    let far = u16s(&runs(&others));
-    let near = add(program, &format!("{}_runs", table.name), &near, 2, true);
-    let far = add(program, &format!("{}_rest_runs", table.name), &far, 2, true);
+    let rest = taken(&table, split, &others);
+    let rest = add(program, &format!("{}_rest", table.name), rest, table.align, false);
+    let mut runs_of = |name: &str, rows: &[usize]| {
+        let runs = runs(rows);
+        add(program, &format!("{}{name}", table.name), Value::new([runs.len()], runs), 2, true)
+    };
+    let (near, far) = (runs_of("_runs", rows), runs_of("_rest_runs", &others));
     let value = taken(&table, split, rows);
     let own = &mut program.buffers[split.weights.index()];
     (own.ty, own.place, own.in_sram) = (value.ty(), Place::Constant(Arc::new(value)), true);
     for kernel in &mut program.kernels {
-        replace(&mut kernel.body, &|r: &RowSums| {
-            let first = RowSums { runs: Some(near), rows: rows.len(), ..r.clone() };
-            let second =
-                RowSums { weights: rest, runs: Some(far), rows: others.len(), adds: true, ..r.clone() };
-            (r.weights == split.weights && r.runs.is_none()).then_some([first, second])
+        replace_stmts(&mut kernel.body, &mut |stmt| match stmt {
+            Stmt::Micro(Micro::Rows(r)) if r.weights == split.weights && r.runs.is_none() => {
+                let first = RowSums { runs: Some(near), rows: rows.len(), ..r.clone() };
+                let second = RowSums { weights: rest, runs: Some(far), rows: others.len(), adds: true, ..r };
+                [first, second].map(|r| Stmt::Micro(Micro::Rows(r))).into()
+            }
+            stmt => vec![stmt],
         });
     }
-}
-
-/// Puts two statements in the place of one.
-fn replace(body: &mut Vec<Stmt>, by: &impl Fn(&RowSums) -> Option<[RowSums; 2]>) {
-    let mut at = 0;
-    while at < body.len() {
-        match &mut body[at] {
-            Stmt::For { body, .. } => replace(body, by),
-            Stmt::If { then, otherwise, .. } => {
-                replace(then, by);
-                replace(otherwise, by);
-            }
-            Stmt::Micro(Micro::Rows(r)) => {
-                if let Some(two) = by(r) {
-                    body.splice(at..=at, two.map(|r| Stmt::Micro(Micro::Rows(r))));
-                    at += 1;
-                }
-            }
-            Stmt::Micro(Micro::Pairs(_) | Micro::Window(_)) | Stmt::Let(..) | Stmt::LetIndex(..) => {}
-            Stmt::Mutable(..) | Stmt::Set(..) | Stmt::Array(_) | Stmt::StoreLocal(..) | Stmt::Store(..) => {}
-        }
-        at += 1;
-    }
-}
-
-fn u16s(numbers: &[u16]) -> Value {
-    Value::new([numbers.len()], numbers.to_vec())
 }
 
 /// The elements of these rows, one row after another.
@@ -185,14 +162,13 @@ fn of_rows<T: Element>(v: &[T], width: usize, rows: &[usize]) -> Data {
 }
 
 /// A new constant, with a number behind its name when that is taken.
-fn add(program: &mut Program, name: &str, value: &Value, align: usize, in_sram: bool) -> BufferId {
-    let taken = |name: &String| {
-        program.buffers.iter().any(|b| b.name == *name) || program.kernels.iter().any(|k| k.name == *name)
+fn add(program: &mut Program, name: &str, value: Value, align: usize, in_sram: bool) -> BufferId {
+    let is_free = |name: &str| {
+        program.buffers.iter().all(|b| b.name != name) && program.kernels.iter().all(|k| k.name != name)
     };
-    let names = std::iter::once(name.to_string()).chain((2..).map(|i| format!("{name}_{i}")));
-    let name = names.into_iter().find(|n| !taken(n)).expect("numbers do not end");
+    let name = free(name, "_", is_free);
     let id = BufferId(program.buffers.len() as u32);
-    let place = Place::Constant(Arc::new(value.clone()));
-    program.buffers.push(Buffer { name, ty: value.ty(), align, place, in_sram });
+    let (ty, place) = (value.ty(), Place::Constant(Arc::new(value)));
+    program.buffers.push(Buffer { name, ty, align, place, in_sram });
     id
 }

@@ -1,6 +1,6 @@
 //! Words that flash is waited for, and what is chosen for them: counted by hand over programs of a few statements.
 
-use super::{place, reads, rows};
+use super::{place, rows};
 use crate::program::{
     Arena, ArrayId, ArrayInfo, Buffer, BufferId, Expr, Index, Kernel, Micro, PairSums, Place, Port, Products,
     Program, RowSums, Stmt, Var, VarInfo, VarKind, WindowSums, evaluate,
@@ -80,7 +80,7 @@ fn dense(table: u32, len: usize, outputs: usize, bits: u8) -> RowSums {
 }
 
 fn misses(tables: &[usize], kernels: Vec<Vec<Stmt>>) -> Vec<f64> {
-    reads::misses(&program(4, 4, tables, kernels))[2..].to_vec()
+    super::misses(&program(4, 4, tables, kernels))[2..].to_vec()
 }
 
 #[test]

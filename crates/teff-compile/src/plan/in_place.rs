@@ -1,6 +1,8 @@
 //! Whether a kernel may write one buffer over another that it reads for the last time.
 
-use crate::program::{Atom, BufferId, Expr, Index, Kernel, Program, Stmt, Var, each_expr_of, each_stmt};
+use crate::program::{
+    Atom, BufferId, Expr, Index, Kernel, Program, Stmt, Var, each_expr_of, each_stmt, parts,
+};
 
 /// Where a buffer is read or written: the positions of the statement in the bodies around it, and the loops around it.
 struct Touch<'a> {
@@ -69,20 +71,16 @@ impl<'a> Touches<'a, '_> {
                     self.loads.push(touch(index, false));
                 }
             });
-            match stmt {
-                Stmt::Store(id, index, _) if *id == self.to => self.stores.push(touch(index, maybe)),
-                Stmt::For { var, count, body, .. } => {
-                    loops.push((*var, *count));
-                    self.body(body, path, loops, maybe);
-                    loops.pop();
-                }
-                Stmt::If { then, otherwise, .. } => {
-                    self.body(then, path, loops, true);
-                    self.body(otherwise, path, loops, true);
-                }
-                Stmt::Let(..) | Stmt::LetIndex(..) | Stmt::Mutable(..) | Stmt::Set(..) | Stmt::Array(_) => {}
-                Stmt::StoreLocal(..) | Stmt::Micro(_) | Stmt::Store(..) => {}
+            if let Stmt::Store(id, index, _) = stmt
+                && *id == self.to
+            {
+                self.stores.push(touch(index, maybe));
             }
+            let outside = loops.len();
+            loops.extend(if let Stmt::For { var, count, .. } = stmt { Some((*var, *count)) } else { None });
+            let maybe = maybe || matches!(stmt, Stmt::If { .. });
+            parts(stmt).2.into_iter().for_each(|inner| self.body(inner, path, loops, maybe));
+            loops.truncate(outside);
             path.pop();
         }
     }

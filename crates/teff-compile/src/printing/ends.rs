@@ -57,6 +57,11 @@ impl End {
     }
 }
 
+/// The inputs, then the outputs, whose integers stand for floats, as [`Program::ports`] gives them.
+pub(crate) fn ends(program: &Program) -> impl Iterator<Item = (&'static str, usize, &Port, End)> {
+    program.ports().filter_map(|(kind, i, port)| Some((kind, i, port, End::of(port)?)))
+}
+
 /// How many classes the network tells apart: the elements of its only output, where they lie along one axis, and are as many as labels
 /// where there are labels.
 pub(crate) fn classes(program: &Program) -> Option<usize> {

@@ -128,12 +128,16 @@ pub(crate) trait Language<'a> {
     fn same_bits(&mut self, to: DType, x: &Expr) -> Text;
     fn quantized(&mut self, to: Quantizer, x: &Expr) -> Text;
     /// The left operand beside `b`.
-    fn left(&mut self, a: &Expr, b: &Expr) -> Text;
+    fn left(&mut self, a: &Expr, _b: &Expr) -> Text {
+        self.expr(a)
+    }
 
     /// What begins a loop.
     fn loop_head(&mut self, name: &str, count: usize, rolled: bool) -> Vec<String>;
     /// One statement for a whole loop, where the language has one.
-    fn whole_loop(&mut self, var: Var, count: usize, body: &[Stmt]) -> Option<String>;
+    fn whole_loop(&mut self, _var: Var, _count: usize, _body: &[Stmt]) -> Option<String> {
+        None
+    }
     /// `if`, up to its brace.
     fn test(&mut self, condition: &Expr) -> String;
     /// The definition of a variable, one that may change if `changes`.

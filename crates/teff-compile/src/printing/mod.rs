@@ -5,7 +5,7 @@ mod ends;
 mod language;
 
 pub(crate) use body::{Array, Scope, statements};
-pub(crate) use ends::{End, classes};
+pub(crate) use ends::{End, classes, ends};
 pub(crate) use language::{Binds, Language, Text, compared, ordered, product, range_test, sign, sum};
 
 use crate::program::{BufferId, Kernel, Place, Program};
@@ -80,14 +80,36 @@ pub(crate) fn arena_range(program: &Program, id: BufferId) -> Option<std::ops::R
     }
 }
 
+/// `wish`, or with a number behind it where that is not free.
+pub(crate) fn free(wish: &str, between: &str, is_free: impl Fn(&str) -> bool) -> String {
+    let numbered = (2..).map(|i| format!("{wish}{between}{i}"));
+    let mut names = std::iter::once(wish.to_string()).chain(numbered);
+    names.find(|n| is_free(n)).expect("numbers do not end")
+}
+
 /// `hint`, or with a number behind it when a name around it is the same.
 pub(crate) fn fresh(hint: &str, taken: &mut HashSet<String>) -> String {
-    let free = std::iter::once(hint.to_string())
-        .chain((2..).map(|i| format!("{hint}{i}")))
-        .find(|n| !taken.contains(n));
-    let name = free.expect("numbers do not end");
+    let name = free(hint, "", |n| !taken.contains(n));
     taken.insert(name.clone());
     name
+}
+
+/// The section of functions, or of tables, that lie in RAM. They have sections of their own: compilers do not mix them in one.
+pub(crate) fn section(program: &Program, kind: &str) -> String {
+    format!(".data.{}_{}", program.name, if kind == "CODE" { "code" } else { "tables" })
+}
+
+/// The text with a mark before each line that begins so, which is told what the line is indented by.
+pub(crate) fn marked(text: &str, begins: &[&str], mark: impl Fn(&str) -> String) -> String {
+    let mut out = String::new();
+    for line in text.split_inclusive('\n') {
+        let (indent, rest) = line.split_at(line.len() - line.trim_start().len());
+        if begins.iter().any(|begin| rest.starts_with(begin)) {
+            out += &mark(indent);
+        }
+        out += line;
+    }
+    out
 }
 
 pub(crate) fn indent(out: &mut String, depth: usize) {

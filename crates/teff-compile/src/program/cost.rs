@@ -2,7 +2,8 @@
 
 use super::{Atom, Expr, Index, Kernel, Micro, Program, Stmt};
 use crate::target::{Cycles, Target};
-use std::ops::AddAssign;
+use std::iter::Sum;
+use std::ops::Add;
 use teff_graph::{Binary, DType, Unary};
 
 /// Counts of one run of a kernel; what stands under a condition is counted as if it held.
@@ -20,13 +21,23 @@ pub struct Cost {
     pub cycles: f64,
 }
 
-impl AddAssign for Cost {
-    fn add_assign(&mut self, o: Cost) {
-        self.loads += o.loads;
-        self.stores += o.stores;
-        self.float_ops += o.float_ops;
-        self.int_ops += o.int_ops;
-        self.cycles += o.cycles;
+impl Add for Cost {
+    type Output = Cost;
+
+    fn add(self, o: Cost) -> Cost {
+        Cost {
+            loads: self.loads + o.loads,
+            stores: self.stores + o.stores,
+            float_ops: self.float_ops + o.float_ops,
+            int_ops: self.int_ops + o.int_ops,
+            cycles: self.cycles + o.cycles,
+        }
+    }
+}
+
+impl Sum for Cost {
+    fn sum<I: Iterator<Item = Cost>>(all: I) -> Cost {
+        all.fold(Cost::default(), Add::add)
     }
 }
 
@@ -40,13 +51,21 @@ impl Cost {
             cycles: self.cycles * n as f64,
         }
     }
+
+    /// Cycles and nothing that is counted.
+    fn of(cycles: f64) -> Cost {
+        Cost { cycles, ..Cost::default() }
+    }
+
+    /// Of two ways the one that takes longer.
+    fn longer(self, o: Cost) -> Cost {
+        if self.cycles >= o.cycles { self } else { o }
+    }
 }
 
 /// The cost of a whole program on `target`.
 pub fn cost(program: &Program, target: &Target) -> Cost {
-    let mut total = Cost::default();
-    program.kernels.iter().for_each(|k| total += kernel_cost(k, target));
-    total
+    program.kernels.iter().map(|k| kernel_cost(k, target)).sum()
 }
 
 /// The cost of one kernel on `target`.
@@ -60,17 +79,13 @@ struct Counter<'a> {
 
 impl Counter<'_> {
     fn body(&self, body: &[Stmt]) -> Cost {
-        let mut total = Cost::default();
-        body.iter().for_each(|s| total += self.stmt(s));
-        total
+        body.iter().map(|s| self.stmt(s)).sum()
     }
 
     fn stmt(&self, stmt: &Stmt) -> Cost {
         match stmt {
             Stmt::For { count, body, .. } => {
-                let mut turn = self.body(body);
-                turn.cycles += self.cycles.turn;
-                turn.times(*count as u64)
+                (self.body(body) + Cost::of(self.cycles.turn)).times(*count as u64)
             }
             Stmt::Let(_, e) | Stmt::Mutable(_, e) | Stmt::Set(_, e) => self.expr(e),
             Stmt::LetIndex(_, i) => self.index(i),
@@ -78,22 +93,12 @@ impl Counter<'_> {
             // A local array stands for registers.
             Stmt::StoreLocal(_, _, e) => self.expr(e),
             Stmt::Store(_, i, e) => {
-                let mut total = self.expr(e);
-                total += self.index(i);
-                total += Cost { stores: 1, cycles: self.cycles.store, ..Cost::default() };
-                total
+                self.expr(e) + self.index(i) + Cost { stores: 1, ..Cost::of(self.cycles.store) }
             }
             Stmt::If { condition, then, otherwise } => {
-                let mut total = self.expr(condition);
-                let (then, otherwise) = (self.body(then), self.body(otherwise));
-                total += if then.cycles >= otherwise.cycles { then } else { otherwise };
-                total
+                self.expr(condition) + self.body(then).longer(self.body(otherwise))
             }
-            Stmt::Micro(m) => {
-                let mut total = self.index(m.at());
-                total += self.micro(m);
-                total
-            }
+            Stmt::Micro(m) => self.index(m.at()) + self.micro(m),
         }
     }
 
@@ -107,86 +112,60 @@ impl Counter<'_> {
                 let row = 12.0 * int + 4.0 * self.cycles.store;
                 let cycles = words as f64 * (2.5 * load + 20.0 * int + self.cycles.turn / 2.0);
                 let cycles = cycles + p.outputs as f64 * row;
-                Cost { loads: 3 * words, int_ops: 20 * words, cycles, ..Cost::default() }
+                Cost { loads: 3 * words, int_ops: 20 * words, ..Cost::of(cycles) }
             }
             Micro::Rows(r) => {
                 // As if no input were the least: for eight columns, two words of weights and 28 operations.
                 let macs = (r.rows * r.outputs) as u64;
                 let cycles = macs as f64 / 8.0 * (3.0 * load + 33.0 * int + self.cycles.turn / 2.0);
-                Cost { loads: macs / 4, int_ops: 4 * macs, cycles, ..Cost::default() }
+                Cost { loads: macs / 4, int_ops: 4 * macs, ..Cost::of(cycles) }
             }
             Micro::Window(w) => {
                 // For two products: an input and a weight are loaded, one multiplication, a half of taking them apart.
                 let (macs, places) = (w.macs() as u64, (w.rows * w.columns) as u64);
                 let cycles = macs as f64 / 2.0 * (1.67 * load + 4.0 * int) + places as f64 * 25.0 * int;
-                Cost { loads: macs, int_ops: 2 * macs, cycles, ..Cost::default() }
+                Cost { loads: macs, int_ops: 2 * macs, ..Cost::of(cycles) }
             }
         }
     }
 
     /// Divisions, and what is computed from the network's integers; sums of strides are what compilers strength-reduce.
     fn index(&self, index: &Index) -> Cost {
-        let mut total = Cost::default();
-        for (atom, _) in index.terms() {
-            match atom {
-                Atom::Var(_) => {}
-                Atom::Div(i, _) | Atom::Mod(i, _) => {
-                    total += self.index(i);
-                    total.cycles += self.cycles.int_divide;
-                }
-                Atom::Value(e) => total += self.expr(e),
-            }
-        }
-        total
+        let of = |(atom, _): &(Atom, i64)| match atom {
+            Atom::Var(_) => Cost::default(),
+            Atom::Div(i, _) | Atom::Mod(i, _) => self.index(i) + Cost::of(self.cycles.int_divide),
+            Atom::Value(e) => self.expr(e),
+        };
+        index.terms().iter().map(of).sum()
     }
 
     fn expr(&self, e: &Expr) -> Cost {
-        let mut total = Cost::default();
         let operation = |dtype: DType, cycles: f64| Cost {
             float_ops: dtype.is_float() as u64,
             int_ops: !dtype.is_float() as u64,
-            cycles,
-            ..Cost::default()
+            ..Cost::of(cycles)
         };
         match e {
-            Expr::Const(_) | Expr::Var(..) | Expr::LoadLocal(..) => {}
-            Expr::Index(_, i) => total += self.index(i),
-            Expr::InRange { index, .. } => {
-                total += self.index(index);
-                total += operation(DType::I32, 2.0 * self.cycles.int);
-            }
-            Expr::Load(_, _, i) => {
-                total += self.index(i);
-                total += Cost { loads: 1, cycles: self.cycles.load, ..Cost::default() };
-            }
-            Expr::Unary(op, x) => {
-                total += self.expr(x);
-                total += operation(x.dtype(), self.unary(*op, x.dtype()));
-            }
+            Expr::Const(_) | Expr::Var(..) | Expr::LoadLocal(..) => Cost::default(),
+            Expr::Index(_, i) => self.index(i),
+            Expr::InRange { index, .. } => self.index(index) + operation(DType::I32, 2.0 * self.cycles.int),
+            Expr::Load(_, _, i) => self.index(i) + Cost { loads: 1, ..Cost::of(self.cycles.load) },
+            Expr::Unary(op, x) => self.expr(x) + operation(x.dtype(), self.unary(*op, x.dtype())),
             Expr::Binary(op, a, b) => {
-                total += self.expr(a);
-                total += self.expr(b);
-                total += operation(a.dtype(), self.binary(*op, a.dtype()));
+                self.expr(a) + self.expr(b) + operation(a.dtype(), self.binary(*op, a.dtype()))
             }
             Expr::Select(operands) => {
                 let [condition, a, b] = operands.as_ref();
-                total += self.expr(condition);
-                let (a, b) = (self.expr(a), self.expr(b));
-                total += if a.cycles >= b.cycles { a } else { b };
-                total.cycles += self.cycles.int;
+                self.expr(condition) + self.expr(a).longer(self.expr(b)) + Cost::of(self.cycles.int)
             }
-            Expr::Bits(_, x) => total += self.expr(x),
-            Expr::Quantize(_, x) => {
-                total += self.expr(x);
-                total += Cost { int_ops: 40, cycles: 60.0 * self.cycles.int, ..Cost::default() };
-            }
+            Expr::Bits(_, x) => self.expr(x),
+            Expr::Quantize(_, x) => self.expr(x) + Cost { int_ops: 40, ..Cost::of(60.0 * self.cycles.int) },
             Expr::Cast(to, x) => {
-                total += self.expr(x);
                 let converts = to.is_float() || x.dtype().is_float();
-                total += operation(*to, if converts { self.cycles.float_add } else { self.cycles.int });
+                let cycles = if converts { self.cycles.float_add } else { self.cycles.int };
+                self.expr(x) + operation(*to, cycles)
             }
         }
-        total
     }
 
     fn unary(&self, op: Unary, dtype: DType) -> f64 {

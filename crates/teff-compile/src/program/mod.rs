@@ -40,13 +40,14 @@ pub(crate) use micro::{bits_of, pack_bits};
 pub use quantizer::Quantizer;
 pub use validate::{Invalid, validate};
 pub(crate) use walk::{
-    divisions, each_expr, each_expr_in, each_expr_of, each_stmt, each_stmt_mut, map_exprs, mentions,
+    divisions, each_expr, each_expr_in, each_expr_of, each_stmt, each_stmt_mut, map_exprs, map_exprs_of,
+    mentions, parts, parts_mut, replace_stmts,
 };
 
 use std::fmt;
 use std::sync::Arc;
 use teff_graph::facts::Quantization;
-use teff_graph::{Binary, DType, Element, Num, Shape, Type, Unary, Value, with_dtype};
+use teff_graph::{Binary, DType, Element, Num, Type, Unary, Value, with_dtype};
 
 /// A network ready to be printed for a target. See the contract of this module.
 #[derive(Clone, Debug)]
@@ -433,6 +434,12 @@ impl Program {
         &self.buffers[id.index()]
     }
 
+    /// The inputs, then the outputs: of each which it is, in words, and its number.
+    pub(crate) fn ports(&self) -> impl Iterator<Item = (&'static str, usize, &Port)> {
+        let all = [("input", &self.inputs), ("output", &self.outputs)];
+        all.into_iter().flat_map(|(kind, ports)| ports.iter().enumerate().map(move |(i, p)| (kind, i, p)))
+    }
+
     /// The bounds of all layers whose floats are mantissas, added up: see [`Products::Mantissas`]. 0 when there are none.
     pub fn mantissa_error(&self) -> f64 {
         let of = |k: &Kernel| match k.products {
@@ -452,12 +459,4 @@ impl Program {
         let bytes = |b: &Buffer| if matches!(b.place, Place::Constant(_)) { b.ty.bytes() } else { 0 };
         self.buffers.iter().map(bytes).sum()
     }
-}
-
-/// A name for humans of a shape: `8x13x13`, or `scalar`.
-pub(crate) fn shape_text(shape: &Shape) -> String {
-    if shape.is_empty() {
-        return "scalar".into();
-    }
-    shape.iter().map(|d| d.to_string()).collect::<Vec<_>>().join("x")
 }

@@ -3,7 +3,7 @@
 use super::{Atom, BufferId, Expr, Index, Stmt, Var};
 
 /// What a statement has itself: an index, an expression, bodies.
-fn parts(stmt: &Stmt) -> (Option<&Index>, Option<&Expr>, [&[Stmt]; 2]) {
+pub(crate) fn parts(stmt: &Stmt) -> (Option<&Index>, Option<&Expr>, [&[Stmt]; 2]) {
     match stmt {
         Stmt::For { body, .. } => (None, None, [body, &[]]),
         Stmt::If { condition, then, otherwise } => (None, Some(condition), [then, otherwise]),
@@ -16,15 +16,17 @@ fn parts(stmt: &Stmt) -> (Option<&Index>, Option<&Expr>, [&[Stmt]; 2]) {
 }
 
 /// The same, to be changed.
-fn parts_mut(stmt: &mut Stmt) -> (Option<&mut Index>, Option<&mut Expr>, [&mut [Stmt]; 2]) {
+type PartsMut<'a> = (Option<&'a mut Index>, Option<&'a mut Expr>, [Option<&'a mut Vec<Stmt>>; 2]);
+
+pub(crate) fn parts_mut(stmt: &mut Stmt) -> PartsMut<'_> {
     match stmt {
-        Stmt::For { body, .. } => (None, None, [body, &mut []]),
-        Stmt::If { condition, then, otherwise } => (None, Some(condition), [then, otherwise]),
-        Stmt::Let(_, e) | Stmt::Mutable(_, e) | Stmt::Set(_, e) => (None, Some(e), [&mut [], &mut []]),
-        Stmt::StoreLocal(_, i, e) | Stmt::Store(_, i, e) => (Some(i), Some(e), [&mut [], &mut []]),
-        Stmt::LetIndex(_, i) => (Some(i), None, [&mut [], &mut []]),
-        Stmt::Micro(m) => (Some(m.at_mut()), None, [&mut [], &mut []]),
-        Stmt::Array(_) => (None, None, [&mut [], &mut []]),
+        Stmt::For { body, .. } => (None, None, [Some(body), None]),
+        Stmt::If { condition, then, otherwise } => (None, Some(condition), [Some(then), Some(otherwise)]),
+        Stmt::Let(_, e) | Stmt::Mutable(_, e) | Stmt::Set(_, e) => (None, Some(e), [None, None]),
+        Stmt::StoreLocal(_, i, e) | Stmt::Store(_, i, e) => (Some(i), Some(e), [None, None]),
+        Stmt::LetIndex(_, i) => (Some(i), None, [None, None]),
+        Stmt::Micro(m) => (Some(m.at_mut()), None, [None, None]),
+        Stmt::Array(_) => (None, None, [None, None]),
     }
 }
 
@@ -133,17 +135,28 @@ pub(crate) fn divisions(body: &[Stmt]) -> usize {
 pub(crate) fn each_stmt_mut(body: &mut [Stmt], f: &mut impl FnMut(&mut Stmt)) {
     for stmt in body {
         f(stmt);
-        parts_mut(stmt).2.into_iter().for_each(|b| each_stmt_mut(b, f));
+        parts_mut(stmt).2.into_iter().flatten().for_each(|b| each_stmt_mut(b, f));
+    }
+}
+
+/// Puts what `f` makes of a statement in its place, of those in its bodies first.
+pub(crate) fn replace_stmts(body: &mut Vec<Stmt>, f: &mut impl FnMut(Stmt) -> Vec<Stmt>) {
+    for mut stmt in std::mem::take(body) {
+        parts_mut(&mut stmt).2.into_iter().flatten().for_each(|b| replace_stmts(b, f));
+        body.extend(f(stmt));
     }
 }
 
 /// Calls `f` on every expression of every statement, innermost first, to change it.
 pub(crate) fn map_exprs(body: &mut [Stmt], f: &mut impl FnMut(&mut Expr)) {
-    each_stmt_mut(body, &mut |stmt| {
-        let (index, expr, _) = parts_mut(stmt);
-        index.into_iter().for_each(|i| map_index(i, f));
-        expr.into_iter().for_each(|e| map_expr(e, f));
-    });
+    each_stmt_mut(body, &mut |stmt| map_exprs_of(stmt, f));
+}
+
+/// Calls `f` on every expression that a statement evaluates itself, innermost first, to change it.
+pub(crate) fn map_exprs_of(stmt: &mut Stmt, f: &mut impl FnMut(&mut Expr)) {
+    let (index, expr, _) = parts_mut(stmt);
+    index.into_iter().for_each(|i| map_index(i, f));
+    expr.into_iter().for_each(|e| map_expr(e, f));
 }
 
 fn map_expr(e: &mut Expr, f: &mut impl FnMut(&mut Expr)) {

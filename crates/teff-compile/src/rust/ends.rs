@@ -2,7 +2,7 @@
 
 use super::data::literal;
 use super::names::Names;
-use crate::printing::{End, classes};
+use crate::printing::{End, classes, ends};
 use crate::program::{Port, Program, Quantizer};
 use std::collections::BTreeSet;
 use std::fmt::Write;
@@ -26,13 +26,10 @@ fn function(math: &mut BTreeSet<String>, to: Quantizer) -> String {
 /// Constants and functions; the functions of `mod math` that they call are noted.
 pub(super) fn definitions(program: &Program, names: &Names, math: &mut BTreeSet<String>) -> String {
     let mut out = String::new();
-    for (port, is_input) in
-        program.inputs.iter().map(|p| (p, true)).chain(program.outputs.iter().map(|p| (p, false)))
-    {
-        let Some(end) = End::of(port) else { continue };
+    for (kind, _, port, end) in ends(program) {
         let name = &names.buffers[port.buffer.index()];
         constants(&mut out, name, port, &end);
-        if is_input {
+        if kind == "input" {
             quantizing(&mut out, name, port, &end, math)
         } else {
             dequantizing(&mut out, name, port, &end, math)

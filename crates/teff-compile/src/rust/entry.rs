@@ -37,7 +37,7 @@ fn parts(program: &Program) -> Vec<Part> {
 /// Sizes and shapes.
 pub(super) fn constants(program: &Program, names: &Names) -> String {
     let mut out = String::new();
-    for p in program.inputs.iter().chain(&program.outputs) {
+    for (_, _, p) in program.ports() {
         let name = names.buffers[p.buffer.index()].to_uppercase();
         let _ = writeln!(out, "/// Elements of {}.", about(p));
         let _ = writeln!(out, "pub const {name}_LEN: usize = {};", p.ty.len());
@@ -134,11 +134,9 @@ pub(super) fn takes_arena(program: &Program, options: &Options) -> bool {
 pub(super) fn function(program: &Program, names: &Names, options: &Options) -> String {
     let parts = parts(program);
     let mut list = Vec::new();
-    for (ports, borrow) in [(&program.inputs, "&"), (&program.outputs, "&mut ")] {
-        for p in ports {
-            let name = &names.buffers[p.buffer.index()];
-            list.push(format!("{name}: {borrow}[{}; {}_LEN]", p.ty.dtype, name.to_uppercase()));
-        }
+    for (kind, _, p) in program.ports() {
+        let (name, borrow) = (&names.buffers[p.buffer.index()], if kind == "input" { "&" } else { "&mut " });
+        list.push(format!("{name}: {borrow}[{}; {}_LEN]", p.ty.dtype, name.to_uppercase()));
     }
     if takes_arena(program, options) {
         list.push("arena: &mut Arena".into());
@@ -158,7 +156,7 @@ pub(super) fn function(program: &Program, names: &Names, options: &Options) -> S
     out += &section::code(program, options, "");
     let _ = writeln!(out, "pub fn {}({}) {{", program.name, list.join(", "));
     let used: Vec<Vec<Parameter>> = program.kernels.iter().map(|k| parameters(program, k)).collect();
-    for p in program.inputs.iter().chain(&program.outputs) {
+    for (_, _, p) in program.ports() {
         if !used.iter().flatten().any(|u| u.buffers.contains(&p.buffer)) {
             let _ = writeln!(out, "    let _ = {};", names.buffers[p.buffer.index()]);
         }

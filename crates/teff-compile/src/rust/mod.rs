@@ -21,13 +21,11 @@ mod kernel;
 mod math;
 mod micro;
 mod names;
-mod runner;
 mod section;
 mod selftest;
 
 pub(crate) use names::is_keyword;
-pub use runner::runner;
-pub use selftest::selftest;
+pub use selftest::{runner, selftest};
 
 use crate::plan;
 use crate::program::Program;

@@ -1,5 +1,6 @@
 //! Names as Rust writes them: functions and variables in lower case, statics in upper.
 
+use crate::printing::free;
 use crate::program::{Place, Program};
 use std::collections::HashSet;
 
@@ -29,11 +30,10 @@ impl Names {
         let mut functions = HashSet::new();
         // Inputs and outputs come first: they keep their names.
         let mut buffers = vec![String::new(); program.buffers.len()];
-        for (kind, ports) in [("input", &program.inputs), ("output", &program.outputs)] {
-            for (i, p) in ports.iter().enumerate() {
-                let number = if ports.len() == 1 { String::new() } else { i.to_string() };
-                buffers[p.buffer.index()] = unique(&format!("{kind}{number}"), &mut variables);
-            }
+        for (kind, i, p) in program.ports() {
+            let alone = if kind == "input" { &program.inputs } else { &program.outputs }.len() == 1;
+            let number = if alone { String::new() } else { i.to_string() };
+            buffers[p.buffer.index()] = unique(&format!("{kind}{number}"), &mut variables);
         }
         for (name, b) in buffers.iter_mut().zip(&program.buffers) {
             match b.place {
@@ -49,10 +49,7 @@ impl Names {
 
 /// `wish`, or with a number behind it when that is taken or a word of Rust.
 fn unique(wish: &str, taken: &mut HashSet<String>) -> String {
-    let free = std::iter::once(wish.to_string())
-        .chain((2..).map(|i| format!("{wish}_{i}")))
-        .find(|n| !taken.contains(n) && !is_keyword(n))
-        .expect("numbers do not end");
-    taken.insert(free.clone());
-    free
+    let name = free(wish, "_", |n| !taken.contains(n) && !is_keyword(n));
+    taken.insert(name.clone());
+    name
 }

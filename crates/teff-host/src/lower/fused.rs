@@ -4,7 +4,7 @@ use super::units::{Role, walked};
 use super::{Late, Lower};
 use crate::memory::{BufferId, BufferPlace};
 use crate::pointwise::{GroupBuilder, Val};
-use crate::task::{Entry, Task};
+use crate::schedule::{Entry, Task};
 use crate::view::{View, identity};
 use std::collections::HashMap;
 use teff_graph::{NodeId, Op};

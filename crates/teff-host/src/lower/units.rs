@@ -2,7 +2,7 @@
 //! itself.
 
 use super::patterns::Patterns;
-use std::collections::{BTreeSet, BinaryHeap};
+use std::collections::BTreeSet;
 use teff_graph::{Binary, DType, Graph, NodeId, Op, Unary, facts};
 
 /// How a node is computed.
@@ -271,29 +271,9 @@ impl Units {
         out
     }
 
-    /// All units, each after those it needs, otherwise in the order of the graph.
-    pub(crate) fn schedule(&self, graph: &Graph) -> Vec<usize> {
-        let needs: Vec<Vec<usize>> = (0..self.members.len()).map(|u| self.needs(graph, u)).collect();
-        let mut waiting: Vec<usize> = needs.iter().map(Vec::len).collect();
-        let mut users = vec![Vec::new(); needs.len()];
-        for (u, list) in needs.iter().enumerate() {
-            list.iter().for_each(|&n| users[n].push(u));
-        }
-        let key = |u: usize| self.members[u].last().map(|m| std::cmp::Reverse((*m, u)));
-        let mut ready: BinaryHeap<_> =
-            (0..needs.len()).filter(|&u| waiting[u] == 0).filter_map(key).collect();
-        let mut out = Vec::new();
-        while let Some(std::cmp::Reverse((_, unit))) = ready.pop() {
-            out.push(unit);
-            for &u in &users[unit] {
-                waiting[u] -= 1;
-                if waiting[u] == 0 {
-                    ready.extend(key(u));
-                }
-            }
-        }
-        debug_assert_eq!(out.len(), self.members.iter().filter(|m| !m.is_empty()).count());
-        out
+    /// All units, each after those it needs.
+    pub(crate) fn schedule(&self) -> Vec<usize> {
+        self.order.iter().copied().filter(|unit| !self.members[*unit].is_empty()).collect()
     }
 }
 

@@ -3,7 +3,7 @@
 use super::fold::Fold;
 use super::joined::{self, Before};
 use super::kernels::{self, Kernel};
-use super::run::{Group, GroupSlot, Instr};
+use super::run::{Group, GroupSlot, Instr, Spot};
 use crate::cpu::Level;
 use crate::memory::BufferId;
 use crate::view::{View, Walk};
@@ -17,19 +17,15 @@ pub(crate) struct Val(pub(super) usize);
 #[derive(Clone, Debug)]
 pub(super) enum Def {
     /// Read where it lies.
-    Memory(GroupSlot),
+    Memory(Spot),
     /// One element for all.
-    Uniform(GroupSlot),
+    Uniform(Spot),
     /// Computed from other values.
     Apply {
         work: Work,
         operands: Vec<Val>,
     },
-    Gather {
-        buffer: BufferId,
-        offset: usize,
-        walk: Walk,
-    },
+    Gather(Spot, Walk),
     Iota {
         stride: usize,
         size: usize,
@@ -50,7 +46,7 @@ pub(super) struct GroupValue {
     pub(super) def: Def,
     pub(super) dtype: DType,
     /// Where it is to lie, if others need it.
-    pub(super) stored: Option<GroupSlot>,
+    pub(super) stored: Option<Spot>,
 }
 
 /// Collects the values of a group in the order in which they are computed.
@@ -61,7 +57,7 @@ pub(crate) struct GroupBuilder {
     pub(super) values: Vec<GroupValue>,
     pub(super) folds: Vec<(Val, Fold)>,
     /// Values copied to where they are to lie after all else is done.
-    late: Vec<(Val, GroupSlot)>,
+    late: Vec<(Val, Spot)>,
     text: String,
 }
 
@@ -102,15 +98,15 @@ impl GroupBuilder {
 
     /// The elements of a view of the group's shape.
     pub(crate) fn load(&mut self, view: &View) -> Val {
-        let (buffer, offset, dtype) = (view.buffer, view.offset, view.dtype);
-        if view.is_dense_in(&self.order) && view.len() > 1 {
-            return self.push(Def::Memory(GroupSlot::Memory { buffer, offset, dtype }), dtype);
-        }
-        if view.shape.iter().zip(&view.strides).all(|(&n, &s)| s == 0 || n == 1) {
-            return self.push(Def::Uniform(GroupSlot::Uniform { buffer, offset, dtype }), dtype);
-        }
-        let walk = Walk::new(&self.shape, &self.order, &[&view.strides]);
-        self.push(Def::Gather { buffer, offset, walk }, dtype)
+        let spot = Spot { buffer: view.buffer, offset: view.offset, dtype: view.dtype };
+        let def = if view.is_dense_in(&self.order) && view.len() > 1 {
+            Def::Memory(spot)
+        } else if view.shape.iter().zip(&view.strides).all(|(&n, &s)| s == 0 || n == 1) {
+            Def::Uniform(spot)
+        } else {
+            Def::Gather(spot, Walk::new(&self.shape, &self.order, &[&view.strides]))
+        };
+        self.push(def, view.dtype)
     }
 
     pub(crate) fn iota(&mut self, axis: usize, dtype: DType) -> Val {
@@ -132,11 +128,11 @@ impl GroupBuilder {
         matches!(self.values[v.0].def, Def::Uniform(_))
     }
 
-    /// Makes one of two uniforms a value for every element, and both where kernels take no scalars.
+    /// Makes one of two uniforms a value for every element, and both where kernels take no scalars: those of other types than f32.
     fn spread_pair(&mut self, a: Val, b: Val, both_may: bool) -> (Val, Val, [bool; 2]) {
         let dtype = self.values[a.0].dtype;
         let (mut a, mut b) = (a, b);
-        if !kernels::takes_scalars(dtype) {
+        if dtype != DType::F32 {
             (a, b) = (self.spread(a), self.spread(b));
         } else if !both_may && self.is_uniform(a) {
             b = self.spread(b);
@@ -189,8 +185,7 @@ impl GroupBuilder {
         let value = &mut self.values[v.0];
         debug_assert!(view.is_dense_in(&self.order) && value.stored.is_none());
         debug_assert!(!matches!(value.def, Def::Memory(_) | Def::Uniform(_)));
-        value.stored =
-            Some(GroupSlot::Memory { buffer: view.buffer, offset: view.offset, dtype: view.dtype });
+        value.stored = Some(Spot { buffer: view.buffer, offset: view.offset, dtype: view.dtype });
     }
 
     /// Makes the store of `v` the last thing done: what it overwrites is read until then.
@@ -202,11 +197,11 @@ impl GroupBuilder {
 
     /// True when nothing reads `buffer` after `v` is computed, and before that only in place.
     pub(crate) fn may_overwrite(&self, v: Val, buffer: BufferId) -> bool {
-        let reads = |o: &Val| matches!(&self.values[o.0].def, Def::Memory(GroupSlot::Memory { buffer: b, .. }) if *b == buffer);
+        let reads = |o: &Val| matches!(&self.values[o.0].def, Def::Memory(spot) if spot.buffer == buffer);
         let later = self.values[v.0 + 1..].iter().any(|value| match &value.def {
             Def::Apply { operands, .. } => operands.iter().any(reads),
             // Not in place, or no memory.
-            Def::Memory(_) | Def::Uniform(_) | Def::Gather { .. } | Def::Iota { .. } | Def::Splat(_) => false,
+            Def::Memory(_) | Def::Uniform(_) | Def::Gather(..) | Def::Iota { .. } | Def::Splat(_) => false,
         });
         self.reads_in_place(buffer) && !later
     }
@@ -214,18 +209,16 @@ impl GroupBuilder {
     /// True when `buffer` is only read in place.
     pub(crate) fn reads_in_place(&self, buffer: BufferId) -> bool {
         self.values.iter().all(|v| match &v.def {
-            Def::Uniform(GroupSlot::Uniform { buffer: b, .. }) | Def::Gather { buffer: b, .. } => {
-                *b != buffer
-            }
+            Def::Uniform(spot) | Def::Gather(spot, _) => spot.buffer != buffer,
             // In place, or no memory.
-            Def::Memory(_) | Def::Uniform(_) | Def::Apply { .. } | Def::Iota { .. } | Def::Splat(_) => true,
+            Def::Memory(_) | Def::Apply { .. } | Def::Iota { .. } | Def::Splat(_) => true,
         })
     }
 
     /// Buffers read in place.
     pub(crate) fn read_in_place(&self) -> Vec<BufferId> {
         let of = |v: &GroupValue| match &v.def {
-            Def::Memory(GroupSlot::Memory { buffer, .. }) => Some(*buffer),
+            Def::Memory(spot) => Some(spot.buffer),
             _ => None,
         };
         self.values.iter().filter_map(of).collect()
@@ -270,8 +263,8 @@ impl GroupBuilder {
                 continue;
             }
             slots.push(match (&value.def, &value.stored) {
-                (Def::Memory(slot) | Def::Uniform(slot), _) => slot.clone(),
-                (_, Some(slot)) => slot.clone(),
+                (Def::Uniform(spot), _) => GroupSlot::Uniform(*spot),
+                (Def::Memory(spot), _) | (_, Some(spot)) => GroupSlot::Memory(*spot),
                 (_, None) => GroupSlot::Register(free[size].pop().unwrap_or_else(|| {
                     used += size;
                     used - size
@@ -305,7 +298,7 @@ impl GroupBuilder {
             match &value.def {
                 Def::Apply { operands, .. } => operands.iter().for_each(|o| last[o.0] = i),
                 Def::Splat(o) => last[o.0] = i,
-                Def::Memory(_) | Def::Uniform(_) | Def::Gather { .. } | Def::Iota { .. } => {}
+                Def::Memory(_) | Def::Uniform(_) | Def::Gather(..) | Def::Iota { .. } => {}
             }
         }
         last
@@ -342,9 +335,7 @@ impl GroupBuilder {
                 };
                 Instr::Apply { kernel, slots: [i, at(0), at(1), at(2), at(3)] }
             }
-            Def::Gather { buffer, offset, walk } => {
-                Instr::Gather { to: i, buffer: *buffer, offset: *offset, dtype, walk: walk.clone() }
-            }
+            Def::Gather(from, walk) => Instr::Gather { to: i, from: *from, walk: walk.clone() },
             Def::Iota { stride, size } => Instr::Iota { to: i, dtype, stride: *stride, size: *size },
             Def::Splat(from) => Instr::Splat { to: i, from: from.0, dtype },
         })

@@ -77,21 +77,24 @@ fn identity(kind: ReduceKind, dtype: DType) -> Num {
 }
 
 fn fold_run(level: Level, kind: ReduceKind, dtype: DType) -> FoldRun {
-    if dtype == DType::F32 {
-        return match kind {
-            ReduceKind::Sum => fold_f32::<Sum>(level),
-            ReduceKind::Prod => fold_f32::<Prod>(level),
-            ReduceKind::Max => fold_f32::<Max>(level),
-            ReduceKind::Min => fold_f32::<Min>(level),
-        };
+    fn of<const KIND: usize>(level: Level, dtype: DType) -> FoldRun {
+        match dtype {
+            DType::F32 => fold_f32::<KIND>(level),
+            dtype => with_dtype!(dtype, T => fold_plain::<T, KIND>),
+        }
     }
-    with_dtype!(dtype, T => match kind {
-        ReduceKind::Sum => fold_plain::<T, 0>,
-        ReduceKind::Prod => fold_plain::<T, 1>,
-        ReduceKind::Max => fold_plain::<T, 2>,
-        ReduceKind::Min => fold_plain::<T, 3>,
-    })
+    match kind {
+        ReduceKind::Sum => of::<SUM>(level, dtype),
+        ReduceKind::Prod => of::<PROD>(level, dtype),
+        ReduceKind::Max => of::<MAX>(level, dtype),
+        ReduceKind::Min => of::<MIN>(level, dtype),
+    }
 }
+
+const SUM: usize = 0;
+const PROD: usize = 1;
+const MAX: usize = 2;
+const MIN: usize = 3;
 
 unsafe fn fold_plain<T: Element, const KIND: usize>(to: *mut u8, from: *const u8, n: usize, step: isize) {
     let op = [Binary::Add, Binary::Mul, Binary::Max, Binary::Min][KIND];
@@ -104,74 +107,63 @@ unsafe fn fold_plain<T: Element, const KIND: usize>(to: *mut u8, from: *const u8
     }
 }
 
-trait Combine: 'static {
-    const IDENTITY: f32;
-    fn combine(a: f32, b: f32) -> f32;
+#[inline(always)]
+fn combine<const KIND: usize>(a: f32, b: f32) -> f32 {
+    match KIND {
+        SUM => a + b,
+        PROD => a * b,
+        MAX => math::max(a, b),
+        _ => math::min(a, b),
+    }
 }
-
-macro_rules! combine {
-    ($name:ident, $identity:expr, |$a:ident, $b:ident| $e:expr) => {
-        struct $name;
-        impl Combine for $name {
-            const IDENTITY: f32 = $identity;
-            #[inline(always)]
-            fn combine($a: f32, $b: f32) -> f32 {
-                $e
-            }
-        }
-    };
-}
-combine!(Sum, 0.0, |a, b| a + b);
-combine!(Prod, 1.0, |a, b| a * b);
-combine!(Max, f32::NEG_INFINITY, |a, b| math::max(a, b));
-combine!(Min, f32::INFINITY, |a, b| math::min(a, b));
 
 /// Partial results kept side by side.
 const LANES: usize = 32;
 
 #[inline(always)]
-unsafe fn fold_body<const FMA: bool, C: Combine>(to: *mut u8, from: *const u8, n: usize, step: isize) {
+unsafe fn fold_body<const FMA: bool, const KIND: usize>(to: *mut u8, from: *const u8, n: usize, step: isize) {
     let (to, from) = (to.cast::<f32>(), from.cast::<f32>());
     // SAFETY: the caller has `n` elements and, unless `step` is 0, as many results.
     unsafe {
         match step {
-            0 => *to = C::combine(*to, across::<C>(from, n)),
+            0 => *to = combine::<KIND>(*to, across::<KIND>(from, n)),
             1 => {
                 for i in 0..n {
-                    *to.add(i) = C::combine(*to.add(i), *from.add(i));
+                    *to.add(i) = combine::<KIND>(*to.add(i), *from.add(i));
                 }
             }
             _ => {
                 for i in 0..n {
                     let to = to.offset(i as isize * step);
-                    *to = C::combine(*to, *from.add(i));
+                    *to = combine::<KIND>(*to, *from.add(i));
                 }
             }
         }
     }
 }
-leveled! { fn fold_f32 [C: Combine] [C] (to: *mut u8, from: *const u8, n: usize, step: isize) = fold_body; }
+leveled! { fn fold_f32 [const KIND: usize] [KIND] (to: *mut u8, from: *const u8, n: usize, step: isize) = fold_body; }
 
 #[inline(always)]
-unsafe fn across<C: Combine>(from: *const f32, n: usize) -> f32 {
+unsafe fn across<const KIND: usize>(from: *const f32, n: usize) -> f32 {
+    let nothing = [0.0, 1.0, f32::NEG_INFINITY, f32::INFINITY][KIND];
     // SAFETY: the caller has `n` elements.
     unsafe {
         if n < LANES {
-            return (0..n).fold(C::IDENTITY, |sum, i| C::combine(sum, *from.add(i)));
+            return (0..n).fold(nothing, |sum, i| combine::<KIND>(sum, *from.add(i)));
         }
-        let mut lanes = [C::IDENTITY; LANES];
+        let mut lanes = [nothing; LANES];
         for block in 0..n / LANES {
             for i in 0..LANES {
-                lanes[i] = C::combine(lanes[i], *from.add(block * LANES + i));
+                lanes[i] = combine::<KIND>(lanes[i], *from.add(block * LANES + i));
             }
         }
         for i in 0..n % LANES {
-            lanes[i] = C::combine(lanes[i], *from.add(n / LANES * LANES + i));
+            lanes[i] = combine::<KIND>(lanes[i], *from.add(n / LANES * LANES + i));
         }
         let mut width = LANES / 2;
         while width > 0 {
             for i in 0..width {
-                lanes[i] = C::combine(lanes[i], lanes[i + width]);
+                lanes[i] = combine::<KIND>(lanes[i], lanes[i + width]);
             }
             width /= 2;
         }

@@ -22,17 +22,13 @@ pub(super) enum Before {
     RootPlus,
 }
 
-const NOTHING: usize = 0;
-const SCALE: usize = 1;
-const SQUARE_SCALE: usize = 2;
-const ROOT_PLUS: usize = 3;
-
+/// What the [`Before`] of that number does.
 #[inline(always)]
 fn before<const B: usize>(x: f32, s: f32) -> f32 {
     match B {
-        NOTHING => x,
-        SCALE => x * s,
-        SQUARE_SCALE => x * x * s,
+        0 => x,
+        1 => x * s,
+        2 => x * x * s,
         _ => x.sqrt() + s,
     }
 }
@@ -72,20 +68,12 @@ leveled! { fn joined [const OP: usize, const A: usize, const B: usize] [OP, A, B
 /// The loop of `op` on operands that first undergo `before`.
 pub(super) fn kernel(level: Level, op: Binary, before: [Before; 2]) -> Kernel {
     fn second<const OP: usize, const A: usize>(level: Level, b: Before) -> Kernel {
-        match b {
-            Before::Nothing => joined::<OP, A, NOTHING>(level),
-            Before::Scale => joined::<OP, A, SCALE>(level),
-            Before::SquareScale => joined::<OP, A, SQUARE_SCALE>(level),
-            Before::RootPlus => joined::<OP, A, ROOT_PLUS>(level),
-        }
+        let of: [fn(Level) -> Kernel; 4] =
+            [joined::<OP, A, 0>, joined::<OP, A, 1>, joined::<OP, A, 2>, joined::<OP, A, 3>];
+        of[b as usize](level)
     }
     fn first<const OP: usize>(level: Level, [a, b]: [Before; 2]) -> Kernel {
-        match a {
-            Before::Nothing => second::<OP, NOTHING>(level, b),
-            Before::Scale => second::<OP, SCALE>(level, b),
-            Before::SquareScale => second::<OP, SQUARE_SCALE>(level, b),
-            Before::RootPlus => second::<OP, ROOT_PLUS>(level, b),
-        }
+        [second::<OP, 0>, second::<OP, 1>, second::<OP, 2>, second::<OP, 3>][a as usize](level, b)
     }
     match op {
         Binary::Add => first::<ADD>(level, before),
@@ -139,7 +127,7 @@ impl GroupBuilder {
             match &self.values[i].def {
                 Def::Apply { operands, .. } => operands.iter().for_each(|o| uses[o.0] += 1),
                 Def::Splat(o) => uses[o.0] += 1,
-                Def::Memory(_) | Def::Uniform(_) | Def::Gather { .. } | Def::Iota { .. } => {}
+                Def::Memory(_) | Def::Uniform(_) | Def::Gather(..) | Def::Iota { .. } => {}
             }
         }
         uses

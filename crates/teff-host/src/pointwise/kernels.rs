@@ -174,11 +174,6 @@ macro_rules! map2 {
     }};
 }
 
-/// Whether the kernels of binary operations on this dtype, and of selects between such, take scalars.
-pub(crate) fn takes_scalars(dtype: DType) -> bool {
-    dtype == DType::F32
-}
-
 /// Copies elements of this dtype.
 pub(crate) fn copy(dtype: DType) -> Kernel {
     match dtype.size() {

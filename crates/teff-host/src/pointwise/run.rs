@@ -14,9 +14,25 @@ pub(crate) enum GroupSlot {
     /// At this byte of the scratch memory.
     Register(usize),
     /// In a buffer, from this element on, as the group walks.
-    Memory { buffer: BufferId, offset: usize, dtype: DType },
+    Memory(Spot),
     /// One element of a buffer for all.
-    Uniform { buffer: BufferId, offset: usize, dtype: DType },
+    Uniform(Spot),
+}
+
+/// An element of a buffer.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Spot {
+    pub(crate) buffer: BufferId,
+    pub(crate) offset: usize,
+    pub(crate) dtype: DType,
+}
+
+impl Spot {
+    /// The address of what lies `by` elements further.
+    unsafe fn address(&self, buffers: &[*mut u8], by: usize) -> *mut u8 {
+        // SAFETY: the caller has the element.
+        unsafe { buffers[self.buffer.index()].add((self.offset + by) * self.dtype.size()) }
+    }
 }
 
 /// One step of the register program. Numbers name slots.
@@ -25,7 +41,7 @@ pub(crate) enum Instr {
     /// A loop over the chunk: result and up to four operands.
     Apply { kernel: Kernel, slots: [usize; 5] },
     /// Collects the elements of a chunk from anywhere in a buffer.
-    Gather { to: usize, buffer: BufferId, offset: usize, dtype: DType, walk: Walk },
+    Gather { to: usize, from: Spot, walk: Walk },
     /// Index along an axis: `position / stride % size`.
     Iota { to: usize, dtype: DType, stride: usize, size: usize },
     /// Copies of a uniform.
@@ -97,12 +113,8 @@ impl Group {
             for (address, slot) in addresses.iter_mut().zip(&self.slots) {
                 *address = match slot {
                     GroupSlot::Register(at) => scratch.add(*at),
-                    GroupSlot::Memory { buffer, offset, dtype } => {
-                        buffers[buffer.index()].add((offset + from) * dtype.size())
-                    }
-                    GroupSlot::Uniform { buffer, offset, dtype } => {
-                        buffers[buffer.index()].add(offset * dtype.size())
-                    }
+                    GroupSlot::Memory(spot) => spot.address(buffers, from),
+                    GroupSlot::Uniform(spot) => spot.address(buffers, 0),
                 };
             }
             let mut at = from;
@@ -112,8 +124,8 @@ impl Group {
                     self.step(instr, addresses, buffers, at, n);
                 }
                 for (address, slot) in addresses.iter_mut().zip(&self.slots) {
-                    if let GroupSlot::Memory { dtype, .. } = slot {
-                        *address = address.add(n * dtype.size());
+                    if let GroupSlot::Memory(spot) = slot {
+                        *address = address.add(n * spot.dtype.size());
                     }
                 }
                 at += n;
@@ -129,24 +141,16 @@ impl Group {
                 Instr::Apply { kernel, slots: s } => {
                     kernel(&[slots[s[0]], slots[s[1]], slots[s[2]], slots[s[3]], slots[s[4]]], n);
                 }
-                Instr::Gather { to, buffer, offset, dtype, walk } => {
-                    let from = buffers[buffer.index()].add(offset * dtype.size());
-                    match dtype.size() {
-                        1 => gather::<u8>(slots[*to], from, walk, at, n),
-                        2 => gather::<u16>(slots[*to], from, walk, at, n),
-                        4 => gather::<u32>(slots[*to], from, walk, at, n),
-                        _ => gather::<u64>(slots[*to], from, walk, at, n),
-                    }
+                Instr::Gather { to, from, walk } => {
+                    let start = from.address(buffers, 0);
+                    with_dtype!(from.dtype, T => gather::<T>(slots[*to], start, walk, at, n));
                 }
                 Instr::Iota { to, dtype, stride, size } => {
                     with_dtype!(*dtype, T => iota::<T>(slots[*to], *stride, *size, at, n));
                 }
-                Instr::Splat { to, from, dtype } => match dtype.size() {
-                    1 => splat::<u8>(slots[*to], slots[*from], n),
-                    2 => splat::<u16>(slots[*to], slots[*from], n),
-                    4 => splat::<u32>(slots[*to], slots[*from], n),
-                    _ => splat::<u64>(slots[*to], slots[*from], n),
-                },
+                Instr::Splat { to, from, dtype } => {
+                    with_dtype!(*dtype, T => splat::<T>(slots[*to], slots[*from], n));
+                }
                 Instr::Fold { from, fold } => fold.run(slots[*from], buffers, at, n),
             }
         }
@@ -170,13 +174,7 @@ pub(super) fn for_each_run(
     let mut done = 0;
     while done < n {
         let len = (inner - column).min(n - done);
-        let mut offset = column as isize * strides[last];
-        let mut rest = row;
-        for axis in (0..last).rev() {
-            offset += (rest % walk.sizes[axis]) as isize * strides[axis];
-            rest /= walk.sizes[axis];
-        }
-        f(done, len, offset);
+        f(done, len, walk.offset(view, last, row) + column as isize * strides[last]);
         done += len;
         (row, column) = (row + 1, 0);
     }

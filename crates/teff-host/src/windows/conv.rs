@@ -2,7 +2,7 @@
 
 #![allow(unsafe_code)]
 
-use super::taps::{Images, Taps};
+use super::{Images, Taps};
 use crate::cpu::{Level, leveled};
 use crate::memory::BufferId;
 use crate::view::View;

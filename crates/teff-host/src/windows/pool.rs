@@ -2,7 +2,7 @@
 
 #![allow(unsafe_code)]
 
-use super::taps::{Images, Run, Taps};
+use super::{Images, Run, Taps};
 use crate::cpu::{Level, leveled};
 use crate::pointwise::math;
 use crate::view::View;

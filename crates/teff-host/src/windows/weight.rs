@@ -3,8 +3,8 @@
 #![allow(unsafe_code)]
 
 use super::conv::fma;
-use super::taps::{Images, Taps};
-use crate::cpu::{Level, leveled};
+use super::{Images, Taps};
+use crate::cpu::leveled;
 use crate::memory::BufferId;
 use crate::view::View;
 use std::fmt;
@@ -40,11 +40,6 @@ pub(crate) struct TileArgs {
     sums: *mut f32,
     /// First output channel.
     first: usize,
-}
-
-/// The fastest version of the inner loop.
-pub(crate) fn weight_kernel(level: Level) -> WeightKernel {
-    tile(level)
 }
 
 impl WeightGrad {
@@ -141,7 +136,10 @@ unsafe fn tile_body<const FMA: bool>(g: &WeightGrad, args: &TileArgs) {
         }
     }
 }
-leveled! { fn tile [] [] (g: &WeightGrad, args: &TileArgs) = tile_body; }
+leveled! {
+    /// The fastest version of the inner loop.
+    pub(crate) fn weight_kernel [] [] (g: &WeightGrad, args: &TileArgs) = tile_body;
+}
 
 /// A line of y against a line of x, for some taps side by side: offsets in elements.
 #[derive(Clone, Copy)]

@@ -2,8 +2,7 @@
 
 use super::*;
 use crate::integer::affine::Scale;
-use crate::integer::narrow::Narrow;
-use crate::integer::requantize::{Rounding, factors};
+use crate::integer::requantize::{Narrow, Rounding, factors};
 
 /// Numbers that look random.
 struct Draw(u64);

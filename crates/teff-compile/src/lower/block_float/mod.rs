@@ -7,24 +7,21 @@
 //!
 //! `format` has the arithmetic and the proof of its error, `choose` decides which layers are computed so, `widths` how precisely, by what
 //! `probe` sees of the outputs on the inputs given or those that `suggest` makes up, `powers`
-//! where the inputs' channels are of different units, `input` finds the exponent and turns inputs into integers, `sum` adds products and turns sums into floats; `dense` and `conv` are the
-//! loops around them. `rectify` compares floats as integers where that can be done.
+//! where the inputs' channels are of different units, `running` finds the exponent, turns inputs into integers, adds products and turns sums
+//! into floats; `loops` are those around that. `rectify` compares floats as integers where that can be done.
 
 mod choose;
-mod conv;
-mod dense;
 mod format;
-mod input;
+mod loops;
 mod magnify;
 mod powers;
 mod probe;
 mod rectify;
+mod running;
 mod suggest;
-mod sum;
-mod widths;
 
 use super::Lowering;
-use super::group::Group;
+use super::fuse::Group;
 use crate::program::{BufferId, Place, Products};
 use format::Format;
 use powers::Powers;
@@ -66,7 +63,7 @@ struct BlockFloat {
 
 /// What the loops go over.
 enum Loops {
-    Dense(dense::Dense),
+    Dense(loops::Dense),
     /// With the shape of the weights.
     Conv(ConvGeometry, Shape),
 }

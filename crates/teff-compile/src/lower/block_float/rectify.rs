@@ -1,8 +1,8 @@
 //! Rectifiers by integers: the bits of floats, read as signed integers, are in the order of the floats where those are not negative, and
 //! below zero where they are. One comparison of integers takes a few cycles, one of software floats about forty.
 
-use super::input::int;
-use crate::program::{Expr, Kernel, Stmt, Var, VarInfo, VarKind};
+use super::running::int;
+use crate::program::{Expr, Kernel, Stmt, Var, VarInfo, VarKind, parts_mut, replace_stmts};
 use teff_graph::{Binary, DType, Num};
 
 /// The bits of minus infinity: those of every negative float are less, and of every NaN with a sign greater.
@@ -13,27 +13,14 @@ const INFINITY: i64 = 0x7f80_0000;
 /// Writes maxima with zero and minima with positive constants as choices by integers.
 pub(in crate::lower) fn rectify(kernel: &mut Kernel) {
     let Kernel { vars, body, .. } = kernel;
-    rectify_body(vars, body);
-}
-
-fn rectify_body(vars: &mut Vec<VarInfo>, body: &mut Vec<Stmt>) {
-    let mut at = 0;
-    while at < body.len() {
-        let mut named = Vec::new();
-        match &mut body[at] {
-            Stmt::For { body, .. } => rectify_body(vars, body),
-            Stmt::If { then, otherwise, .. } => {
-                rectify_body(vars, then);
-                rectify_body(vars, otherwise);
-            }
-            Stmt::Let(_, e) | Stmt::Mutable(_, e) | Stmt::Set(_, e) => rectify_expr(vars, e, &mut named),
-            Stmt::StoreLocal(_, _, e) | Stmt::Store(_, _, e) => rectify_expr(vars, e, &mut named),
-            Stmt::LetIndex(..) | Stmt::Array(_) | Stmt::Micro(_) => {}
+    replace_stmts(body, &mut |mut stmt| {
+        let mut all = Vec::new();
+        if let (_, Some(e), [None, None]) = parts_mut(&mut stmt) {
+            rectify_expr(vars, e, &mut all);
         }
-        let more = named.len();
-        body.splice(at..at, named);
-        at += more + 1;
-    }
+        all.push(stmt);
+        all
+    });
 }
 
 /// Changes what is computed whenever `e` is; what stands in a choice may only be computed when chosen, and stays. What is compared

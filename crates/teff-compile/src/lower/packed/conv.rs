@@ -4,12 +4,11 @@
 //! What two places see is gathered into an array of words, one for each tap, the one place in the lower half and the other in the
 //! upper. All output channels are then computed from it.
 
-use super::gather::tap_order;
-use super::lanes::{Lanes, Whole, weights_of};
+use super::{Lanes, Whole, weights_of, word};
 use crate::lower::Lowering;
 use crate::lower::conv::Conv;
-use crate::lower::group::Group;
-use crate::lower::window::{axis_names, places_of};
+use crate::lower::fuse::Group;
+use crate::lower::window::{axis_names, places_of, tap_names};
 use crate::program::{ArrayId, BufferId, Expr, Index, Micro, PairSums, Stmt, bits_of, unravel};
 use teff_graph::{Binary, DType, PoolKind, Value};
 
@@ -19,9 +18,9 @@ const MOST_TAPS: usize = 1024;
 const TOGETHER: usize = 32;
 
 /// What the loops of one convolution share.
-pub(super) struct Pairs<'b> {
-    pub(super) conv: &'b Conv<'b>,
-    pub(super) lanes: Lanes,
+struct Pairs<'b> {
+    conv: &'b Conv<'b>,
+    lanes: Lanes,
     weights: BufferId,
     /// Width of the weights.
     bits: u8,
@@ -34,6 +33,9 @@ pub(super) struct Pairs<'b> {
     /// Whether places are counted through all axes as one, because windows are single elements.
     flat: bool,
 }
+
+/// Where a place sees a tap, and the condition that this is inside.
+type Seen = (Vec<Index>, Option<Expr>);
 
 impl<'a> Lowering<'a> {
     /// Writes the convolution this way, if it can be.
@@ -175,6 +177,57 @@ impl<'a> Lowering<'a> {
             }
         })
     }
+
+    /// Fills the array with what two places see, or one, tap by tap.
+    fn gather(&mut self, c: &Pairs, n: &Index, pair: &[Vec<Index>], words: ArrayId) {
+        let channels_last = channels_last(c.conv.taps);
+        let spatial = &self.node(c.lanes.node).ty.shape[2..];
+        let mut shape = c.conv.taps.to_vec();
+        let mut names = [&["c"][..], &tap_names(spatial.len())].concat();
+        if channels_last {
+            shape.rotate_left(1);
+            names.rotate_left(1);
+        }
+        let inner = if channels_last { shape.len() - 1 } else { shape.len() };
+        self.repeat_all(&names[..inner], &shape[..inner], &mut |l, tap| {
+            let window = if channels_last { tap } else { &tap[1..] };
+            let seen: Vec<Seen> =
+                pair.iter().map(|place| l.seen(&c.conv.window, place, window, spatial)).collect();
+            let base = tap.iter().zip(&shape).fold(Index::zero(), |sum, (i, n)| sum.times(*n as i64).plus(i));
+            if !channels_last {
+                return l.gather_word(c, [n, &tap[0]], &seen, words, base);
+            }
+            let count = shape[inner];
+            let all = seen.iter().fold(None, |all, (_, inside)| match inside {
+                Some(inside) => Expr::and(all, inside.clone()),
+                None => all,
+            });
+            let sure: Vec<Seen> = seen.iter().map(|(from, _)| (from.clone(), None)).collect();
+            let fill = |l: &mut Self, seen: &[Seen]| {
+                l.repeat("c", count, |l, channel| {
+                    l.gather_word(c, [n, &channel], seen, words, base.times(count as i64).plus(&channel))
+                })
+            };
+            l.either(all, |l| fill(l, &sure), |l| fill(l, &seen));
+        })
+    }
+
+    fn gather_word(
+        &mut self,
+        c: &Pairs,
+        [n, channel]: [&Index; 2],
+        seen: &[Seen],
+        words: ArrayId,
+        to: Index,
+    ) {
+        let mut lanes = Vec::new();
+        for (from, inside) in seen {
+            let from = [&[n.clone(), channel.clone()], &from[..]].concat();
+            lanes.push(self.lane(&c.lanes, inside.clone(), &from));
+        }
+        let value = lanes.into_iter().reduce(word).expect("a place");
+        self.push(Stmt::StoreLocal(words, to, value));
+    }
 }
 
 /// Weights as [`PairSums`] reads them, `together` rows a block: their width, taps with those that fill words up, the constant. Narrow
@@ -194,4 +247,18 @@ fn packed(rows: &[Vec<i8>], order: &[usize], together: usize) -> (u8, usize, Val
         }
     }
     (bits, taps, weights_of(all, bits))
+}
+
+/// Whether channels are gathered innermost: then the edges are tested once for all of them.
+fn channels_last(taps: &[usize]) -> bool {
+    taps[0] >= 4 || taps.len() == 1
+}
+
+/// The taps, as positions in the graph's order, in the order they are gathered.
+fn tap_order(taps: &[usize]) -> Vec<usize> {
+    let (channels, window) = (taps[0], taps[1..].iter().product::<usize>());
+    if !channels_last(taps) {
+        return (0..channels * window).collect();
+    }
+    (0..window).flat_map(|at| (0..channels).map(move |c| c * window + at)).collect()
 }

@@ -1,8 +1,8 @@
 //! Dense layers of 8-bit numbers, one row at a time, on machines with one 32-bit multiplier ([`RowSums`]).
 
-use super::lanes::weights_of;
+use super::weights_of;
 use crate::lower::Lowering;
-use crate::lower::group::Group;
+use crate::lower::fuse::Group;
 use crate::program::{Expr, Index, Micro, RowSums, Stmt, bits_of};
 use teff_graph::{DType, NodeId, Op};
 

@@ -3,10 +3,10 @@
 //! A strip of a channel's rows is gathered into words, each an element and the one a stride further; every window of the strip reads
 //! its words from there, the padding among them, so that no edge is tested where products are made.
 
-use super::lanes::{Lanes, Whole, word};
+use super::{Lanes, Whole, word};
 use crate::lower::Lowering;
 use crate::lower::conv::Conv;
-use crate::lower::group::Group;
+use crate::lower::fuse::Group;
 use crate::program::{ArrayId, BufferId, Expr, Index, Micro, Stmt, WindowSums};
 use teff_graph::{DType, Value};
 

@@ -1,14 +1,20 @@
-//! Inputs as integers: the exponent they share, and what each is with it.
+//! What the loops of a layer do: inputs become integers with the exponent that they share, their products with the weights are summed,
+//! and sums become floats.
 
 use super::BlockFloat;
 use crate::lower::Lowering;
 use crate::lower::build::value;
-use crate::program::{BufferId, Expr, Index};
+use crate::program::{ArrayId, BufferId, Expr, Index, Stmt};
 use teff_graph::facts::Class;
-use teff_graph::{Binary, DType, NodeId, Op, PoolKind, Value};
+use teff_graph::{Binary, DType, NodeId, Num, Op, PoolKind, Type, Value};
 
-/// What is known of the inputs of a layer while it runs.
-pub(super) struct Block {
+/// A layer in its loops: its constants, in the order these read them, and what is known of the inputs while it runs.
+pub(super) struct Running<'l> {
+    layer: &'l BlockFloat,
+    weights: BufferId,
+    /// One factor for each output; `None` when all are alike.
+    factors: Option<BufferId>,
+    powers: Option<Table>,
     /// How far the mantissa of an input with the exponent 0 is shifted down, one bit less for rounding.
     place: Expr,
     /// The biased exponent, where a float has it.
@@ -17,9 +23,6 @@ pub(super) struct Block {
     poison: Expr,
     /// What a sum begins with: 0 where all inputs are 0, so that the result is.
     pub(super) start: Expr,
-    /// No input is less than zero.
-    positive: bool,
-    powers: Option<Table>,
 }
 
 /// How far the exponents of the channels are taken down.
@@ -49,10 +52,19 @@ pub(super) fn int(n: i64) -> Expr {
 }
 
 impl<'a> Lowering<'a> {
-    /// Looks for the largest input.
-    pub(super) fn block(&mut self, layer: &BlockFloat) -> Block {
-        let BlockFloat { x, format, positive, .. } = layer;
-        let (x, positive) = (*x, *positive);
+    /// Makes the constants, of which weight i is that at `order[i]`, and looks for the largest input.
+    pub(super) fn running<'l>(&mut self, layer: &'l BlockFloat, order: &[usize]) -> Running<'l> {
+        let (x, format) = (layer.x, &layer.format);
+        let of = |dtype: DType, n: usize, at: &dyn Fn(usize) -> i32| {
+            Value::from_fn(&Type::new(dtype, [n]), |i| Num::Int(at(i) as i128))
+        };
+        let weights = of(format.width.dtype, order.len(), &|i| format.weights[order[i]]);
+        let weights = self.integers(layer.source, "", weights);
+        let alike = format.factors.iter().all(|x| *x == format.factors[0]);
+        let factors = (!alike).then(|| {
+            let factors = of(DType::I32, format.factors.len(), &|i| format.factors[i]);
+            self.integers(layer.source, "_factor", factors)
+        });
         let powers = layer.powers.as_ref().map(|p| {
             let of_channel = Value::new([p.of_channel.len()], p.of_channel.clone());
             Table { axis: p.axis, of_channel: self.integers(layer.source, "_power", of_channel) }
@@ -81,21 +93,20 @@ impl<'a> Lowering<'a> {
             0 => int(0),
             start => self.name_value("start", Expr::select(zero, int(0), int(start as i64))),
         };
-        Block { place, exponent, poison, start, positive, powers }
+        Running { layer, weights, factors, powers, place, exponent, poison, start }
     }
 
     /// Writes what is done with the mantissas of some inputs, each given by its index and where its weights begin, unless all of them
     /// are zero.
     pub(super) fn with_inputs(
         &mut self,
-        layer: &BlockFloat,
-        block: &Block,
+        r: &Running,
         places: &[(Vec<Index>, Index)],
         write: impl FnOnce(&mut Self, &[Input]),
     ) {
         let mut all = Vec::new();
         for (at, _) in places {
-            let bits = self.element(layer.x, at).bits(DType::I32);
+            let bits = self.element(r.layer.x, at).bits(DType::I32);
             all.push(self.name_value("bits", bits));
         }
         // Of pictures and behind rectifiers most are.
@@ -103,8 +114,8 @@ impl<'a> Lowering<'a> {
         self.when(Some(any.cast(DType::Bool)), |l| {
             let mut inputs = Vec::new();
             for (bits, (at, weights)) in all.into_iter().zip(places) {
-                let whole = l.mantissa(bits, block, block.powers.map(|p| p.power(at)));
-                let parts = match layer.format.width.low_bits as i64 {
+                let whole = l.mantissa(bits, r, r.powers.map(|p| p.power(at)));
+                let parts = match r.layer.format.width.low_bits as i64 {
                     0 => vec![whole],
                     low => {
                         let high = Expr::binary(Binary::Shr, whole.clone(), int(low));
@@ -129,17 +140,18 @@ impl<'a> Lowering<'a> {
     }
 
     /// A float with these bits as an integer, to nearest, halves away from zero. A float so small that it has no normal mantissa is 0.
-    fn mantissa(&mut self, bits: Expr, block: &Block, power: Option<Expr>) -> Expr {
+    fn mantissa(&mut self, bits: Expr, r: &Running, power: Option<Expr>) -> Expr {
+        let positive = r.layer.positive;
         let exponent = Expr::binary(Binary::Shr, bits.clone(), int(23));
-        let exponent = if block.positive { exponent } else { Expr::binary(Binary::And, exponent, int(255)) };
+        let exponent = if positive { exponent } else { Expr::binary(Binary::And, exponent, int(255)) };
         let fraction = Expr::binary(Binary::And, bits.clone(), int(0x7f_ffff));
         let fraction = Expr::binary(Binary::Or, fraction, int(0x80_0000));
-        let shift = Expr::binary(Binary::Sub, block.place.clone(), exponent);
+        let shift = Expr::binary(Binary::Sub, r.place.clone(), exponent);
         let shift = power.into_iter().fold(shift, |s, power| Expr::binary(Binary::Add, s, power));
         let shifted = Expr::binary(Binary::Shr, fraction, self.name_value("shift", shift));
         let rounded = Expr::binary(Binary::Add, shifted, int(1));
         let rounded = Expr::binary(Binary::Shr, rounded, int(1));
-        if block.positive {
+        if positive {
             return self.name_value("x", rounded);
         }
         let sign = Expr::binary(Binary::Shr, bits, int(31));
@@ -148,10 +160,44 @@ impl<'a> Lowering<'a> {
         self.name_value("x", Expr::binary(Binary::Sub, turned, sign))
     }
 
-    /// The factor that takes a sum to the float it stands for.
-    pub(super) fn factor(&self, block: &Block, of_output: Expr) -> Expr {
-        let bits = Expr::binary(Binary::Add, of_output, block.exponent.clone());
-        Expr::binary(Binary::Or, bits, block.poison.clone()).bits(DType::F32)
+    /// Adds the products of some inputs with `width` weights of each to the sums from `first` on.
+    pub(super) fn add_inputs(
+        &mut self,
+        r: &Running,
+        inputs: &[Input],
+        (sums, first): (ArrayId, &Index),
+        width: usize,
+    ) {
+        let f = &r.layer.format;
+        let add = |l: &mut Self, j: Index| {
+            let at = first.plus(&j);
+            let mut sum = Expr::LoadLocal(sums, DType::I32, at.clone());
+            for input in inputs {
+                let weight = Expr::Load(r.weights, f.width.dtype, input.weights.plus(&j)).cast(DType::I32);
+                let weight = if input.parts.len() > 1 { l.name_value("w", weight) } else { weight };
+                for (part, shift) in input.parts.iter().zip([f.shift, f.shift + f.width.low_bits]) {
+                    let product = Expr::binary(Binary::Mul, part.clone(), weight.clone());
+                    let product = match shift {
+                        0 => product,
+                        s => Expr::binary(Binary::Shr, product, int(s as i64)),
+                    };
+                    sum = Expr::binary(Binary::Add, sum, product);
+                }
+            }
+            l.push(Stmt::StoreLocal(sums, at, sum));
+        };
+        self.repeat_unrolled(width, add)
+    }
+
+    /// The float that a sum of output `output` stands for.
+    pub(super) fn float_of(&mut self, r: &Running, sum: Expr, output: &Index) -> Expr {
+        let of_output = match r.factors {
+            Some(factors) => Expr::Load(factors, DType::I32, output.clone()),
+            None => int(r.layer.format.factors[0] as i64),
+        };
+        let bits = Expr::binary(Binary::Add, of_output, r.exponent.clone());
+        let factor = Expr::binary(Binary::Or, bits, r.poison.clone()).bits(DType::F32);
+        Expr::binary(Binary::Mul, sum.cast(DType::F32), factor)
     }
 
     /// True when no element of `x` has a sign but NaN and zeros: it comes from a rectifier, at most `depth` operations before.
