@@ -150,7 +150,6 @@ pub(crate) fn generate(model: &Path, request: &Request, folder: &Path, ui: &Ui) 
         floats: request.floats,
         inputs: shown.clone(),
         labels: labels(&graph, &aside.words, request.samples),
-        ..Options::default()
     };
     let mut program = teff::compile::compile(&graph, &options)?;
     let (samples, unused) = samples(&graph, &program, request.samples)?;
