@@ -9,10 +9,10 @@
 use crate::cpu::{Level, leveled};
 
 /// Columns of a panel, and rows computed at a time: 12 vector registers of partial sums with AVX2.
-const COLUMNS: usize = 16;
-const ROWS: usize = 6;
+pub(crate) const COLUMNS: usize = 16;
+pub(crate) const ROWS: usize = 6;
 /// Longest panel: half of a first-level cache of 32 KiB, with some room left for A.
-const DEPTH: usize = 288;
+pub(crate) const DEPTH: usize = 288;
 /// Bytes of A that are to stay in the second-level cache while panel after panel comes.
 const SECOND_LEVEL: usize = 256 << 10;
 
@@ -123,18 +123,23 @@ unsafe fn pack(panel: *mut f32, b: *const f32, row: isize, column: isize, k: usi
 }
 
 /// All rows of A against one panel.
-struct Tiles {
-    a: Matrix<*const f32>,
-    c: Matrix<*mut f32>,
-    k: usize,
-    n: usize,
+pub(crate) struct Tiles {
+    pub(crate) a: Matrix<*const f32>,
+    pub(crate) c: Matrix<*mut f32>,
+    pub(crate) k: usize,
+    /// Columns of the panel that C has.
+    pub(crate) n: usize,
     /// Adds to C instead of setting it.
-    add: bool,
+    pub(crate) add: bool,
 }
 
 impl Tiles {
+    /// The first `m` rows.
+    ///
+    /// # Safety
+    /// A and C have these rows, the panel `k` of its own.
     #[inline(always)]
-    unsafe fn rows<const FMA: bool>(&self, m: usize, panel: *const f32) {
+    pub(crate) unsafe fn rows<const FMA: bool>(&self, m: usize, panel: *const f32) {
         // SAFETY: rows are inside the matrices.
         unsafe {
             for i in 0..m / ROWS {

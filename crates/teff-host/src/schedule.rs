@@ -10,7 +10,7 @@ use crate::pointwise::Group;
 use crate::reference::Reference;
 use crate::threads::Team;
 use crate::view::View;
-use crate::windows::{Conv, Pool, WeightGrad};
+use crate::windows::{Conv, FEW_SCRATCH, FewConv, FewPool, Pool, WeightGrad};
 use std::fmt;
 use std::fmt::Write;
 use std::ops::Range;
@@ -56,7 +56,8 @@ impl Frame {
         let scratch = |e: &Entry| match &e.step {
             Task::Pointwise(g) => g.scratch_bytes(),
             Task::MatMul(_) => matmul::SCRATCH,
-            Task::Copy(_) | Task::Conv(_) | Task::WeightGrad(_) | Task::Pool(_) => 0,
+            Task::FewConv(_) => FEW_SCRATCH,
+            Task::Copy(_) | Task::Conv(_) | Task::WeightGrad(_) | Task::Pool(_) | Task::FewPool(_) => 0,
             Task::Reference(_) | Task::Scan(_) => 0,
         };
         let child =
@@ -149,6 +150,12 @@ impl Schedule {
                 Task::Pool(p) => {
                     split(p.work(), p.planes(), 1, &|_, r| p.run(shared.addresses(), r.start, r.end))
                 }
+                Task::FewConv(c) => split(c.work(), c.parts(), 1, &|thread, r| {
+                    c.run(shared.addresses(), shared.scratch(thread), r.start, r.end);
+                }),
+                Task::FewPool(p) => {
+                    split(p.work(), p.planes(), 1, &|_, r| p.run(shared.addresses(), r.start, r.end))
+                }
                 Task::Reference(r) => r.run(shared.addresses()),
                 Task::Scan(s) => s.run(shared.addresses(), child.expect("made with the frame"), team),
             }
@@ -186,6 +193,8 @@ pub(crate) enum Task {
     Conv(Box<Conv>),
     WeightGrad(Box<WeightGrad>),
     Pool(Box<Pool>),
+    FewConv(Box<FewConv>),
+    FewPool(Box<FewPool>),
     Reference(Box<Reference>),
     Scan(Box<ScanLoop>),
 }
@@ -212,6 +221,8 @@ impl Task {
             Task::Conv(c) => ("conv", c.to_string()),
             Task::WeightGrad(g) => ("weight_grad", g.to_string()),
             Task::Pool(p) => ("pool", p.to_string()),
+            Task::FewConv(c) => ("conv", c.to_string()),
+            Task::FewPool(p) => ("pool", p.to_string()),
             Task::Reference(r) => ("reference", r.to_string()),
             Task::Scan(s) => ("scan", s.to_string()),
         }

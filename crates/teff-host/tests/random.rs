@@ -4,7 +4,7 @@ mod common;
 
 use common::random::{Purpose, random_graph};
 use proptest::prelude::*;
-use teff_graph::{Value, evaluate};
+use teff_graph::{ConvGeometry, DType, Graph, PoolKind, Tensor, Value, Window, evaluate};
 use teff_host::{Options, Plan};
 
 /// Runs the plan twice, the evaluator with its updates twice, and compares everything.
@@ -30,12 +30,65 @@ fn check(seed: u64, n: usize, threads: usize) {
     }
 }
 
+/// A convolution with bias and rectifier, and a pool behind it, of sizes that fill panels, strips and parts of sums, or do not.
+fn windows(seed: u64) -> Graph {
+    let mut state = seed;
+    // Steele, Lea and Flood's SplitMix64.
+    let mut size = |low: usize, high: usize| {
+        state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let z = (state ^ state >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        low + ((z ^ z >> 27).wrapping_mul(0x94d0_49bb_1331_11eb) >> 33) as usize % (high - low + 1)
+    };
+    let axes = size(1, 2);
+    let groups = [1, 1, 2, 5][size(0, 3)];
+    let (inputs, outputs) = (groups * size(1, 40 / groups), groups * size(1, 17 / groups));
+    let mut list = |low, high| (0..axes).map(|_| size(low, high)).collect::<Vec<_>>();
+    let (kernel, stride, dilation) = (list(1, 4), list(1, 3), list(1, 2));
+    let (pad_low, pad_high, spatial) = (list(0, 3), list(0, 3), list(10, 23));
+    let (batch, pooled) = (list(1, 7)[0], list(1, 3));
+    let shape = |first: [usize; 2], rest: &[usize]| [&first, rest].concat();
+    let whole = |shape: &[usize], salt: usize| {
+        Value::new(
+            shape,
+            (0..shape.iter().product()).map(|i: usize| ((i * 7 + salt) % 9) as f32 - 4.0).collect::<Vec<_>>(),
+        )
+    };
+    let x = Tensor::input("x", DType::F32, &shape([batch, inputs], &spatial));
+    let w = Tensor::constant(whole(&shape([outputs, inputs / groups], &kernel), seed as usize % 9));
+    let bias = Tensor::constant(whole(&shape([outputs, 1], &vec![1; axes - 1]), 5));
+    let y = x.conv_general(&w, ConvGeometry { stride, dilation, pad_low, pad_high, groups });
+    let y = if seed.is_multiple_of(3) { y } else { (y + bias).relu() };
+    let kind = [PoolKind::Max, PoolKind::Sum][seed as usize % 2];
+    let window = Window {
+        pad_low: pooled.iter().map(|n| n / 2).collect(),
+        ..Window::new(pooled.clone(), vec![1; axes])
+    };
+    let p = y.pool(kind, window);
+    Graph::from_tensors("windows", &[x], &[("y", y), ("p", p)]).unwrap()
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 300, ..ProptestConfig::default() })]
 
     #[test]
     fn same_as_the_evaluator(seed in any::<u64>(), n in 1usize..40) {
         check(seed, n, 1);
+    }
+
+    #[test]
+    fn windows_over_few_images(seed in any::<u64>(), threads in 1usize..3) {
+        let graph = windows(seed);
+        let ty = graph[graph.inputs()[0]].ty.clone();
+        let x = Value::new(&ty.shape[..], (0..ty.len()).map(|i| ((i * 5) % 11) as f32 - 5.0).collect::<Vec<_>>());
+        let mut plan = Plan::new(&graph, &Options { threads }).unwrap();
+        plan.set_input(0, &x).unwrap();
+        plan.run().unwrap();
+        prop_assert!(!plan.describe().contains("reference"), "{}", plan.describe());
+        // Whole numbers, so that any order of a sum gives the same.
+        let expected = evaluate(&graph, &[x]).unwrap();
+        for (i, e) in expected.iter().enumerate() {
+            prop_assert!(plan.output_value(i) == *e, "output {i}\n{}", teff_graph::print_brief(&graph));
+        }
     }
 
     #[test]

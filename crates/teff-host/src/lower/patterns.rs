@@ -29,10 +29,9 @@ impl Patterns {
         let only_users = graph.only_users();
         let only_user = |id: NodeId| only_users[id.index()];
         for id in graph.ids() {
-            if !suits_batch_layout(graph, id) {
-                continue;
-            }
-            if let Op::Conv(_) = graph[id].op {
+            if let Op::Conv(_) = graph[id].op
+                && suits_windows(graph, id)
+            {
                 let mut chain = ConvChain { conv: id, bias: None, relu: false };
                 let mut last = id;
                 if let Some((user, bias)) =
@@ -48,7 +47,8 @@ impl Patterns {
                     last = user;
                 }
                 patterns.convs.insert(last, chain);
-            } else if let Op::MaxPoolGrad { .. } = graph[id].op
+            } else if suits_batch_layout(graph, id)
+                && let Op::MaxPoolGrad { .. } = graph[id].op
                 && let Some(user) = only_user(id).filter(|&u| masks(graph, u, id))
             {
                 patterns.absorbed[id.index()] = true;
@@ -61,13 +61,17 @@ impl Patterns {
 
 /// True when a node, if it is a convolution or pool, is one that `windows` computes, batch innermost.
 pub(crate) fn suits_batch_layout(graph: &Graph, id: NodeId) -> bool {
+    suits_windows(graph, id) && graph[id].ty.shape[0] >= SMALLEST_BATCH
+}
+
+/// True when a node, if it is a convolution or pool, is of f32 along one or two spatial axes.
+pub(crate) fn suits_windows(graph: &Graph, id: NodeId) -> bool {
     let data = usize::from(matches!(graph[id].op, Op::MaxPoolGrad { .. }));
     let Some(&data) = graph[id].operands.get(data) else { return false };
     let ty = &graph[data].ty;
     ty.dtype == DType::F32
         && graph[id].ty.dtype == DType::F32
         && (ty.rank() == 3 || ty.rank() == 4)
-        && ty.shape[0] >= SMALLEST_BATCH
         && !ty.is_empty()
         && !graph[id].ty.is_empty()
 }

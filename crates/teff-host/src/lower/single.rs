@@ -1,7 +1,7 @@
 //! Lowering of operations that are a step by themselves.
 
 use super::layout::batch_innermost;
-use super::patterns::{ConvChain, suits_batch_layout};
+use super::patterns::{ConvChain, suits_batch_layout, suits_windows};
 use super::{Lower, lower};
 use crate::matmul::MatMul;
 use crate::memory::BufferId;
@@ -10,7 +10,8 @@ use crate::schedule::ScanLoop;
 use crate::schedule::Task;
 use crate::view::{View, identity};
 use crate::windows::{
-    Conv, Images, Pool, PoolWork, Taps, WEIGHT_LANES, WeightGrad, plane_kernel, row_kernel, weight_kernel,
+    Conv, FewConv, FewPool, Images, Pool, PoolWork, Slide, Taps, WEIGHT_LANES, WeightGrad, plane_kernel,
+    row_kernel, weight_kernel,
 };
 use teff_graph::{ConvGeometry, DType, NodeId, Op, PoolKind, Scan, Type, Window, scan_result_types};
 
@@ -24,6 +25,7 @@ impl Lower<'_> {
             return;
         }
         let is_fast = suits_batch_layout(graph, id);
+        let is_few = !is_fast && suits_windows(graph, id);
         match &node.op {
             Op::MatMul => self.matmul(id),
             Op::Concat { axis } => self.concat(id, *axis),
@@ -35,6 +37,9 @@ impl Lower<'_> {
             }
             Op::Pool { kind: kind @ (PoolKind::Max | PoolKind::Sum), window } if is_fast => {
                 self.pool(id, *kind, window);
+            }
+            Op::Pool { kind: kind @ (PoolKind::Max | PoolKind::Sum), window } if is_few => {
+                self.few_pool(id, *kind, window);
             }
             Op::SumPoolGrad { window, .. } if is_fast => self.sum_pool_grad(id, window),
             Op::MaxPoolGrad { window } if is_fast => self.max_pool_grad(id, id, window, false),
@@ -157,8 +162,33 @@ impl Lower<'_> {
         let Op::Conv(g) = &node.op else { unreachable!("the pattern says so") };
         let (x, w) = (node.operands[0], node.operands[1]);
         let window = g.window(&self.graph[w].ty.shape[2..]);
+        if !suits_batch_layout(self.graph, chain.conv) {
+            return self.few_conv(id, chain, g.groups, &window);
+        }
         let taps = Taps::forward(&window, self.images(x), self.images(chain.conv));
         self.conv(id, x, w, chain, g.groups, taps);
+    }
+
+    fn few_conv(&mut self, id: NodeId, chain: ConvChain, groups: usize, window: &Window) {
+        let operands = &self.graph[chain.conv].operands;
+        let (input, weights) = (self.row_major(operands[0]), self.row_major(operands[1]));
+        let bias = chain.bias.map(|b| self.row_major(b));
+        let output = self.result(id, &identity(input.shape.len()));
+        let slide = Slide::new(window, &input.shape[2..], &output.shape[2..]);
+        let mut reads = vec![input.buffer, weights.buffer];
+        reads.extend(bias.as_ref().map(|b| b.buffer));
+        let (writes, relu, level) = (vec![output.buffer], chain.relu, self.level);
+        let step = FewConv { input, output, weights, bias, relu, groups, slide, level };
+        self.push(Task::FewConv(Box::new(step)), reads, writes);
+    }
+
+    fn few_pool(&mut self, id: NodeId, kind: PoolKind, window: &Window) {
+        let work = if kind == PoolKind::Max { PoolWork::Max } else { PoolWork::Sum };
+        let from = self.row_major(self.graph[id].operands[0]);
+        let to = self.result(id, &identity(from.shape.len()));
+        let slide = Slide::new(window, &from.shape[2..], &to.shape[2..]);
+        let (reads, writes, level) = (vec![from.buffer], vec![to.buffer], self.level);
+        self.push(Task::FewPool(Box::new(FewPool { work, from, to, slide, level })), reads, writes);
     }
 
     pub(super) fn conv_adjoint(&mut self, id: NodeId, g: &ConvGeometry) {

@@ -1,13 +1,16 @@
 //! Convolution and pooling of batches.
 //!
 //! Values of a chain of convolutions lie with the batch innermost, `[C, H, W, N]` in memory: then every operation here is vector
-//! code over samples, without edge cases along an image and without copying windows together.
+//! code over samples, without edge cases along an image and without copying windows together. Of fewer images than a vector has lanes
+//! (`few`) pixels are what vectors go along.
 
 mod conv;
+mod few;
 mod pool;
 mod weight;
 
 pub(crate) use conv::{Conv, row_kernel};
+pub(crate) use few::{FewConv, FewPool, SCRATCH as FEW_SCRATCH, Slide};
 pub(crate) use pool::{Pool, PoolWork, plane_kernel};
 use teff_graph::Window;
 pub(crate) use weight::{LANES as WEIGHT_LANES, WeightGrad, weight_kernel};
