@@ -136,7 +136,7 @@ pub(crate) fn table(rows: &[Vec<String>]) -> String {
     let width = |c: usize| rows.iter().filter_map(|r| r.get(c)).map(|s| s.chars().count()).max().unwrap_or(0);
     let widths: Vec<usize> = (0..columns).map(width).collect();
     // Words begin at the left of their column, numbers end at its right.
-    let begins = |s: &String| s.starts_with(|c: char| c.is_ascii_alphabetic());
+    let begins = |s: &String| s.starts_with(|c: char| c.is_ascii_alphabetic() || c == '[');
     let is_words = |c: usize| c == 0 || rows.iter().skip(1).filter_map(|r| r.get(c)).all(begins);
     let words: Vec<bool> = (0..columns).map(is_words).collect();
     let mut out = String::new();

@@ -66,7 +66,8 @@ fn outputs_get_files_whatever_they_are_called() {
     let folder = Folder::new("names");
     let (model, out) = (case("names_collide.onnx"), folder.text("out"));
     let x = floats(&folder, "x.npy", &[3], &[1.0, 2.0, 3.0]);
-    let made = json(&["run", &model, "-i", &x, "-i", &x, "-i", &x, "-o", &out]);
+    let made = json(&["run", &model, "-i", &x, "-i", &x, "-i", &x, "-o", &out, "--explain"]);
+    assert!(made["steps"]["list"][0]["seconds"].as_f64().is_some_and(|s| s >= 0.0), "{made}");
     let names: Vec<String> =
         made["files"].as_array().unwrap().iter().map(|f| f.as_str().unwrap().into()).collect();
     assert_eq!(names, [format!("{out}/a_b.npy"), format!("{out}/a_b_2.npy")]);

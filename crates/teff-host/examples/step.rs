@@ -148,13 +148,13 @@ fn breakdown(plan: &mut Plan) {
     (0..300).for_each(|_| plan.run().unwrap());
     let times = plan.times();
     let mut kinds: BTreeMap<&str, Duration> = BTreeMap::new();
-    times.iter().for_each(|(kind, _, t)| *kinds.entry(kind).or_default() += *t);
+    times.iter().for_each(|(_, kind, _, t)| *kinds.entry(kind).or_default() += *t);
     for (kind, t) in kinds {
         println!("  {:8.1} us  {kind}", t.as_secs_f64() * 1e6);
     }
     let mut steps: Vec<_> = times.iter().collect();
-    steps.sort_by_key(|(_, _, t)| std::cmp::Reverse(*t));
-    for (kind, detail, t) in steps.iter().take(14) {
+    steps.sort_by_key(|(_, _, _, t)| std::cmp::Reverse(*t));
+    for (_, kind, detail, t) in steps.iter().take(14) {
         println!(
             "    {:8.1} us  {kind} {}",
             t.as_secs_f64() * 1e6,

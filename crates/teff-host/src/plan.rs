@@ -193,10 +193,15 @@ impl Plan {
         self.frame.times = Some(vec![Duration::MAX; self.schedule.entries.len()]);
     }
 
-    /// For each step its kind, what it does and the shortest time it took in a run since [`Plan::measure`]; empty without that.
-    pub fn times(&self) -> Vec<(&'static str, String, Duration)> {
-        let steps = self.schedule.entries.iter().map(|e| e.step.describe());
-        steps.zip(self.frame.times.iter().flatten()).map(|((kind, what), &t)| (kind, what, t)).collect()
+    /// For each step the layer it comes from, its kind, what it does and the shortest time it took in a run since [`Plan::measure`];
+    /// empty without that. Steps of the kind `reference` are left to the reference evaluator.
+    pub fn times(&self) -> Vec<(&str, &'static str, String, Duration)> {
+        let steps = self.schedule.entries.iter().zip(self.frame.times.iter().flatten());
+        let told = |e: &crate::schedule::Entry| e.step.describe();
+        steps
+            .map(|(e, t)| (&*e.label, told(e), *t))
+            .map(|(of, (kind, what), t)| (of, kind, what, t))
+            .collect()
     }
 }
 

@@ -1,18 +1,21 @@
 //! `teff run`.
 
 use crate::args::{
-    given, input_shape, inputs as inputs_argument, model, path, path_of, threads, threads_of, word,
+    given, input_shape, inputs as inputs_argument, model, path, path_of, switch, threads, threads_of, word,
 };
 use crate::failure::Result;
 use crate::files::make_folder;
+use crate::generate::short;
 use crate::model::{Aside, Reading, host_outputs, read_worded};
 use crate::tensors::{inputs, write_npy};
-use crate::ui::{Ui, path_text};
+use crate::ui::{Ui, duration, path_text, table};
 use clap::{Arg, ArgMatches, Command};
 use serde_json::{Value as Json, json};
 use std::collections::HashSet;
 use std::ffi::OsString;
+use std::time::{Duration, Instant};
 use teff::graph::{DType, Graph, Value, evaluate};
+use teff::host::Plan;
 
 /// Elements of an output that people are shown, and that scripts get.
 const SHOWN: usize = 12;
@@ -34,6 +37,7 @@ pub(crate) fn command() -> Command {
                 .value_parser(["host", "reference"])
                 .default_value("host"),
         )
+        .arg(switch("explain", "Say what each step of the host executor does and how long it takes, in the fastest of several runs"))
         .arg(input_shape())
         .arg(threads())
 }
@@ -45,6 +49,7 @@ pub(crate) fn run(args: &ArgMatches, ui: &Ui) -> Result<()> {
     let reference = word(args, "engine").is_some_and(|e| e == "reference");
     let outputs =
         if reference { evaluate(&graph, &values)? } else { host_outputs(&graph, &values, threads_of(args))? };
+    let steps = args.get_flag("explain").then(|| explained(&graph, &values, threads_of(args))).transpose()?;
     let mut written = Vec::new();
     if let Some(folder) = given(args, "out") {
         make_folder(folder)?;
@@ -67,11 +72,45 @@ pub(crate) fn run(args: &ArgMatches, ui: &Ui) -> Result<()> {
     let named: Vec<(String, &Value)> = names(&graph).into_iter().zip(&outputs).collect();
     let shown: Vec<String> = named.iter().map(|(n, v)| line(n, v, said(n, v).as_deref())).collect();
     let list: Vec<Json> = named.iter().map(|(n, v)| as_json(n, v, said(n, v).as_deref())).collect();
+    let (table, steps) = steps.unwrap_or_default();
     ui.result(
-        &shown.join("\n"),
-        &json!({"outputs": list, "files": written.iter().map(path_text).collect::<Vec<_>>()}),
+        &format!("{table}{}", shown.join("\n")),
+        &json!({"outputs": list, "files": written.iter().map(path_text).collect::<Vec<_>>(), "steps": steps}),
     );
     Ok(())
+}
+
+/// Runs that steps are timed in: so many, or as many as this time allows.
+const RUNS: usize = 20;
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// A table of the steps, with the time of each in the fastest of several runs, and the same for scripts.
+fn explained(graph: &Graph, inputs: &[Value], threads: usize) -> Result<(String, Json)> {
+    let mut plan = Plan::new(graph, &teff::host::Options { threads })?;
+    for (i, value) in inputs.iter().enumerate() {
+        plan.set_input(i, value)?;
+    }
+    plan.measure();
+    let (started, mut shortest, mut runs) = (Instant::now(), Duration::MAX, 0);
+    while runs < RUNS && (runs == 0 || started.elapsed() < PATIENCE) {
+        let began = Instant::now();
+        plan.run()?;
+        shortest = shortest.min(began.elapsed());
+        runs += 1;
+    }
+    let times = plan.times();
+    let all = times.iter().map(|(.., time)| time.as_secs_f64()).sum::<f64>();
+    let mut rows = vec![["layer", "step", "computes", "time", "share"].map(String::from).to_vec()];
+    for (label, kind, what, time) in &times {
+        let share = format!("{:.1} %", 100.0 * time.as_secs_f64() / all.max(1e-9));
+        let label = if label.is_empty() { "-" } else { short(label) };
+        rows.push(vec![label.into(), kind.to_string(), what.clone(), duration(*time), share]);
+    }
+    let steps = times.iter().map(|(label, kind, what, time)| {
+        json!({"layer": label, "step": kind, "computes": what, "seconds": time.as_secs_f64()})
+    });
+    let text = format!("{}a run takes {}, the shortest of {runs}\n\n", table(&rows), duration(shortest));
+    Ok((text, json!({"seconds": shortest.as_secs_f64(), "runs": runs, "list": steps.collect::<Vec<_>>()})))
 }
 
 /// The names of the outputs; their numbers where they have none.
