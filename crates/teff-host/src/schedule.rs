@@ -10,7 +10,7 @@ use crate::pointwise::Group;
 use crate::reference::Reference;
 use crate::threads::Team;
 use crate::view::View;
-use crate::windows::{Conv, FEW_SCRATCH, FewConv, FewPool, Pool, WeightGrad};
+use crate::windows::{Conv, FewConv, FewPool, Pool, WeightGrad};
 use std::fmt;
 use std::fmt::Write;
 use std::ops::Range;
@@ -56,7 +56,7 @@ impl Frame {
         let scratch = |e: &Entry| match &e.step {
             Task::Pointwise(g) => g.scratch_bytes(),
             Task::MatMul(_) => matmul::SCRATCH,
-            Task::FewConv(_) => FEW_SCRATCH,
+            Task::FewConv(c) => c.scratch_bytes(),
             Task::Copy(_) | Task::Conv(_) | Task::WeightGrad(_) | Task::Pool(_) | Task::FewPool(_) => 0,
             Task::Reference(_) | Task::Scan(_) => 0,
         };

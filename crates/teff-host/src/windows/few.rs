@@ -50,6 +50,17 @@ impl Slide {
         self.size[0] * self.size[1]
     }
 
+    /// For each tap where it sees, from the first result, a plane that was taken apart.
+    pub(crate) fn seen_apart(&self) -> Vec<usize> {
+        let (phases, [sy, sx]) = (Phases::of(self), self.stride);
+        let seen = |tap: usize| {
+            let y = tap / self.size[1] * self.dilation[0];
+            let x = tap % self.size[1] * self.dilation[1];
+            (y % sy * sx + x % sx) * phases.len() + y / sy * phases.pitch + x / sx
+        };
+        (0..self.taps()).map(seen).collect()
+    }
+
     fn pixels(&self) -> usize {
         self.to[0] * self.to[1]
     }
@@ -88,6 +99,8 @@ pub(crate) struct FewConv {
     pub(crate) relu: bool,
     pub(crate) groups: usize,
     pub(crate) slide: Slide,
+    /// What each tap sees from the first result, of planes taken apart.
+    pub(crate) seen: Vec<usize>,
     pub(crate) level: Level,
 }
 
@@ -98,8 +111,8 @@ const STRIP: usize = PANELS * COLUMNS;
 /// Groups with fewer outputs are summed tap by tap: their pixels would be packed for too few products.
 const FEWEST_OUTPUTS: usize = 4;
 
-/// Bytes of scratch memory that a convolution needs.
-pub(crate) const SCRATCH: usize = PANELS * DEPTH * COLUMNS * size_of::<f32>();
+/// Elements that are summed together where groups have few outputs.
+const LANES: usize = 32;
 
 /// Addresses of one group of one image.
 struct Share {
@@ -108,7 +121,7 @@ struct Share {
     /// Null where there is none.
     bias: *const f32,
     output: *mut f32,
-    /// The panels.
+    /// As much as [`FewConv::scratch_bytes`] says.
     scratch: *mut f32,
 }
 
@@ -133,11 +146,23 @@ impl FewConv {
         self.output.len() * self.channels()[0] * self.slide.taps()
     }
 
+    /// Bytes of scratch memory that each thread needs: panels, or a plane in phases and sums of one.
+    pub(crate) fn scratch_bytes(&self) -> usize {
+        let elements = match self.channels()[1] < FEWEST_OUTPUTS {
+            true => {
+                let phases = Phases::of(&self.slide);
+                self.slide.stride[0] * self.slide.stride[1] * phases.len() + phases.sums()
+            }
+            false => PANELS * DEPTH * COLUMNS,
+        };
+        elements * size_of::<f32>()
+    }
+
     /// Computes parts `from .. to`.
     ///
     /// # Safety
-    /// `buffers` holds the address of every buffer of the schedule, `scratch` has [`SCRATCH`] bytes; nobody else touches these parts of
-    /// the result.
+    /// `buffers` holds the address of every buffer of the schedule, `scratch` has [`FewConv::scratch_bytes`]; nobody else
+    /// touches these parts of the result.
     pub(crate) unsafe fn run(&self, buffers: &[*mut u8], scratch: *mut u8, from: usize, to: usize) {
         let [inputs, outputs] = self.channels();
         let each = if outputs < FEWEST_OUTPUTS { 1 } else { self.strips() };
@@ -266,29 +291,92 @@ unsafe fn pack(slide: &Slide, image: *const f32, terms: Range<usize>, at: usize,
     }
 }
 
-/// All outputs of a group, row by row and tap by tap.
+/// A padded plane, taken apart by stride: the elements `y * stride + i, x * stride + j` are a plane of their own, so that what a tap sees
+/// from neighbouring results lies side by side, over the ends of rows too.
+#[derive(Clone, Copy)]
+struct Phases {
+    rows: usize,
+    /// Elements of a row of each plane; results have as many, the last of which are of no use.
+    pitch: usize,
+}
+
+impl Phases {
+    fn of(slide: &Slide) -> Phases {
+        let [rows, pitch] = [0, 1].map(|axis| {
+            let reach = (slide.size[axis] - 1) * slide.dilation[axis];
+            slide.to[axis] + reach / slide.stride[axis]
+        });
+        Phases { rows, pitch }
+    }
+
+    /// Elements of one plane, with room for the vector that begins at its last.
+    fn len(self) -> usize {
+        self.rows * self.pitch + LANES
+    }
+
+    /// Elements of the sums: as many as a plane has at most.
+    fn sums(self) -> usize {
+        self.rows * self.pitch + LANES
+    }
+}
+
+/// Takes a plane apart; what lies outside is 0.
+unsafe fn take_apart(slide: &Slide, phases: Phases, image: *const f32, to: *mut f32) {
+    let ([sy, sx], [py, px]) = (slide.stride, slide.pad);
+    for (i, j) in (0..sy).flat_map(|i| (0..sx).map(move |j| (i, j))) {
+        // SAFETY: the planes have room, and only elements of the image are read.
+        unsafe {
+            let plane = std::slice::from_raw_parts_mut(to.add((i * sx + j) * phases.len()), phases.len());
+            plane.fill(0.0);
+            for (y, row) in plane.chunks_exact_mut(phases.pitch).take(phases.rows).enumerate() {
+                let Some(from_y) = (y * sy + i).checked_sub(py).filter(|at| *at < slide.from[0]) else {
+                    continue;
+                };
+                let low = px.saturating_sub(j).div_ceil(sx);
+                let high = (slide.from[1] + px).saturating_sub(j).div_ceil(sx).min(phases.pitch);
+                if low < high {
+                    let from = image.add(from_y * slide.from[1] + low * sx + j - px);
+                    each_seen(&mut row[low..high], from, sx, |_, x| x);
+                }
+            }
+        }
+    }
+}
+
+/// All outputs of a group, plane by plane.
 #[inline(always)]
 unsafe fn planes_body<const FMA: bool>(conv: &FewConv, share: &Share) {
     let ([inputs, outputs], slide) = (conv.channels(), &conv.slide);
-    let (taps, width) = (slide.taps(), slide.to[1]);
-    for o in 0..outputs {
-        for y in 0..slide.to[0] {
-            // SAFETY: rows of the result and of the image, and the weights of this output.
-            unsafe {
+    let (taps, [height, width]) = (slide.taps(), slide.to);
+    let phases = Phases::of(slide);
+    let (apart, [sy, sx]) = (share.scratch, slide.stride);
+    // SAFETY: planes of the image, weights and results of this group; the scratch memory has all phases, then the sums.
+    unsafe {
+        let sums = apart.add(sy * sx * phases.len());
+        for o in 0..outputs {
+            for c in 0..inputs {
+                if c > 0 || o == 0 || inputs > 1 {
+                    take_apart(slide, phases, share.input.add(c * slide.plane()), apart);
+                }
+                let weights = share.weights.add((o * inputs + c) * taps);
+                for at in (0..(height - 1) * phases.pitch + width).step_by(LANES) {
+                    let to = sums.add(at).cast::<[f32; LANES]>();
+                    let mut sum = if c == 0 { [0.0; LANES] } else { to.read_unaligned() };
+                    for (tap, seen) in conv.seen.iter().enumerate() {
+                        let w = *weights.add(tap);
+                        let x = apart.add(seen + at).cast::<[f32; LANES]>().read_unaligned();
+                        for l in 0..LANES {
+                            sum[l] = fma::<FMA>(x[l], w, sum[l]);
+                        }
+                    }
+                    to.write_unaligned(sum);
+                }
+            }
+            let bias = if share.bias.is_null() { 0.0 } else { *share.bias.add(o) };
+            for y in 0..height {
                 let to =
                     std::slice::from_raw_parts_mut(share.output.add(o * slide.pixels() + y * width), width);
-                to.fill(0.0);
-                for (c, tap_y) in (0..inputs).flat_map(|c| (0..slide.size[0]).map(move |t| (c, t))) {
-                    let Some(row) = slide.row(y, tap_y) else { continue };
-                    let from = share.input.add(c * slide.plane() + row * slide.from[1]);
-                    for tap_x in 0..slide.size[1] {
-                        let w = *share.weights.add((o * inputs + c) * taps + tap_y * slide.size[1] + tap_x);
-                        let (columns, first) = slide.seen(0..width, tap_x);
-                        let to = &mut to[columns];
-                        each_seen(to, from.add(first), slide.stride[1], |sum, x| fma::<FMA>(x, w, sum));
-                    }
-                }
-                let bias = if share.bias.is_null() { 0.0 } else { *share.bias.add(o) };
+                to.copy_from_slice(std::slice::from_raw_parts(sums.add(y * phases.pitch), width));
                 end(to, bias, conv.relu);
             }
         }

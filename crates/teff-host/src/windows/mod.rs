@@ -10,7 +10,7 @@ mod pool;
 mod weight;
 
 pub(crate) use conv::{Conv, row_kernel};
-pub(crate) use few::{FewConv, FewPool, SCRATCH as FEW_SCRATCH, Slide};
+pub(crate) use few::{FewConv, FewPool, Slide};
 pub(crate) use pool::{Pool, PoolWork, plane_kernel};
 use teff_graph::Window;
 pub(crate) use weight::{LANES as WEIGHT_LANES, WeightGrad, weight_kernel};
