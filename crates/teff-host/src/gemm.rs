@@ -157,6 +157,65 @@ impl Tiles {
         }
     }
 
+    /// The first `m` rows with few columns, each of which lies in one piece, `pitch` elements apart; vectors go along `k`.
+    ///
+    /// # Safety
+    /// A, whose rows are in one piece too, and C have these rows, each of the `n` columns has `k` elements.
+    #[inline(always)]
+    pub(crate) unsafe fn dots<const FMA: bool>(&self, m: usize, columns: *const f32, pitch: usize) {
+        // SAFETY: rows and columns are inside the matrices.
+        unsafe {
+            for row in 0..m {
+                for column in (0..self.n).step_by(4) {
+                    let b = columns.add(column * pitch);
+                    match self.n - column {
+                        1 => self.dot::<FMA, 1>(row, column, b, pitch),
+                        2 => self.dot::<FMA, 2>(row, column, b, pitch),
+                        3 => self.dot::<FMA, 3>(row, column, b, pitch),
+                        _ => self.dot::<FMA, 4>(row, column, b, pitch),
+                    }
+                }
+            }
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn dot<const FMA: bool, const N: usize>(
+        &self,
+        row: usize,
+        column: usize,
+        b: *const f32,
+        pitch: usize,
+    ) {
+        let mut sums = [[0.0f32; COLUMNS]; N];
+        let fma = |a: f32, b: f32, sum: f32| if FMA { a.mul_add(b, sum) } else { a * b + sum };
+        // SAFETY: as the caller promises.
+        unsafe {
+            let a = self.a.at.offset(row as isize * self.a.row);
+            let whole = self.k / COLUMNS * COLUMNS;
+            for i in (0..whole).step_by(COLUMNS) {
+                let x = a.add(i).cast::<[f32; COLUMNS]>().read_unaligned();
+                for j in 0..N {
+                    let y = b.add(j * pitch + i).cast::<[f32; COLUMNS]>().read_unaligned();
+                    for l in 0..COLUMNS {
+                        sums[j][l] = fma(x[l], y[l], sums[j][l]);
+                    }
+                }
+            }
+            for j in 0..N {
+                let rest = (whole..self.k).fold(0.0, |sum, i| fma(*a.add(i), *b.add(j * pitch + i), sum));
+                let mut half = COLUMNS / 2;
+                while half > 0 {
+                    (0..half).for_each(|l| sums[j][l] += sums[j][l + half]);
+                    half /= 2;
+                }
+                let to = self.c.at.offset(row as isize * self.c.row + (column + j) as isize * self.c.column);
+                let sum = sums[j][0] + rest;
+                *to = if self.add { *to + sum } else { sum };
+            }
+        }
+    }
+
     #[inline(always)]
     unsafe fn tile<const FMA: bool, const R: usize>(&self, row: usize, panel: *const f32) {
         let mut sums = [[0.0f32; COLUMNS]; R];

@@ -2,7 +2,7 @@
 
 use super::IntegerPass;
 use super::affine::{Affine, Scale};
-use teff_graph::facts::channel_axes;
+use teff_graph::facts::{channel_axes, is_layer};
 use teff_graph::{DType, Graph, NodeId, Num, Tensor, Type, Value};
 
 /// What the rewriting to integers makes of a node.
@@ -46,8 +46,10 @@ impl<'g> Prospect<'g> {
         if walk.known.compact(id).is_some() {
             return Form::Constant;
         }
-        if let Some((axis, _)) = channel_axes(walk.graph, id) {
+        if is_layer(&node.op) {
             let weights = node.operands[1];
+            let axes = channel_axes(&node.op, walk.graph[weights].ty.rank(), node.ty.rank());
+            let axis = axes.expect("it is a layer").0;
             if let Some(value) = walk.known.value(weights) {
                 walk.affine[weights.index()] = Some(stored(&value, axis));
             }

@@ -23,7 +23,7 @@ pub use known::Known;
 pub use quantization::{Quantization, quantization};
 pub use softmax::{Softmax, log_softmax, softmax};
 pub use traits::{Class, Read, Traits};
-pub use work::{channel_axes, multiply_accumulates, work};
+pub use work::{channel_axes, is_layer, multiply_accumulates, work};
 
 #[cfg(doc)]
 use crate::{Graph, Op};

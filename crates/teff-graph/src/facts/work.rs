@@ -43,17 +43,21 @@ fn products(op: &Op, operands: &[Type], result: &Type) -> usize {
     }
 }
 
-/// The axis of the weights (operand 1) of a layer that counts its output channels, and that of its result. `None` where one weight serves
-/// several channels or the node is no layer: a product, a convolution, or a transposed one without groups.
-pub fn channel_axes(graph: &Graph, id: NodeId) -> Option<(usize, usize)> {
-    let node = &graph[id];
-    match &node.op {
-        Op::MatMul => Some((graph[node.operands[1]].ty.rank() - 1, node.ty.rank() - 1)),
+/// The axis of a layer's weights that counts its output channels, and that of its result, of tensors of these ranks. `None` where one
+/// weight serves several channels or `op` is no layer: a product, a convolution, or a transposed one without groups.
+pub fn channel_axes(op: &Op, weights: usize, result: usize) -> Option<(usize, usize)> {
+    match op {
+        Op::MatMul => Some((weights - 1, result - 1)),
         Op::Conv(_) => Some((0, 1)),
         Op::ConvTranspose { geometry, .. } => (geometry.groups == 1).then_some((1, 1)),
         // No other has weights.
         _ => None,
     }
+}
+
+/// Whether a node is a layer in the sense of [`channel_axes`].
+pub fn is_layer(op: &Op) -> bool {
+    channel_axes(op, 2, 2).is_some()
 }
 
 /// Multiply-accumulates of a node, of a loop those of all its rounds; 0 where nothing is multiplied and summed.

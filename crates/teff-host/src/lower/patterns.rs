@@ -61,7 +61,8 @@ impl Patterns {
 
 /// True when a node, if it is a convolution or pool, is one that `windows` computes, batch innermost.
 pub(crate) fn suits_batch_layout(graph: &Graph, id: NodeId) -> bool {
-    suits_windows(graph, id) && graph[id].ty.shape[0] >= SMALLEST_BATCH
+    let batch = |o: &NodeId| graph[*o].ty.shape.first().is_some_and(|n| *n >= SMALLEST_BATCH);
+    suits_windows(graph, id) && graph[id].operands.first().is_some_and(batch)
 }
 
 /// True when a node, if it is a convolution or pool, is of f32 along one or two spatial axes.

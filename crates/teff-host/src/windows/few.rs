@@ -108,6 +108,8 @@ pub(crate) struct FewConv {
 const PANELS: usize = 4;
 /// Pixels that are computed together.
 const STRIP: usize = PANELS * COLUMNS;
+/// So many pixels at the end of a strip, or fewer, are products of rows with columns: most of a panel would be empty.
+const FEW_PIXELS: usize = 8;
 /// Groups with fewer outputs are summed tap by tap: their pixels would be packed for too few products.
 const FEWEST_OUTPUTS: usize = 4;
 
@@ -206,14 +208,9 @@ unsafe fn strip_body<const FMA: bool>(conv: &FewConv, share: &Share, first: usiz
             for panel in 0..len.div_ceil(COLUMNS) {
                 let at = first + panel * COLUMNS;
                 let n = COLUMNS.min(first + len - at);
-                pack(
-                    &conv.slide,
-                    share.input,
-                    begin..begin + k,
-                    at,
-                    n,
-                    share.scratch.add(panel * DEPTH * COLUMNS),
-                );
+                let steps = if n > FEW_PIXELS { [COLUMNS, 1] } else { [1, DEPTH] };
+                let to = share.scratch.add(panel * DEPTH * COLUMNS);
+                pack(&conv.slide, share.input, begin..begin + k, at, n, to, steps);
             }
             for row in (0..outputs).step_by(ROWS) {
                 for panel in 0..len.div_ceil(COLUMNS) {
@@ -230,7 +227,11 @@ unsafe fn strip_body<const FMA: bool>(conv: &FewConv, share: &Share, first: usiz
                         n: COLUMNS.min(first + len - at),
                         add: part > 0,
                     };
-                    tiles.rows::<FMA>(ROWS.min(outputs - row), share.scratch.add(panel * DEPTH * COLUMNS));
+                    let (m, panel) = (ROWS.min(outputs - row), share.scratch.add(panel * DEPTH * COLUMNS));
+                    match tiles.n > FEW_PIXELS {
+                        true => tiles.rows::<FMA>(m, panel),
+                        false => tiles.dots::<FMA>(m, panel, DEPTH),
+                    }
                 }
             }
         }
@@ -253,40 +254,51 @@ fn end(row: &mut [f32], bias: f32, relu: bool) {
     }
 }
 
-/// What `n` pixels from `at` on see through the `terms` (channel by channel, tap by tap), a row of the panel for each term.
+/// What `n` pixels from `at` on see through the `terms` (channel by channel, tap by tap): `steps` are the distances of terms and of
+/// pixels. Where pixels lie side by side they are filled up to [`COLUMNS`].
 #[inline(always)]
-unsafe fn pack(slide: &Slide, image: *const f32, terms: Range<usize>, at: usize, n: usize, panel: *mut f32) {
-    let width = slide.to[1];
+unsafe fn pack(
+    slide: &Slide,
+    image: *const f32,
+    terms: Range<usize>,
+    at: usize,
+    n: usize,
+    panel: *mut f32,
+    steps: [usize; 2],
+) {
+    let (width, [term_step, step]) = (slide.to[1], steps);
     for (k, term) in terms.enumerate() {
         let (channel, tap) = (term / slide.taps(), term % slide.taps());
         let (tap_y, tap_x) = (tap / slide.size[1], tap % slide.size[1]);
         // SAFETY: the panel has a row for each term; what is read lies in the image.
         unsafe {
-            let to = panel.add(k * COLUMNS);
+            let to = panel.add(k * term_step);
             let mut done = 0;
             // Pixels of one row of the result at a time.
             while done < n {
                 let (y, x) = ((at + done) / width, (at + done) % width);
                 let here = (width - x).min(n - done);
-                let to = to.add(done);
+                let to = to.add(done * step);
                 let seen = slide.row(y, tap_y).map(|row| (row, slide.seen(x..x + here, tap_x)));
                 done += here;
                 let Some((row, (columns, first))) = seen else {
-                    (0..here).for_each(|j| *to.add(j) = 0.0);
+                    (0..here).for_each(|j| *to.add(j * step) = 0.0);
                     continue;
                 };
                 let from = image.add(channel * slide.plane() + row * slide.from[1] + first);
-                if columns.len() == COLUMNS && slide.stride[1] == 1 {
+                if columns.len() == COLUMNS && slide.stride[1] == 1 && step == 1 {
                     to.cast::<[f32; COLUMNS]>()
                         .write_unaligned(from.cast::<[f32; COLUMNS]>().read_unaligned());
                     continue;
                 }
                 let (low, high) = (columns.start - x, columns.end - x);
-                (0..low).for_each(|j| *to.add(j) = 0.0);
-                (low..high).for_each(|j| *to.add(j) = *from.add((j - low) * slide.stride[1]));
-                (high..here).for_each(|j| *to.add(j) = 0.0);
+                (0..low).for_each(|j| *to.add(j * step) = 0.0);
+                (low..high).for_each(|j| *to.add(j * step) = *from.add((j - low) * slide.stride[1]));
+                (high..here).for_each(|j| *to.add(j * step) = 0.0);
             }
-            (n..COLUMNS).for_each(|j| *to.add(j) = 0.0);
+            if step == 1 {
+                (n..COLUMNS).for_each(|j| *to.add(j) = 0.0);
+            }
         }
     }
 }

@@ -194,7 +194,9 @@ fn build(graph: Graph, placed: place::Placed, mut names: Names) -> Network {
     let mut layers = Vec::new();
     for product in placed.products {
         let node = product.node;
-        let (axis, result_axis) = facts::channel_axes(&graph, node).expect("a layer has channels");
+        let (axis, result_axis) =
+            facts::channel_axes(&graph[node].op, graph[product.weight].ty.rank(), graph[node].ty.rank())
+                .expect("a layer has channels");
         let channels = graph[product.weight].ty.shape[axis];
         let bias = bias_of(&graph, &known, (node, users[node.index()]), (result_axis, channels));
         let sums = bias.map_or(node, |b| b.0);
@@ -264,6 +266,6 @@ fn end_of(
         if let Some(&site) = sites.get(&at) {
             return Some(site);
         }
-        at = users[at.index()].filter(|user| facts::channel_axes(graph, *user).is_none())?;
+        at = users[at.index()].filter(|user| !facts::is_layer(&graph[*user].op))?;
     }
 }

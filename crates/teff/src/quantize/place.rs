@@ -8,7 +8,7 @@
 use super::patterns::normalisation;
 use std::collections::{BTreeMap, BTreeSet};
 use teff_compile::{Form, Prospect};
-use teff_graph::facts::{Class, Known, channel_axes, softmax};
+use teff_graph::facts::{Class, Known, is_layer, softmax};
 use teff_graph::{DType, Graph, NodeId, Op, PoolKind, ReduceKind, Unary};
 
 /// What was found.
@@ -222,7 +222,7 @@ impl Placer<'_> {
         if node.ty.dtype == DType::F64 {
             return self.float(id, "it computes in f64");
         }
-        if channel_axes(self.graph, id).is_some()
+        if is_layer(&self.graph[id].op)
             && let Err(why) = self.weight_of(id)
         {
             return self.float(id, why);
@@ -269,7 +269,7 @@ impl Placer<'_> {
         // Floats are not quantised only to be moved, looked up or added, but for what the network takes.
         let is_input = |o: NodeId| matches!(self.graph[o].op, Op::Input { .. });
         let worthwhile = match then {
-            Form::Sums if channel_axes(self.graph, id).is_some() => true,
+            Form::Sums if is_layer(&self.graph[id].op) => true,
             Form::Sums => (!pointwise || operands.len() > 1) && operands.iter().any(|o| is_input(*o)),
             Form::Quantised => all(&is_input),
             Form::Function(_) | Form::Constant | Form::Float => false,
@@ -351,8 +351,8 @@ impl Placer<'_> {
             _ => None,
         });
         let products = self.graph.ids().filter_map(|id| {
-            channel_axes(self.graph, id)?;
             let State::Wide(_) = self.states[id.index()] else { return None };
+            is_layer(&self.graph[id].op).then_some(())?;
             let weight = self.weight_of(id).ok().flatten()?;
             let State::Quantised(input) = self.state_of(self.graph[id].operands[0]) else { return None };
             Some(Weighted { node: id, weight, input })
