@@ -34,7 +34,9 @@ fn faults(d: &Drawn) -> Vec<String> {
     for (name, wants, list) in
         [("onnx.reference", &reference, REFERENCE), ("onnxruntime", &onnxruntime, ONNXRUNTIME)]
     {
-        let Some(difference) = far(got, wants, d.atol()) else { continue };
+        // Where processors have no AVX-512, onnxruntime's exp gives 0 instead of what is below the normal floats.
+        let least = if name == "onnxruntime" { f64::from(f32::MIN_POSITIVE) } else { 0.0 };
+        let Some(difference) = far(got, wants, d.atol().max(least)) else { continue };
         if entry(list).is_none() {
             faults.push(format!("{name}: {difference}"));
         } else if !own && let Some(difference) = far(got, &all, d.atol()) {
