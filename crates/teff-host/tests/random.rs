@@ -67,6 +67,30 @@ fn windows(seed: u64) -> Graph {
     Graph::from_tensors("windows", &[x], &[("y", y), ("p", p)]).unwrap()
 }
 
+/// Paddings, dilations and strides that a file may say, far beyond the image.
+#[test]
+fn windows_that_reach_far_take_no_more_memory_than_images() {
+    let far = |stride: usize, pad: usize, dilation: usize| ConvGeometry {
+        stride: vec![stride; 2],
+        dilation: vec![dilation; 2],
+        pad_low: vec![pad; 2],
+        pad_high: vec![pad; 2],
+        groups: 3,
+    };
+    let x = Tensor::input("x", DType::F32, &[1, 3, 2, 2]);
+    let w = Tensor::constant(Value::new([3, 1, 2, 2], (0..12).map(|i| i as f32 - 5.0).collect::<Vec<_>>()));
+    let y = x.conv_general(&w, far(1 << 40, 0, 1));
+    let z = x.conv_general(&w, far(1, 1_000_000, 1_999_999));
+    let graph = Graph::from_tensors("far", &[x], &[("y", y), ("z", z)]).unwrap();
+    let given = Value::new([1, 3, 2, 2], (0..12).map(|i| i as f32).collect::<Vec<_>>());
+    let mut plan = Plan::new(&graph, &Options { threads: 1 }).unwrap();
+    plan.set_input(0, &given).unwrap();
+    plan.run().unwrap();
+    for (i, e) in evaluate(&graph, &[given]).unwrap().iter().enumerate() {
+        assert_eq!(plan.output_value(i), *e, "output {i}");
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 300, ..ProptestConfig::default() })]
 

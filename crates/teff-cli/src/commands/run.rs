@@ -3,7 +3,7 @@
 use crate::args::{
     given, input_shape, inputs as inputs_argument, model, path, path_of, switch, threads, threads_of, word,
 };
-use crate::failure::Result;
+use crate::failure::{Failure, Result};
 use crate::files::make_folder;
 use crate::generate::short;
 use crate::model::{Aside, Reading, host_outputs, read_worded};
@@ -49,6 +49,11 @@ pub(crate) fn run(args: &ArgMatches, ui: &Ui) -> Result<()> {
     let reference = word(args, "engine").is_some_and(|e| e == "reference");
     let outputs =
         if reference { evaluate(&graph, &values)? } else { host_outputs(&graph, &values, threads_of(args))? };
+    if reference && args.get_flag("explain") {
+        return Err(Failure::new(
+            "--explain is of the host executor; the reference evaluator has no steps: leave out --engine",
+        ));
+    }
     let steps = args.get_flag("explain").then(|| explained(&graph, &values, threads_of(args))).transpose()?;
     let mut written = Vec::new();
     if let Some(folder) = given(args, "out") {

@@ -35,7 +35,7 @@ impl Phase {
         let [stride, dilation, pad] = [window.stride[axis], window.dilation[axis], window.pad_low[axis]];
         let phase = |start: usize| {
             // place * stride + tap * dilation - pad = start
-            let meets = |tap: &usize| (start + pad + tap * (stride - 1) * dilation).is_multiple_of(stride);
+            let meets = |tap: &usize| (start + pad).abs_diff(tap * dilation).is_multiple_of(stride);
             let mut taps = (0..window.size[axis]).filter(meets);
             let tap = taps.next().unwrap_or(0);
             let step = taps.next().map_or(1, |second| second - tap);
@@ -72,7 +72,9 @@ impl<'a> Lowering<'a> {
         };
         let (zero, names) = (Expr::constant(node.ty.dtype, Num::Int(0)), ["n", "group", "c", "iy", "ix"]);
         let channels = [node.ty.shape[0], geometry.groups, kernel[1]];
-        if window.stride.iter().product::<usize>() > MOST_PHASES {
+        let count = |(stride, size): (&usize, &usize)| *stride.min(size);
+        let phases = window.stride.iter().zip(spatial).map(count).fold(1, usize::saturating_mul);
+        if phases > MOST_PHASES {
             return self.repeat_all(&names, &[&channels, spatial].concat(), &mut |l, at| {
                 let sum = l.mutable("sum", zero.clone());
                 let to = to(at, &at[3..]);

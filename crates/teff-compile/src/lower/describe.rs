@@ -44,6 +44,7 @@ pub(super) fn together(said: &mut Vec<String>) {
 
 struct Words<'a, 'g> {
     scope: &'a Scope<'g>,
+    /// In order.
     nodes: &'a [NodeId],
 }
 
@@ -147,7 +148,7 @@ impl Words<'_, '_> {
             if !seen.insert(id) || self.scope.constant[id.index()] {
                 continue;
             }
-            if kind(&node.op) == Kind::Element && !named && (moves || self.nodes.contains(&id)) {
+            if kind(&node.op) == Kind::Element && !named && (moves || self.nodes.binary_search(&id).is_ok()) {
                 open.extend(&node.operands);
             } else {
                 found.insert(id);
@@ -214,7 +215,10 @@ fn sizes(list: &[usize]) -> String {
 
 /// One number where all are the same, otherwise as sizes.
 fn short(list: &[usize]) -> String {
-    if list.windows(2).all(|w| w[0] == w[1]) { list[0].to_string() } else { sizes(list) }
+    match list {
+        [first, others @ ..] if others.iter().all(|n| n == first) => first.to_string(),
+        _ => sizes(list),
+    }
 }
 
 fn conv(kind: &str, geometry: &ConvGeometry, kernel: &[usize], to: usize, from: usize) -> String {

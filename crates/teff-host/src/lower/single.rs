@@ -178,7 +178,7 @@ impl Lower<'_> {
         let mut reads = vec![input.buffer, weights.buffer];
         reads.extend(bias.as_ref().map(|b| b.buffer));
         let (writes, relu, level) = (vec![output.buffer], chain.relu, self.level);
-        let seen = slide.seen_apart();
+        let seen = slide.seen_apart(output.shape[1] / groups);
         let step = FewConv { input, output, weights, bias, relu, groups, slide, seen, level };
         self.push(Task::FewConv(Box::new(step)), reads, writes);
     }

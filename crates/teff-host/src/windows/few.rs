@@ -30,11 +30,13 @@ impl Slide {
             [y, x] => [y, x],
             _ => unreachable!("one or two spatial axes"),
         };
+        let (to, stride) = (pair(to, 1), pair(&window.stride, 1));
         let slide = Slide {
             from: pair(from, 1),
-            to: pair(to, 1),
+            to,
             size: pair(&window.size, 1),
-            stride: pair(&window.stride, 1),
+            // From one place there is nowhere to go, however far.
+            stride: [0, 1].map(|axis| if to[axis] == 1 { 1 } else { stride[axis] }),
             dilation: pair(&window.dilation, 1),
             pad: pair(&window.pad_low, 0),
         };
@@ -50,9 +52,16 @@ impl Slide {
         self.size[0] * self.size[1]
     }
 
-    /// For each tap where it sees, from the first result, a plane that was taken apart.
-    pub(crate) fn seen_apart(&self) -> Vec<usize> {
+    /// For each tap where it sees, from the first result, a plane that was taken apart; none where a group has outputs enough to be
+    /// packed for, or planes would be much larger than images, as with paddings and dilations that nearly cancel.
+    pub(crate) fn seen_apart(&self, outputs: usize) -> Vec<usize> {
         let (phases, [sy, sx]) = (Phases::of(self), self.stride);
+        let planes =
+            phases.rows.checked_mul(phases.pitch).and_then(|n| n.checked_add(LANES)?.checked_mul(sy * sx));
+        let most = 4 * (self.plane() + self.pixels()) + (1 << 16);
+        if outputs >= FEWEST_OUTPUTS || planes.is_none_or(|n| n > most) {
+            return Vec::new();
+        }
         let seen = |tap: usize| {
             let y = tap / self.size[1] * self.dilation[0];
             let x = tap % self.size[1] * self.dilation[1];
@@ -99,7 +108,7 @@ pub(crate) struct FewConv {
     pub(crate) relu: bool,
     pub(crate) groups: usize,
     pub(crate) slide: Slide,
-    /// What each tap sees from the first result, of planes taken apart.
+    /// What each tap sees from the first result, of planes taken apart; empty where strips of pixels are packed.
     pub(crate) seen: Vec<usize>,
     pub(crate) level: Level,
 }
@@ -133,14 +142,13 @@ impl FewConv {
         [self.input.shape[1] / self.groups, self.output.shape[1] / self.groups]
     }
 
-    fn strips(&self) -> usize {
-        self.slide.pixels().div_ceil(STRIP)
-    }
-
     /// How many parts can be computed independently: strips of pixels of a group, or whole groups.
     pub(crate) fn parts(&self) -> usize {
-        let groups = self.output.shape[0] * self.groups;
-        if self.channels()[1] < FEWEST_OUTPUTS { groups } else { groups * self.strips() }
+        self.output.shape[0] * self.groups * self.parts_of_group()
+    }
+
+    fn parts_of_group(&self) -> usize {
+        if self.seen.is_empty() { self.slide.pixels().div_ceil(STRIP) } else { 1 }
     }
 
     /// Multiplications.
@@ -150,14 +158,9 @@ impl FewConv {
 
     /// Bytes of scratch memory that each thread needs: panels, or a plane in phases and sums of one.
     pub(crate) fn scratch_bytes(&self) -> usize {
-        let elements = match self.channels()[1] < FEWEST_OUTPUTS {
-            true => {
-                let phases = Phases::of(&self.slide);
-                self.slide.stride[0] * self.slide.stride[1] * phases.len() + phases.sums()
-            }
-            false => PANELS * DEPTH * COLUMNS,
-        };
-        elements * size_of::<f32>()
+        let [sy, sx] = self.slide.stride;
+        let planes = || (sy * sx + 1) * Phases::of(&self.slide).len();
+        size_of::<f32>() * if self.seen.is_empty() { PANELS * DEPTH * COLUMNS } else { planes() }
     }
 
     /// Computes parts `from .. to`.
@@ -167,7 +170,7 @@ impl FewConv {
     /// touches these parts of the result.
     pub(crate) unsafe fn run(&self, buffers: &[*mut u8], scratch: *mut u8, from: usize, to: usize) {
         let [inputs, outputs] = self.channels();
-        let each = if outputs < FEWEST_OUTPUTS { 1 } else { self.strips() };
+        let each = self.parts_of_group();
         for part in from..to {
             let group = part / each;
             let of_group = group % self.groups;
@@ -181,11 +184,11 @@ impl FewConv {
                     output: start(&self.output, group * outputs * self.slide.pixels()),
                     scratch: scratch.cast(),
                 };
-                if outputs < FEWEST_OUTPUTS {
-                    planes(self.level)(self, &share);
-                } else {
+                if self.seen.is_empty() {
                     let first = part % each * STRIP;
                     strip(self.level)(self, &share, first, STRIP.min(self.slide.pixels() - first));
+                } else {
+                    planes(self.level)(self, &share);
                 }
             }
         }
@@ -321,13 +324,8 @@ impl Phases {
         Phases { rows, pitch }
     }
 
-    /// Elements of one plane, with room for the vector that begins at its last.
+    /// Elements of one plane, or of the sums, with room for the vector that begins at its last.
     fn len(self) -> usize {
-        self.rows * self.pitch + LANES
-    }
-
-    /// Elements of the sums: as many as a plane has at most.
-    fn sums(self) -> usize {
         self.rows * self.pitch + LANES
     }
 }
@@ -367,7 +365,7 @@ unsafe fn planes_body<const FMA: bool>(conv: &FewConv, share: &Share) {
         let sums = apart.add(sy * sx * phases.len());
         for o in 0..outputs {
             for c in 0..inputs {
-                if c > 0 || o == 0 || inputs > 1 {
+                if o == 0 || inputs > 1 {
                     take_apart(slide, phases, share.input.add(c * slide.plane()), apart);
                 }
                 let weights = share.weights.add((o * inputs + c) * taps);

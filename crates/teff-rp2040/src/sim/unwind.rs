@@ -9,6 +9,9 @@ const DEPTH: usize = 32;
 /// Most instructions between a place and the end of its function that are followed without a branch.
 const STRAIGHT: usize = 24;
 
+/// Bytes from the beginning of a function in which it saves LR, if it does.
+const FARTHEST: u32 = 4096;
+
 /// One instruction, as far as it moves SP.
 enum Step {
     /// `push`: words, and whether LR is the last of them.
@@ -75,7 +78,7 @@ impl Simulator {
         let (mut bytes, mut saved) = (0u32, None);
         let mut literals = [0; 8];
         let mut pc = function.addr;
-        while pc < frame.pc {
+        while pc < frame.pc.min(function.addr.saturating_add(FARTHEST)) {
             let (step, length) = self.step(pc)?;
             match step {
                 Step::Push(words, lr) => {
